@@ -1,0 +1,33 @@
+//! What happens during a run, in order; reporters consume these and nothing else.
+
+use crate::report::{Report, ScenarioResult};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The plan is made, Vault and target are up; scenarios follow.
+    Started {
+        /// The line that names Vault, target, transports and seed.
+        headline: String,
+        /// How many scenarios will run.
+        scenarios: usize,
+    },
+    /// A scenario began.
+    ScenarioStarted {
+        /// Its key.
+        key: String,
+    },
+    /// A scenario ended.
+    ScenarioFinished(Box<ScenarioResult>),
+    /// The run is over and the report is made.
+    Finished(Box<Report>),
+}
+
+/// Something that shows or stores what happens.
+pub trait Reporter: Send {
+    /// Takes note of one event.
+    ///
+    /// # Errors
+    /// When what it writes to cannot be written.
+    fn on(&mut self, event: &Event) -> std::io::Result<()>;
+}

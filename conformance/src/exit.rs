@@ -1,0 +1,87 @@
+//! The exit codes of the command line: one type documents them all.
+
+use std::process::ExitCode;
+
+/// How a command ended. Where several hold, [`Exit::worse`] says which one is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: conformant; warnings are allowed.
+    Conformant,
+    /// 1: a MUST failed.
+    Nonconformant,
+    /// 2: the command line or the adapter file is wrong.
+    Usage,
+    /// 3: no Vault, the target does not start, something was blocked or could not be cleaned up.
+    Environment,
+    /// 4: no scenario was selected, or none was applicable.
+    NothingApplicable,
+    /// 70: a fault of the suite itself.
+    Internal,
+    /// 130: interrupted by Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    /// The code that the process ends with.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Conformant => 0,
+            Self::Nonconformant => 1,
+            Self::Usage => 2,
+            Self::Environment => 3,
+            Self::NothingApplicable => 4,
+            Self::Internal => 70,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The one of two that is told when both hold.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        if self.rank() <= other.rank() {
+            self
+        } else {
+            other
+        }
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Interrupted => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::Nonconformant => 3,
+            Self::Environment => 4,
+            Self::NothingApplicable => 5,
+            Self::Conformant => 6,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn a_failed_must_outranks_a_blocked_scenario() {
+        assert_eq!(
+            Exit::Environment.worse(Exit::Nonconformant),
+            Exit::Nonconformant
+        );
+    }
+
+    #[test]
+    fn anything_outranks_conformant() {
+        assert_eq!(
+            Exit::Conformant.worse(Exit::NothingApplicable),
+            Exit::NothingApplicable
+        );
+    }
+}

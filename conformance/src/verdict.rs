@@ -1,0 +1,144 @@
+//! What can be said of one scenario, and how a step says it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The judgement on one scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The target did what the requirement demands.
+    Pass,
+    /// A MUST was not met.
+    Fail,
+    /// A SHOULD was not met.
+    Warn,
+    /// The requirement does not bind this target, or it cannot be judged here.
+    NotApplicable,
+    /// The suite or its environment failed; never counted as the target's fault.
+    Blocked,
+}
+
+/// Why a requirement was not applicable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotApplicable {
+    /// The target's adapter does not map the operation, or does not claim the mode.
+    NotClaimed,
+    /// The suite lacks the evidence that the scenario needs in order to judge.
+    NoEvidence,
+}
+
+impl fmt::Display for NotApplicable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotClaimed => "not_claimed",
+            Self::NoEvidence => "no_evidence",
+        })
+    }
+}
+
+/// How strongly a requirement binds.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Level {
+    /// Demanded: not meeting it makes a target nonconformant.
+    #[serde(rename = "MUST")]
+    Must,
+    /// Advised: not meeting it is a warning.
+    #[serde(rename = "SHOULD")]
+    Should,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Must => "MUST",
+            Self::Should => "SHOULD",
+        })
+    }
+}
+
+/// Why a step ends its scenario before the end.
+///
+/// Cucumber carries a step's error as text, so a `Stop` is displayed as JSON and read
+/// back by the runner: what a step knows reaches the report typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stop", rename_all = "snake_case")]
+pub enum Stop {
+    /// The target did not do what was expected.
+    Failed {
+        /// What the requirement demands, in words.
+        expected: String,
+        /// What was seen instead, secrets redacted.
+        actual: String,
+    },
+    /// It turned out that the requirement does not apply.
+    NotApplicable {
+        /// Why.
+        reason: NotApplicable,
+        /// What in particular is missing.
+        detail: String,
+    },
+    /// The suite or its environment failed.
+    Blocked {
+        /// What failed, and what to do.
+        why: String,
+    },
+}
+
+/// What a step returns.
+pub type StepResult<T = ()> = Result<T, Stop>;
+
+impl Stop {
+    /// The target did not do what was expected.
+    pub fn failed(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self::Failed {
+            expected: expected.into(),
+            actual: actual.into(),
+        }
+    }
+
+    /// The suite or its environment failed.
+    pub fn blocked(why: impl fmt::Display) -> Self {
+        Self::Blocked {
+            why: why.to_string(),
+        }
+    }
+
+    /// Reads back what [`fmt::Display`] wrote; anything else is a fault of the suite.
+    #[must_use]
+    pub fn from_message(message: &str) -> Self {
+        serde_json::from_str(message).unwrap_or_else(|_| Self::Blocked {
+            why: format!("a step of the suite failed: {message}"),
+        })
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stop;
+
+    #[test]
+    fn a_stop_survives_its_way_through_text() {
+        let stop = Stop::failed("a \"denial\"", "nothing\nat all");
+        assert_eq!(Stop::from_message(&stop.to_string()), stop);
+    }
+
+    #[test]
+    fn a_panic_of_a_step_is_blocked_and_not_a_failure_of_the_target() {
+        assert!(matches!(
+            Stop::from_message("index out of bounds"),
+            Stop::Blocked { why } if why.contains("index out of bounds")
+        ));
+    }
+}

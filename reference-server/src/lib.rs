@@ -1,0 +1,1 @@
+//! A minimal Vault MCP server.
