@@ -1,1 +1,15 @@
-//! A minimal Vault MCP server.
+//! A minimal MCP server for HashiCorp Vault.
+//!
+//! - [`config`]: the command line and the environment, checked before anything starts.
+//! - [`server`]: the MCP face: what it says about itself, and its one tool router.
+//! - [`tools`]: what a model can ask for, one module a subject, and how a call is answered.
+//! - [`vault`]: the only code that speaks to Vault.
+//! - [`http`]: the streamable HTTP transport and its checks; stdio needs nothing of its own.
+//! - [`redact`]: keeps tokens and values out of what is shown.
+
+pub mod config;
+pub mod http;
+pub mod redact;
+pub mod server;
+pub mod tools;
+pub mod vault;

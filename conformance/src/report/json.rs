@@ -1,0 +1,88 @@
+//! `report.json`: the report for programs, and the JSON Schema that describes it.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use schemars::generate::SchemaSettings;
+
+use super::{Report, console::is_inert};
+use crate::event::{Event, Reporter};
+
+/// Writes the report to a file when the run is over.
+#[derive(Debug)]
+pub struct JsonFile {
+    path: PathBuf,
+}
+
+impl JsonFile {
+    /// A reporter that writes to `path`; missing folders above it are made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+}
+
+impl Reporter for JsonFile {
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Finished(report) => write_atomically(&self.path, &to_text(report)?),
+            Event::Started { .. } | Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) => {
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The JSON Schema, draft 2020-12, that every `report.json` of this version meets.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<Report>()
+        .to_value()
+}
+
+/// The report as indented JSON with a final newline.
+///
+/// Characters that a terminal could obey are written as `\uXXXX`: JSON itself demands that
+/// only for those below U+0020, but U+009B starts a terminal sequence as well.
+pub(super) fn to_text(report: &Report) -> io::Result<String> {
+    let json = serde_json::to_string_pretty(report)?;
+    let mut text = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        // Unescaped newlines only stand between values, all others only within strings.
+        if c == '\n' || is_inert(c) {
+            text.push(c);
+        } else {
+            write!(text, "\\u{:04x}", u32::from(c)).map_err(io::Error::other)?;
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// Replaces the file at `path` as a whole, so that nobody ever reads half a report.
+pub(super) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+    let temporary = path.with_added_extension("tmp");
+    let written = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::File::create(&temporary))
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        // It is there only if the disk filled up or `path` is a folder.
+        let _ = fs::remove_file(&temporary);
+        io::Error::new(
+            error.kind(),
+            format!("cannot write {}: {error}", path.display()),
+        )
+    })
+}

@@ -1,0 +1,148 @@
+//! `junit.xml`: the report for CI systems, which show it beside their other tests.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use super::{
+    Report, ScenarioResult,
+    console::{cut, visible, visible_lines},
+    json::write_atomically,
+};
+use crate::{
+    event::{Event, Reporter},
+    verdict::Verdict,
+};
+
+/// Writes the report as JUnit XML when the run is over.
+#[derive(Debug)]
+pub struct JunitFile {
+    path: PathBuf,
+}
+
+impl JunitFile {
+    /// A reporter that writes to `path`; missing folders above it are made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+}
+
+impl Reporter for JunitFile {
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Finished(report) => write_atomically(&self.path, &to_xml(report)?),
+            Event::Started { .. } | Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) => {
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One test suite a profile, in the order of the report.
+fn to_xml(report: &Report) -> io::Result<String> {
+    let mut junit = quick_junit::Report::new("vault-mcp-conformance");
+    junit.timestamp = report.started_at.parse().ok();
+    junit.set_time(Duration::from_millis(report.duration_ms));
+    for profile in &report.profiles {
+        let scenarios = report
+            .scenarios
+            .iter()
+            .filter(|scenario| scenario.profile == profile.name);
+        let mut suite = TestSuite::new(visible(&profile.name));
+        suite.set_time(scenarios.clone().map(duration).sum());
+        suite.add_properties([
+            ("target", visible(&report.target.name)),
+            ("vault", visible(&report.vault.version)),
+            ("seed", report.seed.to_string()),
+        ]);
+        suite.add_test_cases(scenarios.map(test_case));
+        junit.add_test_suite(suite);
+    }
+    junit.to_string().map_err(io::Error::other)
+}
+
+fn test_case(scenario: &ScenarioResult) -> TestCase {
+    let mut case = TestCase::new(visible(&scenario.key), status(scenario));
+    case.set_classname(visible(&scenario.id));
+    case.set_time(duration(scenario));
+    if scenario.verdict == Verdict::Warn {
+        let (level, headline, details) = (scenario.level, headline(scenario), details(scenario));
+        case.set_system_out(format!("{level} not met: {headline}\n{details}"));
+    }
+    case
+}
+
+fn status(scenario: &ScenarioResult) -> TestCaseStatus {
+    match scenario.verdict {
+        // Nobody's build shall break on a SHOULD.
+        Verdict::Pass | Verdict::Warn => TestCaseStatus::success(),
+        Verdict::NotApplicable => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(reason(scenario));
+            status
+        }
+        Verdict::Fail => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status
+                .set_type(scenario.level.to_string())
+                .set_message(headline(scenario))
+                .set_description(details(scenario));
+            status
+        }
+        Verdict::Blocked => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status
+                .set_type("blocked")
+                .set_message(reason(scenario))
+                .set_description(details(scenario));
+            status
+        }
+    }
+}
+
+fn reason(scenario: &ScenarioResult) -> String {
+    scenario.reason.as_deref().map(visible).unwrap_or_default()
+}
+
+/// `expected X, saw Y` on one line, short enough for an attribute.
+fn headline(scenario: &ScenarioResult) -> String {
+    scenario.failure.as_ref().map_or_else(
+        || visible(&scenario.title),
+        |failure| {
+            format!(
+                "expected {}, saw {}",
+                visible(&cut(&failure.expected)),
+                visible(&cut(&failure.actual))
+            )
+        },
+    )
+}
+
+/// All that is known of a scenario, uncut.
+fn details(scenario: &ScenarioResult) -> String {
+    let sources = scenario.sources.join("; ");
+    let mut fields = vec![("title", Some(scenario.title.as_str()))];
+    fields.push(("reason", scenario.reason.as_deref()));
+    if let Some(failure) = &scenario.failure {
+        fields.extend([
+            ("step", Some(failure.step.as_str())),
+            ("expected", Some(failure.expected.as_str())),
+            ("saw", Some(failure.actual.as_str())),
+        ]);
+    }
+    fields.push(("source", Some(sources.as_str())));
+    if let Some(failure) = &scenario.failure {
+        fields.extend([
+            ("look", failure.transcript.as_deref()),
+            ("rerun", Some(failure.reproduce.as_str())),
+        ]);
+    }
+    fields
+        .into_iter()
+        .filter_map(|(label, text)| text.map(|text| format!("{label:<10}{}\n", visible_lines(text))))
+        .collect()
+}
+
+fn duration(scenario: &ScenarioResult) -> Duration {
+    Duration::from_millis(scenario.duration_ms)
+}

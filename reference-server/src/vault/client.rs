@@ -1,0 +1,278 @@
+//! The HTTP client for Vault: one place where the token goes out, to one address.
+//!
+//! It keeps connections alive, follows no redirect, uses no proxy, and bounds
+//! every answer in time and in size.
+
+use std::{error::Error, fmt, time::Duration};
+
+use reqwest::{
+    Method, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    redirect,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    error::{Capability, Refusal, VaultError},
+    path::ApiPath,
+};
+
+/// A Vault that does not take the connection within this time is down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bound of one request, answer included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(9);
+/// Bound of one answer; as much as Vault accepts in a request by default.
+const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+/// How often, and after how long, a request is repeated while Vault upgrades a
+/// mount to KV v2. It refuses the request untouched then, so writes repeat too.
+const UPGRADE_RETRIES: u32 = 4;
+const UPGRADE_PAUSE: Duration = Duration::from_millis(250);
+
+/// Why a client could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The token or the namespace cannot stand in an HTTP header.
+    #[error("{0} has characters that cannot be sent in an HTTP header")]
+    Header(&'static str),
+    /// The HTTP or TLS library could not be set up.
+    #[error("the HTTP client could not be set up: {0}")]
+    Setup(String),
+}
+
+/// Vault's API under one address, token and namespace.
+#[derive(Clone)]
+pub struct VaultClient {
+    http: reqwest::Client,
+    address: Url,
+    token: SecretString,
+}
+
+impl fmt::Debug for VaultClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VaultClient").finish_non_exhaustive()
+    }
+}
+
+impl VaultClient {
+    /// A client for the Vault at `address`.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the token or the namespace cannot be sent, or TLS cannot be set up.
+    pub fn new(address: Url, token: SecretString, namespace: Option<&str>) -> Result<Self, ClientError> {
+        install_crypto_provider();
+        let mut token_value =
+            HeaderValue::from_str(token.expose_secret()).map_err(|_| ClientError::Header("VAULT_TOKEN"))?;
+        token_value.set_sensitive(true);
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static("x-vault-token"), token_value);
+        headers.insert(HeaderName::from_static("x-vault-request"), HeaderValue::from_static("true"));
+        if let Some(namespace) = namespace {
+            let namespace =
+                HeaderValue::from_str(namespace).map_err(|_| ClientError::Header("VAULT_NAMESPACE"))?;
+            headers.insert(HeaderName::from_static("x-vault-namespace"), namespace);
+        }
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .build()
+            .map_err(|error| ClientError::Setup(innermost(&error)))?;
+        Ok(Self { http, address, token })
+    }
+
+    /// The token that this client sends, for redaction.
+    pub fn token(&self) -> &SecretString {
+        &self.token
+    }
+
+    /// Reads a path; `version` asks for one version of a KV v2 secret.
+    ///
+    /// # Errors
+    /// Whatever is neither a success nor a 404, see [`VaultError`].
+    pub async fn read(&self, path: &ApiPath, version: Option<u64>) -> Result<Answer, VaultError> {
+        let query = version.map(|version| format!("version={version}"));
+        self.send(Capability::Read, path, query.as_deref(), None).await
+    }
+
+    /// Lists a folder.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn list(&self, path: &ApiPath) -> Result<Answer, VaultError> {
+        self.send(Capability::List, path, Some("list=true"), None).await
+    }
+
+    /// Writes to a path; `capability` is the one that the write needs.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn write(&self, path: &ApiPath, capability: Capability, body: Vec<u8>) -> Result<Answer, VaultError> {
+        self.send(capability, path, None, Some(body)).await
+    }
+
+    /// Deletes a path.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn delete(&self, path: &ApiPath) -> Result<Answer, VaultError> {
+        self.send(Capability::Delete, path, None, None).await
+    }
+
+    async fn send(
+        &self,
+        capability: Capability,
+        path: &ApiPath,
+        query: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, VaultError> {
+        let mut upgrade_retries = 0;
+        loop {
+            let answer = self.send_once(capability, path, query, body.clone()).await?;
+            if answer.status.is_success() || answer.status == StatusCode::NOT_FOUND {
+                return Ok(answer);
+            }
+            let refusal = Refusal {
+                status: answer.status.as_u16(),
+                messages: answer.error_messages(),
+                capability,
+                path: path.plain().to_owned(),
+            };
+            if !refusal.says("Upgrading from non-versioned to versioned data") || upgrade_retries == UPGRADE_RETRIES {
+                return Err(VaultError::Refused(refusal));
+            }
+            upgrade_retries += 1;
+            tokio::time::sleep(UPGRADE_PAUSE).await;
+        }
+    }
+
+    async fn send_once(
+        &self,
+        capability: Capability,
+        path: &ApiPath,
+        query: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, VaultError> {
+        let method = match capability {
+            // Vault takes GET with `list=true` for LIST, and so does every proxy.
+            Capability::Read | Capability::List => Method::GET,
+            Capability::Create | Capability::Update => Method::POST,
+            Capability::Delete => Method::DELETE,
+        };
+        let mut url = self.address.clone();
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{prefix}/v1/{}", path.escaped()));
+        url.set_query(query);
+        let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let mut response = request.send().await.map_err(no_answer)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(VaultError::Unexpected { status: status.as_u16(), reason: "it is larger than 32 MiB" });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body })
+    }
+}
+
+/// A complete answer of Vault. It may hold secrets, so it has no `Debug`.
+pub struct Answer {
+    /// A success, or 404.
+    pub status: StatusCode,
+    body: Vec<u8>,
+}
+
+/// What surrounds the data in an answer of Vault.
+#[derive(Deserialize)]
+struct Envelope<T> {
+    data: T,
+    mount_type: Option<String>,
+}
+
+impl Answer {
+    /// Whether Vault has nothing at the path, or nothing that it may show.
+    pub fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
+    /// The `data` of the answer.
+    ///
+    /// # Errors
+    /// [`VaultError::Unexpected`] if the answer is not JSON of that shape.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
+        self.envelope().map(|envelope| envelope.data)
+    }
+
+    /// The `data` of the answer, provided it is an answer of a KV engine.
+    ///
+    /// # Errors
+    /// [`VaultError::Unexpected`] if the answer is not JSON of that shape, or of another engine.
+    pub fn kv_data<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
+        let envelope = self.envelope()?;
+        match envelope.mount_type.as_deref() {
+            // Older versions of Vault do not say, and neither do answers with status 404.
+            None | Some("" | "kv") => Ok(envelope.data),
+            Some(_) => Err(self.unexpected("it comes from an engine that is not KV")),
+        }
+    }
+
+    /// An error about this answer.
+    pub fn unexpected(&self, reason: &'static str) -> VaultError {
+        VaultError::Unexpected { status: self.status.as_u16(), reason }
+    }
+
+    fn envelope<T: DeserializeOwned>(&self) -> Result<Envelope<T>, VaultError> {
+        // The parser's error is dropped: it may quote the body.
+        serde_json::from_slice(&self.body).map_err(|_| self.unexpected("it is not JSON of the documented shape"))
+    }
+
+    fn error_messages(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Errors {
+            errors: Vec<Value>,
+        }
+        let Ok(Errors { errors }) = serde_json::from_slice(&self.body) else {
+            return Vec::new();
+        };
+        errors
+            .into_iter()
+            .take(8)
+            .filter_map(|message| match message {
+                Value::String(text) => Some(text.chars().take(2000).collect()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Makes ring the process's TLS provider; a second call changes nothing.
+pub fn install_crypto_provider() {
+    // An error means that a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn no_answer(error: reqwest::Error) -> VaultError {
+    if error.is_timeout() && !error.is_connect() {
+        VaultError::Timeout(REQUEST_TIMEOUT.as_secs())
+    } else {
+        VaultError::Unreachable(innermost(&error))
+    }
+}
+
+/// The text of the innermost cause: the outer ones show the URL.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    if cause.is::<reqwest::Error>() { "the connection failed".to_owned() } else { cause.to_string() }
+}
