@@ -4,12 +4,13 @@
 //! - [`server`]: the MCP face: what it says about itself, and its one tool router.
 //! - [`tools`]: what a model can ask for, one module a subject, and how a call is answered.
 //! - [`vault`]: the only code that speaks to Vault.
-//! - [`http`]: the streamable HTTP transport and its checks; stdio needs nothing of its own.
+//! - [`stdio`] and [`http`]: the transports, the second with checks that keep web pages out.
 //! - [`redact`]: keeps tokens and values out of what is shown.
 
 pub mod config;
 pub mod http;
 pub mod redact;
 pub mod server;
+pub mod stdio;
 pub mod tools;
 pub mod vault;

@@ -3,17 +3,23 @@
 //! Much of that text was said by a target. None of it may steer the terminal, so every
 //! character that could is written out as its escape.
 
+mod progress;
+pub(super) mod text;
+
 use std::{
-    fmt::{self, Write as _},
     io::{self, Write},
+    iter,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use super::{ProfileResult, ProfileVerdict, Report, ScenarioResult, Tally, json};
+use self::{
+    progress::Progress,
+    text::{cut, visible, visible_lines, wrap},
+};
+use super::{ProfileResult, ProfileVerdict, Report, ScenarioResult, Summary, Tally, json};
 use crate::{
     event::{Event, Reporter},
     exit::Exit,
@@ -23,66 +29,51 @@ use crate::{
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const MAGENTA: Style = AnsiColor::Magenta.on_default().bold();
-const GREEN: Style = AnsiColor::Green.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// The column in which the lines below a block's first one start.
-const INDENT: usize = 6;
-/// Columns for a label such as `expected`.
-const LABEL: usize = 10;
-/// Columns for running text.
-const TEXT: usize = 84;
-/// Characters of one text that are shown; the files have all of it.
-const LONGEST: usize = 2_000;
-
-/// Scenarios between two lines of progress where there is no terminal, unless ...
-const LINE_EVERY_SCENARIOS: usize = 25;
-/// ... this much time passes first.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Columns that a label such as `expected` takes.
+const LABEL_WIDTH: usize = 10;
+/// Columns that running text may take beside its label.
+const TEXT_WIDTH: usize = 84;
 
 /// What is written to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ConsoleFormat {
-    /// Failures, the table of profiles and a summary, for people.
+    /// Failures, a table of the profiles and a summary, for people.
     #[default]
     Console,
     /// The report as JSON and nothing else.
     Json,
-    /// Nothing, unless the exit code is not 0.
+    /// Nothing as long as the exit code is 0.
     Quiet,
 }
 
-/// Shows a run on stdout and its progress on stderr.
+/// Shows the results of a run on stdout and its progress on stderr.
 pub struct Console {
     format: ConsoleFormat,
     output_dir: PathBuf,
     results: Box<dyn Write + Send>,
-    progress: Progress,
+    progress: Option<Progress>,
 }
 
 impl Console {
-    /// Writes to the process's own streams, in colour where they are terminals and
-    /// `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` agree.
+    /// Writes to the streams of this process. Colours are for terminals; `NO_COLOR` and
+    /// `CLICOLOR_FORCE` are honoured.
     ///
-    /// `output_dir` is the folder that the report's files are in.
+    /// `output_dir` is the folder that `report.json` and the transcripts are in.
     pub fn new(format: ConsoleFormat, output_dir: impl Into<PathBuf>) -> Self {
-        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
-        let progress = if format == ConsoleFormat::Quiet {
-            Display::Lines(Box::new(io::sink()))
-        } else if bar.is_hidden() {
-            Display::Lines(Box::new(io::stderr()))
-        } else {
-            Display::Bar(bar)
-        };
         Self {
             format,
             output_dir: output_dir.into(),
             results: Box::new(anstream::stdout()),
-            progress: Progress::new(progress),
+            progress: (format != ConsoleFormat::Quiet).then(Progress::on_stderr),
         }
     }
 
-    /// Writes to the given streams, with colours in `results` and progress as lines.
+    /// Like [`Console::new`], but writes to the given streams: `results`, with colours, to
+    /// the first and progress, as lines, to the second.
     pub fn with_streams(
         format: ConsoleFormat,
         output_dir: impl Into<PathBuf>,
@@ -93,22 +84,228 @@ impl Console {
             format,
             output_dir: output_dir.into(),
             results,
-            progress: Progress::new(Display::Lines(progress)),
+            progress: (format != ConsoleFormat::Quiet).then(|| Progress::lines(progress)),
         }
-    }
-
-    fn finished(&mut self, report: &Report) -> io::Result<()> {
-        let text = match self.format {
-            ConsoleFormat::Console => results(report, &self.output_dir),
-            ConsoleFormat::Json => json::to_text(report)?,
-            ConsoleFormat::Quiet if report.exit() == Exit::Conformant => String::new(),
-            ConsoleFormat::Quiet => blocks(report, &self.output_dir) + &summary(report),
-        };
-        self.write(&text)
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
         self.results.write_all(text.as_bytes())?;
         self.results.flush()
     }
+}
+
+impl Reporter for Console {
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        // Before the progress, lest a bar is drawn above it.
+        if let (Event::Started { headline, .. }, ConsoleFormat::Console) = (event, self.format) {
+            self.write(&heading(headline))?;
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.on(event)?;
+        }
+        let Event::Finished(report) = event else {
+            return Ok(());
+        };
+        match self.format {
+            ConsoleFormat::Console => self.write(&results(report, &self.output_dir)),
+            ConsoleFormat::Json => self.write(&json::to_text(report)?),
+            ConsoleFormat::Quiet if report.exit() == Exit::Conformant => Ok(()),
+            ConsoleFormat::Quiet => {
+                self.write(&(findings(report, &self.output_dir) + &summary(report)))
+            }
+        }
+    }
+}
+
+/// All that [`ConsoleFormat::Console`] writes to stdout, with ANSI colours.
+///
+/// `headline` names Vault, target, transports and seed; `output_dir` is the folder that
+/// the report's files are in.
+#[must_use]
+pub fn render(report: &Report, headline: &str, output_dir: &Path) -> String {
+    heading(headline) + &results(report, output_dir)
+}
+
+fn heading(headline: &str) -> String {
+    format!("{}\n\n", visible(headline))
+}
+
+fn results(report: &Report, output_dir: &Path) -> String {
+    let mut out = findings(report, output_dir);
+    out += &table(&report.profiles);
+    if !report.unmapped_tools.is_empty() {
+        out += "tools that no operation of the adapter maps\n";
+        out += &paragraph(&report.unmapped_tools.join(", "));
+        out += "\n";
+    }
+    out += &summary(report);
+    let path = output_dir.join("report.json").display().to_string();
+    out += &format!("report: {}\n", visible(&path));
+    out
+}
+
+/// What a person has to look at: a block for each scenario that was not met or could not
+/// be judged, the gravest first, and what could not be cleaned up.
+fn findings(report: &Report, output_dir: &Path) -> String {
+    let mut out = String::new();
+    for (verdict, word, style) in [
+        (Verdict::Fail, "FAIL", RED),
+        (Verdict::Warn, "WARN", YELLOW),
+        (Verdict::Blocked, "BLOCKED", MAGENTA),
+    ] {
+        for scenario in report.scenarios.iter().filter(|s| s.verdict == verdict) {
+            out += &format!("{style}{word}{style:#}  ");
+            out += &block(scenario, output_dir);
+            out += "\n";
+        }
+    }
+    if !report.cleanup_errors.is_empty() {
+        out += &format!("{MAGENTA}not cleaned up{MAGENTA:#}\n");
+        for error in &report.cleanup_errors {
+            out += &paragraph(error);
+        }
+        out += "\n";
+    }
+    out
+}
+
+/// A finding without its first word.
+fn block(scenario: &ScenarioResult, output_dir: &Path) -> String {
+    // The scenarios of an outline differ in the row alone.
+    let row = scenario.key.find('#').map_or("", |at| &scenario.key[at..]);
+    let mut out = format!(
+        "{BOLD}{}{}{BOLD:#}  {}  {} {}\n",
+        visible(&scenario.id),
+        visible(row),
+        scenario.level,
+        visible(&scenario.transport),
+        visible(&scenario.revision),
+    );
+    out += &paragraph(&scenario.title);
+    if let Some(reason) = &scenario.reason {
+        out += &field("reason", reason);
+    }
+    if let Some(failure) = &scenario.failure {
+        out += &field("expected", &failure.expected);
+        out += &field("saw", &failure.actual);
+    }
+    if !scenario.sources.is_empty() {
+        out += &field("source", &scenario.sources.join("; "));
+    }
+    if let Some(failure) = &scenario.failure {
+        if let Some(transcript) = &failure.transcript {
+            let path = output_dir.join(transcript).display().to_string();
+            out += &line("look", &visible(&path));
+        }
+        out += &line("rerun", &visible(&failure.reproduce));
+    }
+    out
+}
+
+/// Running text below the first line of a block.
+fn paragraph(text: &str) -> String {
+    let mut out = String::new();
+    for text in visible_lines(&cut(text)).lines() {
+        for part in wrap(text, TEXT_WIDTH + LABEL_WIDTH) {
+            out += &format!("      {part}\n");
+        }
+    }
+    out
+}
+
+/// Running text beside a label.
+fn field(label: &str, text: &str) -> String {
+    let text = visible_lines(&cut(text));
+    let parts = text.lines().flat_map(|line| wrap(line, TEXT_WIDTH));
+    let labels = iter::once(label).chain(iter::repeat(""));
+    labels
+        .zip(parts)
+        .map(|(label, part)| line(label, part))
+        .collect()
+}
+
+/// One line beside a label, however long: paths and commands are there to be copied.
+fn line(label: &str, text: &str) -> String {
+    format!("      {DIM}{label:<LABEL_WIDTH$}{DIM:#}{text}\n")
+}
+
+fn table(profiles: &[ProfileResult]) -> String {
+    if profiles.is_empty() {
+        return String::new();
+    }
+    let names = profiles.iter().map(|profile| profile.name.chars().count());
+    let name_width = names.max().unwrap_or(0).max(9) + 2;
+    let mut out = format!(
+        "{BOLD}{:<name_width$}{:<16}{:<16}{}{BOLD:#}\n",
+        "profile", "MUST", "SHOULD", "result"
+    );
+    for ProfileResult {
+        name,
+        result,
+        must,
+        should,
+    } in profiles
+    {
+        let (must, should) = match result {
+            ProfileVerdict::NotApplicable => ("not claimed".to_owned(), String::new()),
+            _ => (passed(must), passed(should)),
+        };
+        let (word, style) = outcome(*result);
+        let name = visible(name);
+        out += &format!("{name:<name_width$}{must:<16}{should:<16}{style}{word}{style:#}\n");
+    }
+    out + "\n"
+}
+
+/// Passed of those that apply.
+fn passed(tally: &Tally) -> String {
+    match tally.pass + tally.fail + tally.blocked {
+        0 => "-".to_owned(),
+        applicable => format!("{} of {applicable}", tally.pass),
+    }
+}
+
+fn outcome(result: ProfileVerdict) -> (&'static str, Style) {
+    match result {
+        ProfileVerdict::Conformant => ("conformant", GREEN),
+        ProfileVerdict::Partial => ("partial", YELLOW),
+        ProfileVerdict::Nonconformant => ("nonconformant", RED),
+        ProfileVerdict::NotApplicable => ("not applicable", DIM),
+    }
+}
+
+/// The whole run on one line: what its profiles amount to together, and the counts.
+fn summary(report: &Report) -> String {
+    let has = |result| {
+        report
+            .profiles
+            .iter()
+            .any(|profile| profile.result == result)
+    };
+    let result = [
+        ProfileVerdict::Nonconformant,
+        ProfileVerdict::Partial,
+        ProfileVerdict::Conformant,
+    ]
+    .into_iter()
+    .find(|result| has(*result))
+    .unwrap_or(ProfileVerdict::NotApplicable);
+    let (word, style) = match (result, report.interrupted) {
+        (ProfileVerdict::Nonconformant, true) => ("nonconformant, interrupted", RED),
+        // What did not run might have failed.
+        (_, true) => ("interrupted", YELLOW),
+        (result, false) => outcome(result),
+    };
+    let Summary {
+        pass,
+        fail,
+        warn,
+        not_applicable,
+        blocked,
+    } = report.summary;
+    let seconds = Duration::from_millis(report.duration_ms).as_secs_f64();
+    format!(
+        "{style}{word}{style:#}: {pass} passed, {fail} failed, {warn} warned, \
+         {not_applicable} not applicable, {blocked} blocked in {seconds:.1} s\n"
+    )
 }

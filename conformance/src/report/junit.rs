@@ -2,11 +2,11 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
     Report, ScenarioResult,
-    console::{cut, visible, visible_lines},
+    console::text::{cut, visible, visible_lines},
     json::write_atomically,
 };
 use crate::{
@@ -50,11 +50,13 @@ fn to_xml(report: &Report) -> io::Result<String> {
             .filter(|scenario| scenario.profile == profile.name);
         let mut suite = TestSuite::new(visible(&profile.name));
         suite.set_time(scenarios.clone().map(duration).sum());
-        suite.add_properties([
+        for (name, value) in [
             ("target", visible(&report.target.name)),
             ("vault", visible(&report.vault.version)),
             ("seed", report.seed.to_string()),
-        ]);
+        ] {
+            suite.add_property(Property::new(name, value));
+        }
         suite.add_test_cases(scenarios.map(test_case));
         junit.add_test_suite(suite);
     }
@@ -139,7 +141,9 @@ fn details(scenario: &ScenarioResult) -> String {
     }
     fields
         .into_iter()
-        .filter_map(|(label, text)| text.map(|text| format!("{label:<10}{}\n", visible_lines(text))))
+        .filter_map(|(label, text)| {
+            text.map(|text| format!("{label:<10}{}\n", visible_lines(text)))
+        })
         .collect()
 }
 

@@ -82,8 +82,8 @@ pub struct TargetInfo {
     pub adapter_sha256: String,
 }
 
-/// The Vault that was the oracle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The Vault that was the oracle; its fields are empty where none was to be had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VaultInfo {
     /// The product, as a rule `Vault`.
     pub product: String,
@@ -175,7 +175,7 @@ pub struct Failure {
     pub expected: String,
     /// What was seen instead, secrets redacted.
     pub actual: String,
-    /// The transcript's path, below the output folder where it could be written.
+    /// The transcript's path, relative to the output folder.
     pub transcript: Option<String>,
     /// The command that runs this scenario again.
     pub reproduce: String,

@@ -7,7 +7,7 @@ use std::{error::Error, fmt, time::Duration};
 
 use reqwest::{
     Method, StatusCode, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +22,7 @@ use super::{
 /// A Vault that does not take the connection within this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bound of one request, answer included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(9);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 /// Bound of one answer; as much as Vault accepts in a request by default.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 /// How often, and after how long, a request is repeated while Vault upgrades a
@@ -60,29 +60,44 @@ impl VaultClient {
     ///
     /// # Errors
     /// [`ClientError`] if the token or the namespace cannot be sent, or TLS cannot be set up.
-    pub fn new(address: Url, token: SecretString, namespace: Option<&str>) -> Result<Self, ClientError> {
+    pub fn new(
+        address: Url,
+        token: SecretString,
+        namespace: Option<&str>,
+    ) -> Result<Self, ClientError> {
         install_crypto_provider();
-        let mut token_value =
-            HeaderValue::from_str(token.expose_secret()).map_err(|_| ClientError::Header("VAULT_TOKEN"))?;
+        let mut token_value = HeaderValue::from_str(token.expose_secret())
+            .map_err(|_| ClientError::Header("VAULT_TOKEN"))?;
         token_value.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_static("x-vault-token"), token_value);
-        headers.insert(HeaderName::from_static("x-vault-request"), HeaderValue::from_static("true"));
+        headers.insert(
+            HeaderName::from_static("x-vault-request"),
+            HeaderValue::from_static("true"),
+        );
         if let Some(namespace) = namespace {
-            let namespace =
-                HeaderValue::from_str(namespace).map_err(|_| ClientError::Header("VAULT_NAMESPACE"))?;
+            let namespace = HeaderValue::from_str(namespace)
+                .map_err(|_| ClientError::Header("VAULT_NAMESPACE"))?;
             headers.insert(HeaderName::from_static("x-vault-namespace"), namespace);
         }
         let http = reqwest::Client::builder()
             .default_headers(headers)
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!(
+                env!("CARGO_PKG_NAME"),
+                "/",
+                env!("CARGO_PKG_VERSION")
+            ))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .build()
             .map_err(|error| ClientError::Setup(innermost(&error)))?;
-        Ok(Self { http, address, token })
+        Ok(Self {
+            http,
+            address,
+            token,
+        })
     }
 
     /// The token that this client sends, for redaction.
@@ -96,7 +111,8 @@ impl VaultClient {
     /// Whatever is neither a success nor a 404, see [`VaultError`].
     pub async fn read(&self, path: &ApiPath, version: Option<u64>) -> Result<Answer, VaultError> {
         let query = version.map(|version| format!("version={version}"));
-        self.send(Capability::Read, path, query.as_deref(), None).await
+        self.send(Capability::Read, path, query.as_deref(), None)
+            .await
     }
 
     /// Lists a folder.
@@ -104,14 +120,20 @@ impl VaultClient {
     /// # Errors
     /// As for [`Self::read`].
     pub async fn list(&self, path: &ApiPath) -> Result<Answer, VaultError> {
-        self.send(Capability::List, path, Some("list=true"), None).await
+        self.send(Capability::List, path, Some("list=true"), None)
+            .await
     }
 
     /// Writes to a path; `capability` is the one that the write needs.
     ///
     /// # Errors
     /// As for [`Self::read`].
-    pub async fn write(&self, path: &ApiPath, capability: Capability, body: Vec<u8>) -> Result<Answer, VaultError> {
+    pub async fn write(
+        &self,
+        path: &ApiPath,
+        capability: Capability,
+        body: Vec<u8>,
+    ) -> Result<Answer, VaultError> {
         self.send(capability, path, None, Some(body)).await
     }
 
@@ -132,17 +154,22 @@ impl VaultClient {
     ) -> Result<Answer, VaultError> {
         let mut upgrade_retries = 0;
         loop {
-            let answer = self.send_once(capability, path, query, body.clone()).await?;
+            let answer = self
+                .send_once(capability, path, query, body.clone())
+                .await?;
             if answer.status.is_success() || answer.status == StatusCode::NOT_FOUND {
                 return Ok(answer);
             }
             let refusal = Refusal {
                 status: answer.status.as_u16(),
                 messages: answer.error_messages(),
+                retry_after: answer.retry_after,
                 capability,
                 path: path.plain().to_owned(),
             };
-            if !refusal.says("Upgrading from non-versioned to versioned data") || upgrade_retries == UPGRADE_RETRIES {
+            if !refusal.says("Upgrading from non-versioned to versioned data")
+                || upgrade_retries == UPGRADE_RETRIES
+            {
                 return Err(VaultError::Refused(refusal));
             }
             upgrade_retries += 1;
@@ -173,14 +200,25 @@ impl VaultClient {
         }
         let mut response = request.send().await.map_err(no_answer)?;
         let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(VaultError::Unexpected { status: status.as_u16(), reason: "it is larger than 32 MiB" });
+                return Err(VaultError::Unexpected {
+                    status: status.as_u16(),
+                    reason: "it is larger than 32 MiB",
+                });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            retry_after,
+            body,
+        })
     }
 }
 
@@ -188,6 +226,8 @@ impl VaultClient {
 pub struct Answer {
     /// A success, or 404.
     pub status: StatusCode,
+    /// Seconds that Vault asks to wait.
+    retry_after: Option<u64>,
     body: Vec<u8>,
 }
 
@@ -227,12 +267,16 @@ impl Answer {
 
     /// An error about this answer.
     pub fn unexpected(&self, reason: &'static str) -> VaultError {
-        VaultError::Unexpected { status: self.status.as_u16(), reason }
+        VaultError::Unexpected {
+            status: self.status.as_u16(),
+            reason,
+        }
     }
 
     fn envelope<T: DeserializeOwned>(&self) -> Result<Envelope<T>, VaultError> {
         // The parser's error is dropped: it may quote the body.
-        serde_json::from_slice(&self.body).map_err(|_| self.unexpected("it is not JSON of the documented shape"))
+        serde_json::from_slice(&self.body)
+            .map_err(|_| self.unexpected("it is not JSON of the documented shape"))
     }
 
     fn error_messages(&self) -> Vec<String> {
@@ -274,5 +318,9 @@ fn innermost(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    if cause.is::<reqwest::Error>() { "the connection failed".to_owned() } else { cause.to_string() }
+    if cause.is::<reqwest::Error>() {
+        "the connection failed".to_owned()
+    } else {
+        cause.to_string()
+    }
 }

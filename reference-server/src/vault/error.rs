@@ -40,6 +40,8 @@ pub struct Refusal {
     pub status: u16,
     /// Vault's own messages.
     pub messages: Vec<String>,
+    /// Seconds that Vault asks to wait.
+    pub retry_after: Option<u64>,
     /// What the refused request needed.
     pub capability: Capability,
     /// The path of the refused request, as a policy writes it.

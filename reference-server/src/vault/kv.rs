@@ -106,8 +106,19 @@ impl Stored {
         match self {
             Self::Present(data, metadata) => Ok((data, metadata)),
             Self::Absent => Err(VaultError::NotFound("secret at this path")),
-            Self::Gone(Metadata { version, destroyed: true, .. }) => Err(VaultError::Destroyed { version }),
-            Self::Gone(Metadata { version, deletion_time, .. }) => Err(VaultError::Deleted { version, deletion_time }),
+            Self::Gone(Metadata {
+                version,
+                destroyed: true,
+                ..
+            }) => Err(VaultError::Destroyed { version }),
+            Self::Gone(Metadata {
+                version,
+                deletion_time,
+                ..
+            }) => Err(VaultError::Deleted {
+                version,
+                deletion_time,
+            }),
         }
     }
 
@@ -159,33 +170,37 @@ impl Kv {
         if kv_version == KvVersion::V1 && version.is_some() {
             return Err(VaultError::NoVersions);
         }
+        if let (Some(_), Stored::Absent) = (version, &stored) {
+            return Err(VaultError::NotFound(
+                "such version of a secret at this path",
+            ));
+        }
         let (data, metadata) = stored.into_present()?;
-        Ok(Reading { kv_version, data, metadata })
+        Ok(Reading {
+            kv_version,
+            data,
+            metadata,
+        })
     }
 
     /// Lists one level of a mount; folders end in a slash.
     ///
     /// # Errors
     /// [`VaultError::NotFound`] if the folder does not exist; an empty mount is an empty list.
-    pub async fn list(&self, mount: &MountPath, folder: &FolderPath) -> Result<Vec<String>, VaultError> {
-        #[derive(Deserialize)]
-        struct Listing {
-            keys: Vec<String>,
-        }
-        let mut mount_state = self.remembered_or_verified(mount, Capability::List).await?;
-        loop {
-            let result = self.client.list(&ApiPath::folder(mount, mount_state.version, folder)).await.and_then(
-                |answer| match answer.is_not_found() {
-                    // Vault says the same of an empty mount and of a folder that is not there.
-                    true if folder.is_root() => Ok((Vec::new(), true)),
-                    true => Err(VaultError::NotFound("folder at this path")),
-                    false => answer.kv_data::<Listing>().map(|listing| (listing.keys, false)),
-                },
-            );
-            let doubtful = matches!(result, Ok((_, true))) || result.as_ref().is_err_and(casts_doubt_on_the_mount);
-            if !doubtful || !self.turned_out_different(mount, &mut mount_state, Capability::List).await? {
-                return result.map(|(keys, _)| keys);
-            }
+    pub async fn list(
+        &self,
+        mount: &MountPath,
+        folder: &FolderPath,
+    ) -> Result<Vec<String>, VaultError> {
+        let path = |version| ApiPath::folder(mount, version, folder);
+        let (_, names) = self
+            .ask(mount, Capability::List, path, None, true, names_in)
+            .await?;
+        match names {
+            Some(names) => Ok(names),
+            // Vault says the same of an empty mount and of a folder that is not there.
+            None if folder.is_root() => Ok(Vec::new()),
+            None => Err(VaultError::NotFound("folder at this path")),
         }
     }
 
@@ -215,11 +230,23 @@ impl Kv {
     ///
     /// # Errors
     /// [`VaultError::NotFound`] if the secret does not have the key.
-    pub async fn delete_key(&self, mount: &MountPath, path: &SecretPath, key: &str) -> Result<Changed, VaultError> {
+    pub async fn delete_key(
+        &self,
+        mount: &MountPath,
+        path: &SecretPath,
+        key: &str,
+    ) -> Result<Changed, VaultError> {
         self.change(mount, path, |stored| {
             let (mut data, _) = stored.into_present()?;
-            data.remove(key).ok_or(VaultError::NotFound("such key in the secret"))?;
-            Ok(if data.is_empty() { Change::Delete } else { Change::Store(data) })
+            data.remove(key)
+                .ok_or(VaultError::NotFound("such key in the secret"))?;
+            // Vault's DELETE knows no check-and-set: a key that another process adds in
+            // this moment is soft-deleted with the version that holds it.
+            Ok(if data.is_empty() {
+                Change::Delete
+            } else {
+                Change::Store(data)
+            })
         })
         .await
     }
@@ -228,12 +255,18 @@ impl Kv {
     ///
     /// # Errors
     /// [`VaultError`]; a secret that is not there, or is deleted already, is told.
-    pub async fn delete(&self, mount: &MountPath, path: &SecretPath) -> Result<Changed, VaultError> {
+    pub async fn delete(
+        &self,
+        mount: &MountPath,
+        path: &SecretPath,
+    ) -> Result<Changed, VaultError> {
         let delete = |stored: Stored| stored.into_present().map(|_| Change::Delete);
         match self.change(mount, path, delete).await {
             // A token may delete what it may not read. Whether there is
             // anything to delete can then not be told.
-            Err(VaultError::Refused(refusal)) if refusal.status == 403 && refusal.capability == Capability::Read => {
+            Err(VaultError::Refused(refusal))
+                if refusal.status == 403 && refusal.capability == Capability::Read =>
+            {
                 let kv_version = self.verify(mount, Capability::Delete).await?;
                 self.delete_stored(mount, kv_version, path, None).await
             }
@@ -249,8 +282,10 @@ impl Kv {
         decide: impl Fn(Stored) -> Result<Change, VaultError> + Send,
     ) -> Result<Changed, VaultError> {
         let _turn = self.turn(mount, path).await;
-        let mut pause = CONFLICT_PAUSE;
-        for _ in 0..CHANGE_ATTEMPTS {
+        for attempt in 0..CHANGE_ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(CONFLICT_PAUSE * 2_u32.pow(attempt - 1)).await;
+            }
             let (kv_version, stored) = self.stored(mount, path, None).await?;
             let latest = stored.latest_version();
             let capability = match stored {
@@ -258,13 +293,18 @@ impl Kv {
                 Stored::Gone(_) | Stored::Present(..) => Capability::Update,
             };
             match decide(stored)? {
-                Change::Delete => return self.delete_stored(mount, kv_version, path, Some(latest)).await,
+                Change::Delete => {
+                    return self
+                        .delete_stored(mount, kv_version, path, Some(latest))
+                        .await;
+                }
                 Change::Store(data) => {
-                    match self.store(mount, kv_version, path, capability, latest, &data).await {
-                        Err(VaultError::Refused(refusal)) if refusal.says("check-and-set parameter did not match") => {
-                            tokio::time::sleep(pause).await;
-                            pause *= 2;
-                        }
+                    match self
+                        .store(mount, kv_version, path, capability, latest, &data)
+                        .await
+                    {
+                        Err(VaultError::Refused(refusal))
+                            if refusal.says("check-and-set parameter did not match") => {}
                         result => return result,
                     }
                 }
@@ -293,20 +333,38 @@ impl Kv {
         }
         let body = match kv_version {
             KvVersion::V1 => serde_json::to_vec(data),
-            KvVersion::V2 => serde_json::to_vec(&Versioned { data, options: CheckAndSet { cas: latest } }),
+            KvVersion::V2 => serde_json::to_vec(&Versioned {
+                data,
+                options: CheckAndSet { cas: latest },
+            }),
         };
-        let body = body.map_err(|_| VaultError::Unexpected { status: 200, reason: "its values cannot be written back" })?;
-        let answer = self.client.write(&ApiPath::secret(mount, kv_version, path), capability, body).await?;
+        let body = body.map_err(|_| VaultError::Unexpected {
+            status: 200,
+            reason: "its values cannot be written back",
+        })?;
+        let answer = self
+            .client
+            .write(&ApiPath::secret(mount, kv_version, path), capability, body)
+            .await?;
         let version = match kv_version {
             // KV v1 has nothing to say; an answer means that this is something else by now.
             KvVersion::V1 => (answer.status == 204).then_some(None),
-            KvVersion::V2 => answer.kv_data::<Metadata>().ok().map(|metadata| Some(metadata.version)),
+            KvVersion::V2 => answer
+                .kv_data::<Metadata>()
+                .ok()
+                .map(|metadata| Some(metadata.version)),
         };
         let Some(version) = version else {
             self.forget(mount);
-            return Err(answer.unexpected("the mount was replaced while the secret was written; check what it holds"));
+            return Err(answer.unexpected(
+                "the mount was replaced while the secret was written; check what it holds",
+            ));
         };
-        Ok(Changed { kv_version, version, deleted: false })
+        Ok(Changed {
+            kv_version,
+            version,
+            deleted: false,
+        })
     }
 
     async fn delete_stored(
@@ -316,13 +374,20 @@ impl Kv {
         path: &SecretPath,
         latest: Option<u64>,
     ) -> Result<Changed, VaultError> {
-        let answer = self.client.delete(&ApiPath::secret(mount, kv_version, path)).await?;
+        let answer = self
+            .client
+            .delete(&ApiPath::secret(mount, kv_version, path))
+            .await?;
         if answer.is_not_found() {
             self.forget(mount);
             return Err(answer.unexpected("the mount was replaced while the secret was deleted"));
         }
         let version = latest.filter(|_| kv_version == KvVersion::V2);
-        Ok(Changed { kv_version, version, deleted: true })
+        Ok(Changed {
+            kv_version,
+            version,
+            deleted: true,
+        })
     }
 
     /// What Vault holds at the path, and the version of the engine, proved by this very answer.
@@ -332,59 +397,89 @@ impl Kv {
         path: &SecretPath,
         version: Option<u64>,
     ) -> Result<(KvVersion, Stored), VaultError> {
-        let mut mount_state = self.remembered_or_verified(mount, Capability::Read).await?;
-        if mount_state.version == KvVersion::V1 && path.is_like_a_v2_endpoint() {
-            self.turned_out_different(mount, &mut mount_state, Capability::Read).await?;
-        }
+        let tells_v1_from_v2 = !path.is_like_a_v2_endpoint();
+        let path = |kv_version| ApiPath::secret(mount, kv_version, path);
+        self.ask(
+            mount,
+            Capability::Read,
+            path,
+            version,
+            tells_v1_from_v2,
+            stored_in,
+        )
+        .await
+    }
+
+    /// Asks with the remembered version of the mount; if the answer casts doubt
+    /// on it, verifies the mount, and asks once more if it is another by now.
+    async fn ask<T>(
+        &self,
+        mount: &MountPath,
+        capability: Capability,
+        path: impl Fn(KvVersion) -> ApiPath + Send,
+        version: Option<u64>,
+        tells_v1_from_v2: bool,
+        decode: fn(&Answer, KvVersion) -> Result<T, VaultError>,
+    ) -> Result<(KvVersion, T), VaultError> {
+        let remembered = self
+            .remembered(mount)
+            .filter(|version| tells_v1_from_v2 || *version == KvVersion::V2);
+        let mut verified = remembered.is_none();
+        let mut kv_version = match remembered {
+            Some(kv_version) => kv_version,
+            None => self.verify(mount, capability).await?,
+        };
         loop {
-            let kv_version = mount_state.version;
-            let version = version.filter(|_| kv_version == KvVersion::V2);
-            let result = self
-                .client
-                .read(&ApiPath::secret(mount, kv_version, path), version)
-                .await
-                .and_then(|answer| Ok((answer.is_not_found(), stored_in(&answer, kv_version)?)));
-            let doubtful = matches!(result, Ok((true, _))) || result.as_ref().is_err_and(casts_doubt_on_the_mount);
-            if !doubtful || !self.turned_out_different(mount, &mut mount_state, Capability::Read).await? {
-                return result.map(|(_, stored)| (kv_version, stored));
+            let path = path(kv_version);
+            let answer = match capability {
+                Capability::List => self.client.list(&path).await,
+                _ => {
+                    self.client
+                        .read(&path, version.filter(|_| kv_version == KvVersion::V2))
+                        .await
+                }
+            };
+            let (doubtful, result) = match answer {
+                Ok(answer) => {
+                    let result = decode(&answer, kv_version);
+                    (answer.is_not_found() || result.is_err(), result)
+                }
+                // Denied, maybe because the paths that a policy grants are others now.
+                Err(error) => (error.refused_with(403).is_some(), Err(error)),
+            };
+            if verified || !doubtful {
+                return result.map(|decoded| (kv_version, decoded));
             }
+            verified = true;
+            let now = self.verify(mount, capability).await?;
+            if now == kv_version {
+                return result.map(|decoded| (kv_version, decoded));
+            }
+            kv_version = now;
         }
     }
 
-    async fn remembered_or_verified(
-        &self,
-        mount: &MountPath,
-        capability: Capability,
-    ) -> Result<MountState, VaultError> {
-        let remembered = self.versions.read().unwrap_or_else(PoisonError::into_inner).get(mount).copied();
-        Ok(match remembered {
-            Some(version) => MountState { version, verified: false },
-            None => MountState { version: self.verify(mount, capability).await?, verified: true },
-        })
-    }
-
-    /// Verifies a mount that was only remembered; true if it has changed.
-    async fn turned_out_different(
-        &self,
-        mount: &MountPath,
-        state: &mut MountState,
-        capability: Capability,
-    ) -> Result<bool, VaultError> {
-        if state.verified {
-            return Ok(false);
-        }
-        let version = self.verify(mount, capability).await?;
-        let different = version != state.version;
-        *state = MountState { version, verified: true };
-        Ok(different)
+    fn remembered(&self, mount: &MountPath) -> Option<KvVersion> {
+        self.versions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(mount)
+            .copied()
     }
 
     /// Asks Vault what is mounted; `capability` is what the caller is about to need.
-    async fn verify(&self, mount: &MountPath, capability: Capability) -> Result<KvVersion, VaultError> {
+    async fn verify(
+        &self,
+        mount: &MountPath,
+        capability: Capability,
+    ) -> Result<KvVersion, VaultError> {
         let result = self.ask_for_version(mount, capability).await;
         match result {
             Ok(version) => {
-                let mut versions = self.versions.write().unwrap_or_else(PoisonError::into_inner);
+                let mut versions = self
+                    .versions
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
                 if versions.len() >= MAX_KNOWN_MOUNTS {
                     versions.clear();
                 }
@@ -395,23 +490,31 @@ impl Kv {
         result
     }
 
-    async fn ask_for_version(&self, mount: &MountPath, capability: Capability) -> Result<KvVersion, VaultError> {
+    async fn ask_for_version(
+        &self,
+        mount: &MountPath,
+        capability: Capability,
+    ) -> Result<KvVersion, VaultError> {
         #[derive(Deserialize)]
         struct Mount {
             path: String,
             r#type: String,
             options: Option<HashMap<String, String>>,
         }
-        let answer = self.client.read(&ApiPath::mount(mount), None).await.map_err(|error| match error {
-            // Vault answers 403 if the token has no right at all on the mount,
-            // or there is none. What is missing is a right on the mount.
-            VaultError::Refused(mut refusal) if refusal.status == 403 => {
-                refusal.capability = capability;
-                refusal.path = format!("{mount}/*");
-                VaultError::Refused(refusal)
-            }
-            error => error,
-        })?;
+        let answer = self
+            .client
+            .read(&ApiPath::mount(mount), None)
+            .await
+            .map_err(|error| match error {
+                // Vault answers 403 if the token has no right at all on the mount,
+                // or there is none. What is missing is a right on the mount.
+                VaultError::Refused(mut refusal) if refusal.status == 403 => {
+                    refusal.capability = capability;
+                    refusal.path = format!("{mount}/*");
+                    VaultError::Refused(refusal)
+                }
+                error => error,
+            })?;
         if answer.is_not_found() {
             return Err(VaultError::NoSuchMount);
         }
@@ -423,12 +526,22 @@ impl Kv {
         if found.r#type != "kv" {
             return Err(VaultError::NotKv(found.r#type));
         }
-        let version = found.options.as_ref().and_then(|options| options.get("version"));
-        Ok(if version.is_some_and(|version| version == "2") { KvVersion::V2 } else { KvVersion::V1 })
+        let version = found
+            .options
+            .as_ref()
+            .and_then(|options| options.get("version"));
+        Ok(if version.is_some_and(|version| version == "2") {
+            KvVersion::V2
+        } else {
+            KvVersion::V1
+        })
     }
 
     fn forget(&self, mount: &MountPath) {
-        self.versions.write().unwrap_or_else(PoisonError::into_inner).remove(mount);
+        self.versions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(mount);
     }
 
     /// Lets the changes of one secret through one after the other, so that
@@ -440,16 +553,17 @@ impl Kv {
     }
 }
 
-#[derive(Clone, Copy)]
-struct MountState {
-    version: KvVersion,
-    verified: bool,
-}
-
-/// Whether a failure may come from a mount that is not what it was: denied
-/// because its paths are others now, or answered in the shape of another engine.
-fn casts_doubt_on_the_mount(error: &VaultError) -> bool {
-    error.refused_with(403).is_some() || matches!(error, VaultError::Unexpected { .. } | VaultError::NotFound(_))
+fn names_in(answer: &Answer, _: KvVersion) -> Result<Option<Vec<String>>, VaultError> {
+    #[derive(Deserialize)]
+    struct Listing {
+        keys: Vec<String>,
+    }
+    if answer.is_not_found() {
+        return Ok(None);
+    }
+    answer
+        .kv_data::<Listing>()
+        .map(|listing| Some(listing.keys))
 }
 
 fn stored_in(answer: &Answer, kv_version: KvVersion) -> Result<Stored, VaultError> {
@@ -462,8 +576,14 @@ fn stored_in(answer: &Answer, kv_version: KvVersion) -> Result<Stored, VaultErro
         (KvVersion::V1, true) => Ok(Stored::Absent),
         (KvVersion::V1, false) => Ok(Stored::Present(answer.kv_data()?, None)),
         (KvVersion::V2, not_found) => match answer.kv_data::<Versioned>() {
-            Ok(Versioned { data: Some(data), metadata }) => Ok(Stored::Present(data, Some(metadata))),
-            Ok(Versioned { data: None, metadata }) => Ok(Stored::Gone(metadata)),
+            Ok(Versioned {
+                data: Some(data),
+                metadata,
+            }) => Ok(Stored::Present(data, Some(metadata))),
+            Ok(Versioned {
+                data: None,
+                metadata,
+            }) => Ok(Stored::Gone(metadata)),
             Err(_) if not_found => Ok(Stored::Absent),
             Err(error) => Err(error),
         },

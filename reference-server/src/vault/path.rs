@@ -108,7 +108,10 @@ impl SecretPath {
         const ENDPOINTS: [&str; 7] = [
             "config", "data", "delete", "destroy", "metadata", "subkeys", "undelete",
         ];
-        self.0.iter().next().is_some_and(|first| ENDPOINTS.contains(&first))
+        self.0
+            .iter()
+            .next()
+            .is_some_and(|first| ENDPOINTS.contains(&first))
     }
 }
 
@@ -125,7 +128,8 @@ impl FolderPath {
     pub fn parse(text: &str) -> Result<Self, PathError> {
         match text {
             "" => Ok(Self(None)),
-            text => Segments::parse(text.strip_suffix('/').unwrap_or(text)).map(|folder| Self(Some(folder))),
+            text => Segments::parse(text.strip_suffix('/').unwrap_or(text))
+                .map(|folder| Self(Some(folder))),
         }
     }
 
@@ -172,7 +176,11 @@ impl ApiPath {
 
     /// Type and version of one mount.
     pub fn mount(mount: &MountPath) -> Self {
-        Self::new(["sys", "internal", "ui", "mounts"].into_iter().chain(mount.0.iter()))
+        Self::new(
+            ["sys", "internal", "ui", "mounts"]
+                .into_iter()
+                .chain(mount.0.iter()),
+        )
     }
 
     /// The data of a secret.
@@ -198,7 +206,10 @@ impl ApiPath {
     }
 
     fn new<'a>(segments: impl Iterator<Item = &'a str>) -> Self {
-        let mut path = Self { plain: String::new(), escaped: String::new() };
+        let mut path = Self {
+            plain: String::new(),
+            escaped: String::new(),
+        };
         for segment in segments {
             if !path.plain.is_empty() {
                 path.plain.push('/');
@@ -258,12 +269,18 @@ mod tests {
         ] {
             assert_eq!(SecretPath::parse(text), Err(error), "{text:?}");
         }
-        assert_eq!(SecretPath::parse(&"a".repeat(5000)), Err(PathError::TooLong));
+        assert_eq!(
+            SecretPath::parse(&"a".repeat(5000)),
+            Err(PathError::TooLong)
+        );
     }
 
     #[test]
     fn a_mount_and_a_folder_may_end_in_a_slash() {
-        assert_eq!(MountPath::parse("team/a/kv/").unwrap().as_str(), "team/a/kv");
+        assert_eq!(
+            MountPath::parse("team/a/kv/").unwrap().as_str(),
+            "team/a/kv"
+        );
         assert_eq!(FolderPath::parse("app/").unwrap().as_str(), "app");
         assert!(FolderPath::parse("").unwrap().is_root());
         assert_eq!(MountPath::parse("/"), Err(PathError::Empty));
@@ -283,7 +300,11 @@ mod tests {
     fn a_listing_asks_for_the_folder_with_its_slash() {
         let mount = MountPath::parse("kv").unwrap();
         let folder = |text| FolderPath::parse(text).unwrap();
-        let path = |version, text| ApiPath::folder(&mount, version, &folder(text)).plain().to_owned();
+        let path = |version, text| {
+            ApiPath::folder(&mount, version, &folder(text))
+                .plain()
+                .to_owned()
+        };
         assert_eq!(path(KvVersion::V1, ""), "kv/");
         assert_eq!(path(KvVersion::V2, ""), "kv/metadata/");
         assert_eq!(path(KvVersion::V2, "app"), "kv/metadata/app/");
@@ -316,7 +337,10 @@ mod tests {
             "..", ".", "/", "//", "%2e", "%2F", "%00", "?", "#", ";", "\\", "\0", "\r\n", "a", "é",
             "\u{2024}", "\u{ff0f}", "http://", "@", " ", "data", "sys",
         ]);
-        prop_oneof![any::<String>(), prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())]
+        prop_oneof![
+            any::<String>(),
+            prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+        ]
     }
 
     proptest! {

@@ -1,0 +1,348 @@
+//! One connection to a target: requests go out, replies come back to whoever asked.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    http::HttpWire,
+    stdio::StdioWire,
+    transcript::{Speaker, Transcript},
+};
+use crate::target::transport::Revision;
+
+/// What a target answered to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// The result.
+    Result(Value),
+    /// The JSON-RPC error.
+    Error {
+        /// Its code.
+        code: i64,
+        /// Its message.
+        message: String,
+    },
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoReply {
+    /// The time was up.
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// The connection is gone.
+    #[error("the connection ended before an answer: {0}")]
+    Closed(String),
+    /// HTTP gave something, but not the answer.
+    #[error("no answer in what came back over HTTP: {0}")]
+    Unanswered(String),
+}
+
+/// What the target says of itself in its answer to `initialize`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// `serverInfo.name`
+    pub name: Option<String>,
+    /// `serverInfo.version`
+    pub version: Option<String>,
+}
+
+/// Something between target and suite that changes what the target says.
+pub trait AnswerFilter: Send + Sync {
+    /// What arrives instead of `message`, which answers a request of this method and tool.
+    fn filter(&self, method: &str, tool: Option<&str>, message: Value) -> Vec<String>;
+}
+
+/// A request that waits for its reply.
+struct Pending {
+    method: String,
+    tool: Option<String>,
+    reply: oneshot::Sender<Result<Reply, NoReply>>,
+}
+
+/// Where everything that the target says arrives.
+pub struct Inbox {
+    transcript: Arc<Transcript>,
+    pending: Mutex<HashMap<u64, Pending>>,
+    filter: Option<Arc<dyn AnswerFilter>>,
+    /// Answers to what the target asked of the suite.
+    to_target: mpsc::UnboundedSender<Value>,
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+impl Inbox {
+    fn pending(&self) -> MutexGuard<'_, HashMap<u64, Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where what is said is written down.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// Takes one message, as it came.
+    pub fn receive(&self, raw: &str) {
+        let Some(filter) = &self.filter else {
+            return self.deliver(raw);
+        };
+        let Ok(message) = serde_json::from_str::<Value>(raw) else {
+            return self.deliver(raw);
+        };
+        let asked = message["id"].as_u64().and_then(|id| {
+            let pending = self.pending();
+            let asked = pending.get(&id)?;
+            Some((asked.method.clone(), asked.tool.clone()))
+        });
+        match asked {
+            Some((method, tool)) => {
+                for altered in filter.filter(&method, tool.as_deref(), message) {
+                    self.deliver(&altered);
+                }
+            }
+            None => self.deliver(raw),
+        }
+    }
+
+    fn deliver(&self, raw: &str) {
+        let message = match serde_json::from_str::<Value>(raw) {
+            Ok(message) if message.is_object() || message.is_array() => message,
+            _ => return self.transcript.record(Speaker::Noise, raw),
+        };
+        self.transcript.record(Speaker::Target, raw);
+        let id = message["id"].as_u64();
+        if let Some(method) = message["method"].as_str() {
+            if !message["id"].is_null() {
+                // The channel closes with the connection; then nobody waits for an answer.
+                let _ = self.to_target.send(answer_to(method, &message["id"]));
+            }
+            return;
+        }
+        let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else {
+            return;
+        };
+        let reply = match (&message["result"], &message["error"]) {
+            (result, Value::Null) if !result.is_null() => Reply::Result(result.clone()),
+            (_, error) => Reply::Error {
+                code: error["code"].as_i64().unwrap_or_default(),
+                message: error["message"].as_str().unwrap_or_default().to_owned(),
+            },
+        };
+        // Whoever asked may have given up.
+        let _ = waiting.reply.send(Ok(reply));
+    }
+
+    /// Tells the one who waits for `id` that no answer comes.
+    pub fn fail(&self, id: u64, why: NoReply) {
+        if let Some(waiting) = self.pending().remove(&id) {
+            let _ = waiting.reply.send(Err(why));
+        }
+    }
+
+    /// Tells all who wait that no answer comes.
+    pub fn close(&self, why: &str) {
+        self.transcript
+            .record(Speaker::Note, format!("the connection ended: {why}"));
+        for (_, waiting) in self.pending().drain() {
+            let _ = waiting.reply.send(Err(NoReply::Closed(why.to_owned())));
+        }
+    }
+}
+
+/// What the suite, which offers a server nothing, answers to a server's request.
+fn answer_to(method: &str, id: &Value) -> Value {
+    if method == "ping" {
+        json!({ "jsonrpc": "2.0", "id": id, "result": {} })
+    } else {
+        json!({ "jsonrpc": "2.0", "id": id, "error": {
+            "code": -32601, "message": "the client declared no such capability"
+        } })
+    }
+}
+
+/// How messages travel.
+#[derive(Debug)]
+pub enum Wire {
+    /// Lines over a process's standard input and output.
+    Stdio(StdioWire),
+    /// POSTs to an endpoint.
+    Http(HttpWire),
+}
+
+/// One connection to a target.
+#[derive(Debug)]
+pub struct Connection {
+    wire: Arc<Wire>,
+    inbox: Arc<Inbox>,
+    next_id: AtomicU64,
+    budget: Duration,
+}
+
+impl Connection {
+    /// A connection whose wire is made by `connect`, which is given the inbox to fill.
+    ///
+    /// `budget` is what a call may take.
+    pub fn open(
+        transcript: Arc<Transcript>,
+        filter: Option<Arc<dyn AnswerFilter>>,
+        budget: Duration,
+        connect: impl FnOnce(Arc<Inbox>) -> Wire,
+    ) -> Self {
+        let (to_target, mut answers) = mpsc::unbounded_channel::<Value>();
+        let inbox = Arc::new(Inbox {
+            transcript,
+            pending: Mutex::default(),
+            filter,
+            to_target,
+        });
+        let wire = Arc::new(connect(Arc::clone(&inbox)));
+        let (answer_wire, answer_inbox) = (Arc::downgrade(&wire), Arc::downgrade(&inbox));
+        tokio::spawn(async move {
+            while let Some(answer) = answers.recv().await {
+                let (Some(wire), Some(inbox)) = (answer_wire.upgrade(), answer_inbox.upgrade())
+                else {
+                    return;
+                };
+                inbox.transcript.record(Speaker::Suite, answer.to_string());
+                send(&wire, &inbox, None, &answer).await;
+            }
+        });
+        Self {
+            wire,
+            inbox,
+            next_id: AtomicU64::new(1),
+            budget,
+        }
+    }
+
+    /// What was said on it.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        &self.inbox.transcript
+    }
+
+    /// Begins an MCP session of the `initialize` era.
+    ///
+    /// # Errors
+    /// When the target gives no usable answer; the text says what came instead.
+    pub async fn initialize(&self, revision: Revision) -> Result<ServerInfo, String> {
+        let params = json!({
+            "protocolVersion": revision.name(),
+            "capabilities": {},
+            "clientInfo": { "name": "vault-mcp-conformance", "version": env!("CARGO_PKG_VERSION") },
+        });
+        let result = match self.request("initialize", params).await {
+            Ok(Reply::Result(result)) => result,
+            Ok(Reply::Error { code, message }) => {
+                return Err(format!("initialize was refused: {code} {message}"));
+            }
+            Err(why) => return Err(format!("initialize was not answered: {why}")),
+        };
+        let agreed = result["protocolVersion"].as_str().unwrap_or_default();
+        if agreed != revision.name() {
+            return Err(format!(
+                "the target does not speak revision {revision}, it offers {agreed:?}"
+            ));
+        }
+        if let Wire::Http(wire) = &*self.wire {
+            wire.use_revision(revision);
+        }
+        self.notify("notifications/initialized", json!({})).await;
+        let told = |field: &str| Some(result["serverInfo"][field].as_str()?.to_owned());
+        Ok(ServerInfo {
+            name: told("name"),
+            version: told("version"),
+        })
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// When none comes within the budget, or none can come any more.
+    pub async fn request(&self, method: &str, params: Value) -> Result<Reply, NoReply> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (reply, answered) = oneshot::channel();
+        let waiting = Pending {
+            method: method.to_owned(),
+            tool: params["name"].as_str().map(str::to_owned),
+            reply,
+        };
+        self.inbox.pending().insert(id, waiting);
+        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.inbox
+            .transcript
+            .record(Speaker::Suite, message.to_string());
+        let (wire, inbox) = (Arc::clone(&self.wire), Arc::clone(&self.inbox));
+        let exchange = tokio::spawn(async move { send(&wire, &inbox, Some(id), &message).await });
+        match tokio::time::timeout(self.budget, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(NoReply::Closed("the suite closed it".to_owned())),
+            Err(_) => {
+                exchange.abort();
+                self.inbox.pending().remove(&id);
+                Err(NoReply::TimedOut(self.budget))
+            }
+        }
+    }
+
+    /// Tells, and waits for nothing but the message's way out.
+    pub async fn notify(&self, method: &str, params: Value) {
+        let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        self.inbox
+            .transcript
+            .record(Speaker::Suite, message.to_string());
+        send(&self.wire, &self.inbox, None, &message).await;
+    }
+
+    /// All tools that the target lists, over all pages.
+    ///
+    /// # Errors
+    /// When a page is refused or not answered.
+    pub async fn list_tools(&self) -> Result<Vec<Value>, String> {
+        const MAX_PAGES: usize = 100;
+        let mut tools = Vec::new();
+        let mut params = json!({});
+        for _ in 0..MAX_PAGES {
+            let page = match self.request("tools/list", params).await {
+                Ok(Reply::Result(page)) => page,
+                Ok(Reply::Error { code, message }) => {
+                    return Err(format!("tools/list was refused: {code} {message}"));
+                }
+                Err(why) => return Err(format!("tools/list was not answered: {why}")),
+            };
+            tools.extend(page["tools"].as_array().cloned().unwrap_or_default());
+            match page["nextCursor"].as_str() {
+                Some(cursor) => params = json!({ "cursor": cursor }),
+                None => return Ok(tools),
+            }
+        }
+        Err(format!("tools/list has more than {MAX_PAGES} pages"))
+    }
+}
+
+async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value) {
+    let sent = match wire {
+        Wire::Stdio(wire) => wire.send(message).await.map_err(NoReply::Closed),
+        Wire::Http(wire) => wire.exchange(message, inbox).await,
+    };
+    match (sent, id) {
+        (Err(why), Some(id)) => inbox.fail(id, why),
+        (Err(why), None) => inbox.transcript.record(Speaker::Note, why.to_string()),
+        (Ok(()), _) => {}
+    }
+}

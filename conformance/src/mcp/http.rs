@@ -1,0 +1,234 @@
+//! The streamable HTTP transport of the `initialize` era: one POST a message, answered
+//! with JSON or with a stream of events.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::StreamExt as _;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use serde_json::Value;
+
+use super::{
+    connection::{Inbox, NoReply},
+    transcript::Speaker,
+};
+use crate::target::transport::Revision;
+
+/// The largest body that is taken from a target.
+const MAX_BODY: usize = 32 << 20;
+const SESSION: &str = "mcp-session-id";
+
+/// An endpoint, and the session that it gave.
+#[derive(Debug)]
+pub struct HttpWire {
+    client: reqwest::Client,
+    url: String,
+    session: Mutex<Session>,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    id: Option<HeaderValue>,
+    revision: Option<Revision>,
+}
+
+impl HttpWire {
+    /// Speaks to the endpoint at `url`.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(url: String) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .build()?;
+        Ok(Self {
+            client,
+            url,
+            session: Mutex::default(),
+        })
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names the negotiated revision in every later request.
+    pub fn use_revision(&self, revision: Revision) {
+        self.session().revision = Some(revision);
+    }
+
+    /// Sends one message, and hands everything that comes back to `inbox`.
+    ///
+    /// # Errors
+    /// When a request's exchange ends without its answer.
+    pub async fn exchange(&self, message: &Value, inbox: &Inbox) -> Result<(), NoReply> {
+        let mut post = self
+            .client
+            .post(&self.url)
+            .header(ACCEPT, "application/json, text/event-stream")
+            .json(message);
+        {
+            let session = self.session();
+            if let Some(id) = &session.id {
+                post = post.header(SESSION, id);
+            }
+            if let Some(revision) = session.revision {
+                post = post.header("mcp-protocol-version", revision.name());
+            }
+        }
+        let answer = post.send().await.map_err(closed)?;
+        let status = answer.status();
+        let headers: String = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        inbox
+            .transcript()
+            .record(Speaker::Log, format!("HTTP {status}\n{headers}"));
+        if let Some(id) = answer.headers().get(SESSION) {
+            self.session().id = Some(id.clone());
+        }
+        let kind = answer.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let seen = format!("HTTP {status}, content type {kind:?}");
+
+        match kind {
+            "text/event-stream" => {
+                let mut events = EventReader::default();
+                let mut body = answer.bytes_stream();
+                while let Some(chunk) = body.next().await {
+                    for data in events.read(&chunk.map_err(closed)?) {
+                        inbox.receive(&data);
+                    }
+                    if events.buffered() > MAX_BODY {
+                        return Err(NoReply::Unanswered(format!("{seen}, an endless event")));
+                    }
+                }
+            }
+            "application/json" => inbox.receive(&body_of(answer).await?),
+            _ => {
+                let body = body_of(answer).await?;
+                if !body.is_empty() {
+                    inbox.transcript().record(Speaker::Log, body);
+                }
+            }
+        }
+        let is_request = message["id"].is_u64() && message["method"].is_string();
+        if is_request || !status.is_success() {
+            // Whoever waits for an answer, and has it already, is not reached by this.
+            return Err(NoReply::Unanswered(seen));
+        }
+        Ok(())
+    }
+}
+
+fn closed(error: reqwest::Error) -> NoReply {
+    NoReply::Closed(error.without_url().to_string())
+}
+
+async fn body_of(answer: reqwest::Response) -> Result<String, NoReply> {
+    let mut body = Vec::new();
+    let mut chunks = answer.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        body.extend_from_slice(&chunk.map_err(closed)?);
+        if body.len() > MAX_BODY {
+            let why = format!("a body of more than {MAX_BODY} bytes");
+            return Err(NoReply::Unanswered(why));
+        }
+    }
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// Reads server-sent events (WHATWG HTML, section 9.2) and gives the data of each.
+#[derive(Debug, Default)]
+struct EventReader {
+    buffer: Vec<u8>,
+    data: Option<String>,
+}
+
+impl EventReader {
+    fn buffered(&self) -> usize {
+        self.buffer.len() + self.data.as_ref().map_or(0, String::len)
+    }
+
+    /// Takes the next bytes; returns the data of the events that they complete.
+    fn read(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.buffer.extend_from_slice(bytes);
+        let mut complete = Vec::new();
+        while let Some((line, used)) = next_line(&self.buffer) {
+            let line = String::from_utf8_lossy(line).into_owned();
+            self.buffer.drain(..used);
+            if line.is_empty() {
+                complete.extend(self.data.take().filter(|data| !data.is_empty()));
+            } else if let Some(value) = line.strip_prefix("data") {
+                let value = match value.strip_prefix(':') {
+                    Some(value) => value.strip_prefix(' ').unwrap_or(value),
+                    None if value.is_empty() => value,
+                    None => continue,
+                };
+                match &mut self.data {
+                    Some(data) => {
+                        data.push('\n');
+                        data.push_str(value);
+                    }
+                    None => self.data = Some(value.to_owned()),
+                }
+            }
+        }
+        complete
+    }
+}
+
+/// The first line of the buffer and how many bytes it takes with its end (LF, CR or CR LF).
+fn next_line(buffer: &[u8]) -> Option<(&[u8], usize)> {
+    let end = buffer.iter().position(|b| *b == b'\n' || *b == b'\r')?;
+    let line = &buffer[..end];
+    match (buffer[end], buffer.get(end + 1)) {
+        (b'\r', Some(b'\n')) => Some((line, end + 2)),
+        // A CR at the very end may be the first half of CR LF: wait for what follows.
+        (b'\r', None) => None,
+        _ => Some((line, end + 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::EventReader;
+
+    #[test]
+    fn events_end_with_an_empty_line_and_join_their_data() {
+        let mut reader = EventReader::default();
+        let text = b": hello\r\nevent: message\r\nid: 1\r\ndata: {\r\ndata:  }\r\n\r\ndata\n\n";
+        assert_eq!(reader.read(text), ["{\n }"]);
+    }
+
+    #[test]
+    fn an_event_without_its_end_is_not_given() {
+        assert!(EventReader::default().read(b"data: {}\n").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_are_cut_changes_nothing(
+            events in proptest::collection::vec("[a-z{}:é ]{1,12}", 1..6),
+            cut in 0_usize..200,
+        ) {
+            let text: String = events.iter().map(|e| format!("data: {e}\r\n\r\n")).collect();
+            // The last CR LF is complete only when something follows or LF is seen.
+            let bytes = text.as_bytes();
+            let cut = cut.min(bytes.len());
+            let mut reader = EventReader::default();
+            let mut read = reader.read(&bytes[..cut]);
+            read.extend(reader.read(&bytes[cut..]));
+            prop_assert_eq!(read, events);
+        }
+    }
+}

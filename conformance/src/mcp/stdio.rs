@@ -1,0 +1,84 @@
+//! The stdio transport: one message a line.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncWriteExt as _},
+    process::ChildStdin,
+    sync::Mutex,
+};
+use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+
+use super::{connection::Inbox, transcript::Speaker};
+
+/// The longest line that is taken from a target.
+const MAX_LINE: usize = 32 << 20;
+
+/// The writing half: a process's standard input.
+#[derive(Debug)]
+pub struct StdioWire {
+    stdin: Mutex<ChildStdin>,
+}
+
+impl StdioWire {
+    /// Writes to `stdin`, and fills `inbox` from `stdout` until that ends.
+    pub fn start(
+        stdin: ChildStdin,
+        stdout: impl AsyncRead + Send + Unpin + 'static,
+        inbox: Arc<Inbox>,
+    ) -> Self {
+        tokio::spawn(async move {
+            let end = read_lines(stdout, |line| inbox.receive(&line)).await;
+            inbox.close(&end);
+        });
+        Self {
+            stdin: Mutex::new(stdin),
+        }
+    }
+
+    /// Writes one message.
+    ///
+    /// # Errors
+    /// When the target reads no more.
+    pub async fn send(&self, message: &Value) -> Result<(), String> {
+        let mut line = message.to_string();
+        line.push('\n');
+        let mut stdin = self.stdin.lock().await;
+        let written = async {
+            stdin.write_all(line.as_bytes()).await?;
+            stdin.flush().await
+        };
+        written
+            .await
+            .map_err(|error| format!("the target's standard input: {error}"))
+    }
+}
+
+/// Writes down what a target logs, until it ends.
+pub fn record_log(stderr: impl AsyncRead + Send + Unpin + 'static, inbox: Arc<Inbox>) {
+    tokio::spawn(async move {
+        read_lines(stderr, |line| inbox.transcript().record(Speaker::Log, line)).await
+    });
+}
+
+/// Hands on each line that is not empty; returns why there are no more.
+async fn read_lines(from: impl AsyncRead + Unpin, mut take: impl FnMut(String)) -> String {
+    use futures::StreamExt as _;
+
+    let mut lines = FramedRead::new(from, LinesCodec::new_with_max_length(MAX_LINE));
+    while let Some(line) = lines.next().await {
+        match line {
+            Ok(line) if line.trim().is_empty() => {}
+            Ok(line) => take(line),
+            Err(LinesCodecError::MaxLineLengthExceeded) => {
+                take(format!("(a line of more than {MAX_LINE} bytes)"));
+            }
+            Err(LinesCodecError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                take("(a line that is not UTF-8)".to_owned());
+            }
+            Err(LinesCodecError::Io(error)) => return format!("its output: {error}"),
+        }
+    }
+    "the target closed its output".to_owned()
+}

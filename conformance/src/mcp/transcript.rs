@@ -1,0 +1,207 @@
+//! Everything that crossed the wire between suite and target, in order.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use serde_json::json;
+
+use crate::redact::Secrets;
+
+/// What one transcript keeps at most; later text is dropped and counted.
+const MAX_BYTES: usize = 64 << 20;
+
+/// Who said a line, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The suite, to the target.
+    Suite,
+    /// The target, in a protocol message.
+    Target,
+    /// The target, on standard output, but no protocol message.
+    Noise,
+    /// The target, on standard error or in an HTTP header.
+    Log,
+    /// The tap, about a request that the target made to Vault.
+    Vault,
+    /// The suite, about what happened.
+    Note,
+}
+
+impl Speaker {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Suite => "suite",
+            Self::Target => "target",
+            Self::Noise => "target stdout",
+            Self::Log => "target log",
+            Self::Vault => "tap",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// When, milliseconds since the connection was made.
+    pub at_ms: u128,
+    /// Who.
+    pub speaker: Speaker,
+    /// What, unredacted.
+    pub text: String,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    lines: Vec<Line>,
+    /// How many of them belong to the start of the connection, not to a scenario.
+    prelude: usize,
+    bytes: usize,
+    dropped: usize,
+}
+
+/// What was said on one connection: its beginning, and the scenario that now uses it.
+#[derive(Debug)]
+pub struct Transcript {
+    start: Instant,
+    inner: Mutex<Lines>,
+}
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            inner: Mutex::default(),
+        }
+    }
+}
+
+impl Transcript {
+    fn inner(&self) -> MutexGuard<'_, Lines> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a line.
+    pub fn record(&self, speaker: Speaker, text: impl Into<String>) {
+        let (text, at_ms) = (text.into(), self.start.elapsed().as_millis());
+        let mut inner = self.inner();
+        if inner.bytes + text.len() > MAX_BYTES {
+            inner.dropped += 1;
+            return;
+        }
+        inner.bytes += text.len();
+        inner.lines.push(Line {
+            at_ms,
+            speaker,
+            text,
+        });
+    }
+
+    /// Declares all lines so far the beginning that every scenario's transcript shares.
+    pub fn end_prelude(&self) {
+        let mut inner = self.inner();
+        inner.prelude = inner.lines.len();
+    }
+
+    /// Forgets the last scenario's lines.
+    pub fn begin_scenario(&self) {
+        let mut inner = self.inner();
+        let prelude = inner.prelude;
+        inner.lines.truncate(prelude);
+        inner.bytes = inner.lines.iter().map(|line| line.text.len()).sum();
+        inner.dropped = 0;
+    }
+
+    /// The beginning and the lines of the present scenario.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
+        self.inner().lines.clone()
+    }
+
+    /// The lines of the present scenario alone.
+    #[must_use]
+    pub fn scenario_lines(&self) -> Vec<Line> {
+        let inner = self.inner();
+        inner.lines.iter().skip(inner.prelude).cloned().collect()
+    }
+
+    /// The last lines that the target said outside the protocol, for an error message.
+    #[must_use]
+    pub fn last_words(&self, speaker: Speaker, count: usize) -> Vec<String> {
+        let inner = self.inner();
+        let mut last: Vec<_> = inner
+            .lines
+            .iter()
+            .rev()
+            .filter(|line| line.speaker == speaker)
+            .take(count)
+            .map(|line| line.text.clone())
+            .collect();
+        last.reverse();
+        last
+    }
+
+    /// The time on this transcript's clock, milliseconds.
+    #[must_use]
+    pub fn millis(&self, at: Instant) -> u128 {
+        at.saturating_duration_since(self.start).as_millis()
+    }
+
+    /// As JSON Lines in the order of time, with what was seen elsewhere and with secrets
+    /// replaced: `{"at_ms", "who", "text" | "message"}`.
+    #[must_use]
+    pub fn to_json_lines(&self, seen_elsewhere: Vec<Line>, secrets: &Secrets) -> String {
+        let inner = self.inner();
+        let mut out = String::new();
+        let mut lines: Vec<_> = inner.lines.iter().chain(&seen_elsewhere).collect();
+        lines.sort_by_key(|line| line.at_ms);
+        for line in lines {
+            let text = secrets.redact(&line.text);
+            let entry = match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(message) if message.is_object() || message.is_array() => {
+                    json!({ "at_ms": line.at_ms, "who": line.speaker.name(), "message": message })
+                }
+                _ => json!({ "at_ms": line.at_ms, "who": line.speaker.name(), "text": text }),
+            };
+            out.push_str(&entry.to_string());
+            out.push('\n');
+        }
+        if inner.dropped > 0 {
+            let note = format!("{} further lines were too much to keep", inner.dropped);
+            out.push_str(&json!({ "who": Speaker::Note.name(), "text": note }).to_string());
+            out.push('\n');
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Speaker, Transcript};
+    use crate::redact::Secrets;
+
+    #[test]
+    fn a_scenario_sees_the_beginning_and_itself_but_not_its_predecessor() {
+        let transcript = Transcript::default();
+        transcript.record(Speaker::Suite, "initialize");
+        transcript.end_prelude();
+        transcript.record(Speaker::Suite, "first");
+        transcript.begin_scenario();
+        transcript.record(Speaker::Suite, "second");
+        let texts: Vec<_> = transcript.lines().into_iter().map(|l| l.text).collect();
+        assert_eq!(texts, ["initialize", "second"]);
+        assert_eq!(transcript.scenario_lines().len(), 1);
+    }
+
+    #[test]
+    fn what_is_written_out_carries_no_secret() {
+        let transcript = Transcript::default();
+        transcript.record(Speaker::Target, r#"{"token":"hvs.0123456789"}"#);
+        let mut secrets = Secrets::default();
+        secrets.add("vault token", "hvs.0123456789".into());
+        let written = transcript.to_json_lines(Vec::new(), &secrets);
+        assert!(written.contains(r#""message":{"token":"[vault token]"}"#), "{written}");
+    }
+}

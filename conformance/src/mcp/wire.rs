@@ -1,0 +1,166 @@
+//! Is what the target says valid for the revision in use?
+//!
+//! The envelope is checked here, the contents by decoding them with the types that the
+//! `rust-mcp-schema` crate generates from the specification's schema, which no server SDK
+//! shares.
+
+use std::collections::HashMap;
+
+use rust_mcp_schema::mcp_2025_11_25 as r2025_11_25;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::transcript::{Line, Speaker};
+
+/// What is wrong with the first message that is not valid, if one is not.
+#[must_use]
+pub fn first_problem(lines: &[Line]) -> Option<String> {
+    let mut asked: HashMap<u64, String> = HashMap::new();
+    lines.iter().find_map(|line| match line.speaker {
+        Speaker::Suite => {
+            let message: Value = serde_json::from_str(&line.text).ok()?;
+            let (id, method) = (message["id"].as_u64()?, message["method"].as_str()?);
+            asked.insert(id, method.to_owned());
+            None
+        }
+        Speaker::Target => problem(&line.text, &mut asked),
+        Speaker::Noise | Speaker::Log | Speaker::Vault | Speaker::Note => None,
+    })
+}
+
+/// What is wrong with one message; an answer is taken off `asked`.
+fn problem(text: &str, asked: &mut HashMap<u64, String>) -> Option<String> {
+    let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
+        return Some("a message is not a JSON object (JSON-RPC batches are gone since 2025-06-18)".into());
+    };
+    if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        return Some("a message lacks \"jsonrpc\": \"2.0\"".to_owned());
+    }
+    let body = Value::Object(message.clone());
+    if message.contains_key("method") {
+        return match message.get("id") {
+            Some(Value::Null) => Some("a request of the server has the id null".to_owned()),
+            Some(_) => decoded::<r2025_11_25::ServerRequest>(&body, "a request of the server"),
+            None => decoded::<r2025_11_25::ServerNotification>(&body, "a notification"),
+        };
+    }
+    match (message.get("result"), message.get("error")) {
+        (Some(_), Some(_)) => Some("an answer has both result and error".to_owned()),
+        (None, None) => Some("an answer has neither result nor error".to_owned()),
+        (None, Some(error)) => {
+            if let Some(id) = message.get("id").and_then(Value::as_u64) {
+                asked.remove(&id);
+            }
+            error_problem(error)
+        }
+        (Some(result), None) => {
+            let id = message.get("id").unwrap_or(&Value::Null);
+            let Some(method) = id.as_u64().and_then(|id| asked.remove(&id)) else {
+                return Some(format!("an answer has the id {id}, which no open request has"));
+            };
+            result_problem(&method, result)
+        }
+    }
+}
+
+fn error_problem(error: &Value) -> Option<String> {
+    if !error["code"].is_i64() {
+        return Some("an error has no integer code".to_owned());
+    }
+    if !error["message"].is_string() {
+        return Some("an error has no message".to_owned());
+    }
+    None
+}
+
+fn result_problem(method: &str, result: &Value) -> Option<String> {
+    let what = format!("the result of {method}");
+    match method {
+        "initialize" => decoded::<r2025_11_25::InitializeResult>(result, &what),
+        "tools/list" => decoded::<r2025_11_25::ListToolsResult>(result, &what),
+        "tools/call" => decoded::<r2025_11_25::CallToolResult>(result, &what),
+        _ if result.is_object() => None,
+        _ => Some(format!("{what} is not an object")),
+    }
+}
+
+fn decoded<T: DeserializeOwned>(value: &Value, what: &str) -> Option<String> {
+    let error = serde_json::from_value::<T>(value.clone()).err()?;
+    Some(format!("{what} does not fit the schema: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::first_problem;
+    use crate::mcp::transcript::{Line, Speaker};
+
+    fn problem_of(method: &str, answer: &Value) -> Option<String> {
+        let line = |speaker, text: String| Line { at_ms: 0, speaker, text };
+        first_problem(&[
+            line(Speaker::Suite, json!({ "id": 1, "method": method }).to_string()),
+            line(Speaker::Target, answer.to_string()),
+        ])
+    }
+
+    fn call_result(result: Value) -> Option<String> {
+        problem_of("tools/call", &json!({ "jsonrpc": "2.0", "id": 1, "result": result }))
+    }
+
+    #[test]
+    fn what_the_revision_allows_is_valid() {
+        for result in [
+            json!({ "content": [] }),
+            json!({ "content": [{ "type": "text", "text": "x" }], "isError": true }),
+            json!({ "content": [], "structuredContent": { "a": 1 }, "_meta": {}, "extra": 1 }),
+        ] {
+            assert_eq!(call_result(result.clone()), None, "{result}");
+        }
+    }
+
+    #[test]
+    fn what_the_revision_forbids_is_not() {
+        for result in [
+            json!({}),
+            json!({ "content": "text" }),
+            json!({ "content": [{ "type": "text" }] }),
+            json!({ "content": [], "isError": "yes" }),
+        ] {
+            assert!(call_result(result.clone()).is_some(), "{result}");
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_held_to_json_rpc() {
+        for answer in [
+            json!({ "id": 1, "result": { "content": [] } }),
+            json!({ "jsonrpc": "2.0", "id": "1", "result": { "content": [] } }),
+            json!({ "jsonrpc": "2.0", "id": 2, "result": { "content": [] } }),
+            json!({ "jsonrpc": "2.0", "id": 1 }),
+            json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": "1", "message": "" } }),
+            json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 1 } }),
+            json!([{ "jsonrpc": "2.0", "id": 1, "result": {} }]),
+        ] {
+            assert!(problem_of("tools/call", &answer).is_some(), "{answer}");
+        }
+        let error = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32602, "message": "m" } });
+        assert_eq!(problem_of("tools/call", &error), None);
+    }
+
+    #[test]
+    fn a_log_message_is_a_valid_notification() {
+        let log = json!({ "jsonrpc": "2.0", "method": "notifications/message",
+            "params": { "level": "info", "data": "x" } });
+        assert_eq!(problem_of("ping", &log), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_makes_the_check_panic(text in "\\PC{0,80}") {
+            let line = Line { at_ms: 0, speaker: Speaker::Target, text };
+            let _ = first_problem(&[line]);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What a mutant or variant is: data, in `fixtures/mutants/*.toml`.
+
+use include_dir::{Dir, include_dir};
+use regex::Regex;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::target::{operation::Operation, transport::TransportKind};
+
+static MUTANTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/mutants");
+
+/// One way of changing a conforming target.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mutation {
+    /// Its name: the file's.
+    #[serde(skip)]
+    pub name: String,
+    /// What it does to the target, in words.
+    pub does: String,
+    /// The requirements that must catch it; none for a variant, which must pass.
+    #[serde(default)]
+    pub killed_by: Vec<String>,
+    /// The transports that it acts on.
+    #[serde(default = "all_transports")]
+    pub transports: Vec<TransportKind>,
+    /// Put before the target's command: how it is started.
+    #[serde(default)]
+    pub started_by: Vec<String>,
+    /// Between target and suite.
+    #[serde(default)]
+    pub answer: Vec<AnswerRule>,
+    /// Between target and tap, on the way to Vault.
+    #[serde(default)]
+    pub vault_request: Vec<RequestRule>,
+    /// Between tap and target, on the way back.
+    #[serde(default)]
+    pub vault_response: Vec<ResponseRule>,
+}
+
+fn all_transports() -> Vec<TransportKind> {
+    TransportKind::ALL.to_vec()
+}
+
+impl Mutation {
+    /// Whether it is a variant: different, and conforming.
+    #[must_use]
+    pub fn is_variant(&self) -> bool {
+        self.killed_by.is_empty()
+    }
+}
+
+/// Changes an answer of the target to the suite.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerRule {
+    /// Only answers to this operation's tool; else to every tool call.
+    #[serde(default, deserialize_with = "operation")]
+    pub operation: Option<Operation>,
+    /// Only errors (`true`) or only successes (`false`).
+    pub error: Option<bool>,
+    /// Only where the message contains this.
+    pub contains: Option<String>,
+    /// Becomes a success with this text.
+    pub succeed_with: Option<String>,
+    /// Becomes an error with this text.
+    pub fail_with: Option<String>,
+    /// Is added to each text; `{vault_token}` and `{last_value}` (the last value of a secret
+    /// that passed the tap) are filled in.
+    pub append_text: Option<String>,
+    /// Pairs of words in texts: what is there, and what comes in its place.
+    #[serde(default)]
+    pub replace: Vec<(String, String)>,
+    /// Takes structured results and their schemas away.
+    #[serde(default)]
+    pub text_only: bool,
+    /// Removes the part of the message that this JSON pointer names.
+    pub remove: Option<String>,
+    /// Comes as a line of its own before the message.
+    pub noise: Option<String>,
+}
+
+/// Changes a request of the target to Vault.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRule {
+    /// Only these HTTP methods.
+    pub method: Vec<String>,
+    /// Only paths that match this expression.
+    #[serde(deserialize_with = "expression")]
+    pub path: Regex,
+    /// Is added to the path.
+    pub append_to_path: Option<String>,
+    /// Takes the query away.
+    #[serde(default)]
+    pub strip_query: bool,
+    /// Alters the values of the secret.
+    pub values: Option<ValueChange>,
+    /// Takes one key out of a secret that has several.
+    #[serde(default)]
+    pub drop_key: bool,
+    /// Is answered so in Vault's place.
+    pub answer: Option<CannedAnswer>,
+}
+
+/// Changes an answer of Vault to the target.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseRule {
+    /// Only to these HTTP methods.
+    pub method: Vec<String>,
+    /// Only for paths that match this expression.
+    #[serde(deserialize_with = "expression")]
+    pub path: Regex,
+    /// Only with this status.
+    pub status: Option<u16>,
+    /// Alters the values of the secret.
+    pub values: Option<ValueChange>,
+    /// Takes one name out of a list that has several.
+    #[serde(default)]
+    pub drop_name: bool,
+    /// Takes the mark from the folders of a list.
+    #[serde(default)]
+    pub unmark_folders: bool,
+    /// Gives the first answer to a path again and again.
+    #[serde(default)]
+    pub repeat_first: bool,
+    /// Comes in its place.
+    pub answer: Option<CannedAnswer>,
+}
+
+/// How values of a secret are altered.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValueChange {
+    /// A character is added.
+    Append,
+    /// What is beyond 1,000 characters is cut off.
+    CutLong,
+    /// White space at both ends is cut off.
+    Trim,
+    /// Characters outside ASCII become question marks.
+    AsciiOnly,
+}
+
+/// An answer that Vault did not give.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CannedAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    #[serde(default)]
+    pub body: String,
+}
+
+/// A mutant's file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("mutant {name}: {problem}")]
+pub struct MutationError {
+    name: String,
+    problem: String,
+}
+
+/// All mutants and variants that come with the suite, by name.
+///
+/// # Errors
+/// When a file is wrong.
+pub fn all() -> Result<Vec<Mutation>, MutationError> {
+    let mut mutations = MUTANTS
+        .files()
+        .map(|file| {
+            let name = file.path().with_extension("").display().to_string();
+            let text = file.contents_utf8().unwrap_or_default();
+            parse(&name, text)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    mutations.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(mutations)
+}
+
+fn parse(name: &str, text: &str) -> Result<Mutation, MutationError> {
+    let mut mutation: Mutation = toml::from_str(text).map_err(|error| MutationError {
+        name: name.to_owned(),
+        problem: error.to_string(),
+    })?;
+    name.clone_into(&mut mutation.name);
+    Ok(mutation)
+}
+
+fn operation<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Operation>, D::Error> {
+    let name = String::deserialize(from)?;
+    let known = Operation::named(&name);
+    known.map(Some).ok_or_else(|| D::Error::custom(format!("no operation {name:?}")))
+}
+
+fn expression<'de, D: Deserializer<'de>>(from: D) -> Result<Regex, D::Error> {
+    Regex::new(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::all;
+    use crate::{requirement, verdict::Level};
+
+    #[test]
+    fn every_mutant_names_requirements_that_exist() {
+        let ids: BTreeSet<_> = requirement::all().unwrap().into_iter().map(|r| r.id).collect();
+        for mutation in all().unwrap() {
+            for id in &mutation.killed_by {
+                assert!(ids.contains(id), "{} names {id}", mutation.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_must_has_a_mutant_that_it_kills() {
+        let killers: BTreeSet<_> = all().unwrap().into_iter().flat_map(|m| m.killed_by).collect();
+        for requirement in requirement::all().unwrap() {
+            if requirement.level == Level::Must {
+                assert!(killers.contains(&requirement.id), "{} kills nothing", requirement.id);
+            }
+        }
+    }
+
+    #[test]
+    fn there_are_mutants_and_variants() {
+        let mutations = all().unwrap();
+        assert!(mutations.iter().filter(|m| m.is_variant()).count() >= 2);
+        assert!(mutations.iter().filter(|m| !m.is_variant()).count() >= 5);
+    }
+}

@@ -1,0 +1,156 @@
+//! The kill matrix: every mutation run against the whole specification.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    definition::{self, Mutation, MutationError},
+    sabotage::Sabotage,
+};
+use crate::{
+    progress::Progress,
+    report::Report,
+    suite::{Suite, SuiteError},
+    target::Target,
+    vault::provider::{self, VaultError, VaultOptions},
+    verdict::Verdict,
+};
+
+/// What became of every mutant and variant.
+#[derive(Clone, Debug, Serialize)]
+pub struct Matrix {
+    /// One entry a mutation, by name.
+    pub mutations: Vec<Row>,
+}
+
+/// What became of one mutation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The mutation's name.
+    pub name: String,
+    /// What it does to the target.
+    pub does: String,
+    /// Whether it is a variant, which must pass.
+    pub variant: bool,
+    /// The requirements that failed, with the transports on which they did.
+    pub failed: BTreeMap<String, Vec<String>>,
+    /// What is not as it must be; empty when all is well.
+    pub wrong: Vec<String>,
+}
+
+impl Matrix {
+    /// Whether every mutant was killed by the requirements that name it, and every variant
+    /// passed.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.mutations.iter().all(|row| row.wrong.is_empty())
+    }
+}
+
+/// The matrix could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MatrixError {
+    /// A mutant's file is wrong.
+    #[error(transparent)]
+    Mutation(#[from] MutationError),
+    /// No Vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// A run could not be made.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
+}
+
+/// Runs every mutation on a conforming target, all on one Vault.
+///
+/// # Errors
+/// When a run cannot be made.
+pub async fn run(target: &Target, vault: &VaultOptions, progress: &Progress) -> Result<Matrix, MatrixError> {
+    let mutations = definition::all()?;
+    let vault = provider::start(vault, progress).await?;
+    let mut rows = Vec::new();
+    let mut outcome = Ok(());
+    for mutation in mutations {
+        let step = progress.step(mutation.name.clone());
+        match judge(target, &mutation, &vault).await {
+            Ok(report) => {
+                let row = row(&mutation, &report);
+                step.done(verdict_of(&row));
+                rows.push(row);
+            }
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        }
+    }
+    vault.stop().await?;
+    outcome?;
+    Ok(Matrix { mutations: rows })
+}
+
+async fn judge(
+    target: &Target,
+    mutation: &Mutation,
+    vault: &provider::Vault,
+) -> Result<Report, SuiteError> {
+    let prepared = Suite::builder()
+        .target(target.clone())
+        .transports(mutation.transports.clone())
+        .sabotage(Sabotage::new(mutation.clone()))
+        .prepare()
+        .await?;
+    Ok(prepared.run_on(vault).await?.report)
+}
+
+fn row(mutation: &Mutation, report: &Report) -> Row {
+    let mut failed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for scenario in &report.scenarios {
+        match scenario.verdict {
+            Verdict::Fail | Verdict::Warn => {
+                let transports = failed.entry(scenario.id.clone()).or_default();
+                if !transports.contains(&scenario.transport) {
+                    transports.push(scenario.transport.clone());
+                }
+            }
+            Verdict::Blocked => {
+                let reason = scenario.reason.as_deref().unwrap_or_default();
+                wrong.push(format!("{} was blocked: {reason}", scenario.key));
+            }
+            Verdict::Pass | Verdict::NotApplicable => {}
+        }
+    }
+    if mutation.is_variant() {
+        for (id, transports) in &failed {
+            wrong.push(format!("{id} fails a variant that conforms, on {}", transports.join(" and ")));
+        }
+    }
+    for id in &mutation.killed_by {
+        for transport in &report.target.transports {
+            if failed.get(id).is_none_or(|on| !on.contains(transport)) {
+                wrong.push(format!("it survives {id} on {transport}"));
+            }
+        }
+    }
+    Row {
+        name: mutation.name.clone(),
+        does: mutation.does.clone(),
+        variant: mutation.is_variant(),
+        failed,
+        wrong,
+    }
+}
+
+/// What became of a mutation, in a few words.
+#[must_use]
+pub fn verdict_of(row: &Row) -> String {
+    let by = || row.failed.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (row.wrong.is_empty(), row.variant) {
+        (true, true) => "passes".to_owned(),
+        (true, false) => format!("killed by {}", by()),
+        (false, true) => format!("WRONGED: {}", row.wrong.join("; ")),
+        (false, false) => format!("SURVIVED: {}", row.wrong.join("; ")),
+    }
+}

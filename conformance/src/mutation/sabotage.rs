@@ -1,0 +1,249 @@
+//! Carrying out a mutation on the wire.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Uri, header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use super::definition::{AnswerRule, CannedAnswer, Mutation, RequestRule, ResponseRule, ValueChange};
+use crate::{
+    mcp::connection::AnswerFilter,
+    tap::VaultFilter,
+    target::{adapter::Adapter, template},
+};
+
+/// A mutation that is to be carried out in every slot.
+#[derive(Clone, Debug)]
+pub struct Sabotage(Arc<Mutation>);
+
+impl Sabotage {
+    /// Carries out this mutation.
+    #[must_use]
+    pub fn new(mutation: Mutation) -> Self {
+        Self(Arc::new(mutation))
+    }
+
+    /// The saboteur of one slot, whose target has this token.
+    #[must_use]
+    pub fn for_token(&self, adapter: &Adapter, token: &SecretString) -> Saboteur {
+        let tools = self.0.answer.iter().map(|rule| {
+            let mapping = rule.operation.and_then(|operation| adapter.operations.get(&operation));
+            mapping.map(|mapping| mapping.tool.clone())
+        });
+        Saboteur {
+            tools: tools.collect(),
+            mutation: Arc::clone(&self.0),
+            token: token.clone(),
+            last_value: Mutex::default(),
+            first_answers: Mutex::default(),
+        }
+    }
+}
+
+/// What sits in the wires of one slot.
+pub struct Saboteur {
+    mutation: Arc<Mutation>,
+    /// For each answer rule the tool that it is about.
+    tools: Vec<Option<String>>,
+    token: SecretString,
+    last_value: Mutex<String>,
+    first_answers: Mutex<HashMap<String, Response<Bytes>>>,
+}
+
+impl AnswerFilter for Saboteur {
+    fn filter(&self, method: &str, tool: Option<&str>, message: Value) -> Vec<String> {
+        let mut message = message;
+        let mut arriving = Vec::new();
+        for (rule, only) in self.mutation.answer.iter().zip(&self.tools) {
+            let about_this = match (rule.operation, only) {
+                (None, _) => method == "tools/call" || rule.text_only,
+                (Some(_), only) => method == "tools/call" && only.is_some() && only.as_deref() == tool,
+            };
+            let is_error = message["result"]["isError"] == true || !message["error"].is_null();
+            let applies = about_this
+                && rule.error.is_none_or(|wanted| wanted == is_error)
+                && rule.contains.as_ref().is_none_or(|part| message.to_string().contains(part));
+            if applies {
+                arriving.extend(rule.noise.clone());
+                self.alter(rule, &mut message);
+            }
+        }
+        arriving.push(message.to_string());
+        arriving
+    }
+}
+
+impl Saboteur {
+    fn alter(&self, rule: &AnswerRule, message: &mut Value) {
+        let text_result = |text: &str, is_error: bool| {
+            json!({ "content": [{ "type": "text", "text": text }], "isError": is_error })
+        };
+        if let Some(text) = &rule.succeed_with {
+            message["result"] = text_result(text, false);
+        }
+        if let Some(text) = &rule.fail_with {
+            message["result"] = text_result(text, true);
+        }
+        if let Some(result) = message.get_mut("result").and_then(Value::as_object_mut) {
+            if rule.text_only {
+                result.remove("structuredContent");
+                for tool in result.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
+                    tool.as_object_mut().map(|tool| tool.remove("outputSchema"));
+                }
+            }
+            for item in result.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(Value::String(text)) = item.get_mut("text") {
+                    self.alter_text(rule, text);
+                }
+            }
+        }
+        if let Some((parent, name)) = rule.remove.as_deref().and_then(|at| at.rsplit_once('/'))
+            && let Some(Value::Object(fields)) = message.pointer_mut(parent)
+        {
+            fields.remove(name);
+        }
+    }
+
+    fn alter_text(&self, rule: &AnswerRule, text: &mut String) {
+        for (from, to) in &rule.replace {
+            *text = text.replace(from, to);
+        }
+        if let Some(addition) = &rule.append_text {
+            let last_value = self.last_value.lock().unwrap_or_else(PoisonError::into_inner);
+            let addition = template::fill(addition, |name| match name {
+                "vault_token" => Some(self.token.expose_secret()),
+                "last_value" => Some(last_value.as_str()),
+                _ => None,
+            });
+            text.push_str(&addition);
+        }
+    }
+}
+
+impl VaultFilter for Saboteur {
+    fn request(&self, request: &mut Request<Bytes>) -> Option<Response<Bytes>> {
+        for rule in &self.mutation.vault_request {
+            let path = request.uri().to_string();
+            if matches(&rule.method, request.method()) && rule.path.is_match(&path) {
+                if let Some(answer) = &rule.answer {
+                    return Some(canned(answer));
+                }
+                alter_request(rule, request, path);
+            }
+        }
+        None
+    }
+
+    fn response(&self, method: &Method, path: &str, response: &mut Response<Bytes>) {
+        if let Some(value) = secret_in(response.body()).and_then(|data| {
+            data.as_object()?.values().find_map(|value| Some(value.as_str()?.to_owned()))
+        }) {
+            *self.last_value.lock().unwrap_or_else(PoisonError::into_inner) = value;
+        }
+        for rule in &self.mutation.vault_response {
+            let status = response.status().as_u16();
+            if matches(&rule.method, method)
+                && rule.path.is_match(path)
+                && rule.status.is_none_or(|wanted| wanted == status)
+            {
+                self.alter_response(rule, path, response);
+            }
+        }
+    }
+}
+
+impl Saboteur {
+    fn alter_response(&self, rule: &ResponseRule, path: &str, response: &mut Response<Bytes>) {
+        if let Some(answer) = &rule.answer {
+            *response = canned(answer);
+        }
+        if rule.repeat_first {
+            let mut first = self.first_answers.lock().unwrap_or_else(PoisonError::into_inner);
+            *response = first.entry(path.to_owned()).or_insert_with(|| response.clone()).clone();
+        }
+        edit_json(response.body_mut(), |body| {
+            if let Some(change) = rule.values {
+                let at = if body.pointer("/data/data").is_some() { "/data/data" } else { "/data" };
+                change_values(body.pointer_mut(at), change);
+            }
+            if let Some(Value::Array(names)) = body.pointer_mut("/data/keys") {
+                if rule.drop_name && names.len() > 1 {
+                    names.pop();
+                }
+                if rule.unmark_folders {
+                    for name in names {
+                        *name = json!(name.as_str().unwrap_or_default().trim_end_matches('/'));
+                    }
+                }
+            }
+        });
+    }
+}
+
+fn matches(methods: &[String], method: &Method) -> bool {
+    methods.iter().any(|one| one == method.as_str())
+}
+
+fn alter_request(rule: &RequestRule, request: &mut Request<Bytes>, path: String) {
+    let mut path = path;
+    if rule.strip_query {
+        path.truncate(path.find('?').unwrap_or(path.len()));
+    }
+    path.extend(rule.append_to_path.clone());
+    if let Ok(uri) = path.parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+    edit_json(request.body_mut(), |body| {
+        // KV version 2 wraps the secret, version 1 is the secret.
+        let at = if body.get("data").is_some_and(Value::is_object) { "/data" } else { "" };
+        if let Some(change) = rule.values {
+            change_values(body.pointer_mut(at), change);
+        }
+        if let Some(Value::Object(data)) = body.pointer_mut(at)
+            && rule.drop_key
+            && data.len() > 1
+            && let Some(first) = data.keys().collect::<BTreeSet<_>>().first().map(|key| (*key).clone())
+        {
+            data.remove(&first);
+        }
+    });
+}
+
+fn change_values(data: Option<&mut Value>, change: ValueChange) {
+    for value in data.and_then(Value::as_object_mut).into_iter().flat_map(serde_json::Map::values_mut) {
+        if let Value::String(text) = value {
+            *text = match change {
+                ValueChange::Append => format!("{text}~"),
+                ValueChange::CutLong => text.chars().take(1_000).collect(),
+                ValueChange::Trim => text.trim().to_owned(),
+                ValueChange::AsciiOnly => text.replace(|c: char| !c.is_ascii(), "?"),
+            };
+        }
+    }
+}
+
+/// The data of a secret in an answer of Vault.
+fn secret_in(body: &Bytes) -> Option<Value> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.pointer("/data/data").or_else(|| body.get("data")).cloned()
+}
+
+fn edit_json(body: &mut Bytes, edit: impl FnOnce(&mut Value)) {
+    if let Ok(mut value) = serde_json::from_slice::<Value>(body) {
+        edit(&mut value);
+        *body = Bytes::from(value.to_string());
+    }
+}
+
+fn canned(answer: &CannedAnswer) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(answer.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let json = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}

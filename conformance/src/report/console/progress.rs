@@ -1,0 +1,125 @@
+//! How far a run has come: a bar on a terminal, now and then a line elsewhere.
+
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+
+use super::text::visible;
+use crate::{event::Event, verdict::Verdict};
+
+/// Scenarios after which a line is written, unless [`LINE_AFTER`] passes first.
+const LINE_AFTER_SCENARIOS: usize = 25;
+/// Time after which a line is written, at the next event.
+const LINE_AFTER: Duration = Duration::from_secs(10);
+
+/// Counts events and shows the counts.
+pub(super) struct Progress {
+    display: Display,
+    total: usize,
+    done: usize,
+    failed: usize,
+    /// Keys of the scenarios that are running, the latest last.
+    running: Vec<String>,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    Lines {
+        stream: Box<dyn Write + Send>,
+        /// When the last line was written, and how many scenarios were done then.
+        last: (Instant, usize),
+    },
+}
+
+impl Progress {
+    /// On stderr, in the form that it can show.
+    pub(super) fn on_stderr() -> Self {
+        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
+        if bar.is_hidden() {
+            Self::lines(Box::new(io::stderr()))
+        } else {
+            Self::new(Display::Bar(bar))
+        }
+    }
+
+    /// As lines.
+    pub(super) fn lines(stream: Box<dyn Write + Send>) -> Self {
+        let last = (Instant::now(), 0);
+        Self::new(Display::Lines { stream, last })
+    }
+
+    fn new(display: Display) -> Self {
+        Self {
+            display,
+            total: 0,
+            done: 0,
+            failed: 0,
+            running: Vec::new(),
+        }
+    }
+
+    /// Takes note of one event.
+    pub(super) fn on(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Started { scenarios, .. } => self.total = *scenarios,
+            Event::ScenarioStarted { key } => self.running.push(visible(key)),
+            Event::ScenarioFinished(scenario) => {
+                self.done += 1;
+                self.failed += usize::from(scenario.verdict == Verdict::Fail);
+                let key = visible(&scenario.key);
+                self.running.retain(|running| *running != key);
+            }
+            Event::Finished(_) => {
+                if let Display::Bar(bar) = &self.display {
+                    bar.finish_and_clear();
+                }
+                return Ok(());
+            }
+        }
+        self.show()
+    }
+
+    fn show(&mut self) -> io::Result<()> {
+        let (total, done, failed) = (self.total, self.done, self.failed);
+        let running = self.running.last().map_or("", String::as_str);
+        match &mut self.display {
+            Display::Bar(bar) => {
+                if bar.length().is_none() {
+                    start(bar, total);
+                }
+                bar.set_position(done as u64);
+                bar.set_message(format!("{failed} failed  {running}"));
+                Ok(())
+            }
+            Display::Lines { stream, last } => {
+                let (at, before) = *last;
+                if done - before < LINE_AFTER_SCENARIOS && at.elapsed() < LINE_AFTER {
+                    return Ok(());
+                }
+                *last = (Instant::now(), done);
+                let running = if running.is_empty() {
+                    String::new()
+                } else {
+                    format!(", running {running}")
+                };
+                writeln!(
+                    stream,
+                    "{done} of {total} scenarios, {failed} failed{running}"
+                )
+            }
+        }
+    }
+}
+
+fn start(bar: &ProgressBar, total: usize) {
+    // First, as setting the length draws the bar.
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {elapsed}  {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar.set_length(total as u64);
+    // Else the clock would stand still while a scenario takes long.
+    bar.enable_steady_tick(Duration::from_secs(1));
+}

@@ -1,0 +1,200 @@
+//! The requirements: read from the features, which are embedded in the program.
+//!
+//! A scenario's tags carry its identity: `@<profile>.<slug>` is the requirement's id,
+//! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
+//! without which it cannot be asked, `@transport:T` the one transport that it is about.
+
+use std::sync::Arc;
+
+use cucumber::feature::Ext as _;
+use gherkin::GherkinEnv;
+use include_dir::{Dir, include_dir};
+
+use crate::{target::operation::Operation, target::transport::TransportKind, verdict::Level};
+
+static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../features");
+
+/// The profile whose scenarios are judged from what was seen in all the others.
+pub const AMBIENT: &str = "ambient";
+
+/// One scenario of the specification, its outline expanded.
+#[derive(Clone, Debug)]
+pub struct Requirement {
+    /// The stable id, such as `kv.write-exact`.
+    pub id: String,
+    /// The folder under `features/`.
+    pub profile: String,
+    /// How strongly it binds.
+    pub level: Level,
+    /// Who demands it: TUT, BLOG, GUIDE, KAG, MCP, VAULT, SEC.
+    pub sources: Vec<String>,
+    /// Operations that the target must offer.
+    pub needs: Vec<Operation>,
+    /// The transport that it is about, where it is about one.
+    pub transport: Option<TransportKind>,
+    /// The row of its outline, counted from 1.
+    pub row: Option<usize>,
+    /// The feature that it stands in, without its scenarios.
+    pub feature: Arc<gherkin::Feature>,
+    /// The scenario itself.
+    pub scenario: gherkin::Scenario,
+}
+
+/// A feature that does not say what a feature must say.
+#[derive(Debug, thiserror::Error)]
+#[error("feature {file}: {problem}")]
+pub struct FeatureError {
+    file: String,
+    problem: String,
+}
+
+/// All requirements, in the order of the features.
+///
+/// # Errors
+/// When a feature cannot be parsed or a scenario lacks its id, level or source.
+pub fn all() -> Result<Vec<Requirement>, FeatureError> {
+    let mut files: Vec<_> = FEATURES
+        .dirs()
+        .flat_map(Dir::files)
+        .filter(|file| file.path().extension().is_some_and(|e| e == "feature"))
+        .collect();
+    files.sort_by_key(|file| file.path());
+
+    let mut requirements = Vec::new();
+    for file in files {
+        let name = file.path().display().to_string();
+        let profile = file
+            .path()
+            .parent()
+            .map(|dir| dir.display().to_string())
+            .unwrap_or_default();
+        let text = file.contents_utf8().unwrap_or_default();
+        requirements.extend(of_feature(&name, &profile, text)?);
+    }
+    Ok(requirements)
+}
+
+fn of_feature(file: &str, profile: &str, text: &str) -> Result<Vec<Requirement>, FeatureError> {
+    let wrong = |problem: String| FeatureError {
+        file: file.to_owned(),
+        problem,
+    };
+    let mut feature = gherkin::Feature::parse(text, GherkinEnv::default())
+        .map_err(|error| wrong(error.to_string()))?
+        .expand_examples()
+        .map_err(|error| wrong(error.to_string()))?;
+    let scenarios = std::mem::take(&mut feature.scenarios);
+    let feature = Arc::new(feature);
+
+    let mut requirements: Vec<Requirement> = Vec::new();
+    for scenario in scenarios {
+        let mut requirement = of_scenario(profile, &feature, scenario)
+            .map_err(|problem| wrong(format!("a scenario is not usable: {problem}")))?;
+        if !requirement.scenario.examples.is_empty() {
+            let earlier = requirements.iter().filter(|r| r.id == requirement.id);
+            requirement.row = Some(earlier.count() + 1);
+        } else if requirements.iter().any(|r| r.id == requirement.id) {
+            return Err(wrong(format!("the id {} is taken twice", requirement.id)));
+        }
+        requirements.push(requirement);
+    }
+    Ok(requirements)
+}
+
+fn of_scenario(
+    profile: &str,
+    feature: &Arc<gherkin::Feature>,
+    scenario: gherkin::Scenario,
+) -> Result<Requirement, String> {
+    let title = scenario.name.clone();
+    let (mut id, mut level, mut transport) = (None, None, None);
+    let (mut sources, mut needs) = (Vec::new(), Vec::new());
+    for tag in &scenario.tags {
+        match tag.split_once(':') {
+            Some(("source", source)) => sources.push(source.to_owned()),
+            Some(("needs", name)) => needs.push(
+                Operation::named(name)
+                    .ok_or_else(|| format!("{title:?} needs the unknown operation {name}"))?,
+            ),
+            Some(("transport", name)) => {
+                transport = Some(
+                    TransportKind::named(name)
+                        .ok_or_else(|| format!("{title:?} names the unknown transport {name}"))?,
+                );
+            }
+            None if tag == "must" => level = Some(Level::Must),
+            None if tag == "should" => level = Some(Level::Should),
+            None if tag.starts_with(&format!("{profile}.")) => id = Some(tag.clone()),
+            _ => return Err(format!("{title:?} has the unknown tag @{tag}")),
+        }
+    }
+    if sources.is_empty() {
+        return Err(format!("{title:?} names no source"));
+    }
+    Ok(Requirement {
+        id: id.ok_or_else(|| format!("{title:?} has no id @{profile}.something"))?,
+        profile: profile.to_owned(),
+        level: level.ok_or_else(|| format!("{title:?} is neither @must nor @should"))?,
+        sources,
+        needs,
+        transport,
+        row: None,
+        feature: Arc::clone(feature),
+        scenario,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{all, of_feature};
+
+    const RIGHT: &str = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario: s\n    Given x\n";
+
+    #[test]
+    fn every_embedded_feature_is_usable() {
+        let requirements = all().unwrap();
+        assert!(requirements.len() > 20, "{}", requirements.len());
+    }
+
+    #[test]
+    fn an_id_belongs_to_one_feature_only() {
+        let requirements = all().unwrap();
+        for one in &requirements {
+            for other in &requirements {
+                assert!(
+                    one.id != other.id || one.feature.name == other.feature.name,
+                    "{} stands in two features",
+                    one.id
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_an_outline_are_counted_over_all_its_examples() {
+        let text = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario Outline: s <v>\n    Given <v>\n\
+                    \n    Examples: one\n      | v |\n      | 1 |\n      | 2 |\n\
+                    \n    Examples: two\n      | v |\n      | 3 |\n";
+        let rows: Vec<_> = of_feature("f", "kv", text)
+            .unwrap()
+            .iter()
+            .map(|r| r.row)
+            .collect();
+        assert_eq!(rows, [Some(1), Some(2), Some(3)]);
+    }
+
+    #[test]
+    fn a_scenario_without_level_source_or_known_tags_is_refused() {
+        assert!(of_feature("f", "kv", RIGHT).is_ok());
+        for (from, to) in [
+            ("@must ", ""),
+            ("@source:TUT", ""),
+            ("@kv.a", ""),
+            ("@kv.a", "@kv.a @needs:kv.raed"),
+            ("@kv.a", "@kv.a @musst"),
+        ] {
+            let text = RIGHT.replace(from, to);
+            assert!(of_feature("f", "kv", &text).is_err(), "{text}");
+        }
+    }
+}

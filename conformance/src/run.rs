@@ -1,0 +1,424 @@
+//! Running a plan: the only place that knows cucumber's runner.
+//!
+//! Cucumber matches steps and runs scenarios side by side; it is handed the planned
+//! scenarios from memory, and what it tells of them becomes the suite's own results.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use cucumber::{
+    Event as CucumberEvent, cli, event as told,
+    event::StepError,
+    parser, runner,
+    writer::Normalized,
+};
+use futures::{FutureExt as _, stream};
+
+use crate::{
+    event::{Event, Reporter},
+    mcp::transcript::{Line, Speaker},
+    plan::Planned,
+    report::{Failure, ScenarioResult},
+    scene::Scene,
+    slot::Slots,
+    target::Target,
+    vault::oracle::Oracle,
+    verdict::{Level, Stop, Verdict},
+    watch::{Evidence, Watch},
+    world::World,
+};
+
+/// The tag that tells cucumber's scenarios apart: one is run on several transports.
+const KEY_TAG: &str = "key:";
+
+/// A run under way.
+pub struct Run {
+    /// The privileged view of Vault.
+    pub oracle: Arc<Oracle>,
+    /// The server under test.
+    pub target: Arc<Target>,
+    /// What scenarios are run on.
+    pub slots: Slots,
+    /// The seed of all random names and values.
+    pub seed: u64,
+    /// How many scenarios run side by side.
+    pub jobs: usize,
+    /// Where transcripts are written; none are without it.
+    pub output: Option<PathBuf>,
+    /// What is seen in every scenario.
+    pub watch: Arc<Watch>,
+    /// Who is told of events.
+    pub reporters: Mutex<Vec<Box<dyn Reporter>>>,
+    /// What has been judged so far.
+    pub results: Mutex<Vec<ScenarioResult>>,
+    /// What could not be removed, or not be written.
+    pub troubles: Mutex<Vec<String>>,
+    aftermaths: Mutex<HashMap<String, Aftermath>>,
+    planned: HashMap<String, Arc<Planned>>,
+}
+
+/// What remains of a scenario once its scene is taken down.
+#[derive(Debug, Default)]
+struct Aftermath {
+    vault_requests: usize,
+    transcript: Option<String>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Run {
+    /// Prepares a run.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of a run, named where it is given")]
+    pub fn new(
+        oracle: Arc<Oracle>,
+        target: Arc<Target>,
+        slots: Slots,
+        seed: u64,
+        jobs: usize,
+        output: Option<PathBuf>,
+        reporters: Vec<Box<dyn Reporter>>,
+        plan: &[Arc<Planned>],
+    ) -> Self {
+        let planned = plan.iter().map(|planned| (planned.key.clone(), Arc::clone(planned)));
+        Self {
+            oracle,
+            target,
+            slots,
+            seed,
+            jobs,
+            output,
+            watch: Arc::default(),
+            reporters: Mutex::new(reporters),
+            results: Mutex::default(),
+            troubles: Mutex::default(),
+            aftermaths: Mutex::default(),
+            planned: planned.collect(),
+        }
+    }
+
+    /// Tells the reporters.
+    pub fn tell(&self, event: &Event) {
+        for reporter in lock(&self.reporters).iter_mut() {
+            if let Err(error) = reporter.on(event) {
+                lock(&self.troubles).push(format!("a report could not be written: {error}"));
+            }
+        }
+    }
+
+    /// Runs all scenarios of a plan; those that judge what was seen in the others run last.
+    pub async fn execute(self: &Arc<Self>, plan: &[Arc<Planned>]) {
+        for planned in plan.iter().filter(|planned| planned.not_applicable.is_some()) {
+            self.conclude(planned, 0, None);
+        }
+        for ambient in [false, true] {
+            let wave: Vec<_> = plan
+                .iter()
+                .filter(|planned| planned.not_applicable.is_none() && planned.is_ambient() == ambient)
+                .collect();
+            if !wave.is_empty() {
+                self.execute_wave(&wave).await;
+            }
+        }
+    }
+
+    async fn execute_wave(self: &Arc<Self>, wave: &[&Arc<Planned>]) {
+        let (before, after) = (Arc::clone(self), Arc::clone(self));
+        <World as cucumber::World>::cucumber::<PathBuf>()
+            .with_parser(InMemory)
+            .with_writer(Recorder {
+                run: Arc::clone(self),
+                begun: HashMap::new(),
+                stops: HashMap::new(),
+            })
+            .with_cli(cli::Opts::<cli::Empty, runner::basic::Cli, cli::Empty, cli::Empty>::default())
+            .max_concurrent_scenarios(self.jobs)
+            .before(move |_, _, scenario, world| {
+                let run = Arc::clone(&before);
+                async move { run.set(scenario, world).await }.boxed_local()
+            })
+            .after(move |_, _, scenario, end, world| {
+                let run = Arc::clone(&after);
+                async move { run.take_down(scenario, end, world).await }.boxed_local()
+            })
+            .run(features(wave))
+            .await;
+    }
+
+    fn planned(&self, scenario: &gherkin::Scenario) -> Option<&Arc<Planned>> {
+        let key = scenario.tags.iter().find_map(|tag| tag.strip_prefix(KEY_TAG))?;
+        self.planned.get(key)
+    }
+
+    async fn set(&self, scenario: &gherkin::Scenario, world: &mut World) {
+        let Some(planned) = self.planned(scenario) else {
+            return;
+        };
+        if planned.is_ambient() {
+            return world.set_watch(planned.transport, Arc::clone(&self.watch));
+        }
+        let scene = match self.slots.lease(planned.transport).await {
+            Ok(slot) => {
+                let (planned, target) = (Arc::clone(planned), Arc::clone(&self.target));
+                Scene::set(planned, slot, target, Arc::clone(&self.oracle), self.seed).await
+            }
+            Err(why) => Err(Stop::blocked(why)),
+        };
+        world.set_scene(scene);
+    }
+
+    async fn take_down(
+        &self,
+        scenario: &gherkin::Scenario,
+        end: &told::ScenarioFinished,
+        world: Option<&mut World>,
+    ) {
+        let scene = world.and_then(World::take_scene);
+        let (Some(planned), Some(mut scene)) = (self.planned(scenario), scene) else {
+            return;
+        };
+        if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
+            lock(&self.troubles).push(format!("after {}: {error}", planned.key));
+        }
+        let exchanges = scene.slot.tap.exchanges();
+        let transcript = scene.slot.instance.connection.transcript();
+        let lines = transcript.lines();
+        let ended = scene.slot.instance.ended().map(|status| status.to_string());
+        let transcript = scene.slot.instance.connection.transcript();
+        let evidence = Evidence {
+            scenario: &planned.key,
+            lines: &lines,
+            tokens: &scene.tokens(),
+            unasked: &scene.unasked_values(),
+            values: &scene.all_values(),
+            secrets: &scene.secrets(),
+            ended,
+        };
+        let found = self.watch.examine(planned.transport, &evidence);
+        let failed = !matches!(end, told::ScenarioFinished::StepPassed);
+        let mut aftermath = Aftermath {
+            vault_requests: exchanges.len(),
+            transcript: None,
+        };
+        if (failed || found)
+            && let Some(output) = &self.output
+        {
+            let tapped = exchanges.iter().map(|exchange| Line {
+                at_ms: transcript.millis(exchange.at),
+                speaker: Speaker::Vault,
+                text: format!("{} {} -> {}", exchange.method, exchange.path, exchange.status),
+            });
+            let text = transcript.to_json_lines(tapped.collect(), &scene.secrets());
+            match write_transcript(output, &planned.key, &text).await {
+                Ok(path) => aftermath.transcript = Some(path),
+                Err(error) => lock(&self.troubles).push(error),
+            }
+        }
+        lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
+        self.slots.give_back(scene.slot);
+    }
+
+    /// Turns what is known of an ended scenario into its result, and tells of it.
+    fn conclude(&self, planned: &Planned, duration_ms: u64, stop: Option<(String, Stop)>) {
+        let aftermath = lock(&self.aftermaths).remove(&planned.key).unwrap_or_default();
+        let (mut reason, mut failure) = (planned.not_applicable.clone(), None);
+        let verdict = match stop {
+            None if reason.is_some() => Verdict::NotApplicable,
+            None => Verdict::Pass,
+            Some((_, Stop::NotApplicable { reason: kind, detail })) => {
+                reason = Some(format!("{kind}: {detail}"));
+                Verdict::NotApplicable
+            }
+            Some((step, Stop::Blocked { why })) => {
+                reason = Some(format!("{why} (at: {step})"));
+                Verdict::Blocked
+            }
+            Some((step, Stop::Failed { expected, actual })) => {
+                failure = Some(Failure {
+                    step,
+                    expected,
+                    actual,
+                    transcript: aftermath.transcript,
+                    reproduce: self.reproduce(planned),
+                });
+                match planned.requirement.level {
+                    Level::Must => Verdict::Fail,
+                    Level::Should => Verdict::Warn,
+                }
+            }
+        };
+        let result = result_of(planned, verdict, reason, failure, duration_ms, aftermath.vault_requests);
+        lock(&self.results).push(result.clone());
+        self.tell(&Event::ScenarioFinished(Box::new(result)));
+    }
+
+    fn reproduce(&self, planned: &Planned) -> String {
+        let target = match &self.target.file {
+            Some(file) => file.display().to_string(),
+            None => self.target.adapter.name.clone(),
+        };
+        let scenario = if planned.is_ambient() {
+            String::new()
+        } else {
+            format!(" --scenario {}", planned.requirement.id)
+        };
+        format!(
+            "cargo conformance run --target {target}{scenario} --transport {} --seed {}",
+            planned.transport, self.seed
+        )
+    }
+}
+
+/// The result of one planned scenario.
+#[must_use]
+pub fn result_of(
+    planned: &Planned,
+    verdict: Verdict,
+    reason: Option<String>,
+    failure: Option<Failure>,
+    duration_ms: u64,
+    vault_requests: usize,
+) -> ScenarioResult {
+    let requirement = &planned.requirement;
+    ScenarioResult {
+        key: planned.key.clone(),
+        id: requirement.id.clone(),
+        title: requirement.scenario.name.clone(),
+        profile: requirement.profile.clone(),
+        level: requirement.level,
+        transport: planned.transport.to_string(),
+        revision: planned.revision.to_string(),
+        verdict,
+        reason,
+        sources: requirement.sources.clone(),
+        duration_ms,
+        vault_requests,
+        failure,
+    }
+}
+
+async fn write_transcript(output: &Path, key: &str, text: &str) -> Result<String, String> {
+    let folder = output.join("transcripts");
+    let name = format!("{}.jsonl", key.replace('#', "-"));
+    let path = folder.join(&name);
+    let written = async {
+        tokio::fs::create_dir_all(&folder).await?;
+        tokio::fs::write(&path, text).await
+    };
+    written
+        .await
+        .map_err(|error| format!("{} could not be written: {error}", path.display()))?;
+    Ok(format!("transcripts/{name}"))
+}
+
+/// The features that cucumber is to run: each planned scenario with its key for a tag.
+fn features(wave: &[&Arc<Planned>]) -> Vec<gherkin::Feature> {
+    let mut features: Vec<gherkin::Feature> = Vec::new();
+    for planned in wave {
+        let mut scenario = planned.requirement.scenario.clone();
+        scenario.tags.push(format!("{KEY_TAG}{}", planned.key));
+        let of = &planned.requirement.feature;
+        match features.iter_mut().find(|feature| feature.name == of.name) {
+            Some(feature) => feature.scenarios.push(scenario),
+            None => {
+                let mut feature = gherkin::Feature::clone(of);
+                feature.scenarios.push(scenario);
+                features.push(feature);
+            }
+        }
+    }
+    features
+}
+
+/// Hands cucumber features that are in memory already.
+struct InMemory;
+
+impl cucumber::Parser<Vec<gherkin::Feature>> for InMemory {
+    type Cli = cli::Empty;
+    type Output = stream::Iter<std::vec::IntoIter<parser::Result<gherkin::Feature>>>;
+
+    fn parse(self, features: Vec<gherkin::Feature>, _: Self::Cli) -> Self::Output {
+        stream::iter(features.into_iter().map(Ok).collect::<Vec<_>>())
+    }
+}
+
+/// Listens to cucumber and turns what it tells into results.
+struct Recorder {
+    run: Arc<Run>,
+    begun: HashMap<String, Instant>,
+    /// The step that ended each scenario early, and how.
+    stops: HashMap<String, (String, Stop)>,
+}
+
+impl Normalized for Recorder {}
+
+impl cucumber::Writer<World> for Recorder {
+    type Cli = cli::Empty;
+
+    async fn handle_event(
+        &mut self,
+        event: parser::Result<CucumberEvent<told::Cucumber<World>>>,
+        _: &Self::Cli,
+    ) {
+        if let Ok(event) = event
+            && let told::Cucumber::Feature(_, told::Feature::Scenario(scenario, event)) =
+                event.into_inner()
+        {
+            let run = Arc::clone(&self.run);
+            if let Some(planned) = run.planned(&scenario) {
+                self.note(planned, event.event);
+            }
+        }
+    }
+}
+
+impl Recorder {
+    fn note(&mut self, planned: &Planned, event: told::Scenario<World>) {
+        let key = &planned.key;
+        match event {
+            told::Scenario::Started => {
+                self.begun.insert(key.clone(), Instant::now());
+                self.run.tell(&Event::ScenarioStarted { key: key.clone() });
+            }
+            told::Scenario::Background(step, event) | told::Scenario::Step(step, event) => {
+                let stop = match event {
+                    told::Step::Failed(_, _, _, error) => stop_of(&error),
+                    told::Step::Skipped => Stop::blocked("no step of the suite is worded so"),
+                    told::Step::Started | told::Step::Passed(..) => return,
+                };
+                let step = format!("{} {}", step.keyword.trim(), step.value);
+                self.stops.entry(key.clone()).or_insert((step, stop));
+            }
+            told::Scenario::Hook(kind, told::Hook::Failed(_, info)) => {
+                let stop = Stop::blocked(format!("the suite failed {kind} it: {}", text_of(&info)));
+                self.stops.entry(key.clone()).or_insert((String::new(), stop));
+            }
+            told::Scenario::Finished => {
+                let begun = self.begun.remove(key);
+                let duration = begun.map_or(0, |begun| begun.elapsed().as_millis());
+                let stop = self.stops.remove(key);
+                let duration = u64::try_from(duration).unwrap_or(u64::MAX);
+                self.run.conclude(planned, duration, stop);
+            }
+            told::Scenario::Hook(..) | told::Scenario::Log(_) => {}
+        }
+    }
+}
+
+fn stop_of(error: &StepError) -> Stop {
+    match error {
+        StepError::Panic(info) => Stop::from_message(&text_of(info)),
+        other => Stop::blocked(other),
+    }
+}
+
+fn text_of(info: &told::Info) -> String {
+    let text = info.downcast_ref::<String>().cloned();
+    text.or_else(|| info.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

@@ -1,0 +1,624 @@
+//! The scene: what one running scenario has set up, done and seen.
+//!
+//! This is the vocabulary that the steps speak. It makes what it needs through the oracle,
+//! lets the agent act through the target, and judges by what Vault then shows.
+
+use std::{collections::HashMap, sync::Arc};
+
+use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    act::{Act, Effect},
+    plan::Planned,
+    redact::Secrets,
+    slot::Slot,
+    target::{
+        Target,
+        answer::{Answer, Data, perform},
+        operation::Operation,
+    },
+    vault::{
+        direct,
+        oracle::{Oracle, SecretData, Snapshot},
+        policy,
+    },
+    verdict::{StepResult, Stop},
+};
+
+/// A KV mount of the scene.
+#[derive(Clone, Debug)]
+pub struct KvMount {
+    /// Its path in Vault, which no other scenario uses.
+    pub path: String,
+    /// The version of the KV engine.
+    pub version: u8,
+}
+
+/// A random value that the scene put somewhere, and whether the agent may know it.
+#[derive(Clone, Debug)]
+struct Canary {
+    label: String,
+    value: SecretString,
+    known_to_agent: bool,
+}
+
+/// One running scenario.
+pub struct Scene {
+    /// What is running.
+    pub planned: Arc<Planned>,
+    /// What it runs on.
+    pub slot: Slot,
+    target: Arc<Target>,
+    oracle: Arc<Oracle>,
+    random: StdRng,
+    /// What all names of this scene in Vault begin with.
+    pub prefix: String,
+    kv: Option<KvMount>,
+    /// What each secret of the scene should hold now, by path.
+    holds: HashMap<String, SecretData>,
+    /// What a secret held in its first version.
+    first: HashMap<String, SecretData>,
+    canaries: Vec<Canary>,
+    acts: HashMap<String, Act>,
+    last: Option<Deed>,
+}
+
+/// What the agent did last, and what came of it.
+#[derive(Clone, Debug)]
+struct Deed {
+    act: Act,
+    answer: Answer,
+    before: Snapshot,
+    /// What the secret that it is about held before.
+    held: Option<SecretData>,
+}
+
+impl Scene {
+    /// Sets a scene with a policy that allows everything in it.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn set(
+        planned: Arc<Planned>,
+        slot: Slot,
+        target: Arc<Target>,
+        oracle: Arc<Oracle>,
+        seed: u64,
+    ) -> StepResult<Self> {
+        let digest = Sha256::digest(format!("{seed} {}", planned.key));
+        let mut random = StdRng::from_seed(digest.into());
+        let prefix = format!("t{:08x}-", random.next_u32());
+        slot.instance.connection.transcript().begin_scenario();
+        slot.tap.forget();
+        let scene = Self {
+            planned,
+            slot,
+            target,
+            oracle,
+            random,
+            prefix,
+            kv: None,
+            holds: HashMap::new(),
+            first: HashMap::new(),
+            canaries: Vec::new(),
+            acts: HashMap::new(),
+            last: None,
+        };
+        scene.allow_all().await?;
+        Ok(scene)
+    }
+
+    // What is given.
+
+    /// Gives the agent's token all rights within the scene.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn allow_all(&self) -> StepResult {
+        self.set_policy(&policy::sufficient(&self.prefix)).await
+    }
+
+    /// Gives the agent's token a source's policy, made to fit the scene's mounts.
+    ///
+    /// # Errors
+    /// When there is no such policy, or Vault refuses.
+    pub async fn use_policy(&self, name: &str) -> StepResult {
+        let hcl = policy::named(name)
+            .ok_or_else(|| Stop::blocked(format!("no policy is called {name:?}")))?;
+        self.set_policy(&policy::for_prefix(hcl, &self.prefix)).await
+    }
+
+    /// Takes all rights of its own from the agent's token.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn use_no_policy(&self) -> StepResult {
+        self.set_policy(policy::NONE).await
+    }
+
+    async fn set_policy(&self, hcl: &str) -> StepResult {
+        let written = self.oracle.write_policy(&self.slot.token.policy, hcl).await;
+        written.map_err(Stop::blocked)
+    }
+
+    /// Makes the scene's KV mount.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_mount(&mut self, name: &str, version: u8) -> StepResult {
+        let path = self.path_of(name);
+        let made = self.oracle.make_kv_mount(&path, version).await;
+        made.map_err(Stop::blocked)?;
+        self.kv = Some(KvMount { path, version });
+        Ok(())
+    }
+
+    /// The name in Vault of what the scenario calls `name`.
+    #[must_use]
+    pub fn path_of(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The scene's KV mount.
+    ///
+    /// # Errors
+    /// When the scenario gave none.
+    pub fn kv(&self) -> StepResult<&KvMount> {
+        let missing = || Stop::blocked("the scenario gave no KV mount");
+        self.kv.as_ref().ok_or_else(missing)
+    }
+
+    /// Stores a secret with these keys and random values.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_secret(&mut self, path: &str, keys: &[&str]) -> StepResult {
+        let mut data = Map::new();
+        for key in keys {
+            let value = self.canary(&format!("value of {key}"), false);
+            data.insert((*key).to_owned(), json!(value));
+        }
+        self.store(path, data).await
+    }
+
+    /// Gives every key of a secret a new random value, in a new version where there are any.
+    ///
+    /// # Errors
+    /// When Vault refuses, or there is no such secret.
+    pub async fn change_secret(&mut self, path: &str) -> StepResult {
+        let data = self.held(path)?.clone();
+        let keys: Vec<_> = data.keys().map(String::as_str).collect();
+        self.make_secret(path, &keys).await
+    }
+
+    async fn store(&mut self, path: &str, data: SecretData) -> StepResult {
+        let kv = self.kv()?;
+        let stored = self.oracle.write_secret(&kv.path, kv.version, path, &data).await;
+        stored.map_err(Stop::blocked)?;
+        self.first.entry(path.to_owned()).or_insert_with(|| data.clone());
+        self.holds.insert(path.to_owned(), data);
+        Ok(())
+    }
+
+    /// Deletes or destroys (`how`) the only version of a secret.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn end_secret(&mut self, path: &str, how: &str) -> StepResult {
+        let kv = self.kv()?;
+        let ended = self.oracle.end_version(&kv.path, how, path).await;
+        self.holds.remove(path);
+        ended.map_err(Stop::blocked)
+    }
+
+    /// A new random value, unlike anything else in this run.
+    pub fn canary(&mut self, label: &str, known_to_agent: bool) -> String {
+        const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzACDEFGHJKLMNPQRTUVWXY34679";
+        let letters = std::iter::repeat_with(|| {
+            let index = self.random.random_range(0..LETTERS.len());
+            char::from(LETTERS[index])
+        });
+        let value: String = letters.take(24).collect();
+        self.remember(label, &value, known_to_agent);
+        value
+    }
+
+    fn remember(&mut self, label: &str, value: &str, known_to_agent: bool) {
+        self.canaries.push(Canary {
+            label: label.to_owned(),
+            value: value.into(),
+            known_to_agent,
+        });
+    }
+
+    // What the agent does.
+
+    /// The act that a scenario names by this text; the same text is the same act.
+    ///
+    /// # Errors
+    /// When the text names none.
+    pub fn act(&mut self, text: &str) -> StepResult<Act> {
+        if let Some(act) = self.acts.get(text) {
+            return Ok(act.clone());
+        }
+        let act = Act::parse(text, self)?;
+        self.acts.insert(text.to_owned(), act.clone());
+        Ok(act)
+    }
+
+    /// Lets the agent do something, with Vault looked at before.
+    ///
+    /// # Errors
+    /// Not applicable where the target offers no tool for it; blocked where Vault fails.
+    pub async fn let_agent(&mut self, act: Act) -> StepResult {
+        let before = self.snapshot().await?;
+        let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
+        if matches!(act.operation, Operation::KvRead | Operation::KvReadVersion) {
+            self.disclose(&held);
+            let first = act.secret().and_then(|path| self.first.get(path)).cloned();
+            self.disclose(&first);
+        }
+        let answer = perform(
+            &self.target.adapter,
+            &self.slot.instance.tool_names,
+            &self.slot.instance.connection,
+            act.operation,
+            &act.parameters,
+        )
+        .await?;
+        self.last = Some(Deed {
+            act,
+            answer,
+            before,
+            held,
+        });
+        Ok(())
+    }
+
+    fn disclose(&mut self, data: &Option<SecretData>) {
+        use secrecy::ExposeSecret as _;
+
+        let values: Vec<_> = data.iter().flat_map(Map::values).filter_map(Value::as_str).collect();
+        for canary in &mut self.canaries {
+            canary.known_to_agent |= values.contains(&canary.value.expose_secret());
+        }
+    }
+
+    /// Asks Vault for the same with the agent's token, and undoes what that changed. Whether
+    /// Vault allowed it.
+    ///
+    /// # Errors
+    /// When Vault gives no clear answer.
+    pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
+        let version = self.kv()?.version;
+        let request = direct::request(act.operation, &act.parameters, version);
+        let answer = self.oracle.ask(&self.slot.token.secret, &request).await;
+        let answer = answer.map_err(Stop::blocked)?;
+        if answer.denied() {
+            return Ok(false);
+        }
+        if !answer.allowed() {
+            let why = format!("Vault answered {} to {}: {}", answer.status, request.path, answer.body);
+            return Err(Stop::blocked(why));
+        }
+        if let (Effect::Written { path, .. } | Effect::Deleted { path }) = &act.effect {
+            match self.holds.get(path).cloned() {
+                Some(data) => self.store(path, data).await?,
+                None => {
+                    let kv = self.kv()?;
+                    let purged = self.oracle.purge_secret(&kv.path, kv.version, path).await;
+                    purged.map_err(Stop::blocked)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    // What must then be seen.
+
+    fn last(&self) -> StepResult<&Deed> {
+        let missing = || Stop::blocked("the scenario let the agent do nothing yet");
+        self.last.as_ref().ok_or_else(missing)
+    }
+
+    fn held(&self, path: &str) -> StepResult<&SecretData> {
+        let missing = || Stop::blocked(format!("the scenario made no secret {path:?}"));
+        self.holds.get(path).ok_or_else(missing)
+    }
+
+    /// A failure of the target, with secrets redacted.
+    #[must_use]
+    pub fn failed(&self, expected: impl Into<String>, actual: &str) -> Stop {
+        Stop::failed(expected, self.secrets().redact(actual))
+    }
+
+    async fn snapshot(&self) -> StepResult<Snapshot> {
+        let snapshot = self.oracle.snapshot(&self.prefix).await;
+        snapshot.map_err(Stop::blocked)
+    }
+
+    /// The agent must have been told of success.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_success(&self) -> StepResult {
+        match &self.last()?.answer {
+            Answer::Success(_) => Ok(()),
+            other => Err(self.failed("an answer that tells of success", &other.describe())),
+        }
+    }
+
+    /// The agent must have been told of an error.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_error(&self) -> StepResult<&str> {
+        match &self.last()?.answer {
+            Answer::Error(text) => Ok(text),
+            other => Err(self.failed("an error", &other.describe())),
+        }
+    }
+
+    /// The agent must have been told that permission was denied.
+    ///
+    /// # Errors
+    /// When it was not told of an error, or of another one.
+    pub fn expect_denial(&self) -> StepResult {
+        const SAYS_SO: [&str; 8] = [
+            "permission denied", "permission_denied", "403", "forbid", "forbidden", "access denied",
+            "not authorized", "unauthorized",
+        ];
+        let expected = "an error that says that permission was denied, as Vault did";
+        let Answer::Error(text) = &self.last()?.answer else {
+            return Err(self.failed(expected, &self.last()?.answer.describe()));
+        };
+        let told = text.to_lowercase();
+        if SAYS_SO.iter().any(|words| told.contains(words)) {
+            Ok(())
+        } else {
+            Err(self.failed(expected, &format!("an error: {text}")))
+        }
+    }
+
+    /// The last answer must show no value of the scene.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn expect_no_value(&self) -> StepResult {
+        let deed = self.last()?;
+        let mut own = deed.act.value().map(str::to_owned);
+        let shown = match &deed.answer {
+            Answer::Success(Data::Json(value)) => value.to_string(),
+            Answer::Success(Data::Prose(text) | Data::Unusable(text)) | Answer::Error(text) => text.clone(),
+            Answer::Nothing(_) => return Ok(()),
+        };
+        let values = self.values(|canary| {
+            use secrecy::ExposeSecret as _;
+            own.as_deref() != Some(canary.value.expose_secret())
+        });
+        own.take();
+        match values.found_in(&shown) {
+            None => Ok(()),
+            Some(label) => Err(self.failed("no value in the answer", &format!("the {label}"))),
+        }
+    }
+
+    /// The answer must be what Vault holds in a secret: in its latest or in its first version.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn expect_given(&self, first_version: bool) -> StepResult {
+        let deed = self.last()?;
+        let path = deed.act.secret().unwrap_or_default();
+        let expected = match (first_version, self.first.get(path)) {
+            (true, Some(first)) => first,
+            _ => self.held(path)?,
+        };
+        let keys: Vec<_> = expected.keys().map(String::as_str).collect();
+        let keys = keys.join(", ");
+        let demanded = format!("the keys {keys} with the values that Vault holds");
+        let given = match &deed.answer {
+            Answer::Success(Data::Json(Value::Object(given))) => given == expected,
+            Answer::Success(Data::Prose(text)) => expected.iter().all(|(key, value)| {
+                text.contains(key) && value.as_str().is_none_or(|value| text.contains(value))
+            }),
+            _ => false,
+        };
+        if given {
+            return Ok(());
+        }
+        Err(self.failed(demanded, &deed.answer.describe()))
+    }
+
+    /// What the agent did must show in Vault, or in the answer where it only asked.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn expect_effect(&mut self) -> StepResult {
+        match self.last()?.act.effect.clone() {
+            Effect::Read => self.expect_given(false),
+            Effect::Listed { folder } => self.expect_listed(&folder).await,
+            Effect::Written { path, key, value } => self.expect_written(&path, &key, &value).await,
+            Effect::Deleted { path } => self.expect_gone(&path).await,
+            Effect::MountsListed => self.expect_mounts_listed(),
+            Effect::Mounted { mount, kind } => self.expect_mount(&mount, Some(kind)).await,
+            Effect::Unmounted { mount } => self.expect_mount(&mount, None).await,
+        }
+    }
+
+    async fn expect_written(&mut self, path: &str, key: &str, value: &str) -> StepResult {
+        let mut expected = self.last()?.held.clone().unwrap_or_default();
+        expected.insert(key.to_owned(), json!(value));
+        let kv = self.kv()?;
+        let held = self.oracle.read_secret(&kv.path, kv.version, path).await;
+        let held = held.map_err(Stop::blocked)?;
+        if held.as_ref() != Some(&expected) {
+            let keys: Vec<_> = expected.keys().map(String::as_str).collect();
+            let demanded = format!(
+                "Vault holds {path} with the keys {}, the value of {key} as given, the others unchanged",
+                keys.join(", ")
+            );
+            return Err(self.failed(demanded, &describe_secret(held.as_ref(), &expected)));
+        }
+        self.holds.insert(path.to_owned(), expected);
+        Ok(())
+    }
+
+    async fn expect_gone(&mut self, path: &str) -> StepResult {
+        let kv = self.kv()?;
+        let held = self.oracle.read_secret(&kv.path, kv.version, path).await;
+        if held.map_err(Stop::blocked)?.is_some() {
+            let seen = "Vault still gives it out";
+            return Err(self.failed(format!("Vault no longer gives out {path}"), seen));
+        }
+        self.holds.remove(path);
+        Ok(())
+    }
+
+    async fn expect_listed(&self, folder: &str) -> StepResult {
+        let kv = self.kv()?;
+        let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let names = self.oracle.list(&kv.path, kv.version, &folder).await;
+        let names = names.map_err(Stop::blocked)?;
+        let answer = &self.last()?.answer;
+        let given = match answer {
+            Answer::Success(Data::Json(Value::Array(items))) => {
+                let mut given: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+                given.sort_unstable();
+                given == names && items.len() == names.len()
+            }
+            Answer::Success(Data::Prose(text)) => names.iter().all(|name| text.contains(name)),
+            _ => false,
+        };
+        if given {
+            return Ok(());
+        }
+        let expected = format!("exactly the names {}", names.join(", "));
+        Err(self.failed(expected, &answer.describe()))
+    }
+
+    fn expect_mounts_listed(&self) -> StepResult {
+        let mount = &self.kv()?.path;
+        let answer = &self.last()?.answer;
+        let listed = match answer {
+            Answer::Success(Data::Json(value)) => value.to_string().contains(mount),
+            Answer::Success(Data::Prose(text)) => text.contains(mount),
+            _ => false,
+        };
+        if listed {
+            return Ok(());
+        }
+        Err(self.failed(format!("a list with the mount {mount}"), &answer.describe()))
+    }
+
+    async fn expect_mount(&self, mount: &str, kind: Option<&str>) -> StepResult {
+        let mounts = self.oracle.mounts().await.map_err(Stop::blocked)?;
+        let found = mounts.get(mount).map(|about| about["type"].as_str().unwrap_or_default());
+        if found == kind {
+            return Ok(());
+        }
+        let say = |kind: Option<&str>| match kind {
+            Some(kind) => format!("a mount of type {kind} at {mount}"),
+            None => format!("no mount at {mount}"),
+        };
+        Err(self.failed(say(kind), &say(found)))
+    }
+
+    /// Nothing in Vault may have changed since before the agent's last deed; with
+    /// `but_its_subject` the secret that the deed was about may.
+    ///
+    /// # Errors
+    /// When something has.
+    pub async fn expect_unchanged(&self, but_its_subject: bool) -> StepResult {
+        let deed = self.last()?;
+        let subject = match (but_its_subject, deed.act.secret()) {
+            (true, Some(path)) => Some(format!("{}:{path}", self.kv()?.path)),
+            _ => None,
+        };
+        let (mut before, mut after) = (deed.before.clone(), self.snapshot().await?);
+        if let Some(subject) = &subject {
+            before.remove(subject);
+            after.remove(subject);
+        }
+        let mut places: Vec<_> = before.keys().chain(after.keys()).collect();
+        places.sort();
+        places.dedup();
+        let changed = places.into_iter().find_map(|place| {
+            match (before.get(place), after.get(place)) {
+                (None, Some(_)) => Some(format!("{place} is new")),
+                (Some(_), None) => Some(format!("{place} is gone")),
+                (earlier, later) if earlier != later => Some(format!("{place} is not what it was")),
+                _ => None,
+            }
+        });
+        changed.map_or(Ok(()), |change| {
+            let expected = match subject {
+                Some(subject) => format!("nothing in Vault but {subject} changes"),
+                None => "nothing in Vault changes".to_owned(),
+            };
+            Err(self.failed(expected, &change))
+        })
+    }
+
+    // What must not be said or shown.
+
+    /// The target's token and the suite's own.
+    #[must_use]
+    pub fn tokens(&self) -> Secrets {
+        let mut tokens = Secrets::default();
+        tokens.add("server's Vault token", self.slot.token.secret.clone());
+        tokens
+    }
+
+    fn values(&self, wanted: impl Fn(&Canary) -> bool) -> Secrets {
+        let mut values = Secrets::default();
+        for canary in self.canaries.iter().filter(|canary| wanted(canary)) {
+            values.add(&canary.label, canary.value.clone());
+        }
+        values
+    }
+
+    /// All values of the scene.
+    #[must_use]
+    pub fn all_values(&self) -> Secrets {
+        self.values(|_| true)
+    }
+
+    /// The values that the agent neither wrote nor asked for.
+    #[must_use]
+    pub fn unasked_values(&self) -> Secrets {
+        self.values(|canary| !canary.known_to_agent)
+    }
+
+    /// Everything that is never written out.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        let mut secrets = self.all_values();
+        secrets.add("server's Vault token", self.slot.token.secret.clone());
+        secrets
+    }
+}
+
+/// How a secret differs from what is expected, without its values.
+fn describe_secret(held: Option<&SecretData>, expected: &SecretData) -> String {
+    let Some(held) = held else {
+        return "Vault gives out nothing there".to_owned();
+    };
+    let of = |value: &Value| match value {
+        Value::String(text) => format!("{} characters", text.chars().count()),
+        other => other.to_string(),
+    };
+    let keys: Vec<_> = held
+        .iter()
+        .map(|(key, value)| match expected.get(key) {
+            Some(right) if right == value => format!("{key} as expected"),
+            Some(right) => format!("{key} altered ({} instead of {})", of(value), of(right)),
+            None => format!("{key} that should not be there"),
+        })
+        .chain(expected.keys().filter(|key| !held.contains_key(*key)).map(|key| format!("{key} missing")))
+        .collect();
+    format!("Vault holds {}", keys.join(", "))
+}

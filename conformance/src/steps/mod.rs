@@ -1,0 +1,6 @@
+//! The step definitions: thin, one file a subject. What they mean is in the scene.
+
+mod ambient;
+mod kv;
+mod outcome;
+mod policy;

@@ -1,0 +1,40 @@
+//! Steps about what the agent is told, and what has become of Vault.
+
+use cucumber::then;
+
+use crate::{verdict::StepResult, world::World};
+
+#[then("the agent is told of success")]
+fn told_of_success(world: &mut World) -> StepResult {
+    world.scene()?.expect_success()
+}
+
+#[then("the agent is told of an error")]
+fn told_of_an_error(world: &mut World) -> StepResult {
+    world.scene()?.expect_error().map(drop)
+}
+
+#[then("the agent is told that permission was denied")]
+fn told_of_a_denial(world: &mut World) -> StepResult {
+    world.scene()?.expect_denial()
+}
+
+#[then("the agent is shown no value")]
+fn shown_no_value(world: &mut World) -> StepResult {
+    world.scene()?.expect_no_value()
+}
+
+#[then("Vault shows the effect")]
+async fn the_effect_shows(world: &mut World) -> StepResult {
+    world.scene()?.expect_effect().await
+}
+
+#[then("nothing in Vault has changed")]
+async fn nothing_changed(world: &mut World) -> StepResult {
+    world.scene()?.expect_unchanged(false).await
+}
+
+#[then("nothing else in Vault has changed")]
+async fn nothing_else_changed(world: &mut World) -> StepResult {
+    world.scene()?.expect_unchanged(true).await
+}

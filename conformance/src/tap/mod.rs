@@ -1,0 +1,250 @@
+//! The tap: an HTTP proxy between target and Vault that records what passes.
+//!
+//! It passes paths on byte for byte, so that what a target tried is what Vault sees.
+
+use std::{
+    convert::Infallible,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Uri, header, uri::Authority};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+/// The largest body that passes.
+const MAX_BODY: usize = 64 << 20;
+/// How many requests one scenario's record keeps.
+const MAX_REQUESTS: usize = 10_000;
+/// How long Vault may take.
+const BUDGET: Duration = Duration::from_secs(60);
+
+/// One request that a target made to Vault, and the status that it got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// When the answer came.
+    pub at: Instant,
+    /// The HTTP method, `LIST` included.
+    pub method: Method,
+    /// Path and query, as sent.
+    pub path: String,
+    /// What Vault answered.
+    pub status: StatusCode,
+}
+
+/// Something between target and tap that changes what passes.
+pub trait VaultFilter: Send + Sync {
+    /// Changes a request, or answers it in Vault's place.
+    fn request(&self, request: &mut Request<Bytes>) -> Option<Response<Bytes>>;
+    /// Changes the answer to a request.
+    fn response(&self, method: &Method, path: &str, response: &mut Response<Bytes>);
+}
+
+/// A running tap.
+pub struct Tap {
+    address: String,
+    record: Arc<Mutex<Vec<Exchange>>>,
+    stop: CancellationToken,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl std::fmt::Debug for Tap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tap").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+struct Passage {
+    vault: Authority,
+    client: Client<HttpConnector, Full<Bytes>>,
+    record: Arc<Mutex<Vec<Exchange>>>,
+    filter: Option<Arc<dyn VaultFilter>>,
+}
+
+impl Tap {
+    /// Listens on a free loopback port and passes everything on to `vault`, an address such
+    /// as `http://127.0.0.1:8200`.
+    ///
+    /// # Errors
+    /// When it cannot listen, or the address is none.
+    pub async fn start(
+        vault: &str,
+        filter: Option<Arc<dyn VaultFilter>>,
+    ) -> Result<Self, String> {
+        let authority = vault
+            .parse::<Uri>()
+            .ok()
+            .and_then(|uri| uri.authority().cloned())
+            .ok_or_else(|| format!("the address of Vault is none: {vault}"))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(|error| format!("the tap cannot listen: {error}"))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| format!("the tap cannot listen: {error}"))?;
+        let record = Arc::new(Mutex::default());
+        let passage = Arc::new(Passage {
+            vault: authority,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            record: Arc::clone(&record),
+            filter,
+        });
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, passage, stop.clone()));
+        Ok(Self {
+            address: format!("http://{address}"),
+            record,
+            stop,
+            _server: AbortOnDropHandle::new(server),
+        })
+    }
+
+    /// Where a target reaches Vault through it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Forgets what it has recorded.
+    pub fn forget(&self) {
+        self.record().clear();
+    }
+
+    /// What has passed since it last forgot.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.record().clone()
+    }
+
+    fn record(&self) -> MutexGuard<'_, Vec<Exchange>> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn serve(listener: TcpListener, passage: Arc<Passage>, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                let passage = Arc::clone(&passage);
+                connections.spawn(async move {
+                    let service = service_fn(|request| {
+                        let passage = Arc::clone(&passage);
+                        async move { Ok::<_, Infallible>(passage.pass(request).await) }
+                    });
+                    // A target that breaks off its connection is not the tap's concern.
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        }
+    }
+}
+
+impl Passage {
+    async fn pass(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let passed = tokio::time::timeout(BUDGET, self.try_pass(request)).await;
+        let response = match passed {
+            Ok(Ok(response)) => response,
+            Ok(Err(problem)) => bad_gateway(&problem),
+            Err(_) => bad_gateway("Vault did not answer in time"),
+        };
+        response.map(Full::new)
+    }
+
+    async fn try_pass(&self, request: Request<Incoming>) -> Result<Response<Bytes>, String> {
+        let (parts, body) = request.into_parts();
+        let body = collect(body).await?;
+        let mut request = Request::from_parts(parts, body);
+        let answered = self.filter.as_ref().and_then(|filter| filter.request(&mut request));
+        let method = request.method().clone();
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or_else(|| request.uri().to_string(), ToString::to_string);
+        let mut response = match answered {
+            Some(response) => response,
+            None => {
+                let response = self.ask_vault(request, &path).await?;
+                self.note(&method, &path, response.status());
+                response
+            }
+        };
+        if let Some(filter) = &self.filter {
+            filter.response(&method, &path, &mut response);
+        }
+        let length = response.body().len();
+        let headers = response.headers_mut();
+        headers.remove(header::TRANSFER_ENCODING);
+        headers.insert(header::CONTENT_LENGTH, length.into());
+        Ok(response)
+    }
+
+    async fn ask_vault(
+        &self,
+        mut request: Request<Bytes>,
+        path: &str,
+    ) -> Result<Response<Bytes>, String> {
+        *request.uri_mut() = Uri::builder()
+            .scheme("http")
+            .authority(self.vault.clone())
+            .path_and_query(path)
+            .build()
+            .map_err(|error| format!("no address: {error}"))?;
+        let length = request.body().len();
+        let headers = request.headers_mut();
+        headers.remove(header::HOST);
+        headers.remove(header::CONNECTION);
+        headers.remove(header::TRANSFER_ENCODING);
+        headers.insert(header::CONTENT_LENGTH, length.into());
+        let response = self
+            .client
+            .request(request.map(Full::new))
+            .await
+            .map_err(|error| format!("Vault did not answer: {error}"))?;
+        let (parts, body) = response.into_parts();
+        Ok(Response::from_parts(parts, collect(body).await?))
+    }
+
+    fn note(&self, method: &Method, path: &str, status: StatusCode) {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        if record.len() < MAX_REQUESTS {
+            record.push(Exchange {
+                at: Instant::now(),
+                method: method.clone(),
+                path: path.to_owned(),
+                status,
+            });
+        }
+    }
+}
+
+async fn collect(body: Incoming) -> Result<Bytes, String> {
+    let collected = Limited::new(body, MAX_BODY).collect().await;
+    Ok(collected.map_err(|error| format!("a body cannot be read: {error}"))?.to_bytes())
+}
+
+fn bad_gateway(problem: &str) -> Response<Bytes> {
+    let body = serde_json::json!({ "errors": [format!("conformance tap: {problem}")] }).to_string();
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response
+}

@@ -1,0 +1,355 @@
+//! A running target: its process, and one connection to it.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    adapter::{Adapter, HttpLaunch, Launch},
+    template,
+    transport::{Revision, TransportKind},
+};
+use crate::mcp::{
+    connection::{AnswerFilter, Connection, ServerInfo, Wire},
+    http::HttpWire,
+    stdio::{StdioWire, record_log},
+    transcript::{Speaker, Transcript},
+};
+
+/// What a target may take of the ambient environment. Everything else is left out, so that
+/// no `VAULT_*` or `MCP_*` variable of whoever runs the suite decides how a target behaves.
+const INHERITED: [&str; 16] = [
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SHELL",
+    "SystemRoot", "APPDATA", "LOCALAPPDATA", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+];
+
+/// How long a target may take to end when it is told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a target is started with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The Vault that it is to use: the tap's address.
+    pub vault_addr: String,
+    /// The token that it is to use.
+    pub token: SecretString,
+    /// What changes its answers on their way to the suite, if anything does.
+    pub filter: Option<Arc<dyn AnswerFilter>>,
+}
+
+/// A running target that has answered `initialize` and `tools/list`.
+#[derive(Debug)]
+pub struct Instance {
+    process: Child,
+    /// The connection to it.
+    pub connection: Connection,
+    /// What it says of itself.
+    pub server: ServerInfo,
+    /// Its tools, as listed.
+    pub tools: Vec<Value>,
+    /// The names of its tools.
+    pub tool_names: Vec<String>,
+}
+
+/// A target that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.describe())]
+pub struct StartError {
+    command: String,
+    problem: String,
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+}
+
+impl StartError {
+    fn describe(&self) -> String {
+        let mut text = format!(
+            "the target does not start: {}\n  command   {}",
+            self.problem, self.command
+        );
+        for (stream, lines) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            for line in lines {
+                let line: String = line.chars().take(500).collect();
+                text.push_str(&format!("\n  {stream}    {line}"));
+            }
+        }
+        if !self.stdout.is_empty() {
+            text.push_str(
+                "\n  its standard output must carry nothing but MCP messages: send logs to standard error",
+            );
+        }
+        text
+    }
+}
+
+impl Instance {
+    /// Starts a target, connects to it and asks for its tools.
+    ///
+    /// # Errors
+    /// When it cannot be run, ends, is not ready or does not answer within its budget.
+    pub async fn start(
+        adapter: &Adapter,
+        program: PathBuf,
+        transport: TransportKind,
+        revision: Revision,
+        surroundings: &Surroundings,
+    ) -> Result<Self, StartError> {
+        let transcript = Arc::new(Transcript::default());
+        let mut starting = Starting {
+            adapter,
+            program,
+            surroundings,
+            transcript: Arc::clone(&transcript),
+            command: String::new(),
+        };
+        let begun = match (transport, &adapter.stdio, &adapter.http) {
+            (TransportKind::Stdio, Some(launch), _) => starting.stdio(launch),
+            (TransportKind::Http, _, Some(launch)) => starting.http(launch).await,
+            _ => Err(format!("the adapter has no [{transport}]")),
+        };
+        let ready = match begun {
+            Ok((process, connection)) => starting.begin(process, connection, revision).await,
+            Err(problem) => Err(problem),
+        };
+        ready.map_err(|problem| StartError {
+            problem,
+            stdout: transcript.last_words(Speaker::Noise, 5),
+            stderr: transcript.last_words(Speaker::Log, 10),
+            command: starting.command,
+        })
+    }
+
+    /// How the process ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().ok().flatten()
+    }
+
+    /// Ends the process: asks, waits a little, then kills.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn stop(mut self) -> Result<(), String> {
+        end(&mut self.process).await
+    }
+}
+
+async fn end(process: &mut Child) -> Result<(), String> {
+    let Some(pid) = process.id() else {
+        return Ok(());
+    };
+    signal_group(pid, rustix::process::Signal::TERM);
+    if timeout(GRACE, process.wait()).await.is_err() {
+        signal_group(pid, rustix::process::Signal::KILL);
+        timeout(GRACE, process.wait())
+            .await
+            .map_err(|_| format!("the target's process {pid} could not be ended"))?
+            .map_err(|error| format!("the target's process {pid}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Signals a target's process group: it may have started others.
+fn signal_group(pid: u32, signal: rustix::process::Signal) {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        // A group that is gone already is what is wanted.
+        let _ = rustix::process::kill_process_group(pid, signal);
+    }
+}
+
+impl Drop for Instance {
+    /// The last resort, for a panic or a dropped run: nothing that was started stays.
+    fn drop(&mut self) {
+        if let Some(pid) = self.process.id() {
+            signal_group(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+struct Starting<'a> {
+    adapter: &'a Adapter,
+    program: PathBuf,
+    surroundings: &'a Surroundings,
+    transcript: Arc<Transcript>,
+    command: String,
+}
+
+impl Starting<'_> {
+    fn stdio(&mut self, launch: &Launch) -> Result<(Child, Connection), String> {
+        let mut process = self.spawn(&launch.command, &launch.env, "", Stdio::piped())?;
+        let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
+        let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+            return Err("its standard streams could not be opened".to_owned());
+        };
+        let stderr = process.stderr.take();
+        let connection = self.connection(|inbox| {
+            if let Some(stderr) = stderr {
+                record_log(stderr, Arc::clone(&inbox));
+            }
+            Wire::Stdio(StdioWire::start(stdin, stdout, inbox))
+        });
+        Ok((process, connection))
+    }
+
+    async fn http(&mut self, launch: &HttpLaunch) -> Result<(Child, Connection), String> {
+        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+        let text = port.to_string();
+        let mut process = self.spawn(&launch.command, &launch.env, &text, Stdio::null())?;
+        let wire = HttpWire::new(self.fill(&launch.url, &text))
+            .map_err(|error| format!("no HTTP client: {error}"))?;
+        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
+        let connection = self.connection(|inbox| {
+            // A target that listens may say what it likes on either stream.
+            if let Some(stdout) = stdout {
+                record_log(stdout, Arc::clone(&inbox));
+            }
+            if let Some(stderr) = stderr {
+                record_log(stderr, Arc::clone(&inbox));
+            }
+            Wire::Http(wire)
+        });
+        let ready = launch.ready.as_ref().map(|url| self.fill(url, &text));
+        match self.wait_until_ready(&mut process, port, ready.as_deref()).await {
+            Ok(()) => Ok((process, connection)),
+            Err(problem) => {
+                end(&mut process).await?;
+                Err(problem)
+            }
+        }
+    }
+
+    fn connection(&self, connect: impl FnOnce(Arc<crate::mcp::connection::Inbox>) -> Wire) -> Connection {
+        Connection::open(
+            Arc::clone(&self.transcript),
+            self.surroundings.filter.clone(),
+            self.adapter.budgets.call(),
+            connect,
+        )
+    }
+
+    fn fill(&self, text: &str, port: &str) -> String {
+        template::fill(text, |name| match name {
+            "vault_addr" => Some(&self.surroundings.vault_addr),
+            "vault_token" => Some(self.surroundings.token.expose_secret()),
+            "port" => Some(port),
+            _ => None,
+        })
+    }
+
+    fn spawn(
+        &mut self,
+        command: &[String],
+        env: &std::collections::BTreeMap<String, String>,
+        port: &str,
+        stdin: Stdio,
+    ) -> Result<Child, String> {
+        let arguments = command.get(1..).unwrap_or_default();
+        // Shown with its placeholders: the token is never part of a message.
+        self.command = std::iter::once(self.program.display().to_string())
+            .chain(arguments.iter().cloned())
+            .collect::<Vec<_>>()
+            .join(" ");
+        Command::new(&self.program)
+            .args(arguments.iter().map(|argument| self.fill(argument, port)))
+            .env_clear()
+            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(env.iter().map(|(name, value)| (name, self.fill(value, port))))
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A Ctrl-C at the terminal is for the suite, which then ends the target in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("it cannot be run: {error}"))
+    }
+
+    async fn wait_until_ready(
+        &self,
+        process: &mut Child,
+        port: u16,
+        ready: Option<&str>,
+    ) -> Result<(), String> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(1))
+            .build()
+            .map_err(|error| format!("no HTTP client: {error}"))?;
+        let deadline = Instant::now() + self.adapter.budgets.start();
+        loop {
+            if let Ok(Some(status)) = process.try_wait() {
+                return Err(format!("it ended at once ({status})"));
+            }
+            let answers = match ready {
+                Some(url) => {
+                    let answer = client.get(url).send().await;
+                    answer.is_ok_and(|answer| answer.status().is_success())
+                }
+                None => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(),
+            };
+            if answers {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let what = ready.map_or_else(|| format!("port {port}"), str::to_owned);
+                let seconds = self.adapter.budgets.start_seconds;
+                return Err(format!("{what} did not answer within {seconds} s"));
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn begin(
+        &self,
+        mut process: Child,
+        connection: Connection,
+        revision: Revision,
+    ) -> Result<Instance, String> {
+        let greeting = async {
+            let server = connection.initialize(revision).await?;
+            let tools = connection.list_tools().await?;
+            Ok((server, tools))
+        };
+        let seconds = self.adapter.budgets.start_seconds;
+        let greeted = timeout(self.adapter.budgets.start(), greeting)
+            .await
+            .unwrap_or_else(|_| Err(format!("it did not answer initialize within {seconds} s")));
+        let (server, tools) = match greeted {
+            Ok(greeted) => greeted,
+            Err(problem) => {
+                let ended = timeout(Duration::from_millis(200), process.wait()).await;
+                end(&mut process).await?;
+                return Err(match ended {
+                    Ok(Ok(status)) => format!("it ended at once ({status}); {problem}"),
+                    _ => problem,
+                });
+            }
+        };
+        connection.transcript().end_prelude();
+        let names = tools.iter().filter_map(|tool| tool["name"].as_str());
+        Ok(Instance {
+            process,
+            tool_names: names.map(str::to_owned).collect(),
+            connection,
+            server,
+            tools,
+        })
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

@@ -1,0 +1,158 @@
+//! Finding the program of a target on this machine, or building it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use super::{Target, template};
+use crate::{cache::Cache, progress::Progress};
+
+/// A target whose program cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LocateError {
+    /// It is nowhere to be found.
+    #[error(
+        "the program {program:?} of target {target:?} was not found in {looked_in}; {}",
+        how_to_build(build.as_deref())
+    )]
+    NotFound {
+        /// The target's name.
+        target: String,
+        /// The program's name.
+        program: String,
+        /// Where it was looked for.
+        looked_in: String,
+        /// The command that builds it.
+        build: Option<String>,
+    },
+    /// Its build command failed.
+    #[error("building target {target:?} failed ({how}); the command was: {command}")]
+    BuildFailed {
+        /// The target's name.
+        target: String,
+        /// The command that was run.
+        command: String,
+        /// How it ended.
+        how: String,
+    },
+}
+
+fn how_to_build(build: Option<&str>) -> String {
+    build.map_or_else(
+        || "install it, or name its path in the adapter's command".to_owned(),
+        |command| format!("give --build to build it with: {command}"),
+    )
+}
+
+/// The program to start for `command`, built first where that is asked for.
+///
+/// A name without a path is looked for beside the suite's own program, on PATH, and in the
+/// suite's folder of programs. In a checkout of the suite the reference server is always
+/// brought up to date, so that what is judged is what the sources say.
+///
+/// # Errors
+/// When it is nowhere, or its build fails.
+pub async fn locate(
+    target: &Target,
+    command: &str,
+    build: bool,
+    progress: &Progress,
+) -> Result<PathBuf, LocateError> {
+    if let Some(program) = &target.program {
+        return Ok(program.clone());
+    }
+    let bin = Cache::locate().ok().map(|cache| cache.bin_dir());
+    let checkout = checkout();
+    let mut places = Vec::new();
+    if let Some(line) = &target.adapter.build
+        && (build || target.adapter.build_automatically && checkout.is_some())
+    {
+        let line = template::fill(line, |name| (name == "bin").then(|| bin.as_deref()?.to_str())?);
+        run_build(target, &line, checkout.as_deref(), bin.as_deref(), progress).await?;
+        if target.adapter.build_automatically {
+            places.extend(checkout.as_deref().map(release_folder));
+        }
+    }
+
+    let named = Path::new(command);
+    if named.components().count() > 1 {
+        // A relative path counts from the adapter file, wherever the suite is started.
+        let folder = target.file.as_deref().and_then(Path::parent);
+        let path = folder.map_or_else(|| named.to_owned(), |folder| folder.join(named));
+        return if path.is_file() {
+            Ok(std::path::absolute(&path).unwrap_or(path))
+        } else {
+            Err(not_found(target, command, &[path]))
+        };
+    }
+    places.extend(std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned())));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    places.extend(std::env::split_paths(&path));
+    places.extend(bin);
+    let file_name = format!("{command}{}", std::env::consts::EXE_SUFFIX);
+    places
+        .iter()
+        .map(|place| place.join(&file_name))
+        .find(|program| program.is_file())
+        .ok_or_else(|| not_found(target, command, &places))
+}
+
+fn not_found(target: &Target, program: &str, places: &[PathBuf]) -> LocateError {
+    let places: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
+    LocateError::NotFound {
+        target: target.adapter.name.clone(),
+        program: program.to_owned(),
+        looked_in: places.join(", "),
+        build: target.adapter.build.clone(),
+    }
+}
+
+/// The checkout of the suite that the working folder lies in.
+fn checkout() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    here.ancestors()
+        .find(|folder| folder.join("reference-server/Cargo.toml").is_file())
+        .map(Path::to_owned)
+}
+
+fn release_folder(checkout: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR");
+    target
+        .map_or_else(|| checkout.join("target"), |dir| checkout.join(dir))
+        .join("release")
+}
+
+async fn run_build(
+    target: &Target,
+    line: &str,
+    checkout: Option<&Path>,
+    bin: Option<&Path>,
+    progress: &Progress,
+) -> Result<(), LocateError> {
+    let step = progress.step(&format!("building {}", target.adapter.title));
+    let failed = |how: String| LocateError::BuildFailed {
+        target: target.adapter.name.clone(),
+        command: line.to_owned(),
+        how,
+    };
+    if let Some(bin) = bin {
+        tokio::fs::create_dir_all(bin)
+            .await
+            .map_err(|error| failed(format!("{}: {error}", bin.display())))?;
+    }
+    let mut shell = tokio::process::Command::new("sh");
+    shell.arg("-c").arg(line).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    if let Some(folder) = target.file.as_deref().and_then(Path::parent).or(checkout) {
+        shell.current_dir(folder);
+    }
+    let output = shell.output().await.map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        step.done(&format!("{} is up to date", target.adapter.title));
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last: Vec<_> = said.lines().rev().take(20).collect();
+    let last: Vec<_> = last.into_iter().rev().collect();
+    Err(failed(format!("{}:\n{}", output.status, last.join("\n"))))
+}

@@ -1,0 +1,121 @@
+//! The target: the MCP server under test, as its adapter file describes it.
+
+pub mod adapter;
+pub mod answer;
+pub mod instance;
+pub mod locate;
+pub mod operation;
+pub mod template;
+pub mod transport;
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use sha2::{Digest as _, Sha256};
+
+use self::adapter::{Adapter, AdapterError};
+
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/targets");
+
+/// A server that the suite can judge.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What its adapter says.
+    pub adapter: Adapter,
+    /// SHA-256 of the adapter file, lower-case hex.
+    pub adapter_sha256: String,
+    /// Where the adapter file lies, unless it came with the suite.
+    pub file: Option<PathBuf>,
+    /// The program to start instead of the one that the adapter names.
+    pub program: Option<PathBuf>,
+}
+
+impl Target {
+    /// The target of that name that comes with the suite, or the one that a file describes.
+    ///
+    /// Whatever has a path separator or ends in `.toml` is taken for a file.
+    ///
+    /// # Errors
+    /// When there is none, or its adapter is wrong.
+    pub fn find(name_or_file: &str) -> Result<Self, AdapterError> {
+        let path = Path::new(name_or_file);
+        if path.components().count() > 1 || path.extension().is_some_and(|e| e == "toml") {
+            return Self::from_file(path);
+        }
+        let file = BUILT_IN
+            .get_file(format!("{name_or_file}.toml"))
+            .ok_or_else(|| AdapterError::NoSuchTarget {
+                name: name_or_file.to_owned(),
+                known: Self::built_in_names().join(", "),
+            })?;
+        let text = file.contents_utf8().unwrap_or_default();
+        Self::parse(&file.path().display().to_string(), text)
+    }
+
+    /// The target that a file describes.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is wrong.
+    pub fn from_file(path: &Path) -> Result<Self, AdapterError> {
+        let text = std::fs::read_to_string(path).map_err(|source| AdapterError::Unreadable {
+            file: path.to_owned(),
+            source,
+        })?;
+        let mut target = Self::parse(&path.display().to_string(), &text)?;
+        target.file = Some(path.to_owned());
+        Ok(target)
+    }
+
+    /// The target that the text of an adapter file describes; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// When the adapter is wrong.
+    pub fn parse(file: &str, text: &str) -> Result<Self, AdapterError> {
+        Ok(Self {
+            adapter: Adapter::parse(file, text)?,
+            adapter_sha256: Sha256::digest(text.as_bytes())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            file: None,
+            program: None,
+        })
+    }
+
+    /// The same target, started from this program instead of the one its adapter names.
+    #[must_use]
+    pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+
+    /// The names of the targets that come with the suite, sorted.
+    #[must_use]
+    pub fn built_in_names() -> Vec<String> {
+        let mut names: Vec<_> = BUILT_IN
+            .files()
+            .filter_map(|file| Some(file.path().file_stem()?.to_string_lossy().into_owned()))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn every_target_that_comes_with_the_suite_has_a_right_adapter() {
+        for name in Target::built_in_names() {
+            let target = Target::find(&name).unwrap();
+            assert_eq!(target.adapter.name, name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_target_is_answered_with_the_known_ones() {
+        let error = Target::find("hashicrop").unwrap_err().to_string();
+        assert!(error.contains("hashicorp"), "{error}");
+    }
+}

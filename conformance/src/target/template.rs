@@ -1,0 +1,101 @@
+//! Placeholders: `{name}` in the strings of an adapter.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+use serde_json::Value;
+
+use super::operation::Parameters;
+
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{([a-z_]+)\}").unwrap());
+
+/// The names of the placeholders in a text, in order.
+pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    PLACEHOLDER
+        .captures_iter(text)
+        .filter_map(|found| found.get(1).map(|name| name.as_str()))
+}
+
+/// The text with its placeholders replaced, in one pass: what a value contains is data.
+pub fn fill<'v>(text: &str, value_of: impl Fn(&str) -> Option<&'v str>) -> String {
+    PLACEHOLDER
+        .replace_all(text, |found: &Captures<'_>| {
+            value_of(&found[1]).unwrap_or(&found[0]).to_owned()
+        })
+        .into_owned()
+}
+
+/// A tool's arguments with an operation's parameters put in.
+///
+/// A string that is one placeholder becomes the parameter's value with its type; within
+/// a longer string a parameter appears as text.
+pub fn fill_value(template: &Value, parameters: &Parameters) -> Value {
+    match template {
+        Value::String(text) => match whole(text).and_then(|name| parameters.get(name)) {
+            Some(value) => value.clone(),
+            None => Value::String(fill(text, |name| parameters.get(name)?.as_str())),
+        },
+        Value::Array(items) => items
+            .iter()
+            .map(|item| fill_value(item, parameters))
+            .collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), fill_value(field, parameters)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+fn whole(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('{')?.strip_suffix('}')?;
+    (placeholders(text).next() == Some(inner)).then_some(inner)
+}
+
+/// The strings within a value, at any depth.
+pub fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(fields) => fields.values().flat_map(strings).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::{fill, fill_value};
+
+    #[test]
+    fn a_whole_placeholder_keeps_the_type_of_its_value() {
+        let parameters = json!({ "version": 2, "mount": "team" });
+        let filled = fill_value(
+            &json!({ "v": "{version}", "p": "{mount}/x", "n": [{ "m": "{mount}" }] }),
+            parameters.as_object().unwrap(),
+        );
+        assert_eq!(
+            filled,
+            json!({ "v": 2, "p": "team/x", "n": [{ "m": "team" }] })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_that_looks_like_a_placeholder_is_data(value in "[{}a-z_]{0,20}") {
+            let parameters = json!({ "value": value, "a": "other" });
+            let parameters = parameters.as_object().unwrap();
+            prop_assert_eq!(
+                fill_value(&json!("{value}"), parameters),
+                Value::String(value.clone())
+            );
+            prop_assert_eq!(
+                fill("<{value}>", |_| Some(value.as_str())),
+                format!("<{value}>")
+            );
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Vault's audit log: what Vault itself says it was asked and what it answered. A file audit device
+//! writes to stdout, from where the suite collects the lines, newest kept, without a file that both
+//! would have to reach.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::distr::{Alphanumeric, SampleString};
+use serde::Deserialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+use tokio::sync::Notify;
+
+use super::provider::{ApiError, RootApi};
+
+/// The path that the suite's audit device is mounted at, below `sys/audit/`.
+pub const AUDIT_DEVICE: &str = "conformance";
+
+const MAX_ENTRIES: usize = 200_000;
+const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// Longer than the audit entry of any request that Vault accepts by default (32 MiB).
+const MAX_LINE: usize = 40 * 1024 * 1024;
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// The audit log of one running Vault. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AuditLog {
+    records: Records,
+    api: RootApi,
+}
+
+/// Which half of an exchange an entry records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditKind {
+    /// Written before Vault acts.
+    Request,
+    /// Written before Vault answers.
+    Response,
+}
+
+/// One line of the audit log. Strings that come from a request's or an answer's data are HMACed by
+/// Vault; what is here is plain.
+#[derive(Debug)]
+pub struct AuditEntry {
+    /// Grows by one with each entry of this Vault, in the order of the log.
+    pub sequence: u64,
+    /// Request or response.
+    pub kind: AuditKind,
+    /// When Vault wrote it.
+    pub time: OffsetDateTime,
+    /// Joins a request with its response.
+    pub request_id: String,
+    /// The accessor of the token that was used; none if the token was missing or unknown.
+    pub accessor: Option<String>,
+    /// `read`, `update`, `create`, `delete`, `list`, `patch`, ... as Vault saw it.
+    pub operation: String,
+    /// The path, without `/v1/`.
+    pub path: String,
+    /// The namespace's path; empty in the root namespace.
+    pub namespace: String,
+    /// The `X-Correlation-Id` that the client sent.
+    pub correlation_id: Option<String>,
+    /// What went wrong: a denial shows here.
+    pub error: Option<String>,
+    raw: Box<str>,
+}
+
+impl AuditEntry {
+    /// The whole entry as Vault wrote it.
+    pub fn raw(&self) -> Value {
+        // It was JSON when it was collected.
+        serde_json::from_str(&self.raw).unwrap_or(Value::Null)
+    }
+}
+
+/// The audit log could not be turned on or read.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Vault refused the audit device.
+    #[error("cannot enable the audit device: {0}")]
+    Enable(#[source] ApiError),
+    /// The request that marks a point in the log failed.
+    #[error("cannot mark a point in the audit log: {0}")]
+    Mark(#[source] ApiError),
+    /// A marked request did not show up.
+    #[error(
+        "the audit log did not catch up within {} s: is Vault's stdout still read?",
+        SETTLE.as_secs()
+    )]
+    Behind,
+}
+
+impl AuditLog {
+    /// Turns the audit device on. `records` must already be fed with the Vault's stdout.
+    pub(super) async fn enable(api: RootApi, records: Records) -> Result<Self, AuditError> {
+        // Accessors are no secrets, and they tell whose request an entry is.
+        let device = serde_json::json!({
+            "type": "file",
+            "description": "read by the conformance suite",
+            "options": { "file_path": "stdout", "hmac_accessor": "false" },
+        });
+        api.put(&format!("sys/audit/{AUDIT_DEVICE}"), &device)
+            .await
+            .map_err(AuditError::Enable)?;
+        let log = Self { records, api };
+        log.settle().await?;
+        Ok(log)
+    }
+
+    /// The entries kept so far that `wanted` picks, oldest first.
+    ///
+    /// Only what [`AuditLog::settle`] waited for is sure to be among them.
+    pub fn entries(&self, wanted: impl Fn(&AuditEntry) -> bool) -> Vec<Arc<AuditEntry>> {
+        let state = self.records.lock();
+        state
+            .entries
+            .iter()
+            .filter(|entry| wanted(entry))
+            .cloned()
+            .collect()
+    }
+
+    /// The sequence number that the next entry will have: what is seen from here on has this one
+    /// or a later one.
+    pub fn next_sequence(&self) -> u64 {
+        self.records.lock().next_sequence
+    }
+
+    /// How many entries were dropped to bound memory, or could not be read. Evidence by absence
+    /// needs this to stay the same.
+    pub fn lost(&self) -> u64 {
+        self.records.lock().lost
+    }
+
+    /// Waits until every request that Vault has answered by now is among the entries.
+    ///
+    /// Makes one request of its own, with the root token, to a random path in its cubbyhole: Vault
+    /// writes its log in order, so what came before that request is there when that request is.
+    ///
+    /// # Errors
+    /// [`AuditError::Mark`] if Vault does not answer, [`AuditError::Behind`] after 5 s.
+    pub async fn settle(&self) -> Result<(), AuditError> {
+        let mark = Alphanumeric.sample_string(&mut rand::rng(), 20);
+        let path = format!("cubbyhole/audit-mark-{mark}");
+        let from = self.next_sequence();
+        self.api.get(&path).await.map_err(AuditError::Mark)?;
+        let seen = self.records.wait_for(from, |entry| {
+            entry.kind == AuditKind::Response && entry.path == path
+        });
+        tokio::time::timeout(SETTLE, seen)
+            .await
+            .map_err(|_| AuditError::Behind)
+    }
+}
+
+/// What was collected; shared by the task that reads Vault's stdout and the log.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Records(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    grown: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Arc<AuditEntry>>,
+    bytes: usize,
+    next_sequence: u64,
+    lost: u64,
+}
+
+impl Records {
+    /// Takes a line of Vault's stdout; what is not JSON is not of the audit log.
+    pub(super) fn line(&self, line: &str) {
+        if !line.starts_with('{') {
+            return;
+        }
+        let parsed = serde_json::from_str::<Line>(line);
+        {
+            let mut state = self.lock();
+            match parsed {
+                Ok(parsed) => state.push(parsed, line, MAX_ENTRIES, MAX_BYTES),
+                Err(_) => state.lost += 1,
+            }
+        }
+        self.0.grown.notify_waiters();
+    }
+
+    async fn wait_for(&self, from: u64, wanted: impl Fn(&AuditEntry) -> bool) {
+        loop {
+            let grown = self.0.grown.notified();
+            let found = {
+                let state = self.lock();
+                let mut newest_first = state.entries.iter().rev();
+                newest_first
+                    .by_ref()
+                    .take_while(|entry| entry.sequence >= from)
+                    .any(|entry| wanted(entry))
+            };
+            if found {
+                return;
+            }
+            grown.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, line: Line, raw: &str, max_entries: usize, max_bytes: usize) {
+        let entry = line.into_entry(self.next_sequence, raw);
+        self.next_sequence += 1;
+        self.bytes += raw.len();
+        self.entries.push_back(Arc::new(entry));
+        while self.entries.len() > max_entries || self.bytes > max_bytes {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.raw.len();
+            self.lost += 1;
+        }
+    }
+}
+
+/// The shape of a line, as far as it matters here.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(rename = "type")]
+    kind: AuditKind,
+    #[serde(with = "time::serde::rfc3339")]
+    time: OffsetDateTime,
+    #[serde(default)]
+    auth: Auth,
+    request: Request,
+    error: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Auth {
+    accessor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    id: String,
+    operation: String,
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    namespace: Namespace,
+    #[serde(default)]
+    headers: Headers,
+}
+
+#[derive(Default, Deserialize)]
+struct Namespace {
+    #[serde(default)]
+    path: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Headers {
+    #[serde(default, rename = "x-correlation-id")]
+    correlation_id: Vec<String>,
+}
+
+impl Line {
+    fn into_entry(self, sequence: u64, raw: &str) -> AuditEntry {
+        AuditEntry {
+            sequence,
+            kind: self.kind,
+            time: self.time,
+            request_id: self.request.id,
+            accessor: self.auth.accessor.filter(|accessor| !accessor.is_empty()),
+            operation: self.request.operation,
+            path: self.request.path,
+            namespace: self.request.namespace.path,
+            correlation_id: self.request.headers.correlation_id.into_iter().next(),
+            error: self.error.filter(|error| !error.is_empty()),
+            raw: raw.into(),
+        }
+    }
+}
+
+/// Hands each line of a stream to `take` until the stream ends; a line that is longer than
+/// any that Vault writes is cut, so that memory stays bounded.
+pub(super) async fn each_line(mut stream: impl AsyncBufRead + Unpin, mut take: impl FnMut(&str)) {
+    let mut line = Vec::new();
+    loop {
+        let chunk = match stream.fill_buf().await {
+            Ok(chunk) if !chunk.is_empty() => chunk,
+            // The process or the connection is gone; whoever waits for more runs into its deadline.
+            _ => break,
+        };
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let part = &chunk[..end.unwrap_or(chunk.len())];
+        line.extend_from_slice(&part[..part.len().min(MAX_LINE - line.len())]);
+        let used = end.map_or(chunk.len(), |end| end + 1);
+        stream.consume(used);
+        if end.is_some() {
+            take(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    }
+    if !line.is_empty() {
+        take(&String::from_utf8_lossy(&line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DENIED: &str = r#"{"auth":{"accessor":"acc-1"},"error":"permission denied","request":{"headers":{"x-correlation-id":["corr-3"]},"id":"281beb40","namespace":{"id":"root"},"operation":"read","path":"secret/data/nope"},"time":"2026-11-21T10:35:06.711938644Z","type":"request"}"#;
+
+    fn line(path: &str) -> String {
+        DENIED.replace("secret/data/nope", path)
+    }
+
+    #[test]
+    fn an_entry_says_who_asked_for_what_and_what_went_wrong() {
+        let records = Records::default();
+        records.line(DENIED);
+        let state = records.lock();
+        let entry = &state.entries[0];
+        assert_eq!(entry.kind, AuditKind::Request);
+        assert_eq!(entry.request_id, "281beb40");
+        assert_eq!(entry.accessor.as_deref(), Some("acc-1"));
+        assert_eq!(entry.operation, "read");
+        assert_eq!(entry.path, "secret/data/nope");
+        assert_eq!(entry.namespace, "");
+        assert_eq!(entry.correlation_id.as_deref(), Some("corr-3"));
+        assert_eq!(entry.error.as_deref(), Some("permission denied"));
+        assert_eq!(entry.raw()["request"]["namespace"]["id"], "root");
+    }
+
+    #[test]
+    fn the_banner_of_a_dev_vault_is_no_entry_and_no_loss() {
+        let records = Records::default();
+        records.line("==> Vault server configuration:");
+        records.line("");
+        let state = records.lock();
+        assert_eq!((state.entries.len(), state.lost), (0, 0));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_counts_as_lost() {
+        let records = Records::default();
+        records.line(r#"{"type":"request","request":"#);
+        assert_eq!(records.lock().lost, 1);
+    }
+
+    #[test]
+    fn the_oldest_entries_go_first_and_are_counted() {
+        for (entries, bytes) in [(2, usize::MAX), (usize::MAX, 2 * line("a").len())] {
+            let mut state = State::default();
+            for path in ["a", "b", "c"] {
+                let raw = line(path);
+                state.push(serde_json::from_str(&raw).unwrap(), &raw, entries, bytes);
+            }
+            let kept: Vec<_> = state.entries.iter().map(|entry| &entry.path).collect();
+            assert_eq!(kept, ["b", "c"]);
+            assert_eq!((state.lost, state.next_sequence), (1, 3));
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_are_put_together_however_the_stream_is_cut() {
+        let stream = tokio::io::BufReader::with_capacity(3, &b"{\"a\":1}\n{}\nlast"[..]);
+        let mut lines = Vec::new();
+        each_line(stream, |line| lines.push(line.to_owned())).await;
+        assert_eq!(lines, ["{\"a\":1}", "{}", "last"]);
+    }
+}

@@ -1,0 +1,351 @@
+//! A dev Vault as a child process: of the `vault` on PATH, or of one that the suite built.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process_group};
+use secrecy::{ExposeSecret, SecretString};
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::audit::{Records, each_line};
+use super::leftovers::{HOME_PREFIX, note_process};
+use super::provider::{ApiError, RootApi};
+
+const READY: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(10);
+const LAST_OUTPUT: Duration = Duration::from_secs(1);
+/// Somebody else may take a port between our look and Vault's bind.
+const PORT_ATTEMPTS: usize = 5;
+const PORT_PAIR_ATTEMPTS: usize = 100;
+const KEPT_LINES: usize = 20;
+
+/// A Vault binary cannot be found or run.
+#[derive(Debug, thiserror::Error)]
+pub enum BinaryError {
+    /// Not on PATH.
+    #[error("no `vault` on PATH")]
+    NotFound,
+    /// No two neighbouring ports.
+    #[error("no two neighbouring free ports on 127.0.0.1: {0}")]
+    Ports(#[source] io::Error),
+    /// No temporary directory for it to live in.
+    #[error("cannot make a temporary directory: {0}")]
+    Home(#[source] io::Error),
+    /// It cannot be executed.
+    #[error("cannot run {program}: {source}", program = .program.display())]
+    Spawn {
+        /// The binary.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ended instead of serving.
+    #[error("{program} server -dev ended at once ({status}):\n{output}", program = .program.display())]
+    Ended {
+        /// The binary.
+        program: PathBuf,
+        /// How.
+        status: String,
+        /// Its last lines.
+        output: String,
+    },
+    /// It runs and does not serve.
+    #[error("{program} server -dev does not answer after {} s:\n{output}", READY.as_secs(), program = .program.display())]
+    NotReady {
+        /// The binary.
+        program: PathBuf,
+        /// Its last lines.
+        output: String,
+    },
+    /// It cannot be spoken to.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+impl BinaryError {
+    pub(super) fn fix(&self) -> String {
+        match self {
+            Self::NotFound => {
+                "install Vault (https://developer.hashicorp.com/vault/install) so that `vault` is on PATH".to_owned()
+            }
+            Self::Ports(_) => "end what holds the ports".to_owned(),
+            Self::Home(_) => "set TMPDIR to a folder to write to".to_owned(),
+            Self::Spawn { program, .. } | Self::Ended { program, .. } | Self::NotReady { program, .. } => {
+                format!("see what `{} server -dev` says, or remove it", program.display())
+            }
+            Self::Api(_) => "use another Vault: see --vault".to_owned(),
+        }
+    }
+}
+
+/// The program of this name on PATH.
+pub(super) fn on_path(name: &str) -> Option<PathBuf> {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(&file))
+        .find(|path| is_executable(path))
+}
+
+fn is_executable(path: &Path) -> bool {
+    let Ok(metadata) = path.metadata() else {
+        return false;
+    };
+    #[cfg(unix)]
+    let executable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
+    #[cfg(not(unix))]
+    let executable = true;
+    metadata.is_file() && executable
+}
+
+/// A dev Vault that is a child of this process.
+#[derive(Debug)]
+pub(super) struct DevProcess {
+    program: PathBuf,
+    group: ProcessGroup,
+    /// Its home and working directory, removed after it.
+    _home: TempDir,
+}
+
+impl DevProcess {
+    /// Starts it on a free port and waits until it serves; its audit log goes to `records`.
+    pub(super) async fn start(
+        program: &Path,
+        token: &SecretString,
+        records: &Records,
+    ) -> Result<(Self, RootApi), BinaryError> {
+        let mut attempts = 1;
+        loop {
+            match Self::start_once(program, token, records).await {
+                Err(BinaryError::Ended { output, .. })
+                    if output.contains("address already in use") && attempts < PORT_ATTEMPTS =>
+                {
+                    attempts += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn start_once(
+        program: &Path,
+        token: &SecretString,
+        records: &Records,
+    ) -> Result<(Self, RootApi), BinaryError> {
+        let port = free_port_pair().map_err(BinaryError::Ports)?;
+        let home = tempfile::Builder::new()
+            .prefix(HOME_PREFIX)
+            .tempdir()
+            .map_err(BinaryError::Home)?;
+        let mut command = Command::new(program);
+        command
+            .args(["server", "-dev", "-dev-no-store-token"])
+            .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+            // Nothing ambient: an exported VAULT_* would change what is tested.
+            .env_clear()
+            .env("HOME", home.path())
+            // Not an argument, which every user of the machine could read.
+            .env("VAULT_DEV_ROOT_TOKEN_ID", token.expose_secret())
+            .current_dir(home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(system_root) = std::env::var_os("SystemRoot") {
+            command.env("SystemRoot", system_root); // sockets on Windows need it
+        }
+        let address = format!("http://127.0.0.1:{port}");
+        note_process(&address, home.path());
+        let mut group = ProcessGroup::spawn(&mut command).map_err(|source| BinaryError::Spawn {
+            program: program.to_owned(),
+            source,
+        })?;
+
+        let output = Output::default();
+        let (records, lines) = (records.clone(), output.clone());
+        let readers = [
+            read(group.child.stdout.take(), move |line| {
+                records.line(line);
+                lines.push(line);
+            }),
+            read(group.child.stderr.take(), output.taker()),
+        ];
+        let api = RootApi::new(address, token.clone())?;
+        let program = program.to_owned();
+        tokio::select! {
+            () = api.ready() => {
+                let process = Self { program, group, _home: home };
+                Ok((process, api))
+            }
+            status = group.child.wait() => Err(BinaryError::Ended {
+                program,
+                status: status_text(status),
+                output: {
+                    finish(readers).await;
+                    output.text()
+                },
+            }),
+            () = sleep(READY) => Err(BinaryError::NotReady { program, output: output.text() }),
+        }
+    }
+
+    /// Kills it, which loses nothing: a dev Vault lives in memory.
+    pub(super) async fn stop(mut self) -> Result<(), String> {
+        self.group.kill();
+        match timeout(STOP, self.group.child.wait()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(format!("cannot wait for its process: {error}")),
+            Err(_) => Err(format!(
+                "process {} of {} still runs {} s after it was killed",
+                self.group.child.id().unwrap_or_default(),
+                self.program.display(),
+                STOP.as_secs()
+            )),
+        }
+    }
+}
+
+/// Two neighbouring ports: a Vault on port P takes P+1 for its cluster.
+fn free_port_pair() -> io::Result<u16> {
+    let mut attempts = 1;
+    loop {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = first.local_addr()?.port();
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port.saturating_add(1))) {
+            Ok(_) => return Ok(port),
+            Err(error) if attempts == PORT_PAIR_ATTEMPTS => return Err(error),
+            Err(_) => attempts += 1,
+        }
+    }
+}
+
+/// A child and all its children: a process group of their own, so that a terminal's Ctrl-C reaches
+/// the suite alone, which then ends them in order. Killed on drop.
+#[derive(Debug)]
+pub(super) struct ProcessGroup {
+    pub(super) child: Child,
+}
+
+impl ProcessGroup {
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
+        #[cfg(unix)]
+        command.process_group(0);
+        let child = command.kill_on_drop(true).spawn()?;
+        Ok(Self { child })
+    }
+
+    /// Does nothing once the child was waited for: its id may then be somebody else's.
+    pub(super) fn kill(&mut self) {
+        #[cfg(unix)]
+        if let Some(id) = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw)
+        {
+            // Fails only if the group is gone already.
+            let _ = kill_process_group(id, Signal::KILL);
+        }
+        #[cfg(not(unix))]
+        drop(self.child.start_kill());
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The last lines that a program printed, for the error that tells of its end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Output(Arc<Mutex<VecDeque<String>>>);
+
+impl Output {
+    pub(super) fn push(&self, line: &str) {
+        // The banner of a dev Vault shows both.
+        if line.starts_with("Root Token:") || line.starts_with("Unseal Key:") {
+            return;
+        }
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.trim_end().to_owned());
+    }
+
+    pub(super) fn taker(&self) -> impl FnMut(&str) + Send + 'static {
+        let output = self.clone();
+        move |line| output.push(line)
+    }
+
+    /// The lines, indented.
+    pub(super) fn text(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines: Vec<_> = lines.iter().map(|line| format!("    | {line}")).collect();
+        lines.join("\n")
+    }
+}
+
+/// Reads a child's output to its end in a task, so that the child never waits for us.
+pub(super) fn read(
+    stream: Option<impl AsyncRead + Send + Unpin + 'static>,
+    take: impl FnMut(&str) + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Some(stream) = stream {
+            each_line(BufReader::new(stream), take).await;
+        }
+    })
+}
+
+/// Waits for what an ended child had still to say; a grandchild that holds the pipe is not waited for.
+pub(super) async fn finish(readers: impl IntoIterator<Item = JoinHandle<()>>) {
+    for reader in readers {
+        // Not having read it all costs nothing but a shorter error text.
+        drop(timeout(LAST_OUTPUT, reader).await);
+    }
+}
+
+pub(super) fn status_text(status: io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_kept_and_the_secrets_of_the_banner_are_not() {
+        let output = Output::default();
+        output.push("too old");
+        output.push("Unseal Key: abc");
+        output.push("Root Token: def");
+        for number in 1..=KEPT_LINES {
+            output.push(&number.to_string());
+        }
+        let text = output.text();
+        assert!(
+            text.starts_with("    | 1\n") && text.ends_with("    | 20"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_free_port_has_a_free_neighbour() {
+        let port = free_port_pair().unwrap();
+        assert!(port < u16::MAX);
+    }
+}

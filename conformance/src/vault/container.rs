@@ -1,0 +1,464 @@
+//! A dev Vault in a container, as the tutorial starts it: dev mode, a root token, `IPC_LOCK`.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rand::distr::{Alphanumeric, SampleString};
+use secrecy::{ExposeSecret, SecretString};
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::errors::Error as DockerError;
+use testcontainers::bollard::models::{HostConfig, HostConfigLogConfig, PortBinding};
+use testcontainers::bollard::query_parameters::RemoveContainerOptionsBuilder;
+use testcontainers::core::IntoContainerPort;
+use testcontainers::core::client::{ClientError, docker_client_instance};
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, GenericImage, ImageExt, TestcontainersError};
+use tokio::sync::OnceCell;
+use tokio::time::{sleep, timeout};
+
+use super::audit::{Records, each_line};
+use super::binary::Output;
+use super::image::PACKED_IMAGE;
+use super::leftovers::{note_container, run_id};
+use super::provider::{ApiError, RootApi, causes};
+use crate::progress::Progress;
+
+/// The image that is used where none is named.
+pub const DEFAULT_IMAGE: &str = "hashicorp/vault:1.21";
+/// The label that every container of the suite carries; its value is [`run_id`].
+pub const LABEL: &str = "vault-mcp-conformance";
+
+const PORT: u16 = 8200;
+const CONNECT: Duration = Duration::from_secs(5);
+const PULL: Duration = Duration::from_secs(5 * 60);
+const READY: Duration = Duration::from_secs(30);
+const REMOVE: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A container of Vault cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerError {
+    /// No Docker.
+    #[error("docker does not answer at {host}: {reason}")]
+    NoDocker {
+        /// `DOCKER_HOST`, or the default socket.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// No image.
+    #[error("image {image} is not here and cannot be pulled: {reason}")]
+    NoImage {
+        /// Which one.
+        image: String,
+        /// Why.
+        reason: String,
+    },
+    /// Docker does not start it.
+    #[error("cannot start a container of {image}: {reason}")]
+    Start {
+        /// Of which image.
+        image: String,
+        /// Why.
+        reason: String,
+    },
+    /// It ended instead of serving.
+    #[error("the container of {image} ended at once:\n{output}")]
+    Ended {
+        /// Of which image.
+        image: String,
+        /// Its last lines.
+        output: String,
+    },
+    /// It runs and does not serve.
+    #[error("Vault in the container of {image} does not answer at {address} after {} s:\n{output}", READY.as_secs())]
+    NotReady {
+        /// Of which image.
+        image: String,
+        /// Where it should.
+        address: String,
+        /// Its last lines.
+        output: String,
+    },
+    /// Docker does not remove it.
+    #[error("cannot remove container {name}: {reason}")]
+    Remove {
+        /// Which one.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// It cannot be spoken to.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+impl ContainerError {
+    pub(super) fn fix(&self) -> String {
+        match self {
+            Self::NoDocker { .. } => "start docker, or set DOCKER_HOST to where it runs".to_owned(),
+            Self::NoImage { image, .. } if image == DEFAULT_IMAGE => format!(
+                "`docker pull {image}` where a registry can be reached, or `vault-mcp-conformance vault image` where one cannot"
+            ),
+            Self::NoImage { image, .. } => {
+                format!("`docker pull {image}`, or name another with --vault-image or VAULT_IMAGE")
+            }
+            Self::Start { image, .. }
+            | Self::Ended { image, .. }
+            | Self::NotReady { image, .. } => {
+                format!(
+                    "see what `docker run --rm --cap-add IPC_LOCK -p 127.0.0.1::{PORT} {image}` says"
+                )
+            }
+            Self::Remove { name, .. } => format!("`docker rm -f {name}`"),
+            Self::Api(_) => "use another Vault: see --vault".to_owned(),
+        }
+    }
+}
+
+/// A connection to a Docker that answers.
+pub(super) async fn docker() -> Result<Docker, ContainerError> {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let no_docker = |reason| ContainerError::NoDocker {
+        host: if host.is_empty() {
+            "its default socket".to_owned()
+        } else {
+            host.clone()
+        },
+        reason,
+    };
+    // testcontainers panics here.
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if (set("DOCKER_TLS_VERIFY") || host.starts_with("https://")) && !set("DOCKER_CERT_PATH") {
+        return Err(no_docker(
+            "TLS was asked for and DOCKER_CERT_PATH is not set".to_owned(),
+        ));
+    }
+    let docker = docker_client_instance()
+        .await
+        .map_err(|error| no_docker(causes(&error)))?;
+    match timeout(CONNECT, docker.ping()).await {
+        Ok(Ok(_)) => Ok(docker),
+        Ok(Err(error)) => Err(no_docker(causes(&error))),
+        Err(_) => Err(no_docker(format!("no answer in {} s", CONNECT.as_secs()))),
+    }
+}
+
+/// The image to use, pulled if need be: the one that was asked for, else the default, else the one
+/// that [`super::image::pack`] made.
+pub(super) async fn find_image(
+    asked: Option<&str>,
+    progress: &Progress,
+) -> Result<String, ContainerError> {
+    // Asking a registry that cannot be reached may take long: once a process is enough.
+    static DEFAULT: OnceCell<String> = OnceCell::const_new();
+    let docker = docker().await?;
+    if let Some(image) = asked {
+        ensure_local(&docker, image, progress).await?;
+        return Ok(image.to_owned());
+    }
+    let default = DEFAULT.get_or_try_init(|| async {
+        let missing = match ensure_local(&docker, DEFAULT_IMAGE, progress).await {
+            Ok(()) => return Ok(DEFAULT_IMAGE.to_owned()),
+            Err(missing) => missing,
+        };
+        if !is_local(&docker, PACKED_IMAGE).await? {
+            return Err(missing);
+        }
+        progress.say(format_args!("{missing}; using {PACKED_IMAGE}, packed here"));
+        Ok(PACKED_IMAGE.to_owned())
+    });
+    default.await.cloned()
+}
+
+async fn ensure_local(
+    docker: &Docker,
+    image: &str,
+    progress: &Progress,
+) -> Result<(), ContainerError> {
+    if is_local(docker, image).await? {
+        return Ok(());
+    }
+    let step = progress.step(format!("pulling {image}"));
+    let reason = match timeout(PULL, reference(image).pull_image()).await {
+        Ok(Ok(_)) => {
+            step.done("pulled");
+            return Ok(());
+        }
+        Ok(Err(TestcontainersError::Client(ClientError::PullImage { err, .. }))) => causes(&err),
+        Ok(Err(error)) => causes(&error),
+        Err(_) => format!("still pulling after {} min", PULL.as_secs() / 60),
+    };
+    Err(ContainerError::NoImage {
+        image: image.to_owned(),
+        reason,
+    })
+}
+
+pub(super) async fn is_local(docker: &Docker, image: &str) -> Result<bool, ContainerError> {
+    match docker.inspect_image(image).await {
+        Ok(_) => Ok(true),
+        Err(DockerError::DockerResponseServerError {
+            status_code: 404, ..
+        }) => Ok(false),
+        Err(error) => Err(ContainerError::NoImage {
+            image: image.to_owned(),
+            reason: causes(&error),
+        }),
+    }
+}
+
+/// `name`, `name:tag`, `registry:5000/name`, `name@sha256:...`, as testcontainers takes them apart.
+fn reference(image: &str) -> GenericImage {
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => GenericImage::new(name, tag),
+        _ => GenericImage::new(image, "latest"),
+    }
+}
+
+/// The machine that Docker publishes ports on, and the interface there.
+///
+/// Loopback, except where Docker is on another machine.
+fn published_on(docker_host: &str) -> (String, &'static str) {
+    let remote = ["tcp://", "http://", "https://"]
+        .iter()
+        .find_map(|scheme| docker_host.strip_prefix(scheme))
+        .map(|rest| rest.split('/').next().unwrap_or(rest))
+        .map(|authority| {
+            authority
+                .rsplit_once(':')
+                .map_or(authority, |(host, _)| host)
+        })
+        .filter(|host| !["localhost", "127.0.0.1", "[::1]"].contains(host));
+    match remote {
+        Some(host) => (host.to_owned(), "0.0.0.0"),
+        None => ("127.0.0.1".to_owned(), "127.0.0.1"),
+    }
+}
+
+/// A dev Vault in a container.
+#[derive(Debug)]
+pub(super) struct DevContainer {
+    /// Taken out when it is removed.
+    container: Option<ContainerAsync<GenericImage>>,
+}
+
+impl DevContainer {
+    /// Starts it and waits until it serves; its audit log goes to `records`.
+    pub(super) async fn start(
+        image: &str,
+        token: &SecretString,
+        records: &Records,
+    ) -> Result<(Self, RootApi), ContainerError> {
+        let (host, interface) = published_on(&std::env::var("DOCKER_HOST").unwrap_or_default());
+        let name = format!(
+            "{LABEL}-{}",
+            Alphanumeric.sample_string(&mut rand::rng(), 12)
+        );
+        note_container(&name);
+        // testcontainers leaves a container behind that it made and could not start, or whose
+        // start was given up in the middle.
+        let halfway = Halfway(Some(name.clone()));
+        let container = reference(image)
+            .with_exposed_port(PORT.tcp())
+            .with_container_name(name)
+            .with_label(LABEL, run_id())
+            .with_env_var("VAULT_DEV_ROOT_TOKEN_ID", token.expose_secret())
+            .with_env_var("VAULT_DEV_LISTEN_ADDRESS", format!("0.0.0.0:{PORT}"))
+            .with_cap_add("IPC_LOCK")
+            .with_host_config_modifier(move |config| publish(config, interface))
+            .with_startup_timeout(READY)
+            .start()
+            .await
+            .map_err(|error| start_error(image, &error))?;
+        let mut this = Self { container: None };
+        let container = this.container.insert(container);
+        halfway.disarm();
+        let api = serving(container, image, &host, token, records).await?;
+        Ok((this, api))
+    }
+
+    /// Removes it, and waits until it is gone.
+    pub(super) async fn stop(mut self) -> Result<(), String> {
+        let Some(container) = self.container.take() else {
+            return Ok(());
+        };
+        let id = container.id().to_owned();
+        match timeout(REMOVE, container.rm()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!(
+                "cannot remove container {id}: {}; `docker rm -f {id}`",
+                causes(&error)
+            )),
+            Err(_) => Err(format!(
+                "container {id} is still there after {} s; `docker rm -f {id}`",
+                REMOVE.as_secs()
+            )),
+        }
+    }
+}
+
+impl Drop for DevContainer {
+    fn drop(&mut self) {
+        if let Some(container) = self.container.take() {
+            block_on_elsewhere(async move {
+                // Nobody can be told here; `stop` tells.
+                drop(container.rm().await);
+            });
+        }
+    }
+}
+
+/// The name of a container that may have been made; removed on drop unless it was handed over.
+struct Halfway(Option<String>);
+
+impl Halfway {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Halfway {
+    fn drop(&mut self) {
+        if let Some(name) = self.0.take() {
+            block_on_elsewhere(async move {
+                // Nobody can be told here.
+                drop(remove_by_name(&name).await);
+            });
+        }
+    }
+}
+
+/// Runs clean-up from a `drop`: the runtime that drops may be single-threaded, or shutting down, or
+/// gone.
+fn block_on_elsewhere(work: impl Future<Output = ()> + Send + 'static) {
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        if let Ok(runtime) = runtime {
+            // Out of time, the container stays; it carries the label.
+            drop(runtime.block_on(async { timeout(REMOVE, work).await }));
+        }
+    });
+    // Fails only if the clean-up panicked, which `drop` must not pass on.
+    drop(thread.join());
+}
+
+/// Removes a container that may be there; tells whether it was.
+pub(super) async fn remove_by_name(name: &str) -> Result<bool, ContainerError> {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true);
+    match docker()
+        .await?
+        .remove_container(name, Some(options.build()))
+        .await
+    {
+        Ok(()) => Ok(true),
+        Err(DockerError::DockerResponseServerError {
+            status_code: 404, ..
+        }) => Ok(false),
+        Err(error) => Err(ContainerError::Remove {
+            name: name.to_owned(),
+            reason: causes(&error),
+        }),
+    }
+}
+
+fn publish(config: &mut HostConfig, interface: &str) {
+    let binding = PortBinding {
+        host_ip: Some(interface.to_owned()),
+        host_port: None,
+    };
+    config.publish_all_ports = Some(false);
+    config.port_bindings = Some([(format!("{PORT}/tcp"), Some(vec![binding]))].into());
+    // The audit log is read back from Docker, which not every log driver allows.
+    config.log_config = Some(HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: None,
+    });
+}
+
+/// Waits until the Vault in the container serves, its audit log being read.
+async fn serving(
+    container: &ContainerAsync<GenericImage>,
+    image: &str,
+    host: &str,
+    token: &SecretString,
+    records: &Records,
+) -> Result<RootApi, ContainerError> {
+    let records = records.clone();
+    // Ends with the container.
+    tokio::spawn(each_line(container.stdout(true), move |line| {
+        records.line(line);
+    }));
+    let port = container
+        .get_host_port_ipv4(PORT.tcp())
+        .await
+        .map_err(|error| start_error(image, &error))?;
+    let address = format!("http://{host}:{port}");
+    let api = RootApi::new(address.clone(), token.clone())?;
+    tokio::select! {
+        () = api.ready() => Ok(api),
+        () = ended(container) => Err(ContainerError::Ended {
+            image: image.to_owned(),
+            output: last_lines(container).await,
+        }),
+        () = sleep(READY) => Err(ContainerError::NotReady {
+            image: image.to_owned(),
+            address,
+            output: last_lines(container).await,
+        }),
+    }
+}
+
+fn start_error(image: &str, error: &TestcontainersError) -> ContainerError {
+    ContainerError::Start {
+        image: image.to_owned(),
+        reason: causes(error),
+    }
+}
+
+async fn ended(container: &ContainerAsync<GenericImage>) {
+    while container.is_running().await.unwrap_or(true) {
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+async fn last_lines(container: &ContainerAsync<GenericImage>) -> String {
+    let output = Output::default();
+    for stream in [container.stdout(false), container.stderr(false)] {
+        each_line(stream, output.taker()).await;
+    }
+    output.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testcontainers::Image;
+
+    #[test]
+    fn an_image_reference_is_taken_apart_where_docker_would() {
+        for (image, name, tag) in [
+            ("hashicorp/vault:1.21", "hashicorp/vault", "1.21"),
+            ("vault", "vault", "latest"),
+            ("registry:5000/vault", "registry:5000/vault", "latest"),
+            ("registry:5000/vault:1", "registry:5000/vault", "1"),
+            ("vault@sha256:abc", "vault@sha256", "abc"),
+        ] {
+            let reference = reference(image);
+            assert_eq!((reference.name(), reference.tag()), (name, tag), "{image}");
+        }
+    }
+
+    #[test]
+    fn ports_are_published_beyond_loopback_only_where_docker_is_on_another_machine() {
+        for local in ["", "unix:///run/docker.sock", "tcp://127.0.0.1:2375"] {
+            assert_eq!(published_on(local), ("127.0.0.1".to_owned(), "127.0.0.1"));
+        }
+        assert_eq!(
+            published_on("tcp://docker:2375"),
+            ("docker".to_owned(), "0.0.0.0")
+        );
+    }
+}

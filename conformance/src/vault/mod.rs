@@ -1,0 +1,12 @@
+//! A real Vault, on any machine, and the suite's own privileged view of it.
+
+pub mod audit;
+pub mod binary;
+pub mod build;
+pub mod container;
+pub mod direct;
+pub mod image;
+pub mod leftovers;
+pub mod oracle;
+pub mod policy;
+pub mod provider;

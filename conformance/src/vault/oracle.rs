@@ -1,0 +1,429 @@
+//! The oracle: what is really in Vault, seen with the root token; and the only way in
+//! which the suite makes things there, so that they can be removed again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value, json};
+
+/// How long one request may take.
+const BUDGET: Duration = Duration::from_secs(20);
+/// What may stand unescaped in a path.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// A request to Vault's API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VaultRequest {
+    /// The HTTP method; Vault knows `LIST` besides the usual ones.
+    pub method: Method,
+    /// The path below `/v1/`, not escaped.
+    pub path: String,
+    /// The JSON body.
+    pub body: Option<Value>,
+}
+
+impl VaultRequest {
+    /// A request without a body.
+    #[must_use]
+    pub fn new(method: &str, path: impl Into<String>) -> Self {
+        Self {
+            method: Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET),
+            path: path.into(),
+            body: None,
+        }
+    }
+
+    /// The same with a body.
+    #[must_use]
+    pub fn with(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// What Vault answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VaultAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON body, or null.
+    pub body: Value,
+}
+
+impl VaultAnswer {
+    /// Whether Vault's policies let the request through: even "not found" means that.
+    #[must_use]
+    pub fn allowed(&self) -> bool {
+        self.status < 300 || self.status == 404
+    }
+
+    /// Whether Vault denied it.
+    #[must_use]
+    pub fn denied(&self) -> bool {
+        self.status == 403
+    }
+}
+
+/// The data of a secret: its keys and their values.
+pub type SecretData = Map<String, Value>;
+
+/// A token that the suite made for a target.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The token itself.
+    pub secret: SecretString,
+    /// Its accessor, which can be shown.
+    pub accessor: String,
+    /// The one policy, besides `default`, that it has.
+    pub policy: String,
+}
+
+/// All that Vault holds below a prefix: mounts, and the secrets in those that are KV.
+pub type Snapshot = BTreeMap<String, Value>;
+
+/// Vault did not do what the suite needs of it.
+#[derive(Debug, thiserror::Error)]
+pub enum OracleError {
+    /// No answer.
+    #[error("Vault does not answer {request}: {source}")]
+    Unreachable {
+        /// What was asked.
+        request: String,
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// An answer that should not be.
+    #[error("Vault answered {request} with {status}: {errors}")]
+    Refused {
+        /// What was asked.
+        request: String,
+        /// The HTTP status.
+        status: u16,
+        /// Vault's messages.
+        errors: String,
+    },
+}
+
+/// Something that the suite made in Vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Made {
+    Token { accessor: String },
+    Policy { name: String },
+    Mount { path: String },
+}
+
+/// The privileged view.
+#[derive(Debug)]
+pub struct Oracle {
+    client: reqwest::Client,
+    address: String,
+    root: SecretString,
+    made: Mutex<Vec<Made>>,
+}
+
+impl Oracle {
+    /// Looks into the Vault at `address`.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(address: &str, root: &SecretString) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(BUDGET)
+            .build()?;
+        Ok(Self {
+            client,
+            address: address.to_owned(),
+            root: root.clone(),
+            made: Mutex::default(),
+        })
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a request with any token; every answer is an answer.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub async fn ask(
+        &self,
+        token: &SecretString,
+        request: &VaultRequest,
+    ) -> Result<VaultAnswer, OracleError> {
+        let unreachable = |source: reqwest::Error| OracleError::Unreachable {
+            request: format!("{} {}", request.method, request.path),
+            source: source.without_url(),
+        };
+        let url = format!("{}/v1/{}", self.address, utf8_percent_encode(&request.path, PATH));
+        let mut builder = self
+            .client
+            .request(request.method.clone(), url)
+            .header("x-vault-token", token.expose_secret());
+        if let Some(body) = &request.body {
+            builder = builder.json(body);
+        }
+        let response = builder.send().await.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.map_err(unreachable)?;
+        Ok(VaultAnswer {
+            status,
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        })
+    }
+
+    /// Makes a request with the root token, and takes 404 for an answer but no other error.
+    async fn root(&self, request: VaultRequest) -> Result<VaultAnswer, OracleError> {
+        let answer = self.ask(&self.root, &request).await?;
+        if answer.allowed() {
+            return Ok(answer);
+        }
+        Err(OracleError::Refused {
+            request: format!("{} {}", request.method, request.path),
+            status: answer.status,
+            errors: answer.body["errors"].to_string(),
+        })
+    }
+
+    /// Makes a KV mount and waits until it can be used.
+    ///
+    /// # Errors
+    /// When Vault refuses, or the mount is not ready in time.
+    pub async fn make_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
+        const TRIES: usize = 500;
+        self.made().push(Made::Mount { path: path.to_owned() });
+        let body = json!({ "type": "kv", "options": { "version": version.to_string() } });
+        self.root(VaultRequest::new("POST", format!("sys/mounts/{path}")).with(body))
+            .await?;
+        // A new KV version 2 mount refuses requests while it upgrades its empty storage.
+        let probe = match version {
+            2 => VaultRequest::new("GET", format!("{path}/config")),
+            _ => VaultRequest::new("LIST", path),
+        };
+        let mut tries = 0;
+        loop {
+            match self.root(probe.clone()).await {
+                Err(OracleError::Refused { .. }) if tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                done => return done.map(drop),
+            }
+        }
+    }
+
+    /// The table of mounts: path without its last slash, and what Vault says of it.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn mounts(&self) -> Result<BTreeMap<String, Value>, OracleError> {
+        let answer = self.root(VaultRequest::new("GET", "sys/mounts")).await?;
+        let mounts = answer.body["data"].as_object().cloned().unwrap_or_default();
+        Ok(mounts
+            .into_iter()
+            .map(|(path, mount)| (path.trim_end_matches('/').to_owned(), mount))
+            .collect())
+    }
+
+    /// Stores a secret as a whole.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn write_secret(
+        &self,
+        mount: &str,
+        version: u8,
+        path: &str,
+        data: &SecretData,
+    ) -> Result<(), OracleError> {
+        let request = match version {
+            2 => VaultRequest::new("POST", format!("{mount}/data/{path}")).with(json!({ "data": data })),
+            _ => VaultRequest::new("POST", format!("{mount}/{path}")).with(json!(data)),
+        };
+        self.root(request).await.map(drop)
+    }
+
+    /// What Vault gives out for a secret, in its latest version; none where it gives nothing.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn read_secret(
+        &self,
+        mount: &str,
+        version: u8,
+        path: &str,
+    ) -> Result<Option<SecretData>, OracleError> {
+        let (path, at) = match version {
+            2 => (format!("{mount}/data/{path}"), "/data/data"),
+            _ => (format!("{mount}/{path}"), "/data"),
+        };
+        let answer = self.root(VaultRequest::new("GET", path)).await?;
+        Ok(answer.body.pointer(at).and_then(Value::as_object).cloned())
+    }
+
+    /// Removes a secret with all its versions.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn purge_secret(&self, mount: &str, version: u8, path: &str) -> Result<(), OracleError> {
+        let path = match version {
+            2 => format!("{mount}/metadata/{path}"),
+            _ => format!("{mount}/{path}"),
+        };
+        self.root(VaultRequest::new("DELETE", path)).await.map(drop)
+    }
+
+    /// Deletes (`delete`) or destroys (`destroy`) the first version of a version 2 secret.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn end_version(&self, mount: &str, how: &str, path: &str) -> Result<(), OracleError> {
+        let request = VaultRequest::new("PUT", format!("{mount}/{how}/{path}"));
+        self.root(request.with(json!({ "versions": [1] }))).await.map(drop)
+    }
+
+    /// The names on one level, sorted; folders end in a slash.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn list(&self, mount: &str, version: u8, folder: &str) -> Result<Vec<String>, OracleError> {
+        let path = match version {
+            2 => format!("{mount}/metadata/{folder}"),
+            _ => format!("{mount}/{folder}"),
+        };
+        let answer = self.root(VaultRequest::new("LIST", path)).await?;
+        let keys = answer.body["data"]["keys"].as_array().cloned().unwrap_or_default();
+        let mut names: Vec<_> = keys.iter().filter_map(|k| Some(k.as_str()?.to_owned())).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Everything below a prefix: `mount` and `mount:path` with what Vault holds there.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn snapshot(&self, prefix: &str) -> Result<Snapshot, OracleError> {
+        let mut snapshot = Snapshot::new();
+        for (mount, about) in self.mounts().await? {
+            if !mount.starts_with(prefix) {
+                continue;
+            }
+            let version = match (about["type"].as_str(), about["options"]["version"].as_str()) {
+                (Some("kv"), Some("2")) => Some(2),
+                (Some("kv" | "generic"), _) => Some(1),
+                _ => None,
+            };
+            if let Some(version) = version {
+                self.snapshot_secrets(&mount, version, &mut snapshot).await?;
+            }
+            let kept = json!({ "type": about["type"], "options": about["options"], "uuid": about["uuid"] });
+            snapshot.insert(mount, kept);
+        }
+        Ok(snapshot)
+    }
+
+    async fn snapshot_secrets(
+        &self,
+        mount: &str,
+        version: u8,
+        snapshot: &mut Snapshot,
+    ) -> Result<(), OracleError> {
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            for name in self.list(mount, version, &folder).await? {
+                let path = format!("{folder}{name}");
+                if path.ends_with('/') {
+                    folders.push(path);
+                    continue;
+                }
+                let data = self.read_secret(mount, version, &path).await?;
+                let versions = match version {
+                    2 => {
+                        let request = VaultRequest::new("GET", format!("{mount}/metadata/{path}"));
+                        self.root(request).await?.body["data"]["versions"].clone()
+                    }
+                    _ => Value::Null,
+                };
+                let held = json!({ "data": data, "versions": versions });
+                snapshot.insert(format!("{mount}:{path}"), held);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a policy this text.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn write_policy(&self, name: &str, hcl: &str) -> Result<(), OracleError> {
+        let made = Made::Policy { name: name.to_owned() };
+        if !self.made().contains(&made) {
+            self.made().push(made);
+        }
+        let request = VaultRequest::new("PUT", format!("sys/policies/acl/{name}"));
+        self.root(request.with(json!({ "policy": hcl }))).await.map(drop)
+    }
+
+    /// Makes a token with one policy besides `default`.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_token(&self, policy: &str) -> Result<Token, OracleError> {
+        let body = json!({ "policies": [policy], "ttl": "4h", "display_name": "conformance" });
+        let answer = self
+            .root(VaultRequest::new("POST", "auth/token/create").with(body))
+            .await?;
+        let auth = &answer.body["auth"];
+        let accessor = auth["accessor"].as_str().unwrap_or_default().to_owned();
+        self.made().push(Made::Token { accessor: accessor.clone() });
+        Ok(Token {
+            secret: auth["client_token"].as_str().unwrap_or_default().into(),
+            accessor,
+            policy: policy.to_owned(),
+        })
+    }
+
+    /// Removes every mount below a prefix, whoever made it.
+    ///
+    /// # Errors
+    /// When Vault refuses, or one is still there after.
+    pub async fn remove_mounts(&self, prefix: &str) -> Result<(), OracleError> {
+        for mount in self.mounts().await?.into_keys() {
+            if mount.starts_with(prefix) {
+                self.root(VaultRequest::new("DELETE", format!("sys/mounts/{mount}")))
+                    .await?;
+                self.made().retain(|made| *made != Made::Mount { path: mount.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all that the suite made and has not yet removed, newest first; returns what
+    /// could not be.
+    pub async fn clean_up(&self) -> Vec<String> {
+        let made: Vec<_> = self.made().drain(..).rev().collect();
+        let mut left = Vec::new();
+        for thing in made {
+            let request = match &thing {
+                Made::Token { accessor } => VaultRequest::new("POST", "auth/token/revoke-accessor")
+                    .with(json!({ "accessor": accessor })),
+                Made::Policy { name } => {
+                    VaultRequest::new("DELETE", format!("sys/policies/acl/{name}"))
+                }
+                Made::Mount { path } => VaultRequest::new("DELETE", format!("sys/mounts/{path}")),
+            };
+            if let Err(error) = self.root(request).await {
+                left.push(format!("{thing:?} is left in Vault: {error}"));
+            }
+        }
+        left
+    }
+}

@@ -1,0 +1,62 @@
+//! The policies of the sources, and how they are made to fit a scenario's own mounts.
+
+use std::sync::LazyLock;
+
+use include_dir::{Dir, include_dir};
+use regex::{Captures, Regex};
+
+static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/policies");
+
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"path "([^"]+)""#).unwrap());
+
+/// A source's policy, verbatim, by its name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static str> {
+    POLICIES.get_file(format!("{name}.hcl"))?.contents_utf8()
+}
+
+/// The policy with each mount that it names moved to a name of the scenario's own:
+/// `secret/data/*` becomes `<prefix>secret/data/*`, and `sys/mounts/pki` becomes
+/// `sys/mounts/<prefix>pki`. What it says of the rest of `sys/` stays.
+#[must_use]
+pub fn for_prefix(hcl: &str, prefix: &str) -> String {
+    PATH.replace_all(hcl, |found: &Captures<'_>| {
+        let path = &found[1];
+        match path.strip_prefix("sys/mounts/") {
+            Some(mount) => format!("path \"sys/mounts/{prefix}{mount}\""),
+            None if path.starts_with("sys/") => format!("path \"{path}\""),
+            None => format!("path \"{prefix}{path}\""),
+        }
+    })
+    .into_owned()
+}
+
+/// All rights to a scenario's own mounts, to the table of mounts, and to nothing else.
+#[must_use]
+pub fn sufficient(prefix: &str) -> String {
+    format!(
+        r#"path "{prefix}*" {{ capabilities = ["create", "read", "update", "delete", "list"] }}
+path "sys/mounts" {{ capabilities = ["read"] }}
+path "sys/mounts/{prefix}*" {{ capabilities = ["create", "read", "update", "delete"] }}
+"#
+    )
+}
+
+/// A policy that grants nothing.
+pub const NONE: &str = "# grants nothing\n";
+
+#[cfg(test)]
+mod tests {
+    use super::{for_prefix, named};
+
+    #[test]
+    fn a_sources_policy_reaches_the_scenarios_mounts_and_no_others() {
+        let policy = for_prefix(named("vault-mcp-developer").unwrap(), "t1-");
+        for path in ["t1-secret/data/*", "t1-secret/+", "sys/mounts", "sys/mounts/t1-pki/tune"] {
+            assert!(policy.contains(&format!("path \"{path}\"")), "{policy}");
+        }
+        assert!(!policy.contains("path \"secret/"), "{policy}");
+        assert!(!policy.contains("path \"pki/"), "{policy}");
+    }
+}

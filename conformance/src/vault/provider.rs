@@ -1,0 +1,453 @@
+//! How the suite gets a real Vault on any machine: in a container, from a `vault` binary, or built
+//! with Go. Each run says which it was; nothing is chosen silently.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use rand::distr::{Alphanumeric, SampleString};
+use reqwest::{Method, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::audit::{AuditError, AuditLog, Records};
+use super::binary::{BinaryError, DevProcess};
+use super::build::BuildError;
+use super::container::{ContainerError, DevContainer};
+use super::{binary, build, container, leftovers};
+use crate::cache::{Cache, CacheError};
+use crate::progress::Progress;
+
+/// Names the container image where no option does.
+pub const IMAGE_VARIABLE: &str = "VAULT_IMAGE";
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
+
+/// Where the Vault comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum VaultChoice {
+    /// The first that works: container, binary, build
+    #[default]
+    Auto,
+    /// A container image
+    Container,
+    /// The `vault` on PATH
+    Binary,
+    /// A Vault built with Go, once, into the user's cache
+    Build,
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default)]
+pub struct VaultOptions {
+    /// Where the Vault comes from.
+    pub choice: VaultChoice,
+    /// The container image; else `VAULT_IMAGE`, else `hashicorp/vault:1.21`. An image that was
+    /// asked for either way rules the other providers out under [`VaultChoice::Auto`]: whoever
+    /// names an image must not be judged on another Vault.
+    pub image: Option<String>,
+}
+
+/// What a Vault came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VaultProvider {
+    /// A container.
+    Container,
+    /// The `vault` on PATH.
+    Binary,
+    /// A binary that the suite built.
+    Build,
+}
+
+impl fmt::Display for VaultProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Container => "container",
+            Self::Binary => "binary",
+            Self::Build => "build",
+        })
+    }
+}
+
+/// Which Vault it is; shown by the console and the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultIdentity {
+    /// `Vault`.
+    pub product: String,
+    /// As Vault itself says: `1.21.1`.
+    pub version: String,
+    /// What it came from.
+    pub provider: VaultProvider,
+    /// The image's name, or the binary's path.
+    pub detail: String,
+}
+
+impl fmt::Display for VaultIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            product,
+            version,
+            provider,
+            detail,
+        } = self;
+        write!(f, "{product} {version} ({provider} {detail})")
+    }
+}
+
+/// A running dev Vault: in memory, unsealed, a random root token, a KV v2 mount at `secret/`.
+///
+/// Dropped, it is killed or removed as far as that can be done there and then; [`Vault::stop`]
+/// does it in order and tells of failure.
+#[derive(Debug)]
+pub struct Vault {
+    api: RootApi,
+    identity: VaultIdentity,
+    audit: AuditLog,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Process(Box<DevProcess>),
+    Container(Box<DevContainer>),
+}
+
+impl Vault {
+    /// `http://127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.api.address
+    }
+
+    /// The token that may do everything; never given to a target.
+    pub fn root_token(&self) -> &SecretString {
+        &self.api.token
+    }
+
+    /// Which Vault it is.
+    pub fn identity(&self) -> &VaultIdentity {
+        &self.identity
+    }
+
+    /// What Vault says it was asked since it started.
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+
+    /// Whether Vault answers, unsealed.
+    pub async fn is_alive(&self) -> bool {
+        self.api.version().await.is_ok()
+    }
+
+    /// Ends the process or removes the container, and waits until it is gone.
+    ///
+    /// # Errors
+    /// [`VaultError::Stop`] with what may be left behind.
+    pub async fn stop(self) -> Result<(), VaultError> {
+        match self.backend {
+            Backend::Process(process) => process.stop().await,
+            Backend::Container(container) => container.stop().await,
+        }
+        .map_err(|reason| VaultError::Stop {
+            identity: Box::new(self.identity),
+            reason,
+        })
+    }
+}
+
+/// No Vault, or one that did not go away.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The provider that was asked for has no Vault.
+    #[error("cannot get a Vault\n{0}")]
+    Unavailable(#[source] Attempt),
+    /// No provider has one.
+    #[error("no Vault to be had on this machine; tried in this order:\n{}", lines(.0))]
+    NoVault(Vec<Attempt>),
+    /// Cleaning up failed.
+    #[error("cannot stop {identity}: {reason}")]
+    Stop {
+        /// Which one.
+        identity: Box<VaultIdentity>,
+        /// Why, and what to look for.
+        reason: String,
+    },
+}
+
+fn lines(attempts: &[Attempt]) -> String {
+    let lines: Vec<_> = attempts.iter().map(Attempt::to_string).collect();
+    lines.join("\n")
+}
+
+/// One provider that was tried, why it has no Vault, and how to change that.
+#[derive(Debug, thiserror::Error)]
+#[error("  {provider}: {problem}\n    fix: {}", .problem.fix())]
+pub struct Attempt {
+    /// What was tried.
+    pub provider: VaultProvider,
+    /// Why it failed.
+    #[source]
+    pub problem: Problem,
+}
+
+/// Why a provider has no Vault.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The container provider.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// A binary, found or built.
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    /// Building one.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The folder to build into.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// It runs, and does not answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// It runs, and its audit log cannot be had.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+impl Problem {
+    /// The shortest way to make it work, as a command or a sentence.
+    pub fn fix(&self) -> String {
+        match self {
+            Self::Container(error) => error.fix(),
+            Self::Binary(error) => error.fix(),
+            Self::Build(error) => error.fix(),
+            Self::Cache(_) => "set VAULT_MCP_CONFORMANCE_CACHE to a folder to write to".to_owned(),
+            Self::Api(_) | Self::Audit(_) => "use another Vault: see --vault".to_owned(),
+        }
+    }
+}
+
+/// Starts a Vault as asked for, with its audit log on.
+///
+/// # Errors
+/// [`VaultError::Unavailable`] if the one that was asked for cannot be had,
+/// [`VaultError::NoVault`] if none can.
+pub async fn start(options: &VaultOptions, progress: &Progress) -> Result<Vault, VaultError> {
+    leftovers::sweep(progress).await;
+    let image = asked_image(options);
+    let providers: &[_] = match options.choice {
+        VaultChoice::Auto if image.is_some() => &[VaultProvider::Container],
+        VaultChoice::Auto => &[
+            VaultProvider::Container,
+            VaultProvider::Binary,
+            VaultProvider::Build,
+        ],
+        VaultChoice::Container => &[VaultProvider::Container],
+        VaultChoice::Binary => &[VaultProvider::Binary],
+        VaultChoice::Build => &[VaultProvider::Build],
+    };
+
+    let mut attempts = Vec::new();
+    for &provider in providers {
+        let problem = match start_with(provider, image.as_deref(), progress).await {
+            Ok(vault) => return Ok(vault),
+            Err(problem) => problem,
+        };
+        if providers.len() > 1 {
+            progress.say(format_args!("no Vault by {provider}: {problem}"));
+        }
+        attempts.push(Attempt { provider, problem });
+    }
+    Err(match <[Attempt; 1]>::try_from(attempts) {
+        Ok([attempt]) => VaultError::Unavailable(attempt),
+        Err(attempts) => VaultError::NoVault(attempts),
+    })
+}
+
+fn asked_image(options: &VaultOptions) -> Option<String> {
+    let from_environment = || std::env::var(IMAGE_VARIABLE).ok();
+    options
+        .image
+        .clone()
+        .or_else(from_environment)
+        .filter(|image| !image.is_empty())
+}
+
+async fn start_with(
+    provider: VaultProvider,
+    image: Option<&str>,
+    progress: &Progress,
+) -> Result<Vault, Problem> {
+    let token = SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), 32));
+    let records = Records::default();
+    let (detail, api, backend, step) = match provider {
+        VaultProvider::Container => {
+            let image = container::find_image(image, progress).await?;
+            let step = progress.step("starting Vault");
+            step.note(format!("container of {image}"));
+            let (container, api) = DevContainer::start(&image, &token, &records).await?;
+            (image, api, Backend::Container(Box::new(container)), step)
+        }
+        VaultProvider::Binary | VaultProvider::Build => {
+            let program = if provider == VaultProvider::Binary {
+                binary::on_path("vault").ok_or(BinaryError::NotFound)?
+            } else {
+                build::get(&Cache::locate()?, progress).await?
+            };
+            let step = progress.step("starting Vault");
+            step.note(program.display().to_string());
+            let (process, api) = DevProcess::start(&program, &token, &records).await?;
+            let detail = program.display().to_string();
+            (detail, api, Backend::Process(Box::new(process)), step)
+        }
+    };
+    let version = api.version().await?;
+    let audit = AuditLog::enable(api.clone(), records).await?;
+    let identity = VaultIdentity {
+        product: "Vault".to_owned(),
+        version,
+        provider,
+        detail,
+    };
+    step.done(format_args!("{identity} at {}", api.address));
+    Ok(Vault {
+        api,
+        identity,
+        audit,
+        backend,
+    })
+}
+
+/// The few requests, with the root token, that starting and reading a Vault takes.
+#[derive(Clone, Debug)]
+pub(super) struct RootApi {
+    http: reqwest::Client,
+    address: String,
+    token: SecretString,
+}
+
+/// Vault did not answer as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No HTTP client can be made.
+    #[error("cannot make an HTTP client: {}", causes(.0))]
+    Client(#[source] reqwest::Error),
+    /// No answer.
+    #[error("{request} got no answer: {}", causes(.source))]
+    NoAnswer {
+        /// Verb and URL.
+        request: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// Another answer than success.
+    #[error("{request} got {status}: {body}")]
+    Status {
+        /// Verb and URL.
+        request: String,
+        /// The status.
+        status: StatusCode,
+        /// What Vault says.
+        body: String,
+    },
+}
+
+/// An error with all that it was caused by, which reqwest and bollard leave out.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl RootApi {
+    pub(super) fn new(address: String, token: SecretString) -> Result<Self, ApiError> {
+        // reqwest wants a TLS provider even where only plain HTTP is spoken. Someone else having
+        // installed one is fine.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let http = reqwest::Client::builder()
+            // A proxy from the environment must not see the root token.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(REQUEST_TIMEOUT)
+            .build()
+            .map_err(ApiError::Client)?;
+        Ok(Self {
+            http,
+            address,
+            token,
+        })
+    }
+
+    /// Returns when Vault is unsealed and knows this token: not another Vault that took the port.
+    pub(super) async fn ready(&self) {
+        while self.version().await.is_err() || self.get("auth/token/lookup-self").await.is_err() {
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// The version that an unsealed, active Vault tells.
+    async fn version(&self) -> Result<String, ApiError> {
+        #[derive(Deserialize)]
+        struct Health {
+            version: String,
+        }
+        let (request, response) = self.send(Method::GET, "sys/health", None).await?;
+        let health: Health = response
+            .json()
+            .await
+            .map_err(|source| ApiError::NoAnswer { request, source })?;
+        Ok(health.version)
+    }
+
+    /// Whether there is something at this path.
+    pub(super) async fn get(&self, path: &str) -> Result<bool, ApiError> {
+        match self.send(Method::GET, path, None).await {
+            Ok(_) => Ok(true),
+            Err(ApiError::Status { status, .. }) if status == StatusCode::NOT_FOUND => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<(), ApiError> {
+        self.send(Method::PUT, path, Some(body)).await.map(drop)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(String, Response), ApiError> {
+        let url = format!("{}/v1/{path}", self.address);
+        let request = format!("{method} {url}");
+        let mut builder = self
+            .http
+            .request(method, &url)
+            .header("X-Vault-Token", self.token.expose_secret());
+        if let Some(body) = body {
+            builder = builder.json(body);
+        }
+        let response = match builder.send().await {
+            Ok(response) => response,
+            Err(source) => return Err(ApiError::NoAnswer { request, source }),
+        };
+        let status = response.status();
+        if status.is_success() {
+            Ok((request, response))
+        } else {
+            Err(ApiError::Status {
+                request,
+                status,
+                body: response.text().await.unwrap_or_default().trim().to_owned(),
+            })
+        }
+    }
+}

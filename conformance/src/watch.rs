@@ -1,0 +1,130 @@
+//! What is watched in every scenario, for the requirements that hold whatever the agent does.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{
+    mcp::{
+        transcript::{Line, Speaker},
+        wire,
+    },
+    redact::Secrets,
+    target::transport::TransportKind,
+};
+
+/// What every scenario is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// The target says its Vault token.
+    TokenSaid,
+    /// The target says a value that nobody asked for.
+    ValueSaid,
+    /// A message is not valid.
+    InvalidMessage,
+    /// Standard output carries something else than messages.
+    Noise,
+    /// The target's process has ended.
+    Ended,
+}
+
+/// Something that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about.
+    pub concern: Concern,
+    /// The key of the scenario in which it was seen.
+    pub scenario: String,
+    /// What was seen, secrets redacted.
+    pub what: String,
+}
+
+/// What was seen on one transport.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// How many scenarios were watched.
+    pub scenarios: usize,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// The watch over a whole run.
+#[derive(Debug, Default)]
+pub struct Watch {
+    transports: Mutex<HashMap<TransportKind, Watched>>,
+}
+
+/// The evidence of one scenario.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// Its key.
+    pub scenario: &'a str,
+    /// All lines of its transcript.
+    pub lines: &'a [Line],
+    /// The target's token and the suite's own.
+    pub tokens: &'a Secrets,
+    /// Values that the agent neither wrote nor asked for.
+    pub unasked: &'a Secrets,
+    /// All values of the scenario: none of them belongs into a log.
+    pub values: &'a Secrets,
+    /// All secrets of the scenario, for redacting.
+    pub secrets: &'a Secrets,
+    /// How the target's process ended, if it did.
+    pub ended: Option<String>,
+}
+
+impl Watch {
+    /// Looks through the evidence of one scenario; returns whether it found anything.
+    pub fn examine(&self, transport: TransportKind, evidence: &Evidence<'_>) -> bool {
+        let findings = findings(evidence);
+        let found = !findings.is_empty();
+        let mut transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = transports.entry(transport).or_default();
+        watched.scenarios += 1;
+        watched.findings.extend(findings);
+        found
+    }
+
+    /// What was seen on a transport.
+    #[must_use]
+    pub fn seen(&self, transport: TransportKind) -> Watched {
+        let transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        transports.get(&transport).cloned().unwrap_or_default()
+    }
+}
+
+fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let finding = |concern, what: String| Finding {
+        concern,
+        scenario: evidence.scenario.to_owned(),
+        what,
+    };
+    let mut findings = Vec::new();
+    for line in evidence.lines {
+        let log = match line.speaker {
+            Speaker::Log | Speaker::Noise => true,
+            Speaker::Target => false,
+            Speaker::Suite | Speaker::Vault | Speaker::Note => continue,
+        };
+        let place = if log { "a log or header" } else { "a message" };
+        if let Some(label) = evidence.tokens.found_in(&line.text) {
+            findings.push(finding(Concern::TokenSaid, format!("{place} carries the {label}")));
+        }
+        let forbidden = if log { evidence.values } else { evidence.unasked };
+        if let Some(label) = forbidden.found_in(&line.text) {
+            findings.push(finding(Concern::ValueSaid, format!("{place} carries the {label}")));
+        }
+        if line.speaker == Speaker::Noise {
+            let shown: String = evidence.secrets.redact(&line.text).chars().take(200).collect();
+            findings.push(finding(Concern::Noise, shown));
+        }
+    }
+    if let Some(problem) = wire::first_problem(evidence.lines) {
+        findings.push(finding(Concern::InvalidMessage, evidence.secrets.redact(&problem)));
+    }
+    if let Some(how) = &evidence.ended {
+        findings.push(finding(Concern::Ended, format!("its process ended: {how}")));
+    }
+    findings
+}

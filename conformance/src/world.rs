@@ -1,0 +1,98 @@
+//! The cucumber world: the scene of a running scenario, or the watch over all of them.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    scene::Scene,
+    target::transport::TransportKind,
+    verdict::{NotApplicable, StepResult, Stop},
+    watch::{Concern, Watch},
+};
+
+/// What the steps of one scenario work on.
+#[derive(Default, cucumber::World)]
+pub struct World(Stage);
+
+#[derive(Default)]
+enum Stage {
+    /// Nothing was prepared yet.
+    #[default]
+    Empty,
+    /// It could not be prepared.
+    Blocked(Stop),
+    /// A scenario that acts.
+    Scene(Box<Scene>),
+    /// A scenario that judges what was seen in the others.
+    Watch(TransportKind, Arc<Watch>),
+}
+
+/// Printed by cucumber when a step fails: says nothing, since a scene knows secrets.
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("World")
+    }
+}
+
+impl World {
+    /// Puts a scene on, or says why there is none.
+    pub fn set_scene(&mut self, scene: StepResult<Scene>) {
+        self.0 = match scene {
+            Ok(scene) => Stage::Scene(Box::new(scene)),
+            Err(stop) => Stage::Blocked(stop),
+        };
+    }
+
+    /// Lets the scenario judge what was seen on a transport.
+    pub fn set_watch(&mut self, transport: TransportKind, watch: Arc<Watch>) {
+        self.0 = Stage::Watch(transport, watch);
+    }
+
+    /// Takes the scene away, once the scenario has ended.
+    pub fn take_scene(&mut self) -> Option<Scene> {
+        match std::mem::take(&mut self.0) {
+            Stage::Scene(scene) => Some(*scene),
+            _ => None,
+        }
+    }
+
+    /// The scene.
+    ///
+    /// # Errors
+    /// When it could not be set.
+    pub fn scene(&mut self) -> StepResult<&mut Scene> {
+        match &mut self.0 {
+            Stage::Scene(scene) => Ok(scene),
+            Stage::Blocked(stop) => Err(stop.clone()),
+            _ => Err(Stop::blocked("the scenario has no scene")),
+        }
+    }
+
+    /// Fails if something of this concern was seen in any scenario.
+    ///
+    /// # Errors
+    /// When it was, or when there was no scenario to see it in.
+    pub fn expect_unseen(&self, concern: Concern, expected: &str) -> StepResult {
+        let Stage::Watch(transport, watch) = &self.0 else {
+            return Err(Stop::blocked("the scenario has nothing to judge"));
+        };
+        let seen = watch.seen(*transport);
+        if seen.scenarios == 0 {
+            return Err(Stop::NotApplicable {
+                reason: NotApplicable::NoEvidence,
+                detail: format!("no scenario ran on {transport}"),
+            });
+        }
+        let mut found = seen.findings.iter().filter(|finding| finding.concern == concern);
+        let Some(first) = found.next() else {
+            return Ok(());
+        };
+        let further = match found.count() {
+            0 => String::new(),
+            count => format!(", and {count} times more"),
+        };
+        Err(Stop::failed(
+            expected,
+            format!("{} (in {}{further})", first.what, first.scenario),
+        ))
+    }
+}

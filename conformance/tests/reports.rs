@@ -1,0 +1,579 @@
+//! What the reporters write, for one report that has a scenario of every kind.
+//!
+//! `UPDATE_SCHEMA=1 cargo test -p vault-mcp-conformance --test reports` rewrites the
+//! committed schema.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use quick_junit::{Report as Junit, TestCase, TestCaseStatus};
+use vault_mcp_conformance::{
+    event::{Event, Reporter},
+    exit::Exit,
+    report::{
+        Failure, Latency, ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo,
+        Summary, TargetInfo, VaultInfo,
+        console::{Console, ConsoleFormat, render},
+        json::{self, JsonFile},
+        junit::JunitFile,
+    },
+    verdict::{Level, Verdict},
+};
+
+const HEADLINE: &str =
+    "Vault 1.21.1 (container)   target hashicorp 0.2.0   stdio + http   seed 4711";
+
+/// The one redactor of all snapshots: colours are all that may differ.
+fn redacted(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+fn scenario(id: &str, level: Level, verdict: Verdict) -> ScenarioResult {
+    let (profile, _) = id.split_once('.').expect("an id starts with its profile");
+    ScenarioResult {
+        key: format!("{id}@stdio@2025-11-25"),
+        id: id.to_owned(),
+        title: "what a scenario of this id shows".to_owned(),
+        profile: profile.to_owned(),
+        level,
+        transport: "stdio".to_owned(),
+        revision: "2025-11-25".to_owned(),
+        verdict,
+        reason: None,
+        sources: vec!["VAULT kv v2".to_owned(), "SEC".to_owned()],
+        duration_ms: 250,
+        vault_requests: 2,
+        failure: None,
+    }
+}
+
+fn unmet(id: &str, level: Level, verdict: Verdict, expected: &str, actual: &str) -> ScenarioResult {
+    ScenarioResult {
+        failure: Some(Failure {
+            step: "Then nothing has changed".to_owned(),
+            expected: expected.to_owned(),
+            actual: actual.to_owned(),
+            transcript: Some(format!("transcripts/{id}@stdio.jsonl")),
+            reproduce: format!(
+                "cargo conformance run --target hashicorp --scenario {id} --transport stdio --seed 4711"
+            ),
+        }),
+        ..scenario(id, level, verdict)
+    }
+}
+
+fn report_of(mut scenarios: Vec<ScenarioResult>) -> Report {
+    scenarios.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut names: Vec<&str> = scenarios.iter().map(|s| s.profile.as_str()).collect();
+    names.dedup();
+    Report {
+        schema_version: SCHEMA_VERSION,
+        suite: SuiteInfo {
+            version: "0.1.0".to_owned(),
+            commit: None,
+        },
+        target: TargetInfo {
+            name: "hashicorp".to_owned(),
+            title: "HashiCorp vault-mcp-server".to_owned(),
+            server_name: Some("vault-mcp-server".to_owned()),
+            server_version: Some("0.2.0".to_owned()),
+            program: None,
+            transports: vec!["stdio".to_owned(), "http".to_owned()],
+            revisions: vec!["2025-11-25".to_owned()],
+            adapter_sha256: "0".repeat(64),
+        },
+        vault: VaultInfo {
+            product: "Vault".to_owned(),
+            version: "1.21.1".to_owned(),
+            provider: "container".to_owned(),
+            detail: "hashicorp/vault:1.21".to_owned(),
+        },
+        seed: 4711,
+        started_at: "2026-01-02T03:04:05Z".to_owned(),
+        duration_ms: 4_200,
+        interrupted: false,
+        profiles: (names.iter())
+            .map(|name| ProfileResult::of(name, &scenarios))
+            .collect(),
+        latency: vec![Latency {
+            operation: "kv.read".to_owned(),
+            transport: "stdio".to_owned(),
+            samples: 100,
+            p50_ms: 1.35,
+            p95_ms: 1.89,
+            p99_ms: 5.42,
+            direct_p50_ms: 0.29,
+            direct_p95_ms: 0.37,
+            vault_requests_per_call: 2.0,
+            budget_ms: Some(80.0),
+        }],
+        unmapped_tools: Vec::new(),
+        cleanup_errors: Vec::new(),
+        summary: Summary::of(&scenarios),
+        scenarios,
+    }
+}
+
+/// One scenario of every verdict, and something in every other list.
+fn report_with_everything() -> Report {
+    let outline = unmet(
+        "kv.wrong-type",
+        Level::Should,
+        Verdict::Warn,
+        "an error that names the argument `path`",
+        "the error \"invalid input\", which names none of the arguments mount, path, key and value that the tool's own schema declares",
+    );
+    let mut report = report_of(vec![
+        scenario("kv.read", Level::Must, Verdict::Pass),
+        unmet(
+            "kv.delete-missing-key",
+            Level::Must,
+            Verdict::Fail,
+            "secret still at version 1, an error or a note",
+            "the target's process ended (exit 2) 4 ms after the call",
+        ),
+        ScenarioResult {
+            key: format!("{}#2", outline.key),
+            ..outline
+        },
+        ScenarioResult {
+            reason: Some("Vault did not answer within 30 s: see its log".to_owned()),
+            ..scenario("mounts.create", Level::Must, Verdict::Blocked)
+        },
+        scenario("mounts.list", Level::Must, Verdict::Pass),
+        ScenarioResult {
+            reason: Some("not_claimed: the adapter maps no operation pki.issue".to_owned()),
+            ..scenario("pki.issue", Level::Must, Verdict::NotApplicable)
+        },
+    ]);
+    report.unmapped_tools = vec!["read_lease".to_owned(), "rotate_root".to_owned()];
+    report.cleanup_errors =
+        vec!["mount conformance-4711/kv: 503 Vault is sealed; remove it by hand".to_owned()];
+    report
+}
+
+fn all_met() -> Report {
+    report_of(vec![
+        scenario("kv.list", Level::Should, Verdict::Pass),
+        scenario("kv.read", Level::Must, Verdict::Pass),
+    ])
+}
+
+fn finish(reporter: &mut dyn Reporter, report: &Report) {
+    reporter
+        .on(&Event::Finished(Box::new(report.clone())))
+        .expect("the report can be written");
+}
+
+// ---- console ----
+
+#[test]
+fn the_console_shows_findings_then_profiles_then_the_summary() {
+    let text = render(
+        &report_with_everything(),
+        HEADLINE,
+        Path::new("target/conformance"),
+    );
+    insta::assert_snapshot!(redacted(&text));
+}
+
+#[test]
+fn a_run_without_findings_is_short() {
+    let text = render(&all_met(), HEADLINE, Path::new("target/conformance"));
+    insta::assert_snapshot!(redacted(&text), @r"
+    Vault 1.21.1 (container)   target hashicorp 0.2.0   stdio + http   seed 4711
+
+    profile    MUST            SHOULD          result
+    kv         1 of 1          1 of 1          conformant
+
+    conformant: 2 passed, 0 failed, 0 warned, 0 not applicable, 0 blocked in 4.2 s
+    report: target/conformance/report.json
+    ");
+}
+
+#[test]
+fn an_interrupted_run_is_not_called_conformant() {
+    let report = Report {
+        interrupted: true,
+        ..all_met()
+    };
+    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    assert!(text.contains("\ninterrupted: 2 passed"), "{text}");
+}
+
+#[test]
+fn a_target_cannot_send_escape_sequences_to_the_terminal() {
+    let evil = "\u{1b}]0;owned\u{7}\u{9b}2J\r\u{202e}\u{8}";
+    let mut report = report_of(vec![ScenarioResult {
+        title: evil.to_owned(),
+        reason: Some(evil.to_owned()),
+        sources: vec![evil.to_owned()],
+        transport: evil.to_owned(),
+        key: format!("kv.read@stdio#{evil}"),
+        ..unmet("kv.read", Level::Must, Verdict::Fail, evil, evil)
+    }]);
+    report.unmapped_tools = vec![evil.to_owned()];
+    report.cleanup_errors = vec![evil.to_owned()];
+
+    let text = render(&report, evil, Path::new(evil));
+    // What `render` itself adds are colours: ESC [ digits and semicolons m.
+    for sequence in text.split('\u{1b}').skip(1) {
+        let end = sequence.find('m').expect("a colour");
+        assert!(
+            sequence[..end]
+                .strip_prefix('[')
+                .is_some_and(|codes| codes.chars().all(|c| c.is_ascii_digit() || c == ';')),
+            "{sequence:?}"
+        );
+    }
+    let rest = text.replace(['\u{1b}', '\n'], "");
+    assert!(
+        !rest.contains(|c: char| c.is_control() || c == '\u{202e}'),
+        "{rest:?}"
+    );
+    assert!(
+        rest.contains(r"\u{1b}]0;owned\u{7}\u{9b}2J\r\u{202e}\u{8}"),
+        "{rest}"
+    );
+}
+
+#[test]
+fn a_long_answer_is_cut_on_the_console_and_whole_in_the_file() {
+    let long = "word ".repeat(2_000);
+    let report = report_of(vec![unmet(
+        "kv.read",
+        Level::Must,
+        Verdict::Fail,
+        "less",
+        &long,
+    )]);
+    let text = render(&report, HEADLINE, Path::new("out"));
+    assert!(text.len() < 4_000, "{}", text.len());
+    assert!(text.contains("8000 more characters"), "{text}");
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("report.json");
+    finish(&mut JsonFile::new(&path), &report);
+    let json = fs::read_to_string(path).expect("the report is there");
+    assert!(json.contains(long.as_str()));
+}
+
+/// A stream that can be read after it was given away.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no writer panicked").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().expect("no writer panicked").clone();
+        String::from_utf8(bytes).expect("the output is UTF-8")
+    }
+}
+
+/// What a whole run of `report` writes to stdout and to stderr.
+fn run(format: ConsoleFormat, report: &Report) -> (String, String) {
+    let (out, err) = (Shared::default(), Shared::default());
+    let mut console = Console::with_streams(
+        format,
+        "target/conformance",
+        Box::new(out.clone()),
+        Box::new(err.clone()),
+    );
+    let started = Event::Started {
+        headline: HEADLINE.to_owned(),
+        scenarios: report.scenarios.len(),
+    };
+    console.on(&started).expect("it is shown");
+    for scenario in &report.scenarios {
+        let key = scenario.key.clone();
+        console
+            .on(&Event::ScenarioStarted { key })
+            .expect("it is shown");
+        let finished = Event::ScenarioFinished(Box::new(scenario.clone()));
+        console.on(&finished).expect("it is shown");
+    }
+    finish(&mut console, report);
+    (out.text(), err.text())
+}
+
+#[test]
+fn what_is_shown_during_a_run_adds_up_to_what_render_returns() {
+    let report = report_with_everything();
+    let (out, _) = run(ConsoleFormat::Console, &report);
+    assert_eq!(
+        out,
+        render(&report, HEADLINE, Path::new("target/conformance"))
+    );
+}
+
+#[test]
+fn json_on_stdout_is_the_report_and_nothing_else() {
+    let report = report_with_everything();
+    let (out, _) = run(ConsoleFormat::Json, &report);
+    let read: Report = serde_json::from_str(&out).expect("stdout is one JSON value");
+    assert_eq!(read, report);
+}
+
+#[test]
+fn quiet_says_nothing_of_a_conformant_run() {
+    assert_eq!(run(ConsoleFormat::Quiet, &all_met()), Default::default());
+}
+
+#[test]
+fn quiet_shows_findings_and_summary_when_the_run_is_not_conformant() {
+    let (out, err) = run(ConsoleFormat::Quiet, &report_with_everything());
+    assert!(
+        out.contains("kv.delete-missing-key") && out.contains("2 passed, 1 failed"),
+        "{out}"
+    );
+    assert!(!out.contains("profile "), "{out}");
+    assert_eq!(err, "");
+}
+
+#[test]
+fn quiet_never_leaves_an_exit_code_unexplained() {
+    let mut report = all_met();
+    report.cleanup_errors = vec!["token abc: still there".to_owned()];
+    assert_eq!(report.exit(), Exit::Environment);
+    let (out, _) = run(ConsoleFormat::Quiet, &report);
+    assert!(out.contains("token abc: still there"), "{out}");
+}
+
+#[test]
+fn without_a_terminal_there_is_a_line_of_progress_every_25_scenarios() {
+    let scenarios = (0..60).map(|n| match n {
+        7 => unmet("kv.n07", Level::Must, Verdict::Fail, "a", "b"),
+        n => scenario(&format!("kv.n{n:02}"), Level::Must, Verdict::Pass),
+    });
+    let (out, err) = run(ConsoleFormat::Console, &report_of(scenarios.collect()));
+    assert_eq!(
+        err,
+        "25 of 60 scenarios, 1 failed\n50 of 60 scenarios, 1 failed\n"
+    );
+    assert!(!out.contains("of 60 scenarios"), "{out}");
+}
+
+// ---- report.json ----
+
+fn committed_schema() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json")
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    let path = committed_schema();
+    let current = serde_json::to_string_pretty(&json::schema()).expect("a schema is JSON") + "\n";
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&path, &current).expect("docs/ can be written");
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == current,
+        "docs/report.schema.json is not what the types say: run \
+         `UPDATE_SCHEMA=1 cargo test -p vault-mcp-conformance --test reports` and look at the diff"
+    );
+}
+
+#[test]
+fn a_report_meets_the_schema() {
+    let validator = jsonschema::draft202012::new(&json::schema()).expect("the schema is valid");
+    for report in [report_with_everything(), all_met()] {
+        let report = serde_json::to_value(report).expect("a report is JSON");
+        if let Err(error) = validator.validate(&report) {
+            panic!("{error} at {}", error.instance_path());
+        }
+    }
+}
+
+#[test]
+fn something_that_is_no_report_does_not_meet_the_schema() {
+    let validator = jsonschema::draft202012::new(&json::schema()).expect("the schema is valid");
+    let mut report = serde_json::to_value(all_met()).expect("a report is JSON");
+    report["scenarios"][0]["verdict"] = "skipped".into();
+    assert!(!validator.is_valid(&report));
+}
+
+#[test]
+fn the_report_file_replaces_the_last_one_and_leaves_nothing_beside_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("new/report.json");
+    let mut reporter = JsonFile::new(&path);
+    finish(&mut reporter, &report_with_everything());
+    finish(&mut reporter, &all_met());
+
+    let text = fs::read_to_string(&path).expect("the report is there");
+    assert!(text.ends_with("}\n"));
+    assert_eq!(
+        serde_json::from_str::<Report>(&text).expect("it is a report"),
+        all_met()
+    );
+    let files = fs::read_dir(folder.path().join("new")).expect("the folder is there");
+    assert_eq!(files.count(), 1);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_an_error_that_names_the_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("report.json");
+    fs::create_dir(&path).expect("a folder in its place");
+    let error = JsonFile::new(&path)
+        .on(&Event::Finished(Box::new(all_met())))
+        .expect_err("a folder cannot be replaced by a file");
+    assert!(error.to_string().contains("report.json"), "{error}");
+    assert!(!path.with_added_extension("tmp").exists());
+}
+
+#[test]
+fn json_holds_no_character_that_a_terminal_could_obey() {
+    let evil = "\u{1b}[2J \u{9b}2J \u{7f} \u{202e} \u{ffff} ü 🦀";
+    let report = report_of(vec![unmet(
+        "kv.read",
+        Level::Must,
+        Verdict::Fail,
+        evil,
+        evil,
+    )]);
+    let (out, _) = run(ConsoleFormat::Json, &report);
+    assert!(
+        !out.contains(|c: char| c.is_control() && c != '\n'),
+        "{out:?}"
+    );
+    assert!(!out.contains('\u{202e}') && out.contains("ü 🦀"), "{out:?}");
+    assert_eq!(
+        serde_json::from_str::<Report>(&out).expect("it is JSON"),
+        report
+    );
+}
+
+// ---- junit.xml ----
+
+/// What is written for `report`, as text and as read back.
+fn junit(report: &Report) -> (String, Junit) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("junit.xml");
+    finish(&mut JunitFile::new(&path), report);
+    let xml = fs::read_to_string(path).expect("the file is there");
+    let read = Junit::deserialize_from_str(&xml).expect("the file is JUnit XML");
+    (xml, read)
+}
+
+fn only_case(report: &Report) -> TestCase {
+    let (_, junit) = junit(report);
+    junit.test_suites[0].test_cases[0].clone()
+}
+
+#[test]
+fn junit_has_one_suite_a_profile_and_one_case_a_scenario() {
+    let (xml, _) = junit(&report_with_everything());
+    insta::assert_snapshot!(redacted(&xml));
+}
+
+#[test]
+fn one_failing_scenario_is_one_failure_in_the_counts() {
+    let report = report_of(vec![
+        scenario("kv.read", Level::Must, Verdict::Pass),
+        unmet("kv.write", Level::Must, Verdict::Fail, "a", "b"),
+    ]);
+    let (xml, junit) = junit(&report);
+    assert_eq!(xml.matches(r#"failures="1""#).count(), 2, "{xml}");
+    let suite = &junit.test_suites[0];
+    assert_eq!(
+        (suite.tests, suite.failures, suite.errors, suite.skipped),
+        (2, 1, 0, 0)
+    );
+}
+
+#[test]
+fn a_warning_does_not_break_a_build_and_is_still_told() {
+    let report = report_of(vec![unmet(
+        "kv.read",
+        Level::Should,
+        Verdict::Warn,
+        "a",
+        "b",
+    )]);
+    let case = only_case(&report);
+    assert!(matches!(case.status, TestCaseStatus::Success { .. }));
+    let said = case.system_out.expect("it says so");
+    assert!(
+        said.starts_with("SHOULD not met: expected a, saw b"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn what_is_blocked_is_an_error_and_what_does_not_apply_is_skipped() {
+    let (_, junit) = junit(&report_with_everything());
+    let counts: Vec<_> = (junit.test_suites.iter())
+        .map(|suite| {
+            (
+                suite.name.as_str(),
+                suite.failures,
+                suite.errors,
+                suite.skipped,
+            )
+        })
+        .collect();
+    assert_eq!(
+        counts,
+        [("kv", 1, 0, 0), ("mounts", 0, 1, 0), ("pki", 0, 0, 1)]
+    );
+}
+
+mod any_text {
+    use proptest::prelude::*;
+
+    use super::{Level, TestCaseStatus, Verdict, junit, report_of, unmet};
+
+    /// The production `Char` of XML 1.0.
+    fn is_xml(c: char) -> bool {
+        matches!(
+            c,
+            '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..
+        )
+    }
+
+    /// Text with many of the characters that XML forbids or gives a meaning.
+    fn text() -> impl Strategy<Value = String> {
+        let special = "[\u{0}-\u{1f}\u{7f}-\u{9f}\u{fffe}\u{ffff}<>&\"']{0,9}|]]>|<!--|&#0;";
+        prop::collection::vec(prop_oneof![special, any::<String>()], 0..4)
+            .prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn stays_valid_xml(text in text(), verdict in prop_oneof![
+            Just(Verdict::Fail), Just(Verdict::Warn), Just(Verdict::Blocked), Just(Verdict::NotApplicable),
+        ]) {
+            let mut scenario = unmet("kv.read", Level::Must, verdict, &text, &text);
+            scenario.title.clone_from(&text);
+            scenario.key.clone_from(&text);
+            scenario.reason = Some(text);
+            let (xml, junit) = junit(&report_of(vec![scenario]));
+            prop_assert!(xml.chars().all(is_xml), "{xml:?}");
+            let failed = verdict == Verdict::Fail;
+            prop_assert_eq!(junit.failures, usize::from(failed));
+            if let TestCaseStatus::NonSuccess { message, description, .. } =
+                &junit.test_suites[0].test_cases[0].status
+            {
+                prop_assert!(message.is_some() && description.is_some());
+            }
+        }
+    }
+}

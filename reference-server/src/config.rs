@@ -1,0 +1,395 @@
+//! The command line and the environment, checked before anything starts.
+//!
+//! Flags, variables and defaults are those of HashiCorp's vault-mcp-server, so
+//! that one can stand in for the other. An empty variable counts as unset.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use reqwest::Url;
+use secrecy::SecretString;
+use thiserror::Error;
+
+const DEFAULT_VAULT_ADDR: &str = "http://127.0.0.1:8200";
+const DEFAULT_HOST: &str = "127.0.0.1";
+const DEFAULT_PORT: u16 = 8080;
+const DEFAULT_ENDPOINT: &str = "/mcp";
+/// Where the HTTP transport tells that it is up.
+pub const HEALTH_PATH: &str = "/health";
+
+const ENVIRONMENT_HELP: &str = "\
+Environment:
+  VAULT_ADDR       where Vault listens [default: http://127.0.0.1:8200]
+  VAULT_TOKEN      the token to act with (required; no flag, as flags are visible to others)
+  VAULT_NAMESPACE  the namespace to work in (Vault Enterprise)
+  TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, where no subcommand is given
+  TRANSPORT_HOST, TRANSPORT_PORT, MCP_ENDPOINT
+                   as the flags of `streamable-http`; where no subcommand is given, any of them chooses it
+
+Examples:
+  VAULT_TOKEN=... vault-mcp-reference
+      serve one client over stdin and stdout
+  VAULT_TOKEN=... vault-mcp-reference streamable-http --transport-port 9000
+      serve http://127.0.0.1:9000/mcp
+
+Give the server a token with the least rights that its tools need. Reading secrets below `secret/`:
+  path \"secret/data/*\"     { capabilities = [\"read\"] }
+  path \"secret/metadata/*\" { capabilities = [\"list\"] }
+Nothing else is asked of Vault: no `sys/mounts`, no `sys/capabilities-self`.";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vault-mcp-reference",
+    version,
+    about = "A minimal MCP server for HashiCorp Vault",
+    long_about = "A minimal MCP server for HashiCorp Vault: list mounts; list, read, write and delete secrets \
+                  in KV engines of both versions. Serves over stdio unless told otherwise.",
+    after_long_help = ENVIRONMENT_HELP,
+    after_help = "--help shows the environment variables and examples."
+)]
+pub struct Cli {
+    /// How much is logged, to stderr; never tokens or values
+    #[arg(long, global = true, value_enum, default_value_t = LogLevel::Info)]
+    pub log_level: LogLevel,
+
+    /// How clients reach the server
+    #[command(subcommand)]
+    pub transport: Option<TransportCommand>,
+}
+
+/// A transport, as the command line names it.
+#[derive(Debug, Subcommand)]
+pub enum TransportCommand {
+    /// Serve one client over stdin and stdout (the default)
+    Stdio,
+    /// Serve many clients over HTTP
+    #[command(visible_alias = "http")]
+    StreamableHttp(HttpArgs),
+}
+
+/// Flags of the HTTP transport.
+#[derive(Debug, Default, Args)]
+pub struct HttpArgs {
+    /// The loopback address to listen on [env: TRANSPORT_HOST] [default: 127.0.0.1]
+    #[arg(long)]
+    pub transport_host: Option<String>,
+    /// The port to listen on, 0 for any that is free [env: TRANSPORT_PORT] [default: 8080]
+    #[arg(short = 'p', long)]
+    pub transport_port: Option<String>,
+    /// The path of the MCP endpoint [env: MCP_ENDPOINT] [default: /mcp]
+    #[arg(long)]
+    pub mcp_endpoint: Option<String>,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Only what an operator has to act on.
+    Error,
+    /// What may need attention, too.
+    Warn,
+    /// One line a call, too.
+    Info,
+    /// Everything.
+    Debug,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// Without a token there is nothing that the server could do.
+    #[error(
+        "VAULT_TOKEN is not set: give the server a Vault token with the least rights that its tools need"
+    )]
+    NoToken,
+    /// The address of Vault is of no use. It may hold credentials and is not quoted.
+    #[error(
+        "VAULT_ADDR is not an address of Vault: {0}; it looks like https://vault.example.com:8200"
+    )]
+    VaultAddr(String),
+    /// `TRANSPORT_MODE` names no transport.
+    #[error("TRANSPORT_MODE is {0:?}; it can be `stdio`, `streamable-http` or `http`")]
+    TransportMode(String),
+    /// The host to listen on is no address.
+    #[error(
+        "the host to listen on is {0:?}; it can be an IP address or `localhost` (--transport-host, TRANSPORT_HOST)"
+    )]
+    Host(String),
+    /// The host to listen on is not a loopback address.
+    #[error(
+        "{0} is not a loopback address, and without TLS tokens and secrets would cross the network in clear: listen on 127.0.0.1 or ::1"
+    )]
+    NotLoopback(IpAddr),
+    /// The port is no port.
+    #[error(
+        "the port to listen on is {0:?}; it can be a number from 0 to 65535 (--transport-port, TRANSPORT_PORT)"
+    )]
+    Port(String),
+    /// The endpoint is no plain path.
+    #[error(
+        "the endpoint is {0:?}; it can be a path of letters, digits, `-`, `_`, `.` and `/`, other than {HEALTH_PATH} (--mcp-endpoint, MCP_ENDPOINT)"
+    )]
+    Endpoint(String),
+}
+
+/// Where the HTTP transport listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// A loopback address; port 0 means any that is free.
+    pub address: SocketAddr,
+    /// The path of the MCP endpoint, with a slash in front and none at the end.
+    pub endpoint: String,
+}
+
+/// How clients reach the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// One client, over stdin and stdout.
+    Stdio,
+    /// Many clients, over HTTP.
+    Http(HttpOptions),
+}
+
+/// A configuration that can be started with.
+pub struct Config {
+    /// Where Vault listens. It may hold credentials: show [`Self::shown_vault_addr`].
+    pub vault_addr: Url,
+    /// The token to act with.
+    pub token: SecretString,
+    /// The namespace to work in.
+    pub namespace: Option<String>,
+    /// How clients reach the server.
+    pub transport: Transport,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("vault_addr", &self.shown_vault_addr())
+            .field("namespace", &self.namespace)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Puts the command line and the environment together and checks the outcome.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which setting is wrong and what it can be.
+    pub fn new(
+        transport: Option<TransportCommand>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let env = |name: &str| env(name).filter(|value| !value.is_empty());
+        let transport = match transport {
+            Some(TransportCommand::Stdio) => Transport::Stdio,
+            Some(TransportCommand::StreamableHttp(args)) => {
+                Transport::Http(http_options(args, env)?)
+            }
+            None if http_is_chosen(env)? => {
+                Transport::Http(http_options(HttpArgs::default(), env)?)
+            }
+            None => Transport::Stdio,
+        };
+        Ok(Self {
+            vault_addr: vault_addr(
+                &env("VAULT_ADDR").unwrap_or_else(|| DEFAULT_VAULT_ADDR.to_owned()),
+            )?,
+            token: env("VAULT_TOKEN").ok_or(ConfigError::NoToken)?.into(),
+            namespace: env("VAULT_NAMESPACE"),
+            transport,
+        })
+    }
+
+    /// Whether the token and the secrets leave this machine without TLS.
+    pub fn token_crosses_in_clear(&self) -> bool {
+        let host = self.vault_addr.host_str().unwrap_or_default();
+        let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        self.vault_addr.scheme() == "http"
+            && host != "localhost"
+            && !ip.is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// Vault's address without the credentials, the path and the query that it may hold.
+    pub fn shown_vault_addr(&self) -> String {
+        self.vault_addr.origin().ascii_serialization()
+    }
+}
+
+fn vault_addr(text: &str) -> Result<Url, ConfigError> {
+    let reject = |reason: &str| Err(ConfigError::VaultAddr(reason.to_owned()));
+    let url = Url::parse(text).map_err(|error| ConfigError::VaultAddr(error.to_string()))?;
+    match url.scheme() {
+        "http" | "https" if url.query().is_some() || url.fragment().is_some() => {
+            reject("it has a query or a fragment")
+        }
+        "http" | "https" => Ok(url),
+        _ => reject("it is neither http nor https"),
+    }
+}
+
+fn http_is_chosen(env: impl Fn(&str) -> Option<String>) -> Result<bool, ConfigError> {
+    match env("TRANSPORT_MODE").as_deref() {
+        Some("http" | "streamable-http") => Ok(true),
+        Some("stdio") => Ok(false),
+        Some(other) => Err(ConfigError::TransportMode(other.to_owned())),
+        None => Ok(["TRANSPORT_HOST", "TRANSPORT_PORT", "MCP_ENDPOINT"]
+            .into_iter()
+            .any(|name| env(name).is_some())),
+    }
+}
+
+fn http_options(
+    args: HttpArgs,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<HttpOptions, ConfigError> {
+    let host = args
+        .transport_host
+        .or_else(|| env("TRANSPORT_HOST"))
+        .unwrap_or_else(|| DEFAULT_HOST.to_owned());
+    let ip = match host.trim_start_matches('[').trim_end_matches(']') {
+        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        text => text.parse().map_err(|_| ConfigError::Host(host.clone()))?,
+    };
+    if !ip.is_loopback() {
+        return Err(ConfigError::NotLoopback(ip));
+    }
+    let port = match args.transport_port.or_else(|| env("TRANSPORT_PORT")) {
+        Some(text) => text.parse().map_err(|_| ConfigError::Port(text))?,
+        None => DEFAULT_PORT,
+    };
+    let endpoint = args
+        .mcp_endpoint
+        .or_else(|| env("MCP_ENDPOINT"))
+        .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+    Ok(HttpOptions {
+        address: SocketAddr::new(ip, port),
+        endpoint: checked_endpoint(endpoint)?,
+    })
+}
+
+/// With one slash in front and none at the end.
+fn checked_endpoint(text: String) -> Result<String, ConfigError> {
+    let path = format!("/{}", text.trim_matches('/'));
+    let plain = |segment: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed)
+    };
+    if path == HEALTH_PATH || !path.split('/').skip(1).all(plain) {
+        return Err(ConfigError::Endpoint(text));
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(line: &[&str], env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let cli = Cli::try_parse_from(["vault-mcp-reference"].iter().chain(line)).unwrap();
+        Config::new(cli.transport, |name| {
+            let default = (name == "VAULT_TOKEN").then(|| "hvs.canary".to_owned());
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+                .or(default)
+        })
+    }
+
+    fn http(line: &[&str], env: &[(&str, &str)]) -> String {
+        match config(line, env).unwrap().transport {
+            Transport::Http(HttpOptions { address, endpoint }) => format!("{address}{endpoint}"),
+            Transport::Stdio => "stdio".to_owned(),
+        }
+    }
+
+    #[test]
+    fn stdio_is_the_default_and_http_has_the_defaults_of_the_official_server() {
+        assert_eq!(http(&[], &[]), "stdio");
+        assert_eq!(http(&["stdio"], &[("TRANSPORT_PORT", "9")]), "stdio");
+        assert_eq!(http(&["streamable-http"], &[]), "127.0.0.1:8080/mcp");
+        assert_eq!(http(&["http"], &[]), "127.0.0.1:8080/mcp");
+    }
+
+    #[test]
+    fn the_environment_chooses_http_where_no_subcommand_does() {
+        assert_eq!(
+            http(&[], &[("TRANSPORT_MODE", "http")]),
+            "127.0.0.1:8080/mcp"
+        );
+        assert_eq!(
+            http(&[], &[("TRANSPORT_PORT", "9000")]),
+            "127.0.0.1:9000/mcp"
+        );
+        assert_eq!(http(&[], &[("TRANSPORT_HOST", "::1")]), "[::1]:8080/mcp");
+        assert_eq!(
+            http(&[], &[("MCP_ENDPOINT", "vault/mcp/")]),
+            "127.0.0.1:8080/vault/mcp"
+        );
+        assert_eq!(
+            http(
+                &[],
+                &[("TRANSPORT_MODE", "stdio"), ("TRANSPORT_PORT", "9000")]
+            ),
+            "stdio"
+        );
+        assert_eq!(http(&[], &[("TRANSPORT_MODE", "")]), "stdio");
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment() {
+        assert_eq!(
+            http(
+                &["http", "-p", "1", "--transport-host", "localhost"],
+                &[("TRANSPORT_PORT", "9000")]
+            ),
+            "127.0.0.1:1/mcp"
+        );
+    }
+
+    #[test]
+    fn a_bad_setting_is_refused_by_name() {
+        for (env, expected) in [
+            (("VAULT_TOKEN", ""), "VAULT_TOKEN"),
+            (("VAULT_ADDR", "vault:8200"), "VAULT_ADDR"),
+            (("VAULT_ADDR", "127.0.0.1:8200"), "VAULT_ADDR"),
+            (("VAULT_ADDR", "http://vault/?a=b"), "VAULT_ADDR"),
+            (("TRANSPORT_MODE", "sse"), "TRANSPORT_MODE"),
+            (("TRANSPORT_HOST", "vault.example.com"), "TRANSPORT_HOST"),
+            (("TRANSPORT_HOST", "0.0.0.0"), "loopback"),
+            (("TRANSPORT_HOST", "192.0.2.1"), "loopback"),
+            (("TRANSPORT_PORT", "65536"), "TRANSPORT_PORT"),
+            (("MCP_ENDPOINT", "/{*any}"), "MCP_ENDPOINT"),
+            (("MCP_ENDPOINT", "/health"), "MCP_ENDPOINT"),
+            (("MCP_ENDPOINT", "/"), "MCP_ENDPOINT"),
+        ] {
+            let message = config(&[], &[env]).unwrap_err().to_string();
+            assert!(message.contains(expected), "{env:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn neither_the_token_nor_credentials_in_the_address_are_shown() {
+        let addr = ("VAULT_ADDR", "https://user:pa55@vault.test:8200/prefix");
+        let config = config(&[], &[addr]).unwrap();
+        assert_eq!(config.shown_vault_addr(), "https://vault.test:8200");
+        let shown = format!("{config:?}");
+        assert!(
+            !shown.contains("pa55") && !shown.contains("hvs.canary"),
+            "{shown}"
+        );
+        let refused = ("VAULT_ADDR", "https://user:pa55@vault.test:82000");
+        let message = self::config(&[], &[refused]).unwrap_err().to_string();
+        assert!(!message.contains("pa55"), "{message}");
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

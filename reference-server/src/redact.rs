@@ -1,0 +1,84 @@
+//! Keeps the token and the values of a call out of what is shown.
+//!
+//! Nothing here makes messages with secrets in them; but Vault's own messages
+//! are passed on, and what they quote is Vault's choice.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// What stands where something was removed.
+const MARK: &str = "[redacted]";
+/// Values shorter than this are left alone: they say nothing, and removing
+/// them everywhere would make a message unreadable.
+const SHORTEST_VALUE: usize = 4;
+
+/// Removes the server's token, and values that a call carried, from texts.
+pub struct Redactor {
+    token: SecretString,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redactor").finish_non_exhaustive()
+    }
+}
+
+impl Redactor {
+    /// A redactor that knows the server's token.
+    pub fn new(token: SecretString) -> Self {
+        Self { token }
+    }
+
+    /// The text without the token and without the values, as they are or as they stand in JSON.
+    pub fn scrub(&self, text: &str, values: &[&str]) -> String {
+        let mut clean = replace(text, self.token.expose_secret());
+        for value in values.iter().filter(|value| value.len() >= SHORTEST_VALUE) {
+            clean = replace(&clean, value);
+            let quoted = serde_json::Value::from(*value).to_string();
+            clean = replace(&clean, quoted.trim_matches('"'));
+        }
+        clean
+    }
+}
+
+fn replace(text: &str, secret: &str) -> String {
+    if secret.is_empty() {
+        text.to_owned()
+    } else {
+        text.replace(secret, MARK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor() -> Redactor {
+        Redactor::new(SecretString::from("hvs.token"))
+    }
+
+    #[test]
+    fn the_token_and_the_values_are_removed() {
+        assert_eq!(
+            redactor().scrub(
+                "token hvs.token may not write pa\"ss, that is pa\\\"ss",
+                &["pa\"ss"]
+            ),
+            "token [redacted] may not write [redacted], that is [redacted]"
+        );
+    }
+
+    #[test]
+    fn a_value_too_short_to_be_a_secret_leaves_the_message_readable() {
+        assert_eq!(
+            redactor().scrub("permission denied", &["e", ""]),
+            "permission denied"
+        );
+    }
+
+    #[test]
+    fn the_token_is_not_printed_by_debug() {
+        assert!(!format!("{:?}", redactor()).contains("hvs"));
+    }
+}

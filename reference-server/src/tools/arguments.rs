@@ -1,0 +1,150 @@
+//! Checks a call's arguments against the tool's own input schema.
+//!
+//! Deserialising alone would not do: its errors do not name the argument, and
+//! they quote the value.
+
+use rmcp::model::JsonObject;
+use serde_json::Value;
+
+/// Finds what is wrong with the arguments. The complaint names the argument
+/// and never quotes a value.
+///
+/// # Errors
+/// The complaint, as a sentence without a full stop.
+pub(super) fn check(arguments: &JsonObject, schema: &JsonObject) -> Result<(), String> {
+    let no_properties = JsonObject::new();
+    let properties = schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .unwrap_or(&no_properties);
+    let required = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    for name in required.iter().filter_map(Value::as_str) {
+        if !arguments.contains_key(name) {
+            return Err(format!("missing argument `{name}`"));
+        }
+    }
+    for (name, value) in arguments {
+        let Some(property) = properties.get(name) else {
+            let known = properties
+                .keys()
+                .map(|known| format!("`{known}`"))
+                .collect::<Vec<_>>();
+            let name = name.chars().take(64).collect::<String>();
+            return Err(match known.as_slice() {
+                [] => format!("unknown argument `{name}`: this tool takes none"),
+                known => format!(
+                    "unknown argument `{name}`: this tool takes {}",
+                    known.join(", ")
+                ),
+            });
+        };
+        check_value(name, value, property)?;
+    }
+    Ok(())
+}
+
+fn check_value(name: &str, value: &Value, property: &Value) -> Result<(), String> {
+    let types: Vec<&str> = match property.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => return Ok(()),
+    };
+    if !types.iter().any(|expected| has_type(value, expected)) {
+        return Err(format!(
+            "argument `{name}` must be of type {}",
+            types.join(" or ")
+        ));
+    }
+    let bound = |keyword: &str| property.get(keyword).and_then(Value::as_u64);
+    if bound("minLength").is_some_and(|least| least > 0) && value.as_str() == Some("") {
+        return Err(format!("argument `{name}` is empty"));
+    }
+    if let (Some(least), Some(number)) = (bound("minimum"), value.as_number())
+        && number.as_u64().is_none_or(|number| number < least)
+    {
+        return Err(format!("argument `{name}` must be at least {least}"));
+    }
+    Ok(())
+}
+
+fn has_type(value: &Value, expected: &str) -> bool {
+    match expected {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::object;
+    use serde_json::json;
+
+    use super::*;
+
+    fn complaint(arguments: Value) -> Result<(), String> {
+        let schema = object(json!({
+            "properties": {
+                "mount": { "type": "string", "minLength": 1 },
+                "version": { "type": ["integer", "null"], "minimum": 1 },
+            },
+            "required": ["mount"],
+        }));
+        check(&object(arguments), &schema)
+    }
+
+    #[test]
+    fn good_arguments_pass_and_null_is_an_optional_argument_left_out() {
+        assert_eq!(complaint(json!({ "mount": "secret" })), Ok(()));
+        assert_eq!(
+            complaint(json!({ "mount": "secret", "version": 3 })),
+            Ok(())
+        );
+        assert_eq!(
+            complaint(json!({ "mount": "secret", "version": null })),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn the_complaint_names_the_argument_and_not_its_value() {
+        for (arguments, expected) in [
+            (json!({}), "missing argument `mount`"),
+            (json!({ "mount": "" }), "argument `mount` is empty"),
+            (
+                json!({ "mount": null }),
+                "argument `mount` must be of type string",
+            ),
+            (
+                json!({ "mount": 471_147 }),
+                "argument `mount` must be of type string",
+            ),
+            (
+                json!({ "mount": "a", "version": "471147" }),
+                "argument `version` must be of type integer or null",
+            ),
+            (
+                json!({ "mount": "a", "version": 0 }),
+                "argument `version` must be at least 1",
+            ),
+            (
+                json!({ "mount": "a", "version": -1 }),
+                "argument `version` must be at least 1",
+            ),
+            (
+                json!({ "mount": "a", "x": "471147" }),
+                "unknown argument `x`: this tool takes `mount`, `version`",
+            ),
+        ] {
+            assert_eq!(complaint(arguments), Err(expected.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The one shape in which a failed call is told.
+//!
+//! A model has to be able to act on it: `kind` says what happened in one of a
+//! few words, `vault_messages` what Vault itself said, `next_step` what to do.
+
+use serde::Serialize;
+
+use crate::{
+    redact::Redactor,
+    vault::{
+        error::{Capability, Refusal, VaultError},
+        path::PathError,
+    },
+};
+
+/// After a failure that says nothing about what Vault did.
+const TRY_AGAIN: &str =
+    "try again in a few seconds; if this was a change, read first: it may have been made";
+
+/// What happened, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Vault denied the request.
+    PermissionDenied,
+    /// What was named is not there.
+    NotFound,
+    /// The version is soft-deleted.
+    Deleted,
+    /// The version is destroyed.
+    Destroyed,
+    /// The arguments are wrong; Vault was not asked.
+    InvalidArgument,
+    /// Others kept changing the secret.
+    Conflict,
+    /// No answer from Vault.
+    VaultUnavailable,
+    /// Vault is sealed.
+    VaultSealed,
+    /// Vault's quota is used up.
+    RateLimited,
+    /// Vault refused for another reason.
+    VaultError,
+    /// The answer is not one of Vault's.
+    UnexpectedAnswer,
+    /// A defect of this server.
+    Internal,
+}
+
+impl Kind {
+    /// The word that stands in the answer.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PermissionDenied => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::Deleted => "deleted",
+            Self::Destroyed => "destroyed",
+            Self::InvalidArgument => "invalid_argument",
+            Self::Conflict => "conflict",
+            Self::VaultUnavailable => "vault_unavailable",
+            Self::VaultSealed => "vault_sealed",
+            Self::RateLimited => "rate_limited",
+            Self::VaultError => "vault_error",
+            Self::UnexpectedAnswer => "unexpected_answer",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// What a policy would have to grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MissingCapability {
+    /// The capability, as policies name it.
+    pub capability: Capability,
+    /// The path, as policies write it.
+    pub path: String,
+}
+
+/// Why a call failed, and what to do about it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// What happened, in a word.
+    pub kind: Kind,
+    /// Vault's HTTP status, if it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// Vault's own messages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vault_messages: Vec<String>,
+    /// What a policy would have to grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_capability: Option<MissingCapability>,
+    /// What to do.
+    pub next_step: String,
+}
+
+impl Failure {
+    /// A failure that Vault had no part in.
+    pub fn new(kind: Kind, message: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Self {
+            kind,
+            status: None,
+            message: message.into(),
+            vault_messages: Vec::new(),
+            missing_capability: None,
+            next_step: next_step.into(),
+        }
+    }
+
+    /// A wrong argument; `complaint` names it and never quotes its value.
+    pub fn invalid_argument(complaint: impl Into<String>) -> Self {
+        Self::new(
+            Kind::InvalidArgument,
+            complaint,
+            "correct the arguments as the tool's input schema says and call again",
+        )
+    }
+
+    /// An argument that is not a path.
+    pub fn invalid_path(argument: &str, error: PathError) -> Self {
+        Self::invalid_argument(format!("argument `{argument}` {error}"))
+    }
+
+    /// A defect of this server.
+    pub fn internal() -> Self {
+        Self::new(
+            Kind::Internal,
+            "the server failed while it handled this call; this is a defect of the server",
+            "check with a read what Vault holds now, and report the defect to the operator",
+        )
+    }
+
+    /// No end of the call within its time, in seconds.
+    pub fn timeout(seconds: u64) -> Self {
+        VaultError::Timeout(seconds).into()
+    }
+
+    /// The same without the token and without the values.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor, values: &[&str]) -> Self {
+        self.message = redactor.scrub(&self.message, values);
+        for message in &mut self.vault_messages {
+            *message = redactor.scrub(message, values);
+        }
+        self
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        let message = error.to_string();
+        match error {
+            VaultError::Refused(refusal) => refused(refusal),
+            VaultError::Unreachable(_) | VaultError::Timeout(_) => {
+                Self::new(Kind::VaultUnavailable, message, TRY_AGAIN)
+            }
+            VaultError::Unexpected { status, .. } => Self {
+                status: Some(status),
+                ..Self::new(
+                    Kind::UnexpectedAnswer,
+                    message,
+                    "read before any change; if it happens again, ask the operator what answers at VAULT_ADDR",
+                )
+            },
+            VaultError::NoSuchMount => Self::new(
+                Kind::NotFound,
+                message,
+                "call list_mounts and use a `path` from it as `mount`",
+            ),
+            VaultError::NotKv(_) => Self::new(
+                Kind::InvalidArgument,
+                message,
+                "call list_mounts and use a mount of type `kv` as `mount`",
+            ),
+            VaultError::NotFound(_) => Self {
+                status: Some(404),
+                ..Self::new(
+                    Kind::NotFound,
+                    message,
+                    "call list_secrets to see what is there",
+                )
+            },
+            VaultError::Deleted { .. } => Self {
+                status: Some(404),
+                ..Self::new(
+                    Kind::Deleted,
+                    message,
+                    "write_secret makes a new version; an operator can undelete this one; read_secret reads an earlier `version`",
+                )
+            },
+            VaultError::Destroyed { .. } => Self {
+                status: Some(404),
+                ..Self::new(
+                    Kind::Destroyed,
+                    message,
+                    "this version cannot be recovered; write_secret makes a new one, read_secret reads another `version`",
+                )
+            },
+            VaultError::NoVersions => Self::new(
+                Kind::InvalidArgument,
+                format!("argument `version`: {message}"),
+                "leave `version` out",
+            ),
+            VaultError::Conflict(_) => Self::new(
+                Kind::Conflict,
+                message,
+                "nothing was written by this call: call again",
+            ),
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    let status = refusal.status;
+    let said = match refusal.messages.as_slice() {
+        [] => String::new(),
+        messages => format!(
+            ": {}",
+            messages
+                .join("; ")
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+        ),
+    };
+    let (kind, message, next_step) = match status {
+        403 => return denied(refusal, &said),
+        429 => {
+            let wait = refusal
+                .retry_after
+                .map_or_else(|| "a few".to_owned(), |seconds| seconds.to_string());
+            (
+                Kind::RateLimited,
+                format!("vault's rate limit is used up (429){said}"),
+                format!("wait {wait} seconds and call again, less often"),
+            )
+        }
+        503 if said.contains("sealed") => (
+            Kind::VaultSealed,
+            format!("vault is sealed (503){said}"),
+            "ask the operator to unseal vault, then call again".to_owned(),
+        ),
+        412 | 472 | 473 | 502..=504 => (
+            Kind::VaultUnavailable,
+            format!("vault cannot serve the request now ({status}){said}"),
+            TRY_AGAIN.to_owned(),
+        ),
+        300..=399 => (
+            Kind::UnexpectedAnswer,
+            format!("vault answered with a redirect ({status}), which this server never follows"),
+            "ask the operator to set VAULT_ADDR to the address that answers itself".to_owned(),
+        ),
+        _ => (
+            Kind::VaultError,
+            format!("vault refused the request ({status}){said}"),
+            "act on vault's message; calling again without a change will fail again".to_owned(),
+        ),
+    };
+    Failure {
+        status: Some(status),
+        vault_messages: refusal.messages,
+        ..Failure::new(kind, message, next_step)
+    }
+}
+
+fn denied(refusal: Refusal, said: &str) -> Failure {
+    let Refusal {
+        status,
+        ref capability,
+        ref path,
+        ..
+    } = refusal;
+    let grant = format!("ask the operator for a policy that grants `{capability}` on `{path}`");
+    let (message, next_step, policy_can_help) = if refusal.says("invalid token")
+        || refusal.says("bad token")
+    {
+        (
+            format!("permission denied (403): vault does not accept the server's token{said}"),
+            "ask the operator for a new token for this server: this one is invalid, expired or revoked".to_owned(),
+            false,
+        )
+    } else if refusal.says("preflight capability check") {
+        (
+            "permission denied (403): the server's token has no right on this mount, or there is no such mount; \
+             vault does not tell which"
+                .to_owned(),
+            format!("call list_mounts and use a `path` from it as `mount`, or {grant}"),
+            true,
+        )
+    } else {
+        (
+            format!("permission denied (403){said}"),
+            format!("{grant}; the call works as soon as it is granted"),
+            true,
+        )
+    };
+    Failure {
+        status: Some(status),
+        missing_capability: policy_can_help.then(|| MissingCapability {
+            capability: *capability,
+            path: path.clone(),
+        }),
+        vault_messages: refusal.messages,
+        ..Failure::new(Kind::PermissionDenied, message, next_step)
+    }
+}

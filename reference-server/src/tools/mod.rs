@@ -1,0 +1,244 @@
+//! What a model can ask for, and how every call is answered.
+//!
+//! A tool is a typed function from arguments to a result; [`router`] lists
+//! them. All else is the same for each and lives in [`route`]: arguments are
+//! checked, time is bounded, cancellation is heard, a panic becomes an error,
+//! a failure gets its one shape, and one line is logged.
+
+mod arguments;
+pub mod failure;
+mod kv;
+mod mounts;
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use rmcp::{
+    ErrorData,
+    handler::server::tool::{
+        ToolCallContext, ToolRoute, ToolRouter, schema_for_output, schema_for_type,
+    },
+    model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations},
+};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use self::failure::Failure;
+use crate::{redact::Redactor, server::VaultServer, vault::Vault};
+
+/// Bound of one call, whatever it asks of Vault.
+const CALL_TIMEOUT: Duration = Duration::from_secs(9);
+/// Arguments that are secrets and must not come back in a message.
+const SECRET_ARGUMENTS: [&str; 1] = ["value"];
+/// Longest `mount` or `path` that a failure repeats, in bytes.
+const MAX_ECHO_BYTES: usize = 1024;
+
+/// All tools.
+pub fn router() -> ToolRouter<VaultServer> {
+    let mut router = ToolRouter::new();
+    for route in mounts::routes().into_iter().chain(kv::routes()) {
+        router.add_route(route);
+    }
+    router
+}
+
+/// What a tool does to Vault, told to the client as annotations.
+#[derive(Clone, Copy)]
+enum Effect {
+    /// Changes nothing.
+    Reads,
+    /// Replaces what was there; a repetition makes another version.
+    Replaces,
+    /// Removes what was there; a repetition finds nothing left to remove.
+    Removes,
+}
+
+impl Effect {
+    fn annotations(self, title: &str) -> ToolAnnotations {
+        ToolAnnotations::with_title(title)
+            .read_only(matches!(self, Self::Reads))
+            .destructive(!matches!(self, Self::Reads))
+            .idempotent(!matches!(self, Self::Replaces))
+            .open_world(false)
+    }
+}
+
+/// Makes a tool of a function.
+fn route<A, T, F, R>(
+    name: &'static str,
+    title: &'static str,
+    effect: Effect,
+    description: &'static str,
+    function: F,
+) -> ToolRoute<VaultServer>
+where
+    A: DeserializeOwned + JsonSchema + Send + 'static,
+    T: Serialize + JsonSchema + 'static,
+    F: Fn(Arc<Vault>, A) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<T, Failure>> + Send + 'static,
+{
+    let input_schema = Arc::new(input_schema::<A>());
+    let tool = Tool::new(name, description, Arc::clone(&input_schema))
+        .with_raw_output_schema(schema_for_output::<T>())
+        .with_annotations(effect.annotations(title));
+    ToolRoute::new_dyn(tool, move |call: ToolCallContext<'_, VaultServer>| {
+        let server = call.service.clone();
+        let arguments = call.arguments.unwrap_or_default();
+        let cancelled = call.request_context.ct.clone();
+        let input_schema = Arc::clone(&input_schema);
+        async move {
+            let work = async {
+                arguments::check(&arguments, &input_schema).map_err(Failure::invalid_argument)?;
+                // The check leaves nothing to complain about that the error could name.
+                let typed = serde_json::from_value(Value::Object(arguments.clone()))
+                    .map_err(|_| Failure::invalid_argument("arguments do not fit the schema"))?;
+                let result = function(Arc::clone(server.vault()), typed).await?;
+                serde_json::to_value(result).map_err(|_| Failure::internal())
+            };
+            let call = Call {
+                tool: name,
+                arguments: &arguments,
+                redactor: server.redactor(),
+            };
+            tokio::select! {
+                // Nobody waits for an answer any more; dropping the work ends it.
+                () = cancelled.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
+                answer = call.answer(work) => Ok(answer.into()),
+            }
+        }
+        .boxed()
+    })
+}
+
+/// Without title and description: the name of a Rust type says nothing to a model.
+fn input_schema<A: JsonSchema + 'static>() -> JsonObject {
+    let mut schema = JsonObject::clone(&schema_for_type::<A>());
+    schema.remove("title");
+    schema.remove("description");
+    schema
+}
+
+/// One call of a tool.
+struct Call<'a> {
+    tool: &'static str,
+    arguments: &'a JsonObject,
+    redactor: &'a Redactor,
+}
+
+impl Call<'_> {
+    /// Runs the work of the call to its answer, whatever happens in it.
+    async fn answer(&self, work: impl Future<Output = Result<Value, Failure>>) -> CallToolResult {
+        let started = Instant::now();
+        let result = tokio::time::timeout(CALL_TIMEOUT, AssertUnwindSafe(work).catch_unwind())
+            .await
+            .unwrap_or_else(|_elapsed| Ok(Err(Failure::timeout(CALL_TIMEOUT.as_secs()))))
+            .unwrap_or_else(|_panic| Err(Failure::internal()));
+        let (tool, mount, path) = (self.tool, self.shown("mount"), self.shown("path"));
+        let duration_ms = started.elapsed().as_millis();
+        match result {
+            Ok(result) => {
+                tracing::info!(tool, mount, path, outcome = "ok", duration_ms, "call");
+                CallToolResult::structured(result)
+            }
+            Err(failure) => {
+                let (outcome, status) = (failure.kind.as_str(), failure.status);
+                tracing::info!(tool, mount, path, outcome, status, duration_ms, "call");
+                self.failed(failure)
+            }
+        }
+    }
+
+    fn failed(&self, failure: Failure) -> CallToolResult {
+        #[derive(Serialize)]
+        struct Report {
+            #[serde(flatten)]
+            failure: Failure,
+            operation: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            mount: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            path: Option<String>,
+        }
+        let secrets: Vec<&str> = SECRET_ARGUMENTS
+            .iter()
+            .filter_map(|name| self.arguments.get(*name)?.as_str())
+            .collect();
+        let report = Report {
+            failure: failure.redacted(self.redactor, &secrets),
+            operation: self.tool,
+            mount: self.shown("mount"),
+            path: self.shown("path"),
+        };
+        let text =
+            serde_json::to_string(&report).unwrap_or_else(|_| r#"{"kind":"internal"}"#.to_owned());
+        CallToolResult::error(vec![ContentBlock::text(text)])
+    }
+
+    /// An argument as it may be repeated in an answer and in the log.
+    fn shown(&self, argument: &str) -> Option<String> {
+        let text = self.arguments.get(argument)?.as_str()?;
+        (text.len() <= MAX_ECHO_BYTES).then(|| self.redactor.scrub(text, &[]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::object;
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    use super::*;
+
+    async fn failed(arguments: Value, work: impl Future<Output = Result<Value, Failure>>) -> Value {
+        let redactor = Redactor::new(SecretString::from("hvs.canary"));
+        let call = Call {
+            tool: "write_secret",
+            arguments: &object(arguments),
+            redactor: &redactor,
+        };
+        let result = call.answer(work).await;
+        assert_eq!(result.is_error, Some(true));
+        assert_eq!(result.structured_content, None);
+        assert_eq!(result.content.len(), 1);
+        serde_json::from_str(&result.content[0].as_text().unwrap().text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_tool_error() {
+        let answer = failed(json!({ "mount": "secret" }), async { panic!("on purpose") }).await;
+        assert_eq!(answer["kind"], "internal");
+        assert_eq!(answer["operation"], "write_secret");
+        assert!(!answer.to_string().contains("on purpose"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_never_ends_is_answered() {
+        let answer = failed(json!({}), futures::future::pending()).await;
+        assert_eq!(answer["kind"], "vault_unavailable");
+    }
+
+    #[tokio::test]
+    async fn the_token_and_the_value_are_removed_from_what_vault_said() {
+        let arguments = json!({ "mount": "secret", "path": "hvs.canary", "value": "s3cr3t" });
+        let refusal = crate::vault::error::Refusal {
+            status: 400,
+            messages: vec!["cannot store s3cr3t for hvs.canary".to_owned()],
+            retry_after: None,
+            capability: crate::vault::error::Capability::Update,
+            path: "secret/data/app".to_owned(),
+        };
+        let error = crate::vault::error::VaultError::Refused(refusal);
+        let answer = failed(arguments, async { Err(error.into()) }).await;
+        assert_eq!(
+            answer["vault_messages"],
+            json!(["cannot store [redacted] for [redacted]"])
+        );
+        assert_eq!(answer["path"], "[redacted]");
+        assert!(!answer.to_string().contains("s3cr3t"));
+    }
+}

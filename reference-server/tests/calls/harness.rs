@@ -1,0 +1,288 @@
+//! A Vault that misbehaves on demand, and a client that speaks MCP to the
+//! server in the same process.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use rmcp::ServiceExt;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::io::{
+    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
+};
+use vault_mcp_reference::{server::VaultServer, vault::client::VaultClient};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+
+/// The token that the server under test is given.
+pub(crate) const TOKEN: &str = "hvs.canary-token";
+
+/// One KV mount, `secret`, that does what Vault 1.21 does, wrong shapes included.
+#[derive(Default)]
+pub(crate) struct KvState {
+    /// 1 or 2.
+    pub(crate) kv_version: u8,
+    /// What is stored, by path below the mount; KV v2 keeps `(version, data)`.
+    pub(crate) secrets: BTreeMap<String, (u64, Value)>,
+    /// Answers that are given, in this order, before any other, to requests with this method.
+    pub(crate) interruptions: Vec<(&'static str, ResponseTemplate)>,
+    /// Writes by others that come between, one after each read.
+    pub(crate) writes_between: usize,
+    /// `METHOD path` of every request.
+    pub(crate) requests: Vec<String>,
+}
+
+/// A handle on the state of a fake Vault.
+#[derive(Clone, Default)]
+pub(crate) struct FakeVault(Arc<Mutex<KvState>>);
+
+impl FakeVault {
+    /// A Vault with an empty KV mount of this version.
+    pub(crate) async fn start(kv_version: u8) -> (MockServer, Self) {
+        let vault = Self::default();
+        vault.with(|state| state.kv_version = kv_version);
+        let server = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(vault.clone())
+            .mount(&server)
+            .await;
+        (server, vault)
+    }
+
+    /// Looks at the state, or changes it.
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut KvState) -> T) -> T {
+        change(&mut self.0.lock().unwrap())
+    }
+
+    /// Stores a secret as if it had been written before.
+    pub(crate) fn store(&self, path: &str, version: u64, data: Value) {
+        self.with(|state| state.secrets.insert(path.to_owned(), (version, data)));
+    }
+
+    /// Replaces the mount by an empty one of another version.
+    pub(crate) fn recreate(&self, kv_version: u8) {
+        self.with(|state| {
+            state.kv_version = kv_version;
+            state.secrets.clear();
+        });
+    }
+
+    /// The requests since the last call.
+    pub(crate) fn take_requests(&self) -> Vec<String> {
+        self.with(|state| std::mem::take(&mut state.requests))
+    }
+}
+
+impl Respond for FakeVault {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        self.with(|state| {
+            let path = request.url.path().trim_start_matches("/v1/").to_owned();
+            let method = request.method.as_str();
+            state.requests.push(format!("{method} {path}"));
+            if let Some(at) = state.interruptions.iter().position(|(on, _)| *on == method) {
+                return state.interruptions.remove(at).1;
+            }
+            state.answer(method, &path, &request.body)
+        })
+    }
+}
+
+impl KvState {
+    fn answer(&mut self, method: &str, path: &str, body: &[u8]) -> ResponseTemplate {
+        if path.starts_with("sys/internal/ui/mounts/") {
+            let options = json!({ "version": self.kv_version.to_string() });
+            return ok(
+                json!({ "path": "secret/", "type": "kv", "options": options }),
+                "",
+            );
+        }
+        let Some(path) = path.strip_prefix("secret/") else {
+            return ResponseTemplate::new(403)
+                .set_body_json(json!({ "errors": ["permission denied"] }));
+        };
+        if self.kv_version == 1 {
+            return self.answer_v1(method, path, body);
+        }
+        match path.strip_prefix("data/") {
+            Some(path) => self.answer_v2(method, path, body),
+            None => not_found(),
+        }
+    }
+
+    fn answer_v1(&mut self, method: &str, path: &str, body: &[u8]) -> ResponseTemplate {
+        match method {
+            "GET" => match self.secrets.get(path) {
+                Some((_, data)) => ok(data.clone(), "kv"),
+                None => not_found(),
+            },
+            "POST" => {
+                let data = serde_json::from_slice(body).unwrap();
+                self.secrets.insert(path.to_owned(), (0, data));
+                ResponseTemplate::new(204)
+            }
+            _ => {
+                self.secrets.remove(path);
+                ResponseTemplate::new(204)
+            }
+        }
+    }
+
+    fn answer_v2(&mut self, method: &str, path: &str, body: &[u8]) -> ResponseTemplate {
+        let stored = self.secrets.get(path).cloned();
+        match (method, stored) {
+            ("GET", None) => not_found(),
+            ("GET", Some((version, data))) => {
+                if self.writes_between > 0 {
+                    self.writes_between -= 1;
+                    self.secrets
+                        .insert(path.to_owned(), (version + 1, data.clone()));
+                }
+                let deleted = data.is_null();
+                let data = json!({ "data": data, "metadata": metadata(version, deleted) });
+                let status = if deleted { 404 } else { 200 };
+                ResponseTemplate::new(status)
+                    .set_body_json(json!({ "data": data, "mount_type": "kv" }))
+            }
+            ("POST", stored) => {
+                let body: Value = serde_json::from_slice(body).unwrap();
+                let version = stored.map_or(0, |(version, _)| version);
+                if body["options"]["cas"] != version {
+                    let message = "check-and-set parameter did not match the current version";
+                    return ResponseTemplate::new(400)
+                        .set_body_json(json!({ "errors": [message] }));
+                }
+                self.secrets
+                    .insert(path.to_owned(), (version + 1, body["data"].clone()));
+                ok(metadata(version + 1, false), "kv")
+            }
+            (_, stored) => {
+                if let Some((version, _)) = stored {
+                    self.secrets.insert(path.to_owned(), (version, Value::Null));
+                }
+                ResponseTemplate::new(204)
+            }
+        }
+    }
+}
+
+fn metadata(version: u64, deleted: bool) -> Value {
+    json!({
+        "version": version,
+        "created_time": "2026-01-01T00:00:00Z",
+        "deletion_time": if deleted { "2026-01-02T00:00:00Z" } else { "" },
+        "destroyed": false,
+        "custom_metadata": null,
+    })
+}
+
+fn ok(data: Value, mount_type: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({ "data": data, "mount_type": mount_type }))
+}
+
+fn not_found() -> ResponseTemplate {
+    ResponseTemplate::new(404).set_body_json(json!({ "errors": [] }))
+}
+
+/// A client that is connected to a server of its own.
+pub(crate) struct Client {
+    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    writer: WriteHalf<DuplexStream>,
+    next_id: u64,
+}
+
+impl Client {
+    /// A client whose server speaks to the Vault at this address.
+    pub(crate) async fn connect(vault_addr: &str) -> Self {
+        let vault = VaultClient::new(
+            vault_addr.parse().unwrap(),
+            SecretString::from(TOKEN),
+            Some("team/a"),
+        )
+        .unwrap();
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        tokio::spawn(async move {
+            VaultServer::new(vault)
+                .serve(theirs)
+                .await
+                .unwrap()
+                .waiting()
+                .await
+                .unwrap()
+        });
+        let (reader, writer) = tokio::io::split(ours);
+        let mut client = Self {
+            lines: BufReader::new(reader).lines(),
+            writer,
+            next_id: 0,
+        };
+        let hello = json!({
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": { "name": "test", "version": "0" },
+        });
+        assert!(
+            client
+                .request("initialize", hello)
+                .await
+                .get("result")
+                .is_some()
+        );
+        client
+            .send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+            .await;
+        client
+    }
+
+    /// Sends a message as it stands.
+    pub(crate) async fn send(&mut self, message: Value) {
+        self.writer
+            .write_all(format!("{message}\n").as_bytes())
+            .await
+            .unwrap();
+    }
+
+    /// Sends a request without waiting for its answer; returns its id.
+    pub(crate) async fn start(&mut self, method: &str, params: Value) -> u64 {
+        self.next_id += 1;
+        self.send(
+            json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params }),
+        )
+        .await;
+        self.next_id
+    }
+
+    /// Sends a request; returns its answer, which must be the next message.
+    pub(crate) async fn request(&mut self, method: &str, params: Value) -> Value {
+        let id = self.start(method, params).await;
+        let answer = self.answer().await;
+        assert_eq!(answer["id"], id);
+        answer
+    }
+
+    /// The next message.
+    pub(crate) async fn answer(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next_line().await.unwrap().unwrap()).unwrap()
+    }
+
+    /// Calls a tool: its result, or the JSON object of its error.
+    pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, Value> {
+        let answer = self
+            .request(
+                "tools/call",
+                json!({ "name": tool, "arguments": arguments }),
+            )
+            .await;
+        let result = &answer["result"];
+        assert_eq!(result["content"].as_array().unwrap().len(), 1, "{answer}");
+        let text: Value =
+            serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
+        if result["isError"] == true {
+            assert_eq!(result.get("structuredContent"), None);
+            Err(text)
+        } else {
+            assert_eq!(result["structuredContent"], text);
+            Ok(text)
+        }
+    }
+}
