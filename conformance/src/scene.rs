@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -279,8 +279,6 @@ impl Scene {
     }
 
     fn disclose(&mut self, data: &Option<SecretData>) {
-        use secrecy::ExposeSecret as _;
-
         let values: Vec<_> = data.iter().flat_map(Map::values).filter_map(Value::as_str).collect();
         for canary in &mut self.canaries {
             canary.known_to_agent |= values.contains(&canary.value.expose_secret());
@@ -304,7 +302,7 @@ impl Scene {
             let why = format!("Vault answered {} to {}: {}", answer.status, request.path, answer.body);
             return Err(Stop::blocked(why));
         }
-        if let (Effect::Written { path, .. } | Effect::Deleted { path }) = &act.effect {
+        if let Effect::Written { path, .. } | Effect::Deleted { path } = &act.effect {
             match self.holds.get(path).cloned() {
                 Some(data) => self.store(path, data).await?,
                 None => {
@@ -389,17 +387,15 @@ impl Scene {
     /// When it does.
     pub fn expect_no_value(&self) -> StepResult {
         let deed = self.last()?;
-        let mut own = deed.act.value().map(str::to_owned);
+        let own = deed.act.value();
         let shown = match &deed.answer {
             Answer::Success(Data::Json(value)) => value.to_string(),
             Answer::Success(Data::Prose(text) | Data::Unusable(text)) | Answer::Error(text) => text.clone(),
             Answer::Nothing(_) => return Ok(()),
         };
         let values = self.values(|canary| {
-            use secrecy::ExposeSecret as _;
-            own.as_deref() != Some(canary.value.expose_secret())
+            own != Some(canary.value.expose_secret())
         });
-        own.take();
         match values.found_in(&shown) {
             None => Ok(()),
             Some(label) => Err(self.failed("no value in the answer", &format!("the {label}"))),

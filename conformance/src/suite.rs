@@ -24,7 +24,7 @@ use crate::{
     target::{
         Target,
         adapter::AdapterError,
-        locate::{LocateError, locate},
+        locate,
         transport::{Revision, TransportKind},
     },
     vault::{
@@ -373,21 +373,19 @@ impl Judged {
 
 impl Prepared {
     async fn find_programs(&mut self, build: bool) -> Result<(), SuiteError> {
-        let mut build = build;
+        let built = locate::build(&self.target, build, &self.progress).await;
+        built.map_err(|error| self.unusable(&error))?;
         for &transport in &self.transports {
             let adapter = &self.target.adapter;
             let command = match transport {
                 TransportKind::Stdio => adapter.stdio.as_ref().map(|launch| &launch.command),
                 TransportKind::Http => adapter.http.as_ref().map(|launch| &launch.command),
             };
-            let Some(command) = command.and_then(|command| command.first()) else {
-                continue;
-            };
-            let located = locate(&self.target, command, build, &self.progress).await;
-            let program = located.map_err(|error: LocateError| self.unusable(&error))?;
-            self.programs.insert(transport, program);
-            // Once is enough: both transports come from one build.
-            build = false;
+            if let Some(command) = command.and_then(|command| command.first()) {
+                let program = locate::locate(&self.target, command);
+                let program = program.map_err(|error| self.unusable(&error))?;
+                self.programs.insert(transport, program);
+            }
         }
         Ok(())
     }

@@ -53,6 +53,5 @@ Feature: What the policy denies is passed on as a denial
 
     Examples:
       | act                                 |
-      | list the mounts                     |
       | read the secret "team/database"     |
       | write to the secret "team/database" |

@@ -45,36 +45,48 @@ fn how_to_build(build: Option<&str>) -> String {
     )
 }
 
-/// The program to start for `command`, built first where that is asked for.
+/// Runs the target's build command, where that is asked for.
 ///
-/// A name without a path is looked for beside the suite's own program, on PATH, and in the
-/// suite's folder of programs. In a checkout of the suite the reference server is always
-/// brought up to date, so that what is judged is what the sources say.
+/// In a checkout of the suite the reference server is always brought up to date, so that
+/// what is judged is what the sources say.
 ///
 /// # Errors
-/// When it is nowhere, or its build fails.
-pub async fn locate(
-    target: &Target,
-    command: &str,
-    build: bool,
-    progress: &Progress,
-) -> Result<PathBuf, LocateError> {
+/// When the build fails.
+pub async fn build(target: &Target, asked: bool, progress: &Progress) -> Result<(), LocateError> {
+    let checkout = checkout();
+    let wanted = asked || target.adapter.build_automatically && checkout.is_some();
+    match &target.adapter.build {
+        Some(line) if wanted && target.program.is_none() => {
+            let bin = bin_folder();
+            let line = template::fill(line, |name| match name {
+                "bin" => bin.as_deref()?.to_str(),
+                _ => None,
+            });
+            run_build(target, &line, checkout.as_deref(), bin.as_deref(), progress).await
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bin_folder() -> Option<PathBuf> {
+    Some(Cache::locate().ok()?.bin_dir())
+}
+
+/// The program to start for `command`.
+///
+/// A name without a path is looked for where a checkout's build puts it, beside the suite's
+/// own program, on PATH, and in the suite's folder of programs.
+///
+/// # Errors
+/// When it is nowhere.
+pub fn locate(target: &Target, command: &str) -> Result<PathBuf, LocateError> {
     if let Some(program) = &target.program {
         return Ok(program.clone());
     }
-    let bin = Cache::locate().ok().map(|cache| cache.bin_dir());
-    let checkout = checkout();
     let mut places = Vec::new();
-    if let Some(line) = &target.adapter.build
-        && (build || target.adapter.build_automatically && checkout.is_some())
-    {
-        let line = template::fill(line, |name| (name == "bin").then(|| bin.as_deref()?.to_str())?);
-        run_build(target, &line, checkout.as_deref(), bin.as_deref(), progress).await?;
-        if target.adapter.build_automatically {
-            places.extend(checkout.as_deref().map(release_folder));
-        }
+    if target.adapter.build_automatically {
+        places.extend(checkout().as_deref().map(release_folder));
     }
-
     let named = Path::new(command);
     if named.components().count() > 1 {
         // A relative path counts from the adapter file, wherever the suite is started.
@@ -89,7 +101,7 @@ pub async fn locate(
     places.extend(std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned())));
     let path = std::env::var_os("PATH").unwrap_or_default();
     places.extend(std::env::split_paths(&path));
-    places.extend(bin);
+    places.extend(bin_folder());
     let file_name = format!("{command}{}", std::env::consts::EXE_SUFFIX);
     places
         .iter()

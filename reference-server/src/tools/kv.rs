@@ -77,7 +77,7 @@ struct SecretList {
 
 #[derive(Serialize, JsonSchema)]
 struct Entry {
-    /// The name, relative to the folder, without a slash.
+    /// The name, relative to the folder; that of a folder ends in a slash, as in Vault.
     name: String,
     /// A name can stand for both, in two entries.
     kind: EntryKind,
@@ -108,17 +108,13 @@ async fn list_secrets(vault: Arc<Vault>, arguments: ListSecrets) -> Result<Secre
     })
 }
 
-fn entry(key: String) -> Entry {
-    match key.strip_suffix('/') {
-        Some(name) => Entry {
-            name: name.to_owned(),
-            kind: EntryKind::Folder,
-        },
-        None => Entry {
-            name: key,
-            kind: EntryKind::Secret,
-        },
-    }
+fn entry(name: String) -> Entry {
+    let kind = if name.ends_with('/') {
+        EntryKind::Folder
+    } else {
+        EntryKind::Secret
+    };
+    Entry { name, kind }
 }
 
 #[derive(Deserialize, JsonSchema)]

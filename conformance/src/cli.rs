@@ -1,0 +1,382 @@
+//! The command line: what can be asked for, and what is done then.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use vault_mcp_conformance::{
+    Suite,
+    cache::Cache,
+    event::{Event, Reporter as _},
+    exit::Exit,
+    mutation::matrix::{self, MatrixError},
+    progress::Progress,
+    report::{
+        console::{Console, ConsoleFormat},
+        json::JsonFile,
+        junit::JunitFile,
+    },
+    suite::SuiteError,
+    target::{
+        Target,
+        transport::{Revision, TransportKind},
+    },
+    vault::{
+        build, image,
+        provider::{self, VaultChoice, VaultOptions},
+    },
+};
+
+/// Judges MCP servers that front HashiCorp Vault, with Vault itself as the witness.
+///
+/// Starts a real Vault, starts the server with a token of least privilege, makes it act
+/// through MCP, and looks into Vault to see what really happened.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  conformant (warnings are allowed)
+    1  a MUST failed
+    2  the command line or the adapter file is wrong
+    3  no Vault, the target does not start, or something was blocked or left behind
+    4  no scenario was selected, or none was applicable
+   70  a fault of the suite itself
+  130  interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge a server
+    Run(RunArgs),
+    /// List the servers that the suite can judge by name
+    Targets,
+    /// Prove that the suite bites: break a conforming server in many ways, and see each caught
+    Mutants(MutantsArgs),
+    /// Get, run or pack the Vault that the suite uses
+    #[command(subcommand)]
+    Vault(VaultCommand),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The server to judge: a name (see `targets`) or the path of an adapter file
+    #[arg(long, default_value = "reference", value_name = "NAME|FILE")]
+    target: String,
+    /// Build the server first, with its adapter's build command
+    #[arg(long)]
+    build: bool,
+    /// The transport to judge
+    #[arg(long, default_value = "all", value_name = "stdio|http|all", value_parser = transports)]
+    transport: Transports,
+    /// The protocol revision to speak
+    #[arg(long, default_value = Revision::NEWEST.name())]
+    revision: Revision,
+    /// Only these profiles
+    #[arg(long, value_delimiter = ',', value_name = "P,...")]
+    profile: Vec<String>,
+    /// Only the scenarios of this requirement, or the one with this key
+    #[arg(long, value_name = "ID")]
+    scenario: Option<String>,
+    #[command(flatten)]
+    vault: VaultArgs,
+    /// The folder for report.json, junit.xml and transcripts
+    #[arg(long, default_value = "target/conformance", value_name = "DIR")]
+    output: PathBuf,
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = ConsoleFormat::Console)]
+    format: ConsoleFormat,
+    /// How many scenarios run side by side [default: two a core, at most 8]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// The seed of all random names and values [default: drawn]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct MutantsArgs {
+    /// The conforming server to break: a name or the path of an adapter file
+    #[arg(long, default_value = "reference", value_name = "NAME|FILE")]
+    target: String,
+    /// The folder for mutants.json
+    #[arg(long, default_value = "target/conformance", value_name = "DIR")]
+    output: PathBuf,
+    #[command(flatten)]
+    vault: VaultArgs,
+}
+
+#[derive(Debug, Args)]
+struct VaultArgs {
+    /// Where the Vault comes from; auto tries them in this order
+    #[arg(long = "vault", value_enum, default_value_t = VaultChoice::Auto)]
+    choice: VaultChoice,
+    /// The container image [default: $VAULT_IMAGE, else hashicorp/vault:1.21]
+    #[arg(long = "vault-image", value_name = "I")]
+    image: Option<String>,
+}
+
+impl From<VaultArgs> for VaultOptions {
+    fn from(args: VaultArgs) -> Self {
+        Self {
+            choice: args.choice,
+            image: args.image,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum VaultCommand {
+    /// Start a dev Vault, print how to reach it, and stop it on Ctrl-C
+    Start(VaultArgs),
+    /// Build the pinned Vault with Go into the suite's cache, unless it is there
+    Build,
+    /// Pack the built Vault as a local container image
+    Image,
+}
+
+/// The transports that `--transport` names; none stands for all that the target offers.
+#[derive(Clone, Debug)]
+struct Transports(Vec<TransportKind>);
+
+fn transports(text: &str) -> Result<Transports, String> {
+    match (text, TransportKind::named(text)) {
+        ("all", _) => Ok(Transports(Vec::new())),
+        (_, Some(kind)) => Ok(Transports(vec![kind])),
+        (_, None) => Err("it is stdio, http or all".to_owned()),
+    }
+}
+
+impl Cli {
+    /// Does what was asked for; errors are told on standard error.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) async fn execute(self) -> anyhow::Result<Exit> {
+        match self.command {
+            Command::Run(args) => run(args).await,
+            Command::Targets => targets(),
+            Command::Mutants(args) => mutants(args).await,
+            Command::Vault(command) => vault(command).await,
+        }
+    }
+}
+
+fn tell(error: &dyn std::fmt::Display) {
+    anstream::eprintln!("error: {error}");
+}
+
+async fn run(args: RunArgs) -> anyhow::Result<Exit> {
+    let target = match Target::find(&args.target) {
+        Ok(target) => target,
+        Err(error) => {
+            tell(&error);
+            return Ok(Exit::Usage);
+        }
+    };
+    remove_transcripts(&args.output);
+    let mut builder = Suite::builder()
+        .target(target)
+        .transports(args.transport.0)
+        .revision(args.revision)
+        .profiles(args.profile)
+        .vault(args.vault.into())
+        .output(&args.output)
+        .build(args.build)
+        .progress(match args.format {
+            ConsoleFormat::Console => Progress::stderr(),
+            ConsoleFormat::Json | ConsoleFormat::Quiet => Progress::silent(),
+        })
+        .interrupt(on_interrupt());
+    if let Some(scenario) = args.scenario {
+        builder = builder.scenario(scenario);
+    }
+    if let Some(jobs) = args.jobs {
+        builder = builder.jobs(jobs);
+    }
+    if let Some(seed) = args.seed {
+        builder = builder.seed(seed);
+    }
+    let (mut json, mut junit) = report_files(&args.output);
+    let ended = builder
+        .reporter(report_files(&args.output).0)
+        .reporter(report_files(&args.output).1)
+        .reporter(Console::new(args.format, &args.output))
+        .run()
+        .await;
+    match ended {
+        Ok(report) => Ok(report.exit()),
+        Err(error) => {
+            tell(&error);
+            if let Some(report) = error.report() {
+                let event = Event::Finished(Box::new(report.clone()));
+                json.on(&event)?;
+                junit.on(&event)?;
+            }
+            Ok(error.exit())
+        }
+    }
+}
+
+fn report_files(output: &Path) -> (JsonFile, JunitFile) {
+    (
+        JsonFile::new(output.join("report.json")),
+        JunitFile::new(output.join("junit.xml")),
+    )
+}
+
+/// Transcripts of an earlier run would be taken for this one's.
+fn remove_transcripts(output: &Path) {
+    let entries = std::fs::read_dir(output.join("transcripts")).into_iter().flatten();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            // What cannot be removed is overwritten or has another name.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Cancelled by Ctrl-C or SIGTERM; a second one ends the program at once.
+fn on_interrupt() -> CancellationToken {
+    let token = CancellationToken::new();
+    let interrupted = token.clone();
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        interrupted.cancel();
+        anstream::eprintln!("interrupted: cleaning up (once more to leave everything as it is)");
+        wait_for_signal().await;
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+    token
+}
+
+async fn wait_for_signal() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
+
+fn targets() -> anyhow::Result<Exit> {
+    let mut out = anstream::stdout().lock();
+    for name in Target::built_in_names() {
+        let adapter = Target::find(&name)?.adapter;
+        let transports: Vec<_> = adapter.transports().iter().map(|kind| kind.name()).collect();
+        let homepage = adapter.homepage.unwrap_or_default();
+        writeln!(out, "{name:<14} {:<34} {:<12} {homepage}", adapter.title, transports.join(" "))?;
+    }
+    Ok(Exit::Conformant)
+}
+
+async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
+    let target = match Target::find(&args.target) {
+        Ok(target) => target,
+        Err(error) => {
+            tell(&error);
+            return Ok(Exit::Usage);
+        }
+    };
+    let interrupt = on_interrupt();
+    let options = args.vault.into();
+    let progress = Progress::stderr();
+    let made = tokio::select! {
+        made = matrix::run(&target, &options, &progress) => made,
+        () = interrupt.cancelled() => return Ok(Exit::Interrupted),
+    };
+    let matrix = match made {
+        Ok(matrix) => matrix,
+        Err(error) => {
+            tell(&error);
+            return Ok(match error {
+                MatrixError::Suite(error) => SuiteError::exit(&error),
+                MatrixError::Vault(_) => Exit::Environment,
+                MatrixError::Mutation(_) => Exit::Internal,
+            });
+        }
+    };
+    std::fs::create_dir_all(&args.output)?;
+    let file = args.output.join("mutants.json");
+    std::fs::write(&file, serde_json::to_string_pretty(&matrix)? + "\n")?;
+    let mut out = anstream::stdout().lock();
+    for row in &matrix.mutations {
+        writeln!(out, "{:<34} {}", row.name, matrix::verdict_of(row))?;
+    }
+    let (variants, mutants): (Vec<_>, Vec<_>) = matrix.mutations.iter().partition(|row| row.variant);
+    let right = |rows: &[&matrix::Row]| rows.iter().filter(|row| row.wrong.is_empty()).count();
+    writeln!(
+        out,
+        "\n{} of {} mutants killed, {} of {} variants pass; {}",
+        right(&mutants),
+        mutants.len(),
+        right(&variants),
+        variants.len(),
+        file.display()
+    )?;
+    Ok(if matrix.holds() { Exit::Conformant } else { Exit::Nonconformant })
+}
+
+async fn vault(command: VaultCommand) -> anyhow::Result<Exit> {
+    let progress = Progress::stderr();
+    let interrupt = on_interrupt();
+    let work = async {
+        match command {
+            VaultCommand::Start(args) => start_vault(args, &progress, &interrupt).await,
+            VaultCommand::Build => {
+                let built = build::get(&Cache::locate()?, &progress).await?;
+                Ok(built.display().to_string())
+            }
+            VaultCommand::Image => Ok(image::pack(&Cache::locate()?, &progress).await?.to_owned()),
+        }
+    };
+    let ended: anyhow::Result<String> = tokio::select! {
+        ended = work => ended,
+        () = async {
+            interrupt.cancelled().await;
+            // Starting ends by itself, in order; building has nothing to put in order.
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        } => return Ok(Exit::Interrupted),
+    };
+    match ended {
+        Ok(line) => {
+            writeln!(anstream::stdout(), "{line}")?;
+            Ok(Exit::Conformant)
+        }
+        Err(error) => {
+            tell(&format_args!("{error:#}"));
+            Ok(Exit::Environment)
+        }
+    }
+}
+
+async fn start_vault(
+    args: VaultArgs,
+    progress: &Progress,
+    interrupt: &CancellationToken,
+) -> anyhow::Result<String> {
+    use secrecy::ExposeSecret as _;
+
+    let vault = provider::start(&args.into(), progress).await?;
+    // Its token opens nothing but this throw-away Vault, and whoever starts it asked for it.
+    anstream::println!(
+        "export VAULT_ADDR={}\nexport VAULT_TOKEN={}",
+        vault.address(),
+        vault.root_token().expose_secret()
+    );
+    interrupt.cancelled().await;
+    vault.stop().await?;
+    Ok("stopped".to_owned())
+}
