@@ -77,9 +77,9 @@ struct RunArgs {
     /// The transport to judge
     #[arg(long, default_value = "all", value_name = "stdio|http|all", value_parser = transports)]
     transport: Transports,
-    /// The protocol revision to speak
-    #[arg(long, default_value = Revision::NEWEST.name())]
-    revision: Revision,
+    /// The protocol revision to speak [default: the newest that the server speaks]
+    #[arg(long, value_name = "R")]
+    revision: Option<Revision>,
     /// Only these profiles
     #[arg(long, value_delimiter = ',', value_name = "P,...")]
     profile: Vec<String>,
@@ -186,7 +186,6 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let mut builder = Suite::builder()
         .target(target)
         .transports(args.transport.0)
-        .revision(args.revision)
         .profiles(args.profile)
         .vault(args.vault.into())
         .output(&args.output)
@@ -196,6 +195,9 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
             ConsoleFormat::Json | ConsoleFormat::Quiet => Progress::silent(),
         })
         .interrupt(on_interrupt());
+    if let Some(revision) = args.revision {
+        builder = builder.revision(revision);
+    }
     if let Some(scenario) = args.scenario {
         builder = builder.scenario(scenario);
     }

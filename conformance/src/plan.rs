@@ -18,10 +18,8 @@ pub struct Selection {
     pub profiles: Vec<String>,
     /// A requirement's id or a scenario's key; none means all.
     pub scenario: Option<String>,
-    /// Transports.
-    pub transports: Vec<TransportKind>,
-    /// The revision.
-    pub revision: Revision,
+    /// Transports, and the revision to speak on each.
+    pub transports: Vec<(TransportKind, Revision)>,
 }
 
 /// One scenario on one transport and revision.
@@ -74,12 +72,12 @@ impl Planned {
 #[must_use]
 pub fn plan(requirements: &[Arc<Requirement>], adapter: &Adapter, selection: &Selection) -> Vec<Planned> {
     let mut plan = Vec::new();
-    for &transport in &selection.transports {
+    for &(transport, revision) in &selection.transports {
         for requirement in requirements {
             if requirement.transport.is_some_and(|only| only != transport) {
                 continue;
             }
-            let planned = Planned::new(requirement, transport, selection.revision, adapter);
+            let planned = Planned::new(requirement, transport, revision, adapter);
             if planned.is_ambient() || selected(&planned, selection) {
                 plan.push(planned);
             }

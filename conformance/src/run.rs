@@ -26,7 +26,7 @@ use crate::{
     scene::Scene,
     slot::Slots,
     target::Target,
-    vault::oracle::Oracle,
+    vault::{audit::AuditLog, oracle::Oracle},
     verdict::{Level, Stop, Verdict},
     watch::{Evidence, Watch},
     world::World,
@@ -39,10 +39,12 @@ const KEY_TAG: &str = "key:";
 pub struct Run {
     /// The privileged view of Vault.
     pub oracle: Arc<Oracle>,
+    /// What Vault says it was asked.
+    pub audit: AuditLog,
     /// The server under test.
     pub target: Arc<Target>,
     /// What scenarios are run on.
-    pub slots: Slots,
+    pub slots: Arc<Slots>,
     /// The seed of all random names and values.
     pub seed: u64,
     /// How many scenarios run side by side.
@@ -77,8 +79,9 @@ impl Run {
     #[expect(clippy::too_many_arguments, reason = "each is a part of a run, named where it is given")]
     pub fn new(
         oracle: Arc<Oracle>,
+        audit: AuditLog,
         target: Arc<Target>,
-        slots: Slots,
+        slots: Arc<Slots>,
         seed: u64,
         jobs: usize,
         output: Option<PathBuf>,
@@ -88,6 +91,7 @@ impl Run {
         let planned = plan.iter().map(|planned| (planned.key.clone(), Arc::clone(planned)));
         Self {
             oracle,
+            audit,
             target,
             slots,
             seed,
@@ -121,6 +125,12 @@ impl Run {
                 .iter()
                 .filter(|planned| planned.not_applicable.is_none() && planned.is_ambient() == ambient)
                 .collect();
+            if ambient {
+                match self.audit.settle().await {
+                    Ok(()) => self.watch.examine_audit(&self.audit),
+                    Err(error) => lock(&self.troubles).push(error.to_string()),
+                }
+            }
             if !wave.is_empty() {
                 self.execute_wave(&wave).await;
             }
@@ -186,12 +196,17 @@ impl Run {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));
         }
         let exchanges = scene.slot.tap.exchanges();
-        let transcript = scene.slot.instance.connection.transcript();
-        let lines = transcript.lines();
-        let ended = scene.slot.instance.ended().map(|status| status.to_string());
+        let lines = scene.slot.instance.connection.transcript().lines();
+        let ended = match scene.unanswered {
+            true => scene.slot.instance.ends().await,
+            false => scene.slot.instance.ended(),
+        };
+        let ended = ended.map(|status| status.to_string());
         let transcript = scene.slot.instance.connection.transcript();
         let evidence = Evidence {
             scenario: &planned.key,
+            prefix: &scene.prefix,
+            accessor: &scene.slot.token.accessor,
             lines: &lines,
             tokens: &scene.tokens(),
             unasked: &scene.unasked_values(),
@@ -220,7 +235,11 @@ impl Run {
             }
         }
         lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
-        self.slots.give_back(scene.slot);
+        if !scene.unanswered {
+            self.slots.give_back(scene.slot);
+        } else if let Err(error) = scene.slot.instance.stop().await {
+            lock(&self.troubles).push(error);
+        }
     }
 
     /// Turns what is known of an ended scenario into its result, and tells of it.

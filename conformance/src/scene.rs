@@ -64,6 +64,8 @@ pub struct Scene {
     canaries: Vec<Canary>,
     acts: HashMap<String, Act>,
     last: Option<Deed>,
+    /// Whether a call had no answer: one may still come, into the next scenario.
+    pub unanswered: bool,
 }
 
 /// What the agent did last, and what came of it.
@@ -106,6 +108,7 @@ impl Scene {
             canaries: Vec::new(),
             acts: HashMap::new(),
             last: None,
+            unanswered: false,
         };
         scene.allow_all().await?;
         Ok(scene)
@@ -269,6 +272,7 @@ impl Scene {
             &act.parameters,
         )
         .await?;
+        self.unanswered |= matches!(answer, Answer::Nothing(_));
         self.last = Some(Deed {
             act,
             answer,

@@ -46,7 +46,7 @@ pub struct Slots {
     oracle: Arc<Oracle>,
     target: Arc<Target>,
     programs: HashMap<TransportKind, PathBuf>,
-    revision: Revision,
+    revision: Option<Revision>,
     vault_address: String,
     sabotage: Option<Sabotage>,
     label: String,
@@ -61,7 +61,7 @@ impl Slots {
         vault_address: String,
         target: Arc<Target>,
         programs: HashMap<TransportKind, PathBuf>,
-        revision: Revision,
+        revision: Option<Revision>,
         sabotage: Option<Sabotage>,
         label: String,
     ) -> Self {
@@ -113,12 +113,13 @@ impl Slots {
         let sabotage = self
             .sabotage
             .as_ref()
-            .map(|sabotage| Arc::new(sabotage.for_token(&self.target.adapter, &token.secret)));
+            .map(|sabotage| Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token())));
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
         let tap = Tap::start(&self.vault_address, vault_filter).await?;
         let surroundings = Surroundings {
             vault_addr: tap.address().to_owned(),
             token: token.secret.clone(),
+            started_by: self.sabotage.as_ref().map(Sabotage::started_by).unwrap_or_default(),
             filter: sabotage.map(|s| s as Arc<dyn AnswerFilter>),
         };
         let program = self
@@ -146,7 +147,6 @@ impl Slots {
     /// Takes a slot back for the next scenario; one whose target has ended is not reused.
     pub fn give_back(&self, mut slot: Slot) {
         if slot.instance.ended().is_none() {
-            slot.tap.forget();
             self.free().push(slot);
         }
     }

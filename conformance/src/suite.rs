@@ -13,12 +13,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     event::{Event, Reporter},
     exit::Exit,
-    mcp::connection::ServerInfo,
     mutation::sabotage::Sabotage,
     plan::{Planned, Selection, plan},
     progress::Progress,
     report::{ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo, Summary, TargetInfo, VaultInfo},
-    requirement::{self, FeatureError},
+    requirement::{self, FeatureError, Requirement},
     run::{Run, result_of},
     slot::Slots,
     target::{
@@ -107,7 +106,7 @@ pub struct Builder {
     profiles: Vec<String>,
     scenario: Option<String>,
     transports: Vec<TransportKind>,
-    revision: Revision,
+    revision: Option<Revision>,
     vault: VaultOptions,
     seed: Option<u64>,
     jobs: Option<usize>,
@@ -126,7 +125,7 @@ impl Default for Builder {
             profiles: Vec::new(),
             scenario: None,
             transports: Vec::new(),
-            revision: Revision::NEWEST,
+            revision: None,
             vault: VaultOptions::default(),
             seed: None,
             jobs: None,
@@ -169,10 +168,10 @@ impl Builder {
         self
     }
 
-    /// The protocol revision.
+    /// The protocol revision; the newest that the target speaks unless given.
     #[must_use]
     pub fn revision(mut self, revision: Revision) -> Self {
-        self.revision = revision;
+        self.revision = Some(revision);
         self
     }
 
@@ -292,14 +291,13 @@ impl Builder {
         let selection = Selection {
             profiles: self.profiles,
             scenario: self.scenario,
-            transports: transports.clone(),
-            revision: self.revision,
+            // Which revision the target speaks shows when it is started.
+            transports: transports
+                .iter()
+                .map(|kind| (*kind, self.revision.unwrap_or(Revision::NEWEST)))
+                .collect(),
         };
-        let plan: Vec<_> = plan(&requirements, &target.adapter, &selection)
-            .into_iter()
-            .map(Arc::new)
-            .collect();
-        if plan.is_empty() {
+        if plan(&requirements, &target.adapter, &selection).is_empty() {
             let wanted = selection.scenario.as_deref().unwrap_or("that choice");
             let why = format!(
                 "no scenario matches {wanted}; what is ambient is judged along with any other scenario"
@@ -310,7 +308,8 @@ impl Builder {
             target: Arc::new(target),
             transports,
             revision: self.revision,
-            plan,
+            requirements,
+            selection,
             programs: HashMap::new(),
             vault: self.vault,
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
@@ -337,8 +336,9 @@ fn default_jobs() -> usize {
 pub(crate) struct Prepared {
     target: Arc<Target>,
     transports: Vec<TransportKind>,
-    revision: Revision,
-    plan: Vec<Arc<Planned>>,
+    revision: Option<Revision>,
+    requirements: Vec<Arc<Requirement>>,
+    selection: Selection,
     programs: HashMap<TransportKind, PathBuf>,
     pub(crate) vault: VaultOptions,
     seed: u64,
@@ -402,7 +402,7 @@ impl Prepared {
         let oracle = Oracle::new(vault.address(), vault.root_token())
             .map(Arc::new)
             .map_err(|error| self.unusable(&error))?;
-        let slots = Slots::new(
+        let slots = Arc::new(Slots::new(
             Arc::clone(&oracle),
             vault.address().to_owned(),
             Arc::clone(&self.target),
@@ -410,34 +410,44 @@ impl Prepared {
             self.revision,
             self.sabotage.clone(),
             format!("conformance-{:x}", self.seed),
-        );
-        let reporters = std::mem::take(&mut *lock(&self.reporters));
+        ));
+        let begun = self.interrupt.run_until_cancelled(self.begin(&slots)).await;
+        let learnt = match begun {
+            Some(Ok(learnt)) => learnt,
+            failed => {
+                // What is left of a run that never began is less than why it did not.
+                slots.close().await;
+                oracle.clean_up().await;
+                return Err(match failed {
+                    Some(Err(problem)) => self.unusable(&problem),
+                    _ => self.interrupted(),
+                });
+            }
+        };
+        let plan = self.plan(&learnt.revisions);
         let run = Arc::new(Run::new(
             Arc::clone(&oracle),
+            vault.audit().clone(),
             Arc::clone(&self.target),
-            slots,
+            Arc::clone(&slots),
             self.seed,
             self.jobs,
             self.output.clone(),
-            reporters,
-            &self.plan,
+            std::mem::take(&mut *lock(&self.reporters)),
+            &plan,
         ));
-        let learnt = Mutex::new(Learnt::default());
-        let (ended, interrupted) = tokio::select! {
-            ended = self.judge(&run, &vault_info, &learnt) => (ended, false),
-            () = self.interrupt.cancelled() => (Ok(()), true),
-        };
-        let mut troubles = run.slots.close().await;
+        run.tell(&Event::Started {
+            headline: self.headline(&vault_info, &learnt),
+            scenarios: plan.len(),
+        });
+        let executed = self.interrupt.run_until_cancelled(run.execute(&plan)).await;
+        let mut troubles = slots.close().await;
         troubles.extend(oracle.clean_up().await);
-        if let Err(problem) = ended {
-            return Err(self.unusable(&problem));
-        }
         troubles.append(&mut lock(&run.troubles));
         let scenarios = std::mem::take(&mut *lock(&run.results));
-        let learnt = std::mem::take(&mut *lock(&learnt));
         let mut report = self.report(scenarios, vault_info, learnt);
         report.cleanup_errors = troubles;
-        report.interrupted = interrupted;
+        report.interrupted = executed.is_none();
         Ok(Judged {
             report,
             reporters: std::mem::take(&mut *lock(&run.reporters)),
@@ -445,45 +455,48 @@ impl Prepared {
     }
 
     /// Starts the target once on each transport, so that one that cannot be used is told at
-    /// once, then runs the plan.
-    async fn judge(
-        &self,
-        run: &Arc<Run>,
-        vault: &VaultInfo,
-        learnt: &Mutex<Learnt>,
-    ) -> Result<(), String> {
-        let step = self.progress.step(format!("starting {}", self.target.adapter.title));
-        let leases = self.transports.iter().map(|&transport| run.slots.lease(transport));
-        let slots = futures::future::try_join_all(leases).await?;
-        let server = slots.first().map(|slot| slot.instance.server.clone()).unwrap_or_default();
-        let mut unmapped: Vec<_> = slots.iter().flat_map(|slot| slot.instance.tool_names.clone()).collect();
-        unmapped.sort();
-        unmapped.dedup();
-        unmapped.retain(|tool| self.target.adapter.operations.values().all(|m| m.tool != *tool));
-        for slot in slots {
-            run.slots.give_back(slot);
+    /// once, and learns what it says of itself.
+    async fn begin(&self, slots: &Slots) -> Result<Learnt, String> {
+        let _step = self.progress.step(format!("starting {}", self.target.adapter.title));
+        let leases = self.transports.iter().map(|&transport| slots.lease(transport));
+        let mut learnt = Learnt::default();
+        for slot in futures::future::try_join_all(leases).await? {
+            let server = &slot.instance.server;
+            learnt.revisions.push((slot.transport, server.revision));
+            learnt.name.clone_from(&server.name);
+            learnt.version.clone_from(&server.version);
+            learnt.unmapped_tools.extend(slot.instance.tool_names.clone());
+            slots.give_back(slot);
         }
-        drop(step);
-        let version = server.version.clone().unwrap_or_default();
-        *lock(learnt) = Learnt {
-            server,
-            unmapped_tools: unmapped,
+        let tools = &mut learnt.unmapped_tools;
+        tools.sort();
+        tools.dedup();
+        tools.retain(|tool| self.target.adapter.operations.values().all(|m| m.tool != *tool));
+        Ok(learnt)
+    }
+
+    fn plan(&self, revisions: &[(TransportKind, Revision)]) -> Vec<Arc<Planned>> {
+        let selection = Selection {
+            transports: revisions.to_vec(),
+            ..self.selection.clone()
         };
+        let plan = plan(&self.requirements, &self.target.adapter, &selection);
+        plan.into_iter().map(Arc::new).collect()
+    }
+
+    fn headline(&self, vault: &VaultInfo, learnt: &Learnt) -> String {
         let transports: Vec<_> = self.transports.iter().map(|kind| kind.name()).collect();
-        run.tell(&Event::Started {
-            headline: format!(
-                "{} {} ({})   target {} {version}   {}   seed {}",
-                vault.product,
-                vault.version,
-                vault.provider,
-                self.target.adapter.name,
-                transports.join(" + "),
-                self.seed
-            ),
-            scenarios: self.plan.len(),
-        });
-        run.execute(&self.plan).await;
-        Ok(())
+        let (target, version) = (&self.target.adapter.name, learnt.version.as_deref());
+        let target = [Some(target.as_str()), version].into_iter().flatten().collect::<Vec<_>>();
+        format!(
+            "{} {} ({})   target {}   {}   seed {}",
+            vault.product,
+            vault.version,
+            vault.provider,
+            target.join(" "),
+            transports.join(" + "),
+            self.seed
+        )
     }
 
     fn report(
@@ -493,12 +506,12 @@ impl Prepared {
         learnt: Learnt,
     ) -> Report {
         scenarios.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut profiles: Vec<&str> = Vec::new();
-        for planned in &self.plan {
-            if !profiles.contains(&planned.requirement.profile.as_str()) {
-                profiles.push(&planned.requirement.profile);
-            }
-        }
+        let mut profiles: Vec<_> = scenarios.iter().map(|s| s.profile.clone()).collect();
+        profiles.sort();
+        profiles.dedup();
+        let mut revisions: Vec<_> = learnt.revisions.iter().map(|(_, r)| r.to_string()).collect();
+        revisions.sort();
+        revisions.dedup();
         let adapter = &self.target.adapter;
         let program = self.programs.values().next();
         Report {
@@ -510,11 +523,11 @@ impl Prepared {
             target: TargetInfo {
                 name: adapter.name.clone(),
                 title: adapter.title.clone(),
-                server_name: learnt.server.name,
-                server_version: learnt.server.version,
+                server_name: learnt.name,
+                server_version: learnt.version,
                 program: program.map(|program| program.display().to_string()),
                 transports: self.transports.iter().map(ToString::to_string).collect(),
-                revisions: vec![self.revision.to_string()],
+                revisions,
                 adapter_sha256: self.target.adapter_sha256.clone(),
             },
             vault,
@@ -537,7 +550,8 @@ impl Prepared {
         let blocked = |planned: &Arc<Planned>| {
             result_of(planned, Verdict::Blocked, Some(problem.clone()), None, 0, 0)
         };
-        let scenarios = self.plan.iter().map(blocked).collect();
+        let plan = self.plan(&self.selection.transports);
+        let scenarios = plan.iter().map(blocked).collect();
         let report = self.report(scenarios, VaultInfo::default(), Learnt::default());
         SuiteError::Environment {
             problem,
@@ -557,7 +571,9 @@ impl Prepared {
 /// What was learnt of a target when it was started.
 #[derive(Debug, Default)]
 struct Learnt {
-    server: ServerInfo,
+    name: Option<String>,
+    version: Option<String>,
+    revisions: Vec<(TransportKind, Revision)>,
     unmapped_tools: Vec<String>,
 }
 

@@ -12,6 +12,7 @@ use crate::{
     },
     redact::Secrets,
     target::transport::TransportKind,
+    vault::{audit::AuditLog, oracle::CORRELATION_ID},
 };
 
 /// What every scenario is watched for.
@@ -27,6 +28,8 @@ pub enum Concern {
     Noise,
     /// The target's process has ended.
     Ended,
+    /// A request to Vault was made with another token than the target's own.
+    ForeignToken,
 }
 
 /// Something that was seen.
@@ -47,6 +50,16 @@ pub struct Watched {
     pub scenarios: usize,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// Whose the scenarios' names in Vault are.
+    owners: Vec<Owner>,
+}
+
+/// Whoever asks Vault about a name with this prefix must do so with the token of this accessor.
+#[derive(Clone, Debug)]
+struct Owner {
+    scenario: String,
+    prefix: String,
+    accessor: String,
 }
 
 /// The watch over a whole run.
@@ -60,6 +73,10 @@ pub struct Watch {
 pub struct Evidence<'a> {
     /// Its key.
     pub scenario: &'a str,
+    /// What its names in Vault begin with.
+    pub prefix: &'a str,
+    /// The accessor of the target's token.
+    pub accessor: &'a str,
     /// All lines of its transcript.
     pub lines: &'a [Line],
     /// The target's token and the suite's own.
@@ -83,7 +100,34 @@ impl Watch {
         let watched = transports.entry(transport).or_default();
         watched.scenarios += 1;
         watched.findings.extend(findings);
+        watched.owners.push(Owner {
+            scenario: evidence.scenario.to_owned(),
+            prefix: evidence.prefix.to_owned(),
+            accessor: evidence.accessor.to_owned(),
+        });
         found
+    }
+
+    /// Looks through Vault's audit log for requests about a scenario's names that neither the
+    /// suite made nor the target with its own token.
+    pub fn examine_audit(&self, audit: &AuditLog) {
+        let foreign = audit.entries(|entry| entry.correlation_id.as_deref() != Some(CORRELATION_ID));
+        let mut transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        for watched in transports.values_mut() {
+            for owner in &watched.owners {
+                let other = foreign.iter().find(|entry| {
+                    let accessor = entry.accessor.as_ref();
+                    entry.path.contains(&owner.prefix) && accessor.is_some_and(|a| *a != owner.accessor)
+                });
+                if let Some(entry) = other {
+                    watched.findings.push(Finding {
+                        concern: Concern::ForeignToken,
+                        scenario: owner.scenario.clone(),
+                        what: format!("{} {} with another token", entry.operation, entry.path),
+                    });
+                }
+            }
+        }
     }
 
     /// What was seen on a transport.

@@ -6,6 +6,10 @@ Feature: What holds whatever the agent does
   Scenario: the server's Vault token is in nothing that the server says
     Then no output, error or log of the server carried its Vault token
 
+  @ambient.own-token @must @source:SEC @source:BLOG
+  Scenario: the server acts with no other token than its own
+    Then Vault's audit log shows no request of the server with another token than its own
+
   @ambient.values-unseen @must @source:SEC @source:TUT
   Scenario: a secret's value is shown only to the agent that asked for it
     Then no output, error or log of the server carried a value that nobody had asked for

@@ -48,9 +48,11 @@ pub enum NoReply {
     Unanswered(String),
 }
 
-/// What the target says of itself in its answer to `initialize`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the target says in its answer to `initialize`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
+    /// The revision that was agreed on.
+    pub revision: Revision,
     /// `serverInfo.name`
     pub name: Option<String>,
     /// `serverInfo.version`
@@ -236,13 +238,15 @@ impl Connection {
         &self.inbox.transcript
     }
 
-    /// Begins an MCP session of the `initialize` era.
+    /// Begins an MCP session of the `initialize` era, in the revision that is wanted, or else
+    /// in the newest that both sides speak.
     ///
     /// # Errors
     /// When the target gives no usable answer; the text says what came instead.
-    pub async fn initialize(&self, revision: Revision) -> Result<ServerInfo, String> {
+    pub async fn initialize(&self, wanted: Option<Revision>) -> Result<ServerInfo, String> {
+        let asked = wanted.unwrap_or(Revision::NEWEST);
         let params = json!({
-            "protocolVersion": revision.name(),
+            "protocolVersion": asked.name(),
             "capabilities": {},
             "clientInfo": { "name": "vault-mcp-conformance", "version": env!("CARGO_PKG_VERSION") },
         });
@@ -253,18 +257,17 @@ impl Connection {
             }
             Err(why) => return Err(format!("initialize was not answered: {why}")),
         };
-        let agreed = result["protocolVersion"].as_str().unwrap_or_default();
-        if agreed != revision.name() {
-            return Err(format!(
-                "the target does not speak revision {revision}, it offers {agreed:?}"
-            ));
-        }
+        let offered = result["protocolVersion"].as_str().unwrap_or_default();
+        let revision = Revision::named(offered)
+            .filter(|offered| wanted.is_none_or(|wanted| wanted == *offered))
+            .ok_or_else(|| format!("it was asked for revision {asked} and offers {offered:?}"))?;
         if let Wire::Http(wire) = &*self.wire {
             wire.use_revision(revision);
         }
         self.notify("notifications/initialized", json!({})).await;
         let told = |field: &str| Some(result["serverInfo"][field].as_str()?.to_owned());
         Ok(ServerInfo {
+            revision,
             name: told("name"),
             version: told("version"),
         })

@@ -98,6 +98,9 @@ pub struct RequestRule {
     /// Takes one key out of a secret that has several.
     #[serde(default)]
     pub drop_key: bool,
+    /// Is made with Vault's root token instead of the target's own.
+    #[serde(default)]
+    pub as_root: bool,
     /// Is answered so in Vault's place.
     pub answer: Option<CannedAnswer>,
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -28,9 +28,15 @@ impl Sabotage {
         Self(Arc::new(mutation))
     }
 
-    /// The saboteur of one slot, whose target has this token.
+    /// What is put before the target's command.
     #[must_use]
-    pub fn for_token(&self, adapter: &Adapter, token: &SecretString) -> Saboteur {
+    pub fn started_by(&self) -> Vec<String> {
+        self.0.started_by.clone()
+    }
+
+    /// The saboteur of one slot, whose target has this token; `root` is Vault's root token.
+    #[must_use]
+    pub fn for_slot(&self, adapter: &Adapter, token: &SecretString, root: &SecretString) -> Saboteur {
         let tools = self.0.answer.iter().map(|rule| {
             let mapping = rule.operation.and_then(|operation| adapter.operations.get(&operation));
             mapping.map(|mapping| mapping.tool.clone())
@@ -39,6 +45,7 @@ impl Sabotage {
             tools: tools.collect(),
             mutation: Arc::clone(&self.0),
             token: token.clone(),
+            root: root.clone(),
             last_value: Mutex::default(),
             first_answers: Mutex::default(),
         }
@@ -51,6 +58,7 @@ pub struct Saboteur {
     /// For each answer rule the tool that it is about.
     tools: Vec<Option<String>>,
     token: SecretString,
+    root: SecretString,
     last_value: Mutex<String>,
     first_answers: Mutex<HashMap<String, Response<Bytes>>>,
 }
@@ -132,6 +140,11 @@ impl VaultFilter for Saboteur {
             if matches(&rule.method, request.method()) && rule.path.is_match(&path) {
                 if let Some(answer) = &rule.answer {
                     return Some(canned(answer));
+                }
+                if rule.as_root
+                    && let Ok(root) = HeaderValue::from_str(self.root.expose_secret())
+                {
+                    request.headers_mut().insert("x-vault-token", root);
                 }
                 alter_request(rule, request, path);
             }
@@ -243,7 +256,7 @@ fn edit_json(body: &mut Bytes, edit: impl FnOnce(&mut Value)) {
 fn canned(answer: &CannedAnswer) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(answer.body.clone()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let json = header::HeaderValue::from_static("application/json");
+    let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
 }

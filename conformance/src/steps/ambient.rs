@@ -30,3 +30,8 @@ fn stdout_clean(world: &mut World) -> StepResult {
 fn alive(world: &mut World) -> StepResult {
     world.expect_unseen(Concern::Ended, "a server that outlives every scenario")
 }
+
+#[then("Vault's audit log shows no request of the server with another token than its own")]
+fn own_token(world: &mut World) -> StepResult {
+    world.expect_unseen(Concern::ForeignToken, "requests to Vault with the server's own token alone")
+}

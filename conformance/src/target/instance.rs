@@ -45,6 +45,8 @@ pub struct Surroundings {
     pub vault_addr: String,
     /// The token that it is to use.
     pub token: SecretString,
+    /// What is put before its command.
+    pub started_by: Vec<String>,
     /// What changes its answers on their way to the suite, if anything does.
     pub filter: Option<Arc<dyn AnswerFilter>>,
 }
@@ -103,7 +105,7 @@ impl Instance {
         adapter: &Adapter,
         program: PathBuf,
         transport: TransportKind,
-        revision: Revision,
+        revision: Option<Revision>,
         surroundings: &Surroundings,
     ) -> Result<Self, StartError> {
         let transcript = Arc::new(Transcript::default());
@@ -134,6 +136,13 @@ impl Instance {
     /// How the process ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().ok().flatten()
+    }
+
+    /// How the process ended, if it does within a moment: a closed connection is seen before
+    /// the end of the process behind it.
+    pub async fn ends(&mut self) -> Option<ExitStatus> {
+        let ended = timeout(GRACE, self.process.wait()).await;
+        ended.ok()?.ok()
     }
 
     /// Ends the process: asks, waits a little, then kills.
@@ -261,7 +270,15 @@ impl Starting<'_> {
             .chain(arguments.iter().cloned())
             .collect::<Vec<_>>()
             .join(" ");
-        Command::new(&self.program)
+        let mut start = match self.surroundings.started_by.split_first() {
+            Some((starter, arguments)) => {
+                let mut start = Command::new(starter);
+                start.args(arguments).arg(&self.program);
+                start
+            }
+            None => Command::new(&self.program),
+        };
+        start
             .args(arguments.iter().map(|argument| self.fill(argument, port)))
             .env_clear()
             .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
@@ -315,7 +332,7 @@ impl Starting<'_> {
         &self,
         mut process: Child,
         connection: Connection,
-        revision: Revision,
+        revision: Option<Revision>,
     ) -> Result<Instance, String> {
         let greeting = async {
             let server = connection.initialize(revision).await?;

@@ -45,6 +45,9 @@ impl fmt::Display for TransportKind {
 /// A revision of the protocol, of the era that begins with `initialize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
 pub enum Revision {
+    /// 2025-06-18
+    #[value(name = "2025-06-18")]
+    R2025_06_18,
     /// 2025-11-25
     #[value(name = "2025-11-25")]
     R2025_11_25,
@@ -54,10 +57,19 @@ impl Revision {
     /// The newest revision that the suite speaks.
     pub const NEWEST: Self = Self::R2025_11_25;
 
+    /// The revision of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::R2025_06_18, Self::R2025_11_25]
+            .into_iter()
+            .find(|revision| revision.name() == name)
+    }
+
     /// The date that names it on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::R2025_06_18 => "2025-06-18",
             Self::R2025_11_25 => "2025-11-25",
         }
     }

@@ -1,0 +1,34 @@
+#!/bin/sh
+# A small MCP server over stdio, which refuses every call. Its argument says what it does wrong:
+# `noise`, `leak`, `die`, or nothing at all. It leaves its process id and token in $NOTES.
+: > "$NOTES/$$.pid"
+echo "$VAULT_TOKEN" >> "$NOTES/tokens"
+
+answer() {
+    printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"
+}
+
+refuse() {
+    answer '{"isError":true,"content":[{"type":"text","text":"'"$1"'"}]}'
+}
+
+while read -r line; do
+    id=${line#*'"id":'}
+    id=${id%%[!0-9]*}
+    case $line in
+    *'"method":"initialize"'*)
+        answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"fake","version":"1.2.3"}}'
+        ;;
+    *'"method":"tools/list"'*)
+        answer '{"tools":[{"name":"read_secret","inputSchema":{"type":"object"}},{"name":"spare","inputSchema":{"type":"object"}}]}'
+        ;;
+    *'"method":"tools/call"'*)
+        case $1 in
+        noise) echo 'looking for the secret' ;;
+        leak) refuse "permission denied for $VAULT_TOKEN" && continue ;;
+        die) exit 7 ;;
+        esac
+        refuse 'permission denied'
+        ;;
+    esac
+done
