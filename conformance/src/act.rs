@@ -76,21 +76,41 @@ impl Act {
         let parts = QUOTED.captures(text).ok_or_else(unknown)?;
         let name = parts.get(2).map_or("", |name| name.as_str());
         match &parts[1] {
-            "list the mounts" => Ok(Self::on_mounts(Operation::MountsList, None, Effect::MountsListed)),
+            "list the mounts" => Ok(Self::on_mounts(
+                Operation::MountsList,
+                None,
+                Effect::MountsListed,
+            )),
             "enable PKI at" => {
                 let mount = scene.path_of(name);
-                let effect = Effect::Mounted { mount: mount.clone(), kind: "pki" };
+                let effect = Effect::Mounted {
+                    mount: mount.clone(),
+                    kind: "pki",
+                };
                 Ok(Self::on_mounts(Operation::PkiEnable, Some(mount), effect))
             }
             "create a KV mount" => {
                 let mount = scene.path_of(name);
-                let effect = Effect::Mounted { mount: mount.clone(), kind: "kv" };
-                Ok(Self::on_mounts(Operation::MountsCreate, Some(mount), effect))
+                let effect = Effect::Mounted {
+                    mount: mount.clone(),
+                    kind: "kv",
+                };
+                Ok(Self::on_mounts(
+                    Operation::MountsCreate,
+                    Some(mount),
+                    effect,
+                ))
             }
             "delete the mount" => {
                 let mount = scene.path_of(name);
-                let effect = Effect::Unmounted { mount: mount.clone() };
-                Ok(Self::on_mounts(Operation::MountsDelete, Some(mount), effect))
+                let effect = Effect::Unmounted {
+                    mount: mount.clone(),
+                };
+                Ok(Self::on_mounts(
+                    Operation::MountsDelete,
+                    Some(mount),
+                    effect,
+                ))
             }
             "read the secret" => Self::read(scene, name),
             "list the folder" => Self::list(scene, name),
@@ -111,14 +131,27 @@ impl Act {
         if operation == Operation::MountsCreate {
             parameters.insert("version".to_owned(), json!(2));
         }
-        Self { operation, parameters, effect }
+        Self {
+            operation,
+            parameters,
+            effect,
+        }
     }
 
-    fn on_secret(scene: &Scene, operation: Operation, path: &str, effect: Effect) -> StepResult<Self> {
+    fn on_secret(
+        scene: &Scene,
+        operation: Operation,
+        path: &str,
+        effect: Effect,
+    ) -> StepResult<Self> {
         let mut parameters = Parameters::new();
         parameters.insert("mount".to_owned(), json!(scene.kv()?.path));
         parameters.insert("path".to_owned(), json!(path));
-        Ok(Self { operation, parameters, effect })
+        Ok(Self {
+            operation,
+            parameters,
+            effect,
+        })
     }
 
     fn and(mut self, name: &str, value: Value) -> Self {
@@ -148,7 +181,9 @@ impl Act {
     /// # Errors
     /// When the scene has no KV mount.
     pub fn list(scene: &Scene, folder: &str) -> StepResult<Self> {
-        let effect = Effect::Listed { folder: folder.to_owned() };
+        let effect = Effect::Listed {
+            folder: folder.to_owned(),
+        };
         Self::on_secret(scene, Operation::KvList, folder, effect)
     }
 
@@ -157,7 +192,9 @@ impl Act {
     /// # Errors
     /// When the scene has no KV mount.
     pub fn delete(scene: &Scene, path: &str) -> StepResult<Self> {
-        let effect = Effect::Deleted { path: path.to_owned() };
+        let effect = Effect::Deleted {
+            path: path.to_owned(),
+        };
         Self::on_secret(scene, Operation::KvDelete, path, effect)
     }
 

@@ -237,9 +237,14 @@ fn report_files(output: &Path) -> (JsonFile, JunitFile) {
 
 /// Transcripts of an earlier run would be taken for this one's.
 fn remove_transcripts(output: &Path) {
-    let entries = std::fs::read_dir(output.join("transcripts")).into_iter().flatten();
+    let entries = std::fs::read_dir(output.join("transcripts"))
+        .into_iter()
+        .flatten();
     for path in entries.flatten().map(|entry| entry.path()) {
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
             // What cannot be removed is overwritten or has another name.
             let _ = std::fs::remove_file(path);
         }
@@ -277,9 +282,18 @@ fn targets() -> anyhow::Result<Exit> {
     let mut out = anstream::stdout().lock();
     for name in Target::built_in_names() {
         let adapter = Target::find(&name)?.adapter;
-        let transports: Vec<_> = adapter.transports().iter().map(|kind| kind.name()).collect();
+        let transports: Vec<_> = adapter
+            .transports()
+            .iter()
+            .map(|kind| kind.name())
+            .collect();
         let homepage = adapter.homepage.unwrap_or_default();
-        writeln!(out, "{name:<14} {:<34} {:<12} {homepage}", adapter.title, transports.join(" "))?;
+        writeln!(
+            out,
+            "{name:<14} {:<34} {:<12} {homepage}",
+            adapter.title,
+            transports.join(" ")
+        )?;
     }
     Ok(Exit::Conformant)
 }
@@ -317,7 +331,8 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     for row in &matrix.mutations {
         writeln!(out, "{:<34} {}", row.name, matrix::verdict_of(row))?;
     }
-    let (variants, mutants): (Vec<_>, Vec<_>) = matrix.mutations.iter().partition(|row| row.variant);
+    let (variants, mutants): (Vec<_>, Vec<_>) =
+        matrix.mutations.iter().partition(|row| row.variant);
     let right = |rows: &[&matrix::Row]| rows.iter().filter(|row| row.wrong.is_empty()).count();
     writeln!(
         out,
@@ -328,7 +343,11 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
         variants.len(),
         file.display()
     )?;
-    Ok(if matrix.holds() { Exit::Conformant } else { Exit::Nonconformant })
+    Ok(if matrix.holds() {
+        Exit::Conformant
+    } else {
+        Exit::Nonconformant
+    })
 }
 
 async fn vault(command: VaultCommand) -> anyhow::Result<Exit> {

@@ -44,7 +44,10 @@ impl Planned {
         revision: Revision,
         adapter: &Adapter,
     ) -> Self {
-        let row = requirement.row.map(|row| format!("#{row}")).unwrap_or_default();
+        let row = requirement
+            .row
+            .map(|row| format!("#{row}"))
+            .unwrap_or_default();
         let unmapped = requirement
             .needs
             .iter()
@@ -70,7 +73,11 @@ impl Planned {
 
 /// Makes the plan; what is ambient is judged along with whatever else runs.
 #[must_use]
-pub fn plan(requirements: &[Arc<Requirement>], adapter: &Adapter, selection: &Selection) -> Vec<Planned> {
+pub fn plan(
+    requirements: &[Arc<Requirement>],
+    adapter: &Adapter,
+    selection: &Selection,
+) -> Vec<Planned> {
     let mut plan = Vec::new();
     for &(transport, revision) in &selection.transports {
         for requirement in requirements {
@@ -91,7 +98,8 @@ pub fn plan(requirements: &[Arc<Requirement>], adapter: &Adapter, selection: &Se
 
 fn selected(planned: &Planned, selection: &Selection) -> bool {
     let requirement = &planned.requirement;
-    let profile = selection.profiles.is_empty() || selection.profiles.contains(&requirement.profile);
+    let profile =
+        selection.profiles.is_empty() || selection.profiles.contains(&requirement.profile);
     let scenario = selection
         .scenario
         .as_ref()

@@ -157,7 +157,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_found_where_it_is_not() {
-        assert_eq!(knowing("hvs.CAESIG4xyz").found_in("permission denied"), None);
+        assert_eq!(
+            knowing("hvs.CAESIG4xyz").found_in("permission denied"),
+            None
+        );
     }
 
     proptest! {

@@ -11,9 +11,7 @@ use std::{
 };
 
 use cucumber::{
-    Event as CucumberEvent, cli, event as told,
-    event::StepError,
-    parser, runner,
+    Event as CucumberEvent, cli, event as told, event::StepError, parser, runner,
     writer::Normalized,
 };
 use futures::{FutureExt as _, stream};
@@ -76,7 +74,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Run {
     /// Prepares a run.
-    #[expect(clippy::too_many_arguments, reason = "each is a part of a run, named where it is given")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part of a run, named where it is given"
+    )]
     pub fn new(
         oracle: Arc<Oracle>,
         audit: AuditLog,
@@ -88,7 +89,9 @@ impl Run {
         reporters: Vec<Box<dyn Reporter>>,
         plan: &[Arc<Planned>],
     ) -> Self {
-        let planned = plan.iter().map(|planned| (planned.key.clone(), Arc::clone(planned)));
+        let planned = plan
+            .iter()
+            .map(|planned| (planned.key.clone(), Arc::clone(planned)));
         Self {
             oracle,
             audit,
@@ -117,13 +120,18 @@ impl Run {
 
     /// Runs all scenarios of a plan; those that judge what was seen in the others run last.
     pub async fn execute(self: &Arc<Self>, plan: &[Arc<Planned>]) {
-        for planned in plan.iter().filter(|planned| planned.not_applicable.is_some()) {
+        for planned in plan
+            .iter()
+            .filter(|planned| planned.not_applicable.is_some())
+        {
             self.conclude(planned, 0, None);
         }
         for ambient in [false, true] {
             let wave: Vec<_> = plan
                 .iter()
-                .filter(|planned| planned.not_applicable.is_none() && planned.is_ambient() == ambient)
+                .filter(|planned| {
+                    planned.not_applicable.is_none() && planned.is_ambient() == ambient
+                })
                 .collect();
             if ambient {
                 match self.audit.settle().await {
@@ -146,7 +154,12 @@ impl Run {
                 begun: HashMap::new(),
                 stops: HashMap::new(),
             })
-            .with_cli(cli::Opts::<cli::Empty, runner::basic::Cli, cli::Empty, cli::Empty>::default())
+            .with_cli(cli::Opts::<
+                cli::Empty,
+                runner::basic::Cli,
+                cli::Empty,
+                cli::Empty,
+            >::default())
             .max_concurrent_scenarios(self.jobs)
             .before(move |_, _, scenario, world| {
                 let run = Arc::clone(&before);
@@ -161,7 +174,10 @@ impl Run {
     }
 
     fn planned(&self, scenario: &gherkin::Scenario) -> Option<&Arc<Planned>> {
-        let key = scenario.tags.iter().find_map(|tag| tag.strip_prefix(KEY_TAG))?;
+        let key = scenario
+            .tags
+            .iter()
+            .find_map(|tag| tag.strip_prefix(KEY_TAG))?;
         self.planned.get(key)
     }
 
@@ -226,7 +242,10 @@ impl Run {
             let tapped = exchanges.iter().map(|exchange| Line {
                 at_ms: transcript.millis(exchange.at),
                 speaker: Speaker::Vault,
-                text: format!("{} {} -> {}", exchange.method, exchange.path, exchange.status),
+                text: format!(
+                    "{} {} -> {}",
+                    exchange.method, exchange.path, exchange.status
+                ),
             });
             let text = transcript.to_json_lines(tapped.collect(), &scene.secrets());
             match write_transcript(output, &planned.key, &text).await {
@@ -244,12 +263,20 @@ impl Run {
 
     /// Turns what is known of an ended scenario into its result, and tells of it.
     fn conclude(&self, planned: &Planned, duration_ms: u64, stop: Option<(String, Stop)>) {
-        let aftermath = lock(&self.aftermaths).remove(&planned.key).unwrap_or_default();
+        let aftermath = lock(&self.aftermaths)
+            .remove(&planned.key)
+            .unwrap_or_default();
         let (mut reason, mut failure) = (planned.not_applicable.clone(), None);
         let verdict = match stop {
             None if reason.is_some() => Verdict::NotApplicable,
             None => Verdict::Pass,
-            Some((_, Stop::NotApplicable { reason: kind, detail })) => {
+            Some((
+                _,
+                Stop::NotApplicable {
+                    reason: kind,
+                    detail,
+                },
+            )) => {
                 reason = Some(format!("{kind}: {detail}"));
                 Verdict::NotApplicable
             }
@@ -271,7 +298,14 @@ impl Run {
                 }
             }
         };
-        let result = result_of(planned, verdict, reason, failure, duration_ms, aftermath.vault_requests);
+        let result = result_of(
+            planned,
+            verdict,
+            reason,
+            failure,
+            duration_ms,
+            aftermath.vault_requests,
+        );
         lock(&self.results).push(result.clone());
         self.tell(&Event::ScenarioFinished(Box::new(result)));
     }
@@ -415,7 +449,9 @@ impl Recorder {
             }
             told::Scenario::Hook(kind, told::Hook::Failed(_, info)) => {
                 let stop = Stop::blocked(format!("the suite failed {kind} it: {}", text_of(&info)));
-                self.stops.entry(key.clone()).or_insert((String::new(), stop));
+                self.stops
+                    .entry(key.clone())
+                    .or_insert((String::new(), stop));
             }
             told::Scenario::Finished => {
                 let begun = self.begun.remove(key);

@@ -131,7 +131,8 @@ impl Scene {
     pub async fn use_policy(&self, name: &str) -> StepResult {
         let hcl = policy::named(name)
             .ok_or_else(|| Stop::blocked(format!("no policy is called {name:?}")))?;
-        self.set_policy(&policy::for_prefix(hcl, &self.prefix)).await
+        self.set_policy(&policy::for_prefix(hcl, &self.prefix))
+            .await
     }
 
     /// Takes all rights of its own from the agent's token.
@@ -199,9 +200,14 @@ impl Scene {
 
     async fn store(&mut self, path: &str, data: SecretData) -> StepResult {
         let kv = self.kv()?;
-        let stored = self.oracle.write_secret(&kv.path, kv.version, path, &data).await;
+        let stored = self
+            .oracle
+            .write_secret(&kv.path, kv.version, path, &data)
+            .await;
         stored.map_err(Stop::blocked)?;
-        self.first.entry(path.to_owned()).or_insert_with(|| data.clone());
+        self.first
+            .entry(path.to_owned())
+            .or_insert_with(|| data.clone());
         self.holds.insert(path.to_owned(), data);
         Ok(())
     }
@@ -283,7 +289,11 @@ impl Scene {
     }
 
     fn disclose(&mut self, data: &Option<SecretData>) {
-        let values: Vec<_> = data.iter().flat_map(Map::values).filter_map(Value::as_str).collect();
+        let values: Vec<_> = data
+            .iter()
+            .flat_map(Map::values)
+            .filter_map(Value::as_str)
+            .collect();
         for canary in &mut self.canaries {
             canary.known_to_agent |= values.contains(&canary.value.expose_secret());
         }
@@ -303,7 +313,10 @@ impl Scene {
             return Ok(false);
         }
         if !answer.allowed() {
-            let why = format!("Vault answered {} to {}: {}", answer.status, request.path, answer.body);
+            let why = format!(
+                "Vault answered {} to {}: {}",
+                answer.status, request.path, answer.body
+            );
             return Err(Stop::blocked(why));
         }
         if let Effect::Written { path, .. } | Effect::Deleted { path } = &act.effect {
@@ -369,20 +382,12 @@ impl Scene {
     /// # Errors
     /// When it was not told of an error, or of another one.
     pub fn expect_denial(&self) -> StepResult {
-        const SAYS_SO: [&str; 8] = [
-            "permission denied", "permission_denied", "403", "forbid", "forbidden", "access denied",
-            "not authorized", "unauthorized",
-        ];
-        let expected = "an error that says that permission was denied, as Vault did";
-        let Answer::Error(text) = &self.last()?.answer else {
-            return Err(self.failed(expected, &self.last()?.answer.describe()));
-        };
-        let told = text.to_lowercase();
-        if SAYS_SO.iter().any(|words| told.contains(words)) {
-            Ok(())
-        } else {
-            Err(self.failed(expected, &format!("an error: {text}")))
+        let answer = &self.last()?.answer;
+        if answer.is_denial() {
+            return Ok(());
         }
+        let expected = "an error that says that permission was denied, as Vault did";
+        Err(self.failed(expected, &answer.describe()))
     }
 
     /// The last answer must show no value of the scene.
@@ -394,12 +399,12 @@ impl Scene {
         let own = deed.act.value();
         let shown = match &deed.answer {
             Answer::Success(Data::Json(value)) => value.to_string(),
-            Answer::Success(Data::Prose(text) | Data::Unusable(text)) | Answer::Error(text) => text.clone(),
+            Answer::Success(Data::Prose(text) | Data::Unusable(text)) | Answer::Error(text) => {
+                text.clone()
+            }
             Answer::Nothing(_) => return Ok(()),
         };
-        let values = self.values(|canary| {
-            own != Some(canary.value.expose_secret())
-        });
+        let values = self.values(|canary| own != Some(canary.value.expose_secret()));
         match values.found_in(&shown) {
             None => Ok(()),
             Some(label) => Err(self.failed("no value in the answer", &format!("the {label}"))),
@@ -480,7 +485,11 @@ impl Scene {
 
     async fn expect_listed(&self, folder: &str) -> StepResult {
         let kv = self.kv()?;
-        let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let folder = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
         let names = self.oracle.list(&kv.path, kv.version, &folder).await;
         let names = names.map_err(Stop::blocked)?;
         let answer = &self.last()?.answer;
@@ -516,7 +525,9 @@ impl Scene {
 
     async fn expect_mount(&self, mount: &str, kind: Option<&str>) -> StepResult {
         let mounts = self.oracle.mounts().await.map_err(Stop::blocked)?;
-        let found = mounts.get(mount).map(|about| about["type"].as_str().unwrap_or_default());
+        let found = mounts
+            .get(mount)
+            .map(|about| about["type"].as_str().unwrap_or_default());
         if found == kind {
             return Ok(());
         }
@@ -546,14 +557,17 @@ impl Scene {
         let mut places: Vec<_> = before.keys().chain(after.keys()).collect();
         places.sort();
         places.dedup();
-        let changed = places.into_iter().find_map(|place| {
-            match (before.get(place), after.get(place)) {
-                (None, Some(_)) => Some(format!("{place} is new")),
-                (Some(_), None) => Some(format!("{place} is gone")),
-                (earlier, later) if earlier != later => Some(format!("{place} is not what it was")),
-                _ => None,
-            }
-        });
+        let changed =
+            places
+                .into_iter()
+                .find_map(|place| match (before.get(place), after.get(place)) {
+                    (None, Some(_)) => Some(format!("{place} is new")),
+                    (Some(_), None) => Some(format!("{place} is gone")),
+                    (earlier, later) if earlier != later => {
+                        Some(format!("{place} is not what it was"))
+                    }
+                    _ => None,
+                });
         changed.map_or(Ok(()), |change| {
             let expected = match subject {
                 Some(subject) => format!("nothing in Vault but {subject} changes"),
@@ -618,7 +632,12 @@ fn describe_secret(held: Option<&SecretData>, expected: &SecretData) -> String {
             Some(right) => format!("{key} altered ({} instead of {})", of(value), of(right)),
             None => format!("{key} that should not be there"),
         })
-        .chain(expected.keys().filter(|key| !held.contains_key(*key)).map(|key| format!("{key} missing")))
+        .chain(
+            expected
+                .keys()
+                .filter(|key| !held.contains_key(*key))
+                .map(|key| format!("{key} missing")),
+        )
         .collect();
     format!("Vault holds {}", keys.join(", "))
 }

@@ -110,16 +110,19 @@ impl Slots {
             .make_token(&policy_name)
             .await
             .map_err(|error| error.to_string())?;
-        let sabotage = self
-            .sabotage
-            .as_ref()
-            .map(|sabotage| Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token())));
+        let sabotage = self.sabotage.as_ref().map(|sabotage| {
+            Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
+        });
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
         let tap = Tap::start(&self.vault_address, vault_filter).await?;
         let surroundings = Surroundings {
             vault_addr: tap.address().to_owned(),
             token: token.secret.clone(),
-            started_by: self.sabotage.as_ref().map(Sabotage::started_by).unwrap_or_default(),
+            started_by: self
+                .sabotage
+                .as_ref()
+                .map(Sabotage::started_by)
+                .unwrap_or_default(),
             filter: sabotage.map(|s| s as Arc<dyn AnswerFilter>),
         };
         let program = self

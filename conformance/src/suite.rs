@@ -16,7 +16,10 @@ use crate::{
     mutation::sabotage::Sabotage,
     plan::{Planned, Selection, plan},
     progress::Progress,
-    report::{ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo, Summary, TargetInfo, VaultInfo},
+    report::{
+        ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo, Summary, TargetInfo,
+        VaultInfo,
+    },
     requirement::{self, FeatureError, Requirement},
     run::{Run, result_of},
     slot::Slots,
@@ -270,12 +273,21 @@ impl Builder {
             None => Target::find("reference")?,
         };
         let offered = target.adapter.transports();
-        let wanted = if self.transports.is_empty() { offered.clone() } else { self.transports };
-        let transports: Vec<_> = wanted.into_iter().filter(|kind| offered.contains(kind)).collect();
+        let wanted = if self.transports.is_empty() {
+            offered.clone()
+        } else {
+            self.transports
+        };
+        let transports: Vec<_> = wanted
+            .into_iter()
+            .filter(|kind| offered.contains(kind))
+            .collect();
         if transports.is_empty() {
             let offered: Vec<_> = offered.iter().map(|kind| kind.name()).collect();
             let offered = offered.join(" and ");
-            return Err(SuiteError::NothingSelected(format!("the target offers only {offered}")));
+            return Err(SuiteError::NothingSelected(format!(
+                "the target offers only {offered}"
+            )));
         }
         let requirements: Vec<_> = requirement::all()?.into_iter().map(Arc::new).collect();
         if let Some(profile) = self
@@ -286,7 +298,9 @@ impl Builder {
             let mut known: Vec<_> = requirements.iter().map(|r| r.profile.as_str()).collect();
             known.dedup();
             let known = known.join(", ");
-            return Err(SuiteError::Usage(format!("there is no profile {profile:?}; known are {known}")));
+            return Err(SuiteError::Usage(format!(
+                "there is no profile {profile:?}; known are {known}"
+            )));
         }
         let selection = Selection {
             profiles: self.profiles,
@@ -312,7 +326,9 @@ impl Builder {
             selection,
             programs: HashMap::new(),
             vault: self.vault,
-            seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+            seed: self
+                .seed
+                .unwrap_or_else(|| u64::from(rand::random::<u32>())),
             jobs: self.jobs.unwrap_or_else(default_jobs),
             output: self.output,
             progress: self.progress,
@@ -320,7 +336,9 @@ impl Builder {
             interrupt: self.interrupt,
             sabotage: self.sabotage,
             begun: Instant::now(),
-            started_at: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
+            started_at: OffsetDateTime::now_utc()
+                .format(&Rfc3339)
+                .unwrap_or_default(),
         };
         prepared.find_programs(self.build).await?;
         Ok(prepared)
@@ -457,21 +475,34 @@ impl Prepared {
     /// Starts the target once on each transport, so that one that cannot be used is told at
     /// once, and learns what it says of itself.
     async fn begin(&self, slots: &Slots) -> Result<Learnt, String> {
-        let _step = self.progress.step(format!("starting {}", self.target.adapter.title));
-        let leases = self.transports.iter().map(|&transport| slots.lease(transport));
+        let _step = self
+            .progress
+            .step(format!("starting {}", self.target.adapter.title));
+        let leases = self
+            .transports
+            .iter()
+            .map(|&transport| slots.lease(transport));
         let mut learnt = Learnt::default();
         for slot in futures::future::try_join_all(leases).await? {
             let server = &slot.instance.server;
             learnt.revisions.push((slot.transport, server.revision));
             learnt.name.clone_from(&server.name);
             learnt.version.clone_from(&server.version);
-            learnt.unmapped_tools.extend(slot.instance.tool_names.clone());
+            learnt
+                .unmapped_tools
+                .extend(slot.instance.tool_names.clone());
             slots.give_back(slot);
         }
         let tools = &mut learnt.unmapped_tools;
         tools.sort();
         tools.dedup();
-        tools.retain(|tool| self.target.adapter.operations.values().all(|m| m.tool != *tool));
+        tools.retain(|tool| {
+            self.target
+                .adapter
+                .operations
+                .values()
+                .all(|m| m.tool != *tool)
+        });
         Ok(learnt)
     }
 
@@ -487,7 +518,10 @@ impl Prepared {
     fn headline(&self, vault: &VaultInfo, learnt: &Learnt) -> String {
         let transports: Vec<_> = self.transports.iter().map(|kind| kind.name()).collect();
         let (target, version) = (&self.target.adapter.name, learnt.version.as_deref());
-        let target = [Some(target.as_str()), version].into_iter().flatten().collect::<Vec<_>>();
+        let target = [Some(target.as_str()), version]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
         format!(
             "{} {} ({})   target {}   {}   seed {}",
             vault.product,
@@ -509,7 +543,11 @@ impl Prepared {
         let mut profiles: Vec<_> = scenarios.iter().map(|s| s.profile.clone()).collect();
         profiles.sort();
         profiles.dedup();
-        let mut revisions: Vec<_> = learnt.revisions.iter().map(|(_, r)| r.to_string()).collect();
+        let mut revisions: Vec<_> = learnt
+            .revisions
+            .iter()
+            .map(|(_, r)| r.to_string())
+            .collect();
         revisions.sort();
         revisions.dedup();
         let adapter = &self.target.adapter;
@@ -535,7 +573,10 @@ impl Prepared {
             started_at: self.started_at.clone(),
             duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             interrupted: false,
-            profiles: profiles.iter().map(|name| ProfileResult::of(name, &scenarios)).collect(),
+            profiles: profiles
+                .iter()
+                .map(|name| ProfileResult::of(name, &scenarios))
+                .collect(),
             summary: Summary::of(&scenarios),
             scenarios,
             latency: Vec::new(),

@@ -96,7 +96,10 @@ impl Watch {
     pub fn examine(&self, transport: TransportKind, evidence: &Evidence<'_>) -> bool {
         let findings = findings(evidence);
         let found = !findings.is_empty();
-        let mut transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut transports = self
+            .transports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let watched = transports.entry(transport).or_default();
         watched.scenarios += 1;
         watched.findings.extend(findings);
@@ -111,13 +114,18 @@ impl Watch {
     /// Looks through Vault's audit log for requests about a scenario's names that neither the
     /// suite made nor the target with its own token.
     pub fn examine_audit(&self, audit: &AuditLog) {
-        let foreign = audit.entries(|entry| entry.correlation_id.as_deref() != Some(CORRELATION_ID));
-        let mut transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        let foreign =
+            audit.entries(|entry| entry.correlation_id.as_deref() != Some(CORRELATION_ID));
+        let mut transports = self
+            .transports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for watched in transports.values_mut() {
             for owner in &watched.owners {
                 let other = foreign.iter().find(|entry| {
                     let accessor = entry.accessor.as_ref();
-                    entry.path.contains(&owner.prefix) && accessor.is_some_and(|a| *a != owner.accessor)
+                    entry.path.contains(&owner.prefix)
+                        && accessor.is_some_and(|a| *a != owner.accessor)
                 });
                 if let Some(entry) = other {
                     watched.findings.push(Finding {
@@ -133,7 +141,10 @@ impl Watch {
     /// What was seen on a transport.
     #[must_use]
     pub fn seen(&self, transport: TransportKind) -> Watched {
-        let transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        let transports = self
+            .transports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         transports.get(&transport).cloned().unwrap_or_default()
     }
 }
@@ -153,19 +164,37 @@ fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
         };
         let place = if log { "a log or header" } else { "a message" };
         if let Some(label) = evidence.tokens.found_in(&line.text) {
-            findings.push(finding(Concern::TokenSaid, format!("{place} carries the {label}")));
+            findings.push(finding(
+                Concern::TokenSaid,
+                format!("{place} carries the {label}"),
+            ));
         }
-        let forbidden = if log { evidence.values } else { evidence.unasked };
+        let forbidden = if log {
+            evidence.values
+        } else {
+            evidence.unasked
+        };
         if let Some(label) = forbidden.found_in(&line.text) {
-            findings.push(finding(Concern::ValueSaid, format!("{place} carries the {label}")));
+            findings.push(finding(
+                Concern::ValueSaid,
+                format!("{place} carries the {label}"),
+            ));
         }
         if line.speaker == Speaker::Noise {
-            let shown: String = evidence.secrets.redact(&line.text).chars().take(200).collect();
+            let shown: String = evidence
+                .secrets
+                .redact(&line.text)
+                .chars()
+                .take(200)
+                .collect();
             findings.push(finding(Concern::Noise, shown));
         }
     }
     if let Some(problem) = wire::first_problem(evidence.lines) {
-        findings.push(finding(Concern::InvalidMessage, evidence.secrets.redact(&problem)));
+        findings.push(finding(
+            Concern::InvalidMessage,
+            evidence.secrets.redact(&problem),
+        ));
     }
     if let Some(how) = &evidence.ended {
         findings.push(finding(Concern::Ended, format!("its process ended: {how}")));

@@ -82,7 +82,10 @@ impl World {
                 detail: format!("no scenario ran on {transport}"),
             });
         }
-        let mut found = seen.findings.iter().filter(|finding| finding.concern == concern);
+        let mut found = seen
+            .findings
+            .iter()
+            .filter(|finding| finding.concern == concern);
         let Some(first) = found.next() else {
             return Ok(());
         };

@@ -67,9 +67,18 @@ fn program<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Trial {
 fn run(adapter: &str) -> Trial {
     let mut trial = program(["run", "--jobs", "1"]);
     let notes = trial.path("notes").display().to_string();
-    fs::write(trial.path("target.toml"), adapter.replace("NOTES_FOLDER", &notes)).unwrap();
+    fs::write(
+        trial.path("target.toml"),
+        adapter.replace("NOTES_FOLDER", &notes),
+    )
+    .unwrap();
     let (target, output) = (trial.path("target.toml"), trial.path("output"));
-    trial.command.arg("--target").arg(target).arg("--output").arg(output);
+    trial
+        .command
+        .arg("--target")
+        .arg(target)
+        .arg("--output")
+        .arg(output);
     trial
 }
 
@@ -97,7 +106,10 @@ impl Trial {
 
     /// The Vault of this machine, noted in a cache of the run's own.
     fn with_vault(mut self) -> Self {
-        let (cache, built) = (self.path("cache"), Cache::locate().unwrap().create_bin_dir().unwrap());
+        let (cache, built) = (
+            self.path("cache"),
+            Cache::locate().unwrap().create_bin_dir().unwrap(),
+        );
         symlink(built, cache.join("bin")).unwrap();
         self.command.env("VAULT_MCP_CONFORMANCE_CACHE", cache);
         self
@@ -111,10 +123,16 @@ impl Trial {
     async fn interrupted_by(mut self, signal: Option<Signal>) -> Ended {
         let child = self.command.spawn().unwrap();
         if let Some(signal) = signal {
-            eventually("the target to start", || pids(self.folder.path()).len() == 2).await;
+            eventually("the target to start", || {
+                pids(self.folder.path()).len() == 2
+            })
+            .await;
             kill_process(pid_of(&child), signal).unwrap();
         }
-        let output = timeout(DEADLINE, child.wait_with_output()).await.expect("it ends").unwrap();
+        let output = timeout(DEADLINE, child.wait_with_output())
+            .await
+            .expect("it ends")
+            .unwrap();
         Ended {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -173,14 +191,22 @@ struct Ended {
 impl Ended {
     #[track_caller]
     fn exits_with(&self, code: i32) -> &Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
     #[track_caller]
     fn says(&self, parts: &[&str]) -> &Self {
         for part in parts {
-            assert!(self.stderr.contains(part), "{part:?} is not in:\n{}", self.stderr);
+            assert!(
+                self.stderr.contains(part),
+                "{part:?} is not in:\n{}",
+                self.stderr
+            );
         }
         self
     }
@@ -194,7 +220,11 @@ impl Ended {
 
     fn verdict_of(&self, id: &str) -> String {
         let report = self.report();
-        let scenario = report["scenarios"].as_array().unwrap().iter().find(|s| s["id"] == id);
+        let scenario = report["scenarios"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|s| s["id"] == id);
         scenario.unwrap()["verdict"].as_str().unwrap().to_owned()
     }
 
@@ -203,9 +233,15 @@ impl Ended {
     fn is_all_blocked(&self) -> &Self {
         let report = self.report();
         let scenarios = report["scenarios"].as_array().unwrap();
-        let applicable = scenarios.iter().filter(|s| s["verdict"] != "not_applicable");
+        let applicable = scenarios
+            .iter()
+            .filter(|s| s["verdict"] != "not_applicable");
         assert!(applicable.clone().count() > 0);
-        assert!(applicable.clone().all(|s| s["verdict"] == "blocked" && s["reason"].is_string()));
+        assert!(
+            applicable
+                .clone()
+                .all(|s| s["verdict"] == "blocked" && s["reason"].is_string())
+        );
         let junit = fs::read_to_string(self.folder.path().join("output/junit.xml")).unwrap();
         assert!(junit.contains("<error"), "{junit}");
         self
@@ -216,9 +252,14 @@ impl Ended {
         let path = self.folder.path();
         let pids = pids(path);
         assert!(!pids.is_empty(), "the target noted that it was started");
-        eventually("the target's processes to end", || !pids.iter().any(|pid| is_running(pid))).await;
+        eventually("the target's processes to end", || {
+            !pids.iter().any(|pid| is_running(pid))
+        })
+        .await;
         let runs = fs::read_dir(path.join("cache/runs")).unwrap();
-        let notes: String = runs.map(|run| fs::read_to_string(run.unwrap().path()).unwrap()).collect();
+        let notes: String = runs
+            .map(|run| fs::read_to_string(run.unwrap().path()).unwrap())
+            .collect();
         assert!(!notes.is_empty(), "the Vault was noted");
         for line in notes.lines() {
             let (kind, name) = line.split_once(' ').unwrap();
@@ -237,18 +278,27 @@ impl Ended {
     fn shows_no_token(&self) {
         let tokens = fs::read_to_string(self.folder.path().join("notes/tokens")).unwrap();
         let mut written = files(&self.folder.path().join("output"));
-        written.extend([("stdout".into(), self.stdout.clone()), ("stderr".into(), self.stderr.clone())]);
+        written.extend([
+            ("stdout".into(), self.stdout.clone()),
+            ("stderr".into(), self.stderr.clone()),
+        ]);
         for token in tokens.lines() {
             assert!(token.starts_with("hvs."), "{token:?} is no token");
             for (file, text) in &written {
-                assert!(!text.contains(token), "{} carries the token:\n{text}", file.display());
+                assert!(
+                    !text.contains(token),
+                    "{} carries the token:\n{text}",
+                    file.display()
+                );
             }
         }
     }
 }
 
 fn files(folder: &Path) -> Vec<(PathBuf, String)> {
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let paths = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let read = |path: PathBuf| match path.is_dir() {
         true => files(&path),
         false => vec![(path.clone(), fs::read_to_string(path).unwrap())],
@@ -260,12 +310,17 @@ fn files(folder: &Path) -> Vec<(PathBuf, String)> {
 fn pids(folder: &Path) -> Vec<String> {
     let notes = fs::read_dir(folder.join("notes")).unwrap();
     let names = notes.map(|note| note.unwrap().file_name().into_string().unwrap());
-    names.filter_map(|name| Some(name.strip_suffix(".pid")?.to_owned())).collect()
+    names
+        .filter_map(|name| Some(name.strip_suffix(".pid")?.to_owned()))
+        .collect()
 }
 
 /// Whether there is such a process, other than a dead one that nobody has asked after yet.
 fn is_running(pid: &str) -> bool {
-    let told = Tool::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
+    let told = Tool::new("ps")
+        .args(["-o", "stat=", "-p", pid])
+        .output()
+        .unwrap();
     let state = String::from_utf8(told.stdout).unwrap();
     !state.trim().is_empty() && !state.starts_with('Z')
 }
@@ -281,7 +336,9 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
+    timeout(DEADLINE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"));
 }
 
 // The command line.
@@ -290,13 +347,35 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 async fn help_tells_the_exit_codes_and_the_flags() {
     let ended = program(["--help"]).ended().await;
     ended.exits_with(0);
-    for part in ["Exit codes:", "0  conformant", "1  a MUST failed", "130  interrupted", "targets"] {
-        assert!(ended.stdout.contains(part), "{part:?} is not in:\n{}", ended.stdout);
+    for part in [
+        "Exit codes:",
+        "0  conformant",
+        "1  a MUST failed",
+        "130  interrupted",
+        "targets",
+    ] {
+        assert!(
+            ended.stdout.contains(part),
+            "{part:?} is not in:\n{}",
+            ended.stdout
+        );
     }
     let ended = program(["run", "--help"]).ended().await;
     ended.exits_with(0);
-    for flag in ["--target", "--build", "--transport", "--scenario", "--vault", "--output", "--seed"] {
-        assert!(ended.stdout.contains(flag), "{flag:?} is not in:\n{}", ended.stdout);
+    for flag in [
+        "--target",
+        "--build",
+        "--transport",
+        "--scenario",
+        "--vault",
+        "--output",
+        "--seed",
+    ] {
+        assert!(
+            ended.stdout.contains(flag),
+            "{flag:?} is not in:\n{}",
+            ended.stdout
+        );
     }
 }
 
@@ -305,26 +384,40 @@ async fn the_known_targets_are_listed_with_their_transports() {
     let ended = program(["targets"]).ended().await;
     ended.exits_with(0);
     for name in ["reference", "hashicorp"] {
-        let line = ended.stdout.lines().find(|line| line.starts_with(&format!("{name} ")));
+        let line = ended
+            .stdout
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")));
         assert!(line.unwrap().contains("stdio http"), "{}", ended.stdout);
     }
 }
 
 #[tokio::test]
 async fn an_unknown_flag_is_a_usage_error() {
-    let ended = program(["run", "--frobnicate"]).without_vault().ended().await;
+    let ended = program(["run", "--frobnicate"])
+        .without_vault()
+        .ended()
+        .await;
     ended.exits_with(2).says(&["--frobnicate"]);
 }
 
 #[tokio::test]
 async fn an_unknown_target_is_a_usage_error_that_names_the_known_ones() {
-    let ended = program(["run", "--target", "hashicrop"]).without_vault().ended().await;
-    ended.exits_with(2).says(&["\"hashicrop\"", "hashicorp", "reference", "adapter file"]);
+    let ended = program(["run", "--target", "hashicrop"])
+        .without_vault()
+        .ended()
+        .await;
+    ended
+        .exits_with(2)
+        .says(&["\"hashicrop\"", "hashicorp", "reference", "adapter file"]);
 }
 
 #[tokio::test]
 async fn an_adapter_that_does_not_exist_is_a_usage_error_that_names_the_file() {
-    let ended = program(["run", "--target", "no/such.toml"]).without_vault().ended().await;
+    let ended = program(["run", "--target", "no/such.toml"])
+        .without_vault()
+        .ended()
+        .await;
     ended.exits_with(2).says(&["no/such.toml", "No such file"]);
 }
 
@@ -332,21 +425,27 @@ async fn an_adapter_that_does_not_exist_is_a_usage_error_that_names_the_file() {
 async fn an_unknown_key_of_an_adapter_is_a_usage_error_with_its_line_and_what_was_meant() {
     let text = adapter("stdio", &["sh"]).replace("command", "comand");
     let ended = run(&text).without_vault().ended().await;
-    ended.exits_with(2).says(&["target.toml:3: ", "comand", "did you mean \"command\"?"]);
+    ended
+        .exits_with(2)
+        .says(&["target.toml:3: ", "comand", "did you mean \"command\"?"]);
 }
 
 #[tokio::test]
 async fn an_unknown_operation_is_a_usage_error_with_its_line_and_what_was_meant() {
     let text = adapter("stdio", &["sh"]).replace("kv.read", "kv.raed");
     let ended = run(&text).without_vault().ended().await;
-    ended.exits_with(2).says(&["target.toml:6: ", "kv.raed", "did you mean \"kv.read\"?"]);
+    ended
+        .exits_with(2)
+        .says(&["target.toml:6: ", "kv.raed", "did you mean \"kv.read\"?"]);
 }
 
 #[tokio::test]
 async fn an_unknown_profile_is_a_usage_error_that_names_the_known_ones() {
     let trial = run(&adapter("stdio", &["sh"])).with(&["--profile", "kb"]);
     let ended = trial.without_vault().ended().await;
-    ended.exits_with(2).says(&["\"kb\"", "ambient", "kv", "policy"]);
+    ended
+        .exits_with(2)
+        .says(&["\"kb\"", "ambient", "kv", "policy"]);
 }
 
 #[tokio::test]
@@ -367,17 +466,28 @@ async fn an_unknown_scenario_leaves_nothing_to_run() {
 
 #[tokio::test]
 async fn a_program_that_is_missing_is_told_with_where_it_was_looked_for() {
-    let ended = run(&adapter("stdio", &["no-such-server"])).without_vault().ended().await;
+    let ended = run(&adapter("stdio", &["no-such-server"]))
+        .without_vault()
+        .ended()
+        .await;
     let empty = ended.folder.path().join("empty").display().to_string();
-    ended.exits_with(3).says(&["\"no-such-server\"", &empty, "install it"]).is_all_blocked();
+    ended
+        .exits_with(3)
+        .says(&["\"no-such-server\"", &empty, "install it"])
+        .is_all_blocked();
     assert!(!ended.stderr.contains("--build"), "{}", ended.stderr);
 }
 
 #[tokio::test]
 async fn a_program_that_is_missing_and_can_be_built_is_told_with_how() {
-    let text = format!("build = 'make it'\n{}", adapter("stdio", &["no-such-server"]));
+    let text = format!(
+        "build = 'make it'\n{}",
+        adapter("stdio", &["no-such-server"])
+    );
     let ended = run(&text).without_vault().ended().await;
-    ended.exits_with(3).says(&["\"no-such-server\"", "--build", "make it"]);
+    ended
+        .exits_with(3)
+        .says(&["\"no-such-server\"", "--build", "make it"]);
 }
 
 #[tokio::test]
@@ -385,14 +495,21 @@ async fn a_build_that_fails_is_told_with_its_last_lines() {
     let build = "build = 'echo first >&2; echo no compiler >&2; exit 9'\n";
     let text = format!("{build}{}", adapter("stdio", &["no-such-server"]));
     let ended = run(&text).with(&["--build"]).ended().await;
-    ended.exits_with(3).says(&["building target", "exit status: 9", "no compiler"]).is_all_blocked();
+    ended
+        .exits_with(3)
+        .says(&["building target", "exit status: 9", "no compiler"])
+        .is_all_blocked();
 }
 
 #[tokio::test]
 async fn a_target_that_can_be_built_is_built_in_its_adapter_s_folder_and_judged() {
-    let build = format!("build = 'mkdir built && cp {FAKE_TARGET} built/server && chmod +x built/server'\n");
+    let build = format!(
+        "build = 'mkdir built && cp {FAKE_TARGET} built/server && chmod +x built/server'\n"
+    );
     let text = format!("{build}{}", adapter("stdio", &["built/server"]));
-    let trial = run(&text).with_vault().with(&["--build", "--scenario", "kv.read-exact"]);
+    let trial = run(&text)
+        .with_vault()
+        .with(&["--build", "--scenario", "kv.read-exact"]);
     let ended = trial.ended().await;
     ended.exits_with(1);
     assert_eq!(ended.report()["target"]["server_name"], "fake");
@@ -401,10 +518,24 @@ async fn a_target_that_can_be_built_is_built_in_its_adapter_s_folder_and_judged(
 
 #[tokio::test]
 async fn no_vault_at_all_is_one_error_that_names_each_thing_tried() {
-    let ended = run(&adapter("stdio", &["/bin/sh"])).without_vault().ended().await;
+    let ended = run(&adapter("stdio", &["/bin/sh"]))
+        .without_vault()
+        .ended()
+        .await;
     ended.exits_with(3).is_all_blocked();
-    ended.says(&["error: no Vault to be had", "  container: ", "  binary: ", "  build: ", "    fix: "]);
-    assert_eq!(ended.stderr.matches("error: ").count(), 1, "{}", ended.stderr);
+    ended.says(&[
+        "error: no Vault to be had",
+        "  container: ",
+        "  binary: ",
+        "  build: ",
+        "    fix: ",
+    ]);
+    assert_eq!(
+        ended.stderr.matches("error: ").count(),
+        1,
+        "{}",
+        ended.stderr
+    );
 }
 
 // A target that does not start.
@@ -413,29 +544,46 @@ async fn no_vault_at_all_is_one_error_that_names_each_thing_tried() {
 async fn a_target_that_ends_at_once_is_told_with_its_exit_code_and_its_last_words() {
     let script = r#": > "$NOTES/$$.pid"; echo nope >&2; exit 7"#;
     let ended = started_by("stdio", script).ended().await;
-    ended.exits_with(3).says(&["ended at once", "exit status: 7", "stderr    nope"]).is_all_blocked();
+    ended
+        .exits_with(3)
+        .says(&["ended at once", "exit status: 7", "stderr    nope"])
+        .is_all_blocked();
     ended.leaves_nothing_behind().await;
 }
 
 #[tokio::test]
 async fn a_target_that_never_answers_is_given_its_budget_and_ended_with_its_children() {
     let ended = started_by("stdio", HANGING).ended().await;
-    ended.exits_with(3).says(&["did not answer initialize within 2 s", "sh"]).is_all_blocked();
+    ended
+        .exits_with(3)
+        .says(&["did not answer initialize within 2 s", "sh"])
+        .is_all_blocked();
     ended.leaves_nothing_behind().await;
 }
 
 #[tokio::test]
 async fn a_target_that_logs_to_stdout_and_never_answers_is_told_what_stdout_is_for() {
-    let ended = started_by("stdio", &format!("echo listening on stdio; {HANGING}")).ended().await;
+    let ended = started_by("stdio", &format!("echo listening on stdio; {HANGING}"))
+        .ended()
+        .await;
     ended.exits_with(3).is_all_blocked();
-    ended.says(&["within 2 s", "stdout    listening on stdio", "send logs to standard error"]);
+    ended.says(&[
+        "within 2 s",
+        "stdout    listening on stdio",
+        "send logs to standard error",
+    ]);
     ended.leaves_nothing_behind().await;
 }
 
 #[tokio::test]
 async fn a_target_that_never_listens_is_given_its_budget_and_ended_with_its_children() {
-    let ended = started_by("http", &format!("echo no port >&2; {HANGING}")).ended().await;
-    ended.exits_with(3).says(&["did not answer within 2 s", "stderr    no port"]).is_all_blocked();
+    let ended = started_by("http", &format!("echo no port >&2; {HANGING}"))
+        .ended()
+        .await;
+    ended
+        .exits_with(3)
+        .says(&["did not answer within 2 s", "stderr    no port"])
+        .is_all_blocked();
     ended.leaves_nothing_behind().await;
 }
 
@@ -443,7 +591,9 @@ async fn a_target_that_never_listens_is_given_its_budget_and_ended_with_its_chil
 async fn a_target_that_ends_before_it_listens_is_told_with_its_exit_code_and_its_last_words() {
     let script = r#": > "$NOTES/$$.pid"; echo port in use >&2; exit 7"#;
     let ended = started_by("http", script).ended().await;
-    ended.exits_with(3).says(&["ended at once", "exit status: 7", "stderr    port in use"]);
+    ended
+        .exits_with(3)
+        .says(&["ended at once", "exit status: 7", "stderr    port in use"]);
     ended.is_all_blocked().leaves_nothing_behind().await;
 }
 
@@ -458,9 +608,13 @@ async fn a_child_that_outlives_a_target_which_ended_at_once_is_ended_too() {
 
 #[tokio::test]
 async fn a_token_in_the_last_words_of_a_target_is_not_shown() {
-    let script = r#"echo "$VAULT_TOKEN" > "$NOTES/tokens"; echo "bad token $VAULT_TOKEN" >&2; exit 7"#;
+    let script =
+        r#"echo "$VAULT_TOKEN" > "$NOTES/tokens"; echo "bad token $VAULT_TOKEN" >&2; exit 7"#;
     let ended = started_by("stdio", script).ended().await;
-    ended.exits_with(3).says(&["stderr    bad token ["]).shows_no_token();
+    ended
+        .exits_with(3)
+        .says(&["stderr    bad token ["])
+        .shows_no_token();
 }
 
 // Interrupted.
@@ -491,9 +645,16 @@ async fn a_target_that_refuses_everything_fails_and_its_manners_pass() {
     ended.exits_with(1);
     assert_eq!(ended.verdict_of("kv.read-exact"), "fail");
     for manners in ["token-unseen", "messages-valid", "stdout-clean", "alive"] {
-        assert_eq!(ended.verdict_of(&format!("ambient.{manners}")), "pass", "{manners}");
+        assert_eq!(
+            ended.verdict_of(&format!("ambient.{manners}")),
+            "pass",
+            "{manners}"
+        );
     }
-    assert!(!format!("{}{}", ended.stdout, ended.stderr).contains('\x1b'), "colours in a pipe");
+    assert!(
+        !format!("{}{}", ended.stdout, ended.stderr).contains('\x1b'),
+        "colours in a pipe"
+    );
     ended.leaves_nothing_behind().await;
 }
 
@@ -508,7 +669,11 @@ async fn tools_that_the_adapter_maps_to_nothing_are_named_in_the_report() {
 #[tokio::test]
 async fn a_target_without_a_mapped_tool_fails_and_the_tool_is_named() {
     let text = adapter("stdio", &["sh", FAKE_TARGET]).replace("read_secret", "get_secret");
-    let ended = run(&text).with_vault().with(&["--scenario", "kv.read-exact"]).ended().await;
+    let ended = run(&text)
+        .with_vault()
+        .with(&["--scenario", "kv.read-exact"])
+        .ended()
+        .await;
     ended.exits_with(1);
     assert_eq!(ended.verdict_of("kv.read-exact"), "fail");
     assert!(ended.stdout.contains("get_secret"), "{}", ended.stdout);
@@ -520,7 +685,11 @@ async fn a_target_that_dies_in_a_call_fails_and_the_next_scenario_has_a_new_one(
     ended.exits_with(1);
     assert_eq!(ended.verdict_of("kv.read-exact"), "fail");
     assert_eq!(ended.verdict_of("ambient.alive"), "fail");
-    assert_eq!(pids(ended.folder.path()).len(), 2, "one process for each of two scenarios");
+    assert_eq!(
+        pids(ended.folder.path()).len(),
+        2,
+        "one process for each of two scenarios"
+    );
     ended.leaves_nothing_behind().await;
 }
 
@@ -529,7 +698,11 @@ async fn a_target_that_prints_between_messages_fails_for_it() {
     let ended = fake("noise").ended().await;
     ended.exits_with(1);
     assert_eq!(ended.verdict_of("ambient.stdout-clean"), "fail");
-    assert!(ended.stdout.contains("looking for the secret"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("looking for the secret"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[tokio::test]
@@ -539,5 +712,9 @@ async fn a_target_that_says_its_token_fails_for_it_and_no_file_carries_the_token
     assert_eq!(ended.verdict_of("ambient.token-unseen"), "fail");
     ended.shows_no_token();
     let transcripts = files(&ended.folder.path().join("output/transcripts"));
-    assert!(transcripts.iter().any(|(_, text)| text.contains("permission denied for [")));
+    assert!(
+        transcripts
+            .iter()
+            .any(|(_, text)| text.contains("permission denied for ["))
+    );
 }

@@ -6,7 +6,10 @@
 use std::{
     io,
     process::ExitCode,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use libtest_mimic::{Arguments, Trial};
@@ -28,7 +31,10 @@ fn main() -> ExitCode {
     // Each test uses all cores, and their progress would mix.
     arguments.test_threads = Some(1);
     let tests = vec![
-        trial("the_reference_server_is_conformant_on_both_transports", conformant),
+        trial(
+            "the_reference_server_is_conformant_on_both_transports",
+            conformant,
+        ),
         trial("the_same_seed_gives_the_same_verdicts", repeatable),
         trial("an_interrupted_run_reports_what_it_had_judged", interrupted),
         trial("every_mutant_is_killed_and_every_variant_passes", mutants),
@@ -79,24 +85,35 @@ async fn conformant() -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let shown = || console::render(&report, "", output.path());
     expect(report.exit() == Exit::Conformant, shown)?;
-    expect(report.summary.pass > 90 && report.target.transports == ["stdio", "http"], shown)?;
+    expect(
+        report.summary.pass > 90 && report.target.transports == ["stdio", "http"],
+        shown,
+    )?;
     expect(report.unmapped_tools.is_empty(), shown)?;
     let written = std::fs::read_to_string(&report_file).map_err(|error| error.to_string())?;
     let written: Report = serde_json::from_str(&written).map_err(|error| error.to_string())?;
-    expect(written == report, || "report.json is not the report".to_owned())
+    expect(written == report, || {
+        "report.json is not the report".to_owned()
+    })
 }
 
 async fn repeatable() -> Result<(), String> {
     let only = [TransportKind::Stdio];
     let (one, other) = (judged(7, &only).await?, judged(7, &only).await?);
     let verdicts = |report: &Report| -> Vec<(String, Verdict)> {
-        report.scenarios.iter().map(|s| (s.key.clone(), s.verdict)).collect()
+        report
+            .scenarios
+            .iter()
+            .map(|s| (s.key.clone(), s.verdict))
+            .collect()
     };
-    expect(verdicts(&one) == verdicts(&other), || "two runs differ".to_owned())
+    expect(verdicts(&one) == verdicts(&other), || {
+        "two runs differ".to_owned()
+    })
 }
 
 /// Cancels the run as soon as the first scenario has ended.
-struct Impatient(CancellationToken, Arc<Mutex<usize>>);
+struct Impatient(CancellationToken, Arc<AtomicUsize>);
 
 impl Reporter for Impatient {
     fn on(&mut self, event: &Event) -> io::Result<()> {
@@ -106,14 +123,14 @@ impl Reporter for Impatient {
             self.0.cancel();
         }
         if matches!(event, Event::Finished(_)) {
-            *self.1.lock().unwrap() += 1;
+            self.1.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
 }
 
 async fn interrupted() -> Result<(), String> {
-    let (token, told) = (CancellationToken::new(), Arc::new(Mutex::new(0)));
+    let (token, told) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
     let report = Suite::builder()
         .target(this_server()?)
         .interrupt(token.clone())
@@ -121,17 +138,28 @@ async fn interrupted() -> Result<(), String> {
         .run()
         .await
         .map_err(|error| error.to_string())?;
-    expect(report.interrupted && report.exit() == Exit::Interrupted, || "not interrupted".to_owned())?;
-    expect(report.summary.pass > 0, || "what was judged is lost".to_owned())?;
-    expect(report.cleanup_errors.is_empty(), || report.cleanup_errors.join("; "))?;
-    let told = *told.lock().unwrap();
+    expect(
+        report.interrupted && report.exit() == Exit::Interrupted,
+        || "not interrupted".to_owned(),
+    )?;
+    expect(report.summary.pass > 0, || {
+        "what was judged is lost".to_owned()
+    })?;
+    expect(report.cleanup_errors.is_empty(), || {
+        report.cleanup_errors.join("; ")
+    })?;
+    let told = told.load(Ordering::Relaxed);
     expect(told == 1, || format!("the end was told {told} times"))
 }
 
 async fn mutants() -> Result<(), String> {
-    let matrix = matrix::run(&this_server()?, &VaultOptions::default(), &Progress::stderr())
-        .await
-        .map_err(|error| error.to_string())?;
+    let matrix = matrix::run(
+        &this_server()?,
+        &VaultOptions::default(),
+        &Progress::stderr(),
+    )
+    .await
+    .map_err(|error| error.to_string())?;
     let wrong: Vec<_> = matrix
         .mutations
         .iter()

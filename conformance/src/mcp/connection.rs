@@ -20,6 +20,9 @@ use super::{
 };
 use crate::target::transport::Revision;
 
+/// How many answers to a target's own requests may wait to be sent.
+const MAX_ANSWERS: usize = 64;
+
 /// What a target answered to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
@@ -78,7 +81,7 @@ pub struct Inbox {
     pending: Mutex<HashMap<u64, Pending>>,
     filter: Option<Arc<dyn AnswerFilter>>,
     /// Answers to what the target asked of the suite.
-    to_target: mpsc::UnboundedSender<Value>,
+    to_target: mpsc::Sender<Value>,
 }
 
 impl fmt::Debug for Inbox {
@@ -130,8 +133,9 @@ impl Inbox {
         let id = message["id"].as_u64();
         if let Some(method) = message["method"].as_str() {
             if !message["id"].is_null() {
-                // The channel closes with the connection; then nobody waits for an answer.
-                let _ = self.to_target.send(answer_to(method, &message["id"]));
+                // A target that asks faster than it reads gets no further answers, and one
+                // whose connection is closed none at all.
+                let _ = self.to_target.try_send(answer_to(method, &message["id"]));
             }
             return;
         }
@@ -205,7 +209,7 @@ impl Connection {
         budget: Duration,
         connect: impl FnOnce(Arc<Inbox>) -> Wire,
     ) -> Self {
-        let (to_target, mut answers) = mpsc::unbounded_channel::<Value>();
+        let (to_target, mut answers) = mpsc::channel::<Value>(MAX_ANSWERS);
         let inbox = Arc::new(Inbox {
             transcript,
             pending: Mutex::default(),

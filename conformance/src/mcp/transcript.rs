@@ -202,6 +202,9 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.add("vault token", "hvs.0123456789".into());
         let written = transcript.to_json_lines(Vec::new(), &secrets);
-        assert!(written.contains(r#""message":{"token":"[vault token]"}"#), "{written}");
+        assert!(
+            written.contains(r#""message":{"token":"[vault token]"}"#),
+            "{written}"
+        );
     }
 }

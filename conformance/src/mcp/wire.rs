@@ -31,7 +31,9 @@ pub fn first_problem(lines: &[Line]) -> Option<String> {
 /// What is wrong with one message; an answer is taken off `asked`.
 fn problem(text: &str, asked: &mut HashMap<u64, String>) -> Option<String> {
     let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
-        return Some("a message is not a JSON object (JSON-RPC batches are gone since 2025-06-18)".into());
+        return Some(
+            "a message is not a JSON object (JSON-RPC batches are gone since 2025-06-18)".into(),
+        );
     };
     if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
         return Some("a message lacks \"jsonrpc\": \"2.0\"".to_owned());
@@ -56,7 +58,9 @@ fn problem(text: &str, asked: &mut HashMap<u64, String>) -> Option<String> {
         (Some(result), None) => {
             let id = message.get("id").unwrap_or(&Value::Null);
             let Some(method) = id.as_u64().and_then(|id| asked.remove(&id)) else {
-                return Some(format!("an answer has the id {id}, which no open request has"));
+                return Some(format!(
+                    "an answer has the id {id}, which no open request has"
+                ));
             };
             result_problem(&method, result)
         }
@@ -98,15 +102,25 @@ mod tests {
     use crate::mcp::transcript::{Line, Speaker};
 
     fn problem_of(method: &str, answer: &Value) -> Option<String> {
-        let line = |speaker, text: String| Line { at_ms: 0, speaker, text };
+        let line = |speaker, text: String| Line {
+            at_ms: 0,
+            speaker,
+            text,
+        };
         first_problem(&[
-            line(Speaker::Suite, json!({ "id": 1, "method": method }).to_string()),
+            line(
+                Speaker::Suite,
+                json!({ "id": 1, "method": method }).to_string(),
+            ),
             line(Speaker::Target, answer.to_string()),
         ])
     }
 
     fn call_result(result: Value) -> Option<String> {
-        problem_of("tools/call", &json!({ "jsonrpc": "2.0", "id": 1, "result": result }))
+        problem_of(
+            "tools/call",
+            &json!({ "jsonrpc": "2.0", "id": 1, "result": result }),
+        )
     }
 
     #[test]
@@ -145,7 +159,8 @@ mod tests {
         ] {
             assert!(problem_of("tools/call", &answer).is_some(), "{answer}");
         }
-        let error = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32602, "message": "m" } });
+        let error =
+            json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32602, "message": "m" } });
         assert_eq!(problem_of("tools/call", &error), None);
     }
 

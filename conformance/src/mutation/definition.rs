@@ -193,7 +193,9 @@ fn parse(name: &str, text: &str) -> Result<Mutation, MutationError> {
 fn operation<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Operation>, D::Error> {
     let name = String::deserialize(from)?;
     let known = Operation::named(&name);
-    known.map(Some).ok_or_else(|| D::Error::custom(format!("no operation {name:?}")))
+    known
+        .map(Some)
+        .ok_or_else(|| D::Error::custom(format!("no operation {name:?}")))
 }
 
 fn expression<'de, D: Deserializer<'de>>(from: D) -> Result<Regex, D::Error> {
@@ -209,7 +211,11 @@ mod tests {
 
     #[test]
     fn every_mutant_names_requirements_that_exist() {
-        let ids: BTreeSet<_> = requirement::all().unwrap().into_iter().map(|r| r.id).collect();
+        let ids: BTreeSet<_> = requirement::all()
+            .unwrap()
+            .into_iter()
+            .map(|r| r.id)
+            .collect();
         for mutation in all().unwrap() {
             for id in &mutation.killed_by {
                 assert!(ids.contains(id), "{} names {id}", mutation.name);
@@ -219,10 +225,18 @@ mod tests {
 
     #[test]
     fn every_must_has_a_mutant_that_it_kills() {
-        let killers: BTreeSet<_> = all().unwrap().into_iter().flat_map(|m| m.killed_by).collect();
+        let killers: BTreeSet<_> = all()
+            .unwrap()
+            .into_iter()
+            .flat_map(|m| m.killed_by)
+            .collect();
         for requirement in requirement::all().unwrap() {
             if requirement.level == Level::Must {
-                assert!(killers.contains(&requirement.id), "{} kills nothing", requirement.id);
+                assert!(
+                    killers.contains(&requirement.id),
+                    "{} kills nothing",
+                    requirement.id
+                );
             }
         }
     }

@@ -66,7 +66,11 @@ pub enum MatrixError {
 ///
 /// # Errors
 /// When a run cannot be made.
-pub async fn run(target: &Target, vault: &VaultOptions, progress: &Progress) -> Result<Matrix, MatrixError> {
+pub async fn run(
+    target: &Target,
+    vault: &VaultOptions,
+    progress: &Progress,
+) -> Result<Matrix, MatrixError> {
     let mutations = definition::all()?;
     let vault = provider::start(vault, progress).await?;
     let mut rows = Vec::new();
@@ -124,7 +128,10 @@ fn row(mutation: &Mutation, report: &Report) -> Row {
     }
     if mutation.is_variant() {
         for (id, transports) in &failed {
-            wrong.push(format!("{id} fails a variant that conforms, on {}", transports.join(" and ")));
+            wrong.push(format!(
+                "{id} fails a variant that conforms, on {}",
+                transports.join(" and ")
+            ));
         }
     }
     for id in &mutation.killed_by {
@@ -146,7 +153,13 @@ fn row(mutation: &Mutation, report: &Report) -> Row {
 /// What became of a mutation, in a few words.
 #[must_use]
 pub fn verdict_of(row: &Row) -> String {
-    let by = || row.failed.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let by = || {
+        row.failed
+            .keys()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match (row.wrong.is_empty(), row.variant) {
         (true, true) => "passes".to_owned(),
         (true, false) => format!("killed by {}", by()),

@@ -10,7 +10,9 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::definition::{AnswerRule, CannedAnswer, Mutation, RequestRule, ResponseRule, ValueChange};
+use super::definition::{
+    AnswerRule, CannedAnswer, Mutation, RequestRule, ResponseRule, ValueChange,
+};
 use crate::{
     mcp::connection::AnswerFilter,
     tap::VaultFilter,
@@ -36,9 +38,16 @@ impl Sabotage {
 
     /// The saboteur of one slot, whose target has this token; `root` is Vault's root token.
     #[must_use]
-    pub fn for_slot(&self, adapter: &Adapter, token: &SecretString, root: &SecretString) -> Saboteur {
+    pub fn for_slot(
+        &self,
+        adapter: &Adapter,
+        token: &SecretString,
+        root: &SecretString,
+    ) -> Saboteur {
         let tools = self.0.answer.iter().map(|rule| {
-            let mapping = rule.operation.and_then(|operation| adapter.operations.get(&operation));
+            let mapping = rule
+                .operation
+                .and_then(|operation| adapter.operations.get(&operation));
             mapping.map(|mapping| mapping.tool.clone())
         });
         Saboteur {
@@ -70,12 +79,17 @@ impl AnswerFilter for Saboteur {
         for (rule, only) in self.mutation.answer.iter().zip(&self.tools) {
             let about_this = match (rule.operation, only) {
                 (None, _) => method == "tools/call" || rule.text_only,
-                (Some(_), only) => method == "tools/call" && only.is_some() && only.as_deref() == tool,
+                (Some(_), only) => {
+                    method == "tools/call" && only.is_some() && only.as_deref() == tool
+                }
             };
             let is_error = message["result"]["isError"] == true || !message["error"].is_null();
             let applies = about_this
                 && rule.error.is_none_or(|wanted| wanted == is_error)
-                && rule.contains.as_ref().is_none_or(|part| message.to_string().contains(part));
+                && rule
+                    .contains
+                    .as_ref()
+                    .is_none_or(|part| message.to_string().contains(part));
             if applies {
                 arriving.extend(rule.noise.clone());
                 self.alter(rule, &mut message);
@@ -88,9 +102,7 @@ impl AnswerFilter for Saboteur {
 
 impl Saboteur {
     fn alter(&self, rule: &AnswerRule, message: &mut Value) {
-        let text_result = |text: &str, is_error: bool| {
-            json!({ "content": [{ "type": "text", "text": text }], "isError": is_error })
-        };
+        let text_result = |text: &str, is_error: bool| json!({ "content": [{ "type": "text", "text": text }], "isError": is_error });
         if let Some(text) = &rule.succeed_with {
             message["result"] = text_result(text, false);
         }
@@ -100,11 +112,21 @@ impl Saboteur {
         if let Some(result) = message.get_mut("result").and_then(Value::as_object_mut) {
             if rule.text_only {
                 result.remove("structuredContent");
-                for tool in result.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
+                for tool in result
+                    .get_mut("tools")
+                    .and_then(Value::as_array_mut)
+                    .into_iter()
+                    .flatten()
+                {
                     tool.as_object_mut().map(|tool| tool.remove("outputSchema"));
                 }
             }
-            for item in result.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+            for item in result
+                .get_mut("content")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
                 if let Some(Value::String(text)) = item.get_mut("text") {
                     self.alter_text(rule, text);
                 }
@@ -122,7 +144,10 @@ impl Saboteur {
             *text = text.replace(from, to);
         }
         if let Some(addition) = &rule.append_text {
-            let last_value = self.last_value.lock().unwrap_or_else(PoisonError::into_inner);
+            let last_value = self
+                .last_value
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             let addition = template::fill(addition, |name| match name {
                 "vault_token" => Some(self.token.expose_secret()),
                 "last_value" => Some(last_value.as_str()),
@@ -154,9 +179,14 @@ impl VaultFilter for Saboteur {
 
     fn response(&self, method: &Method, path: &str, response: &mut Response<Bytes>) {
         if let Some(value) = secret_in(response.body()).and_then(|data| {
-            data.as_object()?.values().find_map(|value| Some(value.as_str()?.to_owned()))
+            data.as_object()?
+                .values()
+                .find_map(|value| Some(value.as_str()?.to_owned()))
         }) {
-            *self.last_value.lock().unwrap_or_else(PoisonError::into_inner) = value;
+            *self
+                .last_value
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = value;
         }
         for rule in &self.mutation.vault_response {
             let status = response.status().as_u16();
@@ -176,12 +206,22 @@ impl Saboteur {
             *response = canned(answer);
         }
         if rule.repeat_first {
-            let mut first = self.first_answers.lock().unwrap_or_else(PoisonError::into_inner);
-            *response = first.entry(path.to_owned()).or_insert_with(|| response.clone()).clone();
+            let mut first = self
+                .first_answers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *response = first
+                .entry(path.to_owned())
+                .or_insert_with(|| response.clone())
+                .clone();
         }
         edit_json(response.body_mut(), |body| {
             if let Some(change) = rule.values {
-                let at = if body.pointer("/data/data").is_some() { "/data/data" } else { "/data" };
+                let at = if body.pointer("/data/data").is_some() {
+                    "/data/data"
+                } else {
+                    "/data"
+                };
                 change_values(body.pointer_mut(at), change);
             }
             if let Some(Value::Array(names)) = body.pointer_mut("/data/keys") {
@@ -213,14 +253,22 @@ fn alter_request(rule: &RequestRule, request: &mut Request<Bytes>, path: String)
     }
     edit_json(request.body_mut(), |body| {
         // KV version 2 wraps the secret, version 1 is the secret.
-        let at = if body.get("data").is_some_and(Value::is_object) { "/data" } else { "" };
+        let at = if body.get("data").is_some_and(Value::is_object) {
+            "/data"
+        } else {
+            ""
+        };
         if let Some(change) = rule.values {
             change_values(body.pointer_mut(at), change);
         }
         if let Some(Value::Object(data)) = body.pointer_mut(at)
             && rule.drop_key
             && data.len() > 1
-            && let Some(first) = data.keys().collect::<BTreeSet<_>>().first().map(|key| (*key).clone())
+            && let Some(first) = data
+                .keys()
+                .collect::<BTreeSet<_>>()
+                .first()
+                .map(|key| (*key).clone())
         {
             data.remove(&first);
         }
@@ -228,7 +276,11 @@ fn alter_request(rule: &RequestRule, request: &mut Request<Bytes>, path: String)
 }
 
 fn change_values(data: Option<&mut Value>, change: ValueChange) {
-    for value in data.and_then(Value::as_object_mut).into_iter().flat_map(serde_json::Map::values_mut) {
+    for value in data
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(serde_json::Map::values_mut)
+    {
         if let Value::String(text) = value {
             *text = match change {
                 ValueChange::Append => format!("{text}~"),
@@ -243,7 +295,9 @@ fn change_values(data: Option<&mut Value>, change: ValueChange) {
 /// The data of a secret in an answer of Vault.
 fn secret_in(body: &Bytes) -> Option<Value> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    body.pointer("/data/data").or_else(|| body.get("data")).cloned()
+    body.pointer("/data/data")
+        .or_else(|| body.get("data"))
+        .cloned()
 }
 
 fn edit_json(body: &mut Bytes, edit: impl FnOnce(&mut Value)) {

@@ -4,7 +4,6 @@
 //! character that could is written out as its escape.
 
 mod progress;
-pub(super) mod text;
 
 use std::{
     io::{self, Write},
@@ -15,11 +14,11 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 
-use self::{
-    progress::Progress,
+use self::progress::Progress;
+use super::{
+    ProfileResult, ProfileVerdict, Report, ScenarioResult, Summary, Tally, json,
     text::{cut, visible, visible_lines, wrap},
 };
-use super::{ProfileResult, ProfileVerdict, Report, ScenarioResult, Summary, Tally, json};
 use crate::{
     event::{Event, Reporter},
     exit::Exit,

@@ -9,7 +9,7 @@ use std::{
 
 use schemars::generate::SchemaSettings;
 
-use super::{Report, console::text::is_inert};
+use super::{Report, text::is_inert};
 use crate::event::{Event, Reporter};
 
 /// Writes the report to a file when the run is over.

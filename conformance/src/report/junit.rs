@@ -6,8 +6,8 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use super::{
     Report, ScenarioResult,
-    console::text::{cut, visible, visible_lines},
     json::write_atomically,
+    text::{cut, visible, visible_lines},
 };
 use crate::{
     event::{Event, Reporter},

@@ -6,6 +6,7 @@
 pub mod console;
 pub mod json;
 pub mod junit;
+mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "Vault MCP conformance report")]
 pub struct Report {
-    /// The version of this shape: 1.
+    /// The version of this shape.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     pub schema_version: u32,
     /// The suite that judged.
     pub suite: SuiteInfo,

@@ -18,12 +18,18 @@ fn values_unseen(world: &mut World) -> StepResult {
 
 #[then("every message of the server was valid for the revision in use")]
 fn messages_valid(world: &mut World) -> StepResult {
-    world.expect_unseen(Concern::InvalidMessage, "messages that fit the protocol's schema")
+    world.expect_unseen(
+        Concern::InvalidMessage,
+        "messages that fit the protocol's schema",
+    )
 }
 
 #[then("standard output carried nothing but protocol messages")]
 fn stdout_clean(world: &mut World) -> StepResult {
-    world.expect_unseen(Concern::Noise, "nothing but protocol messages on standard output")
+    world.expect_unseen(
+        Concern::Noise,
+        "nothing but protocol messages on standard output",
+    )
 }
 
 #[then("the server was still running after every scenario")]
@@ -33,5 +39,8 @@ fn alive(world: &mut World) -> StepResult {
 
 #[then("Vault's audit log shows no request of the server with another token than its own")]
 fn own_token(world: &mut World) -> StepResult {
-    world.expect_unseen(Concern::ForeignToken, "requests to Vault with the server's own token alone")
+    world.expect_unseen(
+        Concern::ForeignToken,
+        "requests to Vault with the server's own token alone",
+    )
 }

@@ -25,7 +25,10 @@ async fn a_secret(world: &mut World, path: String, keys: String) -> StepResult {
 #[given(regex = r#"^the secrets ("[^"]+"(?:, "[^"]+")*)$"#)]
 async fn some_secrets(world: &mut World, paths: String) -> StepResult {
     for path in paths.split(", ") {
-        world.scene()?.make_secret(path.trim_matches('"'), &["content"]).await?;
+        world
+            .scene()?
+            .make_secret(path.trim_matches('"'), &["content"])
+            .await?;
     }
     Ok(())
 }
@@ -55,7 +58,9 @@ async fn writes_a_key(world: &mut World, key: String, path: String) -> StepResul
     scene.let_agent(act).await
 }
 
-#[when(regex = r#"^the agent writes a value of (.+) as the key "([^"]+)" of the secret "([^"]+)"$"#)]
+#[when(
+    regex = r#"^the agent writes a value of (.+) as the key "([^"]+)" of the secret "([^"]+)"$"#
+)]
 async fn writes_a_value(world: &mut World, kind: String, key: String, path: String) -> StepResult {
     let scene = world.scene()?;
     let core = scene.canary("value that the agent writes", true);

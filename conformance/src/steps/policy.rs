@@ -26,7 +26,9 @@ async fn vault_decides(world: &mut World, decision: String, act: String) -> Step
         return Ok(());
     }
     let other = if allows { "allows" } else { "denies" };
-    Err(Stop::blocked(format!("this Vault {other} the token to {act}")))
+    Err(Stop::blocked(format!(
+        "this Vault {other} the token to {act}"
+    )))
 }
 
 #[when(regex = "^the agent asks to (.+)$")]

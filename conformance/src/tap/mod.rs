@@ -58,7 +58,9 @@ pub struct Tap {
 
 impl std::fmt::Debug for Tap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tap").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Tap")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,10 +77,7 @@ impl Tap {
     ///
     /// # Errors
     /// When it cannot listen, or the address is none.
-    pub async fn start(
-        vault: &str,
-        filter: Option<Arc<dyn VaultFilter>>,
-    ) -> Result<Self, String> {
+    pub async fn start(vault: &str, filter: Option<Arc<dyn VaultFilter>>) -> Result<Self, String> {
         let authority = vault
             .parse::<Uri>()
             .ok()
@@ -174,7 +173,10 @@ impl Passage {
         let (parts, body) = request.into_parts();
         let body = collect(body).await?;
         let mut request = Request::from_parts(parts, body);
-        let answered = self.filter.as_ref().and_then(|filter| filter.request(&mut request));
+        let answered = self
+            .filter
+            .as_ref()
+            .and_then(|filter| filter.request(&mut request));
         let method = request.method().clone();
         let path = request
             .uri()
@@ -239,7 +241,9 @@ impl Passage {
 
 async fn collect(body: Incoming) -> Result<Bytes, String> {
     let collected = Limited::new(body, MAX_BODY).collect().await;
-    Ok(collected.map_err(|error| format!("a body cannot be read: {error}"))?.to_bytes())
+    Ok(collected
+        .map_err(|error| format!("a body cannot be read: {error}"))?
+        .to_bytes())
 }
 
 fn bad_gateway(problem: &str) -> Response<Bytes> {

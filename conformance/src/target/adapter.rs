@@ -1,10 +1,6 @@
 //! The adapter file: how to start a target, and which tool call carries which operation.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -273,7 +269,10 @@ impl Checker<'_> {
     fn operation(&self, name: &str) -> Result<Operation, AdapterError> {
         Operation::named(name).ok_or_else(|| {
             let known = Operation::ALL.map(Operation::name);
-            let problem = format!("there is no operation {name:?}{}", did_you_mean(name, &known));
+            let problem = format!(
+                "there is no operation {name:?}{}",
+                did_you_mean(name, &known)
+            );
             self.wrong(name, &problem)
         })
     }

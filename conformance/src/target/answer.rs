@@ -1,5 +1,8 @@
 //! Carrying out an operation: the tool call, and what its answer says.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::{Value, json};
 
 use super::{
@@ -34,7 +37,23 @@ pub enum Data {
     Unusable(String),
 }
 
+/// Words that tell a reader that permission was denied, whatever else is said. The number is
+/// a word of its own: in a random name or a port it means nothing.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static DENIAL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)(permission|access)[ _-]?(was |is )?denied|\b403\b|forbid|(not|un)[ -]?authori[sz]ed|(not|insufficient)[ _-](permitted|permission)",
+    )
+    .unwrap()
+});
+
 impl Answer {
+    /// Whether it is an error that says that permission was denied.
+    #[must_use]
+    pub fn is_denial(&self) -> bool {
+        matches!(self, Self::Error(text) if DENIAL.is_match(text))
+    }
+
     /// The answer in a line, for what a failure says was seen; secrets not yet redacted.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -69,7 +88,10 @@ pub async fn perform(
         })?;
     if !tools.contains(&mapping.tool) {
         return Err(Stop::failed(
-            format!("the tool {:?}, to which the adapter maps {operation}", mapping.tool),
+            format!(
+                "the tool {:?}, to which the adapter maps {operation}",
+                mapping.tool
+            ),
             format!("tools/list has {}", tools.join(", ")),
         ));
     }
@@ -171,7 +193,34 @@ mod tests {
     #[test]
     fn text_that_should_be_json_and_is_not_is_unusable_not_an_error() {
         let answer = read_as(json!({ "from": "text-json" }), text("done"));
-        assert!(matches!(answer, Answer::Success(Data::Unusable(_))), "{answer:?}");
+        assert!(
+            matches!(answer, Answer::Success(Data::Unusable(_))),
+            "{answer:?}"
+        );
+    }
+
+    #[test]
+    fn a_denial_is_told_by_its_words_and_not_by_a_number_in_a_name() {
+        for text in [
+            "Code: 403. Errors: permission denied",
+            r#"{"kind":"permission_denied"}"#,
+            "Vault forbids this",
+            "you are not authorized to read it",
+            "Access denied",
+            "insufficient permissions",
+        ] {
+            assert!(Answer::Error(text.to_owned()).is_denial(), "{text}");
+        }
+        for text in [
+            "no secret exists in mount 't4403ab-other' at 127.0.0.1:40312",
+            "not found",
+            "404",
+            "",
+        ] {
+            assert!(!Answer::Error(text.to_owned()).is_denial(), "{text}");
+        }
+        let success = Answer::Success(Data::Prose("permission denied".to_owned()));
+        assert!(!success.is_denial());
     }
 
     #[test]

@@ -27,12 +27,27 @@ use crate::mcp::{
     stdio::{StdioWire, record_log},
     transcript::{Speaker, Transcript},
 };
+use crate::redact::Secrets;
 
 /// What a target may take of the ambient environment. Everything else is left out, so that
 /// no `VAULT_*` or `MCP_*` variable of whoever runs the suite decides how a target behaves.
 const INHERITED: [&str; 16] = [
-    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SHELL",
-    "SystemRoot", "APPDATA", "LOCALAPPDATA", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SHELL",
+    "SystemRoot",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "XDG_CACHE_HOME",
+    "XDG_RUNTIME_DIR",
 ];
 
 /// How long a target may take to end when it is told to.
@@ -125,11 +140,19 @@ impl Instance {
             Ok((process, connection)) => starting.begin(process, connection, revision).await,
             Err(problem) => Err(problem),
         };
-        ready.map_err(|problem| StartError {
-            problem,
-            stdout: transcript.last_words(Speaker::Noise, 5),
-            stderr: transcript.last_words(Speaker::Log, 10),
-            command: starting.command,
+        ready.map_err(|problem| {
+            let mut secrets = Secrets::default();
+            secrets.add("server's Vault token", surroundings.token.clone());
+            let said = |speaker, count| {
+                let lines = transcript.last_words(speaker, count);
+                lines.iter().map(|line| secrets.redact(line)).collect()
+            };
+            StartError {
+                stdout: said(Speaker::Noise, 5),
+                stderr: said(Speaker::Log, 10),
+                problem: secrets.redact(&problem),
+                command: starting.command,
+            }
         })
     }
 
@@ -171,7 +194,9 @@ async fn end(process: &mut Child) -> Result<(), String> {
 
 /// Signals a target's process group: it may have started others.
 fn signal_group(pid: u32, signal: rustix::process::Signal) {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         // A group that is gone already is what is wanted.
         let _ = rustix::process::kill_process_group(pid, signal);
@@ -230,7 +255,10 @@ impl Starting<'_> {
             Wire::Http(wire)
         });
         let ready = launch.ready.as_ref().map(|url| self.fill(url, &text));
-        match self.wait_until_ready(&mut process, port, ready.as_deref()).await {
+        match self
+            .wait_until_ready(&mut process, port, ready.as_deref())
+            .await
+        {
             Ok(()) => Ok((process, connection)),
             Err(problem) => {
                 end(&mut process).await?;
@@ -239,7 +267,10 @@ impl Starting<'_> {
         }
     }
 
-    fn connection(&self, connect: impl FnOnce(Arc<crate::mcp::connection::Inbox>) -> Wire) -> Connection {
+    fn connection(
+        &self,
+        connect: impl FnOnce(Arc<crate::mcp::connection::Inbox>) -> Wire,
+    ) -> Connection {
         Connection::open(
             Arc::clone(&self.transcript),
             self.surroundings.filter.clone(),
@@ -281,8 +312,15 @@ impl Starting<'_> {
         start
             .args(arguments.iter().map(|argument| self.fill(argument, port)))
             .env_clear()
-            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-            .envs(env.iter().map(|(name, value)| (name, self.fill(value, port))))
+            .envs(
+                INHERITED
+                    .iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
+            .envs(
+                env.iter()
+                    .map(|(name, value)| (name, self.fill(value, port))),
+            )
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -314,7 +352,9 @@ impl Starting<'_> {
                     let answer = client.get(url).send().await;
                     answer.is_ok_and(|answer| answer.status().is_success())
                 }
-                None => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(),
+                None => TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+                    .await
+                    .is_ok(),
             };
             if answers {
                 return Ok(());
@@ -368,5 +408,7 @@ impl Starting<'_> {
 
 /// A port that was free a moment ago.
 fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }

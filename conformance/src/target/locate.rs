@@ -98,7 +98,11 @@ pub fn locate(target: &Target, command: &str) -> Result<PathBuf, LocateError> {
             Err(not_found(target, command, &[path]))
         };
     }
-    places.extend(std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned())));
+    places.extend(
+        std::env::current_exe()
+            .ok()
+            .and_then(|exe| Some(exe.parent()?.to_owned())),
+    );
     let path = std::env::var_os("PATH").unwrap_or_default();
     places.extend(std::env::split_paths(&path));
     places.extend(bin_folder());
@@ -142,7 +146,7 @@ async fn run_build(
     bin: Option<&Path>,
     progress: &Progress,
 ) -> Result<(), LocateError> {
-    let step = progress.step(&format!("building {}", target.adapter.title));
+    let step = progress.step(format!("building {}", target.adapter.title));
     let failed = |how: String| LocateError::BuildFailed {
         target: target.adapter.name.clone(),
         command: line.to_owned(),
@@ -154,13 +158,21 @@ async fn run_build(
             .map_err(|error| failed(format!("{}: {error}", bin.display())))?;
     }
     let mut shell = tokio::process::Command::new("sh");
-    shell.arg("-c").arg(line).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    shell
+        .arg("-c")
+        .arg(line)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true);
     if let Some(folder) = target.file.as_deref().and_then(Path::parent).or(checkout) {
         shell.current_dir(folder);
     }
-    let output = shell.output().await.map_err(|error| failed(error.to_string()))?;
+    let output = shell
+        .output()
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
-        step.done(&format!("{} is up to date", target.adapter.title));
+        step.done("up to date");
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);

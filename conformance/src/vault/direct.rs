@@ -10,7 +10,12 @@ use crate::target::operation::{Operation, Parameters};
 /// the mount in question.
 #[must_use]
 pub fn request(operation: Operation, parameters: &Parameters, kv_version: u8) -> VaultRequest {
-    let text = |name: &str| parameters.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| {
+        parameters
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let (mount, path) = (text("mount"), text("path"));
     let data_path = match kv_version {
         2 => format!("{mount}/data/{path}"),

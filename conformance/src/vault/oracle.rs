@@ -17,7 +17,12 @@ const BUDGET: Duration = Duration::from_secs(20);
 /// What tells the suite's own requests apart in Vault's audit log.
 pub const CORRELATION_ID: &str = "conformance-suite";
 /// What may stand unescaped in a path.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/');
 
 /// A request to Vault's API.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,7 +176,11 @@ impl Oracle {
             request: format!("{} {}", request.method, request.path),
             source: source.without_url(),
         };
-        let url = format!("{}/v1/{}", self.address, utf8_percent_encode(&request.path, PATH));
+        let url = format!(
+            "{}/v1/{}",
+            self.address,
+            utf8_percent_encode(&request.path, PATH)
+        );
         let mut builder = self
             .client
             .request(request.method.clone(), url)
@@ -208,7 +217,9 @@ impl Oracle {
     /// When Vault refuses, or the mount is not ready in time.
     pub async fn make_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
         const TRIES: usize = 500;
-        self.made().push(Made::Mount { path: path.to_owned() });
+        self.made().push(Made::Mount {
+            path: path.to_owned(),
+        });
         let body = json!({ "type": "kv", "options": { "version": version.to_string() } });
         self.root(VaultRequest::new("POST", format!("sys/mounts/{path}")).with(body))
             .await?;
@@ -254,7 +265,8 @@ impl Oracle {
         data: &SecretData,
     ) -> Result<(), OracleError> {
         let request = match version {
-            2 => VaultRequest::new("POST", format!("{mount}/data/{path}")).with(json!({ "data": data })),
+            2 => VaultRequest::new("POST", format!("{mount}/data/{path}"))
+                .with(json!({ "data": data })),
             _ => VaultRequest::new("POST", format!("{mount}/{path}")).with(json!(data)),
         };
         self.root(request).await.map(drop)
@@ -282,7 +294,12 @@ impl Oracle {
     ///
     /// # Errors
     /// When Vault refuses.
-    pub async fn purge_secret(&self, mount: &str, version: u8, path: &str) -> Result<(), OracleError> {
+    pub async fn purge_secret(
+        &self,
+        mount: &str,
+        version: u8,
+        path: &str,
+    ) -> Result<(), OracleError> {
         let path = match version {
             2 => format!("{mount}/metadata/{path}"),
             _ => format!("{mount}/{path}"),
@@ -296,21 +313,34 @@ impl Oracle {
     /// When Vault refuses.
     pub async fn end_version(&self, mount: &str, how: &str, path: &str) -> Result<(), OracleError> {
         let request = VaultRequest::new("PUT", format!("{mount}/{how}/{path}"));
-        self.root(request.with(json!({ "versions": [1] }))).await.map(drop)
+        self.root(request.with(json!({ "versions": [1] })))
+            .await
+            .map(drop)
     }
 
     /// The names on one level, sorted; folders end in a slash.
     ///
     /// # Errors
     /// When Vault refuses.
-    pub async fn list(&self, mount: &str, version: u8, folder: &str) -> Result<Vec<String>, OracleError> {
+    pub async fn list(
+        &self,
+        mount: &str,
+        version: u8,
+        folder: &str,
+    ) -> Result<Vec<String>, OracleError> {
         let path = match version {
             2 => format!("{mount}/metadata/{folder}"),
             _ => format!("{mount}/{folder}"),
         };
         let answer = self.root(VaultRequest::new("LIST", path)).await?;
-        let keys = answer.body["data"]["keys"].as_array().cloned().unwrap_or_default();
-        let mut names: Vec<_> = keys.iter().filter_map(|k| Some(k.as_str()?.to_owned())).collect();
+        let keys = answer.body["data"]["keys"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let mut names: Vec<_> = keys
+            .iter()
+            .filter_map(|k| Some(k.as_str()?.to_owned()))
+            .collect();
         names.sort();
         Ok(names)
     }
@@ -331,7 +361,8 @@ impl Oracle {
                 _ => None,
             };
             if let Some(version) = version {
-                self.snapshot_secrets(&mount, version, &mut snapshot).await?;
+                self.snapshot_secrets(&mount, version, &mut snapshot)
+                    .await?;
             }
             let kept = json!({ "type": about["type"], "options": about["options"], "uuid": about["uuid"] });
             snapshot.insert(mount, kept);
@@ -373,12 +404,16 @@ impl Oracle {
     /// # Errors
     /// When Vault refuses.
     pub async fn write_policy(&self, name: &str, hcl: &str) -> Result<(), OracleError> {
-        let made = Made::Policy { name: name.to_owned() };
+        let made = Made::Policy {
+            name: name.to_owned(),
+        };
         if !self.made().contains(&made) {
             self.made().push(made);
         }
         let request = VaultRequest::new("PUT", format!("sys/policies/acl/{name}"));
-        self.root(request.with(json!({ "policy": hcl }))).await.map(drop)
+        self.root(request.with(json!({ "policy": hcl })))
+            .await
+            .map(drop)
     }
 
     /// Makes a token with one policy besides `default`.
@@ -392,7 +427,9 @@ impl Oracle {
             .await?;
         let auth = &answer.body["auth"];
         let accessor = auth["accessor"].as_str().unwrap_or_default().to_owned();
-        self.made().push(Made::Token { accessor: accessor.clone() });
+        self.made().push(Made::Token {
+            accessor: accessor.clone(),
+        });
         Ok(Token {
             secret: auth["client_token"].as_str().unwrap_or_default().into(),
             accessor,
@@ -409,7 +446,12 @@ impl Oracle {
             if mount.starts_with(prefix) {
                 self.root(VaultRequest::new("DELETE", format!("sys/mounts/{mount}")))
                     .await?;
-                self.made().retain(|made| *made != Made::Mount { path: mount.clone() });
+                self.made().retain(|made| {
+                    *made
+                        != Made::Mount {
+                            path: mount.clone(),
+                        }
+                });
             }
         }
         Ok(())

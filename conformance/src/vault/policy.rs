@@ -53,7 +53,12 @@ mod tests {
     #[test]
     fn a_sources_policy_reaches_the_scenarios_mounts_and_no_others() {
         let policy = for_prefix(named("vault-mcp-developer").unwrap(), "t1-");
-        for path in ["t1-secret/data/*", "t1-secret/+", "sys/mounts", "sys/mounts/t1-pki/tune"] {
+        for path in [
+            "t1-secret/data/*",
+            "t1-secret/+",
+            "sys/mounts",
+            "sys/mounts/t1-pki/tune",
+        ] {
             assert!(policy.contains(&format!("path \"{path}\"")), "{policy}");
         }
         assert!(!policy.contains("path \"secret/"), "{policy}");

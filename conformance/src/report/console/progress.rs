@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use super::text::visible;
+use crate::report::text::visible;
 use crate::{event::Event, verdict::Verdict};
 
 /// Scenarios after which a line is written, unless [`LINE_AFTER`] passes first.
