@@ -222,6 +222,9 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
                 let event = Event::Finished(Box::new(report.clone()));
                 json.on(&event)?;
                 junit.on(&event)?;
+                if args.format == ConsoleFormat::Json {
+                    Console::new(args.format, &args.output).on(&event)?;
+                }
             }
             Ok(error.exit())
         }

@@ -7,6 +7,7 @@ use tokio::{
     io::{AsyncRead, AsyncWriteExt as _},
     process::ChildStdin,
     sync::Mutex,
+    task::JoinHandle,
 };
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
@@ -56,10 +57,13 @@ impl StdioWire {
 }
 
 /// Writes down what a target logs, until it ends.
-pub fn record_log(stderr: impl AsyncRead + Send + Unpin + 'static, inbox: Arc<Inbox>) {
+pub fn record_log(
+    stderr: impl AsyncRead + Send + Unpin + 'static,
+    inbox: Arc<Inbox>,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
-        read_lines(stderr, |line| inbox.transcript().record(Speaker::Log, line)).await
-    });
+        read_lines(stderr, |line| inbox.transcript().record(Speaker::Log, line)).await;
+    })
 }
 
 /// Hands on each line that is not empty; returns why there are no more.

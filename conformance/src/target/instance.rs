@@ -12,12 +12,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::{
     net::TcpStream,
-    process::{Child, Command},
+    process::Command,
+    task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 
 use super::{
     adapter::{Adapter, HttpLaunch, Launch},
+    process::Process,
     template,
     transport::{Revision, TransportKind},
 };
@@ -50,8 +52,11 @@ const INHERITED: [&str; 16] = [
     "XDG_RUNTIME_DIR",
 ];
 
-/// How long a target may take to end when it is told to.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a process may take to end once its connection has.
+const END: Duration = Duration::from_secs(2);
+
+/// How long the last words of a target that did not start are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What a target is started with.
 #[derive(Clone)]
@@ -69,7 +74,7 @@ pub struct Surroundings {
 /// A running target that has answered `initialize` and `tools/list`.
 #[derive(Debug)]
 pub struct Instance {
-    process: Child,
+    process: Process,
     /// The connection to it.
     pub connection: Connection,
     /// What it says of itself.
@@ -130,6 +135,7 @@ impl Instance {
             surroundings,
             transcript: Arc::clone(&transcript),
             command: String::new(),
+            logs: Vec::new(),
         };
         let begun = match (transport, &adapter.stdio, &adapter.http) {
             (TransportKind::Stdio, Some(launch), _) => starting.stdio(launch),
@@ -140,6 +146,11 @@ impl Instance {
             Ok((process, connection)) => starting.begin(process, connection, revision).await,
             Err(problem) => Err(problem),
         };
+        if ready.is_err() {
+            let logs = futures::future::join_all(std::mem::take(&mut starting.logs));
+            // A log that does not end was read up to now.
+            let _ = timeout(LAST_WORDS, logs).await;
+        }
         ready.map_err(|problem| {
             let mut secrets = Secrets::default();
             secrets.add("server's Vault token", surroundings.token.clone());
@@ -158,14 +169,13 @@ impl Instance {
 
     /// How the process ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.process.try_wait().ok().flatten()
+        self.process.ended()
     }
 
     /// How the process ended, if it does within a moment: a closed connection is seen before
     /// the end of the process behind it.
     pub async fn ends(&mut self) -> Option<ExitStatus> {
-        let ended = timeout(GRACE, self.process.wait()).await;
-        ended.ok()?.ok()
+        self.process.ends_within(END).await
     }
 
     /// Ends the process: asks, waits a little, then kills.
@@ -173,42 +183,7 @@ impl Instance {
     /// # Errors
     /// When it cannot be ended.
     pub async fn stop(mut self) -> Result<(), String> {
-        end(&mut self.process).await
-    }
-}
-
-async fn end(process: &mut Child) -> Result<(), String> {
-    let Some(pid) = process.id() else {
-        return Ok(());
-    };
-    signal_group(pid, rustix::process::Signal::TERM);
-    if timeout(GRACE, process.wait()).await.is_err() {
-        signal_group(pid, rustix::process::Signal::KILL);
-        timeout(GRACE, process.wait())
-            .await
-            .map_err(|_| format!("the target's process {pid} could not be ended"))?
-            .map_err(|error| format!("the target's process {pid}: {error}"))?;
-    }
-    Ok(())
-}
-
-/// Signals a target's process group: it may have started others.
-fn signal_group(pid: u32, signal: rustix::process::Signal) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        // A group that is gone already is what is wanted.
-        let _ = rustix::process::kill_process_group(pid, signal);
-    }
-}
-
-impl Drop for Instance {
-    /// The last resort, for a panic or a dropped run: nothing that was started stays.
-    fn drop(&mut self) {
-        if let Some(pid) = self.process.id() {
-            signal_group(pid, rustix::process::Signal::KILL);
-        }
+        self.process.end().await
     }
 }
 
@@ -218,42 +193,42 @@ struct Starting<'a> {
     surroundings: &'a Surroundings,
     transcript: Arc<Transcript>,
     command: String,
+    /// What reads the target's logs.
+    logs: Vec<JoinHandle<()>>,
 }
 
 impl Starting<'_> {
-    fn stdio(&mut self, launch: &Launch) -> Result<(Child, Connection), String> {
+    fn stdio(&mut self, launch: &Launch) -> Result<(Process, Connection), String> {
         let mut process = self.spawn(&launch.command, &launch.env, "", Stdio::piped())?;
-        let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
+        let (stdin, stdout) = (process.child.stdin.take(), process.child.stdout.take());
         let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
             return Err("its standard streams could not be opened".to_owned());
         };
-        let stderr = process.stderr.take();
+        let stderr = process.child.stderr.take();
+        let mut log = None;
         let connection = self.connection(|inbox| {
-            if let Some(stderr) = stderr {
-                record_log(stderr, Arc::clone(&inbox));
-            }
+            log = stderr.map(|stderr| record_log(stderr, Arc::clone(&inbox)));
             Wire::Stdio(StdioWire::start(stdin, stdout, inbox))
         });
+        self.logs.extend(log);
         Ok((process, connection))
     }
 
-    async fn http(&mut self, launch: &HttpLaunch) -> Result<(Child, Connection), String> {
+    async fn http(&mut self, launch: &HttpLaunch) -> Result<(Process, Connection), String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
         let text = port.to_string();
         let mut process = self.spawn(&launch.command, &launch.env, &text, Stdio::null())?;
         let wire = HttpWire::new(self.fill(&launch.url, &text))
             .map_err(|error| format!("no HTTP client: {error}"))?;
-        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
+        let (stdout, stderr) = (process.child.stdout.take(), process.child.stderr.take());
+        let mut logs = Vec::new();
         let connection = self.connection(|inbox| {
             // A target that listens may say what it likes on either stream.
-            if let Some(stdout) = stdout {
-                record_log(stdout, Arc::clone(&inbox));
-            }
-            if let Some(stderr) = stderr {
-                record_log(stderr, Arc::clone(&inbox));
-            }
+            logs.extend(stdout.map(|stdout| record_log(stdout, Arc::clone(&inbox))));
+            logs.extend(stderr.map(|stderr| record_log(stderr, inbox)));
             Wire::Http(wire)
         });
+        self.logs.append(&mut logs);
         let ready = launch.ready.as_ref().map(|url| self.fill(url, &text));
         match self
             .wait_until_ready(&mut process, port, ready.as_deref())
@@ -261,7 +236,7 @@ impl Starting<'_> {
         {
             Ok(()) => Ok((process, connection)),
             Err(problem) => {
-                end(&mut process).await?;
+                process.end().await?;
                 Err(problem)
             }
         }
@@ -294,7 +269,7 @@ impl Starting<'_> {
         env: &std::collections::BTreeMap<String, String>,
         port: &str,
         stdin: Stdio,
-    ) -> Result<Child, String> {
+    ) -> Result<Process, String> {
         let arguments = command.get(1..).unwrap_or_default();
         // Shown with its placeholders: the token is never part of a message.
         self.command = std::iter::once(self.program.display().to_string())
@@ -323,17 +298,15 @@ impl Starting<'_> {
             )
             .stdin(stdin)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A Ctrl-C at the terminal is for the suite, which then ends the target in order.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| format!("it cannot be run: {error}"))
+            .stderr(Stdio::piped());
+        // In a group of its own a Ctrl-C at the terminal does not reach it: that is for the
+        // suite, which then ends it in order.
+        Process::spawn(&mut start).map_err(|error| format!("it cannot be run: {error}"))
     }
 
     async fn wait_until_ready(
         &self,
-        process: &mut Child,
+        process: &mut Process,
         port: u16,
         ready: Option<&str>,
     ) -> Result<(), String> {
@@ -344,7 +317,7 @@ impl Starting<'_> {
             .map_err(|error| format!("no HTTP client: {error}"))?;
         let deadline = Instant::now() + self.adapter.budgets.start();
         loop {
-            if let Ok(Some(status)) = process.try_wait() {
+            if let Some(status) = process.ended() {
                 return Err(format!("it ended at once ({status})"));
             }
             let answers = match ready {
@@ -370,7 +343,7 @@ impl Starting<'_> {
 
     async fn begin(
         &self,
-        mut process: Child,
+        mut process: Process,
         connection: Connection,
         revision: Option<Revision>,
     ) -> Result<Instance, String> {
@@ -386,11 +359,11 @@ impl Starting<'_> {
         let (server, tools) = match greeted {
             Ok(greeted) => greeted,
             Err(problem) => {
-                let ended = timeout(Duration::from_millis(200), process.wait()).await;
-                end(&mut process).await?;
+                let ended = process.ends_within(LAST_WORDS).await;
+                process.end().await?;
                 return Err(match ended {
-                    Ok(Ok(status)) => format!("it ended at once ({status}); {problem}"),
-                    _ => problem,
+                    Some(status) => format!("it ended at once ({status}); {problem}"),
+                    None => problem,
                 });
             }
         };

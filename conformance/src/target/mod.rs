@@ -5,6 +5,7 @@ pub mod answer;
 pub mod instance;
 pub mod locate;
 pub mod operation;
+mod process;
 pub mod template;
 pub mod transport;
 

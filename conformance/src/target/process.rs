@@ -1,0 +1,86 @@
+//! A target's process, with all that it starts: its process group.
+
+use std::{io, process::ExitStatus, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How long a target may take to end when it is told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A process that leads a group of its own, which ends with it: what a target started and
+/// left running is ended as soon as the target's own end is seen.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) child: Child,
+    /// None once the group was killed: its id may then be somebody else's.
+    group: Option<Pid>,
+}
+
+impl Process {
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
+        let child = command.process_group(0).kill_on_drop(true).spawn()?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        Ok(Self {
+            child,
+            group: pid.and_then(Pid::from_raw),
+        })
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().ok().flatten()?;
+        self.kill_group();
+        Some(status)
+    }
+
+    /// How it ended, if it does within this time.
+    pub(super) async fn ends_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        let status = timeout(time, self.child.wait()).await.ok()?.ok()?;
+        self.kill_group();
+        Some(status)
+    }
+
+    /// Ends it: asks, waits a little, then kills.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub(super) async fn end(&mut self) -> Result<(), String> {
+        let Some(group) = self.group else {
+            return Ok(());
+        };
+        signal_group(group, Signal::TERM);
+        if self.ends_within(GRACE).await.is_some() {
+            return Ok(());
+        }
+        signal_group(group, Signal::KILL);
+        match self.ends_within(GRACE).await {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "the target's process {} could not be ended",
+                group.as_raw_nonzero()
+            )),
+        }
+    }
+
+    fn kill_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            signal_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    /// The last resort, for a panic or a dropped run: nothing that was started stays.
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}
+
+fn signal_group(group: Pid, signal: Signal) {
+    // A group that is gone already is what is wanted.
+    let _ = kill_process_group(group, signal);
+}

@@ -1,0 +1,340 @@
+//! One run of the program: what it is given, and what is looked at when it is over.
+//!
+//! Each run has a folder, a cache for its notes and a temporary folder of its own, so that
+//! what is left behind can be told from what other runs are just using.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    net::TcpStream,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command as Tool, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+use vault_mcp_conformance::{cache::Cache, report::json};
+
+/// How long a run may take; a machine's first one may have to build Vault.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// How long a process that was killed may take to go.
+const GONE: Duration = Duration::from_secs(10);
+
+/// A small MCP server; see there for what it can be told to do wrong.
+pub(crate) const FAKE_TARGET: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/fake-target.sh");
+
+/// Leaves two process ids, its own and a child's, and does nothing ever after.
+pub(crate) const HANGING: &str = r#"sleep 600 & : > "$NOTES/$!.pid"; : > "$NOTES/$$.pid"; wait"#;
+
+// What a run is given.
+
+/// One run of the program, in a folder of its own.
+pub(crate) struct Trial {
+    folder: TempDir,
+    command: Command,
+}
+
+/// The program with these arguments.
+pub(crate) fn program<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Trial {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for name in ["cache", "empty", "notes", "tmp"] {
+        fs::create_dir(path.join(name)).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-conformance"));
+    command
+        .args(arguments)
+        .env("TMPDIR", path.join("tmp"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    Trial { folder, command }
+}
+
+/// A run whose adapter file has this text; `NOTES_FOLDER` in it stands for a folder to write to.
+pub(crate) fn run(adapter: &str) -> Trial {
+    let mut trial = program(["run", "--jobs", "1"]);
+    let notes = trial.path("notes").display().to_string();
+    fs::write(
+        trial.path("target.toml"),
+        adapter.replace("NOTES_FOLDER", &notes),
+    )
+    .unwrap();
+    let (target, output) = (trial.path("target.toml"), trial.path("output"));
+    trial
+        .command
+        .arg("--target")
+        .arg(target)
+        .arg("--output")
+        .arg(output);
+    trial
+}
+
+impl Trial {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Nowhere to get a Vault from.
+    pub(crate) fn without_vault(mut self) -> Self {
+        let (empty, cache) = (self.path("empty"), self.path("cache"));
+        let docker = format!("unix://{}", self.path("no-docker.sock").display());
+        self.command
+            .env("PATH", empty)
+            .env("VAULT_MCP_CONFORMANCE_CACHE", cache)
+            .env("DOCKER_HOST", docker)
+            .env_remove("VAULT_IMAGE");
+        self
+    }
+
+    /// The Vault of this machine, noted in a cache of the run's own.
+    pub(crate) fn with_vault(mut self) -> Self {
+        let (cache, built) = (
+            self.path("cache"),
+            Cache::locate().unwrap().create_bin_dir().unwrap(),
+        );
+        symlink(built, cache.join("bin")).unwrap();
+        self.command.env("VAULT_MCP_CONFORMANCE_CACHE", cache);
+        self
+    }
+
+    pub(crate) async fn ended(self) -> Ended {
+        self.interrupted_by(None).await
+    }
+
+    /// Signals the program, and nothing else, once a hanging target was started.
+    pub(crate) async fn interrupted_by(mut self, signal: Option<Signal>) -> Ended {
+        let child = self.command.spawn().unwrap();
+        if let Some(signal) = signal {
+            eventually("the target to start", DEADLINE, || {
+                pids(self.folder.path()).len() == 2
+            })
+            .await;
+            kill_process(pid_of(&child), signal).unwrap();
+        }
+        let output = timeout(DEADLINE, child.wait_with_output())
+            .await
+            .expect("it ends")
+            .unwrap();
+        Ended {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            folder: self.folder,
+        }
+    }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap()
+}
+
+/// The text of an adapter for a target that is started so.
+pub(crate) fn adapter(section: &str, command: &[&str]) -> String {
+    format!(
+        r#"name = "trial"
+[{section}]
+command = {command:?}
+env = {{ VAULT_TOKEN = "{{vault_token}}", NOTES = "NOTES_FOLDER" }}
+{url}
+[operations."kv.read"]
+tool = "read_secret"
+arguments = {{ mount = "{{mount}}", path = "{{path}}" }}
+"#,
+        url = match section {
+            "http" => r#"url = "http://127.0.0.1:{port}/mcp""#,
+            _ => "",
+        }
+    )
+}
+
+/// A run on a target that is given 2 seconds to start, by a shell's script.
+pub(crate) fn started_by(section: &str, script: &str) -> Trial {
+    let text = adapter(section, &["sh", "-c", script]);
+    run(&format!("{text}\n[budgets]\nstart_seconds = 2\n")).with_vault()
+}
+
+/// A run of a few scenarios on the fake target.
+pub(crate) fn fake(behaviour: &str) -> Trial {
+    run(&adapter("stdio", &["sh", FAKE_TARGET, behaviour]))
+        .with_vault()
+        .with(&["--scenario", "kv.read-exact"])
+}
+
+// What a run ends with.
+
+/// A run that is over.
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) folder: TempDir,
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn exits_with(&self, code: i32) -> &Self {
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(
+                self.stderr.contains(part),
+                "{part:?} is not in:\n{}",
+                self.stderr
+            );
+        }
+        self
+    }
+
+    pub(crate) fn report(&self) -> Value {
+        let file = self.folder.path().join("output/report.json");
+        let report = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        jsonschema::validate(&json::schema(), &report).unwrap();
+        report
+    }
+
+    pub(crate) fn verdict_of(&self, id: &str) -> String {
+        let report = self.report();
+        let scenario = report["scenarios"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|s| s["id"] == id);
+        scenario.unwrap()["verdict"].as_str().unwrap().to_owned()
+    }
+
+    /// The report and the JUnit file are there, and no scenario was judged.
+    #[track_caller]
+    pub(crate) fn is_all_blocked(&self) -> &Self {
+        let report = self.report();
+        let scenarios = report["scenarios"].as_array().unwrap();
+        let applicable = scenarios
+            .iter()
+            .filter(|s| s["verdict"] != "not_applicable");
+        assert!(applicable.clone().count() > 0);
+        assert!(
+            applicable
+                .clone()
+                .all(|s| s["verdict"] == "blocked" && s["reason"].is_string())
+        );
+        let junit = fs::read_to_string(self.folder.path().join("output/junit.xml")).unwrap();
+        assert!(junit.contains("<error"), "{junit}");
+        self
+    }
+
+    /// Neither target nor Vault is there any more, and no temporary file.
+    pub(crate) async fn leaves_nothing_behind(&self) {
+        let path = self.folder.path();
+        let pids = pids(path);
+        assert!(!pids.is_empty(), "the target noted that it was started");
+        eventually("the target's processes to end", GONE, || {
+            !pids.iter().any(|pid| is_running(pid))
+        })
+        .await;
+        let runs = fs::read_dir(path.join("cache/runs")).unwrap();
+        let notes: String = runs
+            .map(|run| fs::read_to_string(run.unwrap().path()).unwrap())
+            .collect();
+        assert!(!notes.is_empty(), "the Vault was noted");
+        for line in notes.lines() {
+            let (kind, name) = line.split_once(' ').unwrap();
+            let is_left = match kind {
+                "container" => succeeds("docker", &["container", "inspect", name]),
+                "process" => TcpStream::connect(name.trim_start_matches("http://")).is_ok(),
+                _ => Path::new(name).exists(),
+            };
+            assert!(!is_left, "left behind: {line}");
+        }
+        let temporary: Vec<_> = fs::read_dir(path.join("tmp")).unwrap().collect();
+        assert!(temporary.is_empty(), "{temporary:?}");
+    }
+
+    /// None of the target's tokens is in anything that the run wrote.
+    pub(crate) fn shows_no_token(&self) {
+        let tokens = fs::read_to_string(self.folder.path().join("notes/tokens")).unwrap();
+        let mut written = files(&self.folder.path().join("output"));
+        written.extend([
+            ("stdout".into(), self.stdout.clone()),
+            ("stderr".into(), self.stderr.clone()),
+        ]);
+        for token in tokens.lines() {
+            assert!(token.starts_with("hvs."), "{token:?} is no token");
+            for (file, text) in &written {
+                assert!(
+                    !text.contains(token),
+                    "{} carries the token:\n{text}",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let paths = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| match path.is_dir() {
+        true => files(&path),
+        false => vec![(path.clone(), fs::read_to_string(path).unwrap())],
+    };
+    paths.flat_map(read).collect()
+}
+
+/// The process ids that targets noted by the names of files.
+pub(crate) fn pids(folder: &Path) -> Vec<String> {
+    let notes = fs::read_dir(folder.join("notes")).unwrap();
+    let names = notes.map(|note| note.unwrap().file_name().into_string().unwrap());
+    names
+        .filter_map(|name| Some(name.strip_suffix(".pid")?.to_owned()))
+        .collect()
+}
+
+/// Whether there is such a process, other than a dead one that nobody has asked after yet.
+fn is_running(pid: &str) -> bool {
+    let told = Tool::new("ps")
+        .args(["-o", "stat=", "-p", pid])
+        .output()
+        .unwrap();
+    let state = String::from_utf8(told.stdout).unwrap();
+    !state.trim().is_empty() && !state.starts_with('Z')
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let output = Tool::new(program).args(arguments).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+async fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(within, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"));
+}
