@@ -24,6 +24,7 @@ use vault_mcp_conformance::{
     suite::SuiteError,
     target::{
         Target,
+        locate::Build,
         transport::{Revision, TransportKind},
     },
     vault::{
@@ -189,7 +190,11 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         .profiles(args.profile)
         .vault(args.vault.into())
         .output(&args.output)
-        .build(args.build)
+        .build(if args.build {
+            Build::Always
+        } else {
+            Build::Automatically
+        })
         .progress(match args.format {
             ConsoleFormat::Console => Progress::stderr(),
             ConsoleFormat::Json | ConsoleFormat::Quiet => Progress::silent(),
@@ -322,7 +327,7 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
             tell(&error);
             return Ok(match error {
                 MatrixError::Suite(error) => SuiteError::exit(&error),
-                MatrixError::Vault(_) => Exit::Environment,
+                MatrixError::Target(_) | MatrixError::Vault(_) => Exit::Environment,
                 MatrixError::Mutation(_) => Exit::Internal,
             });
         }

@@ -23,7 +23,7 @@ use crate::{
     report::{Failure, ScenarioResult},
     scene::Scene,
     slot::Slots,
-    target::Target,
+    target::{Target, locate::checkout},
     vault::{audit::AuditLog, oracle::Oracle},
     verdict::{Level, Stop, Verdict},
     watch::{Evidence, Watch},
@@ -320,8 +320,12 @@ impl Run {
         } else {
             format!(" --scenario {}", planned.requirement.id)
         };
+        let program = match checkout() {
+            Some(_) => "cargo conformance",
+            None => "vault-mcp-conformance",
+        };
         format!(
-            "cargo conformance run --target {target}{scenario} --transport {} --seed {}",
+            "{program} run --target {target}{scenario} --transport {} --seed {}",
             planned.transport, self.seed
         )
     }

@@ -26,7 +26,7 @@ use crate::{
     target::{
         Target,
         adapter::AdapterError,
-        locate,
+        locate::{self, Build},
         transport::{Revision, TransportKind},
     },
     vault::{
@@ -93,6 +93,13 @@ impl SuiteError {
         }
     }
 
+    /// Adds what could not be cleaned up to the report that was made all the same.
+    fn add_troubles(&mut self, troubles: impl IntoIterator<Item = String>) {
+        if let Self::Environment { report, .. } | Self::Interrupted { report } = self {
+            report.cleanup_errors.extend(troubles);
+        }
+    }
+
     /// The report that was made all the same.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
@@ -114,7 +121,7 @@ pub struct Builder {
     seed: Option<u64>,
     jobs: Option<usize>,
     output: Option<PathBuf>,
-    build: bool,
+    build: Build,
     progress: Progress,
     reporters: Vec<Box<dyn Reporter>>,
     interrupt: CancellationToken,
@@ -133,7 +140,7 @@ impl Default for Builder {
             seed: None,
             jobs: None,
             output: None,
-            build: false,
+            build: Build::default(),
             progress: Progress::silent(),
             reporters: Vec::new(),
             interrupt: CancellationToken::new(),
@@ -206,10 +213,10 @@ impl Builder {
         self
     }
 
-    /// Runs the adapter's build command first.
+    /// When the adapter's build command is run.
     #[must_use]
-    pub fn build(mut self, build: bool) -> Self {
-        self.build = build;
+    pub fn build(mut self, when: Build) -> Self {
+        self.build = when;
         self
     }
 
@@ -257,13 +264,18 @@ impl Builder {
             () = interrupt.cancelled() => return Err(prepared.interrupted()),
         };
         let judged = prepared.run_on(&vault).await;
-        let stopped = vault.stop().await;
-        let mut run = judged?;
-        if let Err(error) = stopped {
-            run.report.cleanup_errors.push(error.to_string());
+        let trouble = vault.stop().await.err().map(|error| error.to_string());
+        match judged {
+            Ok(mut run) => {
+                run.report.cleanup_errors.extend(trouble);
+                run.finish();
+                Ok(run.report)
+            }
+            Err(mut error) => {
+                error.add_troubles(trouble);
+                Err(error)
+            }
         }
-        run.finish();
-        Ok(run.report)
     }
 
     /// Checks the choice and finds the target's programs.
@@ -340,7 +352,16 @@ impl Builder {
                 .format(&Rfc3339)
                 .unwrap_or_default(),
         };
-        prepared.find_programs(self.build).await?;
+        let interrupt = prepared.interrupt.clone();
+        match interrupt
+            .run_until_cancelled(prepared.find_programs(self.build))
+            .await
+        {
+            Some(found) => found?,
+            None => return Err(prepared.interrupted()),
+        }
+        // Building is not part of what the run takes.
+        prepared.begun = Instant::now();
         Ok(prepared)
     }
 }
@@ -390,7 +411,7 @@ impl Judged {
 }
 
 impl Prepared {
-    async fn find_programs(&mut self, build: bool) -> Result<(), SuiteError> {
+    async fn find_programs(&mut self, build: Build) -> Result<(), SuiteError> {
         let built = locate::build(&self.target, build, &self.progress).await;
         built.map_err(|error| self.unusable(&error))?;
         for &transport in &self.transports {
@@ -400,7 +421,7 @@ impl Prepared {
                 TransportKind::Http => adapter.http.as_ref().map(|launch| &launch.command),
             };
             if let Some(command) = command.and_then(|command| command.first()) {
-                let program = locate::locate(&self.target, command);
+                let program = locate::locate(&self.target, command, build);
                 let program = program.map_err(|error| self.unusable(&error))?;
                 self.programs.insert(transport, program);
             }
@@ -433,13 +454,13 @@ impl Prepared {
         let learnt = match begun {
             Some(Ok(learnt)) => learnt,
             failed => {
-                // What is left of a run that never began is less than why it did not.
-                slots.close().await;
-                oracle.clean_up().await;
-                return Err(match failed {
+                let mut error = match failed {
                     Some(Err(problem)) => self.unusable(&problem),
                     _ => self.interrupted(),
-                });
+                };
+                error.add_troubles(slots.close().await);
+                error.add_troubles(oracle.clean_up().await);
+                return Err(error);
             }
         };
         let plan = self.plan(&learnt.revisions);

@@ -12,7 +12,10 @@ use crate::{
     progress::Progress,
     report::Report,
     suite::{Suite, SuiteError},
-    target::Target,
+    target::{
+        Target,
+        locate::{self, Build, LocateError},
+    },
     vault::provider::{self, VaultError, VaultOptions},
     verdict::Verdict,
 };
@@ -54,6 +57,9 @@ pub enum MatrixError {
     /// A mutant's file is wrong.
     #[error(transparent)]
     Mutation(#[from] MutationError),
+    /// The target could not be built.
+    #[error(transparent)]
+    Target(LocateError),
     /// No Vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -72,6 +78,8 @@ pub async fn run(
     progress: &Progress,
 ) -> Result<Matrix, MatrixError> {
     let mutations = definition::all()?;
+    let built = locate::build(target, Build::Automatically, progress).await;
+    built.map_err(MatrixError::Target)?;
     let vault = provider::start(vault, progress).await?;
     let mut rows = Vec::new();
     let mut outcome = Ok(());
@@ -101,6 +109,7 @@ async fn judge(
 ) -> Result<Report, SuiteError> {
     let prepared = Suite::builder()
         .target(target.clone())
+        .build(Build::Never)
         .transports(mutation.transports.clone())
         .sabotage(Sabotage::new(mutation.clone()))
         .prepare()

@@ -5,8 +5,13 @@ use std::{
     process::Stdio,
 };
 
-use super::{Target, template};
+use tokio::io::AsyncReadExt as _;
+
+use super::{Target, process::Process, template};
 use crate::{cache::Cache, progress::Progress};
+
+/// What is kept of what a build says, bytes.
+const MAX_SAID: u64 = 16 << 20;
 
 /// A target whose program cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -45,16 +50,30 @@ fn how_to_build(build: Option<&str>) -> String {
     )
 }
 
-/// Runs the target's build command, where that is asked for.
-///
-/// In a checkout of the suite the reference server is always brought up to date, so that
-/// what is judged is what the sources say.
+/// When a target's build command is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Build {
+    /// Not at all.
+    Never,
+    /// In a checkout of the suite, where the adapter says so: the reference server is always
+    /// brought up to date, so that what is judged is what the sources say.
+    #[default]
+    Automatically,
+    /// In any case; what was built then comes before what lies on PATH.
+    Always,
+}
+
+/// Runs the target's build command, where it is to be run.
 ///
 /// # Errors
 /// When the build fails.
-pub async fn build(target: &Target, asked: bool, progress: &Progress) -> Result<(), LocateError> {
+pub async fn build(target: &Target, when: Build, progress: &Progress) -> Result<(), LocateError> {
     let checkout = checkout();
-    let wanted = asked || target.adapter.build_automatically && checkout.is_some();
+    let wanted = match when {
+        Build::Never => false,
+        Build::Automatically => target.adapter.build_automatically && checkout.is_some(),
+        Build::Always => true,
+    };
     match &target.adapter.build {
         Some(line) if wanted && target.program.is_none() => {
             let bin = bin_folder();
@@ -74,18 +93,21 @@ fn bin_folder() -> Option<PathBuf> {
 
 /// The program to start for `command`.
 ///
-/// A name without a path is looked for where a checkout's build puts it, beside the suite's
-/// own program, on PATH, and in the suite's folder of programs.
+/// A name without a path is looked for where a build puts it, if there was one, beside the
+/// suite's own program, on PATH, and in the suite's folder of programs.
 ///
 /// # Errors
 /// When it is nowhere.
-pub fn locate(target: &Target, command: &str) -> Result<PathBuf, LocateError> {
+pub fn locate(target: &Target, command: &str, built: Build) -> Result<PathBuf, LocateError> {
     if let Some(program) = &target.program {
         return Ok(program.clone());
     }
     let mut places = Vec::new();
     if target.adapter.build_automatically {
         places.extend(checkout().as_deref().map(release_folder));
+    }
+    if built == Build::Always {
+        places.extend(bin_folder());
     }
     let named = Path::new(command);
     if named.components().count() > 1 {
@@ -125,7 +147,7 @@ fn not_found(target: &Target, program: &str, places: &[PathBuf]) -> LocateError 
 }
 
 /// The checkout of the suite that the working folder lies in.
-fn checkout() -> Option<PathBuf> {
+pub(crate) fn checkout() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     here.ancestors()
         .find(|folder| folder.join("reference-server/Cargo.toml").is_file())
@@ -163,20 +185,37 @@ async fn run_build(
         .arg(line)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .kill_on_drop(true);
+        .stderr(Stdio::piped());
+    // What cargo tells the program that it runs would make a cargo below it build anew.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|own| text.starts_with(own))
+        {
+            shell.env_remove(&name);
+        }
+    }
     if let Some(folder) = target.file.as_deref().and_then(Path::parent).or(checkout) {
         shell.current_dir(folder);
     }
-    let output = shell
-        .output()
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    if output.status.success() {
+    let (status, said) = async {
+        let mut process = Process::spawn(&mut shell)?;
+        let mut said = Vec::new();
+        if let Some(mut stderr) = process.child.stderr.take() {
+            (&mut stderr).take(MAX_SAID).read_to_end(&mut said).await?;
+            tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await?;
+        }
+        Ok((process.child.wait().await?, said))
+    }
+    .await
+    .map_err(|error: std::io::Error| failed(error.to_string()))?;
+    if status.success() {
         step.done("up to date");
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&said);
     let last: Vec<_> = said.lines().rev().take(20).collect();
     let last: Vec<_> = last.into_iter().rev().collect();
-    Err(failed(format!("{}:\n{}", output.status, last.join("\n"))))
+    Err(failed(format!("{status}:\n{}", last.join("\n"))))
 }
