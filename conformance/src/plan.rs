@@ -106,3 +106,98 @@ fn selected(planned: &Planned, selection: &Selection) -> bool {
         .is_none_or(|wanted| *wanted == requirement.id || *wanted == planned.key);
     profile && scenario
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Planned, Selection, plan};
+    use crate::{
+        requirement,
+        target::{
+            Target,
+            transport::{Revision, TransportKind},
+        },
+    };
+
+    fn planned(target: &str, choose: impl Fn(&mut Selection)) -> Vec<Planned> {
+        let requirements: Vec<_> = requirement::all()
+            .unwrap()
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        let mut selection = Selection {
+            profiles: Vec::new(),
+            scenario: None,
+            transports: TransportKind::ALL
+                .map(|kind| (kind, Revision::NEWEST))
+                .to_vec(),
+        };
+        choose(&mut selection);
+        plan(
+            &requirements,
+            &Target::find(target).unwrap().adapter,
+            &selection,
+        )
+    }
+
+    fn acting(plan: &[Planned]) -> Vec<&str> {
+        let acting = plan.iter().filter(|planned| !planned.is_ambient());
+        acting.map(|planned| planned.key.as_str()).collect()
+    }
+
+    #[test]
+    fn every_key_stands_for_one_scenario() {
+        let plan = planned("reference", |_| {});
+        let mut keys: Vec<_> = plan.iter().map(|planned| &planned.key).collect();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), plan.len());
+    }
+
+    #[test]
+    fn a_scenario_is_chosen_by_its_id_or_by_its_key() {
+        let by_id = planned("reference", |s| {
+            s.scenario = Some("kv.write-exact".to_owned())
+        });
+        assert_eq!(acting(&by_id).len(), 4);
+        let key = "kv.write-exact@http@2025-11-25#2";
+        let by_key = planned("reference", |s| s.scenario = Some(key.to_owned()));
+        assert_eq!(acting(&by_key), [key]);
+    }
+
+    #[test]
+    fn what_is_ambient_comes_along_but_is_no_plan_by_itself() {
+        let kv = planned("reference", |s| s.profiles = vec!["kv".to_owned()]);
+        assert!(kv.iter().any(Planned::is_ambient));
+        for alone in ["ambient.alive", "kv.no-such-thing"] {
+            assert!(planned("reference", |s| s.scenario = Some(alone.to_owned())).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_the_adapter_does_not_map_is_known_not_to_apply() {
+        let plan = planned("hashicorp", |s| {
+            s.scenario = Some("kv.read-version".to_owned())
+        });
+        let reason = plan
+            .iter()
+            .find_map(|planned| planned.not_applicable.as_deref());
+        assert_eq!(
+            reason,
+            Some("not_claimed: the adapter maps no tool to kv.read_version")
+        );
+    }
+
+    #[test]
+    fn what_is_about_one_transport_is_not_asked_on_the_other() {
+        let plan = planned("reference", |_| {});
+        let clean = plan
+            .iter()
+            .filter(|planned| planned.requirement.id == "ambient.stdout-clean");
+        assert_eq!(
+            clean.map(|planned| planned.transport).collect::<Vec<_>>(),
+            [TransportKind::Stdio]
+        );
+    }
+}

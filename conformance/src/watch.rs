@@ -201,3 +201,78 @@ fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Concern, Evidence, findings};
+    use crate::{
+        mcp::transcript::{Line, Speaker},
+        redact::Secrets,
+    };
+
+    const TOKEN: &str = "hvs.0123456789abcdef";
+    const ASKED: &str = "asked-for-0123456789";
+    const UNASKED: &str = "unasked-0123456789ab";
+
+    fn seen(speaker: Speaker, text: &str) -> Vec<Concern> {
+        let secrets = |known: &[&str]| {
+            let mut secrets = Secrets::default();
+            known
+                .iter()
+                .for_each(|secret| secrets.add("secret", (*secret).into()));
+            secrets
+        };
+        let evidence = Evidence {
+            scenario: "kv.read-exact@stdio@2025-11-25#1",
+            prefix: "t1-",
+            accessor: "a1",
+            lines: &[Line {
+                at_ms: 0,
+                speaker,
+                text: text.to_owned(),
+            }],
+            tokens: &secrets(&[TOKEN]),
+            unasked: &secrets(&[UNASKED]),
+            values: &secrets(&[ASKED, UNASKED]),
+            secrets: &secrets(&[TOKEN, ASKED, UNASKED]),
+            ended: None,
+        };
+        let findings = findings(&evidence);
+        for finding in &findings {
+            for secret in [TOKEN, ASKED, UNASKED] {
+                assert!(!finding.what.contains(secret), "{finding:?}");
+            }
+        }
+        findings
+            .into_iter()
+            .map(|finding| finding.concern)
+            .collect()
+    }
+
+    fn message(text: &str) -> String {
+        serde_json::json!({ "jsonrpc": "2.0", "method": "notifications/message",
+            "params": { "level": "info", "data": text } })
+        .to_string()
+    }
+
+    #[test]
+    fn the_token_is_seen_wherever_the_target_says_it() {
+        assert_eq!(seen(Speaker::Target, &message(TOKEN)), [Concern::TokenSaid]);
+        assert_eq!(seen(Speaker::Log, TOKEN), [Concern::TokenSaid]);
+        assert_eq!(
+            seen(Speaker::Noise, TOKEN),
+            [Concern::TokenSaid, Concern::Noise]
+        );
+        assert_eq!(seen(Speaker::Suite, TOKEN), []);
+    }
+
+    #[test]
+    fn a_value_that_was_asked_for_belongs_into_the_answer_and_not_into_a_log() {
+        assert_eq!(seen(Speaker::Target, &message(ASKED)), []);
+        assert_eq!(
+            seen(Speaker::Target, &message(UNASKED)),
+            [Concern::ValueSaid]
+        );
+        assert_eq!(seen(Speaker::Log, ASKED), [Concern::ValueSaid]);
+    }
+}

@@ -1,0 +1,85 @@
+//! The tap passes on what a target sends, byte for byte, and keeps what it saw.
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+use vault_mcp_conformance::tap::Tap;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+/// Sends one request with exactly this target, and returns the whole answer.
+async fn send(tap: &Tap, method: &str, target: &str) -> String {
+    let address = tap.address().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: vault\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_path_reaches_vault_as_it_was_sent() {
+    const PATH: &str = "/v1/team/data/..%2f%2E%2e//a%20b;c?version=%31&list=true";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let vault = format!("http://{}", listener.local_addr().unwrap());
+    let seen = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        String::from_utf8(head).unwrap()
+    });
+    let tap = Tap::start(&vault, None).await.unwrap();
+
+    let answer = send(&tap, "GET", PATH).await;
+
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    let seen = seen.await.unwrap();
+    assert!(
+        seen.starts_with(&format!("GET {PATH} HTTP/1.1\r\n")),
+        "{seen}"
+    );
+    assert_eq!(tap.exchanges()[0].path, PATH);
+}
+
+#[tokio::test]
+async fn vaults_answer_is_passed_on_and_its_status_kept() {
+    let vault = MockServer::start().await;
+    let denied = ResponseTemplate::new(403).set_body_string(r#"{"errors":["permission denied"]}"#);
+    Mock::given(any()).respond_with(denied).mount(&vault).await;
+    let tap = Tap::start(&vault.uri(), None).await.unwrap();
+
+    let answer = send(&tap, "LIST", "/v1/team/metadata/").await;
+
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(
+        answer.ends_with(r#"{"errors":["permission denied"]}"#),
+        "{answer}"
+    );
+    let exchanges = tap.exchanges();
+    assert_eq!(exchanges.len(), 1);
+    assert_eq!(exchanges[0].method.as_str(), "LIST");
+    assert_eq!(exchanges[0].status, 403);
+    tap.forget();
+    assert!(tap.exchanges().is_empty());
+}
+
+#[tokio::test]
+async fn a_vault_that_is_gone_is_told_as_a_bad_gateway() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let tap = Tap::start(&nobody, None).await.unwrap();
+
+    let answer = send(&tap, "GET", "/v1/sys/health").await;
+
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    assert!(
+        answer.contains("conformance tap: Vault did not answer"),
+        "{answer}"
+    );
+}
