@@ -3,7 +3,6 @@
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -365,40 +364,45 @@ async fn vault(command: VaultCommand) -> anyhow::Result<Exit> {
         match command {
             VaultCommand::Start(args) => start_vault(args, &progress, &interrupt).await,
             VaultCommand::Build => {
-                let built = build::get(&Cache::locate()?, &progress).await?;
-                Ok(built.display().to_string())
+                let cache = Cache::locate()?;
+                let built = interrupt.run_until_cancelled(build::get(&cache, &progress));
+                let built = built.await.transpose()?;
+                Ok(built.map(|path| path.display().to_string()))
             }
-            VaultCommand::Image => Ok(image::pack(&Cache::locate()?, &progress).await?.to_owned()),
+            VaultCommand::Image => {
+                let cache = Cache::locate()?;
+                let packed = interrupt.run_until_cancelled(image::pack(&cache, &progress));
+                Ok(packed.await.transpose()?.map(str::to_owned))
+            }
         }
     };
-    let ended: anyhow::Result<String> = tokio::select! {
-        ended = work => ended,
-        () = async {
-            interrupt.cancelled().await;
-            // Starting ends by itself, in order; building has nothing to put in order.
-            tokio::time::sleep(Duration::from_secs(10)).await;
-        } => return Ok(Exit::Interrupted),
-    };
+    let ended: anyhow::Result<Option<String>> = work.await;
     match ended {
-        Ok(line) => {
-            writeln!(anstream::stdout(), "{line}")?;
+        Ok(Some(result)) => {
+            writeln!(anstream::stdout(), "{result}")?;
             Ok(Exit::Conformant)
         }
+        Ok(None) => Ok(Exit::Interrupted),
         Err(error) => {
-            tell(&format_args!("{error:#}"));
+            tell(&error);
             Ok(Exit::Environment)
         }
     }
 }
 
+/// Runs a Vault until it is interrupted, which is how it is meant to end.
 async fn start_vault(
     args: VaultArgs,
     progress: &Progress,
     interrupt: &CancellationToken,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Option<String>> {
     use secrecy::ExposeSecret as _;
 
-    let vault = provider::start(&args.into(), progress).await?;
+    let options = args.into();
+    let started = interrupt.run_until_cancelled(provider::start(&options, progress));
+    let Some(vault) = started.await.transpose()? else {
+        return Ok(None);
+    };
     // Its token opens nothing but this throw-away Vault, and whoever starts it asked for it.
     anstream::println!(
         "export VAULT_ADDR={}\nexport VAULT_TOKEN={}",
@@ -407,5 +411,5 @@ async fn start_vault(
     );
     interrupt.cancelled().await;
     vault.stop().await?;
-    Ok("stopped".to_owned())
+    Ok(None)
 }

@@ -1,6 +1,6 @@
 //! How the suite gets a Vault: with the real ones where they can be had, with a fake Go for builds.
 //!
-//! What depends on the environment of a process is tried in a process of its own: see [`probe`].
+//! What depends on the environment of a process is tried in a process of its own: see [`vault_start`].
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -13,11 +13,10 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -233,12 +232,17 @@ async fn many_at_once_get_a_vault_each() {
 #[test]
 fn without_docker_binary_and_go_one_error_names_them_all_and_what_to_do() {
     let empty = TempDir::new().unwrap();
-    let ended = run_probe("auto", empty.path(), empty.path());
-    let told = String::from_utf8_lossy(&ended.stderr);
+    let error = failure_of(&mut vault_start_without_docker(
+        "auto",
+        empty.path(),
+        empty.path(),
+    ));
     for choice in ["container", "binary", "build"] {
-        assert!(told.contains(&format!("no Vault by {choice}: ")), "{told}");
+        assert!(
+            error.contains(&format!("no Vault by {choice}: ")),
+            "{error}"
+        );
     }
-    let error = String::from_utf8_lossy(&ended.stdout);
     for part in [
         "no Vault to be had on this machine; tried in this order:",
         "container: docker does not answer at unix:///nowhere/docker.sock",
@@ -258,29 +262,25 @@ fn without_docker_the_vault_on_path_is_used_and_it_is_said_why() {
     let built = built_vault();
     let path = folder_with("vault", &built);
     let cache = TempDir::new().unwrap();
-    let ended = run_probe("auto", path.path(), cache.path());
-    let told = String::from_utf8_lossy(&ended.stderr);
+    let command = &mut vault_start_without_docker("auto", path.path(), cache.path());
+    let (address, told) = start_and_interrupt(command);
     assert!(
         told.contains("no Vault by container: docker does not answer"),
         "{told}"
     );
-    assert!(told.contains("starting Vault: Vault 1."), "{told}");
-    let started = String::from_utf8_lossy(&ended.stdout);
     let detail = path.path().join("vault");
-    assert!(
-        started.contains(&format!(
-            "(binary {}) at http://127.0.0.1:",
-            detail.display()
-        )),
-        "{started}"
-    );
+    let used = format!("(binary {}) at {address}", detail.display());
+    assert!(told.contains(&used), "{told}");
 }
 
 #[test]
 fn a_vault_that_does_not_start_is_reported_with_its_last_words() {
     let path = folder_with("vault", &fake("failing-vault"));
-    let ended = run_probe("binary", path.path(), path.path());
-    let error = String::from_utf8_lossy(&ended.stdout);
+    let error = failure_of(&mut vault_start_without_docker(
+        "binary",
+        path.path(),
+        path.path(),
+    ));
     assert!(error.contains("exit status: 3"), "{error}");
     assert!(
         error.contains("| Error parsing listener configuration."),
@@ -365,9 +365,9 @@ async fn a_build_that_is_given_up_ends_go_and_leaves_nothing_in_the_cache() {
 fn the_next_run_removes_the_process_of_a_run_that_was_killed() {
     let path = folder_with("vault", &built_vault());
     let cache = TempDir::new().unwrap();
-    the_next_run_removes_what_a_killed_run_left("binary", |probe| {
-        probe.env("PATH", path.path());
-        without_docker(probe, cache.path());
+    the_next_run_removes_what_a_killed_run_left("binary", |command| {
+        command.env("PATH", path.path());
+        without_docker(command, cache.path());
     });
 }
 
@@ -378,8 +378,8 @@ async fn the_next_run_removes_the_container_of_a_run_that_was_killed() {
     };
     let image = &vault.identity().detail;
     let cache = TempDir::new().unwrap();
-    the_next_run_removes_what_a_killed_run_left("container", |probe| {
-        probe
+    the_next_run_removes_what_a_killed_run_left("container", |command| {
+        command
             .env("VAULT_IMAGE", image)
             .env("VAULT_MCP_CONFORMANCE_CACHE", cache.path());
     });
@@ -387,25 +387,16 @@ async fn the_next_run_removes_the_container_of_a_run_that_was_killed() {
 }
 
 fn the_next_run_removes_what_a_killed_run_left(asked: &str, prepare: impl Fn(&mut Command)) {
-    let mut first = probe_command(asked);
+    let mut first = vault_start(asked);
     prepare(&mut first);
-    let mut first = first
-        .env("PROBE_STAYS", "yes")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
-    let address = lines
-        .find_map(|line| Some(line.unwrap().split_once(" at ")?.1.to_owned()))
-        .unwrap();
+    let (mut first, address) = started(&mut first);
     first.kill().unwrap();
     first.wait().unwrap();
     assert!(accepts_connections(&address));
 
-    let mut second = probe_command(asked);
+    let mut second = vault_start(asked);
     prepare(&mut second);
-    let ended = second.output().unwrap();
-    let told = String::from_utf8_lossy(&ended.stderr);
+    let (_, told) = start_and_interrupt(&mut second);
     assert!(
         told.contains(&format!(
             "removed what a killed run left: {}",
@@ -420,49 +411,57 @@ fn the_next_run_removes_what_a_killed_run_left(asked: &str, prepare: impl Fn(&mu
     assert!(!accepts_connections(&address));
 }
 
-/// Starts a Vault as `PROBE` says, tells of it on stdout, and stops it, unless it is to stay.
-#[tokio::test]
-#[ignore = "run by other tests, with an environment of its own"]
-async fn probe() {
-    let asked = std::env::var("PROBE").unwrap_or_default();
-    let asked = VaultChoice::from_str(&asked, false).unwrap_or_default();
-    match start(&choice(asked), &Progress::stderr()).await {
-        Ok(vault) => {
-            println!("{} at {}", vault.identity(), vault.address());
-            if std::env::var_os("PROBE_STAYS").is_some() {
-                std::future::pending::<()>().await;
-            }
-            vault.stop().await.unwrap();
-        }
-        Err(error) => println!("{error}"),
-    }
-}
-
-/// Runs [`probe`] where there is no Docker, with this PATH and this cache, and with the variables
+/// `vault start` where there is no Docker, with this PATH and this cache, and with the variables
 /// set that people set who work with Vault.
-fn run_probe(asked: &str, path: &Path, cache: &Path) -> Output {
-    let mut probe = probe_command(asked);
-    without_docker(&mut probe, cache);
-    probe
+fn vault_start_without_docker(asked: &str, path: &Path, cache: &Path) -> Command {
+    let mut command = vault_start(asked);
+    without_docker(&mut command, cache);
+    command
         .env("PATH", path)
         .env("VAULT_ADDR", "http://127.0.0.1:1")
         .env("VAULT_TOKEN", "somebody's")
-        .env("VAULT_LOG_LEVEL", "nonsense")
-        .output()
-        .unwrap()
+        .env("VAULT_LOG_LEVEL", "nonsense");
+    command
 }
 
-fn probe_command(asked: &str) -> Command {
-    let mut probe = Command::new(std::env::current_exe().unwrap());
-    probe
-        .args(["--ignored", "--exact", "probe", "--nocapture"])
-        .env("PROBE", asked)
+fn vault_start(asked: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-conformance"));
+    command
+        .args(["vault", "start", "--vault", asked])
         .env_remove("VAULT_IMAGE");
-    probe
+    command
 }
 
-fn without_docker(probe: &mut Command, cache: &Path) {
-    probe
+/// What `vault start` says when it fails.
+fn failure_of(command: &mut Command) -> String {
+    let ended = command.output().unwrap();
+    assert_eq!(ended.status.code(), Some(3));
+    assert!(ended.stdout.is_empty());
+    String::from_utf8(ended.stderr).unwrap()
+}
+
+/// Starts a Vault; its process and its address.
+fn started(command: &mut Command) -> (Child, String) {
+    let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let address = lines
+        .find_map(|line| Some(line.unwrap().strip_prefix("export VAULT_ADDR=")?.to_owned()))
+        .unwrap();
+    (process, address)
+}
+
+/// Starts a Vault and ends it with Ctrl-C; its address, and what was said.
+fn start_and_interrupt(command: &mut Command) -> (String, String) {
+    let (process, address) = started(command.stderr(Stdio::piped()));
+    let pid = rustix::process::Pid::from_raw(process.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ended = process.wait_with_output().unwrap();
+    assert!(!accepts_connections(&address));
+    (address, String::from_utf8(ended.stderr).unwrap())
+}
+
+fn without_docker(command: &mut Command, cache: &Path) {
+    command
         .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
         .env("VAULT_MCP_CONFORMANCE_CACHE", cache);
 }
