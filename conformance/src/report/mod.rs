@@ -36,7 +36,7 @@ pub struct Report {
     pub seed: u64,
     /// When the run started, RFC 3339, UTC.
     pub started_at: String,
-    /// How long it took, milliseconds.
+    /// How long it took once Vault was up, milliseconds.
     pub duration_ms: u64,
     /// Whether it was ended by Ctrl-C before all scenarios had run.
     pub interrupted: bool,

@@ -6,7 +6,6 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex},
-    time::Instant,
 };
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -341,7 +340,6 @@ impl Builder {
             reporters: Mutex::new(self.reporters),
             interrupt: self.interrupt,
             sabotage: self.sabotage,
-            begun: Instant::now(),
             started_at: OffsetDateTime::now_utc()
                 .format(&Rfc3339)
                 .unwrap_or_default(),
@@ -354,8 +352,6 @@ impl Builder {
             Some(found) => found?,
             None => return Err(prepared.interrupted()),
         }
-        // Building is not part of what the run takes.
-        prepared.begun = Instant::now();
         Ok(prepared)
     }
 }

@@ -50,7 +50,6 @@ pub(crate) struct Prepared {
     pub(super) reporters: Mutex<Vec<Box<dyn Reporter>>>,
     pub(super) interrupt: CancellationToken,
     pub(super) sabotage: Option<Sabotage>,
-    pub(super) begun: Instant,
     pub(super) started_at: String,
 }
 
@@ -94,6 +93,7 @@ impl Prepared {
 
     /// Runs the plan on a Vault that is up.
     pub(crate) async fn run_on(&self, vault: &Vault) -> Result<Judged, SuiteError> {
+        let clock = Instant::now();
         let identity = vault.identity();
         let vault_info = VaultInfo {
             product: identity.product.clone(),
@@ -148,6 +148,7 @@ impl Prepared {
         troubles.append(&mut lock(&run.troubles));
         let scenarios = std::mem::take(&mut *lock(&run.results));
         let mut report = self.report(scenarios, vault_info, learnt);
+        report.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         report.cleanup_errors = troubles;
         report.interrupted = executed.is_none();
         Ok(Judged {
@@ -255,7 +256,7 @@ impl Prepared {
             vault,
             seed: self.seed,
             started_at: self.started_at.clone(),
-            duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms: 0,
             interrupted: false,
             profiles: profiles
                 .iter()
