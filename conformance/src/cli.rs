@@ -11,15 +11,20 @@ use tokio_util::sync::CancellationToken;
 use vault_mcp_conformance::{
     Suite,
     cache::Cache,
+    catalogue,
     event::{Event, Reporter as _},
     exit::Exit,
-    mutation::matrix::{self, MatrixError},
+    mutation::{
+        definition,
+        matrix::{self, MatrixError},
+    },
     progress::Progress,
     report::{
         console::{Console, ConsoleFormat},
         json::JsonFile,
         junit::JunitFile,
     },
+    requirement,
     suite::SuiteError,
     target::{
         Target,
@@ -59,6 +64,17 @@ enum Command {
     Run(RunArgs),
     /// List the servers that the suite can judge by name
     Targets,
+    /// List what is demanded of a server
+    Requirements {
+        /// As the page `docs/requirements.md`
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Show one requirement: its scenarios, and the broken servers that it catches
+    Explain {
+        /// Its id, such as kv.write-merges
+        id: String,
+    },
     /// Prove that the suite bites: break a conforming server in many ways, and see each caught
     Mutants(MutantsArgs),
     /// Get, run or pack the Vault that the suite uses
@@ -164,6 +180,8 @@ impl Cli {
         match self.command {
             Command::Run(args) => run(args).await,
             Command::Targets => targets(),
+            Command::Requirements { markdown } => requirements(markdown),
+            Command::Explain { id } => explain(&id),
             Command::Mutants(args) => mutants(args).await,
             Command::Vault(command) => vault(command).await,
         }
@@ -302,6 +320,29 @@ fn targets() -> anyhow::Result<Exit> {
             transports.join(" ")
         )?;
     }
+    Ok(Exit::Conformant)
+}
+
+fn requirements(markdown: bool) -> anyhow::Result<Exit> {
+    let requirements = requirement::all()?;
+    let text = if markdown {
+        catalogue::markdown(&requirements)
+    } else {
+        catalogue::list(&requirements)
+    };
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(Exit::Conformant)
+}
+
+fn explain(id: &str) -> anyhow::Result<Exit> {
+    let (requirements, mutations) = (requirement::all()?, definition::all()?);
+    let Some(text) = catalogue::explain(&requirements, &mutations, id) else {
+        tell(&format_args!(
+            "there is no requirement {id:?}; `requirements` lists them"
+        ));
+        return Ok(Exit::Usage);
+    };
+    anstream::stdout().write_all(text.as_bytes())?;
     Ok(Exit::Conformant)
 }
 

@@ -20,6 +20,7 @@
 
 pub mod act;
 pub mod cache;
+pub mod catalogue;
 pub mod event;
 pub mod exit;
 pub mod mcp;
