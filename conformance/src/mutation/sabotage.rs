@@ -48,7 +48,9 @@ impl Sabotage {
             let mapping = rule
                 .operation
                 .and_then(|operation| adapter.operations.get(&operation));
-            mapping.map(|mapping| mapping.tool.clone())
+            mapping
+                .map(|mapping| mapping.tools.clone())
+                .unwrap_or_default()
         });
         Saboteur {
             tools: tools.collect(),
@@ -64,8 +66,8 @@ impl Sabotage {
 /// What sits in the wires of one slot.
 pub struct Saboteur {
     mutation: Arc<Mutation>,
-    /// For each answer rule the tool that it is about.
-    tools: Vec<Option<String>>,
+    /// For each answer rule the tools that it is about.
+    tools: Vec<Vec<String>>,
     token: SecretString,
     root: SecretString,
     last_value: Mutex<String>,
@@ -80,7 +82,7 @@ impl AnswerFilter for Saboteur {
             let about_this = match (rule.operation, only) {
                 (None, _) => method == "tools/call" || rule.text_only,
                 (Some(_), only) => {
-                    method == "tools/call" && only.is_some() && only.as_deref() == tool
+                    method == "tools/call" && only.iter().any(|name| Some(name.as_str()) == tool)
                 }
             };
             let is_error = message["result"]["isError"] == true || !message["error"].is_null();

@@ -55,14 +55,12 @@ impl Scene {
         let deed = self.last()?;
         let own = deed.act.value();
         let shown = match &deed.answer {
-            Answer::Success(Data::Json(value)) => value.to_string(),
-            Answer::Success(Data::Prose(text) | Data::Unusable(text)) | Answer::Error(text) => {
-                text.clone()
-            }
+            Answer::Success(success) => &success.whole,
+            Answer::Error(text) => text,
             Answer::Nothing(_) => return Ok(()),
         };
         let values = self.values(|canary| own != Some(canary.value.expose_secret()));
-        match values.found_in(&shown) {
+        match values.found_in(shown) {
             None => Ok(()),
             Some(label) => Err(self.failed("no value in the answer", &format!("the {label}"))),
         }
@@ -82,9 +80,9 @@ impl Scene {
         let keys: Vec<_> = expected.keys().map(String::as_str).collect();
         let keys = keys.join(", ");
         let demanded = format!("the keys {keys} with the values that Vault holds");
-        let given = match &deed.answer {
-            Answer::Success(Data::Json(Value::Object(given))) => given == expected,
-            Answer::Success(Data::Prose(text)) => expected.iter().all(|(key, value)| {
+        let given = match deed.answer.data() {
+            Some(Data::Json(Value::Object(given))) => given == expected,
+            Some(Data::Prose(text)) => expected.iter().all(|(key, value)| {
                 text.contains(key) && value.as_str().is_none_or(|value| text.contains(value))
             }),
             _ => false,
@@ -150,13 +148,13 @@ impl Scene {
         let names = self.oracle.list(&kv.path, kv.version, &folder).await;
         let names = names.map_err(Stop::blocked)?;
         let answer = &self.last()?.answer;
-        let given = match answer {
-            Answer::Success(Data::Json(Value::Array(items))) => {
+        let given = match answer.data() {
+            Some(Data::Json(Value::Array(items))) => {
                 let mut given: Vec<_> = items.iter().filter_map(Value::as_str).collect();
                 given.sort_unstable();
                 given == names && items.len() == names.len()
             }
-            Answer::Success(Data::Prose(text)) => names.iter().all(|name| text.contains(name)),
+            Some(Data::Prose(text)) => names.iter().all(|name| text.contains(name)),
             _ => false,
         };
         if given {
@@ -169,9 +167,9 @@ impl Scene {
     fn expect_mounts_listed(&self) -> StepResult {
         let mount = &self.kv()?.path;
         let answer = &self.last()?.answer;
-        let listed = match answer {
-            Answer::Success(Data::Json(value)) => value.to_string().contains(mount),
-            Answer::Success(Data::Prose(text)) => text.contains(mount),
+        let listed = match answer.data() {
+            Some(Data::Json(value)) => value.to_string().contains(mount),
+            Some(Data::Prose(text)) => text.contains(mount),
             _ => false,
         };
         if listed {

@@ -186,7 +186,7 @@ impl Prepared {
                 .adapter
                 .operations
                 .values()
-                .all(|m| m.tool != *tool)
+                .all(|m| !m.tools.contains(tool))
         });
         Ok(learnt)
     }

@@ -3,9 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::{operation::Operation, template, transport::TransportKind};
+use super::{mapping::Mapping, operation::Operation, template, transport::TransportKind};
 
 /// Placeholders that may stand in a command, an address or the environment.
 const LAUNCH_PLACEHOLDERS: [&str; 3] = ["port", "vault_addr", "vault_token"];
@@ -91,47 +90,6 @@ impl Budgets {
     pub fn call(&self) -> Duration {
         Duration::from_secs(u64::from(self.call_seconds))
     }
-}
-
-/// The tool call that carries an operation.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mapping {
-    /// The tool's name.
-    pub tool: String,
-    /// Its arguments, with the operation's parameters as placeholders.
-    #[serde(default)]
-    pub arguments: Value,
-    /// Where in its result the data is.
-    #[serde(default)]
-    pub result: ResultShape,
-}
-
-/// Where in a tool's result the data of an operation is.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ResultShape {
-    /// Which part of the result carries it.
-    pub from: ResultPart,
-    /// A JSON pointer (RFC 6901) to the data; empty for the whole.
-    pub at: String,
-    /// For lists: a JSON pointer from an item to its name; empty where items are names.
-    pub each: String,
-}
-
-/// The part of a tool's result that carries its data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ResultPart {
-    /// `structuredContent` where it is there, else the text as JSON.
-    #[default]
-    Auto,
-    /// `structuredContent`.
-    Structured,
-    /// The text, which is JSON.
-    TextJson,
-    /// The text, which is prose.
-    Text,
 }
 
 /// An adapter that cannot be used.
@@ -278,18 +236,8 @@ impl Checker<'_> {
     }
 
     fn mapping(&self, operation: Operation, mapping: &Mapping) -> Result<(), AdapterError> {
-        if !mapping.arguments.is_null() && !mapping.arguments.is_object() {
-            let problem = format!("the arguments of {operation} are not a table");
-            return Err(self.wrong(operation.name(), &problem));
-        }
-        for pointer in [&mapping.result.at, &mapping.result.each] {
-            if !pointer.is_empty() && !pointer.starts_with('/') {
-                let problem = format!(
-                    "{pointer:?} is no JSON pointer; did you mean {:?}?",
-                    format!("/{pointer}")
-                );
-                return Err(self.wrong(pointer, &problem));
-            }
+        if let Some((place, problem)) = mapping.problem(operation) {
+            return Err(self.wrong(&place, &problem));
         }
         for text in template::strings(&mapping.arguments) {
             self.placeholders(text, operation.parameters())?;
@@ -341,7 +289,8 @@ impl Checker<'_> {
     }
 }
 
-fn did_you_mean(found: &str, known: &[&str]) -> String {
+/// What was likely meant instead of `found`, or all that is known.
+pub(super) fn did_you_mean(found: &str, known: &[&str]) -> String {
     let closest = known
         .iter()
         .map(|candidate| (strsim::jaro_winkler(found, candidate), candidate))
@@ -381,7 +330,7 @@ result = { at = "/data" }
     #[test]
     fn an_adapter_says_how_to_start_and_what_to_call() {
         let adapter = Adapter::parse("mine.toml", RIGHT).unwrap();
-        assert_eq!(adapter.operations[&Operation::KvRead].tool, "read");
+        assert_eq!(adapter.operations[&Operation::KvRead].tools, ["read"]);
         assert!(adapter.http.is_none());
     }
 

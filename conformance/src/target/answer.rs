@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
-    adapter::{Adapter, Mapping, ResultPart, ResultShape},
+    adapter::Adapter,
+    mapping::{Mapping, ResultPart, ResultShape},
     operation::{Operation, Parameters},
-    template,
 };
 use crate::{
     mcp::connection::{Connection, NoReply, Reply},
@@ -19,17 +19,42 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// It says that it succeeded.
-    Success(Data),
+    Success(Success),
     /// It says that it failed: `isError`, or a JSON-RPC error.
     Error(String),
     /// It did not answer.
     Nothing(NoReply),
 }
 
+/// A successful answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Success {
+    /// The operation's data.
+    pub data: Data,
+    /// The facts that the adapter points to and that are there, by name.
+    pub facts: Facts,
+    /// For lists: the items, with their facts.
+    pub items: Vec<Item>,
+    /// The whole result as JSON, in which anything can be looked for.
+    pub whole: String,
+}
+
+/// Facts, besides the data, by name.
+pub type Facts = Map<String, Value>;
+
+/// An item of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its name.
+    pub name: String,
+    /// Its facts.
+    pub facts: Facts,
+}
+
 /// The data in a successful answer, where the adapter says that it is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
-    /// As JSON.
+    /// As JSON; of a list the names.
     Json(Value),
     /// As prose, in which values can be looked for.
     Prose(String),
@@ -54,13 +79,24 @@ impl Answer {
         matches!(self, Self::Error(text) if DENIAL.is_match(text))
     }
 
+    /// The data of a success.
+    #[must_use]
+    pub fn data(&self) -> Option<&Data> {
+        match self {
+            Self::Success(success) => Some(&success.data),
+            Self::Error(_) | Self::Nothing(_) => None,
+        }
+    }
+
     /// The answer in a line, for what a failure says was seen; secrets not yet redacted.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::Success(Data::Json(value)) => format!("a success: {value}"),
-            Self::Success(Data::Prose(text)) => format!("a success: {text}"),
-            Self::Success(Data::Unusable(why)) => format!("a success, but {why}"),
+            Self::Success(success) => match &success.data {
+                Data::Json(value) => format!("a success: {value}"),
+                Data::Prose(text) => format!("a success: {text}"),
+                Data::Unusable(why) => format!("a success, but {why}"),
+            },
             Self::Error(text) => format!("an error: {text}"),
             Self::Nothing(why) => why.to_string(),
         }
@@ -86,27 +122,21 @@ pub async fn perform(
             reason: NotApplicable::NotClaimed,
             detail: format!("the adapter maps no tool to {operation}"),
         })?;
-    if !tools.contains(&mapping.tool) {
+    let Some(tool) = mapping.tool(tools) else {
+        let wanted = mapping.tools.join(" or ");
         return Err(Stop::failed(
-            format!(
-                "the tool {:?}, to which the adapter maps {operation}",
-                mapping.tool
-            ),
+            format!("the tool {wanted:?}, to which the adapter maps {operation}"),
             format!("tools/list has {}", tools.join(", ")),
         ));
-    }
-    let arguments = match template::fill_value(&mapping.arguments, parameters) {
-        Value::Null => json!({}),
-        arguments => arguments,
     };
-    let params = json!({ "name": mapping.tool, "arguments": arguments });
+    let params = json!({ "name": tool, "arguments": mapping.arguments(parameters) });
     Ok(match connection.request("tools/call", params).await {
-        Ok(reply) => read(mapping, &reply),
+        Ok(reply) => read(operation, mapping, &reply),
         Err(why) => Answer::Nothing(why),
     })
 }
 
-fn read(mapping: &Mapping, reply: &Reply) -> Answer {
+fn read(operation: Operation, mapping: &Mapping, reply: &Reply) -> Answer {
     let result = match reply {
         Reply::Result(result) => result,
         Reply::Error { code, message } => return Answer::Error(format!("{code} {message}")),
@@ -114,41 +144,92 @@ fn read(mapping: &Mapping, reply: &Reply) -> Answer {
     if result["isError"] == true {
         return Answer::Error(text_of(result));
     }
-    Answer::Success(data_of(&mapping.result, result))
+    let mut success = Success {
+        data: Data::Json(Value::Null),
+        facts: Facts::new(),
+        items: Vec::new(),
+        whole: result.to_string(),
+    };
+    success.data =
+        data_of(operation, &mapping.result, result, &mut success).unwrap_or_else(Data::Unusable);
+    Answer::Success(success)
 }
 
-fn data_of(shape: &ResultShape, result: &Value) -> Data {
+/// Finds the data, and fills in facts and items on the way.
+fn data_of(
+    operation: Operation,
+    shape: &ResultShape,
+    result: &Value,
+    success: &mut Success,
+) -> Result<Data, String> {
     let structured = result.get("structuredContent");
     let whole = match (shape.from, structured) {
-        (ResultPart::Text, _) => return Data::Prose(text_of(result)),
-        (ResultPart::Structured, None) => {
-            return Data::Unusable("it has no structuredContent".to_owned());
+        (ResultPart::Text, _) => return Ok(Data::Prose(text_of(result))),
+        (ResultPart::TextLines, _) => {
+            let text = text_of(result);
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            lines.collect()
         }
+        (ResultPart::Structured, None) => return Err("it has no structuredContent".to_owned()),
         (ResultPart::Structured | ResultPart::Auto, Some(content)) => content.clone(),
         (ResultPart::Auto, None) | (ResultPart::TextJson, _) => {
-            let text = text_of(result);
-            match serde_json::from_str(&text) {
-                Ok(value) => value,
-                Err(error) => {
-                    return Data::Unusable(format!("its text is not JSON ({error}): {text}"));
-                }
-            }
+            parse(&text_of(result), "its text")?
         }
     };
-    let Some(part) = whole.pointer(&shape.at) else {
-        return Data::Unusable(format!("there is nothing at {:?} in {whole}", shape.at));
+    let whole = match &shape.json_at {
+        None => whole,
+        Some(pointer) => match whole.pointer(pointer) {
+            Some(Value::String(text)) => parse(text, "what it has there")?,
+            _ => return Err(format!("there is no string at {pointer:?} in {whole}")),
+        },
     };
-    match part {
-        Value::Array(items) if !shape.each.is_empty() => items
-            .iter()
-            .map(|item| item.pointer(&shape.each).cloned())
-            .collect::<Option<Vec<_>>>()
-            .map_or_else(
-                || Data::Unusable(format!("an item of {part} has nothing at {:?}", shape.each)),
-                |names| Data::Json(Value::Array(names)),
-            ),
-        part => Data::Json(part.clone()),
+    let nothing = || format!("there is nothing at {:?} in {whole}", shape.at);
+    let part = whole.pointer(&shape.at).ok_or_else(nothing)?;
+    if !operation.lists() {
+        success.facts = facts_of(shape, &whole);
+        return Ok(Data::Json(part.clone()));
     }
+    success.items = items_of(shape, part)?;
+    let names = success.items.iter().map(|item| item.name.as_str());
+    Ok(Data::Json(names.collect()))
+}
+
+fn items_of(shape: &ResultShape, part: &Value) -> Result<Vec<Item>, String> {
+    match part {
+        Value::Array(items) => items
+            .iter()
+            .map(|item| {
+                let name = item.pointer(&shape.each).and_then(Value::as_str);
+                let nameless = || format!("an item of {part} has no name at {:?}", shape.each);
+                Ok(Item {
+                    name: name.ok_or_else(nameless)?.to_owned(),
+                    facts: facts_of(shape, item),
+                })
+            })
+            .collect(),
+        Value::Object(items) => Ok(items
+            .iter()
+            .map(|(name, item)| Item {
+                name: name.clone(),
+                facts: facts_of(shape, item),
+            })
+            .collect()),
+        // Servers written in Go give an empty list so.
+        Value::Null => Ok(Vec::new()),
+        other => Err(format!("there is no list at {:?} but {other}", shape.at)),
+    }
+}
+
+fn facts_of(shape: &ResultShape, from: &Value) -> Facts {
+    let found = |(name, pointer): (&String, &String)| {
+        let fact = from.pointer(pointer).filter(|fact| !fact.is_null())?;
+        Some((name.clone(), fact.clone()))
+    };
+    shape.facts.iter().filter_map(found).collect()
+}
+
+fn parse(text: &str, what: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("{what} is not JSON ({error}): {text}"))
 }
 
 fn text_of(result: &Value) -> String {
@@ -161,19 +242,19 @@ fn text_of(result: &Value) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Answer, Data, read};
-    use crate::{
-        mcp::connection::Reply,
-        target::adapter::{Mapping, ResultShape},
-    };
+    use super::{Answer, Data, Success, read};
+    use crate::{mcp::connection::Reply, target::operation::Operation};
 
-    fn read_as(shape: Value, result: Value) -> Answer {
-        let mapping = Mapping {
-            tool: "t".to_owned(),
-            arguments: Value::Null,
-            result: serde_json::from_value::<ResultShape>(shape).unwrap(),
-        };
-        read(&mapping, &Reply::Result(result))
+    fn answer_to(operation: Operation, shape: Value, result: Value) -> Answer {
+        let mapping = serde_json::from_value(json!({ "tool": "t", "result": shape })).unwrap();
+        read(operation, &mapping, &Reply::Result(result))
+    }
+
+    fn success_of(operation: Operation, shape: Value, result: Value) -> Success {
+        match answer_to(operation, shape, result) {
+            Answer::Success(success) => success,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn text(text: &str) -> Value {
@@ -182,21 +263,44 @@ mod tests {
 
     #[test]
     fn data_is_found_in_structured_content_or_in_text_that_is_json() {
-        let expected = Answer::Success(Data::Json(json!(["a", "b/"])));
-        let shape = json!({ "at": "/entries", "each": "/name" });
-        let data = json!({ "entries": [{ "name": "a" }, { "name": "b/" }] });
+        let shape = json!({ "at": "/entries", "each": "/name", "facts": { "type": "/kind" } });
+        let data = json!({ "entries": [{ "name": "a", "kind": "kv" }, { "name": "b/" }] });
         let structured = json!({ "content": [], "structuredContent": data });
-        assert_eq!(read_as(shape.clone(), structured), expected);
-        assert_eq!(read_as(shape, text(&data.to_string())), expected);
+        for result in [structured, text(&data.to_string())] {
+            let success = success_of(Operation::MountsList, shape.clone(), result);
+            assert_eq!(success.data, Data::Json(json!(["a", "b/"])));
+            assert_eq!(success.items[0].facts["type"], "kv");
+            assert!(success.items[1].facts.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_list_can_be_an_object_by_name_lines_of_text_or_null() {
+        let names = |shape, result| success_of(Operation::KvList, shape, result).data;
+        let expected = Data::Json(json!(["a", "b/"]));
+        assert_eq!(names(json!({}), text(r#"{ "a": {}, "b/": {} }"#)), expected);
+        assert_eq!(
+            names(json!({ "from": "text-lines" }), text(" a\n\nb/\n")),
+            expected
+        );
+        assert_eq!(names(json!({}), text("null")), Data::Json(json!([])));
+    }
+
+    #[test]
+    fn data_can_be_in_a_string_that_is_json() {
+        let shape = json!({ "json_at": "/result", "at": "/data", "facts": { "version": "/v" } });
+        let inner = json!({ "data": { "k": "x" }, "v": 3 }).to_string();
+        let result = text(&json!({ "result": inner }).to_string());
+        let success = success_of(Operation::KvRead, shape, result);
+        assert_eq!(success.data, Data::Json(json!({ "k": "x" })));
+        assert_eq!(success.facts["version"], 3);
     }
 
     #[test]
     fn text_that_should_be_json_and_is_not_is_unusable_not_an_error() {
-        let answer = read_as(json!({ "from": "text-json" }), text("done"));
-        assert!(
-            matches!(answer, Answer::Success(Data::Unusable(_))),
-            "{answer:?}"
-        );
+        let shape = json!({ "from": "text-json" });
+        let success = success_of(Operation::KvRead, shape, text("done"));
+        assert!(matches!(success.data, Data::Unusable(_)), "{success:?}");
     }
 
     #[test]
@@ -219,7 +323,11 @@ mod tests {
         ] {
             assert!(!Answer::Error(text.to_owned()).is_denial(), "{text}");
         }
-        let success = Answer::Success(Data::Prose("permission denied".to_owned()));
+        let success = answer_to(
+            Operation::KvRead,
+            json!({ "from": "text" }),
+            text("permission denied"),
+        );
         assert!(!success.is_denial());
     }
 
@@ -227,6 +335,7 @@ mod tests {
     fn an_error_is_an_error_in_either_form() {
         let mut failed = text("no");
         failed["isError"] = json!(true);
-        assert_eq!(read_as(json!({}), failed), Answer::Error("no".to_owned()));
+        let answer = answer_to(Operation::KvRead, json!({}), failed);
+        assert_eq!(answer, Answer::Error("no".to_owned()));
     }
 }

@@ -4,6 +4,7 @@ pub mod adapter;
 pub mod answer;
 pub mod instance;
 pub mod locate;
+pub mod mapping;
 pub mod operation;
 mod process;
 pub mod template;

@@ -18,68 +18,130 @@ pub enum Operation {
     MountsDelete,
     /// List one level of a KV mount.
     KvList,
+    /// List all secrets below a folder of a KV mount.
+    KvListAll,
     /// Read the latest version of a secret.
     KvRead,
     /// Read one version of a secret.
     KvReadVersion,
+    /// Tell the key names, versions and times of a secret, without its values.
+    KvMetadata,
     /// Replace a secret as a whole.
     KvWrite,
     /// Set one key of a secret and keep the others.
     KvWriteKey,
     /// Delete a secret: in KV version 2 its latest version.
     KvDelete,
+    /// Delete one key of a secret and keep the others.
+    KvDeleteKey,
+    /// Bring back a deleted version.
+    KvUndelete,
+    /// Remove the data of a version for good.
+    KvDestroy,
+    /// Remove a secret with all its versions and metadata.
+    KvPurge,
     /// Enable the PKI engine.
     PkiEnable,
 }
 
+/// What is fixed about an operation.
+struct About {
+    name: &'static str,
+    parameters: &'static [&'static str],
+    facts: &'static [&'static str],
+}
+
+const fn about(
+    name: &'static str,
+    parameters: &'static [&'static str],
+    facts: &'static [&'static str],
+) -> About {
+    About {
+        name,
+        parameters,
+        facts,
+    }
+}
+
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::MountsList,
         Self::MountsCreate,
         Self::MountsDelete,
         Self::KvList,
+        Self::KvListAll,
         Self::KvRead,
         Self::KvReadVersion,
+        Self::KvMetadata,
         Self::KvWrite,
         Self::KvWriteKey,
         Self::KvDelete,
+        Self::KvDeleteKey,
+        Self::KvUndelete,
+        Self::KvDestroy,
+        Self::KvPurge,
         Self::PkiEnable,
     ];
+
+    const fn about(self) -> About {
+        const SECRET: &[&str] = &["mount", "path"];
+        const VERSION: &[&str] = &["mount", "path", "version"];
+        const METADATA: &[&str] = &["keys", "version", "created", "custom"];
+        match self {
+            Self::MountsList => about("mounts.list", &[], &["type", "version", "description"]),
+            Self::MountsCreate => about("mounts.create", &["mount", "version", "description"], &[]),
+            Self::MountsDelete => about("mounts.delete", &["mount"], &[]),
+            Self::KvList => about("kv.list", SECRET, &[]),
+            Self::KvListAll => about("kv.list_all", SECRET, &[]),
+            Self::KvRead => about("kv.read", SECRET, &["version"]),
+            Self::KvReadVersion => about("kv.read_version", VERSION, &["version"]),
+            Self::KvMetadata => about("kv.metadata", SECRET, METADATA),
+            Self::KvWrite => about("kv.write", &["mount", "path", "data"], &["version"]),
+            Self::KvWriteKey => about(
+                "kv.write_key",
+                &["mount", "path", "key", "value"],
+                &["version"],
+            ),
+            Self::KvDelete => about("kv.delete", SECRET, &[]),
+            Self::KvDeleteKey => about("kv.delete_key", &["mount", "path", "key"], &["version"]),
+            Self::KvUndelete => about("kv.undelete", VERSION, &[]),
+            Self::KvDestroy => about("kv.destroy", VERSION, &[]),
+            Self::KvPurge => about("kv.purge", SECRET, &[]),
+            Self::PkiEnable => about("pki.enable", &["mount"], &[]),
+        }
+    }
 
     /// Its name in adapters, features and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::MountsList => "mounts.list",
-            Self::MountsCreate => "mounts.create",
-            Self::MountsDelete => "mounts.delete",
-            Self::KvList => "kv.list",
-            Self::KvRead => "kv.read",
-            Self::KvReadVersion => "kv.read_version",
-            Self::KvWrite => "kv.write",
-            Self::KvWriteKey => "kv.write_key",
-            Self::KvDelete => "kv.delete",
-            Self::PkiEnable => "pki.enable",
-        }
+        self.about().name
     }
 
     /// The parameters that an adapter's arguments may name.
     ///
     /// `mount` and `path` are strings without leading or trailing slash (`path` is empty
-    /// for the root of a mount), `key` and `value` strings, `data` an object of strings,
+    /// for the root of a mount), `key`, `value` and `description` strings, `data` an object,
     /// `version` a number (of the secret, or of the KV engine for `mounts.create`).
     #[must_use]
     pub const fn parameters(self) -> &'static [&'static str] {
-        match self {
-            Self::MountsList => &[],
-            Self::MountsCreate => &["mount", "version"],
-            Self::MountsDelete | Self::PkiEnable => &["mount"],
-            Self::KvList | Self::KvRead | Self::KvDelete => &["mount", "path"],
-            Self::KvReadVersion => &["mount", "path", "version"],
-            Self::KvWrite => &["mount", "path", "data"],
-            Self::KvWriteKey => &["mount", "path", "key", "value"],
-        }
+        self.about().parameters
+    }
+
+    /// The facts, besides its data, that an adapter may point to in its result.
+    ///
+    /// `type`, `version` (of the KV engine) and `description` of each mount; `version` of a
+    /// secret that was read or written; of metadata the `keys` (names, or an object by name),
+    /// the latest `version`, the time when it was `created`, and the `custom` metadata.
+    #[must_use]
+    pub const fn facts(self) -> &'static [&'static str] {
+        self.about().facts
+    }
+
+    /// Whether its result is a list of names.
+    #[must_use]
+    pub const fn lists(self) -> bool {
+        matches!(self, Self::MountsList | Self::KvList | Self::KvListAll)
     }
 
     /// The operation of that name.

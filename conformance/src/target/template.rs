@@ -19,11 +19,23 @@ pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
 
 /// The text with its placeholders replaced, in one pass: what a value contains is data.
 pub fn fill<'v>(text: &str, value_of: impl Fn(&str) -> Option<&'v str>) -> String {
+    replace(text, |name| value_of(name).map(str::to_owned))
+}
+
+fn replace(text: &str, value_of: impl Fn(&str) -> Option<String>) -> String {
     PLACEHOLDER
         .replace_all(text, |found: &Captures<'_>| {
-            value_of(&found[1]).unwrap_or(&found[0]).to_owned()
+            value_of(&found[1]).unwrap_or_else(|| found[0].to_owned())
         })
         .into_owned()
+}
+
+/// A value as it appears within a text.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// A tool's arguments with an operation's parameters put in.
@@ -34,7 +46,7 @@ pub fn fill_value(template: &Value, parameters: &Parameters) -> Value {
     match template {
         Value::String(text) => match whole(text).and_then(|name| parameters.get(name)) {
             Some(value) => value.clone(),
-            None => Value::String(fill(text, |name| parameters.get(name)?.as_str())),
+            None => Value::String(replace(text, |name| parameters.get(name).map(self::text))),
         },
         Value::Array(items) => items
             .iter()
@@ -63,6 +75,18 @@ pub fn strings(value: &Value) -> Vec<&str> {
     }
 }
 
+/// The names of the fields within a value, at any depth.
+pub fn names(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(names).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, field)| std::iter::once(name.as_str()).chain(names(field)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -74,12 +98,12 @@ mod tests {
     fn a_whole_placeholder_keeps_the_type_of_its_value() {
         let parameters = json!({ "version": 2, "mount": "team" });
         let filled = fill_value(
-            &json!({ "v": "{version}", "p": "{mount}/x", "n": [{ "m": "{mount}" }] }),
+            &json!({ "v": "{version}", "p": "{mount}/x", "n": [{ "m": "{mount}" }], "t": "v{version}" }),
             parameters.as_object().unwrap(),
         );
         assert_eq!(
             filled,
-            json!({ "v": 2, "p": "team/x", "n": [{ "m": "team" }] })
+            json!({ "v": 2, "p": "team/x", "n": [{ "m": "team" }], "t": "v2" })
         );
     }
 

@@ -17,8 +17,8 @@ pub fn request(operation: Operation, parameters: &Parameters, kv_version: u8) ->
             .unwrap_or_default()
     };
     let (mount, path) = (text("mount"), text("path"));
-    let data_path = match kv_version {
-        2 => format!("{mount}/data/{path}"),
+    let below = |endpoint: &str| match kv_version {
+        2 => format!("{mount}/{endpoint}/{path}"),
         _ => format!("{mount}/{path}"),
     };
     let write = |data: Value| {
@@ -26,25 +26,35 @@ pub fn request(operation: Operation, parameters: &Parameters, kv_version: u8) ->
             2 => json!({ "data": data }),
             _ => data,
         };
-        VaultRequest::new("POST", data_path.clone()).with(body)
+        VaultRequest::new("POST", below("data")).with(body)
+    };
+    let versions = || {
+        let version = parameters.get("version").cloned().unwrap_or(json!(1));
+        json!({ "versions": [version] })
     };
     match operation {
         Operation::MountsList => VaultRequest::new("GET", "sys/mounts"),
-        Operation::MountsCreate => VaultRequest::new("POST", format!("sys/mounts/{mount}"))
-            .with(json!({ "type": "kv", "options": { "version": "2" } })),
+        Operation::MountsCreate => {
+            let version = parameters.get("version").unwrap_or(&json!(2)).to_string();
+            VaultRequest::new("POST", format!("sys/mounts/{mount}"))
+                .with(json!({ "type": "kv", "options": { "version": version } }))
+        }
         Operation::MountsDelete => VaultRequest::new("DELETE", format!("sys/mounts/{mount}")),
         Operation::PkiEnable => {
             VaultRequest::new("POST", format!("sys/mounts/{mount}")).with(json!({ "type": "pki" }))
         }
-        Operation::KvList if kv_version == 2 => {
-            VaultRequest::new("LIST", format!("{mount}/metadata/{path}"))
-        }
-        Operation::KvList => VaultRequest::new("LIST", format!("{mount}/{path}")),
-        Operation::KvRead => VaultRequest::new("GET", data_path),
+        // Of many requests the first: the rest has the same right.
+        Operation::KvList | Operation::KvListAll => VaultRequest::new("LIST", below("metadata")),
         // The version is a query, on which no policy decides.
-        Operation::KvReadVersion => VaultRequest::new("GET", data_path),
+        Operation::KvRead | Operation::KvReadVersion => VaultRequest::new("GET", below("data")),
+        Operation::KvMetadata => VaultRequest::new("GET", below("metadata")),
         Operation::KvWrite => write(parameters.get("data").cloned().unwrap_or(json!({}))),
         Operation::KvWriteKey => write(json!({ text("key"): text("value") })),
-        Operation::KvDelete => VaultRequest::new("DELETE", data_path),
+        // What is left of the secret is written.
+        Operation::KvDeleteKey => write(json!({})),
+        Operation::KvDelete => VaultRequest::new("DELETE", below("data")),
+        Operation::KvUndelete => VaultRequest::new("PUT", below("undelete")).with(versions()),
+        Operation::KvDestroy => VaultRequest::new("PUT", below("destroy")).with(versions()),
+        Operation::KvPurge => VaultRequest::new("DELETE", below("metadata")),
     }
 }

@@ -1,0 +1,296 @@
+//! The tool call that carries an operation, as an adapter describes it: which tool, which
+//! arguments, and where in its result the data is.
+
+use std::collections::BTreeMap;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
+use serde_json::{Map, Value};
+
+use super::{
+    adapter::did_you_mean,
+    operation::{Operation, Parameters},
+    template,
+};
+
+/// The tool call that carries an operation.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    /// The tool's name; of several the first that the target lists.
+    #[serde(rename = "tool", deserialize_with = "one_or_more")]
+    pub tools: Vec<String>,
+    /// Whether the tool can be called though `tools/list` does not show it.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Its arguments, with the operation's parameters as placeholders.
+    #[serde(default)]
+    pub arguments: Value,
+    /// Other words for the values of parameters: by parameter, by value as text.
+    #[serde(default)]
+    pub values: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Arguments, at any depth, that are left out when they are empty: an empty string, list
+    /// or object, or null.
+    #[serde(default)]
+    pub omit_when_empty: Vec<String>,
+    /// Arguments, at any depth, that are sent as a string of JSON.
+    #[serde(default)]
+    pub json_arguments: Vec<String>,
+    /// Where in its result the data is.
+    #[serde(default)]
+    pub result: ResultShape,
+}
+
+/// Where in a tool's result the data of an operation is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResultShape {
+    /// Which part of the result carries it.
+    pub from: ResultPart,
+    /// A JSON pointer (RFC 6901) to a string that is itself JSON; `at` starts within it.
+    pub json_at: Option<String>,
+    /// A JSON pointer to the data; empty for the whole. For lists: to an array of items, or
+    /// to an object whose keys are the names.
+    pub at: String,
+    /// For lists: a JSON pointer from an item to its name; empty where items are names.
+    pub each: String,
+    /// Further facts: by name, a JSON pointer from where `at` starts, or for lists from an item.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// The part of a tool's result that carries its data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResultPart {
+    /// `structuredContent` where it is there, else the text as JSON.
+    #[default]
+    Auto,
+    /// `structuredContent`.
+    Structured,
+    /// The text, which is JSON.
+    TextJson,
+    /// The text, with one name a line.
+    TextLines,
+    /// The text, which is prose.
+    Text,
+}
+
+impl Mapping {
+    /// The tool to call, given those that the target lists; none where it should be listed
+    /// and is not.
+    #[must_use]
+    pub fn tool(&self, listed: &[String]) -> Option<&str> {
+        let shown = self.tools.iter().find(|tool| listed.contains(tool));
+        let hidden = self.hidden.then(|| self.tools.first()).flatten();
+        shown.or(hidden).map(String::as_str)
+    }
+
+    /// The tool's arguments with an operation's parameters put in.
+    #[must_use]
+    pub fn arguments(&self, parameters: &Parameters) -> Value {
+        let mut parameters = parameters.clone();
+        for (name, words) in &self.values {
+            if let Some(value) = parameters.get_mut(name)
+                && let Some(word) = words.get(&template::text(value))
+            {
+                *value = word.clone();
+            }
+        }
+        match template::fill_value(&self.arguments, &parameters) {
+            Value::Null => Value::Object(Map::new()),
+            filled => self.finish(filled),
+        }
+    }
+
+    /// Leaves out what is empty and turns into strings what is sent as JSON, innermost first.
+    fn finish(&self, value: Value) -> Value {
+        match value {
+            Value::Array(items) => items.into_iter().map(|item| self.finish(item)).collect(),
+            Value::Object(fields) => fields
+                .into_iter()
+                .map(|(name, field)| (name, self.finish(field)))
+                .filter(|(name, field)| !(self.omit_when_empty.contains(name) && is_empty(field)))
+                .map(|(name, field)| match self.json_arguments.contains(&name) {
+                    true => (name, Value::String(field.to_string())),
+                    false => (name, field),
+                })
+                .collect(),
+            other => other,
+        }
+    }
+
+    /// What is wrong with it as a mapping of this operation: a text near which it stands in
+    /// the file, and what it is.
+    pub(super) fn problem(&self, operation: Operation) -> Option<(String, String)> {
+        let at = |place: &str, problem: String| Some((place.to_owned(), problem));
+        if self.tools.is_empty() || self.tools.iter().any(String::is_empty) {
+            return at(operation.name(), format!("{operation} names no tool"));
+        }
+        if !self.arguments.is_null() && !self.arguments.is_object() {
+            let problem = format!("the arguments of {operation} are not a table");
+            return at(operation.name(), problem);
+        }
+        let shape = &self.result;
+        let pointers = [&shape.at, &shape.each].into_iter().chain(&shape.json_at);
+        for pointer in pointers.chain(shape.facts.values()) {
+            if !pointer.is_empty() && !pointer.starts_with('/') {
+                let meant = format!("/{pointer}");
+                return at(
+                    pointer,
+                    format!("{pointer:?} is no JSON pointer; did you mean {meant:?}?"),
+                );
+            }
+        }
+        let known = operation.facts();
+        if let Some(fact) = shape.facts.keys().find(|f| !known.contains(&f.as_str())) {
+            let problem = match known {
+                [] => format!("{operation} has no facts besides its data"),
+                known => format!(
+                    "{operation} has no fact {fact:?}{}",
+                    did_you_mean(fact, known)
+                ),
+            };
+            return at(fact, problem);
+        }
+        let known = operation.parameters();
+        if let Some(name) = self.values.keys().find(|n| !known.contains(&n.as_str())) {
+            let guess = did_you_mean(name, known);
+            return at(
+                name,
+                format!("{operation} has no parameter {name:?}{guess}"),
+            );
+        }
+        let names = template::names(&self.arguments);
+        for wanted in self.omit_when_empty.iter().chain(&self.json_arguments) {
+            if !names.contains(&wanted.as_str()) {
+                let guess = did_you_mean(wanted, &names);
+                return at(
+                    wanted,
+                    format!("the arguments of {operation} have no {wanted:?}{guess}"),
+                );
+            }
+        }
+        None
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct OneOrMore;
+
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the name of a tool, or a list of names")
+        }
+
+        fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+            Ok(vec![name.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(names))
+        }
+    }
+
+    deserializer.deserialize_any(OneOrMore)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Mapping, Operation};
+
+    fn mapping(toml: &str) -> Mapping {
+        toml::from_str(toml).unwrap()
+    }
+
+    fn arguments(toml: &str, parameters: Value) -> Value {
+        mapping(toml).arguments(parameters.as_object().unwrap())
+    }
+
+    #[test]
+    fn the_first_tool_that_is_listed_is_called_and_a_hidden_one_though_it_is_not() {
+        let several = mapping(r#"tool = ["read", "get"]"#);
+        let listed = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        assert_eq!(several.tool(&listed(&["x", "get"])), Some("get"));
+        assert_eq!(several.tool(&listed(&["get", "read"])), Some("read"));
+        assert_eq!(several.tool(&listed(&["x"])), None);
+        let hidden = mapping("tool = 'read'\nhidden = true");
+        assert_eq!(hidden.tool(&listed(&["search"])), Some("read"));
+    }
+
+    #[test]
+    fn a_dispatching_tool_gets_its_action_and_a_string_of_json() {
+        let toml = r#"
+            tool = "vault"
+            arguments = { action = "read", params = { mount = "{mount}", path = "{path}", n = "{version}" } }
+            json_arguments = ["params"]
+        "#;
+        let sent = arguments(toml, json!({ "mount": "a", "path": "b\"c", "version": 3 }));
+        assert_eq!(sent["action"], "read");
+        let inner: Value = serde_json::from_str(sent["params"].as_str().unwrap()).unwrap();
+        assert_eq!(inner, json!({ "mount": "a", "path": "b\"c", "n": 3 }));
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out_only_where_the_adapter_says_so() {
+        let toml = r#"
+            tool = "list"
+            arguments = { mount = "{mount}", path = "{path}", filter = "", in = { path = "{path}" } }
+            omit_when_empty = ["path"]
+        "#;
+        assert_eq!(
+            arguments(toml, json!({ "mount": "a", "path": "" })),
+            json!({ "mount": "a", "filter": "", "in": {} })
+        );
+    }
+
+    #[test]
+    fn a_parameter_can_have_another_word_in_the_targets_language() {
+        let toml = r#"
+            tool = "create"
+            arguments = { type = "{version}", path = "{mount}", label = "version {version}" }
+            values.version = { 1 = "kv", 2 = "kv-v2" }
+        "#;
+        assert_eq!(
+            arguments(toml, json!({ "mount": "a", "version": 2 })),
+            json!({ "type": "kv-v2", "path": "a", "label": "version kv-v2" })
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_for_the_operation_is_a_problem() {
+        for (toml, part) in [
+            ("tool = []", "names no tool"),
+            (
+                "tool = 't'\nresult = { at = 'data' }",
+                "did you mean \"/data\"?",
+            ),
+            (
+                "tool = 't'\nresult = { facts = { versoin = '/v' } }",
+                "did you mean \"version\"?",
+            ),
+            ("tool = 't'\nvalues.pth = {}", "did you mean \"path\"?"),
+            ("tool = 't'\nomit_when_empty = ['path']", "have no \"path\""),
+        ] {
+            let (_, problem) = mapping(toml).problem(Operation::KvRead).unwrap();
+            assert!(problem.contains(part), "{problem}");
+        }
+        let right = "tool = 't'\narguments = { p = '{path}' }\nomit_when_empty = ['p']";
+        assert_eq!(mapping(right).problem(Operation::KvRead), None);
+    }
+}
