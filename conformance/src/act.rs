@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     scene::Scene,
     target::operation::{Operation, Parameters},
+    vault::oracle::SecretData,
     verdict::{StepResult, Stop},
 };
 
@@ -23,7 +24,7 @@ pub struct Act {
 }
 
 /// What must be seen once an act has succeeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// The answer has what Vault holds.
     Read,
@@ -32,21 +33,38 @@ pub enum Effect {
         /// The folder.
         folder: String,
     },
-    /// Vault holds the key, and the rest of the secret as before.
+    /// The answer has all secrets below a folder; empty for the whole mount.
+    ListedAll {
+        /// The folder.
+        folder: String,
+    },
+    /// The answer describes a secret without its values.
+    Described {
+        /// The secret.
+        path: String,
+    },
+    /// Vault holds these keys, and either nothing else or the rest of the secret as before.
     Written {
         /// The secret.
         path: String,
-        /// The key.
-        key: String,
-        /// Its value.
-        value: String,
+        /// The keys and their values.
+        data: SecretData,
+        /// Whether the secret's other keys stay.
+        merged: bool,
     },
-    /// Vault gives the secret out no more.
+    /// Vault gives the secret, or one key of it, out no more.
     Deleted {
         /// The secret.
         path: String,
+        /// The key; none for the whole secret.
+        key: Option<String>,
     },
-    /// The answer names the scene's mount.
+    /// Something was done to a version of a secret.
+    VersionChanged {
+        /// The secret.
+        path: String,
+    },
+    /// The answer names the scene's mounts.
     MountsListed,
     /// Vault has the mount.
     Mounted {
@@ -54,6 +72,8 @@ pub enum Effect {
         mount: String,
         /// Its type.
         kind: &'static str,
+        /// The version of the KV engine, where it is one.
+        version: Option<u8>,
     },
     /// Vault has the mount no more.
     Unmounted {
@@ -76,66 +96,65 @@ impl Act {
         let parts = QUOTED.captures(text).ok_or_else(unknown)?;
         let name = parts.get(2).map_or("", |name| name.as_str());
         match &parts[1] {
-            "list the mounts" => Ok(Self::on_mounts(
-                Operation::MountsList,
-                None,
-                Effect::MountsListed,
-            )),
-            "enable PKI at" => {
-                let mount = scene.path_of(name);
-                let effect = Effect::Mounted {
-                    mount: mount.clone(),
-                    kind: "pki",
-                };
-                Ok(Self::on_mounts(Operation::PkiEnable, Some(mount), effect))
-            }
-            "create a KV mount" => {
-                let mount = scene.path_of(name);
-                let effect = Effect::Mounted {
-                    mount: mount.clone(),
-                    kind: "kv",
-                };
-                Ok(Self::on_mounts(
-                    Operation::MountsCreate,
-                    Some(mount),
-                    effect,
-                ))
-            }
-            "delete the mount" => {
-                let mount = scene.path_of(name);
-                let effect = Effect::Unmounted {
-                    mount: mount.clone(),
-                };
-                Ok(Self::on_mounts(
-                    Operation::MountsDelete,
-                    Some(mount),
-                    effect,
-                ))
-            }
+            "list the mounts" => Ok(Self::list_mounts()),
+            "enable PKI at" => Ok(Self::enable_pki(scene.path_of(name))),
+            "create a KV mount" => Ok(Self::create_mount(scene.path_of(name), 2)),
+            "delete the mount" => Ok(Self::delete_mount(scene.path_of(name))),
             "read the secret" => Self::read(scene, name),
             "list the folder" => Self::list(scene, name),
             "delete the secret" => Self::delete(scene, name),
             "write to the secret" => {
                 let value = scene.canary("value that the agent writes", true);
-                Self::write(scene, name, "token", value)
+                Self::write(scene, name, "token", &value)
             }
             _ => Err(unknown()),
         }
     }
 
-    fn on_mounts(operation: Operation, mount: Option<String>, effect: Effect) -> Self {
-        let mut parameters = Parameters::new();
-        if let Some(mount) = mount {
-            parameters.insert("mount".to_owned(), json!(mount));
-        }
-        if operation == Operation::MountsCreate {
-            parameters.insert("version".to_owned(), json!(2));
-        }
+    fn on_mounts(operation: Operation, effect: Effect) -> Self {
         Self {
             operation,
-            parameters,
+            parameters: Parameters::new(),
             effect,
         }
+    }
+
+    /// Listing the mounts.
+    #[must_use]
+    pub fn list_mounts() -> Self {
+        Self::on_mounts(Operation::MountsList, Effect::MountsListed)
+    }
+
+    /// Making a KV mount at this path in Vault.
+    #[must_use]
+    pub fn create_mount(mount: String, version: u8) -> Self {
+        let effect = Effect::Mounted {
+            mount: mount.clone(),
+            kind: "kv",
+            version: Some(version),
+        };
+        Self::on_mounts(Operation::MountsCreate, effect)
+            .and("mount", json!(mount))
+            .and("version", json!(version))
+            .and("description", json!("made by an agent"))
+    }
+
+    /// Deleting the mount at this path in Vault.
+    #[must_use]
+    pub fn delete_mount(mount: String) -> Self {
+        let effect = Effect::Unmounted {
+            mount: mount.clone(),
+        };
+        Self::on_mounts(Operation::MountsDelete, effect).and("mount", json!(mount))
+    }
+
+    fn enable_pki(mount: String) -> Self {
+        let effect = Effect::Mounted {
+            mount: mount.clone(),
+            kind: "pki",
+            version: None,
+        };
+        Self::on_mounts(Operation::PkiEnable, effect).and("mount", json!(mount))
     }
 
     fn on_secret(
@@ -145,7 +164,7 @@ impl Act {
         effect: Effect,
     ) -> StepResult<Self> {
         let mut parameters = Parameters::new();
-        parameters.insert("mount".to_owned(), json!(scene.kv()?.path));
+        parameters.insert("mount".to_owned(), json!(scene.mount()?));
         parameters.insert("path".to_owned(), json!(path));
         Ok(Self {
             operation,
@@ -162,7 +181,7 @@ impl Act {
     /// Reading a secret.
     ///
     /// # Errors
-    /// When the scene has no KV mount; so have the others.
+    /// When the scene has no mount; so have the others.
     pub fn read(scene: &Scene, path: &str) -> StepResult<Self> {
         Self::on_secret(scene, Operation::KvRead, path, Effect::Read)
     }
@@ -170,7 +189,7 @@ impl Act {
     /// Reading one version of a secret.
     ///
     /// # Errors
-    /// When the scene has no KV mount.
+    /// When the scene has no mount.
     pub fn read_version(scene: &Scene, path: &str, version: u64) -> StepResult<Self> {
         let act = Self::on_secret(scene, Operation::KvReadVersion, path, Effect::Read)?;
         Ok(act.and("version", json!(version)))
@@ -179,7 +198,7 @@ impl Act {
     /// Listing a folder, or the whole mount where it is empty.
     ///
     /// # Errors
-    /// When the scene has no KV mount.
+    /// When the scene has no mount.
     pub fn list(scene: &Scene, folder: &str) -> StepResult<Self> {
         let effect = Effect::Listed {
             folder: folder.to_owned(),
@@ -187,44 +206,155 @@ impl Act {
         Self::on_secret(scene, Operation::KvList, folder, effect)
     }
 
+    /// Listing everything below a folder, or the whole mount where it is empty.
+    ///
+    /// # Errors
+    /// When the scene has no mount.
+    pub fn list_all(scene: &Scene, folder: &str) -> StepResult<Self> {
+        let effect = Effect::ListedAll {
+            folder: folder.to_owned(),
+        };
+        Self::on_secret(scene, Operation::KvListAll, folder, effect)
+    }
+
+    /// Listing the root of a mount that is not the scene's.
+    ///
+    /// # Errors
+    /// When the scene has no mount.
+    pub fn list_mount(scene: &Scene, mount: &str) -> StepResult<Self> {
+        Ok(Self::list(scene, "")?.and("mount", json!(mount)))
+    }
+
+    /// Asking for the metadata of a secret.
+    ///
+    /// # Errors
+    /// When the scene has no mount.
+    pub fn describe(scene: &Scene, path: &str) -> StepResult<Self> {
+        let effect = Effect::Described {
+            path: path.to_owned(),
+        };
+        Self::on_secret(scene, Operation::KvMetadata, path, effect)
+    }
+
     /// Deleting a secret.
     ///
     /// # Errors
-    /// When the scene has no KV mount.
+    /// When the scene has no mount.
     pub fn delete(scene: &Scene, path: &str) -> StepResult<Self> {
         let effect = Effect::Deleted {
             path: path.to_owned(),
+            key: None,
         };
         Self::on_secret(scene, Operation::KvDelete, path, effect)
+    }
+
+    /// Deleting one key of a secret.
+    ///
+    /// # Errors
+    /// When the scene has no mount.
+    pub fn delete_key(scene: &Scene, path: &str, key: &str) -> StepResult<Self> {
+        let effect = Effect::Deleted {
+            path: path.to_owned(),
+            key: Some(key.to_owned()),
+        };
+        let act = Self::on_secret(scene, Operation::KvDeleteKey, path, effect)?;
+        Ok(act.and("key", json!(key)))
+    }
+
+    /// Doing something (undelete, destroy) to one version of a secret.
+    ///
+    /// # Errors
+    /// When the scene has no mount.
+    pub fn on_version(
+        scene: &Scene,
+        operation: Operation,
+        path: &str,
+        version: u64,
+    ) -> StepResult<Self> {
+        let effect = Effect::VersionChanged {
+            path: path.to_owned(),
+        };
+        let act = Self::on_secret(scene, operation, path, effect)?;
+        Ok(act.and("version", json!(version)))
+    }
+
+    /// Removing a secret with all its versions.
+    ///
+    /// # Errors
+    /// When the scene has no mount.
+    pub fn purge(scene: &Scene, path: &str) -> StepResult<Self> {
+        let effect = Effect::Deleted {
+            path: path.to_owned(),
+            key: None,
+        };
+        Self::on_secret(scene, Operation::KvPurge, path, effect)
     }
 
     /// Writing one key of a secret.
     ///
     /// # Errors
-    /// When the scene has no KV mount.
-    pub fn write(scene: &Scene, path: &str, key: &str, value: String) -> StepResult<Self> {
+    /// When the scene has no mount.
+    pub fn write(scene: &Scene, path: &str, key: &str, value: &str) -> StepResult<Self> {
         let effect = Effect::Written {
             path: path.to_owned(),
-            key: key.to_owned(),
-            value: value.clone(),
+            data: SecretData::from_iter([(key.to_owned(), json!(value))]),
+            merged: true,
         };
         let act = Self::on_secret(scene, Operation::KvWriteKey, path, effect)?;
         Ok(act.and("key", json!(key)).and("value", json!(value)))
+    }
+
+    /// Writing a secret as a whole.
+    ///
+    /// # Errors
+    /// When the scene has no mount.
+    pub fn replace(scene: &Scene, path: &str, data: SecretData) -> StepResult<Self> {
+        let effect = Effect::Written {
+            path: path.to_owned(),
+            data: data.clone(),
+            merged: false,
+        };
+        let act = Self::on_secret(scene, Operation::KvWrite, path, effect)?;
+        Ok(act.and("data", Value::Object(data)))
     }
 
     /// The secret that it is about.
     #[must_use]
     pub fn secret(&self) -> Option<&str> {
         match &self.effect {
-            Effect::Written { path, .. } | Effect::Deleted { path } => Some(path),
+            Effect::Written { path, .. }
+            | Effect::Deleted { path, .. }
+            | Effect::VersionChanged { path } => Some(path),
             Effect::Read => self.parameters.get("path")?.as_str(),
             _ => None,
         }
     }
 
-    /// The value that it hands to the target.
+    /// Whether a place of a snapshot is what it is about: its secret, or its mount with all
+    /// that is in it.
     #[must_use]
-    pub fn value(&self) -> Option<&str> {
-        self.parameters.get("value")?.as_str()
+    pub fn is_about(&self, place: &str) -> bool {
+        let text = |name: &str| self.parameters.get(name).and_then(Value::as_str);
+        let mount = text("mount").unwrap_or_default();
+        let rest = place.strip_prefix(mount);
+        match &self.effect {
+            Effect::Mounted { .. } | Effect::Unmounted { .. } => {
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            }
+            _ => self
+                .secret()
+                .is_some_and(|secret| rest.and_then(|rest| rest.strip_prefix(':')) == Some(secret)),
+        }
+    }
+
+    /// The values that it hands to the target.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        let data = match &self.effect {
+            Effect::Written { data, .. } => Some(data),
+            _ => None,
+        };
+        data.into_iter()
+            .flat_map(|data| data.values())
+            .filter_map(Value::as_str)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A scenario's tags carry its identity: `@<profile>.<slug>` is the requirement's id,
 //! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
-//! without which it cannot be asked, `@transport:T` the one transport that it is about.
+//! without which it cannot be asked, `@transport:T` the one transport that it is about,
+//! `@slow` that it takes seconds.
 
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Requirement {
     pub needs: Vec<Operation>,
     /// The transport that it is about, where it is about one.
     pub transport: Option<TransportKind>,
+    /// Whether it takes seconds: the kill matrix asks it only where it must kill.
+    pub slow: bool,
     /// The row of its outline, counted from 1.
     pub row: Option<usize>,
     /// The feature that it stands in, without its scenarios.
@@ -108,7 +111,7 @@ fn of_scenario(
 ) -> Result<Requirement, String> {
     let title = scenario.name.clone();
     let (mut id, mut level, mut transport) = (None, None, None);
-    let (mut sources, mut needs) = (Vec::new(), Vec::new());
+    let (mut sources, mut needs, mut slow) = (Vec::new(), Vec::new(), false);
     for tag in &scenario.tags {
         match tag.split_once(':') {
             Some(("source", source)) => sources.push(source.to_owned()),
@@ -122,6 +125,7 @@ fn of_scenario(
                         .ok_or_else(|| format!("{title:?} names the unknown transport {name}"))?,
                 );
             }
+            None if tag == "slow" => slow = true,
             None if tag == "must" => level = Some(Level::Must),
             None if tag == "should" => level = Some(Level::Should),
             None if tag.starts_with(&format!("{profile}.")) => id = Some(tag.clone()),
@@ -138,6 +142,7 @@ fn of_scenario(
         sources,
         needs,
         transport,
+        slow,
         row: None,
         feature: Arc::clone(feature),
         scenario,

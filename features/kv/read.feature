@@ -59,3 +59,32 @@ Feature: What an agent reads is what Vault holds
       | never existed |
       | was deleted   |
       | was destroyed |
+
+  @kv.read-told-apart @should @source:VAULT @needs:kv.read
+  Scenario: a secret that never existed, one that was deleted and one that was destroyed are told apart
+    Given a KV version 2 mount "team"
+    And the secret "app/deleted" that was deleted
+    And the secret "app/destroyed" that was destroyed
+    When the agent reads the secrets "app/missing", "app/deleted", "app/destroyed" one after the other
+    Then each of the errors says something else
+
+  @kv.read-at-once @must @source:MCP @needs:kv.read
+  Scenario: 200 readings at once on one connection are each given their own secret
+    Given a KV version 2 mount "team"
+    And 200 secrets in 1 folder
+    When the agent reads all of them at once
+    Then each reading is given what Vault holds in its secret
+
+  @kv.read-one-request @should @source:SEC @needs:kv.read
+  Scenario Outline: a second reading asks Vault once, in a KV version <version> mount
+    Given a KV version <version> mount "team"
+    And the secret "app/database" with the keys "username, password"
+    When the agent reads the secret "app/database"
+    And the agent reads the secret "app/database"
+    Then the agent is given exactly what Vault holds
+    And that took one request to Vault, the mount's description aside
+
+    Examples:
+      | version |
+      | 1       |
+      | 2       |

@@ -1,8 +1,11 @@
 //! What a mutant or variant is: data, in `fixtures/mutants/*.toml`.
 
+use std::collections::BTreeMap;
+
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::Value;
 
 use crate::target::{operation::Operation, transport::TransportKind};
 
@@ -77,6 +80,9 @@ pub struct AnswerRule {
     pub remove: Option<String>,
     /// Comes as a line of its own before the message.
     pub noise: Option<String>,
+    /// Comes with the result of the call before it.
+    #[serde(default)]
+    pub result_of_the_last: bool,
 }
 
 /// Changes a request of the target to Vault.
@@ -90,6 +96,16 @@ pub struct RequestRule {
     pub path: Regex,
     /// Is added to the path.
     pub append_to_path: Option<String>,
+    /// What is in the path, and what comes in its place.
+    pub replace_in_path: Option<(String, String)>,
+    /// Is made twice.
+    #[serde(default)]
+    pub twice: bool,
+    /// Parts of the body, by JSON pointer, that become something else.
+    #[serde(default)]
+    pub set: BTreeMap<String, Value>,
+    /// Keeps only this many keys of the secret.
+    pub max_keys: Option<usize>,
     /// Takes the query away.
     #[serde(default)]
     pub strip_query: bool,
@@ -121,6 +137,11 @@ pub struct ResponseRule {
     /// Takes one name out of a list that has several.
     #[serde(default)]
     pub drop_name: bool,
+    /// Keeps only this many names of a list.
+    pub max_names: Option<usize>,
+    /// Parts of the body, by JSON pointer, that become something else.
+    #[serde(default)]
+    pub set: BTreeMap<String, Value>,
     /// Takes the mark from the folders of a list.
     #[serde(default)]
     pub unmark_folders: bool,
@@ -143,6 +164,8 @@ pub enum ValueChange {
     Trim,
     /// Characters outside ASCII become question marks.
     AsciiOnly,
+    /// What is no text becomes one.
+    ToText,
 }
 
 /// An answer that Vault did not give.

@@ -1,7 +1,7 @@
 //! Carrying out a mutation on the wire.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -58,6 +58,7 @@ impl Sabotage {
             token: token.clone(),
             root: root.clone(),
             last_value: Mutex::default(),
+            last_result: Mutex::default(),
             first_answers: Mutex::default(),
         }
     }
@@ -71,6 +72,7 @@ pub struct Saboteur {
     token: SecretString,
     root: SecretString,
     last_value: Mutex<String>,
+    last_result: Mutex<Option<Value>>,
     first_answers: Mutex<HashMap<String, Response<Bytes>>>,
 }
 
@@ -134,6 +136,14 @@ impl Saboteur {
                 }
             }
         }
+        if rule.result_of_the_last {
+            let mut last = self
+                .last_result
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let result = last.replace(message["result"].clone());
+            message["result"] = result.unwrap_or(message["result"].take());
+        }
         if let Some((parent, name)) = rule.remove.as_deref().and_then(|at| at.rsplit_once('/'))
             && let Some(Value::Object(fields)) = message.pointer_mut(parent)
         {
@@ -177,6 +187,11 @@ impl VaultFilter for Saboteur {
             }
         }
         None
+    }
+
+    fn repeats(&self, method: &Method, path: &str) -> bool {
+        let mut rules = self.mutation.vault_request.iter();
+        rules.any(|rule| rule.twice && matches(&rule.method, method) && rule.path.is_match(path))
     }
 
     fn response(&self, method: &Method, path: &str, response: &mut Response<Bytes>) {
@@ -226,7 +241,9 @@ impl Saboteur {
                 };
                 change_values(body.pointer_mut(at), change);
             }
+            set(body, &rule.set);
             if let Some(Value::Array(names)) = body.pointer_mut("/data/keys") {
+                names.truncate(rule.max_names.unwrap_or(names.len()));
                 if rule.drop_name && names.len() > 1 {
                     names.pop();
                 }
@@ -250,6 +267,9 @@ fn alter_request(rule: &RequestRule, request: &mut Request<Bytes>, path: String)
         path.truncate(path.find('?').unwrap_or(path.len()));
     }
     path.extend(rule.append_to_path.clone());
+    if let Some((from, to)) = &rule.replace_in_path {
+        path = path.replace(from, to);
+    }
     if let Ok(uri) = path.parse::<Uri>() {
         *request.uri_mut() = uri;
     }
@@ -263,6 +283,10 @@ fn alter_request(rule: &RequestRule, request: &mut Request<Bytes>, path: String)
         if let Some(change) = rule.values {
             change_values(body.pointer_mut(at), change);
         }
+        if let (Some(most), Some(Value::Object(data))) = (rule.max_keys, body.pointer_mut(at)) {
+            *data = std::mem::take(data).into_iter().take(most).collect();
+        }
+        set(body, &rule.set);
         if let Some(Value::Object(data)) = body.pointer_mut(at)
             && rule.drop_key
             && data.len() > 1
@@ -283,13 +307,30 @@ fn change_values(data: Option<&mut Value>, change: ValueChange) {
         .into_iter()
         .flat_map(serde_json::Map::values_mut)
     {
-        if let Value::String(text) = value {
-            *text = match change {
-                ValueChange::Append => format!("{text}~"),
-                ValueChange::CutLong => text.chars().take(1_000).collect(),
-                ValueChange::Trim => text.trim().to_owned(),
-                ValueChange::AsciiOnly => text.replace(|c: char| !c.is_ascii(), "?"),
-            };
+        match (change, &mut *value) {
+            (ValueChange::Append, Value::String(text)) => text.push('~'),
+            (ValueChange::CutLong, Value::String(text)) => {
+                *text = text.chars().take(1_000).collect();
+            }
+            (ValueChange::Trim, Value::String(text)) => *text = text.trim().to_owned(),
+            (ValueChange::AsciiOnly, Value::String(text)) => {
+                *text = text.replace(|c: char| !c.is_ascii(), "?");
+            }
+            (ValueChange::ToText, other) if !other.is_string() => {
+                *other = json!(other.to_string());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Sets parts of a body, in objects that are there.
+fn set(body: &mut Value, parts: &BTreeMap<String, Value>) {
+    for (pointer, value) in parts {
+        if let Some((parent, name)) = pointer.rsplit_once('/')
+            && let Some(Value::Object(fields)) = body.pointer_mut(parent)
+        {
+            fields.insert(name.to_owned(), value.clone());
         }
     }
 }

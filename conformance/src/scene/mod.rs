@@ -1,15 +1,19 @@
 //! The scene: what one running scenario has set up, done and seen.
 //!
-//! This is the vocabulary that the steps speak. It makes what it needs through the oracle,
-//! and lets the agent act through the target; [`expect`] judges by what Vault then shows.
+//! This is the vocabulary that the steps speak. It makes what it needs through the oracle
+//! ([`given`]) and lets the agent act through the target; what the agent was told is judged
+//! in [`answered`], what has become of Vault in [`effect`], both for lists in [`lists`].
 
-pub mod expect;
+mod answered;
+pub mod effect;
+mod given;
+mod lists;
 
 use std::{collections::HashMap, sync::Arc};
 
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -25,7 +29,6 @@ use crate::{
     vault::{
         direct,
         oracle::{Oracle, SecretData, Snapshot},
-        policy,
     },
     verdict::{StepResult, Stop},
 };
@@ -59,13 +62,26 @@ pub struct Scene {
     /// What all names of this scene in Vault begin with.
     pub prefix: String,
     kv: Option<KvMount>,
-    /// What each secret of the scene should hold now, by path.
+    mount: Option<String>,
+    /// What each secret of the scene's last KV mount should hold now, by path.
     holds: HashMap<String, SecretData>,
     /// What a secret held in its first version.
     first: HashMap<String, SecretData>,
+    /// Whether there is so much in Vault that it is not compared before and after.
+    vast: bool,
     canaries: Vec<Canary>,
     acts: HashMap<String, Act>,
     last: Option<Deed>,
+    /// What came of calls that were made at once, each with what it asked for.
+    volley: Vec<Deed>,
+    /// What errors said, one after the other.
+    errors: Vec<String>,
+    /// What somebody else has written, by key.
+    elsewhere: SecretData,
+    /// The value of custom metadata.
+    custom: Option<String>,
+    /// Why Vault itself refuses.
+    reason: Option<String>,
     /// Whether a call had no answer: one may still come, into the next scenario.
     pub unanswered: bool,
 }
@@ -78,6 +94,20 @@ struct Deed {
     before: Snapshot,
     /// What the secret that it is about held before.
     held: Option<SecretData>,
+    /// How many requests had passed the tap before.
+    passed: usize,
+}
+
+fn disclose(canaries: &mut [Canary], data: Option<&SecretData>) {
+    let values: Vec<_> = data
+        .into_iter()
+        .flat_map(Map::values)
+        .filter_map(Value::as_str)
+        .collect();
+    for canary in canaries {
+        let carries = |value: &&str| value.contains(canary.value.expose_secret());
+        canary.known_to_agent |= values.iter().any(carries);
+    }
 }
 
 impl Scene {
@@ -105,61 +135,22 @@ impl Scene {
             random,
             prefix,
             kv: None,
+            mount: None,
+            vast: false,
             holds: HashMap::new(),
             first: HashMap::new(),
             canaries: Vec::new(),
             acts: HashMap::new(),
             last: None,
+            volley: Vec::new(),
+            errors: Vec::new(),
+            elsewhere: SecretData::new(),
+            custom: None,
+            reason: None,
             unanswered: false,
         };
         scene.allow_all().await?;
         Ok(scene)
-    }
-
-    // What is given.
-
-    /// Gives the agent's token all rights within the scene.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn allow_all(&self) -> StepResult {
-        self.set_policy(&policy::sufficient(&self.prefix)).await
-    }
-
-    /// Gives the agent's token a source's policy, made to fit the scene's mounts.
-    ///
-    /// # Errors
-    /// When there is no such policy, or Vault refuses.
-    pub async fn use_policy(&self, name: &str) -> StepResult {
-        let hcl = policy::named(name)
-            .ok_or_else(|| Stop::blocked(format!("no policy is called {name:?}")))?;
-        self.set_policy(&policy::for_prefix(hcl, &self.prefix))
-            .await
-    }
-
-    /// Takes all rights of its own from the agent's token.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn use_no_policy(&self) -> StepResult {
-        self.set_policy(policy::NONE).await
-    }
-
-    async fn set_policy(&self, hcl: &str) -> StepResult {
-        let written = self.oracle.write_policy(&self.slot.token.policy, hcl).await;
-        written.map_err(Stop::blocked)
-    }
-
-    /// Makes the scene's KV mount.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn make_mount(&mut self, name: &str, version: u8) -> StepResult {
-        let path = self.path_of(name);
-        let made = self.oracle.make_kv_mount(&path, version).await;
-        made.map_err(Stop::blocked)?;
-        self.kv = Some(KvMount { path, version });
-        Ok(())
     }
 
     /// The name in Vault of what the scenario calls `name`.
@@ -168,61 +159,30 @@ impl Scene {
         format!("{}{name}", self.prefix)
     }
 
-    /// The scene's KV mount.
+    /// The KV mount that the scenario made last.
     ///
     /// # Errors
-    /// When the scenario gave none.
+    /// When it made none.
     pub fn kv(&self) -> StepResult<&KvMount> {
         let missing = || Stop::blocked("the scenario gave no KV mount");
         self.kv.as_ref().ok_or_else(missing)
     }
 
-    /// Stores a secret with these keys and random values.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn make_secret(&mut self, path: &str, keys: &[&str]) -> StepResult {
-        let mut data = Map::new();
-        for key in keys {
-            let value = self.canary(&format!("value of {key}"), false);
-            data.insert((*key).to_owned(), json!(value));
-        }
-        self.store(path, data).await
+    /// The paths of all secrets that the scenario made, in order.
+    #[must_use]
+    pub fn secret_paths(&self) -> Vec<String> {
+        let mut paths: Vec<_> = self.holds.keys().cloned().collect();
+        paths.sort();
+        paths
     }
 
-    /// Gives every key of a secret a new random value, in a new version where there are any.
+    /// The mount that the scenario made last.
     ///
     /// # Errors
-    /// When Vault refuses, or there is no such secret.
-    pub async fn change_secret(&mut self, path: &str) -> StepResult {
-        let data = self.held(path)?.clone();
-        let keys: Vec<_> = data.keys().map(String::as_str).collect();
-        self.make_secret(path, &keys).await
-    }
-
-    async fn store(&mut self, path: &str, data: SecretData) -> StepResult {
-        let kv = self.kv()?;
-        let stored = self
-            .oracle
-            .write_secret(&kv.path, kv.version, path, &data)
-            .await;
-        stored.map_err(Stop::blocked)?;
-        self.first
-            .entry(path.to_owned())
-            .or_insert_with(|| data.clone());
-        self.holds.insert(path.to_owned(), data);
-        Ok(())
-    }
-
-    /// Deletes or destroys (`how`) the only version of a secret.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn end_secret(&mut self, path: &str, how: &str) -> StepResult {
-        let kv = self.kv()?;
-        let ended = self.oracle.end_version(&kv.path, how, path).await;
-        self.holds.remove(path);
-        ended.map_err(Stop::blocked)
+    /// When it made none.
+    pub fn mount(&self) -> StepResult<&str> {
+        let missing = || Stop::blocked("the scenario gave no mount");
+        self.mount.as_deref().ok_or_else(missing)
     }
 
     /// A new random value, unlike anything else in this run.
@@ -266,12 +226,41 @@ impl Scene {
     /// Not applicable where the target offers no tool for it; blocked where Vault fails.
     pub async fn let_agent(&mut self, act: Act) -> StepResult {
         let before = self.snapshot().await?;
-        let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
-        if matches!(act.operation, Operation::KvRead | Operation::KvReadVersion) {
-            self.disclose(&held);
-            let first = act.secret().and_then(|path| self.first.get(path)).cloned();
-            self.disclose(&first);
+        let passed = self.slot.tap.exchanges().len();
+        let deed = self.carry_out(act, before, passed).await?;
+        self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
+        if let Answer::Error(text) = &deed.answer {
+            self.errors.push(text.clone());
         }
+        self.last = Some(deed);
+        Ok(())
+    }
+
+    /// Lets the agent do several things at once on its one connection.
+    ///
+    /// # Errors
+    /// As for one.
+    pub async fn let_agent_at_once(&mut self, acts: Vec<Act>) -> StepResult {
+        for act in &acts {
+            self.let_know(act);
+        }
+        let deeds = acts
+            .into_iter()
+            .map(|act| self.carry_out_known(act, Snapshot::new(), 0));
+        let deeds = futures::future::try_join_all(deeds).await?;
+        let silent = |deed: &Deed| matches!(deed.answer, Answer::Nothing(_));
+        self.unanswered |= deeds.iter().any(silent);
+        self.volley = deeds;
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, act: Act, before: Snapshot, passed: usize) -> StepResult<Deed> {
+        self.let_know(&act);
+        self.carry_out_known(act, before, passed).await
+    }
+
+    async fn carry_out_known(&self, act: Act, before: Snapshot, passed: usize) -> StepResult<Deed> {
+        let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
         let answer = perform(
             &self.target.adapter,
             &self.slot.instance.tool_names,
@@ -280,24 +269,22 @@ impl Scene {
             &act.parameters,
         )
         .await?;
-        self.unanswered |= matches!(answer, Answer::Nothing(_));
-        self.last = Some(Deed {
+        Ok(Deed {
             act,
             answer,
             before,
             held,
-        });
-        Ok(())
+            passed,
+        })
     }
 
-    fn disclose(&mut self, data: &Option<SecretData>) {
-        let values: Vec<_> = data
-            .iter()
-            .flat_map(Map::values)
-            .filter_map(Value::as_str)
-            .collect();
-        for canary in &mut self.canaries {
-            canary.known_to_agent |= values.contains(&canary.value.expose_secret());
+    /// Whoever reads a secret may know its values.
+    fn let_know(&mut self, act: &Act) {
+        if matches!(act.operation, Operation::KvRead | Operation::KvReadVersion) {
+            for secrets in [&self.holds, &self.first] {
+                let held = act.secret().and_then(|path| secrets.get(path)).cloned();
+                disclose(&mut self.canaries, held.as_ref());
+            }
         }
     }
 
@@ -307,7 +294,7 @@ impl Scene {
     /// # Errors
     /// When Vault gives no clear answer.
     pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
-        let version = self.kv()?.version;
+        let version = self.kv.as_ref().map_or(2, |kv| kv.version);
         let request = direct::request(act.operation, &act.parameters, version);
         let answer = self.oracle.ask(&self.slot.token.secret, &request).await;
         let answer = answer.map_err(Stop::blocked)?;
@@ -321,7 +308,7 @@ impl Scene {
             );
             return Err(Stop::blocked(why));
         }
-        if let Effect::Written { path, .. } | Effect::Deleted { path } = &act.effect {
+        if let Effect::Written { path, .. } | Effect::Deleted { path, .. } = &act.effect {
             match self.holds.get(path).cloned() {
                 Some(data) => self.store(path, data).await?,
                 None => {
@@ -351,6 +338,9 @@ impl Scene {
     }
 
     async fn snapshot(&self) -> StepResult<Snapshot> {
+        if self.vast {
+            return Ok(Snapshot::new());
+        }
         let snapshot = self.oracle.snapshot(&self.prefix).await;
         snapshot.map_err(Stop::blocked)
     }

@@ -1,9 +1,12 @@
 //! Steps about secrets in KV mounts.
 
 use cucumber::{given, then, when};
+use serde_json::json;
 
 use crate::{
     act::Act,
+    scene::effect::VersionState,
+    target::operation::Operation,
     verdict::{StepResult, Stop},
     world::World,
 };
@@ -16,6 +19,40 @@ async fn a_mount(world: &mut World, version: u8, name: String) -> StepResult {
     world.scene()?.make_mount(&name, version).await
 }
 
+#[given(expr = "a KV version {int} mount {string} that demands check-and-set")]
+async fn a_strict_mount(world: &mut World, version: u8, name: String) -> StepResult {
+    let scene = world.scene()?;
+    scene.make_mount(&name, version).await?;
+    scene.demand_check_and_set().await
+}
+
+#[given(expr = "the mount {string} was deleted and made again in KV version {int}")]
+async fn a_mount_again(world: &mut World, name: String, version: u8) -> StepResult {
+    world.scene()?.make_mount_again(&name, version).await
+}
+
+#[given(expr = "{int} secrets in {int} folder(s)")]
+async fn many_secrets(world: &mut World, count: usize, folders: usize) -> StepResult {
+    world.scene()?.make_many_secrets(count, folders).await
+}
+
+#[given(expr = "the secret {string} has the custom metadata {string}")]
+async fn custom_metadata(world: &mut World, path: String, key: String) -> StepResult {
+    world.scene()?.set_custom_metadata(&path, &key).await
+}
+
+#[given(
+    expr = "somebody else sets the key {string} just before the agent's write arrives at Vault"
+)]
+async fn a_write_in_between(world: &mut World, key: String) -> StepResult {
+    world.scene()?.write_in_between("app/database", &key)
+}
+
+#[given("Vault answers the next request for the secret as a mount that is upgrading does")]
+async fn an_upgrade(world: &mut World) -> StepResult {
+    world.scene()?.pretend_to_upgrade()
+}
+
 #[given(expr = "the secret {string} with the key(s) {string}")]
 async fn a_secret(world: &mut World, path: String, keys: String) -> StepResult {
     let keys: Vec<_> = keys.split(", ").collect();
@@ -24,13 +61,14 @@ async fn a_secret(world: &mut World, path: String, keys: String) -> StepResult {
 
 #[given(regex = r#"^the secrets ("[^"]+"(?:, "[^"]+")*)$"#)]
 async fn some_secrets(world: &mut World, paths: String) -> StepResult {
-    for path in paths.split(", ") {
-        world
-            .scene()?
-            .make_secret(path.trim_matches('"'), &["content"])
-            .await?;
+    for path in quoted(&paths) {
+        world.scene()?.make_secret(path, &["content"]).await?;
     }
     Ok(())
+}
+
+fn quoted(names: &str) -> impl Iterator<Item = &str> {
+    names.split(", ").map(|name| name.trim_matches('"'))
 }
 
 #[given(expr = "the secret {string} was changed since")]
@@ -54,7 +92,7 @@ async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepRe
 async fn writes_a_key(world: &mut World, key: String, path: String) -> StepResult {
     let scene = world.scene()?;
     let value = scene.canary("value that the agent writes", true);
-    let act = Act::write(scene, &path, &key, value)?;
+    let act = Act::write(scene, &path, &key, &value)?;
     scene.let_agent(act).await
 }
 
@@ -73,7 +111,49 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
         "100 KiB" => core.repeat(100 * 1024 / core.len() + 1),
         _ => return Err(Stop::blocked(format!("no value is called {kind:?}"))),
     };
-    let act = Act::write(scene, &path, &key, value)?;
+    let act = Act::write(scene, &path, &key, &value)?;
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent writes {int} other keys of the secret {string} at once")]
+async fn writes_at_once(world: &mut World, count: usize, path: String) -> StepResult {
+    let scene = world.scene()?;
+    let mut acts = Vec::new();
+    for number in 0..count {
+        let value = scene.canary("value that the agent writes", true);
+        acts.push(Act::write(scene, &path, &format!("key-{number}"), &value)?);
+    }
+    scene.let_agent_at_once(acts).await
+}
+
+#[when(regex = r#"^the agent replaces the secret "([^"]+)" by (.+)$"#)]
+async fn replaces(world: &mut World, path: String, what: String) -> StepResult {
+    const LABEL: &str = "value that the agent writes";
+    let scene = world.scene()?;
+    let data = match what.as_str() {
+        "values of many types" => {
+            let text = scene.canary(LABEL, true);
+            json!({
+                "text": text, "number": 8200, "negative": -1, "fraction": 0.25, "yes": true, "no": false,
+                "list": ["a", 1, true], "object": { "port": 5432, "deep": { "er": [{ "x": "1" }] } },
+            })
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+        }
+        "200 keys" => {
+            let names: Vec<_> = (0..200).map(|number| format!("key-{number}")).collect();
+            let value = scene.canary(LABEL, true);
+            let value = |name: &String| (name.clone(), json!(format!("{value}-{name}")));
+            names.iter().map(value).collect()
+        }
+        keys => {
+            let keys = keys.trim_start_matches("the keys ").trim_matches('"');
+            let keys: Vec<_> = keys.split(", ").collect();
+            scene.random_data(&keys, true)
+        }
+    };
+    let act = Act::replace(scene, &path, data)?;
     scene.let_agent(act).await
 }
 
@@ -88,6 +168,45 @@ async fn reads(world: &mut World, path: String) -> StepResult {
 async fn reads_a_version(world: &mut World, version: u64, path: String) -> StepResult {
     let scene = world.scene()?;
     let act = Act::read_version(scene, &path, version)?;
+    scene.let_agent(act).await
+}
+
+#[when(regex = r#"^the agent reads the secrets ("[^"]+"(?:, "[^"]+")*) one after the other$"#)]
+async fn reads_in_turn(world: &mut World, paths: String) -> StepResult {
+    let scene = world.scene()?;
+    for path in quoted(&paths) {
+        let act = Act::read(scene, path)?;
+        scene.let_agent(act).await?;
+    }
+    Ok(())
+}
+
+#[when("the agent reads all of them at once")]
+async fn reads_at_once(world: &mut World) -> StepResult {
+    let scene = world.scene()?;
+    let acts = scene.secret_paths().into_iter();
+    let acts: StepResult<Vec<_>> = acts.map(|path| Act::read(scene, &path)).collect();
+    scene.let_agent_at_once(acts?).await
+}
+
+#[when(expr = "the agent asks for the metadata of the secret {string}")]
+async fn asks_for_metadata(world: &mut World, path: String) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::describe(scene, &path)?;
+    scene.let_agent(act).await
+}
+
+#[when(regex = r#"^the agent lists everything below the (?:whole mount|folder "([^"]+)")$"#)]
+async fn lists_everything(world: &mut World, folder: String) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::list_all(scene, &folder)?;
+    scene.let_agent(act).await
+}
+
+#[when("the agent lists a mount that does not exist")]
+async fn lists_no_mount(world: &mut World) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::list_mount(scene, &scene.path_of("missing"))?;
     scene.let_agent(act).await
 }
 
@@ -112,10 +231,111 @@ async fn deletes(world: &mut World, path: String) -> StepResult {
     scene.let_agent(act).await
 }
 
+#[when(expr = "the agent deletes the key {string} of the secret {string}")]
+async fn deletes_a_key(world: &mut World, key: String, path: String) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::delete_key(scene, &path, &key)?;
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent undeletes version {int} of the secret {string}")]
+async fn undeletes(world: &mut World, version: u64, path: String) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::on_version(scene, Operation::KvUndelete, &path, version)?;
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent destroys version {int} of the secret {string}")]
+async fn destroys(world: &mut World, version: u64, path: String) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::on_version(scene, Operation::KvDestroy, &path, version)?;
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent purges the secret {string}")]
+async fn purges(world: &mut World, path: String) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::purge(scene, &path)?;
+    scene.let_agent(act).await
+}
+
 #[then(expr = "Vault holds the secret {string} exactly as written")]
+#[then(expr = "Vault holds the secret {string} without that key, and the others unchanged")]
+#[then(expr = "Vault holds the secret {string} as before")]
 #[then(expr = "Vault no longer gives out the secret {string}")]
 async fn the_effect_shows(world: &mut World, _path: String) -> StepResult {
     world.scene()?.expect_effect().await
+}
+
+#[then(
+    expr = "the secret {string} is as written, or the agent is told of an error and nothing has changed"
+)]
+async fn written_or_refused(world: &mut World, _path: String) -> StepResult {
+    world.scene()?.expect_written_or_refused().await
+}
+
+#[then(expr = "Vault holds every key of the secret {string} that anybody was told is written")]
+async fn no_key_lost(world: &mut World, path: String) -> StepResult {
+    world.scene()?.expect_no_key_lost(&path).await
+}
+
+#[then(expr = "Vault knows nothing of the secret {string}")]
+async fn purged(world: &mut World, path: String) -> StepResult {
+    world.scene()?.expect_purged(&path).await
+}
+
+#[then(
+    regex = r#"^version (\d+) of the secret "([^"]+)" is (as it was|deleted and not destroyed|destroyed)$"#
+)]
+async fn version_is(world: &mut World, version: u64, path: String, state: String) -> StepResult {
+    let state = match state.as_str() {
+        "as it was" => VersionState::Intact,
+        "destroyed" => VersionState::Destroyed,
+        _ => VersionState::Deleted,
+    };
+    let scene = world.scene()?;
+    scene.expect_version(&path, version, state).await
+}
+
+#[then("the version that the agent is told is Vault's latest")]
+async fn told_the_latest_version(world: &mut World) -> StepResult {
+    world.scene()?.expect_latest_version_told().await
+}
+
+#[then("the agent is told the key names of the secret")]
+async fn told_key_names(world: &mut World) -> StepResult {
+    world.scene()?.expect_effect().await
+}
+
+#[then("the agent is told the version and the time that Vault has for it")]
+async fn told_version_and_time(world: &mut World) -> StepResult {
+    world.scene()?.expect_version_and_time().await
+}
+
+#[then("the agent is told the version that Vault has, or that permission was denied")]
+async fn told_version_or_denial(world: &mut World) -> StepResult {
+    world.scene()?.expect_version_or_denial().await
+}
+
+#[then("the agent is told the custom metadata")]
+fn told_custom_metadata(world: &mut World) -> StepResult {
+    world.scene()?.expect_custom_metadata()
+}
+
+#[then("each reading is given what Vault holds in its secret")]
+fn each_is_given(world: &mut World) -> StepResult {
+    world.scene()?.expect_each_given()
+}
+
+#[then("each of the errors says something else")]
+fn errors_differ(world: &mut World) -> StepResult {
+    let paths = ["app/missing", "app/deleted", "app/destroyed"];
+    world.scene()?.expect_errors_differ(&paths)
+}
+
+#[then("that took one request to Vault, the mount's description aside")]
+fn one_request(world: &mut World) -> StepResult {
+    world.scene()?.expect_one_request()
 }
 
 #[then("the agent is given exactly what Vault holds")]
@@ -129,6 +349,7 @@ fn given_the_first_version(world: &mut World) -> StepResult {
 }
 
 #[then("the agent is given exactly the names that Vault lists, folders marked")]
+#[then("the agent is given exactly the secrets that Vault holds there")]
 async fn given_the_names(world: &mut World) -> StepResult {
     world.scene()?.expect_effect().await
 }

@@ -2,5 +2,6 @@
 
 mod ambient;
 mod kv;
+mod mounts;
 mod outcome;
 mod policy;

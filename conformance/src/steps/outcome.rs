@@ -6,7 +6,7 @@ use crate::{verdict::StepResult, world::World};
 
 #[then("the agent is told of success")]
 fn told_of_success(world: &mut World) -> StepResult {
-    world.scene()?.expect_success()
+    world.scene()?.expect_success().map(drop)
 }
 
 #[then("the agent is told of an error")]
@@ -17,6 +17,11 @@ fn told_of_an_error(world: &mut World) -> StepResult {
 #[then("the agent is told that permission was denied")]
 fn told_of_a_denial(world: &mut World) -> StepResult {
     world.scene()?.expect_denial()
+}
+
+#[then("the agent is told that there is no such thing")]
+fn told_of_absence(world: &mut World) -> StepResult {
+    world.scene()?.expect_absence_told()
 }
 
 #[then("the agent is shown no value")]

@@ -17,6 +17,18 @@ async fn no_policy(world: &mut World) -> StepResult {
     world.scene()?.use_no_policy().await
 }
 
+#[given(
+    expr = "the agent's token has rights to the secrets of the mount {string} and to nothing else"
+)]
+async fn secrets_alone(world: &mut World, _mount: String) -> StepResult {
+    world.scene()?.allow_secrets_alone().await
+}
+
+#[given(expr = "the agent's token may read the metadata of the mount {string} and nothing else")]
+async fn metadata_alone(world: &mut World, _mount: String) -> StepResult {
+    world.scene()?.allow_metadata_alone().await
+}
+
 #[given(regex = "^Vault (allows|denies) the same token to (.+)$")]
 async fn vault_decides(world: &mut World, decision: String, act: String) -> StepResult {
     let scene = world.scene()?;

@@ -2,6 +2,8 @@
 //!
 //! It passes paths on byte for byte, so that what a target tried is what Vault sees.
 
+pub mod trap;
+
 use std::{
     convert::Infallible,
     net::Ipv4Addr,
@@ -19,6 +21,8 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use self::trap::{Springs, Trap};
 
 /// The largest body that passes.
 const MAX_BODY: usize = 64 << 20;
@@ -44,6 +48,8 @@ pub struct Exchange {
 pub trait VaultFilter: Send + Sync {
     /// Changes a request, or answers it in Vault's place.
     fn request(&self, request: &mut Request<Bytes>) -> Option<Response<Bytes>>;
+    /// Whether a request is made twice.
+    fn repeats(&self, method: &Method, path: &str) -> bool;
     /// Changes the answer to a request.
     fn response(&self, method: &Method, path: &str, response: &mut Response<Bytes>);
 }
@@ -52,6 +58,7 @@ pub trait VaultFilter: Send + Sync {
 pub struct Tap {
     address: String,
     record: Arc<Mutex<Vec<Exchange>>>,
+    traps: Arc<Mutex<Vec<Trap>>>,
     stop: CancellationToken,
     _server: AbortOnDropHandle<()>,
 }
@@ -68,6 +75,7 @@ struct Passage {
     vault: Authority,
     client: Client<HttpConnector, Full<Bytes>>,
     record: Arc<Mutex<Vec<Exchange>>>,
+    traps: Arc<Mutex<Vec<Trap>>>,
     filter: Option<Arc<dyn VaultFilter>>,
 }
 
@@ -89,11 +97,12 @@ impl Tap {
         let address = listener
             .local_addr()
             .map_err(|error| format!("the tap cannot listen: {error}"))?;
-        let record = Arc::new(Mutex::default());
+        let (record, traps) = (Arc::default(), Arc::default());
         let passage = Arc::new(Passage {
             vault: authority,
             client: Client::builder(TokioExecutor::new()).build_http(),
             record: Arc::clone(&record),
+            traps: Arc::clone(&traps),
             filter,
         });
         let stop = CancellationToken::new();
@@ -101,6 +110,7 @@ impl Tap {
         Ok(Self {
             address: format!("http://{address}"),
             record,
+            traps,
             stop,
             _server: AbortOnDropHandle::new(server),
         })
@@ -112,9 +122,15 @@ impl Tap {
         &self.address
     }
 
-    /// Forgets what it has recorded.
+    /// Forgets what it has recorded, and which traps are set.
     pub fn forget(&self) {
         self.record().clear();
+        lock(&self.traps).clear();
+    }
+
+    /// Sets a trap for the next request that it catches.
+    pub fn set(&self, trap: Trap) {
+        lock(&self.traps).push(trap);
     }
 
     /// What has passed since it last forgot.
@@ -124,8 +140,12 @@ impl Tap {
     }
 
     fn record(&self) -> MutexGuard<'_, Vec<Exchange>> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.record)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Tap {
@@ -185,9 +205,14 @@ impl Passage {
         let mut response = match answered {
             Some(response) => response,
             None => {
-                let response = self.ask_vault(request, &path).await?;
-                self.note(&method, &path, response.status());
-                response
+                let repeats = self
+                    .filter
+                    .as_ref()
+                    .is_some_and(|f| f.repeats(&method, &path));
+                if repeats {
+                    self.ask_vault(request.clone(), &path).await?;
+                }
+                self.ask_vault(request, &path).await?
             }
         };
         if let Some(filter) = &self.filter {
@@ -205,6 +230,15 @@ impl Passage {
         mut request: Request<Bytes>,
         path: &str,
     ) -> Result<Response<Bytes>, String> {
+        let method = request.method().clone();
+        match self.trap(&method, path) {
+            Some(Springs::First(happens)) => happens.await,
+            Some(Springs::Answer(answer)) => {
+                self.note(&method, path, answer.status());
+                return Ok(*answer);
+            }
+            None => {}
+        }
         *request.uri_mut() = Uri::builder()
             .scheme("http")
             .authority(self.vault.clone())
@@ -223,11 +257,19 @@ impl Passage {
             .await
             .map_err(|error| format!("Vault did not answer: {error}"))?;
         let (parts, body) = response.into_parts();
+        self.note(&method, path, parts.status);
         Ok(Response::from_parts(parts, collect(body).await?))
     }
 
+    /// Springs the first trap that catches a request.
+    fn trap(&self, method: &Method, path: &str) -> Option<Springs> {
+        let mut traps = lock(&self.traps);
+        let caught = traps.iter().position(|trap| trap.catches(method, path))?;
+        Some(traps.remove(caught).springs)
+    }
+
     fn note(&self, method: &Method, path: &str, status: StatusCode) {
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = lock(&self.record);
         if record.len() < MAX_REQUESTS {
             record.push(Exchange {
                 at: Instant::now(),

@@ -31,6 +31,8 @@ pub struct VaultRequest {
     pub method: Method,
     /// The path below `/v1/`, not escaped.
     pub path: String,
+    /// The query, as sent.
+    pub query: Option<String>,
     /// The JSON body.
     pub body: Option<Value>,
 }
@@ -42,6 +44,7 @@ impl VaultRequest {
         Self {
             method: Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET),
             path: path.into(),
+            query: None,
             body: None,
         }
     }
@@ -176,11 +179,11 @@ impl Oracle {
             request: format!("{} {}", request.method, request.path),
             source: source.without_url(),
         };
-        let url = format!(
-            "{}/v1/{}",
-            self.address,
-            utf8_percent_encode(&request.path, PATH)
-        );
+        let path = utf8_percent_encode(&request.path, PATH);
+        let mut url = format!("{}/v1/{path}", self.address);
+        if let Some(query) = &request.query {
+            url.extend(["?", query]);
+        }
         let mut builder = self
             .client
             .request(request.method.clone(), url)
@@ -211,18 +214,41 @@ impl Oracle {
         })
     }
 
+    /// Makes a mount of any engine; `body` as for `sys/mounts/:path`.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_mount(&self, path: &str, body: Value) -> Result<(), OracleError> {
+        self.made().push(Made::Mount {
+            path: path.to_owned(),
+        });
+        let request = VaultRequest::new("POST", format!("sys/mounts/{path}"));
+        self.root(request.with(body)).await.map(drop)
+    }
+
+    /// Removes a mount; it is still known as made, should it come again.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn remove_mount(&self, path: &str) -> Result<(), OracleError> {
+        let request = VaultRequest::new("DELETE", format!("sys/mounts/{path}"));
+        self.root(request).await.map(drop)
+    }
+
     /// Makes a KV mount and waits until it can be used.
     ///
     /// # Errors
     /// When Vault refuses, or the mount is not ready in time.
-    pub async fn make_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
+    pub async fn make_kv_mount(
+        &self,
+        path: &str,
+        version: u8,
+        description: &str,
+    ) -> Result<(), OracleError> {
         const TRIES: usize = 500;
-        self.made().push(Made::Mount {
-            path: path.to_owned(),
-        });
-        let body = json!({ "type": "kv", "options": { "version": version.to_string() } });
-        self.root(VaultRequest::new("POST", format!("sys/mounts/{path}")).with(body))
-            .await?;
+        let options = json!({ "version": version.to_string() });
+        let body = json!({ "type": "kv", "description": description, "options": options });
+        self.make_mount(path, body).await?;
         // A new KV version 2 mount refuses requests while it upgrades its empty storage.
         let probe = match version {
             2 => VaultRequest::new("GET", format!("{path}/config")),
@@ -238,6 +264,30 @@ impl Oracle {
                 done => return done.map(drop),
             }
         }
+    }
+
+    /// Lets a KV version 2 mount refuse every write that names no version.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn demand_check_and_set(&self, mount: &str) -> Result<(), OracleError> {
+        let request = VaultRequest::new("POST", format!("{mount}/config"));
+        self.root(request.with(json!({ "cas_required": true })))
+            .await
+            .map(drop)
+    }
+
+    /// Makes a key in a transit mount, one that may be deleted.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_transit_key(&self, mount: &str, key: &str) -> Result<(), OracleError> {
+        let path = format!("{mount}/keys/{key}");
+        self.root(VaultRequest::new("POST", &path)).await?;
+        let configure = VaultRequest::new("POST", format!("{path}/config"));
+        self.root(configure.with(json!({ "deletion_allowed": true })))
+            .await
+            .map(drop)
     }
 
     /// The table of mounts: path without its last slash, and what Vault says of it.
@@ -288,6 +338,49 @@ impl Oracle {
         };
         let answer = self.root(VaultRequest::new("GET", path)).await?;
         Ok(answer.body.pointer(at).and_then(Value::as_object).cloned())
+    }
+
+    /// What Vault gives out for one version of a version 2 secret.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn read_version(
+        &self,
+        mount: &str,
+        path: &str,
+        version: u64,
+    ) -> Result<Option<SecretData>, OracleError> {
+        let mut request = VaultRequest::new("GET", format!("{mount}/data/{path}"));
+        request.query = Some(format!("version={version}"));
+        let answer = self.root(request).await?;
+        let data = answer.body.pointer("/data/data");
+        Ok(data.and_then(Value::as_object).cloned())
+    }
+
+    /// The metadata of a version 2 secret; null where Vault knows nothing of it.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn metadata(&self, mount: &str, path: &str) -> Result<Value, OracleError> {
+        let request = VaultRequest::new("GET", format!("{mount}/metadata/{path}"));
+        let mut answer = self.root(request).await?;
+        Ok(answer.body["data"].take())
+    }
+
+    /// Gives a version 2 secret custom metadata.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn set_custom_metadata(
+        &self,
+        mount: &str,
+        path: &str,
+        custom: &Value,
+    ) -> Result<(), OracleError> {
+        let request = VaultRequest::new("POST", format!("{mount}/metadata/{path}"));
+        self.root(request.with(json!({ "custom_metadata": custom })))
+            .await
+            .map(drop)
     }
 
     /// Removes a secret with all its versions.
@@ -364,6 +457,11 @@ impl Oracle {
                 self.snapshot_secrets(&mount, version, &mut snapshot)
                     .await?;
             }
+            if about["type"] == "transit" {
+                for key in self.list(&mount, 1, "keys/").await? {
+                    snapshot.insert(format!("{mount}:keys/{key}"), Value::Null);
+                }
+            }
             let kept = json!({ "type": about["type"], "options": about["options"], "uuid": about["uuid"] });
             snapshot.insert(mount, kept);
         }
@@ -387,8 +485,8 @@ impl Oracle {
                 let data = self.read_secret(mount, version, &path).await?;
                 let versions = match version {
                     2 => {
-                        let request = VaultRequest::new("GET", format!("{mount}/metadata/{path}"));
-                        self.root(request).await?.body["data"]["versions"].clone()
+                        let metadata = self.metadata(mount, &path).await?;
+                        json!([metadata["versions"], metadata["custom_metadata"]])
                     }
                     _ => Value::Null,
                 };

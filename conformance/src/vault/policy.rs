@@ -43,6 +43,26 @@ path "sys/mounts/{prefix}*" {{ capabilities = ["create", "read", "update", "dele
     )
 }
 
+/// All rights to the secrets of a KV mount, and to nothing else: not to its description, nor
+/// to the table of mounts.
+#[must_use]
+pub fn secrets_alone(mount: &str, version: u8) -> String {
+    const ALL: &str = r#"["create", "read", "update", "delete", "list"]"#;
+    match version {
+        2 => format!(
+            "path \"{mount}/data/*\" {{ capabilities = {ALL} }}\n\
+             path \"{mount}/metadata/*\" {{ capabilities = {ALL} }}\n"
+        ),
+        _ => format!("path \"{mount}/*\" {{ capabilities = {ALL} }}\n"),
+    }
+}
+
+/// The right to read and list the metadata of a KV version 2 mount, and to nothing else.
+#[must_use]
+pub fn metadata_alone(mount: &str) -> String {
+    format!("path \"{mount}/metadata/*\" {{ capabilities = [\"read\", \"list\"] }}\n")
+}
+
 /// A policy that grants nothing.
 pub const NONE: &str = "# grants nothing\n";
 

@@ -1,0 +1,373 @@
+//! What the agent must have been told.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+
+use super::Scene;
+use crate::{
+    target::answer::{Answer, Data, Facts, Success},
+    vault::oracle::SecretData,
+    verdict::{NotApplicable, StepResult, Stop},
+};
+
+/// Words that tell a reader that what was asked for is not there.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static ABSENCE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)not[ _-]?found|\bno (such|secret|mount|key|data|value|version|mounted|entry)|(not|n't) (there|exist|present|have|contain|mounted)|already (deleted|gone)|nothing|absent|missing|unknown|\b404\b",
+    )
+    .unwrap()
+});
+
+impl Scene {
+    /// The agent must have been told of success.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_success(&self) -> StepResult<&Success> {
+        match &self.last()?.answer {
+            Answer::Success(success) => Ok(success),
+            other => Err(self.failed("an answer that tells of success", &other.describe())),
+        }
+    }
+
+    /// The agent must have been told of an error.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_error(&self) -> StepResult<&str> {
+        match &self.last()?.answer {
+            Answer::Error(text) => Ok(text),
+            other => Err(self.failed("an error", &other.describe())),
+        }
+    }
+
+    /// The agent must have been told that permission was denied.
+    ///
+    /// # Errors
+    /// When it was not told of an error, or of another one.
+    pub fn expect_denial(&self) -> StepResult {
+        let answer = &self.last()?.answer;
+        if answer.is_denial() {
+            return Ok(());
+        }
+        let expected = "an error that says that permission was denied, as Vault did";
+        Err(self.failed(expected, &answer.describe()))
+    }
+
+    /// The agent must have been told, in an error or a note, that what it meant is not there.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_absence_told(&self) -> StepResult {
+        let answer = &self.last()?.answer;
+        let told = match answer {
+            Answer::Success(success) => ABSENCE.is_match(&success.whole),
+            Answer::Error(text) => ABSENCE.is_match(text),
+            Answer::Nothing(_) => false,
+        };
+        if told {
+            return Ok(());
+        }
+        let expected = "an error or a note that says that there is no such thing";
+        Err(self.failed(expected, &answer.describe()))
+    }
+
+    /// Errors that came one after the other must not say the same, the secret's name aside.
+    ///
+    /// # Errors
+    /// When two of them do, or a call was no error.
+    pub fn expect_errors_differ(&self, paths: &[&str]) -> StepResult {
+        let words = |text: &String| {
+            let nameless = |text: String, path: &&str| text.replace(*path, "");
+            paths.iter().fold(text.clone(), nameless)
+        };
+        let mut texts: Vec<_> = self.errors.iter().map(words).collect();
+        if texts.len() != paths.len() {
+            let seen = format!("{} errors", texts.len());
+            return Err(self.failed(format!("{} errors", paths.len()), &seen));
+        }
+        texts.sort();
+        match texts.windows(2).find(|pair| pair[0] == pair[1]) {
+            None => Ok(()),
+            Some(pair) => {
+                let seen = format!("the same of two of them: {}", pair[0]);
+                Err(self.failed("an error of its own for each", &seen))
+            }
+        }
+    }
+
+    /// The agent must have been told of an error, with the reason that Vault itself gave.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_vaults_reason(&self) -> StepResult {
+        // Quotes may be escaped once or twice on their way.
+        let plain = |text: &str| text.replace(['\\', '"', '\''], "");
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let error = self.expect_error()?;
+        if plain(error).contains(&plain(reason)) {
+            return Ok(());
+        }
+        let expected = format!("an error with Vault's reason: {reason}");
+        Err(self.failed(expected, &format!("an error: {error}")))
+    }
+
+    /// The last answer must show no value of the scene but those that the agent just handed in.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn expect_no_value(&self) -> StepResult {
+        let deed = self.last()?;
+        let own: Vec<_> = deed.act.values().collect();
+        let shown = match &deed.answer {
+            Answer::Success(success) => &success.whole,
+            Answer::Error(text) => text,
+            Answer::Nothing(_) => return Ok(()),
+        };
+        // Custom metadata is no secret value.
+        let custom = self.custom.as_deref();
+        let values = self.values(|canary| {
+            let value = canary.value.expose_secret();
+            !own.contains(&value) && custom != Some(value)
+        });
+        match values.found_in(shown) {
+            None => Ok(()),
+            Some(label) => Err(self.failed("no value in the answer", &format!("the {label}"))),
+        }
+    }
+
+    /// The answer must be what Vault holds in a secret: in its latest or in its first version.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn expect_given(&self, first_version: bool) -> StepResult {
+        let deed = self.last()?;
+        let path = deed.act.secret().unwrap_or_default();
+        let expected = match (first_version, self.first.get(path)) {
+            (true, Some(first)) => first,
+            _ => self.held(path)?,
+        };
+        self.expect_data(&deed.answer, expected)
+    }
+
+    /// Each of the readings that were made at once must have been given its own secret.
+    ///
+    /// # Errors
+    /// When one was not.
+    pub fn expect_each_given(&self) -> StepResult {
+        for deed in &self.volley {
+            let path = deed.act.secret().unwrap_or_default();
+            self.expect_data(&deed.answer, self.held(path)?)?;
+        }
+        Ok(())
+    }
+
+    fn expect_data(&self, answer: &Answer, expected: &SecretData) -> StepResult {
+        let given = match answer.data() {
+            Some(Data::Json(Value::Object(given))) => given == expected,
+            Some(Data::Prose(text)) => expected.iter().all(|(key, value)| {
+                text.contains(key) && value.as_str().is_none_or(|value| text.contains(value))
+            }),
+            _ => false,
+        };
+        if given {
+            return Ok(());
+        }
+        let keys: Vec<_> = expected.keys().map(String::as_str).collect();
+        let keys = keys.join(", ");
+        let demanded = format!("the keys {keys} with the values that Vault holds");
+        Err(self.failed(demanded, &answer.describe()))
+    }
+
+    /// The version that the answer tells must be the secret's latest in Vault.
+    ///
+    /// # Errors
+    /// When it is not; not applicable where the adapter points to none.
+    pub async fn expect_latest_version_told(&self) -> StepResult {
+        let success = self.expect_success()?;
+        let told = self.fact(&success.facts, "version")?;
+        let latest = self.metadata_of_subject().await?["current_version"].clone();
+        if number_in(told) == latest.as_u64() {
+            return Ok(());
+        }
+        Err(self.failed(format!("version {latest}"), &format!("version {told}")))
+    }
+
+    /// The answer must tell the names of the secret's keys.
+    ///
+    /// # Errors
+    /// When one is missing, or one is there that the secret does not have.
+    pub fn expect_key_names(&self, path: &str) -> StepResult {
+        let success = self.expect_success()?;
+        let mut expected: Vec<_> = self.held(path)?.keys().map(String::as_str).collect();
+        expected.sort_unstable();
+        let told = match success.facts.get("keys") {
+            Some(Value::Array(names)) => {
+                let mut names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
+                names.sort_unstable();
+                names == expected
+            }
+            Some(Value::Object(names)) => {
+                let mut names: Vec<_> = names.keys().map(String::as_str).collect();
+                names.sort_unstable();
+                names == expected
+            }
+            _ => expected.iter().all(|name| success.whole.contains(name)),
+        };
+        if told {
+            return Ok(());
+        }
+        let demanded = format!("the key names {}", expected.join(", "));
+        Err(self.failed(demanded, &format!("a success: {}", success.whole)))
+    }
+
+    /// The answer must tell the latest version in Vault, and when it was made.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn expect_version_and_time(&self) -> StepResult {
+        self.expect_version_of_subject().await?;
+        let success = self.expect_success()?;
+        let metadata = self.metadata_of_subject().await?;
+        let latest = metadata["current_version"].to_string();
+        let created = metadata["versions"][&latest]["created_time"].as_str();
+        // To the second, with whatever stands between date and time.
+        let (day, rest) = created
+            .unwrap_or_default()
+            .split_once('T')
+            .unwrap_or_default();
+        let time = rest.get(..8).unwrap_or_default();
+        if success.whole.contains(day) && success.whole.contains(time) {
+            return Ok(());
+        }
+        let demanded = format!("the time {day} {time} of version {latest}");
+        Err(self.failed(demanded, &format!("a success: {}", success.whole)))
+    }
+
+    async fn expect_version_of_subject(&self) -> StepResult {
+        let success = self.expect_success()?;
+        let latest = self.metadata_of_subject().await?["current_version"].clone();
+        let told = match success.facts.get("version") {
+            Some(told) => number_in(told) == latest.as_u64(),
+            None => numbers(&success.whole).any(|number| Some(number) == latest.as_u64()),
+        };
+        if told {
+            return Ok(());
+        }
+        let demanded = format!("version {latest}");
+        Err(self.failed(demanded, &format!("a success: {}", success.whole)))
+    }
+
+    /// The answer must tell the version in Vault, or that permission was denied.
+    ///
+    /// # Errors
+    /// When it tells of another error, or of success without the version.
+    pub async fn expect_version_or_denial(&self) -> StepResult {
+        match &self.last()?.answer {
+            answer if answer.is_denial() => Ok(()),
+            Answer::Success(_) => self.expect_version_of_subject().await,
+            other => {
+                let demanded = "the version, or that permission was denied";
+                Err(self.failed(demanded, &other.describe()))
+            }
+        }
+    }
+
+    /// The answer must tell the secret's custom metadata.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn expect_custom_metadata(&self) -> StepResult {
+        let success = self.expect_success()?;
+        let custom = self.custom.as_deref().unwrap_or_default();
+        let told = success.facts.get("custom").map(Value::to_string);
+        if told.as_ref().unwrap_or(&success.whole).contains(custom) {
+            return Ok(());
+        }
+        let demanded = "the custom metadata that the secret has in Vault";
+        Err(self.failed(demanded, &format!("a success: {}", success.whole)))
+    }
+
+    /// A fact that the adapter points to in the result of the last deed.
+    ///
+    /// # Errors
+    /// When it is not there; not applicable where the adapter points to none.
+    pub(super) fn fact<'f>(&self, facts: &'f Facts, name: &str) -> StepResult<&'f Value> {
+        let operation = self.last()?.act.operation;
+        let mapping = self.target.adapter.operations.get(&operation);
+        match facts.get(name) {
+            Some(fact) => Ok(fact),
+            None if mapping.is_some_and(|m| m.result.facts.contains_key(name)) => {
+                let demanded = format!("the {name}, where the adapter says that it is");
+                Err(self.failed(demanded, "nothing there"))
+            }
+            None => Err(Stop::NotApplicable {
+                reason: NotApplicable::NotClaimed,
+                detail: format!("the adapter points to no {name} in the result of {operation}"),
+            }),
+        }
+    }
+
+    async fn metadata_of_subject(&self) -> StepResult<Value> {
+        let path = self.last()?.act.secret().unwrap_or_default();
+        self.metadata(path).await
+    }
+
+    pub(super) async fn metadata(&self, path: &str) -> StepResult<Value> {
+        let metadata = self.oracle.metadata(&self.kv()?.path, path).await;
+        metadata.map_err(Stop::blocked)
+    }
+}
+
+/// The number that a value is or, as a text, has in it.
+pub(super) fn number_in(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => numbers(text).next(),
+        other => other.as_u64(),
+    }
+}
+
+fn numbers(text: &str) -> impl Iterator<Item = u64> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{ABSENCE, number_in};
+
+    #[test]
+    fn absence_is_told_by_its_words() {
+        for text in [
+            "no secret exists at path 'app' in mount 'team'",
+            "secret not found",
+            r#"{"kind":"not_found"}"#,
+            "key 'x' does not exist in the secret",
+            "the secret doesn't have the key",
+            "nothing to delete",
+            "No value found at team/data/app",
+        ] {
+            assert!(ABSENCE.is_match(text), "{text}");
+        }
+        for text in [
+            "Successfully deleted secret",
+            "deleted",
+            "permission denied",
+        ] {
+            assert!(!ABSENCE.is_match(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_a_number_or_in_a_text() {
+        assert_eq!(number_in(&json!(3)), Some(3));
+        assert_eq!(number_in(&json!("v12")), Some(12));
+        assert_eq!(number_in(&json!("none")), None);
+    }
+}

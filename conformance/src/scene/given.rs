@@ -1,0 +1,298 @@
+//! What a scenario is given: policies, mounts and secrets, made with the suite's own token.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use http::{Method, Response, StatusCode};
+use serde_json::{Map, json};
+
+use super::{KvMount, Scene};
+use crate::{
+    tap::trap::{Springs, Trap},
+    vault::{
+        oracle::{SecretData, VaultRequest},
+        policy,
+    },
+    verdict::{StepResult, Stop},
+};
+
+/// How many secrets are made at once.
+const MAKERS: usize = 16;
+/// From how many secrets on Vault is not compared before and after.
+const VAST: usize = 500;
+
+impl Scene {
+    /// Gives the agent's token all rights within the scene.
+    ///
+    /// # Errors
+    /// When Vault refuses; so have the others.
+    pub async fn allow_all(&self) -> StepResult {
+        self.set_policy(&policy::sufficient(&self.prefix)).await
+    }
+
+    /// Gives the agent's token a source's policy, made to fit the scene's mounts.
+    ///
+    /// # Errors
+    /// When there is no such policy, or Vault refuses.
+    pub async fn use_policy(&self, name: &str) -> StepResult {
+        let hcl = policy::named(name)
+            .ok_or_else(|| Stop::blocked(format!("no policy is called {name:?}")))?;
+        self.set_policy(&policy::for_prefix(hcl, &self.prefix))
+            .await
+    }
+
+    /// Takes all rights of its own from the agent's token.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn use_no_policy(&self) -> StepResult {
+        self.set_policy(policy::NONE).await
+    }
+
+    /// Lets the agent's token use the secrets of the KV mount, and nothing else.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn allow_secrets_alone(&self) -> StepResult {
+        let kv = self.kv()?;
+        self.set_policy(&policy::secrets_alone(&kv.path, kv.version))
+            .await
+    }
+
+    /// Lets the agent's token read the metadata of the KV version 2 mount, and nothing else.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn allow_metadata_alone(&self) -> StepResult {
+        self.set_policy(&policy::metadata_alone(&self.kv()?.path))
+            .await
+    }
+
+    /// Lets the agent's token make a mount at exactly this path, besides all within the scene.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn allow_mount_at(&self, path: &str) -> StepResult {
+        let hcl = format!(
+            "{}path \"sys/mounts/{path}\" {{ capabilities = [\"create\", \"read\", \"update\"] }}\n",
+            policy::sufficient(&self.prefix)
+        );
+        self.set_policy(&hcl).await
+    }
+
+    async fn set_policy(&self, hcl: &str) -> StepResult {
+        let written = self.oracle.write_policy(&self.slot.token.policy, hcl).await;
+        written.map_err(Stop::blocked)
+    }
+
+    /// Makes a KV mount with a random description.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_mount(&mut self, name: &str, version: u8) -> StepResult {
+        let path = self.path_of(name);
+        let description = format!("made for {path}");
+        let made = self
+            .oracle
+            .make_kv_mount(&path, version, &description)
+            .await;
+        made.map_err(Stop::blocked)?;
+        self.mount = Some(path.clone());
+        self.kv = Some(KvMount { path, version });
+        Ok(())
+    }
+
+    /// Deletes the KV mount and makes it again, empty, in another version.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_mount_again(&mut self, name: &str, version: u8) -> StepResult {
+        let removed = self.oracle.remove_mount(&self.path_of(name)).await;
+        removed.map_err(Stop::blocked)?;
+        self.holds.clear();
+        self.first.clear();
+        self.make_mount(name, version).await
+    }
+
+    /// Makes a transit mount with a key.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_transit_mount(&mut self, name: &str, key: &str) -> StepResult {
+        let path = self.path_of(name);
+        let body = json!({ "type": "transit", "description": format!("made for {path}") });
+        let made = self.oracle.make_mount(&path, body).await;
+        made.map_err(Stop::blocked)?;
+        let made = self.oracle.make_transit_key(&path, key).await;
+        made.map_err(Stop::blocked)?;
+        self.mount = Some(path);
+        Ok(())
+    }
+
+    /// Lets the KV mount demand check-and-set.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn demand_check_and_set(&self) -> StepResult {
+        let demanded = self.oracle.demand_check_and_set(&self.kv()?.path).await;
+        demanded.map_err(Stop::blocked)
+    }
+
+    /// Stores a secret with these keys and random values.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_secret(&mut self, path: &str, keys: &[&str]) -> StepResult {
+        let data = self.random_data(keys, false);
+        self.store(path, data).await
+    }
+
+    /// Keys with new random values.
+    pub fn random_data(&mut self, keys: &[&str], known_to_agent: bool) -> SecretData {
+        let mut data = Map::new();
+        for key in keys {
+            let value = self.canary(&format!("value of {key}"), known_to_agent);
+            data.insert((*key).to_owned(), json!(value));
+        }
+        data
+    }
+
+    /// Stores this many secrets of one key, evenly in this many folders.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_many_secrets(&mut self, count: usize, folders: usize) -> StepResult {
+        self.vast = count > VAST;
+        // One value for all of them, each with its number: thousands to look for in every
+        // line would take longer than all the rest.
+        let value = self.canary("value of many secrets", false);
+        let secrets: Vec<_> = (0..count)
+            .map(|number| {
+                let path = format!("folder-{}/secret-{number}", number % folders);
+                let value = json!(format!("{value}-{number}"));
+                (path, SecretData::from_iter([("content".to_owned(), value)]))
+            })
+            .collect();
+        let kv = self.kv()?;
+        let writes = secrets
+            .iter()
+            .map(|(path, data)| self.oracle.write_secret(&kv.path, kv.version, path, data));
+        let written = stream::iter(writes).buffer_unordered(MAKERS);
+        written.try_collect::<()>().await.map_err(Stop::blocked)?;
+        self.holds.extend(secrets);
+        Ok(())
+    }
+
+    /// Gives every key of a secret a new random value, in a new version where there are any.
+    ///
+    /// # Errors
+    /// When Vault refuses, or there is no such secret.
+    pub async fn change_secret(&mut self, path: &str) -> StepResult {
+        let data = self.held(path)?.clone();
+        let keys: Vec<_> = data.keys().map(String::as_str).collect();
+        self.make_secret(path, &keys).await
+    }
+
+    pub(super) async fn store(&mut self, path: &str, data: SecretData) -> StepResult {
+        let kv = self.kv()?;
+        let stored = self
+            .oracle
+            .write_secret(&kv.path, kv.version, path, &data)
+            .await;
+        stored.map_err(Stop::blocked)?;
+        self.first
+            .entry(path.to_owned())
+            .or_insert_with(|| data.clone());
+        self.holds.insert(path.to_owned(), data);
+        Ok(())
+    }
+
+    /// Deletes or destroys (`how`) the only version of a secret.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn end_secret(&mut self, path: &str, how: &str) -> StepResult {
+        let kv = self.kv()?;
+        let ended = self.oracle.end_version(&kv.path, how, path).await;
+        self.holds.remove(path);
+        ended.map_err(Stop::blocked)
+    }
+
+    /// Gives a secret custom metadata with a random value.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn set_custom_metadata(&mut self, path: &str, key: &str) -> StepResult {
+        let value = self.canary("custom metadata", true);
+        let custom = json!({ key: value });
+        let kv = self.kv()?;
+        let set = self
+            .oracle
+            .set_custom_metadata(&kv.path, path, &custom)
+            .await;
+        set.map_err(Stop::blocked)?;
+        self.custom = Some(value);
+        Ok(())
+    }
+
+    /// Sets a key of a secret with the suite's own token as soon as a request of the target
+    /// that writes to it arrives, before that request goes on.
+    ///
+    /// # Errors
+    /// When the scene has no such secret.
+    pub fn write_in_between(&mut self, path: &str, key: &str) -> StepResult {
+        let value = self.canary("value that somebody else writes", false);
+        let mut data = self.held(path)?.clone();
+        data.insert(key.to_owned(), json!(value));
+        self.elsewhere.insert(key.to_owned(), json!(value));
+        let (kv, oracle) = (self.kv()?.clone(), Arc::clone(&self.oracle));
+        let (part, path) = (format!("{}/data/{path}", kv.path), path.to_owned());
+        let happens = async move {
+            // A Vault that refuses shows when the secret is looked at.
+            let _ = oracle
+                .write_secret(&kv.path, kv.version, &path, &data)
+                .await;
+        };
+        let springs = Springs::First(Box::pin(happens));
+        self.slot.tap.set(Trap::for_write(part, springs));
+        Ok(())
+    }
+
+    /// Lets the next request for the mount's secrets be answered as by a mount that is still
+    /// upgrading from version 1.
+    ///
+    /// # Errors
+    /// When the scene has no KV mount.
+    pub fn pretend_to_upgrade(&self) -> StepResult {
+        let why = "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly.";
+        let mut answer = Response::new(Bytes::from(json!({ "errors": [why] }).to_string()));
+        *answer.status_mut() = StatusCode::BAD_REQUEST;
+        let part = format!("{}/data/", self.kv()?.path);
+        let springs = Springs::Answer(Box::new(answer));
+        self.slot.tap.set(Trap::new([Method::GET], part, springs));
+        Ok(())
+    }
+
+    /// Asks Vault with the agent's token for a mount at this path, which it must refuse.
+    ///
+    /// # Errors
+    /// Blocked when it does not, or refuses for lack of rights.
+    pub async fn learn_refusal_of_mount(&mut self, path: &str) -> StepResult {
+        let body = json!({ "type": "kv", "options": { "version": "2" } });
+        let request = VaultRequest::new("POST", format!("sys/mounts/{path}")).with(body);
+        let answer = self.oracle.ask(&self.slot.token.secret, &request).await;
+        let answer = answer.map_err(Stop::blocked)?;
+        let reason = answer.body["errors"][0].as_str();
+        match (answer.status, reason) {
+            (400, Some(reason)) => {
+                self.reason = Some(reason.to_owned());
+                Ok(())
+            }
+            (status, _) => {
+                let why = format!("this Vault answers {status} to a mount at {path}");
+                Err(Stop::blocked(why))
+            }
+        }
+    }
+}
