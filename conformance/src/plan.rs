@@ -18,6 +18,8 @@ pub struct Selection {
     pub profiles: Vec<String>,
     /// A requirement's id or a scenario's key; none means all.
     pub scenario: Option<String>,
+    /// The only slow requirements to be asked; none means all.
+    pub slow: Option<Vec<String>>,
     /// Transports, and the revision to speak on each.
     pub transports: Vec<(TransportKind, Revision)>,
 }
@@ -104,7 +106,8 @@ fn selected(planned: &Planned, selection: &Selection) -> bool {
         .scenario
         .as_ref()
         .is_none_or(|wanted| *wanted == requirement.id || *wanted == planned.key);
-    profile && scenario
+    let slow = selection.slow.as_ref().filter(|_| requirement.slow);
+    profile && scenario && slow.is_none_or(|wanted| wanted.contains(&requirement.id))
 }
 
 #[cfg(test)]
@@ -129,6 +132,7 @@ mod tests {
         let mut selection = Selection {
             profiles: Vec::new(),
             scenario: None,
+            slow: None,
             transports: TransportKind::ALL
                 .map(|kind| (kind, Revision::NEWEST))
                 .to_vec(),

@@ -119,8 +119,9 @@ Feature: What an agent writes is what Vault holds
 
   @kv.write-cas-required @should @source:VAULT @needs:kv.write_key
   Scenario Outline: a mount that demands check-and-set is written to: <secret>
-    Given a KV version 2 mount "team" that demands check-and-set
+    Given a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, host"
+    And the mount "team" demands check-and-set
     When the agent writes the key "password" of the secret "<secret>"
     Then the agent is told of success
     And Vault holds the secret "<secret>" exactly as written

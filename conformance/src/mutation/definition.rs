@@ -70,7 +70,7 @@ pub struct AnswerRule {
     /// Is added to each text; `{vault_token}` and `{last_value}` (the last value of a secret
     /// that passed the tap) are filled in.
     pub append_text: Option<String>,
-    /// Pairs of words in texts: what is there, and what comes in its place.
+    /// Pairs of words in the result: what is there, and what comes in its place.
     #[serde(default)]
     pub replace: Vec<(String, String)>,
     /// Takes structured results and their schemas away.

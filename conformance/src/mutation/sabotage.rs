@@ -36,6 +36,12 @@ impl Sabotage {
         self.0.started_by.clone()
     }
 
+    /// The requirements that must catch it.
+    #[must_use]
+    pub fn killed_by(&self) -> &[String] {
+        &self.0.killed_by
+    }
+
     /// The saboteur of one slot, whose target has this token; `root` is Vault's root token.
     #[must_use]
     pub fn for_slot(
@@ -113,6 +119,9 @@ impl Saboteur {
         if let Some(text) = &rule.fail_with {
             message["result"] = text_result(text, true);
         }
+        if let Some(result) = message.get_mut("result") {
+            replace_words(result, &rule.replace);
+        }
         if let Some(result) = message.get_mut("result").and_then(Value::as_object_mut) {
             if rule.text_only {
                 result.remove("structuredContent");
@@ -152,9 +161,6 @@ impl Saboteur {
     }
 
     fn alter_text(&self, rule: &AnswerRule, text: &mut String) {
-        for (from, to) in &rule.replace {
-            *text = text.replace(from, to);
-        }
         if let Some(addition) = &rule.append_text {
             let last_value = self
                 .last_value
@@ -321,6 +327,22 @@ fn change_values(data: Option<&mut Value>, change: ValueChange) {
             }
             _ => {}
         }
+    }
+}
+
+/// Replaces words in every string of a value.
+fn replace_words(value: &mut Value, words: &[(String, String)]) {
+    match value {
+        Value::String(text) => {
+            for (from, to) in words {
+                *text = text.replace(from, to);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace_words(item, words)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| replace_words(field, words)),
+        _ => {}
     }
 }
 

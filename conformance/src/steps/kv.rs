@@ -19,11 +19,9 @@ async fn a_mount(world: &mut World, version: u8, name: String) -> StepResult {
     world.scene()?.make_mount(&name, version).await
 }
 
-#[given(expr = "a KV version {int} mount {string} that demands check-and-set")]
-async fn a_strict_mount(world: &mut World, version: u8, name: String) -> StepResult {
-    let scene = world.scene()?;
-    scene.make_mount(&name, version).await?;
-    scene.demand_check_and_set().await
+#[given(expr = "the mount {string} demands check-and-set")]
+async fn a_strict_mount(world: &mut World, _name: String) -> StepResult {
+    world.scene()?.demand_check_and_set().await
 }
 
 #[given(expr = "the mount {string} was deleted and made again in KV version {int}")]

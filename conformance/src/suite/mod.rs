@@ -310,6 +310,11 @@ impl Builder {
         let selection = Selection {
             profiles: self.profiles,
             scenario: self.scenario,
+            // The kill matrix breaks a target many times over.
+            slow: self
+                .sabotage
+                .as_ref()
+                .map(|sabotage| sabotage.killed_by().to_vec()),
             // Which revision the target speaks shows when it is started.
             transports: transports
                 .iter()
