@@ -67,7 +67,42 @@ fn check_value(name: &str, value: &Value, property: &Value) -> Result<(), String
     {
         return Err(format!("argument `{name}` must be at least {least}"));
     }
-    Ok(())
+    if let (Some(most), Some(number)) = (bound("maximum"), value.as_number())
+        && number.as_u64().is_none_or(|number| number > most)
+    {
+        return Err(format!("argument `{name}` must be at most {most}"));
+    }
+    if let Some(items) = value.as_array() {
+        if bound("minItems").is_some_and(|least| least > items.len() as u64) {
+            return Err(format!("argument `{name}` is empty"));
+        }
+        if let Some(schema) = property.get("items") {
+            for item in items {
+                check_value(&format!("{name}[]"), item, schema)?;
+            }
+        }
+    }
+    check_numbers(name, value)
+}
+
+/// JSON's numbers have no bounds, those of this machine have: a number that
+/// would be stored as another one is refused.
+fn check_numbers(name: &str, value: &Value) -> Result<(), String> {
+    const FIRST_ROUNDED: f64 = 18_446_744_073_709_551_616.0;
+    match value {
+        Value::Number(number)
+            if number.is_f64() && number.as_f64().is_some_and(|it| it.abs() >= FIRST_ROUNDED) =>
+        {
+            Err(format!(
+                "argument `{name}` has a number that is larger than 64 bits hold and would be rounded: make it a string"
+            ))
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| check_numbers(name, item)),
+        Value::Object(members) => members
+            .values()
+            .try_for_each(|member| check_numbers(name, member)),
+        _ => Ok(()),
+    }
 }
 
 fn has_type(value: &Value, expected: &str) -> bool {
@@ -94,7 +129,9 @@ mod tests {
         let schema = object(json!({
             "properties": {
                 "mount": { "type": "string", "minLength": 1 },
-                "version": { "type": ["integer", "null"], "minimum": 1 },
+                "version": { "type": ["integer", "null"], "minimum": 1, "maximum": 9 },
+                "versions": { "type": "array", "minItems": 1, "items": { "type": "integer", "minimum": 1 } },
+                "data": { "type": "object" },
             },
             "required": ["mount"],
         }));
@@ -140,8 +177,24 @@ mod tests {
                 "argument `version` must be at least 1",
             ),
             (
+                json!({ "mount": "a", "version": 471_147 }),
+                "argument `version` must be at most 9",
+            ),
+            (
+                json!({ "mount": "a", "versions": [] }),
+                "argument `versions` is empty",
+            ),
+            (
+                json!({ "mount": "a", "versions": [1, "471147"] }),
+                "argument `versions[]` must be of type integer",
+            ),
+            (
+                json!({ "mount": "a", "data": { "n": [1e30] } }),
+                "argument `data` has a number that is larger than 64 bits hold and would be rounded: make it a string",
+            ),
+            (
                 json!({ "mount": "a", "x": "471147" }),
-                "unknown argument `x`: this tool takes `mount`, `version`",
+                "unknown argument `x`: this tool takes `data`, `mount`, `version`, `versions`",
             ),
         ] {
             assert_eq!(complaint(arguments), Err(expected.to_owned()));

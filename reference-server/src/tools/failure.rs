@@ -137,6 +137,13 @@ impl Failure {
         VaultError::Timeout(seconds).into()
     }
 
+    /// The same, with what became of the rest of the call.
+    #[must_use]
+    pub fn and(mut self, outcome: &str) -> Self {
+        self.message = format!("{}; {outcome}", self.message);
+        self
+    }
+
     /// The same without the token and without the values.
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor, values: &[&str]) -> Self {
@@ -187,7 +194,7 @@ impl From<VaultError> for Failure {
                 ..Self::new(
                     Kind::Deleted,
                     message,
-                    "write_secret makes a new version; an operator can undelete this one; read_secret reads an earlier `version`",
+                    "undelete_secret restores this version; put_secret makes a new one; read_secret reads an earlier `version`",
                 )
             },
             VaultError::Destroyed { .. } => Self {
@@ -195,14 +202,25 @@ impl From<VaultError> for Failure {
                 ..Self::new(
                     Kind::Destroyed,
                     message,
-                    "this version cannot be recovered; write_secret makes a new one, read_secret reads another `version`",
+                    "this version cannot be recovered; put_secret makes a new one, read_secret reads another `version`",
                 )
             },
             VaultError::NoVersions => Self::new(
                 Kind::InvalidArgument,
-                format!("argument `version`: {message}"),
-                "leave `version` out",
+                message,
+                "call again without naming a version, where the tool allows that; what KV v1 deletes or overwrites is gone",
             ),
+            VaultError::NoSuchVersions(_) => Self::new(
+                Kind::NotFound,
+                format!("{message}: nothing was done"),
+                "call read_secret_metadata to see which versions there are",
+            ),
+            VaultError::VersionMismatch { .. } => Self::new(
+                Kind::Conflict,
+                message,
+                "read the secret again, decide again, and name the version that was read as `check_version`",
+            ),
+            VaultError::MountName(error) => Self::invalid_path("mount", error),
             VaultError::Conflict(_) => Self::new(
                 Kind::Conflict,
                 message,
@@ -226,6 +244,18 @@ fn refused(refusal: Refusal) -> Failure {
         ),
     };
     let (kind, message, next_step) = match status {
+        400 if refusal.is_conflict() => (
+            Kind::Conflict,
+            format!(
+                "the secret is not at the version that the write names: nothing was written (400){said}"
+            ),
+            "find out the latest version, and name it as `check_version`".to_owned(),
+        ),
+        400 if said.contains("Upgrading from non-versioned to versioned data") => (
+            Kind::VaultUnavailable,
+            format!("vault is still upgrading the mount to KV v2; nothing was done (400){said}"),
+            "wait a few seconds and call again".to_owned(),
+        ),
         403 => return denied(refusal, &said),
         429 => {
             let wait = refusal

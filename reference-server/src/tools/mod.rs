@@ -9,6 +9,7 @@ mod arguments;
 pub mod failure;
 mod kv;
 mod mounts;
+mod progress;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -28,13 +29,13 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use self::failure::Failure;
+use self::{failure::Failure, progress::Progress};
 use crate::{redact::Redactor, server::VaultServer, vault::Vault};
 
 /// Bound of one call, whatever it asks of Vault.
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
 /// Arguments that are secrets and must not come back in a message.
-const SECRET_ARGUMENTS: [&str; 1] = ["value"];
+const SECRET_ARGUMENTS: [&str; 2] = ["data", "value"];
 /// Longest `mount` or `path` that a failure repeats, in bytes.
 const MAX_ECHO_BYTES: usize = 1024;
 
@@ -54,6 +55,8 @@ enum Effect {
     Reads,
     /// Replaces what was there; a repetition makes another version.
     Replaces,
+    /// Adds what was not there and touches nothing else; a repetition finds it there.
+    Adds,
     /// Removes what was there; a repetition finds nothing left to remove.
     Removes,
 }
@@ -62,7 +65,7 @@ impl Effect {
     fn annotations(self, title: &str) -> ToolAnnotations {
         ToolAnnotations::with_title(title)
             .read_only(matches!(self, Self::Reads))
-            .destructive(!matches!(self, Self::Reads))
+            .destructive(matches!(self, Self::Replaces | Self::Removes))
             .idempotent(!matches!(self, Self::Replaces))
             .open_world(false)
     }
@@ -82,6 +85,24 @@ where
     F: Fn(Arc<Vault>, A) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = Result<T, Failure>> + Send + 'static,
 {
+    let function = move |vault, _: Progress, arguments| function(vault, arguments);
+    route_with_progress(name, title, effect, description, function)
+}
+
+/// Makes a tool of a function that tells of its progress.
+fn route_with_progress<A, T, F, R>(
+    name: &'static str,
+    title: &'static str,
+    effect: Effect,
+    description: &'static str,
+    function: F,
+) -> ToolRoute<VaultServer>
+where
+    A: DeserializeOwned + JsonSchema + Send + 'static,
+    T: Serialize + JsonSchema + 'static,
+    F: Fn(Arc<Vault>, Progress, A) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<T, Failure>> + Send + 'static,
+{
     let input_schema = Arc::new(input_schema::<A>());
     let tool = Tool::new(name, description, Arc::clone(&input_schema))
         .with_raw_output_schema(schema_for_output::<T>())
@@ -90,6 +111,7 @@ where
         let server = call.service.clone();
         let arguments = call.arguments.unwrap_or_default();
         let cancelled = call.request_context.ct.clone();
+        let progress = Progress::of(&call.request_context);
         let input_schema = Arc::clone(&input_schema);
         async move {
             let work = async {
@@ -97,7 +119,7 @@ where
                 // The check leaves nothing to complain about that the error could name.
                 let typed = serde_json::from_value(Value::Object(arguments.clone()))
                     .map_err(|_| Failure::invalid_argument("arguments do not fit the schema"))?;
-                let result = function(Arc::clone(server.vault()), typed).await?;
+                let result = function(Arc::clone(server.vault()), progress, typed).await?;
                 serde_json::to_value(result).map_err(|_| Failure::internal())
             };
             let call = Call {
@@ -164,10 +186,13 @@ impl Call<'_> {
             #[serde(skip_serializing_if = "Option::is_none")]
             path: Option<String>,
         }
-        let secrets: Vec<&str> = SECRET_ARGUMENTS
-            .iter()
-            .filter_map(|name| self.arguments.get(*name)?.as_str())
-            .collect();
+        let mut secrets = Vec::new();
+        for name in SECRET_ARGUMENTS {
+            self.arguments
+                .get(name)
+                .inspect(|value| collect_texts(value, &mut secrets));
+        }
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         let report = Report {
             failure: failure.redacted(self.redactor, &secrets),
             operation: self.tool,
@@ -183,6 +208,17 @@ impl Call<'_> {
     fn shown(&self, argument: &str) -> Option<String> {
         let text = self.arguments.get(argument)?.as_str()?;
         (text.len() <= MAX_ECHO_BYTES).then(|| self.redactor.scrub(text, &[]))
+    }
+}
+
+/// The texts and the numbers in a value, however deep.
+fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Number(number) => texts.push(number.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Object(members) => members.values().for_each(|it| collect_texts(it, texts)),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::path::PathError;
+
 /// A capability in the sense of Vault's policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +54,11 @@ impl Refusal {
     /// Whether one of Vault's messages contains the phrase.
     pub fn says(&self, phrase: &str) -> bool {
         self.messages.iter().any(|message| message.contains(phrase))
+    }
+
+    /// Whether another write came first.
+    pub fn is_conflict(&self) -> bool {
+        self.says("check-and-set parameter did not match")
     }
 }
 
@@ -103,6 +110,20 @@ pub enum VaultError {
     /// A version was asked of a KV v1 engine.
     #[error("the mount is a KV v1 engine, which keeps no versions")]
     NoVersions,
+    /// Versions were named that the secret does not have.
+    #[error("the secret has no version {}", numbers(.0))]
+    NoSuchVersions(Vec<u64>),
+    /// The secret is not at the version that the caller expects.
+    #[error("{}, not at version {expected}: nothing was written", at_version(*current))]
+    VersionMismatch {
+        /// What the caller expects; 0 for no secret.
+        expected: u64,
+        /// What Vault holds; 0 for no secret.
+        current: u64,
+    },
+    /// The name cannot be given to a mount.
+    #[error("the name of the mount {0}")]
+    MountName(PathError),
     /// Others changed the secret each time between the read and the write.
     #[error("the secret was changed by others {0} times while this write was tried")]
     Conflict(u32),
@@ -115,5 +136,17 @@ impl VaultError {
             Self::Refused(refusal) if refusal.status == status => Some(refusal),
             _ => None,
         }
+    }
+}
+
+fn numbers(versions: &[u64]) -> String {
+    let versions: Vec<_> = versions.iter().map(u64::to_string).collect();
+    versions.join(", ")
+}
+
+fn at_version(version: u64) -> String {
+    match version {
+        0 => "there is no secret at this path".to_owned(),
+        version => format!("the secret is at version {version}"),
     }
 }

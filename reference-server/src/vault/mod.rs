@@ -1,20 +1,21 @@
 //! The only code that speaks to Vault.
 //!
 //! A request path is an [`path::ApiPath`], which can be made from validated
-//! parts alone; [`client`] sends it; [`kv`] knows the two versions of the KV
-//! secrets engine; [`error`] says what can go wrong.
+//! parts alone; [`client`] sends it; [`mounts`] knows what is mounted; [`kv`]
+//! knows the two versions of the KV secrets engine; [`error`] says what can go wrong.
 
 pub mod client;
 pub mod error;
 pub mod kv;
+pub mod mounts;
 pub mod path;
 
-use self::{client::VaultClient, kv::Kv};
+use self::{client::VaultClient, kv::Kv, mounts::Mounts};
 
 /// One Vault, as the tools see it.
 pub struct Vault {
-    /// Requests that belong to no engine.
-    pub client: VaultClient,
+    /// The table of mounts.
+    pub mounts: Mounts,
     /// The KV engines.
     pub kv: Kv,
 }
@@ -23,8 +24,8 @@ impl Vault {
     /// The Vault that the client speaks to.
     pub fn new(client: VaultClient) -> Self {
         Self {
-            kv: Kv::new(client.clone()),
-            client,
+            mounts: Mounts::new(client.clone()),
+            kv: Kv::new(client),
         }
     }
 }

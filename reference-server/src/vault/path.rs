@@ -33,6 +33,9 @@ pub enum PathError {
     /// More than 4096 bytes.
     #[error("is longer than {MAX_PATH_BYTES} bytes")]
     TooLong,
+    /// The name of a mount ends in `/tune`.
+    #[error("ends in `/tune`, which Vault takes for a request to tune the mount in front of it")]
+    TuneEndpoint,
 }
 
 /// One or more segments joined by `/`, each of them an ordinary name.
@@ -142,6 +145,17 @@ impl FolderPath {
     pub fn is_root(&self) -> bool {
         self.0.is_none()
     }
+
+    /// A folder in this one; `name` as for [`Self::parse`].
+    ///
+    /// # Errors
+    /// [`PathError`] says what is wrong with the outcome.
+    pub fn join(&self, name: &str) -> Result<Self, PathError> {
+        match &self.0 {
+            None => Self::parse(name),
+            Some(folder) => Self::parse(&format!("{}/{name}", folder.0)),
+        }
+    }
 }
 
 macro_rules! shown_as_its_text {
@@ -169,8 +183,26 @@ pub struct ApiPath {
 }
 
 impl ApiPath {
-    /// The mounts that the token may see.
+    /// The table of mounts.
     pub fn mounts() -> Self {
+        Self::new(["sys", "mounts"].into_iter())
+    }
+
+    /// The entry of one mount in the table of mounts.
+    ///
+    /// # Errors
+    /// [`PathError::TuneEndpoint`] if Vault would take the name for another endpoint.
+    pub fn mount_entry(mount: &MountPath) -> Result<Self, PathError> {
+        if mount.as_str().ends_with("/tune") {
+            return Err(PathError::TuneEndpoint);
+        }
+        Ok(Self::new(
+            ["sys", "mounts"].into_iter().chain(mount.0.iter()),
+        ))
+    }
+
+    /// The mounts on which the token has some right.
+    pub fn visible_mounts() -> Self {
         Self::new(["sys", "internal", "ui", "mounts"].into_iter())
     }
 
@@ -190,6 +222,30 @@ impl ApiPath {
             KvVersion::V2 => Some("data"),
         };
         Self::new(mount.0.iter().chain(endpoint).chain(path.0.iter()))
+    }
+
+    /// The metadata of a secret in KV v2: all its versions.
+    pub fn metadata(mount: &MountPath, path: &SecretPath) -> Self {
+        Self::of_secret(mount, "metadata", path)
+    }
+
+    /// Where versions of a secret in KV v2 are undeleted.
+    pub fn undelete(mount: &MountPath, path: &SecretPath) -> Self {
+        Self::of_secret(mount, "undelete", path)
+    }
+
+    /// Where versions of a secret in KV v2 are destroyed.
+    pub fn destroy(mount: &MountPath, path: &SecretPath) -> Self {
+        Self::of_secret(mount, "destroy", path)
+    }
+
+    /// The settings of a KV v2 mount.
+    pub fn kv_config(mount: &MountPath) -> Self {
+        Self::new(mount.0.iter().chain(["config"]))
+    }
+
+    fn of_secret(mount: &MountPath, endpoint: &str, path: &SecretPath) -> Self {
+        Self::new(mount.0.iter().chain([endpoint]).chain(path.0.iter()))
     }
 
     /// The listing of a folder. It ends in a slash, as in policies and in the audit log.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-use crate::harness::{Client, FakeVault, TOKEN};
+use crate::{TOKEN, connect, harness::FakeVault};
 
 fn app() -> Value {
     json!({ "mount": "secret", "path": "app" })
@@ -35,7 +35,7 @@ async fn a_key_is_merged_and_values_that_are_no_strings_are_kept() {
         3,
         json!({ "n": 1.10, "deep": { "a": [1, null, true] }, "k": "old" }),
     );
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let written = client
         .call("write_secret", write("k", "new"))
         .await
@@ -72,7 +72,7 @@ async fn numbers_beyond_every_machine_type_survive_a_merge() {
         .respond_with(ResponseTemplate::new(200).set_body_string(read))
         .mount(&server)
         .await;
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let _ = client.call("write_secret", write("k", "new")).await;
     let requests = server.received_requests().await.unwrap();
     let body = String::from_utf8(requests.last().unwrap().body.clone()).unwrap();
@@ -84,7 +84,7 @@ async fn a_conflict_is_read_again_and_retried() {
     let (server, vault) = FakeVault::start(2).await;
     vault.store("app", 1, json!({ "k": "old" }));
     vault.with(|state| state.writes_between = 3);
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let written = client
         .call("write_secret", write("mine", "new"))
         .await
@@ -98,7 +98,7 @@ async fn a_conflict_that_does_not_end_is_reported_and_writes_nothing() {
     let (server, vault) = FakeVault::start(2).await;
     vault.store("app", 1, json!({ "k": "old" }));
     vault.with(|state| state.writes_between = usize::MAX);
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let error = client
         .call("write_secret", write("mine", "new"))
         .await
@@ -111,7 +111,7 @@ async fn a_conflict_that_does_not_end_is_reported_and_writes_nothing() {
 async fn concurrent_writes_of_different_keys_lose_nothing() {
     for kv_version in [1, 2] {
         let (server, vault) = FakeVault::start(kv_version).await;
-        let mut client = Client::connect(&server.uri()).await;
+        let mut client = connect(&server.uri()).await;
         client
             .call("write_secret", write("first", "value"))
             .await
@@ -131,7 +131,7 @@ async fn a_read_is_one_request_once_the_mount_is_known() {
     for kv_version in [1, 2] {
         let (server, vault) = FakeVault::start(kv_version).await;
         vault.store("app", 1, json!({ "k": "v" }));
-        let mut client = Client::connect(&server.uri()).await;
+        let mut client = connect(&server.uri()).await;
         client.call("read_secret", app()).await.unwrap();
         vault.take_requests();
         client.call("read_secret", app()).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_read_is_one_request_once_the_mount_is_known() {
 async fn a_mount_that_was_replaced_is_written_in_its_own_shape() {
     for (before, after) in [(2, 1), (1, 2)] {
         let (server, vault) = FakeVault::start(before).await;
-        let mut client = Client::connect(&server.uri()).await;
+        let mut client = connect(&server.uri()).await;
         for path in ["app", "data/app"] {
             let arguments = json!({ "mount": "secret", "path": path, "key": "k", "value": "old" });
             client.call("write_secret", arguments).await.unwrap();
@@ -175,7 +175,7 @@ async fn a_mount_that_was_replaced_is_written_in_its_own_shape() {
 async fn a_secret_of_a_replaced_mount_is_not_read_in_the_wrong_shape() {
     let (server, vault) = FakeVault::start(1).await;
     vault.store("data/app", 0, json!({ "k": "v" }));
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     client
         .call(
             "read_secret",
@@ -204,7 +204,7 @@ async fn a_write_that_is_answered_in_the_wrong_shape_is_an_error() {
             .interruptions
             .push(("POST", ResponseTemplate::new(204)))
     });
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let error = client
         .call("write_secret", write("k", "new"))
         .await
@@ -222,7 +222,7 @@ async fn a_write_that_is_answered_in_the_wrong_shape_is_an_error() {
 async fn an_answer_of_another_engine_is_not_a_secret() {
     let (server, vault) = FakeVault::start(1).await;
     vault.store("app", 0, json!({ "k": "v" }));
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     client.call("read_secret", app()).await.unwrap();
     let of_pki = json!({ "data": { "allow_any_name": true }, "mount_type": "pki" });
     vault.with(|state| {
@@ -238,7 +238,7 @@ async fn an_answer_of_another_engine_is_not_a_secret() {
 async fn deleting_what_is_not_there_is_told_and_deletes_nothing() {
     for kv_version in [1, 2] {
         let (server, vault) = FakeVault::start(kv_version).await;
-        let mut client = Client::connect(&server.uri()).await;
+        let mut client = connect(&server.uri()).await;
         assert_eq!(
             client.call("delete_secret", app()).await.unwrap_err()["kind"],
             "not_found"
@@ -263,7 +263,7 @@ async fn deleting_what_is_not_there_is_told_and_deletes_nothing() {
 async fn a_key_is_deleted_alone_and_the_last_one_takes_the_secret_with_it() {
     let (server, vault) = FakeVault::start(2).await;
     vault.store("app", 1, json!({ "a": "1", "b": 2 }));
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let deletion = client
         .call("delete_secret", app_with(json!({ "key": "a" })))
         .await
@@ -300,7 +300,7 @@ async fn a_key_is_deleted_alone_and_the_last_one_takes_the_secret_with_it() {
 async fn a_token_that_may_delete_but_not_read_can_delete() {
     let (server, vault) = FakeVault::start(2).await;
     vault.store("app", 1, json!({ "k": "v" }));
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     client.call("read_secret", app()).await.unwrap();
     let denial =
         ResponseTemplate::new(403).set_body_json(json!({ "errors": ["permission denied"] }));
@@ -332,7 +332,7 @@ async fn every_refusal_has_its_kind_and_a_denial_says_what_is_missing() {
         vault.store("app", 1, json!({ "k": "v" }));
         let refusal = ResponseTemplate::new(status).set_body_json(json!({ "errors": [message] }));
         vault.with(|state| state.interruptions.push(("POST", refusal)));
-        let mut client = Client::connect(&server.uri()).await;
+        let mut client = connect(&server.uri()).await;
         let error = client
             .call("write_secret", write("k", "new"))
             .await
@@ -365,7 +365,7 @@ async fn a_mount_that_is_being_upgraded_is_tried_again() {
     let message = "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period.";
     let upgrading = ResponseTemplate::new(400).set_body_json(json!({ "errors": [message] }));
     vault.with(|state| state.interruptions.push(("POST", upgrading)));
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     client
         .call("write_secret", write("k", "new"))
         .await
@@ -382,7 +382,7 @@ async fn what_vault_quotes_of_the_token_and_the_value_is_not_passed_on() {
             .interruptions
             .push(("POST", ResponseTemplate::new(400).set_body_json(quoting)))
     });
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let error = client
         .call("write_secret", write("k", "s3cr3t-canary"))
         .await
@@ -399,7 +399,7 @@ async fn what_vault_quotes_of_the_token_and_the_value_is_not_passed_on() {
 async fn an_answer_that_is_not_vaults_is_an_error_and_the_next_call_works() {
     let (server, vault) = FakeVault::start(2).await;
     vault.store("app", 1, json!({ "k": "v" }));
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     client.call("read_secret", app()).await.unwrap();
     for body in [
         "<html>gateway</html>",
@@ -445,7 +445,7 @@ async fn a_redirect_is_not_followed() {
         .respond_with(redirect)
         .mount(&server)
         .await;
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let error = client.call("read_secret", app()).await.unwrap_err();
     assert_eq!(
         (&error["kind"], &error["status"]),
@@ -457,7 +457,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn every_request_carries_the_token_and_the_namespace_and_stays_below_a_path_prefix() {
     let (server, vault) = FakeVault::start(2).await;
-    let mut client = Client::connect(&format!("{}/prefix/", server.uri())).await;
+    let mut client = connect(&format!("{}/prefix/", server.uri())).await;
     let _ = client.call("read_secret", app()).await;
     let requests = server.received_requests().await.unwrap();
     assert_eq!(
@@ -480,7 +480,7 @@ async fn vault_that_is_down_is_an_error() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let mut client = Client::connect(&format!("http://user:pa55@{address}")).await;
+    let mut client = connect(&format!("http://user:pa55@{address}")).await;
     let error = client.call("list_mounts", json!({})).await.unwrap_err();
     assert_eq!(error["kind"], "vault_unavailable");
     assert!(!error.to_string().contains("pa55"));

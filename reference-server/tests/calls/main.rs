@@ -2,6 +2,17 @@
 //! all in one process.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod client;
 mod harness;
 mod kv;
 mod mcp;
+
+use client::Client;
+
+/// The token that the server under test is given.
+const TOKEN: &str = "hvs.canary-token";
+
+/// A client whose server speaks to the Vault at this address.
+async fn connect(vault_addr: &str) -> Client {
+    Client::connect(vault_addr, TOKEN).await
+}

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use crate::harness::{Client, FakeVault};
+use crate::{connect, harness::FakeVault};
 
 #[tokio::test]
 async fn the_tools_are_those_of_the_snapshot() {
     let (server, _vault) = FakeVault::start(2).await;
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let answer = client.request("tools/list", json!({})).await;
     insta::assert_json_snapshot!(answer["result"]["tools"]);
 }
@@ -18,7 +18,7 @@ async fn the_tools_are_those_of_the_snapshot() {
 #[tokio::test]
 async fn wrong_arguments_are_an_error_that_names_them_and_reach_no_vault() {
     let (server, vault) = FakeVault::start(2).await;
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     for (tool, arguments, named) in [
         ("read_secret", json!({ "mount": "secret" }), "path"),
         (
@@ -88,7 +88,7 @@ async fn wrong_arguments_are_an_error_that_names_them_and_reach_no_vault() {
 #[tokio::test]
 async fn what_is_not_offered_is_a_protocol_error() {
     let (server, _vault) = FakeVault::start(2).await;
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     for (method, params, code) in [
         (
             "tools/call",
@@ -114,7 +114,7 @@ async fn a_cancelled_call_is_not_answered_and_the_next_one_is() {
     let (server, vault) = FakeVault::start(2).await;
     let never = ResponseTemplate::new(200).set_delay(Duration::from_secs(3600));
     vault.with(|state| state.interruptions.push(("GET", never)));
-    let mut client = Client::connect(&server.uri()).await;
+    let mut client = connect(&server.uri()).await;
     let id = client
         .start(
             "tools/call",

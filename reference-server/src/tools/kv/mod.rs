@@ -1,0 +1,88 @@
+//! Secrets in KV engines: names ([`list`]), contents ([`read`]), changes
+//! ([`write`]), and the versions that KV v2 keeps ([`versions`]).
+
+mod list;
+mod read;
+mod versions;
+mod write;
+
+use rmcp::handler::server::tool::ToolRoute;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, mounts::mount};
+use crate::{
+    server::VaultServer,
+    vault::{
+        kv::{Metadata, VersionState},
+        path::{MountPath, SecretPath},
+    },
+};
+
+pub(super) fn routes() -> impl Iterator<Item = ToolRoute<VaultServer>> {
+    [list::route()]
+        .into_iter()
+        .chain(read::routes())
+        .chain(write::routes())
+        .chain(versions::routes())
+}
+
+/// The arguments of a tool that needs to know no more than which secret.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SecretArguments {
+    /// The mount of the KV engine, such as `secret` or `team/a/kv`.
+    #[schemars(length(min = 1))]
+    mount: String,
+    /// The path of the secret, relative to the mount, such as `app/db`.
+    #[schemars(length(min = 1))]
+    path: String,
+}
+
+/// One version of a secret, as a list of versions shows it.
+#[derive(Serialize, JsonSchema)]
+struct Version {
+    /// The number of the version.
+    version: u64,
+    /// When it was written, RFC 3339.
+    created_time: String,
+    /// When it was soft-deleted, or will be, RFC 3339.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    deletion_time: String,
+    /// Whether its data is gone for good.
+    destroyed: bool,
+}
+
+impl From<(u64, VersionState)> for Version {
+    fn from((version, state): (u64, VersionState)) -> Self {
+        Self {
+            version,
+            created_time: state.created_time,
+            deletion_time: state.deletion_time,
+            destroyed: state.destroyed,
+        }
+    }
+}
+
+impl From<Metadata> for Version {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            version: metadata.version,
+            created_time: metadata.created_time,
+            deletion_time: metadata.deletion_time,
+            destroyed: metadata.destroyed,
+        }
+    }
+}
+
+fn secret(mount_text: &str, path: &str) -> Result<(MountPath, SecretPath), Failure> {
+    let path = SecretPath::parse(path).map_err(|error| Failure::invalid_path("path", error))?;
+    Ok((mount(mount_text)?, path))
+}
+
+/// The note that a change needs if it could not be seen what was there before.
+fn unless_checked(checked: bool) -> Vec<String> {
+    let note = "the token may not look at the secret: it could not be checked that there was one, and Vault does \
+                not tell";
+    (!checked).then(|| note.to_owned()).into_iter().collect()
+}
