@@ -324,6 +324,7 @@ impl Act {
         match &self.effect {
             Effect::Written { path, .. }
             | Effect::Deleted { path, .. }
+            | Effect::Described { path }
             | Effect::VersionChanged { path } => Some(path),
             Effect::Read => self.parameters.get("path")?.as_str(),
             _ => None,
