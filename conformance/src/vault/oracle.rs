@@ -12,6 +12,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
+use super::{endpoint::Endpoint, prefix::RunPrefix};
+
 /// How long one request may take.
 const BUDGET: Duration = Duration::from_secs(20);
 /// What tells the suite's own requests apart in Vault's audit log.
@@ -129,28 +131,41 @@ enum Made {
 #[derive(Debug)]
 pub struct Oracle {
     client: reqwest::Client,
-    address: String,
+    endpoint: Endpoint,
     root: SecretString,
+    prefix: RunPrefix,
     made: Mutex<Vec<Made>>,
 }
 
 impl Oracle {
-    /// Looks into the Vault at `address`.
+    /// Looks into a Vault; all names that it makes there begin with the prefix.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(address: &str, root: &SecretString) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(BUDGET)
-            .build()?;
+    pub fn new(
+        endpoint: &Endpoint,
+        root: &SecretString,
+        prefix: &RunPrefix,
+    ) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            client,
-            address: address.to_owned(),
+            client: endpoint.client(BUDGET)?,
+            endpoint: endpoint.clone(),
             root: root.clone(),
+            prefix: prefix.clone(),
             made: Mutex::default(),
         })
+    }
+
+    /// Where it looks.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What all names in Vault of this run begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &RunPrefix {
+        &self.prefix
     }
 
     /// The token that may do everything: for mutants that act with one that is not theirs.
@@ -178,7 +193,7 @@ impl Oracle {
         };
         let url = format!(
             "{}/v1/{}",
-            self.address,
+            self.endpoint.address(),
             utf8_percent_encode(&request.path, PATH)
         );
         let mut builder = self
@@ -220,7 +235,11 @@ impl Oracle {
         self.made().push(Made::Mount {
             path: path.to_owned(),
         });
-        let body = json!({ "type": "kv", "options": { "version": version.to_string() } });
+        let body = json!({
+            "type": "kv",
+            "options": { "version": version.to_string() },
+            "description": format!("made by vault-mcp-conformance, run {}", self.prefix),
+        });
         self.root(VaultRequest::new("POST", format!("sys/mounts/{path}")).with(body))
             .await?;
         // A new KV version 2 mount refuses requests while it upgrades its empty storage.
@@ -421,7 +440,7 @@ impl Oracle {
     /// # Errors
     /// When Vault refuses.
     pub async fn make_token(&self, policy: &str) -> Result<Token, OracleError> {
-        let body = json!({ "policies": [policy], "ttl": "4h", "display_name": "conformance" });
+        let body = json!({ "policies": [policy], "ttl": "4h", "explicit_max_ttl": "4h", "display_name": "conformance" });
         let answer = self
             .root(VaultRequest::new("POST", "auth/token/create").with(body))
             .await?;
@@ -455,6 +474,11 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// Forgets what the suite made: it went with the Vault.
+    pub fn forget_all(&self) {
+        self.made().clear();
     }
 
     /// Removes all that the suite made and has not yet removed, newest first; returns what
