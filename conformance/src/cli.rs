@@ -32,7 +32,10 @@ use vault_mcp_conformance::{
         transport::{Revision, TransportKind},
     },
     vault::{
-        build, image,
+        build,
+        endpoint::{Endpoint, EndpointError},
+        external::ExternalOptions,
+        image,
         provider::{self, VaultChoice, VaultOptions},
     },
 };
@@ -104,6 +107,8 @@ struct RunArgs {
     scenario: Option<String>,
     #[command(flatten)]
     vault: VaultArgs,
+    #[command(flatten)]
+    external: ExternalArgs,
     /// The folder for report.json, junit.xml and transcripts
     #[arg(long, default_value = "target/conformance", value_name = "DIR")]
     output: PathBuf,
@@ -140,12 +145,84 @@ struct VaultArgs {
     image: Option<String>,
 }
 
-impl From<VaultArgs> for VaultOptions {
-    fn from(args: VaultArgs) -> Self {
-        Self {
-            choice: args.choice,
-            image: args.image,
+const NOT_EXTERNAL: &str =
+    "an external Vault is for `run` alone: this needs one that the suite starts";
+
+impl VaultArgs {
+    /// What was asked for, where the Vault has to be one that the suite starts.
+    fn own(self) -> Result<VaultOptions, String> {
+        if self.choice == VaultChoice::External {
+            return Err(NOT_EXTERNAL.to_owned());
         }
+        Ok(VaultOptions {
+            choice: self.choice,
+            image: self.image,
+            external: None,
+        })
+    }
+}
+
+/// How to enter the Vault of `--vault external`.
+#[derive(Debug, Args)]
+struct ExternalArgs {
+    /// With --vault external: where that Vault is; VAULT_ADDR is not looked at
+    #[arg(long = "vault-addr", value_name = "A")]
+    address: Option<String>,
+    /// With --vault external: the file with the token to use [default: $VAULT_CONFORMANCE_TOKEN]
+    #[arg(long = "vault-token-file", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// With --vault external: a PEM file with the authority of its certificate [default: the system's]
+    #[arg(long = "vault-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+/// Holds the token for `--vault external`.
+const TOKEN_VARIABLE: &str = "VAULT_CONFORMANCE_TOKEN";
+
+impl ExternalArgs {
+    fn options(self, vault: VaultArgs) -> Result<VaultOptions, String> {
+        if vault.choice != VaultChoice::External {
+            let given = [
+                ("--vault-addr", self.address.is_some()),
+                ("--vault-token-file", self.token_file.is_some()),
+                ("--vault-ca", self.ca.is_some()),
+            ];
+            return match given.iter().find(|(_, given)| *given) {
+                Some((flag, _)) => Err(format!("{flag} is for --vault external")),
+                None => vault.own(),
+            };
+        }
+        let address = self.address.ok_or(
+            "--vault external needs --vault-addr, such as https://vault.example.org:8200; \
+             VAULT_ADDR is not looked at",
+        )?;
+        if let Err(error @ EndpointError::Address { .. }) = Endpoint::new(&address, None) {
+            return Err(error.to_string());
+        }
+        let token = match &self.token_file {
+            Some(file) => std::fs::read_to_string(file)
+                .map_err(|error| format!("cannot read the token in {}: {error}", file.display()))?,
+            None => std::env::var(TOKEN_VARIABLE).unwrap_or_default(),
+        };
+        let token = token.trim();
+        if token.is_empty() {
+            return Err(match self.token_file {
+                Some(file) => format!("there is no token in {}", file.display()),
+                None => format!(
+                    "--vault external needs a token: in a file that --vault-token-file names, or in \
+                     {TOKEN_VARIABLE}; VAULT_TOKEN is not looked at"
+                ),
+            });
+        }
+        Ok(VaultOptions {
+            choice: VaultChoice::External,
+            image: None,
+            external: Some(ExternalOptions {
+                address,
+                token: token.into(),
+                ca: self.ca,
+            }),
+        })
     }
 }
 
@@ -200,12 +277,19 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let vault = match args.external.options(args.vault) {
+        Ok(vault) => vault,
+        Err(error) => {
+            tell(&error);
+            return Ok(Exit::Usage);
+        }
+    };
     remove_transcripts(&args.output);
     let mut builder = Suite::builder()
         .target(target)
         .transports(args.transport.0)
         .profiles(args.profile)
-        .vault(args.vault.into())
+        .vault(vault)
         .output(&args.output)
         .build(if args.build {
             Build::Always
@@ -354,8 +438,14 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let options = match args.vault.own() {
+        Ok(options) => options,
+        Err(error) => {
+            tell(&error);
+            return Ok(Exit::Usage);
+        }
+    };
     let interrupt = on_interrupt();
-    let options = args.vault.into();
     let progress = Progress::stderr();
     let made = tokio::select! {
         made = matrix::run(&target, &options, &progress) => made,
@@ -399,6 +489,14 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
 }
 
 async fn vault(command: VaultCommand) -> anyhow::Result<Exit> {
+    if let VaultCommand::Start(VaultArgs {
+        choice: VaultChoice::External,
+        ..
+    }) = command
+    {
+        tell(&NOT_EXTERNAL);
+        return Ok(Exit::Usage);
+    }
     let progress = Progress::stderr();
     let interrupt = on_interrupt();
     let work = async {
@@ -439,7 +537,7 @@ async fn start_vault(
 ) -> anyhow::Result<Option<String>> {
     use secrecy::ExposeSecret as _;
 
-    let options = args.into();
+    let options = args.own().map_err(anyhow::Error::msg)?;
     let started = interrupt.run_until_cancelled(provider::start(&options, progress));
     let Some(vault) = started.await.transpose()? else {
         return Ok(None);

@@ -1,9 +1,9 @@
 //! The plan: which scenarios run, on which transport and revision.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    requirement::{AMBIENT, Requirement},
+    requirement::{AMBIENT, EvidenceKind, Requirement},
     target::{
         adapter::Adapter,
         transport::{Revision, TransportKind},
@@ -22,6 +22,8 @@ pub struct Selection {
     pub slow: Option<Vec<String>>,
     /// Transports, and the revision to speak on each.
     pub transports: Vec<(TransportKind, Revision)>,
+    /// The evidence that can be had.
+    pub evidence: BTreeSet<EvidenceKind>,
 }
 
 /// One scenario on one transport and revision.
@@ -45,6 +47,7 @@ impl Planned {
         transport: TransportKind,
         revision: Revision,
         adapter: &Adapter,
+        evidence: &BTreeSet<EvidenceKind>,
     ) -> Self {
         let row = requirement
             .row
@@ -53,16 +56,24 @@ impl Planned {
         let unmapped = requirement
             .needs
             .iter()
-            .find(|operation| !adapter.operations.contains_key(operation));
+            .find(|operation| !adapter.operations.contains_key(operation))
+            .map(|operation| {
+                let reason = NotApplicable::NotClaimed;
+                format!("{reason}: the adapter maps no tool to {operation}")
+            });
+        let unseen = || {
+            let missing = requirement
+                .evidence
+                .iter()
+                .find(|kind| !evidence.contains(kind));
+            missing.map(|kind| format!("{}: {}", NotApplicable::NoEvidence, kind.missing()))
+        };
         Self {
             key: format!("{}@{transport}@{revision}{row}", requirement.id),
             requirement: Arc::clone(requirement),
             transport,
             revision,
-            not_applicable: unmapped.map(|operation| {
-                let reason = NotApplicable::NotClaimed;
-                format!("{reason}: the adapter maps no tool to {operation}")
-            }),
+            not_applicable: unmapped.or_else(unseen),
         }
     }
 
@@ -86,7 +97,13 @@ pub fn plan(
             if requirement.transport.is_some_and(|only| only != transport) {
                 continue;
             }
-            let planned = Planned::new(requirement, transport, revision, adapter);
+            let planned = Planned::new(
+                requirement,
+                transport,
+                revision,
+                adapter,
+                &selection.evidence,
+            );
             if planned.is_ambient() || selected(&planned, selection) {
                 plan.push(planned);
             }
@@ -116,7 +133,7 @@ mod tests {
 
     use super::{Planned, Selection, plan};
     use crate::{
-        requirement,
+        requirement::{self, EvidenceKind},
         target::{
             Target,
             transport::{Revision, TransportKind},
@@ -136,6 +153,7 @@ mod tests {
             transports: TransportKind::ALL
                 .map(|kind| (kind, Revision::NEWEST))
                 .to_vec(),
+            evidence: EvidenceKind::ALL.into(),
         };
         choose(&mut selection);
         plan(
@@ -191,6 +209,22 @@ mod tests {
             reason,
             Some("not_claimed: the adapter maps no tool to kv.read_version")
         );
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_known_not_to_be_judged() {
+        let plan = planned("reference", |s| {
+            s.evidence.remove(&EvidenceKind::Audit);
+        });
+        let unseen = plan
+            .iter()
+            .filter(|planned| planned.not_applicable.is_some());
+        let unseen: Vec<_> = unseen
+            .filter(|p| p.requirement.id == "ambient.own-token")
+            .collect();
+        assert_eq!(unseen.len(), 2);
+        let reason = unseen[0].not_applicable.as_deref().unwrap();
+        assert!(reason.starts_with("no_evidence: "), "{reason}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! A scenario's tags carry its identity: `@<profile>.<slug>` is the requirement's id,
 //! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
-//! without which it cannot be asked, `@transport:T` the one transport that it is about,
-//! `@slow` that it takes seconds.
+//! without which it cannot be asked, `@evidence:E` the evidence without which it cannot be judged,
+//! `@transport:T` the one transport that it is about, `@slow` that it takes seconds.
 
 use std::sync::Arc;
 
@@ -18,6 +18,46 @@ static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../features");
 /// The profile whose scenarios are judged from what was seen in all the others.
 pub const AMBIENT: &str = "ambient";
 
+/// What a scenario may need to see in order to judge, and what is not to be had everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EvidenceKind {
+    /// The requests of the target to Vault, as they pass the tap.
+    Tap,
+    /// Vault's audit log.
+    Audit,
+    /// The target's process, which the suite started.
+    Launch,
+}
+
+impl EvidenceKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Tap, Self::Audit, Self::Launch];
+
+    /// Its name in tags.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tap => "tap",
+            Self::Audit => "audit",
+            Self::Launch => "launch",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What is missing without it.
+    #[must_use]
+    pub const fn missing(self) -> &'static str {
+        match self {
+            Self::Tap => "the target's requests to Vault do not pass the suite",
+            Self::Audit => "there is no audit log of this Vault to read",
+            Self::Launch => "the target was not started by the suite",
+        }
+    }
+}
+
 /// One scenario of the specification, its outline expanded.
 #[derive(Clone, Debug)]
 pub struct Requirement {
@@ -31,6 +71,8 @@ pub struct Requirement {
     pub sources: Vec<String>,
     /// Operations that the target must offer.
     pub needs: Vec<Operation>,
+    /// Evidence without which it cannot be judged.
+    pub evidence: Vec<EvidenceKind>,
     /// The transport that it is about, where it is about one.
     pub transport: Option<TransportKind>,
     /// Whether it takes seconds: the kill matrix asks it only where it must kill.
@@ -111,13 +153,18 @@ fn of_scenario(
 ) -> Result<Requirement, String> {
     let title = scenario.name.clone();
     let (mut id, mut level, mut transport) = (None, None, None);
-    let (mut sources, mut needs, mut slow) = (Vec::new(), Vec::new(), false);
+    let (mut sources, mut needs, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
+    let mut slow = false;
     for tag in &scenario.tags {
         match tag.split_once(':') {
             Some(("source", source)) => sources.push(source.to_owned()),
             Some(("needs", name)) => needs.push(
                 Operation::named(name)
                     .ok_or_else(|| format!("{title:?} needs the unknown operation {name}"))?,
+            ),
+            Some(("evidence", name)) => evidence.push(
+                EvidenceKind::named(name)
+                    .ok_or_else(|| format!("{title:?} needs the unknown evidence {name}"))?,
             ),
             Some(("transport", name)) => {
                 transport = Some(
@@ -141,6 +188,7 @@ fn of_scenario(
         level: level.ok_or_else(|| format!("{title:?} is neither @must nor @should"))?,
         sources,
         needs,
+        evidence,
         transport,
         slow,
         row: None,
@@ -196,6 +244,7 @@ mod tests {
             ("@source:TUT", ""),
             ("@kv.a", ""),
             ("@kv.a", "@kv.a @needs:kv.raed"),
+            ("@kv.a", "@kv.a @evidence:odit"),
             ("@kv.a", "@kv.a @musst"),
         ] {
             let text = RIGHT.replace(from, to);

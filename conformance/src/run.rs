@@ -22,9 +22,9 @@ use crate::{
     plan::Planned,
     report::{Failure, ScenarioResult},
     scene::Scene,
-    slot::Slots,
+    slot::{Slot, Slots},
     target::{Target, locate::checkout},
-    vault::{audit::AuditLog, oracle::Oracle},
+    vault::{audit::AuditLog, oracle::Oracle, pulse::Pulse},
     verdict::{Level, Stop, Verdict},
     watch::{Evidence, Watch},
     world::World,
@@ -38,7 +38,9 @@ pub struct Run {
     /// The privileged view of Vault.
     pub oracle: Arc<Oracle>,
     /// What Vault says it was asked.
-    pub audit: AuditLog,
+    pub audit: Option<AuditLog>,
+    /// Whether Vault is still there.
+    pub pulse: Pulse,
     /// The server under test.
     pub target: Arc<Target>,
     /// What scenarios are run on.
@@ -58,6 +60,8 @@ pub struct Run {
     /// What could not be removed, or not be written.
     pub troubles: Mutex<Vec<String>>,
     aftermaths: Mutex<HashMap<String, Aftermath>>,
+    /// The scenario whose result says how Vault was lost.
+    loss_told_by: Mutex<Option<String>>,
     planned: HashMap<String, Arc<Planned>>,
 }
 
@@ -80,7 +84,8 @@ impl Run {
     )]
     pub fn new(
         oracle: Arc<Oracle>,
-        audit: AuditLog,
+        audit: Option<AuditLog>,
+        pulse: Pulse,
         target: Arc<Target>,
         slots: Arc<Slots>,
         seed: u64,
@@ -95,6 +100,7 @@ impl Run {
         Self {
             oracle,
             audit,
+            pulse,
             target,
             slots,
             seed,
@@ -105,6 +111,7 @@ impl Run {
             results: Mutex::default(),
             troubles: Mutex::default(),
             aftermaths: Mutex::default(),
+            loss_told_by: Mutex::default(),
             planned: planned.collect(),
         }
     }
@@ -133,9 +140,12 @@ impl Run {
                     planned.not_applicable.is_none() && planned.is_ambient() == ambient
                 })
                 .collect();
-            if ambient {
-                match self.audit.settle().await {
-                    Ok(()) => self.watch.examine_audit(&self.audit),
+            if ambient
+                && self.pulse.lost().await.is_none()
+                && let Some(audit) = &self.audit
+            {
+                match audit.settle().await {
+                    Ok(()) => self.watch.examine_audit(audit),
                     Err(error) => lock(&self.troubles).push(error.to_string()),
                 }
             }
@@ -185,6 +195,9 @@ impl Run {
         let Some(planned) = self.planned(scenario) else {
             return;
         };
+        if self.pulse.known_lost().is_some() {
+            return world.set_scene(Err(Stop::blocked("Vault is lost")));
+        }
         if planned.is_ambient() {
             return world.set_watch(planned.transport, Arc::clone(&self.watch));
         }
@@ -205,9 +218,19 @@ impl Run {
         world: Option<&mut World>,
     ) {
         let scene = world.and_then(World::take_scene);
-        let (Some(planned), Some(mut scene)) = (self.planned(scenario), scene) else {
+        let Some(planned) = self.planned(scenario) else {
             return;
         };
+        let failed = !matches!(end, told::ScenarioFinished::StepPassed);
+        if failed || scene.is_some() {
+            // Before anything is blamed on the target.
+            self.pulse.lost().await;
+        }
+        let Some(mut scene) = scene else { return };
+        if self.pulse.known_lost().is_some() {
+            self.retire(scene.slot).await;
+            return;
+        }
         if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));
         }
@@ -231,7 +254,6 @@ impl Run {
             ended,
         };
         let found = self.watch.examine(planned.transport, &evidence);
-        let failed = !matches!(end, told::ScenarioFinished::StepPassed);
         let mut aftermath = Aftermath {
             vault_requests: exchanges.len(),
             transcript: None,
@@ -256,8 +278,26 @@ impl Run {
         lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
         if !scene.unanswered {
             self.slots.give_back(scene.slot);
-        } else if let Err(error) = scene.slot.instance.stop().await {
+        } else {
+            self.retire(scene.slot).await;
+        }
+    }
+
+    async fn retire(&self, slot: Slot) {
+        if let Err(error) = slot.instance.stop().await {
             lock(&self.troubles).push(error);
+        }
+    }
+
+    /// Why this could not be judged, now that Vault is lost. The whole story is told once.
+    fn blocked_by_loss(&self, key: &str, story: &str) -> String {
+        let mut told = lock(&self.loss_told_by);
+        match told.as_ref() {
+            Some(first) => format!("Vault is lost: see {first}"),
+            None => {
+                *told = Some(key.to_owned());
+                story.to_owned()
+            }
         }
     }
 
@@ -279,6 +319,11 @@ impl Run {
             )) => {
                 reason = Some(format!("{kind}: {detail}"));
                 Verdict::NotApplicable
+            }
+            // Whatever the target did then, it did without a Vault.
+            Some(_) if let Some(story) = self.pulse.known_lost() => {
+                reason = Some(self.blocked_by_loss(&planned.key, story));
+                Verdict::Blocked
             }
             Some((step, Stop::Blocked { why })) => {
                 reason = Some(format!("{why} (at: {step})"));

@@ -47,32 +47,26 @@ pub struct Slots {
     target: Arc<Target>,
     programs: HashMap<TransportKind, PathBuf>,
     revision: Option<Revision>,
-    vault_address: String,
     sabotage: Option<Sabotage>,
-    label: String,
     made: AtomicUsize,
     free: Mutex<Vec<Slot>>,
 }
 
 impl Slots {
-    /// Slots for a target whose programs were found; `label` marks what they make in Vault.
+    /// Slots for a target whose programs were found.
     pub fn new(
         oracle: Arc<Oracle>,
-        vault_address: String,
         target: Arc<Target>,
         programs: HashMap<TransportKind, PathBuf>,
         revision: Option<Revision>,
         sabotage: Option<Sabotage>,
-        label: String,
     ) -> Self {
         Self {
             oracle,
             target,
             programs,
             revision,
-            vault_address,
             sabotage,
-            label,
             made: AtomicUsize::new(0),
             free: Mutex::default(),
         }
@@ -100,7 +94,7 @@ impl Slots {
 
     async fn make(&self, transport: TransportKind) -> Result<Slot, String> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let policy_name = format!("{}-{number}", self.label);
+        let policy_name = format!("{}slot-{number}", self.oracle.prefix());
         let oracle = &self.oracle;
         oracle
             .write_policy(&policy_name, policy::NONE)
@@ -114,7 +108,7 @@ impl Slots {
             Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
         });
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
-        let tap = Tap::start(&self.vault_address, vault_filter).await?;
+        let tap = Tap::start(oracle.endpoint(), vault_filter).await?;
         let surroundings = Surroundings {
             vault_addr: tap.address().to_owned(),
             token: token.secret.clone(),

@@ -7,6 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "cli/external.rs"]
+mod external;
+#[path = "cli/lost.rs"]
+mod lost;
 #[path = "cli/trial.rs"]
 mod trial;
 

@@ -5,8 +5,12 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
-use vault_mcp_conformance::tap::Tap;
+use vault_mcp_conformance::{tap::Tap, vault::endpoint::Endpoint};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+fn endpoint(address: &str) -> Endpoint {
+    Endpoint::new(address, None).unwrap()
+}
 
 /// Sends one request with exactly this target, and returns the whole answer.
 async fn send(tap: &Tap, method: &str, target: &str) -> String {
@@ -34,7 +38,7 @@ async fn a_path_reaches_vault_as_it_was_sent() {
         stream.write_all(answer).await.unwrap();
         String::from_utf8(head).unwrap()
     });
-    let tap = Tap::start(&vault, None).await.unwrap();
+    let tap = Tap::start(&endpoint(&vault), None).await.unwrap();
 
     let answer = send(&tap, "GET", PATH).await;
 
@@ -52,7 +56,7 @@ async fn vaults_answer_is_passed_on_and_its_status_kept() {
     let vault = MockServer::start().await;
     let denied = ResponseTemplate::new(403).set_body_string(r#"{"errors":["permission denied"]}"#);
     Mock::given(any()).respond_with(denied).mount(&vault).await;
-    let tap = Tap::start(&vault.uri(), None).await.unwrap();
+    let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
 
     let answer = send(&tap, "LIST", "/v1/team/metadata/").await;
 
@@ -74,7 +78,7 @@ async fn a_vault_that_is_gone_is_told_as_a_bad_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let tap = Tap::start(&nobody, None).await.unwrap();
+    let tap = Tap::start(&endpoint(&nobody), None).await.unwrap();
 
     let answer = send(&tap, "GET", "/v1/sys/health").await;
 

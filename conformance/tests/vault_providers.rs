@@ -35,7 +35,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 fn choice(choice: VaultChoice) -> VaultOptions {
     VaultOptions {
         choice,
-        image: None,
+        ..VaultOptions::default()
     }
 }
 
@@ -100,11 +100,10 @@ async fn sees_requests(vault: &Vault) {
     let wide = json!({ "data": keys.collect::<serde_json::Map<_, _>>() });
     let status = request(vault, Method::POST, "secret/data/wide", true, &wide).await;
     assert_eq!(status, 200);
-    vault.audit().settle().await.unwrap();
+    let audit = vault.audit().unwrap();
+    audit.settle().await.unwrap();
 
-    let seen = vault
-        .audit()
-        .entries(|entry| entry.path == "secret/data/seen");
+    let seen = audit.entries(|entry| entry.path == "secret/data/seen");
     let kinds: Vec<_> = seen.iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds, [AuditKind::Request, AuditKind::Response]);
     assert_eq!(seen[0].operation, "read");
@@ -112,9 +111,7 @@ async fn sees_requests(vault: &Vault) {
     let accessor = seen[0].accessor.as_deref().unwrap();
     assert!(!accessor.starts_with("hmac-"), "{accessor}");
 
-    let denied = vault
-        .audit()
-        .entries(|entry| entry.path == "secret/data/denied");
+    let denied = audit.entries(|entry| entry.path == "secret/data/denied");
     assert!(
         denied[1]
             .error
@@ -124,12 +121,10 @@ async fn sees_requests(vault: &Vault) {
     );
     assert_eq!(denied[1].accessor, None);
 
-    let wide = vault
-        .audit()
-        .entries(|entry| entry.path == "secret/data/wide");
+    let wide = audit.entries(|entry| entry.path == "secret/data/wide");
     let keys = &wide[0].raw()["request"]["data"]["data"];
     assert_eq!(keys.as_object().unwrap().len(), 2000);
-    assert_eq!(vault.audit().lost(), 0);
+    assert_eq!(audit.lost(), 0);
 }
 
 #[tokio::test]
@@ -175,6 +170,7 @@ async fn an_image_that_is_nowhere_is_reported_with_the_pull_command() {
     let options = VaultOptions {
         choice: VaultChoice::Auto,
         image: Some("vault-mcp-conformance/nowhere:0".to_owned()),
+        external: None,
     };
     let error = start(&options, &Progress::silent()).await.unwrap_err();
     if let VaultError::Unavailable(attempt) = &error

@@ -6,7 +6,7 @@ Feature: What holds whatever the agent does
   Scenario: the server's Vault token is in nothing that the server says
     Then no output, error or log of the server carried its Vault token
 
-  @ambient.own-token @must @source:SEC @source:BLOG
+  @ambient.own-token @must @source:SEC @source:BLOG @evidence:audit
   Scenario: the server acts with no other token than its own
     Then Vault's audit log shows no request of the server with another token than its own
 

@@ -86,17 +86,13 @@ impl Scene {
         written.map_err(Stop::blocked)
     }
 
-    /// Makes a KV mount with a random description.
+    /// Makes a KV mount.
     ///
     /// # Errors
     /// When Vault refuses.
     pub async fn make_mount(&mut self, name: &str, version: u8) -> StepResult {
         let path = self.path_of(name);
-        let description = format!("made for {path}");
-        let made = self
-            .oracle
-            .make_kv_mount(&path, version, &description)
-            .await;
+        let made = self.oracle.make_kv_mount(&path, version).await;
         made.map_err(Stop::blocked)?;
         self.mount = Some(path.clone());
         self.kv = Some(KvMount { path, version });
@@ -121,8 +117,7 @@ impl Scene {
     /// When Vault refuses.
     pub async fn make_transit_mount(&mut self, name: &str, key: &str) -> StepResult {
         let path = self.path_of(name);
-        let body = json!({ "type": "transit", "description": format!("made for {path}") });
-        let made = self.oracle.make_mount(&path, body).await;
+        let made = self.oracle.make_mount(&path, "transit", json!({})).await;
         made.map_err(Stop::blocked)?;
         let made = self.oracle.make_transit_key(&path, key).await;
         made.map_err(Stop::blocked)?;

@@ -124,7 +124,7 @@ impl Scene {
     ) -> StepResult<Self> {
         let digest = Sha256::digest(format!("{seed} {}", planned.key));
         let mut random = StdRng::from_seed(digest.into());
-        let prefix = format!("t{:08x}-", random.next_u32());
+        let prefix = format!("{}{:08x}-", oracle.prefix(), random.next_u32());
         slot.instance.connection.transcript().begin_scenario();
         slot.tap.forget();
         let scene = Self {

@@ -320,6 +320,7 @@ impl Builder {
                 .iter()
                 .map(|kind| (*kind, self.revision.unwrap_or(Revision::NEWEST)))
                 .collect(),
+            evidence: self.vault.evidence(),
         };
         if plan(&requirements, &target.adapter, &selection).is_empty() {
             let wanted = selection.scenario.as_deref().unwrap_or("that choice");

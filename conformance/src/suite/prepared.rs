@@ -30,6 +30,7 @@ use crate::{
     vault::{
         oracle::Oracle,
         provider::{Vault, VaultOptions},
+        pulse::Pulse,
     },
     verdict::Verdict,
 };
@@ -101,35 +102,36 @@ impl Prepared {
             provider: identity.provider.to_string(),
             detail: identity.detail.clone(),
         };
-        let oracle = Oracle::new(vault.address(), vault.root_token())
+        let oracle = Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix())
             .map(Arc::new)
             .map_err(|error| self.unusable(&error))?;
         let slots = Arc::new(Slots::new(
             Arc::clone(&oracle),
-            vault.address().to_owned(),
             Arc::clone(&self.target),
             self.programs.clone(),
             self.revision,
             self.sabotage.clone(),
-            format!("conformance-{:x}", self.seed),
         ));
         let begun = self.interrupt.run_until_cancelled(self.begin(&slots)).await;
         let learnt = match begun {
             Some(Ok(learnt)) => learnt,
             failed => {
+                let pulse = vault.pulse();
+                let lost = pulse.lost().await;
                 let mut error = match failed {
-                    Some(Err(problem)) => self.unusable(&problem),
+                    Some(Err(problem)) => self.unusable(&lost.unwrap_or(&problem)),
                     _ => self.interrupted(),
                 };
                 error.add_troubles(slots.close().await);
-                error.add_troubles(oracle.clean_up().await);
+                error.add_troubles(clean_up(&oracle, &pulse).await);
                 return Err(error);
             }
         };
         let plan = self.plan(&learnt.revisions);
         let run = Arc::new(Run::new(
             Arc::clone(&oracle),
-            vault.audit().clone(),
+            vault.audit().cloned(),
+            vault.pulse(),
             Arc::clone(&self.target),
             Arc::clone(&slots),
             self.seed,
@@ -144,7 +146,7 @@ impl Prepared {
         });
         let executed = self.interrupt.run_until_cancelled(run.execute(&plan)).await;
         let mut troubles = slots.close().await;
-        troubles.extend(oracle.clean_up().await);
+        troubles.extend(clean_up(&oracle, &run.pulse).await);
         troubles.append(&mut lock(&run.troubles));
         let scenarios = std::mem::take(&mut *lock(&run.results));
         let mut report = self.report(scenarios, vault_info, learnt);
@@ -292,6 +294,14 @@ impl Prepared {
             report: Box::new(report),
         }
     }
+}
+
+/// Removes what the suite made; a Vault that is lost took it along, or will be told of as a whole.
+async fn clean_up(oracle: &Oracle, pulse: &Pulse) -> Vec<String> {
+    if pulse.lost().await.is_some() {
+        oracle.forget_all();
+    }
+    oracle.clean_up().await
 }
 
 /// What was learnt of a target when it was started.

@@ -12,9 +12,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri, header, uri::Authority};
+use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, service::service_fn};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
@@ -23,6 +24,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::trap::{Springs, Trap};
+use crate::vault::endpoint::Endpoint;
 
 /// The largest body that passes.
 const MAX_BODY: usize = 64 << 20;
@@ -72,25 +74,22 @@ impl std::fmt::Debug for Tap {
 }
 
 struct Passage {
-    vault: Authority,
-    client: Client<HttpConnector, Full<Bytes>>,
+    vault: Endpoint,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     record: Arc<Mutex<Vec<Exchange>>>,
     traps: Arc<Mutex<Vec<Trap>>>,
     filter: Option<Arc<dyn VaultFilter>>,
 }
 
 impl Tap {
-    /// Listens on a free loopback port and passes everything on to `vault`, an address such
-    /// as `http://127.0.0.1:8200`.
+    /// Listens on a free loopback port and passes everything on to `vault`.
     ///
     /// # Errors
-    /// When it cannot listen, or the address is none.
-    pub async fn start(vault: &str, filter: Option<Arc<dyn VaultFilter>>) -> Result<Self, String> {
-        let authority = vault
-            .parse::<Uri>()
-            .ok()
-            .and_then(|uri| uri.authority().cloned())
-            .ok_or_else(|| format!("the address of Vault is none: {vault}"))?;
+    /// When it cannot listen.
+    pub async fn start(
+        vault: &Endpoint,
+        filter: Option<Arc<dyn VaultFilter>>,
+    ) -> Result<Self, String> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(|error| format!("the tap cannot listen: {error}"))?;
@@ -99,8 +98,8 @@ impl Tap {
             .map_err(|error| format!("the tap cannot listen: {error}"))?;
         let (record, traps) = (Arc::default(), Arc::default());
         let passage = Arc::new(Passage {
-            vault: authority,
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            vault: vault.clone(),
+            client: Client::builder(TokioExecutor::new()).build(vault.connector()),
             record: Arc::clone(&record),
             traps: Arc::clone(&traps),
             filter,
@@ -240,8 +239,8 @@ impl Passage {
             None => {}
         }
         *request.uri_mut() = Uri::builder()
-            .scheme("http")
-            .authority(self.vault.clone())
+            .scheme(self.vault.scheme())
+            .authority(self.vault.authority().clone())
             .path_and_query(path)
             .build()
             .map_err(|error| format!("no address: {error}"))?;

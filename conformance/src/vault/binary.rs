@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -112,9 +113,28 @@ fn is_executable(path: &Path) -> bool {
 #[derive(Debug)]
 pub(super) struct DevProcess {
     program: PathBuf,
-    group: ProcessGroup,
+    group: Arc<sync::Mutex<ProcessGroup>>,
+    output: Output,
     /// Its home and working directory, removed after it.
     _home: TempDir,
+}
+
+/// What is left of a dev Vault, should it end before it is stopped.
+#[derive(Clone, Debug)]
+pub(super) struct Remains {
+    group: Weak<sync::Mutex<ProcessGroup>>,
+    output: Output,
+}
+
+impl Remains {
+    /// How it ended and what it said last, if it has ended.
+    pub(super) async fn examine(&self) -> Option<(String, String)> {
+        let group = self.group.upgrade()?;
+        // It may have closed its port and not yet be gone.
+        let ended = timeout(LAST_OUTPUT, async { group.lock().await.child.wait().await });
+        let status = ended.await.ok()?;
+        Some((status_text(status), self.output.text()))
+    }
 }
 
 impl DevProcess {
@@ -175,16 +195,19 @@ impl DevProcess {
         let readers = [
             read(group.child.stdout.take(), move |line| {
                 records.line(line);
-                lines.push(line);
+                // The audit log is nobody's last words.
+                if !line.starts_with('{') {
+                    lines.push(line);
+                }
             }),
             read(group.child.stderr.take(), output.taker()),
         ];
-        let api = RootApi::new(address, token.clone())?;
+        let api = RootApi::new(&address, token.clone())?;
         let program = program.to_owned();
         tokio::select! {
             () = api.ready() => {
-                let process = Self { program, group, _home: home };
-                Ok((process, api))
+                let group = Arc::new(sync::Mutex::new(group));
+                Ok((Self { program, group, output, _home: home }, api))
             }
             status = group.child.wait() => Err(BinaryError::Ended {
                 program,
@@ -198,15 +221,24 @@ impl DevProcess {
         }
     }
 
+    /// What tells how it ended, should it end by itself.
+    pub(super) fn remains(&self) -> Remains {
+        Remains {
+            group: Arc::downgrade(&self.group),
+            output: self.output.clone(),
+        }
+    }
+
     /// Kills it, which loses nothing: a dev Vault lives in memory.
-    pub(super) async fn stop(mut self) -> Result<(), String> {
-        self.group.kill();
-        match timeout(STOP, self.group.child.wait()).await {
+    pub(super) async fn stop(self) -> Result<(), String> {
+        let mut group = self.group.lock().await;
+        group.kill();
+        match timeout(STOP, group.child.wait()).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(format!("cannot wait for its process: {error}")),
             Err(_) => Err(format!(
                 "process {} of {} still runs {} s after it was killed",
-                self.group.child.id().unwrap_or_default(),
+                group.child.id().unwrap_or_default(),
                 self.program.display(),
                 STOP.as_secs()
             )),

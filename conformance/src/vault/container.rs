@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use rand::distr::{Alphanumeric, SampleString};
 use secrecy::{ExposeSecret, SecretString};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as DockerError;
 use testcontainers::bollard::models::{HostConfig, HostConfigLogConfig, PortBinding};
-use testcontainers::bollard::query_parameters::RemoveContainerOptionsBuilder;
+use testcontainers::bollard::query_parameters::{
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+};
 use testcontainers::core::IntoContainerPort;
 use testcontainers::core::client::{ClientError, docker_client_instance};
 use testcontainers::runners::AsyncRunner;
@@ -34,6 +37,8 @@ const PULL: Duration = Duration::from_secs(5 * 60);
 const READY: Duration = Duration::from_secs(30);
 const REMOVE: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// How many lines of a container that ended are looked through, the audit log's among them.
+const LAST_LOGS: usize = 1000;
 
 /// A container of Vault cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -278,6 +283,12 @@ impl DevContainer {
         Ok((this, api))
     }
 
+    /// What Docker knows it by.
+    pub(super) fn id(&self) -> String {
+        let container = self.container.as_ref();
+        container.map_or_else(String::new, |container| container.id().to_owned())
+    }
+
     /// Removes it, and waits until it is gone.
     pub(super) async fn stop(mut self) -> Result<(), String> {
         let Some(container) = self.container.take() else {
@@ -331,7 +342,7 @@ impl Drop for Halfway {
 
 /// Runs clean-up from a `drop`: the runtime that drops may be single-threaded, or shutting down, or
 /// gone.
-fn block_on_elsewhere(work: impl Future<Output = ()> + Send + 'static) {
+pub(super) fn block_on_elsewhere(work: impl Future<Output = ()> + Send + 'static) {
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -396,7 +407,7 @@ async fn serving(
         .await
         .map_err(|error| start_error(image, &error))?;
     let address = format!("http://{host}:{port}");
-    let api = RootApi::new(address.clone(), token.clone())?;
+    let api = RootApi::new(&address, token.clone())?;
     tokio::select! {
         () = api.ready() => Ok(api),
         () = ended(container) => Err(ContainerError::Ended {
@@ -422,6 +433,41 @@ async fn ended(container: &ContainerAsync<GenericImage>) {
     while container.is_running().await.unwrap_or(true) {
         sleep(POLL_INTERVAL).await;
     }
+}
+
+/// How a container ended and what it said last, if it has ended.
+pub(super) async fn examine(id: &str) -> Option<(String, String)> {
+    let docker = docker().await.ok()?;
+    let state = match docker.inspect_container(id, None).await {
+        Ok(found) => found.state?,
+        Err(DockerError::DockerResponseServerError {
+            status_code: 404, ..
+        }) => return Some(("its container was removed".to_owned(), String::new())),
+        Err(_) => return None,
+    };
+    if state.running? {
+        return None;
+    }
+    let how = match state.oom_killed {
+        Some(true) => "it ran out of memory".to_owned(),
+        _ => format!("exit status: {}", state.exit_code.unwrap_or_default()),
+    };
+    let options = LogsOptionsBuilder::new()
+        .stdout(true)
+        .stderr(true)
+        .tail(&LAST_LOGS.to_string())
+        .build();
+    let output = Output::default();
+    let mut logs = docker.logs(id, Some(options));
+    while let Ok(Some(Ok(chunk))) = timeout(CONNECT, logs.next()).await {
+        for line in String::from_utf8_lossy(&chunk.into_bytes()).lines() {
+            // The audit log is nobody's last words.
+            if !line.starts_with('{') {
+                output.push(line);
+            }
+        }
+    }
+    Some((how, output.text()))
 }
 
 async fn last_lines(container: &ContainerAsync<GenericImage>) -> String {

@@ -1,9 +1,10 @@
 //! What a run that was killed could not clean up. Each run notes the Vaults that it starts in a
 //! file of the cache, which it holds locked as long as it lives: a file that can be locked is a
-//! dead run's, and the next run removes what it names.
+//! dead run's, and the next run removes what it names. What it made in somebody else's Vault is removed by the
+//! next run on that Vault, with the token that this one is given: none is ever noted.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use secrecy::SecretString;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::container;
+use super::prefix::RunPrefix;
 use super::provider::{ApiError, RootApi};
+use super::{container, external};
 use crate::cache::Cache;
 use crate::progress::Progress;
 
@@ -22,6 +24,8 @@ const FOLDER: &str = "runs";
 const CONTAINER: &str = "container ";
 const PROCESS: &str = "process ";
 const HOME: &str = "home ";
+const EXTERNAL: &str = "external ";
+const REMOVED: &str = "removed ";
 /// Begins the name of the temporary directory that a Vault lives in.
 pub(super) const HOME_PREFIX: &str = "vault-mcp-conformance-";
 const PROCESS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,6 +48,17 @@ pub(super) fn note_container(name: &str) {
 pub(super) fn note_process(address: &str, home: &Path) {
     note(PROCESS, address);
     note(HOME, &home.display().to_string());
+}
+
+/// Notes what is about to be made in somebody else's Vault, and then the accessor of the run's token there.
+pub(super) fn note_external(address: &str, prefix: &RunPrefix, accessor: Option<&str>) {
+    let accessor = accessor.unwrap_or_default();
+    note(EXTERNAL, &format!("{address} {prefix} {accessor}"));
+}
+
+/// Notes that all that was made there is removed.
+pub(super) fn note_removed(prefix: &RunPrefix) {
+    note(REMOVED, prefix.as_str());
 }
 
 fn note(kind: &str, name: &str) {
@@ -82,15 +97,9 @@ pub(super) async fn sweep(progress: &Progress) {
 }
 
 async fn sweep_in(cache: &Cache, progress: &Progress) {
-    let Ok(entries) = std::fs::read_dir(folder(cache)) else {
-        return; // no run yet
-    };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let Some(notes) = read_dead(&path) else {
-            continue;
-        };
-        let mut all_gone = true;
-        for line in notes.lines() {
+    for mut dead in dead_runs(cache) {
+        let mut kept = Vec::new();
+        for line in dead.lines() {
             let removed = if let Some(name) = line.strip_prefix(CONTAINER) {
                 container::remove_by_name(name).await.map_err(drop)
             } else if let Some(address) = line.strip_prefix(PROCESS) {
@@ -98,35 +107,120 @@ async fn sweep_in(cache: &Cache, progress: &Progress) {
             } else if let Some(path) = line.strip_prefix(HOME) {
                 remove_home(Path::new(path))
             } else {
-                Ok(false)
+                // Needs a token: see `sweep_external`.
+                Err(())
             };
             match removed {
-                Ok(true) => progress.say(format_args!("removed what a killed run left: {line}")),
+                Ok(true) => tell_removed(progress, &line),
                 Ok(false) => {}
-                Err(()) => all_gone = false,
+                Err(()) => kept.push(line),
             }
         }
-        if all_gone {
-            // Left behind, it is read once more by the next run.
-            drop(std::fs::remove_file(&path));
-        }
+        dead.keep(&kept);
     }
 }
 
-/// The notes of a run that is dead.
-fn read_dead(path: &Path) -> Option<String> {
-    let mut file = OpenOptions::new().read(true).write(true).open(path).ok()?;
-    file.try_lock().ok()?;
-    let mut notes = String::new();
-    file.read_to_string(&mut notes).ok()?;
-    Some(notes)
+/// Removes what dead runs left in this Vault.
+pub(super) async fn sweep_external(admin: &RootApi, address: &str, progress: &Progress) {
+    let Ok(cache) = Cache::locate() else { return };
+    for mut dead in dead_runs(&cache) {
+        let mut kept = Vec::new();
+        for line in dead.lines() {
+            let noted = line.strip_prefix(EXTERNAL).and_then(noted_external);
+            let removed = match noted {
+                Some((at, prefix, accessor)) if at == address => {
+                    external::remove(admin, &prefix, accessor).await
+                }
+                _ => {
+                    kept.push(line);
+                    continue;
+                }
+            };
+            match removed {
+                Ok(true) => tell_removed(progress, &line),
+                Ok(false) => {}
+                Err(error) => {
+                    progress.say(format_args!("a killed run left something: {line}: {error}"));
+                    kept.push(line);
+                }
+            }
+        }
+        dead.keep(&kept);
+    }
+}
+
+fn noted_external(note: &str) -> Option<(&str, RunPrefix, Option<&str>)> {
+    let mut words = note.split_whitespace();
+    let (address, prefix) = (words.next()?, RunPrefix::parse(words.next()?)?);
+    Some((address, prefix, words.next()))
+}
+
+fn tell_removed(progress: &Progress, line: &str) {
+    progress.say(format_args!("removed what a killed run left: {line}"));
+}
+
+/// How many notes of dead runs there are that name something which may still be there.
+pub fn noted(cache: &Cache) -> usize {
+    dead_runs(cache).map(|dead| dead.lines().len()).sum()
+}
+
+/// The notes of a run that is dead. Locked, so that of two runs one cleans up.
+struct Dead {
+    path: PathBuf,
+    file: File,
+    notes: String,
+}
+
+fn dead_runs(cache: &Cache) -> impl Iterator<Item = Dead> {
+    // No folder: no run yet.
+    let entries = std::fs::read_dir(folder(cache)).into_iter().flatten();
+    entries.flatten().filter_map(|entry| {
+        let path = entry.path();
+        let mut file = OpenOptions::new().read(true).write(true).open(&path).ok()?;
+        file.try_lock().ok()?;
+        let mut notes = String::new();
+        file.read_to_string(&mut notes).ok()?;
+        Some(Dead { path, file, notes })
+    })
+}
+
+impl Dead {
+    /// What it names, without what it removed itself.
+    fn lines(&self) -> Vec<String> {
+        let lines = || self.notes.lines();
+        let removed: Vec<_> = lines()
+            .filter_map(|line| line.strip_prefix(REMOVED))
+            .collect();
+        let is_gone = |line: &str| {
+            let noted = line.strip_prefix(EXTERNAL).and_then(noted_external);
+            noted.is_some_and(|(_, prefix, _)| removed.contains(&prefix.as_str()))
+        };
+        lines()
+            .filter(|line| !line.starts_with(REMOVED) && !is_gone(line))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Leaves these lines to the next run; without any, it is done with.
+    fn keep(&mut self, lines: &[String]) {
+        if lines.is_empty() {
+            // Left behind, it is read once more by the next run.
+            drop(std::fs::remove_file(&self.path));
+            return;
+        }
+        let text = lines.join("\n") + "\n";
+        // Left as it was, the next run looks once more for what is gone.
+        if self.file.set_len(0).is_ok() && self.file.rewind().is_ok() {
+            drop(self.file.write_all(text.as_bytes()));
+        }
+    }
 }
 
 /// Ends a dev Vault whose stdout nobody reads any more: it dies of the first request that it writes
 /// to its audit log. Safer than its process id, which may be somebody else's by now; any other
 /// server at this address merely answers.
 async fn end_process(address: &str) -> bool {
-    let Ok(api) = RootApi::new(address.to_owned(), SecretString::from("")) else {
+    let Ok(api) = RootApi::new(address, SecretString::from("")) else {
         return false;
     };
     let answer = timeout(PROCESS_TIMEOUT, api.get("cubbyhole/left-behind")).await;

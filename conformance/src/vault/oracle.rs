@@ -12,6 +12,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
+use super::{endpoint::Endpoint, prefix::RunPrefix};
+
 /// How long one request may take.
 const BUDGET: Duration = Duration::from_secs(20);
 /// What tells the suite's own requests apart in Vault's audit log.
@@ -132,28 +134,41 @@ enum Made {
 #[derive(Debug)]
 pub struct Oracle {
     client: reqwest::Client,
-    address: String,
+    endpoint: Endpoint,
     root: SecretString,
+    prefix: RunPrefix,
     made: Mutex<Vec<Made>>,
 }
 
 impl Oracle {
-    /// Looks into the Vault at `address`.
+    /// Looks into a Vault; all names that it makes there begin with the prefix.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(address: &str, root: &SecretString) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(BUDGET)
-            .build()?;
+    pub fn new(
+        endpoint: &Endpoint,
+        root: &SecretString,
+        prefix: &RunPrefix,
+    ) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            client,
-            address: address.to_owned(),
+            client: endpoint.client(BUDGET)?,
+            endpoint: endpoint.clone(),
             root: root.clone(),
+            prefix: prefix.clone(),
             made: Mutex::default(),
         })
+    }
+
+    /// Where it looks.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What all names in Vault of this run begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &RunPrefix {
+        &self.prefix
     }
 
     /// The token that may do everything: for mutants that act with one that is not theirs.
@@ -180,7 +195,7 @@ impl Oracle {
             source: source.without_url(),
         };
         let path = utf8_percent_encode(&request.path, PATH);
-        let mut url = format!("{}/v1/{path}", self.address);
+        let mut url = format!("{}/v1/{path}", self.endpoint.address());
         if let Some(query) = &request.query {
             url.extend(["?", query]);
         }
@@ -214,13 +229,23 @@ impl Oracle {
         })
     }
 
-    /// Makes a mount of any engine; `body` as for `sys/mounts/:path`.
+    /// Makes a mount of an engine; its description names the suite, the run and the mount.
     ///
     /// # Errors
     /// When Vault refuses.
-    pub async fn make_mount(&self, path: &str, body: Value) -> Result<(), OracleError> {
+    pub async fn make_mount(
+        &self,
+        path: &str,
+        engine: &str,
+        options: Value,
+    ) -> Result<(), OracleError> {
         self.made().push(Made::Mount {
             path: path.to_owned(),
+        });
+        let body = json!({
+            "type": engine,
+            "options": options,
+            "description": format!("made by vault-mcp-conformance: {path}"),
         });
         let request = VaultRequest::new("POST", format!("sys/mounts/{path}"));
         self.root(request.with(body)).await.map(drop)
@@ -239,16 +264,10 @@ impl Oracle {
     ///
     /// # Errors
     /// When Vault refuses, or the mount is not ready in time.
-    pub async fn make_kv_mount(
-        &self,
-        path: &str,
-        version: u8,
-        description: &str,
-    ) -> Result<(), OracleError> {
+    pub async fn make_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
         const TRIES: usize = 500;
         let options = json!({ "version": version.to_string() });
-        let body = json!({ "type": "kv", "description": description, "options": options });
-        self.make_mount(path, body).await?;
+        self.make_mount(path, "kv", options).await?;
         // A new KV version 2 mount refuses requests while it upgrades its empty storage.
         let probe = match version {
             2 => VaultRequest::new("GET", format!("{path}/config")),
@@ -519,7 +538,7 @@ impl Oracle {
     /// # Errors
     /// When Vault refuses.
     pub async fn make_token(&self, policy: &str) -> Result<Token, OracleError> {
-        let body = json!({ "policies": [policy], "ttl": "4h", "display_name": "conformance" });
+        let body = json!({ "policies": [policy], "ttl": "4h", "explicit_max_ttl": "4h", "display_name": "conformance" });
         let answer = self
             .root(VaultRequest::new("POST", "auth/token/create").with(body))
             .await?;
@@ -553,6 +572,11 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// Forgets what the suite made: it went with the Vault.
+    pub fn forget_all(&self) {
+        self.made().clear();
     }
 
     /// Removes all that the suite made and has not yet removed, newest first; returns what

@@ -1,6 +1,8 @@
 //! How the suite gets a real Vault on any machine: in a container, from a `vault` binary, or built
-//! with Go. Each run says which it was; nothing is chosen silently.
+//! with Go; or one that somebody else runs, if that was asked for. Each run says which it was; nothing is
+//! chosen silently.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use clap::ValueEnum;
 use rand::distr::{Alphanumeric, SampleString};
 use reqwest::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -16,9 +18,14 @@ use super::audit::{AuditError, AuditLog, Records};
 use super::binary::{BinaryError, DevProcess};
 use super::build::BuildError;
 use super::container::{ContainerError, DevContainer};
+use super::endpoint::{Endpoint, EndpointError};
+use super::external::{ExternalError, ExternalOptions, ExternalVault};
+use super::prefix::RunPrefix;
+use super::pulse::Pulse;
 use super::{binary, build, container, leftovers};
 use crate::cache::{Cache, CacheError};
 use crate::progress::Progress;
+use crate::requirement::EvidenceKind;
 
 /// Names the container image where no option does.
 pub const IMAGE_VARIABLE: &str = "VAULT_IMAGE";
@@ -38,6 +45,8 @@ pub enum VaultChoice {
     Binary,
     /// A Vault built with Go, once, into the user's cache
     Build,
+    /// The Vault that --vault-addr names; never chosen by auto
+    External,
 }
 
 /// What the user asked for.
@@ -49,6 +58,19 @@ pub struct VaultOptions {
     /// asked for either way rules the other providers out under [`VaultChoice::Auto`]: whoever
     /// names an image must not be judged on another Vault.
     pub image: Option<String>,
+    /// The Vault of [`VaultChoice::External`], and of no other choice.
+    pub external: Option<ExternalOptions>,
+}
+
+impl VaultOptions {
+    /// What will be seen of what happens in that Vault.
+    pub(crate) fn evidence(&self) -> BTreeSet<EvidenceKind> {
+        let mut evidence = BTreeSet::from(EvidenceKind::ALL);
+        if self.choice == VaultChoice::External {
+            evidence.remove(&EvidenceKind::Audit);
+        }
+        evidence
+    }
 }
 
 /// What a Vault came from.
@@ -60,6 +82,8 @@ pub enum VaultProvider {
     Binary,
     /// A binary that the suite built.
     Build,
+    /// A Vault that somebody else runs.
+    External,
 }
 
 impl fmt::Display for VaultProvider {
@@ -68,6 +92,7 @@ impl fmt::Display for VaultProvider {
             Self::Container => "container",
             Self::Binary => "binary",
             Self::Build => "build",
+            Self::External => "external",
         })
     }
 }
@@ -81,7 +106,7 @@ pub struct VaultIdentity {
     pub version: String,
     /// What it came from.
     pub provider: VaultProvider,
-    /// The image's name, or the binary's path.
+    /// The image's name, the binary's path, or the address.
     pub detail: String,
 }
 
@@ -97,15 +122,17 @@ impl fmt::Display for VaultIdentity {
     }
 }
 
-/// A running dev Vault: in memory, unsealed, a random root token, a KV v2 mount at `secret/`.
+/// A running Vault. One that the suite started is a dev Vault: in memory, unsealed, a random root token,
+/// a KV v2 mount at `secret/`.
 ///
-/// Dropped, it is killed or removed as far as that can be done there and then; [`Vault::stop`]
-/// does it in order and tells of failure.
+/// Dropped, it is killed or removed, or what was made in it is, as far as that can be done there and then;
+/// [`Vault::stop`] does it in order and tells of failure.
 #[derive(Debug)]
 pub struct Vault {
     api: RootApi,
     identity: VaultIdentity,
-    audit: AuditLog,
+    prefix: RunPrefix,
+    audit: Option<AuditLog>,
     backend: Backend,
 }
 
@@ -113,15 +140,27 @@ pub struct Vault {
 enum Backend {
     Process(Box<DevProcess>),
     Container(Box<DevContainer>),
+    External(Box<ExternalVault>),
 }
 
 impl Vault {
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or where somebody else runs it.
     pub fn address(&self) -> &str {
-        &self.api.address
+        self.api.endpoint.address()
     }
 
-    /// The token that may do everything; never given to a target.
+    /// Where it is, and how its certificate is verified.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.api.endpoint
+    }
+
+    /// What all names that the suite makes in it begin with.
+    pub fn prefix(&self) -> &RunPrefix {
+        &self.prefix
+    }
+
+    /// The token that may do everything, or in somebody else's Vault all that the suite has to do there;
+    /// never given to a target.
     pub fn root_token(&self) -> &SecretString {
         &self.api.token
     }
@@ -131,17 +170,28 @@ impl Vault {
         &self.identity
     }
 
-    /// What Vault says it was asked since it started.
-    pub fn audit(&self) -> &AuditLog {
-        &self.audit
+    /// What Vault says it was asked since it started; none of somebody else's Vault.
+    pub fn audit(&self) -> Option<&AuditLog> {
+        self.audit.as_ref()
     }
 
     /// Whether Vault answers, unsealed.
     pub async fn is_alive(&self) -> bool {
-        self.api.version().await.is_ok()
+        self.api.is_alive().await
     }
 
-    /// Ends the process or removes the container, and waits until it is gone.
+    /// What tells whether it is still there.
+    pub fn pulse(&self) -> Pulse {
+        let api = self.api.clone();
+        match &self.backend {
+            Backend::Process(process) => Pulse::of_process(api, process.remains()),
+            Backend::Container(container) => Pulse::of_container(api, container.id()),
+            Backend::External(_) => Pulse::of_stranger(api),
+        }
+    }
+
+    /// Ends the process, removes the container or what was made in somebody else's Vault, and waits until
+    /// it is gone.
     ///
     /// # Errors
     /// [`VaultError::Stop`] with what may be left behind.
@@ -149,6 +199,7 @@ impl Vault {
         match self.backend {
             Backend::Process(process) => process.stop().await,
             Backend::Container(container) => container.stop().await,
+            Backend::External(external) => external.stop().await,
         }
         .map_err(|reason| VaultError::Stop {
             identity: Box::new(self.identity),
@@ -167,7 +218,7 @@ pub enum VaultError {
     #[error("no Vault to be had on this machine; tried in this order:\n{}", lines(.0))]
     NoVault(Vec<Attempt>),
     /// Cleaning up failed.
-    #[error("cannot stop {identity}: {reason}")]
+    #[error("cannot clean up {identity}: {reason}")]
     Stop {
         /// Which one.
         identity: Box<VaultIdentity>,
@@ -207,6 +258,9 @@ pub enum Problem {
     /// The folder to build into.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Somebody else's Vault.
+    #[error(transparent)]
+    External(#[from] ExternalError),
     /// It runs, and does not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -222,13 +276,14 @@ impl Problem {
             Self::Container(error) => error.fix(),
             Self::Binary(error) => error.fix(),
             Self::Build(error) => error.fix(),
+            Self::External(error) => error.fix(),
             Self::Cache(_) => "set VAULT_MCP_CONFORMANCE_CACHE to a folder to write to".to_owned(),
             Self::Api(_) | Self::Audit(_) => "use another Vault: see --vault".to_owned(),
         }
     }
 }
 
-/// Starts a Vault as asked for, with its audit log on.
+/// Starts a Vault as asked for, with its audit log on; or enters somebody else's.
 ///
 /// # Errors
 /// [`VaultError::Unavailable`] if the one that was asked for cannot be had,
@@ -246,11 +301,12 @@ pub async fn start(options: &VaultOptions, progress: &Progress) -> Result<Vault,
         VaultChoice::Container => &[VaultProvider::Container],
         VaultChoice::Binary => &[VaultProvider::Binary],
         VaultChoice::Build => &[VaultProvider::Build],
+        VaultChoice::External => &[VaultProvider::External],
     };
 
     let mut attempts = Vec::new();
     for &provider in providers {
-        let problem = match start_with(provider, image.as_deref(), progress).await {
+        let problem = match start_with(provider, options, progress).await {
             Ok(vault) => return Ok(vault),
             Err(problem) => problem,
         };
@@ -276,14 +332,16 @@ fn asked_image(options: &VaultOptions) -> Option<String> {
 
 async fn start_with(
     provider: VaultProvider,
-    image: Option<&str>,
+    options: &VaultOptions,
     progress: &Progress,
 ) -> Result<Vault, Problem> {
     let token = SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), 32));
     let records = Records::default();
+    let prefix = RunPrefix::draw();
     let (detail, api, backend, step) = match provider {
         VaultProvider::Container => {
-            let image = container::find_image(image, progress).await?;
+            let image = asked_image(options);
+            let image = container::find_image(image.as_deref(), progress).await?;
             let step = progress.step("starting Vault");
             step.note(format!("container of {image}"));
             let (container, api) = DevContainer::start(&image, &token, &records).await?;
@@ -301,29 +359,41 @@ async fn start_with(
             let detail = program.display().to_string();
             (detail, api, Backend::Process(Box::new(process)), step)
         }
+        VaultProvider::External => {
+            let options = options.external.as_ref().ok_or(ExternalError::NotNamed)?;
+            let step = progress.step("entering Vault");
+            let (vault, api) = ExternalVault::enter(options, &prefix, progress).await?;
+            let detail = options.address.clone();
+            (detail, api, Backend::External(Box::new(vault)), step)
+        }
     };
     let version = api.version().await?;
-    let audit = AuditLog::enable(api.clone(), records).await?;
+    let audit = match backend {
+        // An audit device is a change that others see, and its log is on a disk of theirs.
+        Backend::External(_) => None,
+        _ => Some(AuditLog::enable(api.clone(), records).await?),
+    };
     let identity = VaultIdentity {
         product: "Vault".to_owned(),
         version,
         provider,
         detail,
     };
-    step.done(format_args!("{identity} at {}", api.address));
+    step.done(format_args!("{identity} at {}", api.endpoint.address()));
     Ok(Vault {
         api,
         identity,
+        prefix,
         audit,
         backend,
     })
 }
 
-/// The few requests, with the root token, that starting and reading a Vault takes.
+/// The few requests, with a privileged token, that starting and reading a Vault takes.
 #[derive(Clone, Debug)]
 pub(super) struct RootApi {
     http: reqwest::Client,
-    address: String,
+    endpoint: Endpoint,
     token: SecretString,
 }
 
@@ -333,6 +403,9 @@ pub enum ApiError {
     /// No HTTP client can be made.
     #[error("cannot make an HTTP client: {}", causes(.0))]
     Client(#[source] reqwest::Error),
+    /// Its address cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     /// No answer.
     #[error("{request} got no answer: {}", causes(.source))]
     NoAnswer {
@@ -340,6 +413,12 @@ pub enum ApiError {
         request: String,
         /// Why.
         source: reqwest::Error,
+    },
+    /// Many requests took too long together.
+    #[error("Vault was not done after {seconds} s")]
+    Slow {
+        /// How long it was waited for.
+        seconds: u64,
     },
     /// Another answer than success.
     #[error("{request} got {status}: {body}")]
@@ -368,22 +447,27 @@ pub(super) fn causes(error: &dyn std::error::Error) -> String {
 }
 
 impl RootApi {
-    pub(super) fn new(address: String, token: SecretString) -> Result<Self, ApiError> {
-        // reqwest wants a TLS provider even where only plain HTTP is spoken. Someone else having
-        // installed one is fine.
+    pub(super) fn new(address: &str, token: SecretString) -> Result<Self, ApiError> {
+        Self::at(&Endpoint::new(address, None)?, token)
+    }
+
+    pub(super) fn at(endpoint: &Endpoint, token: SecretString) -> Result<Self, ApiError> {
+        // reqwest wants a TLS provider even where only plain HTTP is spoken, as by the MCP client. Someone
+        // else having installed one is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            // A proxy from the environment must not see the root token.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(REQUEST_TIMEOUT)
-            .build()
-            .map_err(ApiError::Client)?;
         Ok(Self {
-            http,
-            address,
+            http: endpoint.client(REQUEST_TIMEOUT).map_err(ApiError::Client)?,
+            endpoint: endpoint.clone(),
             token,
         })
+    }
+
+    /// The same with another token.
+    pub(super) fn with(&self, token: SecretString) -> Self {
+        Self {
+            token,
+            ..self.clone()
+        }
     }
 
     /// Returns when Vault is unsealed and knows this token: not another Vault that took the port.
@@ -393,18 +477,47 @@ impl RootApi {
         }
     }
 
-    /// The version that an unsealed, active Vault tells.
-    async fn version(&self) -> Result<String, ApiError> {
+    /// The version that an unsealed Vault tells.
+    pub(super) async fn version(&self) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Health {
             version: String,
         }
-        let (request, response) = self.send(Method::GET, "sys/health", None).await?;
-        let health: Health = response
+        let health: Health = self
+            .ask(
+                Method::GET,
+                "sys/health?standbyok=true&perfstandbyok=true",
+                None,
+            )
+            .await?;
+        Ok(health.version)
+    }
+
+    /// Whether it answers, unsealed.
+    pub(super) async fn is_alive(&self) -> bool {
+        self.version().await.is_ok()
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(super) fn token(&self) -> &SecretString {
+        &self.token
+    }
+
+    /// What it answers.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, ApiError> {
+        let (request, response) = self.send(method, path, body).await?;
+        response
             .json()
             .await
-            .map_err(|source| ApiError::NoAnswer { request, source })?;
-        Ok(health.version)
+            .map_err(|source| ApiError::NoAnswer { request, source })
     }
 
     /// Whether there is something at this path.
@@ -420,13 +533,17 @@ impl RootApi {
         self.send(Method::PUT, path, Some(body)).await.map(drop)
     }
 
+    pub(super) async fn delete(&self, path: &str) -> Result<(), ApiError> {
+        self.send(Method::DELETE, path, None).await.map(drop)
+    }
+
     async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<(String, Response), ApiError> {
-        let url = format!("{}/v1/{path}", self.address);
+        let url = format!("{}/v1/{path}", self.endpoint.address());
         let request = format!("{method} {url}");
         let mut builder = self
             .http

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A small MCP server over stdio, which refuses every call. Its argument says what it does wrong:
-# `noise`, `leak`, `die`, `hang`, or nothing at all. It leaves its process id and token in $NOTES.
+# `noise`, `leak`, `die`, `hang`, `kill` (what the command in $NOTES/kill ends), or nothing at all. It leaves its process id and token in $NOTES.
 : > "$NOTES/$$.pid"
 echo "$VAULT_TOKEN" >> "$NOTES/tokens"
 
@@ -27,6 +27,7 @@ while read -r line; do
         noise) echo 'looking for the secret' ;;
         leak) refuse "permission denied for $VAULT_TOKEN" && continue ;;
         die) exit 7 ;;
+        kill) sh "$NOTES/kill" ;;
         hang) sleep 600 & : > "$NOTES/$!.pid"; wait ;;
         esac
         refuse 'permission denied'

@@ -90,6 +90,11 @@ impl Trial {
         self
     }
 
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Nowhere to get a Vault from.
     pub(crate) fn without_vault(mut self) -> Self {
         let (empty, cache) = (self.path("empty"), self.path("cache"));
@@ -113,6 +118,13 @@ impl Trial {
         self
     }
 
+    /// After a run that was killed, with the same cache.
+    pub(crate) fn after(mut self, killed: &Ended) -> Self {
+        let cache = killed.folder.path().join("cache");
+        self.command.env("VAULT_MCP_CONFORMANCE_CACHE", cache);
+        self
+    }
+
     pub(crate) async fn ended(self) -> Ended {
         self.interrupted_by(None).await
     }
@@ -132,7 +144,8 @@ impl Trial {
             .expect("it ends")
             .unwrap();
         Ended {
-            code: output.status.code().unwrap(),
+            // None of a program that was killed.
+            code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
             folder: self.folder,
@@ -243,6 +256,15 @@ impl Ended {
         let junit = fs::read_to_string(self.folder.path().join("output/junit.xml")).unwrap();
         assert!(junit.contains("<error"), "{junit}");
         self
+    }
+
+    /// Ends what a killed run's target left running.
+    pub(crate) fn end_targets(&self) {
+        for pid in pids(self.folder.path()) {
+            let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+            // Gone already is fine.
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 
     /// Neither target nor Vault is there any more, and no temporary file.

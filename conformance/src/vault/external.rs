@@ -1,0 +1,408 @@
+//! A Vault that somebody else runs. The suite enters it only when asked to, and touches nothing there but
+//! what it makes: with the token that it is given it makes a policy and a token of the run's own, which reach
+//! what carries the run's prefix, and with these it does all else. In the end both are removed, and with the
+//! token all that were made of it.
+
+use std::{path::PathBuf, time::Duration};
+
+use reqwest::Method;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    container::block_on_elsewhere,
+    endpoint::{Endpoint, EndpointError},
+    leftovers,
+    prefix::RunPrefix,
+    provider::{ApiError, RootApi, causes},
+};
+use crate::progress::Progress;
+
+/// A policy for the token that the suite is given, with all that it needs and nothing else.
+pub const POLICY: &str = include_str!("../../../fixtures/vault/external.hcl");
+
+/// What that token needs: a path, of which `vmc-*` stands for this run's names, and capabilities.
+const RIGHTS: [(&str, &[&str]); 6] = [
+    ("auth/token/create", &["update", "sudo"]),
+    ("auth/token/revoke-accessor", &["update"]),
+    ("sys/policies/acl", &["list"]),
+    ("sys/policies/acl/vmc-*", &["update", "delete"]),
+    ("sys/mounts", &["read"]),
+    ("sys/mounts/vmc-*", &["delete"]),
+];
+
+/// How long a run's token lives at most, should nobody be left to revoke it.
+const TOKEN_TTL: &str = "4h";
+const CLEAN_UP: Duration = Duration::from_secs(30);
+
+/// Which Vault to enter, and with what.
+#[derive(Clone, Debug)]
+pub struct ExternalOptions {
+    /// `http://` or `https://HOST[:PORT]`.
+    pub address: String,
+    /// The token that [`POLICY`] suffices for.
+    pub token: SecretString,
+    /// A PEM file with the authority of its certificate; else those that this machine trusts.
+    pub ca: Option<PathBuf>,
+}
+
+/// Somebody else's Vault cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ExternalError {
+    /// Nobody said which.
+    #[error("an external Vault was asked for and none was named")]
+    NotNamed,
+    /// The address or the authority is wrong.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// Nobody answers.
+    #[error("no answer from {address}: {reason}")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// Its certificate is not trusted, or it does not speak TLS.
+    #[error("cannot speak TLS with {address}: {reason}")]
+    Tls {
+        /// With whom.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// It speaks TLS and was asked without.
+    #[error("{address} speaks TLS, and was asked without")]
+    SpeaksTls {
+        /// Who.
+        address: String,
+    },
+    /// Whoever answers is no Vault.
+    #[error("what answers at {address} is no Vault: {reason}")]
+    NoVault {
+        /// Where.
+        address: String,
+        /// What it said.
+        reason: String,
+    },
+    /// It cannot be used as it is.
+    #[error("the Vault at {address} is {state}")]
+    NotReady {
+        /// Where.
+        address: String,
+        /// Sealed, or not initialized.
+        state: &'static str,
+    },
+    /// The token is not known there.
+    #[error("the Vault at {address} refuses the token: {reason}")]
+    TokenRefused {
+        /// Where.
+        address: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The token may not do what has to be done.
+    #[error("the token for {address} lacks rights:\n{}", .missing.join("\n"))]
+    RightsMissing {
+        /// Where.
+        address: String,
+        /// A line a path.
+        missing: Vec<String>,
+    },
+    /// It refused something on the way.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+impl ExternalError {
+    pub(super) fn fix(&self) -> String {
+        match self {
+            Self::NotNamed => "name it with --vault-addr".to_owned(),
+            Self::Endpoint(EndpointError::Address { .. }) => "correct --vault-addr".to_owned(),
+            Self::Endpoint(_) => {
+                "name the PEM file of its certificate authority with --vault-ca".to_owned()
+            }
+            Self::Unreachable { address, .. } => {
+                format!(
+                    "see that Vault runs there and can be reached: `vault status -address={address}`"
+                )
+            }
+            Self::Tls { .. } => "name the PEM file of its certificate authority with --vault-ca, \
+                or use http:// if it speaks no TLS"
+                .to_owned(),
+            Self::SpeaksTls { .. } => "use https:// in --vault-addr".to_owned(),
+            Self::NoVault { .. } => "correct --vault-addr".to_owned(),
+            Self::NotReady { .. } => {
+                "initialize and unseal it: `vault operator init`, `vault operator unseal`"
+                    .to_owned()
+            }
+            Self::TokenRefused { .. } => {
+                "give a token of that Vault which has not expired".to_owned()
+            }
+            Self::RightsMissing { .. } => {
+                "give the token the policy fixtures/vault/external.hcl, which suffices".to_owned()
+            }
+            Self::Api(_) => "see Vault's own log".to_owned(),
+        }
+    }
+}
+
+/// A Vault that was entered. Dropped, what was made there is removed as far as that can be done.
+#[derive(Debug)]
+pub(super) struct ExternalVault {
+    admin: RootApi,
+    /// What is to be removed; none once it is.
+    entered: Option<Entered>,
+}
+
+#[derive(Clone, Debug)]
+struct Entered {
+    prefix: RunPrefix,
+    accessor: Option<String>,
+}
+
+impl ExternalVault {
+    /// Sees that the Vault can be used, removes what dead runs left there, and makes a token of the run's own:
+    /// with it the second of what is returned speaks.
+    pub(super) async fn enter(
+        options: &ExternalOptions,
+        prefix: &RunPrefix,
+        progress: &Progress,
+    ) -> Result<(Self, RootApi), ExternalError> {
+        let endpoint = Endpoint::new(&options.address, options.ca.as_deref())?;
+        let admin = RootApi::at(&endpoint, options.token.clone())?;
+        can_be_used(&admin, endpoint.address()).await?;
+        may_be_used(&admin, endpoint.address(), prefix).await?;
+        leftovers::sweep_external(&admin, endpoint.address(), progress).await;
+
+        leftovers::note_external(endpoint.address(), prefix, None);
+        let mut this = Self {
+            admin,
+            entered: Some(Entered {
+                prefix: prefix.clone(),
+                accessor: None,
+            }),
+        };
+        let name = format!("{prefix}suite");
+        let policy = json!({ "policy": run_policy(prefix) });
+        let path = format!("sys/policies/acl/{name}");
+        this.admin.put(&path, &policy).await?;
+        let made: Made = this
+            .admin
+            .ask(
+                Method::POST,
+                "auth/token/create",
+                Some(&json!({
+                    "policies": [name],
+                    "ttl": TOKEN_TTL,
+                    "explicit_max_ttl": TOKEN_TTL,
+                    "renewable": false,
+                    "display_name": "vault-mcp-conformance",
+                    "meta": { "made_by": "vault-mcp-conformance", "run": prefix.as_str() },
+                })),
+            )
+            .await?;
+        leftovers::note_external(endpoint.address(), prefix, Some(&made.auth.accessor));
+        if let Some(entered) = &mut this.entered {
+            entered.accessor = Some(made.auth.accessor);
+        }
+        let run = this.admin.with(made.auth.client_token.into());
+        Ok((this, run))
+    }
+
+    /// Removes what was made, whoever made it: suite or target.
+    pub(super) async fn stop(mut self) -> Result<(), String> {
+        let Some(Entered { prefix, accessor }) = self.entered.take() else {
+            return Ok(());
+        };
+        match remove(&self.admin, &prefix, accessor.as_deref()).await {
+            Ok(_) => {
+                leftovers::note_removed(&prefix);
+                Ok(())
+            }
+            Err(error) => Err(format!(
+                "{error}; what begins with {prefix} is left there, and the next run on this Vault removes it"
+            )),
+        }
+    }
+}
+
+impl Drop for ExternalVault {
+    fn drop(&mut self) {
+        if let Some(Entered { prefix, accessor }) = self.entered.take() {
+            // The connections of the other client belong to a runtime that may be gone.
+            let admin = RootApi::at(self.admin.endpoint(), self.admin.token().clone());
+            block_on_elsewhere(async move {
+                // Nobody can be told here; what is left the next run removes.
+                if let Ok(admin) = admin
+                    && remove(&admin, &prefix, accessor.as_deref()).await.is_ok()
+                {
+                    leftovers::note_removed(&prefix);
+                }
+            });
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Made {
+    auth: MadeToken,
+}
+
+#[derive(Deserialize)]
+struct MadeToken {
+    client_token: String,
+    accessor: String,
+}
+
+/// What the run's own token may do. The one right that reaches further is to make tokens, which is how each
+/// target gets one with a policy of its own.
+fn run_policy(prefix: &RunPrefix) -> String {
+    format!(
+        r#"path "{prefix}*" {{ capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }}
+path "sys/mounts" {{ capabilities = ["read"] }}
+path "sys/mounts/{prefix}*" {{ capabilities = ["create", "read", "update", "delete", "sudo"] }}
+path "sys/policies/acl/{prefix}*" {{ capabilities = ["create", "read", "update", "delete"] }}
+path "auth/token/create" {{ capabilities = ["update", "sudo"] }}
+path "auth/token/lookup-accessor" {{ capabilities = ["update"] }}
+path "auth/token/revoke-accessor" {{ capabilities = ["update"] }}
+"#
+    )
+}
+
+/// Whether it is a Vault that answers and is unsealed.
+async fn can_be_used(admin: &RootApi, address: &str) -> Result<(), ExternalError> {
+    #[derive(Deserialize)]
+    struct SealStatus {
+        initialized: bool,
+        sealed: bool,
+    }
+    let address = address.to_owned();
+    // Whoever it is that answers, the token is not for them yet.
+    let stranger = admin.with(SecretString::from(""));
+    let status: SealStatus = match stranger.ask(Method::GET, "sys/seal-status", None).await {
+        Ok(status) => status,
+        Err(ApiError::NoAnswer { source, .. }) if source.is_decode() => {
+            let reason = "its sys/seal-status is not what Vault says".to_owned();
+            return Err(ExternalError::NoVault { address, reason });
+        }
+        Err(ApiError::NoAnswer { source, .. }) => {
+            let reason = causes(&source.without_url());
+            let tls = ["certificate", "tls", "InvalidContentType"];
+            return Err(match tls.iter().any(|word| reason.contains(word)) {
+                true => ExternalError::Tls { address, reason },
+                false => ExternalError::Unreachable { address, reason },
+            });
+        }
+        Err(ApiError::Status { body, .. }) if body.contains("HTTP request to an HTTPS server") => {
+            return Err(ExternalError::SpeaksTls { address });
+        }
+        Err(ApiError::Status { status, .. }) => {
+            let reason = format!("it answers sys/seal-status with {status}");
+            return Err(ExternalError::NoVault { address, reason });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let state = match status {
+        SealStatus {
+            initialized: false, ..
+        } => "not initialized",
+        SealStatus { sealed: true, .. } => "sealed",
+        _ => return Ok(()),
+    };
+    Err(ExternalError::NotReady { address, state })
+}
+
+/// Whether the token is known there and may do what has to be done.
+async fn may_be_used(
+    admin: &RootApi,
+    address: &str,
+    prefix: &RunPrefix,
+) -> Result<(), ExternalError> {
+    #[derive(Deserialize)]
+    struct Capabilities {
+        data: std::collections::HashMap<String, Vec<String>>,
+    }
+    let real = |shown: &str| shown.replace("vmc-*", &format!("{prefix}suite"));
+    let paths: Vec<_> = RIGHTS.iter().map(|(shown, _)| real(shown)).collect();
+    let asked = json!({ "paths": paths });
+    let answer = admin.ask(Method::POST, "sys/capabilities-self", Some(&asked));
+    let granted: Capabilities = match answer.await {
+        Ok(granted) => granted,
+        Err(ApiError::Status { status, body, .. }) if status.as_u16() == 403 => {
+            let address = address.to_owned();
+            if body.contains("invalid token") {
+                let reason = "it is wrong, revoked or expired".to_owned();
+                return Err(ExternalError::TokenRefused { address, reason });
+            }
+            let missing = vec![line("sys/capabilities-self", &["update"])];
+            return Err(ExternalError::RightsMissing { address, missing });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let missing: Vec<_> = RIGHTS
+        .iter()
+        .filter_map(|(shown, needed)| {
+            let has = granted
+                .data
+                .get(&real(shown))
+                .map_or(&[][..], Vec::as_slice);
+            if has.iter().any(|capability| capability == "root") {
+                return None;
+            }
+            let lacks = |needed: &&&str| !has.iter().any(|has| has == **needed);
+            let lacking: Vec<_> = needed.iter().filter(lacks).copied().collect();
+            (!lacking.is_empty()).then(|| line(shown, &lacking))
+        })
+        .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(ExternalError::RightsMissing {
+            address: address.to_owned(),
+            missing,
+        }),
+    }
+}
+
+fn line(path: &str, capabilities: &[&str]) -> String {
+    format!("    path {path:?}: {}", capabilities.join(", "))
+}
+
+/// Removes all that carries a run's prefix; tells whether there was any of it.
+///
+/// First the run's token, with all that were made of it: nobody is left then to make more.
+pub(super) async fn remove(
+    admin: &RootApi,
+    prefix: &RunPrefix,
+    accessor: Option<&str>,
+) -> Result<bool, ApiError> {
+    let work = async {
+        if let Some(accessor) = accessor {
+            // Of an unknown accessor, Vault says so in a warning.
+            let body = json!({ "accessor": accessor });
+            admin.put("auth/token/revoke-accessor", &body).await?;
+        }
+        let table: Value = admin.ask(Method::GET, "sys/mounts", None).await?;
+        let mounts = table["data"].as_object().into_iter().flatten();
+        let mounts: Vec<_> = mounts.map(|(path, _)| path.trim_end_matches('/')).collect();
+        let list = Method::from_bytes(b"LIST").unwrap_or(Method::GET);
+        let listed: Value = admin.ask(list, "sys/policies/acl", None).await?;
+        let policies = listed["data"]["keys"].as_array().into_iter().flatten();
+        let policies: Vec<_> = policies.filter_map(Value::as_str).collect();
+        let mounts = mounts.iter().map(|name| ("sys/mounts", *name));
+        let policies = policies.iter().map(|name| ("sys/policies/acl", *name));
+        let mut any = false;
+        for (place, name) in mounts.chain(policies).filter(|(_, name)| prefix.owns(name)) {
+            admin.delete(&format!("{place}/{name}")).await?;
+            any = true;
+        }
+        Ok(any)
+    };
+    match tokio::time::timeout(CLEAN_UP, work).await {
+        Ok(done) => done,
+        Err(_) => Err(ApiError::Slow {
+            seconds: CLEAN_UP.as_secs(),
+        }),
+    }
+}

@@ -1,0 +1,91 @@
+//! Whether the Vault of a run is still there. When it is not, what a target answers says nothing of the
+//! target; and whoever reads the report wants to know how Vault ended, and what it said last.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::OnceCell, time::sleep};
+
+use super::{binary::Remains, container, provider::RootApi};
+
+/// A Vault that does not answer is asked so often before it counts as lost.
+const TRIES: usize = 3;
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+
+/// Tells whether a Vault is still there. Cheap to clone; what is lost stays lost.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    api: RootApi,
+    body: Body,
+    lost: Arc<OnceCell<String>>,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Process(Remains),
+    Container(String),
+    Stranger,
+}
+
+impl Pulse {
+    pub(super) fn of_process(api: RootApi, remains: Remains) -> Self {
+        Self::new(api, Body::Process(remains))
+    }
+
+    pub(super) fn of_container(api: RootApi, id: String) -> Self {
+        Self::new(api, Body::Container(id))
+    }
+
+    pub(super) fn of_stranger(api: RootApi) -> Self {
+        Self::new(api, Body::Stranger)
+    }
+
+    fn new(api: RootApi, body: Body) -> Self {
+        Self {
+            api,
+            body,
+            lost: Arc::default(),
+        }
+    }
+
+    /// How Vault ended and its last words, if it does not answer any more.
+    pub async fn lost(&self) -> Option<&str> {
+        if let Some(why) = self.lost.get() {
+            return Some(why);
+        }
+        for attempt in 1.. {
+            match self.api.version().await {
+                Ok(_) => return None,
+                Err(_) if attempt < TRIES => sleep(BETWEEN_TRIES).await,
+                Err(error) => {
+                    let why = self
+                        .lost
+                        .get_or_init(|| self.post_mortem(error.to_string()));
+                    return Some(why.await);
+                }
+            }
+        }
+        None
+    }
+
+    /// What was found out, if it is known already that Vault is lost.
+    #[must_use]
+    pub fn known_lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+
+    async fn post_mortem(&self, error: String) -> String {
+        let found = match &self.body {
+            Body::Process(remains) => remains.examine().await,
+            Body::Container(id) => container::examine(id).await,
+            Body::Stranger => None,
+        };
+        match found {
+            Some((how, last_words)) => {
+                format!(
+                    "Vault ended in the middle of the run ({how}); its last words:\n{last_words}"
+                )
+            }
+            None => format!("Vault does not answer any more: {error}"),
+        }
+    }
+}
