@@ -335,7 +335,7 @@ mod tests {
         let held = data(json!({ "same": "s3cret", "cut": "s3c", "odd": "s3cret" }));
         assert_eq!(
             describe_secret(Some(&held), &expected),
-            "Vault holds cut altered (3 characters instead of 6), odd that should not be there, lost missing"
+            "Vault holds cut altered (3 characters instead of 6 characters), odd that should not be there, lost missing"
         );
     }
 }
