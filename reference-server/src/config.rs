@@ -37,8 +37,16 @@ Examples:
 
 Give the server a token with the least rights that its tools need. Reading secrets below `secret/`:
   path \"secret/data/*\"     { capabilities = [\"read\"] }
-  path \"secret/metadata/*\" { capabilities = [\"list\"] }
-Nothing else is asked of Vault: no `sys/mounts`, no `sys/capabilities-self`.";
+  path \"secret/metadata/*\" { capabilities = [\"list\", \"read\"] }
+Writing them, and deleting, restoring and destroying versions:
+  path \"secret/data/*\"     { capabilities = [\"create\", \"read\", \"update\", \"delete\"] }
+  path \"secret/metadata/*\" { capabilities = [\"list\", \"read\", \"delete\"] }
+  path \"secret/undelete/*\" { capabilities = [\"update\"] }
+  path \"secret/destroy/*\"  { capabilities = [\"update\"] }
+Creating, removing and listing all mounts:
+  path \"sys/mounts\"        { capabilities = [\"read\"] }
+  path \"sys/mounts/*\"      { capabilities = [\"create\", \"update\", \"delete\"] }
+No tool that works on secrets needs `sys/mounts`, and none needs `sys/capabilities-self`.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -46,8 +54,9 @@ Nothing else is asked of Vault: no `sys/mounts`, no `sys/capabilities-self`.";
     name = "vault-mcp-reference",
     version,
     about = "A minimal MCP server for HashiCorp Vault",
-    long_about = "A minimal MCP server for HashiCorp Vault: list mounts; list, read, write and delete secrets \
-                  in KV engines of both versions. Serves over stdio unless told otherwise.",
+    long_about = "A minimal MCP server for HashiCorp Vault: list, create and delete mounts; list, read, write \
+                  and delete secrets and their versions in KV engines of both versions. Serves over stdio unless \
+                  told otherwise.",
     after_long_help = ENVIRONMENT_HELP,
     after_help = "--help shows the environment variables and examples."
 )]

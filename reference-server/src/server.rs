@@ -21,10 +21,11 @@ use crate::{
     vault::{Vault, client::VaultClient},
 };
 
-const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a HashiCorp Vault. Start with \
-    list_mounts. `mount` is where an engine is mounted, `path` is relative to it, without `data/` or \
-    `metadata/`. A failed call answers with a JSON object: `kind` says what happened, `next_step` what to do. \
-    Secret values are shown by read_secret alone: do not repeat them where they do not belong.";
+const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a HashiCorp Vault, and creates and \
+    deletes mounts. Start with list_mounts. `mount` is where an engine is mounted, `path` is relative to it, \
+    without `data/` or `metadata/`. A failed call answers with a JSON object: `kind` says what happened, \
+    `next_step` what to do. Secret values are shown by read_secret alone: do not repeat them where they do not \
+    belong, and call read_secret_metadata where key names or versions are enough.";
 
 /// Serves one Vault under one token. Cheap to clone; clones share everything.
 #[derive(Clone)]

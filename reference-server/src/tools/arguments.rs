@@ -85,16 +85,15 @@ fn check_value(name: &str, value: &Value, property: &Value) -> Result<(), String
     check_numbers(name, value)
 }
 
-/// JSON's numbers have no bounds, those of this machine have: a number that
-/// would be stored as another one is refused.
+/// KV v2 keeps numbers as 64-bit floats (seen on Vault 1.21): an integer that it
+/// would store as another one is refused.
 fn check_numbers(name: &str, value: &Value) -> Result<(), String> {
-    const FIRST_ROUNDED: f64 = 18_446_744_073_709_551_616.0;
+    /// 2^53, from which on not every integer is a 64-bit float.
+    const FIRST_UNSAFE: f64 = 9_007_199_254_740_992.0;
     match value {
-        Value::Number(number)
-            if number.is_f64() && number.as_f64().is_some_and(|it| it.abs() >= FIRST_ROUNDED) =>
-        {
+        Value::Number(number) if number.as_f64().is_none_or(|it| it.abs() >= FIRST_UNSAFE) => {
             Err(format!(
-                "argument `{name}` has a number that is larger than 64 bits hold and would be rounded: make it a string"
+                "argument `{name}` has a number beyond 2^53, which Vault may round: make it a string"
             ))
         }
         Value::Array(items) => items.iter().try_for_each(|item| check_numbers(name, item)),
@@ -189,8 +188,8 @@ mod tests {
                 "argument `versions[]` must be of type integer",
             ),
             (
-                json!({ "mount": "a", "data": { "n": [1e30] } }),
-                "argument `data` has a number that is larger than 64 bits hold and would be rounded: make it a string",
+                json!({ "mount": "a", "data": { "n": [9_007_199_254_740_993_u64] } }),
+                "argument `data` has a number beyond 2^53, which Vault may round: make it a string",
             ),
             (
                 json!({ "mount": "a", "x": "471147" }),

@@ -13,6 +13,8 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::a
 pub(crate) struct KvState {
     /// 1 or 2.
     pub(crate) kv_version: u8,
+    /// The type of the engine, where it is not `kv`.
+    pub(crate) engine: Option<&'static str>,
     /// What is stored, by path below the mount; KV v2 keeps `(version, data)`.
     pub(crate) secrets: BTreeMap<String, (u64, Value)>,
     /// Answers that are given, in this order, before any other, to requests with this method.
@@ -82,8 +84,9 @@ impl KvState {
     fn answer(&mut self, method: &str, path: &str, body: &[u8]) -> ResponseTemplate {
         if path.starts_with("sys/internal/ui/mounts/") {
             let options = json!({ "version": self.kv_version.to_string() });
+            let engine = self.engine.unwrap_or("kv");
             return ok(
-                json!({ "path": "secret/", "type": "kv", "options": options }),
+                json!({ "path": "secret/", "type": engine, "options": options }),
                 "",
             );
         }

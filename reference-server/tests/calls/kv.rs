@@ -374,6 +374,83 @@ async fn a_mount_that_is_being_upgraded_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_mount_that_stays_in_its_upgrade_is_told() {
+    let (server, vault) = FakeVault::start(2).await;
+    let message = "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period.";
+    let mut client = connect(&server.uri()).await;
+    for tool in ["read_secret", "read_secret_metadata"] {
+        let upgrading = ResponseTemplate::new(400).set_body_json(json!({ "errors": [message] }));
+        vault.with(|state| {
+            let refusals = std::iter::repeat_n(("GET", upgrading), 5);
+            state.interruptions = refusals.collect();
+            // The first GET asks for the mount.
+            if tool == "read_secret" {
+                let options = json!({ "version": "2" });
+                let mount =
+                    json!({ "data": { "path": "secret/", "type": "kv", "options": options } });
+                state
+                    .interruptions
+                    .insert(0, ("GET", ResponseTemplate::new(200).set_body_json(mount)));
+            }
+        });
+        let error = client.call(tool, app()).await.unwrap_err();
+        assert_eq!(error["kind"], "vault_unavailable", "{error}");
+        assert!(error["message"].as_str().unwrap().contains("upgrading"));
+        assert!(error["next_step"].as_str().unwrap().contains("wait"));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_mount_that_is_not_kv() {
+    let (server, vault) = FakeVault::start(2).await;
+    vault.with(|state| state.engine = Some("pki"));
+    let mut client = connect(&server.uri()).await;
+    for (tool, arguments) in [
+        ("list_secrets", json!({ "mount": "secret" })),
+        (
+            "list_secrets",
+            json!({ "mount": "secret", "recursive": true }),
+        ),
+        ("read_secret", app()),
+        ("read_secret_metadata", app()),
+        ("write_secret", write("k", "value")),
+        ("put_secret", app_with(json!({ "data": {} }))),
+        ("delete_secret", app()),
+        ("delete_secret", app_with(json!({ "key": "k" }))),
+        ("undelete_secret", app_with(json!({ "versions": [1] }))),
+        (
+            "destroy_secret_versions",
+            app_with(json!({ "versions": [1] })),
+        ),
+        ("purge_secret", app()),
+    ] {
+        let error = client.call(tool, arguments).await.unwrap_err();
+        assert_eq!(error["kind"], "invalid_argument");
+        assert!(
+            error["message"].as_str().unwrap().contains("`pki`"),
+            "{error}"
+        );
+        assert_eq!(vault.take_requests(), ["GET sys/internal/ui/mounts/secret"]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_more_names_than_one_answer_holds_is_cut_and_told() {
+    let (server, vault) = FakeVault::start(2).await;
+    let mut client = connect(&server.uri()).await;
+    let _ = client.call("read_secret", app()).await;
+    let names: Vec<_> = (0..50_001).map(|n| format!("s{n}")).collect();
+    let listing = json!({ "data": { "keys": names }, "mount_type": "kv" });
+    let listing = ResponseTemplate::new(200).set_body_json(listing);
+    vault.with(|state| state.interruptions.push(("GET", listing)));
+    let arguments = json!({ "mount": "secret", "recursive": true });
+    let answer = client.call("list_secrets", arguments).await.unwrap();
+    assert_eq!(answer["entries"].as_array().unwrap().len(), 50_000);
+    assert_eq!(answer["truncated"], true);
+    assert!(!answer["notes"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn what_vault_quotes_of_the_token_and_the_value_is_not_passed_on() {
     let (server, vault) = FakeVault::start(2).await;
     let quoting = json!({ "errors": [format!("{TOKEN} must not store s3cr3t-canary")] });

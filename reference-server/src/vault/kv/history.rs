@@ -172,13 +172,15 @@ impl Kv {
     /// # Errors
     /// [`VaultError::NotFound`] if there is none, as far as the token may know.
     pub async fn purge(&self, mount: &MountPath, path: &SecretPath) -> Result<Purged, VaultError> {
-        let kv_version = self.verify(mount, Capability::Delete).await?;
-        if kv_version == KvVersion::V1 {
+        if self.verify(mount, Capability::Delete).await? == KvVersion::V1 {
             let deleted = self.delete(mount, path).await?;
-            return Ok(Purged {
-                kv_version: deleted.kv_version,
-                checked: deleted.checked,
-            });
+            // In a mount that became v2 in this moment, older versions may be left.
+            if deleted.kv_version == KvVersion::V1 {
+                return Ok(Purged {
+                    kv_version: KvVersion::V1,
+                    checked: deleted.checked,
+                });
+            }
         }
         let _turn = self.turn(mount, path).await;
         let before = self.history(mount, path).await?;
@@ -187,7 +189,7 @@ impl Kv {
         }
         self.client.delete(&ApiPath::metadata(mount, path)).await?;
         Ok(Purged {
-            kv_version,
+            kv_version: KvVersion::V2,
             checked: before.is_ok(),
         })
     }

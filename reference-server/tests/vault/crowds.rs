@@ -1,0 +1,174 @@
+//! Many calls at once.
+
+use std::{collections::BTreeMap, process::Stdio};
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, Command},
+};
+
+use crate::world::{World, app};
+
+const CALLS: usize = 200;
+
+pub(crate) async fn many_writers_through_two_servers_lose_nothing(world: &World) {
+    const WRITERS: usize = 40;
+    world.mount("writers", 2).await;
+    let mut clients = [world.root().await, world.root().await];
+    let writes = clients
+        .iter_mut()
+        .enumerate()
+        .map(|(server, client)| async move {
+            for n in 0..WRITERS {
+                let write = app(
+                    "writers",
+                    json!({ "key": format!("{server}-{n}"), "value": "v" }),
+                );
+                client
+                    .start(
+                        "tools/call",
+                        json!({ "name": "write_secret", "arguments": write }),
+                    )
+                    .await;
+            }
+            for _ in 0..WRITERS {
+                let answer = client.answer().await;
+                assert_ne!(answer["result"]["isError"], true, "{answer}");
+            }
+        });
+    join_all(writes).await;
+    let stored = world.read("writers/data/app").await;
+    assert_eq!(stored["data"].as_object().unwrap().len(), 2 * WRITERS);
+    assert_eq!(stored["metadata"]["version"], 2 * WRITERS);
+}
+
+fn server(world: &World, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"))
+        .args(arguments)
+        .env_clear()
+        .env("VAULT_ADDR", world.address())
+        .env("VAULT_TOKEN", world.root_token())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+fn hello() -> Value {
+    let params = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "test", "version": "0" },
+    });
+    json!({ "jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": params })
+}
+
+/// Call `n` reads the secret `n`, whose value is `n`.
+fn call(mount: &str, n: usize) -> Value {
+    let arguments = json!({ "mount": mount, "path": n.to_string() });
+    let params = json!({ "name": "read_secret", "arguments": arguments });
+    json!({ "jsonrpc": "2.0", "id": n, "method": "tools/call", "params": params })
+}
+
+async fn secrets(world: &World, mount: &str) {
+    world.mount(mount, 2).await;
+    for n in 0..CALLS {
+        world
+            .write(&format!("{mount}/data/{n}"), json!({ "data": { "n": n } }))
+            .await;
+    }
+}
+
+fn expect_each_its_own(answers: &[Value]) {
+    let answers: BTreeMap<u64, &Value> = answers
+        .iter()
+        .map(|answer| {
+            (
+                answer["id"].as_u64().unwrap(),
+                &answer["result"]["structuredContent"]["data"]["n"],
+            )
+        })
+        .collect();
+    assert_eq!(answers.len(), CALLS);
+    assert!(
+        answers.iter().all(|(id, n)| **n == json!(id)),
+        "{answers:?}"
+    );
+}
+
+pub(crate) async fn two_hundred_calls_at_once_are_all_answered_over_stdio(world: &World) {
+    secrets(world, "crowd-stdio").await;
+    let mut child = server(world, &["--log-level", "error"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let mut messages = format!("{}\n{initialized}\n", hello());
+    for n in 0..CALLS {
+        messages.push_str(&format!("{}\n", call("crowd-stdio", n)));
+    }
+    stdin.write_all(messages.as_bytes()).await.unwrap();
+    let mut answers = Vec::new();
+    while answers.len() <= CALLS {
+        let line = lines.next_line().await.unwrap().unwrap();
+        answers.push(serde_json::from_str::<Value>(&line).unwrap());
+    }
+    assert_eq!(answers.remove(0)["id"], "hello");
+    expect_each_its_own(&answers);
+}
+
+pub(crate) async fn two_hundred_calls_at_once_are_all_answered_over_http(world: &World) {
+    secrets(world, "crowd-http").await;
+    let mut child = server(world, &["http", "-p", "0"]);
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let url = loop {
+        let line = log.next_line().await.unwrap().unwrap();
+        if let Some((_, url)) = line.split_once("serving ") {
+            break url.to_owned();
+        }
+    };
+    // The pipe has to be read on, or the server gets an error on its log.
+    tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = |body: &Value, session: Option<&str>| {
+        let mut request = http
+            .post(&url)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .body(body.to_string());
+        if let Some(session) = session {
+            request = request
+                .header("mcp-session-id", session)
+                .header("mcp-protocol-version", "2025-11-25");
+        }
+        request.send()
+    };
+    let answer = post(&hello(), None).await.unwrap();
+    let session = answer.headers()["mcp-session-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    assert_eq!(
+        post(&initialized, Some(&session)).await.unwrap().status(),
+        202
+    );
+    let calls: Vec<Value> = (0..CALLS).map(|n| call("crowd-http", n)).collect();
+    let answers = join_all(calls.iter().map(|call| async {
+        let text = post(call, Some(&session))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+        data.filter_map(|data| serde_json::from_str::<Value>(data).ok())
+            .find(|message| message["id"] == call["id"])
+            .unwrap()
+    }))
+    .await;
+    expect_each_its_own(&answers);
+}

@@ -1,0 +1,103 @@
+//! The tools on a real Vault: after each call Vault itself is asked what it holds.
+//!
+//! It has its own `main` so that all tests share one Vault, which is stopped at the end.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../calls/client.rs"]
+mod client;
+mod crowds;
+mod lists;
+mod metadata;
+mod mounts;
+mod replaced;
+mod versions;
+mod world;
+mod writes;
+
+use std::{process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
+
+use world::World;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = Arc::new(Runtime::new().unwrap());
+    let world = if arguments.list {
+        None
+    } else {
+        Some(Arc::new(runtime.block_on(World::start())))
+    };
+    let mut trials = Vec::new();
+    macro_rules! tests {
+        ($($module:ident: $($test:ident),* $(,)?;)*) => {$($({
+            let (runtime, world) = (Arc::clone(&runtime), world.clone());
+            trials.push(Trial::test(concat!(stringify!($module), "::", stringify!($test)), move || {
+                let world = world.ok_or("there is no Vault")?;
+                runtime.block_on($module::$test(&world));
+                Ok(())
+            }));
+        })*)*};
+    }
+    tests! {
+        crowds:
+            many_writers_through_two_servers_lose_nothing,
+            two_hundred_calls_at_once_are_all_answered_over_stdio,
+            two_hundred_calls_at_once_are_all_answered_over_http;
+        lists:
+            a_tree_of_200_folders_is_listed_whole,
+            names_are_relative_to_the_folder_that_was_listed,
+            a_folder_that_may_not_be_listed_is_named,
+            a_tree_of_which_nothing_may_be_seen_is_a_denial,
+            progress_is_told_to_those_who_ask,
+            a_cancelled_listing_is_not_answered;
+        metadata:
+            key_names_and_versions_are_told_and_no_value,
+            data_rights_alone_tell_key_names,
+            metadata_rights_alone_tell_versions,
+            no_rights_are_a_denial,
+            a_deleted_and_a_destroyed_version_still_have_metadata,
+            metadata_without_a_version_is_told,
+            kv_v1_has_key_names_alone,
+            what_is_not_there_is_not_found;
+        mounts:
+            a_mount_is_created_in_either_version_at_nested_paths,
+            settings_are_made_or_there_is_no_mount,
+            a_path_in_use_or_reserved_is_refused_in_vaults_words,
+            tuning_is_not_creating,
+            a_mount_is_deleted_alone,
+            an_absent_mount_is_told,
+            a_token_that_sees_no_mounts_can_create_and_delete_one,
+            mounts_are_listed_as_far_as_the_token_may_see,
+            kv_tools_refuse_other_engines_by_their_type;
+        replaced:
+            a_mount_that_became_v1_is_never_written_in_the_shape_of_v2,
+            a_mount_that_became_v2_is_never_written_in_the_shape_of_v1;
+        versions:
+            undelete_restores_the_versions_that_were_named,
+            destroy_destroys_the_versions_that_were_named,
+            versions_that_do_not_exist_are_an_error_and_nothing_is_done,
+            a_destroyed_version_is_not_undeleted,
+            a_token_without_metadata_can_undelete_and_is_told_what_was_not_checked,
+            purge_removes_all_versions,
+            purge_deletes_in_kv_v1,
+            kv_v1_has_no_versions_to_deal_with,
+            an_absent_secret_is_not_found;
+        writes:
+            put_replaces_the_secret_as_a_whole_and_keeps_json,
+            a_number_that_vault_would_round_is_refused,
+            put_checks_the_version_that_it_is_given,
+            put_and_write_work_where_check_and_set_is_required,
+            a_token_that_may_write_but_not_read_can_put,
+            large_values_and_many_keys_arrive_intact,
+            a_key_is_deleted_and_the_others_are_kept,
+            deleting_what_is_not_there_makes_no_version,
+            values_are_not_in_errors;
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(world) = world.and_then(Arc::into_inner) {
+        runtime.block_on(world.stop());
+    }
+    conclusion.exit_code()
+}
