@@ -236,6 +236,8 @@ pub struct Answer {
 struct Envelope<T> {
     data: T,
     mount_type: Option<String>,
+    #[serde(default)]
+    lease_duration: u64,
 }
 
 impl Answer {
@@ -257,10 +259,30 @@ impl Answer {
     /// # Errors
     /// [`VaultError::Unexpected`] if the answer is not JSON of that shape, or of another engine.
     pub fn kv_data<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
-        let envelope = self.envelope()?;
+        self.kv_envelope().map(|envelope| envelope.data)
+    }
+
+    /// The `data` of the answer, provided it is an answer of a KV v2 engine.
+    ///
+    /// # Errors
+    /// As for [`Self::kv_data`]; and if the answer has a lease, as every secret of KV v1 has, whose
+    /// data may have any shape. KV v2 gives none (seen on Vault 1.21).
+    pub fn kv_v2_data<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
+        match self.kv_envelope()? {
+            Envelope {
+                data,
+                lease_duration: 0,
+                ..
+            } => Ok(data),
+            _ => Err(self.unexpected("it comes from a KV v1 engine")),
+        }
+    }
+
+    fn kv_envelope<T: DeserializeOwned>(&self) -> Result<Envelope<T>, VaultError> {
+        let envelope: Envelope<T> = self.envelope()?;
         match envelope.mount_type.as_deref() {
             // Older versions of Vault do not say, and neither do answers with status 404.
-            None | Some("" | "kv") => Ok(envelope.data),
+            None | Some("" | "kv") => Ok(envelope),
             Some(_) => Err(self.unexpected("it comes from an engine that is not KV")),
         }
     }

@@ -66,6 +66,15 @@ impl Segments {
     fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.split('/')
     }
+
+    fn begin_like_a_v2_endpoint(&self) -> bool {
+        const ENDPOINTS: [&str; 7] = [
+            "config", "data", "delete", "destroy", "metadata", "subkeys", "undelete",
+        ];
+        self.iter()
+            .next()
+            .is_some_and(|first| ENDPOINTS.contains(&first))
+    }
 }
 
 /// Where a secrets engine is mounted, such as `secret` or `team/a/kv`.
@@ -108,13 +117,7 @@ impl SecretPath {
     /// Whether a KV v2 engine would take this KV v1 path for one of its own
     /// endpoints, so that an answer to it does not tell the version of the mount.
     pub fn is_like_a_v2_endpoint(&self) -> bool {
-        const ENDPOINTS: [&str; 7] = [
-            "config", "data", "delete", "destroy", "metadata", "subkeys", "undelete",
-        ];
-        self.0
-            .iter()
-            .next()
-            .is_some_and(|first| ENDPOINTS.contains(&first))
+        self.0.begin_like_a_v2_endpoint()
     }
 }
 
@@ -144,6 +147,13 @@ impl FolderPath {
     /// Whether this is the root of the mount.
     pub fn is_root(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// As for [`SecretPath::is_like_a_v2_endpoint`].
+    pub fn is_like_a_v2_endpoint(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(Segments::begin_like_a_v2_endpoint)
     }
 
     /// A folder in this one; `name` as for [`Self::parse`].

@@ -120,55 +120,96 @@ pub(crate) async fn two_hundred_calls_at_once_are_all_answered_over_stdio(world:
     expect_each_its_own(&answers);
 }
 
-pub(crate) async fn two_hundred_calls_at_once_are_all_answered_over_http(world: &World) {
-    secrets(world, "crowd-http").await;
-    let mut child = server(world, &["http", "-p", "0"]);
-    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-    let url = loop {
-        let line = log.next_line().await.unwrap().unwrap();
-        if let Some((_, url)) = line.split_once("serving ") {
-            break url.to_owned();
-        }
-    };
-    // The pipe has to be read on, or the server gets an error on its log.
-    tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let post = |body: &Value, session: Option<&str>| {
-        let mut request = http
-            .post(&url)
+/// A session with a server over HTTP.
+struct Http {
+    _server: Child,
+    client: reqwest::Client,
+    url: String,
+    session: Option<String>,
+}
+
+impl Http {
+    async fn start(world: &World) -> Self {
+        let mut server = server(world, &["http", "-p", "0"]);
+        let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
+        let url = loop {
+            let line = log.next_line().await.unwrap().unwrap();
+            if let Some((_, url)) = line.split_once("serving ") {
+                break url.to_owned();
+            }
+        };
+        // The pipe has to be read on, or the server gets an error on its log.
+        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        let mut http = Self {
+            _server: server,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            url,
+            session: None,
+        };
+        let answer = http.post(&hello()).await;
+        let session = answer.headers()["mcp-session-id"].to_str().unwrap();
+        http.session = Some(session.to_owned());
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        assert_eq!(http.post(&initialized).await.status(), 202);
+        http
+    }
+
+    async fn post(&self, message: &Value) -> reqwest::Response {
+        let mut request = self
+            .client
+            .post(&self.url)
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
-            .body(body.to_string());
-        if let Some(session) = session {
+            .body(message.to_string());
+        if let Some(session) = &self.session {
             request = request
                 .header("mcp-session-id", session)
                 .header("mcp-protocol-version", "2025-11-25");
         }
-        request.send()
-    };
-    let answer = post(&hello(), None).await.unwrap();
-    let session = answer.headers()["mcp-session-id"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-    assert_eq!(
-        post(&initialized, Some(&session)).await.unwrap().status(),
-        202
-    );
+        request.send().await.unwrap()
+    }
+
+    /// All messages in the answer to a request.
+    async fn messages(&self, request: &Value) -> Vec<Value> {
+        let text = self.post(request).await.text().await.unwrap();
+        text.lines()
+            .filter_map(|line| line.strip_prefix("data:"))
+            .filter_map(|data| serde_json::from_str(data).ok())
+            .collect()
+    }
+}
+
+pub(crate) async fn two_hundred_calls_at_once_are_all_answered_over_http(world: &World) {
+    secrets(world, "crowd-http").await;
+    let http = Http::start(world).await;
     let calls: Vec<Value> = (0..CALLS).map(|n| call("crowd-http", n)).collect();
-    let answers = join_all(calls.iter().map(|call| async {
-        let text = post(call, Some(&session))
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-        data.filter_map(|data| serde_json::from_str::<Value>(data).ok())
-            .find(|message| message["id"] == call["id"])
-            .unwrap()
-    }))
-    .await;
-    expect_each_its_own(&answers);
+    let answers = join_all(calls.iter().map(|call| http.messages(call))).await;
+    expect_each_its_own(&answers.concat());
+}
+
+pub(crate) async fn progress_is_told_over_http(world: &World) {
+    world.mount("progress-http", 2).await;
+    for n in 0..20 {
+        let path = format!("progress-http/data/{n}/s");
+        world.write(&path, json!({ "data": { "k": "v" } })).await;
+    }
+    let params = json!({
+        "name": "list_secrets",
+        "arguments": { "mount": "progress-http", "recursive": true },
+        "_meta": { "progressToken": 7 },
+    });
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let messages = Http::start(world).await.messages(&call).await;
+    let told: Vec<_> = messages
+        .iter()
+        .filter(|message| message["method"] == "notifications/progress")
+        .map(|message| {
+            (
+                &message["params"]["progressToken"],
+                message["params"]["progress"].as_f64(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [(&json!(7), Some(1.0)), (&json!(7), Some(17.0))]);
+    assert_eq!(messages.last().unwrap()["id"], 1);
 }

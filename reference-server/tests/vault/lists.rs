@@ -69,6 +69,17 @@ pub(crate) async fn names_are_relative_to_the_folder_that_was_listed(world: &Wor
             .unwrap();
         assert_eq!(names(&answer), expected);
     }
+    world.mount("relative-v1", 1).await;
+    for path in paths {
+        world
+            .write(&format!("relative-v1/{path}"), json!({ "k": "v" }))
+            .await;
+    }
+    let answer = client
+        .call("list_secrets", tree("relative-v1", "a"))
+        .await
+        .unwrap();
+    assert_eq!(names(&answer), ["b", "b c@%2e/d", "b/c"]);
     let error = client
         .call("list_secrets", tree("relative", "no"))
         .await

@@ -44,7 +44,8 @@ fn main() -> ExitCode {
         crowds:
             many_writers_through_two_servers_lose_nothing,
             two_hundred_calls_at_once_are_all_answered_over_stdio,
-            two_hundred_calls_at_once_are_all_answered_over_http;
+            two_hundred_calls_at_once_are_all_answered_over_http,
+            progress_is_told_over_http;
         lists:
             a_tree_of_200_folders_is_listed_whole,
             names_are_relative_to_the_folder_that_was_listed,
@@ -73,7 +74,8 @@ fn main() -> ExitCode {
             kv_tools_refuse_other_engines_by_their_type;
         replaced:
             a_mount_that_became_v1_is_never_written_in_the_shape_of_v2,
-            a_mount_that_became_v2_is_never_written_in_the_shape_of_v1;
+            a_mount_that_became_v2_is_never_written_in_the_shape_of_v1,
+            a_v1_secret_that_looks_like_an_answer_of_v2_is_not_taken_for_one;
         versions:
             undelete_restores_the_versions_that_were_named,
             destroy_destroys_the_versions_that_were_named,

@@ -99,3 +99,28 @@ pub(crate) async fn a_mount_that_became_v2_is_never_written_in_the_shape_of_v1(w
         }
     }
 }
+
+pub(crate) async fn a_v1_secret_that_looks_like_an_answer_of_v2_is_not_taken_for_one(
+    world: &World,
+) {
+    let mount = "looks-like-v2";
+    world.mount(mount, 2).await;
+    world.versions(mount, 1).await;
+    let mut client = world.root().await;
+    client
+        .call("read_secret", app(mount, json!({})))
+        .await
+        .unwrap();
+    let like_v2 = world.read(&format!("{mount}/data/app")).await;
+    world.remount(mount, 1).await;
+    world
+        .write(&format!("{mount}/data/app"), like_v2.clone())
+        .await;
+    let write = app(mount, json!({ "key": "k", "value": "new" }));
+    client.call("write_secret", write).await.unwrap();
+    assert_eq!(world.read(&format!("{mount}/data/app")).await, like_v2);
+    assert_eq!(
+        world.read(&format!("{mount}/app")).await,
+        json!({ "k": "new" })
+    );
+}

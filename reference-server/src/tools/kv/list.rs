@@ -85,14 +85,14 @@ async fn list_secrets(
         let mut walk = vault.kv.walk(&mount, &folder);
         while walk.step().await? {
             let Tree {
-                listed, secrets, ..
+                visited, secrets, ..
             } = walk.tree();
-            if listed % FOLDERS_A_NOTIFICATION == 1 {
+            if visited % FOLDERS_A_NOTIFICATION == 1 {
                 let found = secrets.len();
                 progress
                     .tell(
-                        *listed,
-                        format!("{listed} folders listed, {found} secrets found"),
+                        *visited,
+                        format!("{visited} folders visited, {found} secrets found"),
                     )
                     .await;
             }

@@ -14,7 +14,7 @@ use crate::{
     vault::{
         Vault,
         error::{Refusal, VaultError},
-        kv::{KeyNames, KvVersion, Metadata},
+        kv::{KeyNames, Metadata},
     },
 };
 
@@ -176,7 +176,7 @@ async fn read_secret_metadata(
             (None, None)
         }
     };
-    let told = SecretMetadata {
+    let mut told = SecretMetadata {
         mount: mount.to_string(),
         path: path.to_string(),
         kv_version: outline.kv_version.number(),
@@ -188,31 +188,25 @@ async fn read_secret_metadata(
         versions: None,
         notes,
     };
-    Ok(match outline.history {
-        Some(Ok(history)) => SecretMetadata {
-            current_version: Some(history.current_version),
-            created_time: Some(history.created_time),
-            updated_time: Some(history.updated_time),
-            custom_metadata: history.custom_metadata,
-            versions: Some(history.versions.into_iter().map(Version::from).collect()),
-            ..told
-        },
+    match outline.history {
+        Some(Ok(history)) => {
+            told.current_version = Some(history.current_version);
+            told.created_time = Some(history.created_time);
+            told.updated_time = Some(history.updated_time);
+            told.custom_metadata = history.custom_metadata;
+            told.versions = Some(history.versions.into_iter().map(Version::from).collect());
+        }
         Some(Err(refusal)) => {
-            let mut told = told;
-            told.notes
-                .push(lacks("all versions but the latest are left out", &refusal));
+            let left_out = "all versions but the latest are left out";
+            told.notes.push(lacks(left_out, &refusal));
             told.custom_metadata = latest.as_ref().and_then(|it| it.custom_metadata.clone());
             told.versions = latest.map(|latest| vec![latest.into()]);
-            told
         }
-        None => {
-            let mut told = told;
-            debug_assert_eq!(outline.kv_version, KvVersion::V1);
-            told.notes
-                .push("KV v1 keeps no versions and no times".to_owned());
-            told
-        }
-    })
+        None => told
+            .notes
+            .push("KV v1 keeps no versions and no times".to_owned()),
+    }
+    Ok(told)
 }
 
 fn lacks(left_out: &str, refusal: &Refusal) -> String {

@@ -263,7 +263,7 @@ impl Kv {
             .await
         {
             Ok(answer) if answer.is_not_found() => Ok(Ok(None)),
-            Ok(answer) => answer.kv_data().map(|history| Ok(Some(history))),
+            Ok(answer) => answer.kv_v2_data().map(|history| Ok(Some(history))),
             Err(VaultError::Refused(refusal)) if refusal.status == 403 => Ok(Err(refusal)),
             Err(error) => Err(error),
         }

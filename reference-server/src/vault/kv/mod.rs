@@ -184,9 +184,17 @@ impl Kv {
         mount: &MountPath,
         folder: &FolderPath,
     ) -> Result<Vec<String>, VaultError> {
+        let tells_v1_from_v2 = !folder.is_like_a_v2_endpoint();
         let path = |version| ApiPath::folder(mount, version, folder);
         let (_, names) = self
-            .ask(mount, Capability::List, path, None, true, names_in)
+            .ask(
+                mount,
+                Capability::List,
+                path,
+                None,
+                tells_v1_from_v2,
+                names_in,
+            )
             .await?;
         match names {
             Some(names) => Ok(names),
@@ -239,7 +247,7 @@ fn stored_in(answer: &Answer, kv_version: KvVersion) -> Result<Stored, VaultErro
     match (kv_version, answer.is_not_found()) {
         (KvVersion::V1, true) => Ok(Stored::Absent),
         (KvVersion::V1, false) => Ok(Stored::Present(answer.kv_data()?, None)),
-        (KvVersion::V2, not_found) => match answer.kv_data::<Versioned>() {
+        (KvVersion::V2, not_found) => match answer.kv_v2_data::<Versioned>() {
             Ok(Versioned {
                 data: Some(data),
                 metadata,

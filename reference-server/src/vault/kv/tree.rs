@@ -32,8 +32,8 @@ pub struct Tree {
     pub unusual: Vec<String>,
     /// Whether it ended before all was listed.
     pub truncated: bool,
-    /// Folders that were listed.
-    pub listed: u64,
+    /// Folders that were listed, or refused.
+    pub visited: u64,
 }
 
 /// A walk through all folders of a folder.
@@ -99,7 +99,7 @@ impl Walk<'_> {
             }
             Err(error) => return Err(error),
         }
-        self.tree.listed += 1;
+        self.tree.visited += 1;
         if self.tree.truncated || self.started.elapsed() > MAX_TIME {
             self.tree.truncated |= !(self.waiting.is_empty() && self.running.is_empty());
             self.waiting.clear();
