@@ -99,7 +99,7 @@ pub enum ContainerError {
 }
 
 impl ContainerError {
-    pub(super) fn fix(&self) -> String {
+    pub(crate) fn fix(&self) -> String {
         match self {
             Self::NoDocker { .. } => "start docker, or set DOCKER_HOST to where it runs".to_owned(),
             Self::NoImage { image, .. } if image == DEFAULT_IMAGE => format!(
@@ -122,7 +122,7 @@ impl ContainerError {
 }
 
 /// A connection to a Docker that answers.
-pub(super) async fn docker() -> Result<Docker, ContainerError> {
+pub(crate) async fn docker() -> Result<Docker, ContainerError> {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     let no_docker = |reason| ContainerError::NoDocker {
         host: if host.is_empty() {
@@ -200,7 +200,7 @@ async fn ensure_local(
     })
 }
 
-pub(super) async fn is_local(docker: &Docker, image: &str) -> Result<bool, ContainerError> {
+pub(crate) async fn is_local(docker: &Docker, image: &str) -> Result<bool, ContainerError> {
     match docker.inspect_image(image).await {
         Ok(_) => Ok(true),
         Err(DockerError::DockerResponseServerError {
@@ -372,6 +372,14 @@ pub(super) async fn remove_by_name(name: &str) -> Result<bool, ContainerError> {
             name: name.to_owned(),
             reason: causes(&error),
         }),
+    }
+}
+
+/// Whether there is a container of this name.
+pub(super) async fn exists(name: &str) -> bool {
+    match docker().await {
+        Ok(docker) => docker.inspect_container(name, None).await.is_ok(),
+        Err(_) => false,
     }
 }
 
