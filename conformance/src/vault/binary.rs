@@ -26,7 +26,7 @@ const READY: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 /// Somebody else may take a port between our look and Vault's bind.
-const PORT_ATTEMPTS: usize = 5;
+pub(super) const PORT_ATTEMPTS: usize = 5;
 const PORT_PAIR_ATTEMPTS: usize = 100;
 const KEPT_LINES: usize = 20;
 

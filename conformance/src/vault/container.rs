@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
 use super::audit::{Records, each_line};
-use super::binary::Output;
+use super::binary::{Output, PORT_ATTEMPTS};
 use super::image::PACKED_IMAGE;
 use super::leftovers::{note_container, run_id};
 use super::provider::{ApiError, RootApi, causes};
@@ -255,6 +255,28 @@ impl DevContainer {
         token: &SecretString,
         records: &Records,
     ) -> Result<(Self, RootApi), ContainerError> {
+        let mut attempts = 1;
+        loop {
+            match Self::start_once(image, token, records).await {
+                // Somebody else may take a port between Docker's look and its bind.
+                Err(ContainerError::Start { reason, .. })
+                    if attempts < PORT_ATTEMPTS
+                        && ["already in use", "already allocated"]
+                            .iter()
+                            .any(|taken| reason.contains(taken)) =>
+                {
+                    attempts += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn start_once(
+        image: &str,
+        token: &SecretString,
+        records: &Records,
+    ) -> Result<(Self, RootApi), ContainerError> {
         let (host, interface) = published_on(&std::env::var("DOCKER_HOST").unwrap_or_default());
         let name = format!(
             "{LABEL}-{}",
@@ -297,6 +319,12 @@ impl DevContainer {
         let id = container.id().to_owned();
         match timeout(REMOVE, container.rm()).await {
             Ok(Ok(())) => Ok(()),
+            // Somebody else removed it.
+            Ok(Err(TestcontainersError::Client(ClientError::RemoveContainer(
+                DockerError::DockerResponseServerError {
+                    status_code: 404, ..
+                },
+            )))) => Ok(()),
             Ok(Err(error)) => Err(format!(
                 "cannot remove container {id}: {}; `docker rm -f {id}`",
                 causes(&error)
