@@ -88,12 +88,20 @@ impl Cache {
     /// [`CacheError::Create`] with the path.
     pub fn create_bin_dir(&self) -> Result<PathBuf, CacheError> {
         let path = self.bin_dir();
-        std::fs::create_dir_all(&path).map_err(|source| CacheError::Create {
-            path: path.clone(),
-            source,
-        })?;
+        create(&path)?;
         Ok(path)
     }
+}
+
+/// Makes a folder of the cache, and all above it.
+///
+/// # Errors
+/// [`CacheError::Create`] with the path.
+pub(crate) fn create(path: &Path) -> Result<(), CacheError> {
+    std::fs::create_dir_all(path).map_err(|source| CacheError::Create {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use vault_mcp_conformance::{
     Suite,
     cache::Cache,
-    catalogue,
+    catalogue, doctor,
     event::{Event, Reporter as _},
     exit::Exit,
     mutation::{
@@ -77,6 +77,12 @@ enum Command {
     Explain {
         /// Its id, such as kv.write-merges
         id: String,
+    },
+    /// Look at this machine: what is here, what is missing, and the shortest way to get it
+    Doctor {
+        /// What to print on standard output
+        #[arg(long, value_enum, default_value_t = DoctorFormat::Console)]
+        format: DoctorFormat,
     },
     /// Prove that the suite bites: break a conforming server in many ways, and see each caught
     Mutants(MutantsArgs),
@@ -259,6 +265,7 @@ impl Cli {
             Command::Targets => targets(),
             Command::Requirements { markdown } => requirements(markdown),
             Command::Explain { id } => explain(&id),
+            Command::Doctor { format } => doctor(format).await,
             Command::Mutants(args) => mutants(args).await,
             Command::Vault(command) => vault(command).await,
         }
@@ -428,6 +435,28 @@ fn explain(id: &str) -> anyhow::Result<Exit> {
     };
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(Exit::Conformant)
+}
+
+/// How `doctor` tells what it found.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum DoctorFormat {
+    /// A table, for people.
+    Console,
+    /// JSON, for programs.
+    Json,
+}
+
+async fn doctor(format: DoctorFormat) -> anyhow::Result<Exit> {
+    let diagnosis = doctor::examine().await;
+    let text = match format {
+        DoctorFormat::Console => doctor::table(&diagnosis),
+        DoctorFormat::Json => serde_json::to_string_pretty(&diagnosis)? + "\n",
+    };
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(match diagnosis.can_run {
+        true => Exit::Conformant,
+        false => Exit::Environment,
+    })
 }
 
 async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/external.rs"]
 mod external;
 #[path = "cli/lost.rs"]

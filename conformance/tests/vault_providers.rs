@@ -284,6 +284,28 @@ fn a_vault_that_does_not_start_is_reported_with_its_last_words() {
     );
 }
 
+#[test]
+fn a_port_that_somebody_took_meanwhile_is_left_to_them() {
+    let (path, cache) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (program, tried) = (path.path().join("vault"), path.path().join("tried"));
+    // The first time it finds its port taken.
+    let script = format!(
+        "#!/bin/sh\n[ -e {tried} ] && exec {vault} \"$@\"\n: > {tried}\n\
+         echo 'Error initializing listener of type tcp: bind: address already in use' >&2\nexit 1\n",
+        tried = tried.display(),
+        vault = built_vault().display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(
+        &program,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    let command = &mut vault_start_without_docker("binary", path.path(), cache.path());
+    let (address, told) = start_and_interrupt(command);
+    assert!(tried.exists() && told.contains(&address), "{told}");
+}
+
 #[tokio::test]
 async fn a_failed_build_shows_what_go_said_and_what_to_run() {
     let cache = TempDir::new().unwrap();

@@ -13,6 +13,9 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Trial};
+use reqwest::Method;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use vault_mcp_conformance::{
     Suite,
@@ -22,7 +25,10 @@ use vault_mcp_conformance::{
     progress::Progress,
     report::{Report, console, json::JsonFile},
     target::{Target, transport::TransportKind},
-    vault::provider::VaultOptions,
+    vault::{
+        external::{ExternalOptions, POLICY},
+        provider::{self, Vault, VaultChoice, VaultOptions},
+    },
     verdict::Verdict,
 };
 
@@ -37,6 +43,10 @@ fn main() -> ExitCode {
         ),
         trial("the_same_seed_gives_the_same_verdicts", repeatable),
         trial("an_interrupted_run_reports_what_it_had_judged", interrupted),
+        trial(
+            "an_external_vault_is_judged_by_with_a_token_of_few_rights",
+            external,
+        ),
         trial("every_mutant_is_killed_and_every_variant_passes", mutants),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
@@ -150,6 +160,83 @@ async fn interrupted() -> Result<(), String> {
     })?;
     let told = told.load(Ordering::Relaxed);
     expect(told == 1, || format!("the end was told {told} times"))
+}
+
+/// The whole suite, as somebody would run it on a Vault of theirs.
+async fn external() -> Result<(), String> {
+    let vault = provider::start(&VaultOptions::default(), &Progress::stderr())
+        .await
+        .map_err(|error| error.to_string())?;
+    let judged = judged_by_external(&vault).await;
+    vault.stop().await.map_err(|error| error.to_string())?;
+    judged
+}
+
+async fn judged_by_external(vault: &Vault) -> Result<(), String> {
+    let root = vault.root_token();
+    let policy = json!({ "policy": POLICY });
+    ask(vault, Method::PUT, "sys/policies/acl/suite", &policy).await?;
+    let wanted = json!({ "policies": ["suite"], "no_default_policy": true });
+    let made = ask(vault, Method::PUT, "auth/token/create", &wanted).await?;
+    let token = made["auth"]["client_token"].as_str().unwrap_or_default();
+    assert_ne!(token, root.expose_secret());
+    let before = picture(vault).await?;
+    let report = Suite::builder()
+        .target(this_server()?)
+        .vault(VaultOptions {
+            choice: VaultChoice::External,
+            image: None,
+            external: Some(ExternalOptions {
+                address: vault.address().to_owned(),
+                token: token.into(),
+                ca: None,
+            }),
+        })
+        .progress(Progress::stderr())
+        .run()
+        .await
+        .map_err(|error| error.to_string())?;
+    let shown = || console::render(&report, "", ".".as_ref());
+    expect(report.exit() == Exit::Conformant, shown)?;
+    expect(
+        report.summary.pass > 90 && report.summary.blocked == 0,
+        shown,
+    )?;
+    let unseen = report.scenarios.iter().filter(|s| {
+        let reason = s.reason.as_deref().unwrap_or_default();
+        s.verdict == Verdict::NotApplicable && reason.starts_with("no_evidence: ")
+    });
+    let unseen: Vec<_> = unseen.map(|s| s.id.as_str()).collect();
+    expect(unseen == ["ambient.own-token", "ambient.own-token"], shown)?;
+    let after = picture(vault).await?;
+    expect(after == before, || format!("{before:#}\nis now\n{after:#}"))
+}
+
+/// Mounts, policies and tokens.
+async fn picture(vault: &Vault) -> Result<Value, String> {
+    let list = Method::from_bytes(b"LIST").map_err(|error| error.to_string())?;
+    let mounts = ask(vault, Method::GET, "sys/mounts", &Value::Null).await?;
+    let policies = ask(vault, list.clone(), "sys/policies/acl", &Value::Null).await?;
+    let tokens = ask(vault, list, "auth/token/accessors", &Value::Null).await?;
+    let mut tokens: Vec<_> = tokens["data"]["keys"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    tokens.sort_by_key(Value::to_string);
+    Ok(json!([mounts["data"], policies["data"], tokens]))
+}
+
+async fn ask(vault: &Vault, method: Method, path: &str, body: &Value) -> Result<Value, String> {
+    let url = format!("{}/v1/{path}", vault.address());
+    let asked = reqwest::Client::new()
+        .request(method, url)
+        .header("X-Vault-Token", vault.root_token().expose_secret())
+        .json(body)
+        .send()
+        .await
+        .map_err(|error| error.to_string())?;
+    let answer = asked.bytes().await.map_err(|error| error.to_string())?;
+    Ok(serde_json::from_slice(&answer).unwrap_or_default())
 }
 
 async fn mutants() -> Result<(), String> {

@@ -91,9 +91,9 @@ pub struct VaultInfo {
     pub product: String,
     /// Its version.
     pub version: String,
-    /// How it was had: `container`, `binary` or `build`.
+    /// How it was had: `container`, `binary`, `build` or `external`.
     pub provider: String,
-    /// The image or the path of the binary.
+    /// The image, the path of the binary, or the address of an external one.
     pub detail: String,
 }
 

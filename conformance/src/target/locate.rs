@@ -8,7 +8,10 @@ use std::{
 use tokio::io::AsyncReadExt as _;
 
 use super::{Target, process::Process, template};
-use crate::{cache::Cache, progress::Progress};
+use crate::{
+    cache::{Cache, create},
+    progress::Progress,
+};
 
 /// What is kept of what a build says, bytes.
 const MAX_SAID: u64 = 16 << 20;
@@ -174,10 +177,8 @@ async fn run_build(
         command: line.to_owned(),
         how,
     };
-    if let Some(bin) = bin {
-        tokio::fs::create_dir_all(bin)
-            .await
-            .map_err(|error| failed(format!("{}: {error}", bin.display())))?;
+    if let Some(bin) = bin.filter(|bin| line.contains(&*bin.to_string_lossy())) {
+        create(bin).map_err(|error| failed(error.to_string()))?;
     }
     let mut shell = tokio::process::Command::new("sh");
     shell

@@ -26,7 +26,7 @@ const READY: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 /// Somebody else may take a port between our look and Vault's bind.
-const PORT_ATTEMPTS: usize = 5;
+pub(super) const PORT_ATTEMPTS: usize = 5;
 const PORT_PAIR_ATTEMPTS: usize = 100;
 const KEPT_LINES: usize = 20;
 
@@ -90,7 +90,7 @@ impl BinaryError {
 }
 
 /// The program of this name on PATH.
-pub(super) fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(&std::env::var_os("PATH")?)
         .filter(|folder| folder.is_absolute())
@@ -247,7 +247,7 @@ impl DevProcess {
 }
 
 /// Two neighbouring ports: a Vault on port P takes P+1 for its cluster.
-fn free_port_pair() -> io::Result<u16> {
+pub(crate) fn free_port_pair() -> io::Result<u16> {
     let mut attempts = 1;
     loop {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -31,6 +31,12 @@ const BUILD: Duration = Duration::from_secs(60 * 60);
 const RUN: Duration = Duration::from_secs(20);
 const LOCK_POLL: Duration = Duration::from_millis(200);
 
+/// The version of Go that the pinned Vault asks for: `1.25.3`. An older one since 1.21 fetches it.
+pub(crate) fn needed_go() -> &'static str {
+    let line = GO_MOD.lines().find_map(|line| line.strip_prefix("go "));
+    line.unwrap_or_default().trim()
+}
+
 /// Vault cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {

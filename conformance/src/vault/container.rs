@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
 use super::audit::{Records, each_line};
-use super::binary::Output;
+use super::binary::{Output, PORT_ATTEMPTS};
 use super::image::PACKED_IMAGE;
 use super::leftovers::{note_container, run_id};
 use super::provider::{ApiError, RootApi, causes};
@@ -99,7 +99,7 @@ pub enum ContainerError {
 }
 
 impl ContainerError {
-    pub(super) fn fix(&self) -> String {
+    pub(crate) fn fix(&self) -> String {
         match self {
             Self::NoDocker { .. } => "start docker, or set DOCKER_HOST to where it runs".to_owned(),
             Self::NoImage { image, .. } if image == DEFAULT_IMAGE => format!(
@@ -122,7 +122,7 @@ impl ContainerError {
 }
 
 /// A connection to a Docker that answers.
-pub(super) async fn docker() -> Result<Docker, ContainerError> {
+pub(crate) async fn docker() -> Result<Docker, ContainerError> {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     let no_docker = |reason| ContainerError::NoDocker {
         host: if host.is_empty() {
@@ -200,7 +200,7 @@ async fn ensure_local(
     })
 }
 
-pub(super) async fn is_local(docker: &Docker, image: &str) -> Result<bool, ContainerError> {
+pub(crate) async fn is_local(docker: &Docker, image: &str) -> Result<bool, ContainerError> {
     match docker.inspect_image(image).await {
         Ok(_) => Ok(true),
         Err(DockerError::DockerResponseServerError {
@@ -255,6 +255,28 @@ impl DevContainer {
         token: &SecretString,
         records: &Records,
     ) -> Result<(Self, RootApi), ContainerError> {
+        let mut attempts = 1;
+        loop {
+            match Self::start_once(image, token, records).await {
+                // Somebody else may take a port between Docker's look and its bind.
+                Err(ContainerError::Start { reason, .. })
+                    if attempts < PORT_ATTEMPTS
+                        && ["already in use", "already allocated"]
+                            .iter()
+                            .any(|taken| reason.contains(taken)) =>
+                {
+                    attempts += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn start_once(
+        image: &str,
+        token: &SecretString,
+        records: &Records,
+    ) -> Result<(Self, RootApi), ContainerError> {
         let (host, interface) = published_on(&std::env::var("DOCKER_HOST").unwrap_or_default());
         let name = format!(
             "{LABEL}-{}",
@@ -297,6 +319,12 @@ impl DevContainer {
         let id = container.id().to_owned();
         match timeout(REMOVE, container.rm()).await {
             Ok(Ok(())) => Ok(()),
+            // Somebody else removed it.
+            Ok(Err(TestcontainersError::Client(ClientError::RemoveContainer(
+                DockerError::DockerResponseServerError {
+                    status_code: 404, ..
+                },
+            )))) => Ok(()),
             Ok(Err(error)) => Err(format!(
                 "cannot remove container {id}: {}; `docker rm -f {id}`",
                 causes(&error)
@@ -372,6 +400,14 @@ pub(super) async fn remove_by_name(name: &str) -> Result<bool, ContainerError> {
             name: name.to_owned(),
             reason: causes(&error),
         }),
+    }
+}
+
+/// Whether there is a container of this name.
+pub(super) async fn exists(name: &str) -> bool {
+    match docker().await {
+        Ok(docker) => docker.inspect_container(name, None).await.is_ok(),
+        Err(_) => false,
     }
 }
 

@@ -159,9 +159,25 @@ fn tell_removed(progress: &Progress, line: &str) {
     progress.say(format_args!("removed what a killed run left: {line}"));
 }
 
-/// How many notes of dead runs there are that name something which may still be there.
-pub fn noted(cache: &Cache) -> usize {
-    dead_runs(cache).map(|dead| dead.lines().len()).sum()
+/// What dead runs left that is still there, as far as it can be told by looking.
+pub(crate) async fn left(cache: &Cache) -> Vec<String> {
+    let mut left = Vec::new();
+    for dead in dead_runs(cache) {
+        for line in dead.lines() {
+            let is_there = if let Some(name) = line.strip_prefix(CONTAINER) {
+                container::exists(name).await
+            } else if let Some(path) = line.strip_prefix(HOME) {
+                Path::new(path).exists()
+            } else {
+                // A process goes with its home.
+                line.starts_with(EXTERNAL)
+            };
+            if is_there {
+                left.push(line);
+            }
+        }
+    }
+    left
 }
 
 /// The notes of a run that is dead. Locked, so that of two runs one cleans up.

@@ -321,7 +321,7 @@ pub async fn start(options: &VaultOptions, progress: &Progress) -> Result<Vault,
     })
 }
 
-fn asked_image(options: &VaultOptions) -> Option<String> {
+pub(crate) fn asked_image(options: &VaultOptions) -> Option<String> {
     let from_environment = || std::env::var(IMAGE_VARIABLE).ok();
     options
         .image

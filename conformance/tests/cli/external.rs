@@ -17,7 +17,7 @@ use vault_mcp_conformance::{
     },
 };
 
-use crate::trial::{Ended, FAKE_TARGET, Trial, adapter, run};
+use crate::trial::{FAKE_TARGET, Trial, adapter, run};
 
 const TOKEN_VARIABLE: &str = "VAULT_CONFORMANCE_TOKEN";
 
@@ -175,12 +175,6 @@ fn fake(behaviour: &str) -> Trial {
     trial.with_variable("VAULT_MCP_CONFORMANCE_CACHE", &cache)
 }
 
-fn notes(ended: &Ended) -> String {
-    let runs = fs::read_dir(ended.folder.path().join("cache/runs")).unwrap();
-    runs.map(|run| fs::read_to_string(run.unwrap().path()).unwrap())
-        .collect()
-}
-
 // What is left of it.
 
 #[tokio::test]
@@ -237,7 +231,7 @@ async fn what_a_killed_run_left_in_an_external_vault_the_next_one_removes() {
     );
     assert!(left.contains_key(&format!("sys/policies/acl/{run}suite")));
     assert!(left["tokens"].as_array().unwrap().len() > before["tokens"].as_array().unwrap().len());
-    let noted = notes(&killed);
+    let noted = killed.noted().join("\n");
     assert!(
         noted.contains(&format!("external {} {run}", theirs.vault.address())),
         "{noted}"
@@ -247,7 +241,7 @@ async fn what_a_killed_run_left_in_an_external_vault_the_next_one_removes() {
     // Without their token nothing is done about it, and nothing is forgotten.
     let other = fake("").without_vault().after(&killed).ended().await;
     other.exits_with(3);
-    assert!(notes(&killed).contains(run));
+    assert!(killed.noted().join("\n").contains(run));
 
     let next = theirs.judged_by(fake("")).after(&killed).ended().await;
     next.exits_with(1).says(&[&format!(
@@ -256,7 +250,7 @@ async fn what_a_killed_run_left_in_an_external_vault_the_next_one_removes() {
     )]);
     assert_eq!(theirs.picture().await, before);
     assert_eq!(
-        notes(&killed).matches("external").count(),
+        killed.noted().join("\n").matches("external").count(),
         2,
         "those of the last run"
     );

@@ -1,10 +1,15 @@
-//! A Vault that dies in the middle of a run: nothing is blamed on the target, and nothing hangs.
+//! Bad days of the suite's surroundings: a Vault that dies in the middle of a run, which is blamed on nobody;
+//! a run that is killed; a cache that cannot be written.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+};
 
+use rustix::process::Signal;
 use vault_mcp_conformance::{cache::Cache, progress::Progress, vault::build};
 
-use crate::trial::{Ended, Trial, fake};
+use crate::trial::{Ended, Trial, adapter, fake, is_left, run, succeeds};
 
 /// The target is shown to refuse a call, which is a failure as a rule; but Vault died just before.
 fn is_blamed_on_nobody(ended: &Ended, how: &str) {
@@ -76,8 +81,7 @@ async fn a_vault_process_that_is_killed_blocks_what_follows_and_fails_nothing() 
 
 #[tokio::test]
 async fn a_vault_container_that_is_killed_blocks_what_follows_and_fails_nothing() {
-    let docker = std::process::Command::new("docker").arg("info").output();
-    if !docker.is_ok_and(|docker| docker.status.success()) {
+    if !succeeds("docker", &["info"]) {
         return eprintln!("not run: no docker");
     }
     let trial = fake("kill").with(&["--vault", "container"]);
@@ -91,4 +95,52 @@ async fn a_vault_container_that_is_killed_blocks_what_follows_and_fails_nothing(
 
     is_blamed_on_nobody(&ended, "exit status: 137");
     ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn the_vault_process_of_a_run_that_was_killed_in_the_middle_goes_with_the_next_run() {
+    the_next_run_cleans_up_after_a_killed_one("build", "process").await;
+}
+
+#[tokio::test]
+async fn the_vault_container_of_a_run_that_was_killed_in_the_middle_goes_with_the_next_run() {
+    if !succeeds("docker", &["info"]) {
+        return eprintln!("not run: no docker");
+    }
+    the_next_run_cleans_up_after_a_killed_one("container", "container").await;
+}
+
+async fn the_next_run_cleans_up_after_a_killed_one(choice: &str, kind: &str) {
+    let trial = fake("hang").with(&["--vault", choice]);
+    let killed = trial.interrupted_by(Some(Signal::KILL)).await;
+    killed.end_targets();
+    let notes = killed.noted();
+    let (vault, _): (Vec<_>, Vec<_>) = notes.iter().partition(|note| note.starts_with(kind));
+    assert!(is_left(vault[0]), "{notes:?}");
+
+    let next = fake("")
+        .with(&["--vault", choice])
+        .after(&killed)
+        .ended()
+        .await;
+
+    next.exits_with(1)
+        .says(&[&format!("removed what a killed run left: {}", vault[0])]);
+    for note in notes {
+        assert!(!is_left(&note), "left behind: {note}");
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_written_is_named_where_a_run_needs_it() {
+    let text = adapter("stdio", &["/bin/sh"]);
+    let trial = run(&text).without_vault().with(&["--vault", "build"]);
+    let go = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vault_providers/fake-go");
+    symlink(go, trial.path("empty").join("go")).unwrap();
+    let trial = trial.with_variable("VAULT_MCP_CONFORMANCE_CACHE", "/dev/null/cache");
+    let ended = trial.ended().await;
+    ended
+        .exits_with(3)
+        .says(&["/dev/null/cache", "set VAULT_MCP_CONFORMANCE_CACHE"])
+        .is_all_blocked();
 }

@@ -258,6 +258,16 @@ impl Ended {
         self
     }
 
+    /// What the runs with this cache noted of their Vaults.
+    pub(crate) fn noted(&self) -> Vec<String> {
+        let runs = fs::read_dir(self.folder.path().join("cache/runs")).unwrap();
+        runs.flat_map(|run| {
+            let notes = fs::read_to_string(run.unwrap().path()).unwrap();
+            notes.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
     /// Ends what a killed run's target left running.
     pub(crate) fn end_targets(&self) {
         for pid in pids(self.folder.path()) {
@@ -276,19 +286,10 @@ impl Ended {
             !pids.iter().any(|pid| is_running(pid))
         })
         .await;
-        let runs = fs::read_dir(path.join("cache/runs")).unwrap();
-        let notes: String = runs
-            .map(|run| fs::read_to_string(run.unwrap().path()).unwrap())
-            .collect();
+        let notes = self.noted();
         assert!(!notes.is_empty(), "the Vault was noted");
-        for line in notes.lines() {
-            let (kind, name) = line.split_once(' ').unwrap();
-            let is_left = match kind {
-                "container" => succeeds("docker", &["container", "inspect", name]),
-                "process" => TcpStream::connect(name.trim_start_matches("http://")).is_ok(),
-                _ => Path::new(name).exists(),
-            };
-            assert!(!is_left, "left behind: {line}");
+        for note in notes {
+            assert!(!is_left(&note), "left behind: {note}");
         }
         let temporary: Vec<_> = fs::read_dir(path.join("tmp")).unwrap().collect();
         assert!(temporary.is_empty(), "{temporary:?}");
@@ -312,6 +313,16 @@ impl Ended {
                 );
             }
         }
+    }
+}
+
+/// Whether what a run noted of its Vault is still there.
+pub(crate) fn is_left(note: &str) -> bool {
+    let (kind, name) = note.split_once(' ').unwrap();
+    match kind {
+        "container" => succeeds("docker", &["container", "inspect", name]),
+        "process" => TcpStream::connect(name.trim_start_matches("http://")).is_ok(),
+        _ => Path::new(name).exists(),
     }
 }
 
@@ -345,7 +356,7 @@ fn is_running(pid: &str) -> bool {
     !state.trim().is_empty() && !state.starts_with('Z')
 }
 
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let output = Tool::new(program).args(arguments).output();
     output.is_ok_and(|output| output.status.success())
 }

@@ -1,0 +1,142 @@
+//! `doctor`: what it says of a machine, and that it leaves the machine as it was.
+
+use std::{fs, os::unix::fs::symlink};
+
+use serde_json::Value;
+
+use crate::trial::{Ended, fake, program};
+
+fn check(ended: &Ended, name: &str) -> Value {
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let mut checks = told["checks"].as_array().unwrap().iter();
+    checks.find(|check| check["name"] == name).unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_machine_without_anything_is_told_what_is_missing_and_how_to_get_it() {
+    let ended = program(["doctor"]).without_vault().ended().await;
+    ended.exits_with(3);
+    for part in [
+        "docker does not answer at unix://",
+        "fix: start docker",
+        "no `vault` on PATH",
+        "fix: install Vault",
+        "no `go` on PATH",
+        "fix: install Go 1.",
+        "--vault auto",
+        "has nothing to take",
+        "a run with the defaults cannot work",
+    ] {
+        assert!(
+            ended.stdout.contains(part),
+            "{part:?} is not in:\n{}",
+            ended.stdout
+        );
+    }
+    assert!(!ended.stdout.contains('\x1b'), "colours in a pipe");
+    assert_eq!(
+        fs::read_dir(ended.folder.path().join("cache"))
+            .unwrap()
+            .count(),
+        0
+    );
+    assert_eq!(
+        fs::read_dir(ended.folder.path().join("tmp"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn the_vault_that_auto_would_take_is_named_for_programs_too() {
+    let trial = program(["doctor", "--format", "json"]).without_vault();
+    let vault = trial.path("empty").join("vault");
+    // Anything that tells a version is a `vault` to the doctor.
+    symlink("/bin/echo", &vault).unwrap();
+    let ended = trial.ended().await;
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(told["auto"], "binary on PATH");
+    let found = check(&ended, "vault on PATH");
+    assert_eq!(found["state"], "ok");
+    assert_eq!(found["detail"], format!("version ({})", vault.display()));
+    assert_eq!(found["fix"], Value::Null);
+    let can_run = told["can_run"].as_bool().unwrap();
+    ended.exits_with(if can_run { 0 } else { 3 });
+}
+
+#[tokio::test]
+async fn an_image_that_was_asked_for_rules_a_vault_on_path_out() {
+    let trial = program(["doctor", "--format", "json"]).without_vault();
+    symlink("/bin/echo", trial.path("empty").join("vault")).unwrap();
+    let ended = trial
+        .with_variable("VAULT_IMAGE", "team/vault:1")
+        .ended()
+        .await;
+    ended.exits_with(3);
+    assert_eq!(check(&ended, "--vault auto")["state"], "bad");
+    let image = check(&ended, "image")["detail"].to_string();
+    assert!(image.contains("team/vault:1"), "{image}");
+}
+
+#[tokio::test]
+async fn variables_that_are_not_used_are_named_without_their_values() {
+    let trial = program(["doctor", "--format", "json"]).without_vault();
+    let trial = trial
+        .with_variable("VAULT_TOKEN", "hvs.secret")
+        .with_variable("VAULT_CONFORMANCE_TOKEN", "hvs.other-secret");
+    let ended = trial.ended().await;
+    let variables = check(&ended, "variables");
+    assert_eq!(variables["state"], "note");
+    let detail = variables["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("VAULT_TOKEN") && !detail.contains("VAULT_CONFORMANCE"),
+        "{detail}"
+    );
+    assert!(!ended.stdout.contains("secret"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_written_is_named_with_the_variable_to_set() {
+    let trial = program(["doctor", "--format", "json"]).without_vault();
+    let ended = trial
+        .with_variable("VAULT_MCP_CONFORMANCE_CACHE", "/dev/null/cache")
+        .ended()
+        .await;
+    let folder = check(&ended, "cache folder");
+    assert_eq!(folder["state"], "missing");
+    assert!(
+        folder["detail"]
+            .as_str()
+            .unwrap()
+            .contains("/dev/null/cache")
+    );
+    assert!(
+        folder["fix"]
+            .as_str()
+            .unwrap()
+            .contains("VAULT_MCP_CONFORMANCE_CACHE")
+    );
+}
+
+#[tokio::test]
+async fn what_a_killed_run_left_is_told_of_and_still_there_after() {
+    let killed = fake("hang")
+        .interrupted_by(Some(rustix::process::Signal::KILL))
+        .await;
+    killed.end_targets();
+    let doctor = || {
+        program(["doctor", "--format", "json"])
+            .after(&killed)
+            .ended()
+    };
+    for _ in 0..2 {
+        let leftovers = check(&doctor().await, "leftovers");
+        assert_eq!(leftovers["state"], "note", "{leftovers}");
+    }
+    let next = fake("").after(&killed).ended().await;
+    next.exits_with(1)
+        .says(&["removed what a killed run left: "]);
+    let leftovers = check(&doctor().await, "leftovers");
+    assert_eq!(leftovers["state"], "ok", "{leftovers}");
+}
