@@ -201,7 +201,9 @@ impl VaultFilter for Saboteur {
     }
 
     fn response(&self, method: &Method, path: &str, response: &mut Response<Bytes>) {
-        if let Some(value) = secret_in(response.body()).and_then(|data| {
+        let secrets = !path.contains("/metadata/") && !path.starts_with("/v1/sys/");
+        let data = secrets.then(|| secret_in(response.body())).flatten();
+        if let Some(value) = data.and_then(|data| {
             data.as_object()?
                 .values()
                 .find_map(|value| Some(value.as_str()?.to_owned()))
