@@ -135,3 +135,33 @@ async fn a_cancelled_call_is_not_answered_and_the_next_one_is() {
         .await;
     assert_eq!(listed.unwrap_err()["kind"], "not_found");
 }
+
+#[tokio::test]
+async fn a_listing_that_is_cancelled_on_its_way_is_not_answered() {
+    let (server, vault) = FakeVault::start(2).await;
+    let mut client = connect(&server.uri()).await;
+    let read = json!({ "mount": "secret", "path": "app" });
+    let _ = client.call("read_secret", read).await;
+    let folders = json!({ "data": { "keys": ["a/", "b/"] }, "mount_type": "kv" });
+    let never = ResponseTemplate::new(200).set_delay(Duration::from_secs(3600));
+    vault.with(|state| {
+        state.interruptions = vec![
+            ("GET", ResponseTemplate::new(200).set_body_json(folders)),
+            ("GET", never),
+        ];
+    });
+    let params = json!({
+        "name": "list_secrets",
+        "arguments": { "mount": "secret", "recursive": true },
+        "_meta": { "progressToken": "p" },
+    });
+    let id = client.start("tools/call", params).await;
+    assert_eq!(client.answer().await["method"], "notifications/progress");
+    client
+        .send(json!({
+            "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id },
+        }))
+        .await;
+    // The answer to `ping` is the next message.
+    assert_eq!(client.request("ping", json!({})).await["result"], json!({}));
+}

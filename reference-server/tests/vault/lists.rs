@@ -157,27 +157,3 @@ pub(crate) async fn progress_is_told_to_those_who_ask(world: &World) {
     }
     assert_eq!(told, [1.0, 17.0, 33.0]);
 }
-
-pub(crate) async fn a_cancelled_listing_is_not_answered(world: &World) {
-    world.mount("cancelled", 2).await;
-    fill(world, "cancelled", (0..100).map(|n| format!("f{n}/s"))).await;
-    let mut client = world.root().await;
-    let params = json!({
-        "name": "list_secrets", "arguments": tree("cancelled", ""), "_meta": { "progressToken": 1 },
-    });
-    let id = client.start("tools/call", params).await;
-    assert_eq!(client.answer().await["method"], "notifications/progress");
-    client
-        .send(json!({
-            "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id },
-        }))
-        .await;
-    let ping = client.start("ping", json!({})).await;
-    loop {
-        let message = client.answer().await;
-        assert_ne!(message["id"], id, "the listing was answered");
-        if message["id"] == ping {
-            break;
-        }
-    }
-}

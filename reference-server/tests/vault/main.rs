@@ -51,8 +51,7 @@ fn main() -> ExitCode {
             names_are_relative_to_the_folder_that_was_listed,
             a_folder_that_may_not_be_listed_is_named,
             a_tree_of_which_nothing_may_be_seen_is_a_denial,
-            progress_is_told_to_those_who_ask,
-            a_cancelled_listing_is_not_answered;
+            progress_is_told_to_those_who_ask;
         metadata:
             key_names_and_versions_are_told_and_no_value,
             data_rights_alone_tell_key_names,
