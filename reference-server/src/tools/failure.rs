@@ -215,11 +215,6 @@ impl From<VaultError> for Failure {
                 format!("{message}: nothing was done"),
                 "call read_secret_metadata to see which versions there are",
             ),
-            VaultError::VersionMismatch { .. } => Self::new(
-                Kind::Conflict,
-                message,
-                "read the secret again, decide again, and name the version that was read as `check_version`",
-            ),
             VaultError::MountName(error) => Self::invalid_path("mount", error),
             VaultError::Conflict(_) => Self::new(
                 Kind::Conflict,

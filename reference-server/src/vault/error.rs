@@ -56,6 +56,11 @@ impl Refusal {
         self.messages.iter().any(|message| message.contains(phrase))
     }
 
+    /// Whether the mount or the secret takes no write without check-and-set.
+    pub fn demands_a_version(&self) -> bool {
+        self.says("check-and-set parameter required")
+    }
+
     /// Whether another write came first.
     pub fn is_conflict(&self) -> bool {
         self.says("check-and-set parameter did not match")
@@ -113,14 +118,6 @@ pub enum VaultError {
     /// Versions were named that the secret does not have.
     #[error("the secret has no version {}", numbers(.0))]
     NoSuchVersions(Vec<u64>),
-    /// The secret is not at the version that the caller expects.
-    #[error("{}, not at version {expected}: nothing was written", at_version(*current))]
-    VersionMismatch {
-        /// What the caller expects; 0 for no secret.
-        expected: u64,
-        /// What Vault holds; 0 for no secret.
-        current: u64,
-    },
     /// The name cannot be given to a mount.
     #[error("the name of the mount {0}")]
     MountName(PathError),
@@ -142,11 +139,4 @@ impl VaultError {
 fn numbers(versions: &[u64]) -> String {
     let versions: Vec<_> = versions.iter().map(u64::to_string).collect();
     versions.join(", ")
-}
-
-fn at_version(version: u64) -> String {
-    match version {
-        0 => "there is no secret at this path".to_owned(),
-        version => format!("the secret is at version {version}"),
-    }
 }

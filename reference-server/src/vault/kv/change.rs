@@ -41,7 +41,8 @@ impl Kv {
     /// latest version is that one; 0 stands for a secret that was never written.
     ///
     /// # Errors
-    /// [`VaultError::VersionMismatch`], or [`VaultError::Conflict`] if others kept changing the secret.
+    /// [`VaultError::Refused`] if the version is another one; [`VaultError::Conflict`] if the mount
+    /// demands a version and others kept changing the secret.
     pub async fn put(
         &self,
         mount: &MountPath,
@@ -49,34 +50,23 @@ impl Kv {
         data: &Secret,
         check_version: Option<u64>,
     ) -> Result<Changed, VaultError> {
-        let replace = |kv_version, stored: Stored| match (check_version, stored.latest_version()) {
-            (Some(_), _) if kv_version == KvVersion::V1 => Err(VaultError::NoVersions),
-            (Some(expected), current) if expected != current => {
-                Err(VaultError::VersionMismatch { expected, current })
-            }
-            _ => Ok(Change::Store(data.clone())),
-        };
-        match self.change(mount, path, replace).await {
-            // A token may write what it may not read.
-            Err(error) if is_unreadable(&error) => {
-                let kv_version = self.verify(mount, Capability::Update).await?;
-                if kv_version == KvVersion::V1 && check_version.is_some() {
-                    return Err(VaultError::NoVersions);
-                }
-                let stored = self
-                    .store(
-                        mount,
-                        kv_version,
-                        path,
-                        Capability::Update,
-                        check_version,
-                        data,
-                    )
-                    .await?;
-                Ok(Changed {
-                    checked: false,
-                    ..stored
-                })
+        let kv_version = self.verify(mount, Capability::Update).await?;
+        if kv_version == KvVersion::V1 && check_version.is_some() {
+            return Err(VaultError::NoVersions);
+        }
+        let turn = self.turn(mount, path).await;
+        let capability = Capability::Update;
+        let stored = self
+            .store(mount, kv_version, path, capability, check_version, data)
+            .await;
+        drop(turn);
+        match stored {
+            Err(VaultError::Refused(refusal))
+                if check_version.is_none() && refusal.demands_a_version() =>
+            {
+                // Nobody named one: whatever is there is to be replaced.
+                let replace = |_, _| Ok(Change::Store(data.clone()));
+                self.change(mount, path, replace).await
             }
             result => result,
         }
