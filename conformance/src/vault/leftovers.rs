@@ -79,7 +79,8 @@ fn note(kind: &str, name: &str) {
         .get_or_init(|| open_own(&Cache::locate().ok()?).ok())
         .as_ref()
     {
-        drop(writeln!(file, "{kind}{name}"));
+        // One write: slots note side by side, and a line is one only if it is whole.
+        drop(file.write_all(format!("{kind}{name}\n").as_bytes()));
     }
 }
 
@@ -119,9 +120,11 @@ async fn sweep_in(cache: &Cache, progress: &Progress) {
                 remove_home(Path::new(path))
             } else if let Some(target) = line.strip_prefix(TARGET) {
                 Ok(end_target(target).await)
-            } else {
+            } else if line.starts_with(EXTERNAL) {
                 // Needs a token: see `sweep_external`.
                 Err(())
+            } else {
+                Ok(false) // cut off when the run was killed
             };
             match removed {
                 Ok(true) => tell_removed(progress, &line),
