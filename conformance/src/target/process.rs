@@ -8,6 +8,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::vault::leftovers::{RUN_VARIABLE, note_target, run_id};
+
 /// How long a target may take to end when it is told to.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -22,8 +24,15 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
-        let child = command.process_group(0).kill_on_drop(true).spawn()?;
+        let child = command
+            .env(RUN_VARIABLE, run_id())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        if let Some(pid) = pid {
+            note_target(pid);
+        }
         Ok(Self {
             child,
             group: pid.and_then(Pid::from_raw),

@@ -6,11 +6,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::SecretString;
+use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
@@ -24,8 +27,11 @@ const FOLDER: &str = "runs";
 const CONTAINER: &str = "container ";
 const PROCESS: &str = "process ";
 const HOME: &str = "home ";
+const TARGET: &str = "target ";
 const EXTERNAL: &str = "external ";
 const REMOVED: &str = "removed ";
+/// Tells a target's process which run it is of, so that it is never taken for another one.
+pub(crate) const RUN_VARIABLE: &str = "CONFORMANCE_RUN";
 /// Begins the name of the temporary directory that a Vault lives in.
 pub(super) const HOME_PREFIX: &str = "vault-mcp-conformance-";
 const PROCESS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -50,6 +56,11 @@ pub(super) fn note_process(address: &str, home: &Path) {
     note(HOME, &home.display().to_string());
 }
 
+/// Notes a target's process, which leads a group.
+pub(crate) fn note_target(pid: i32) {
+    note(TARGET, &format!("{pid} {}", run_id()));
+}
+
 /// Notes what is about to be made in somebody else's Vault, and then the accessor of the run's token there.
 pub(super) fn note_external(address: &str, prefix: &RunPrefix, accessor: Option<&str>) {
     let accessor = accessor.unwrap_or_default();
@@ -68,7 +79,8 @@ fn note(kind: &str, name: &str) {
         .get_or_init(|| open_own(&Cache::locate().ok()?).ok())
         .as_ref()
     {
-        drop(writeln!(file, "{kind}{name}"));
+        // One write: slots note side by side, and a line is one only if it is whole.
+        drop(file.write_all(format!("{kind}{name}\n").as_bytes()));
     }
 }
 
@@ -106,9 +118,13 @@ async fn sweep_in(cache: &Cache, progress: &Progress) {
                 Ok(end_process(address).await)
             } else if let Some(path) = line.strip_prefix(HOME) {
                 remove_home(Path::new(path))
-            } else {
+            } else if let Some(target) = line.strip_prefix(TARGET) {
+                Ok(end_target(target).await)
+            } else if line.starts_with(EXTERNAL) {
                 // Needs a token: see `sweep_external`.
                 Err(())
+            } else {
+                Ok(false) // cut off when the run was killed
             };
             match removed {
                 Ok(true) => tell_removed(progress, &line),
@@ -168,6 +184,8 @@ pub(crate) async fn left(cache: &Cache) -> Vec<String> {
                 container::exists(name).await
             } else if let Some(path) = line.strip_prefix(HOME) {
                 Path::new(path).exists()
+            } else if let Some(target) = line.strip_prefix(TARGET) {
+                target_runs(target).await.is_some()
             } else {
                 // A process goes with its home.
                 line.starts_with(EXTERNAL)
@@ -244,6 +262,29 @@ async fn end_process(address: &str) -> bool {
         return false;
     };
     !source.is_connect()
+}
+
+/// The process of a dead run's target, if it still runs: one of that id which was started by that run.
+async fn target_runs(noted: &str) -> Option<Pid> {
+    let (pid, run) = noted.split_once(' ')?;
+    let shown = Command::new("ps")
+        .args(["eww", "-o", "command=", "-p", pid])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let shown = timeout(PROCESS_TIMEOUT, shown).await.ok()?.ok()?;
+    let mark = format!("{RUN_VARIABLE}={run}");
+    let is_one = String::from_utf8_lossy(&shown.stdout)
+        .split_whitespace()
+        .any(|word| word == mark);
+    Pid::from_raw(pid.parse().ok()?).filter(|_| is_one)
+}
+
+async fn end_target(noted: &str) -> bool {
+    let Some(group) = target_runs(noted).await else {
+        return false;
+    };
+    kill_process_group(group, Signal::KILL).is_ok()
 }
 
 fn remove_home(path: &Path) -> Result<bool, ()> {

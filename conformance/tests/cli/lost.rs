@@ -113,7 +113,6 @@ async fn the_vault_container_of_a_run_that_was_killed_in_the_middle_goes_with_th
 async fn the_next_run_cleans_up_after_a_killed_one(choice: &str, kind: &str) {
     let trial = fake("hang").with(&["--vault", choice]);
     let killed = trial.interrupted_by(Some(Signal::KILL)).await;
-    killed.end_targets();
     let notes = killed.noted();
     let (vault, _): (Vec<_>, Vec<_>) = notes.iter().partition(|note| note.starts_with(kind));
     assert!(is_left(vault[0]), "{notes:?}");
@@ -129,6 +128,7 @@ async fn the_next_run_cleans_up_after_a_killed_one(choice: &str, kind: &str) {
     for note in notes {
         assert!(!is_left(&note), "left behind: {note}");
     }
+    killed.has_no_target_running().await;
 }
 
 #[tokio::test]

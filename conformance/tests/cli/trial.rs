@@ -268,6 +268,16 @@ impl Ended {
         .collect()
     }
 
+    /// The targets were started and are gone.
+    pub(crate) async fn has_no_target_running(&self) {
+        let pids = pids(self.folder.path());
+        assert!(!pids.is_empty(), "the target noted that it was started");
+        eventually("the target's processes to end", GONE, || {
+            !pids.iter().any(|pid| is_running(pid))
+        })
+        .await;
+    }
+
     /// Ends what a killed run's target left running.
     pub(crate) fn end_targets(&self) {
         for pid in pids(self.folder.path()) {
@@ -280,12 +290,7 @@ impl Ended {
     /// Neither target nor Vault is there any more, and no temporary file.
     pub(crate) async fn leaves_nothing_behind(&self) {
         let path = self.folder.path();
-        let pids = pids(path);
-        assert!(!pids.is_empty(), "the target noted that it was started");
-        eventually("the target's processes to end", GONE, || {
-            !pids.iter().any(|pid| is_running(pid))
-        })
-        .await;
+        self.has_no_target_running().await;
         let notes = self.noted();
         assert!(!notes.is_empty(), "the Vault was noted");
         for note in notes {
@@ -321,6 +326,7 @@ pub(crate) fn is_left(note: &str) -> bool {
     let (kind, name) = note.split_once(' ').unwrap();
     match kind {
         "container" => succeeds("docker", &["container", "inspect", name]),
+        "target" => is_running(name.split(' ').next().unwrap()),
         "process" => TcpStream::connect(name.trim_start_matches("http://")).is_ok(),
         _ => Path::new(name).exists(),
     }
