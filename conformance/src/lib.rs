@@ -19,10 +19,12 @@
 //! ```
 
 pub mod act;
+pub mod baseline;
 pub mod cache;
 pub mod catalogue;
 pub mod event;
 pub mod exit;
+mod hint;
 pub mod mcp;
 pub mod mutation;
 pub mod plan;

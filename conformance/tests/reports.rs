@@ -49,6 +49,7 @@ fn scenario(id: &str, level: Level, verdict: Verdict) -> ScenarioResult {
         duration_ms: 250,
         vault_requests: 2,
         failure: None,
+        known: None,
     }
 }
 
@@ -97,6 +98,9 @@ fn report_of(mut scenarios: Vec<ScenarioResult>) -> Report {
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         duration_ms: 4_200,
         interrupted: false,
+        stopped_early: false,
+        not_run: 0,
+        baseline: None,
         profiles: (names.iter())
             .map(|name| ProfileResult::of(name, &scenarios))
             .collect(),
