@@ -65,7 +65,9 @@ fn without(table: &mut Table, removed: &[String]) -> bool {
             return false;
         };
         // Else it would keep the space before it.
-        first.map(|first| *key.decor_mut() = first);
+        if let Some(first) = first {
+            *key.decor_mut() = first;
+        }
         return true;
     }
     is_kept(table.get("key").and_then(Item::as_str))

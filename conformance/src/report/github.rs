@@ -220,19 +220,18 @@ impl Lines {
     }
 
     fn section(&mut self, heading: &str, items: impl Iterator<Item = String>) {
-        for (index, item) in items.enumerate() {
-            let heading = match index {
-                0 => format!("### {heading}\n\n"),
-                _ => String::new(),
-            };
+        let mut heading = format!("### {heading}\n\n");
+        for item in items {
             if self.text.len() + heading.len() + item.len() > LONGEST {
                 self.left_out += 1;
             } else {
-                self.text += &heading;
+                self.text += &std::mem::take(&mut heading);
                 self.text += &item;
             }
         }
-        self.text += "\n";
+        if heading.is_empty() {
+            self.text += "\n";
+        }
     }
 
     fn end(mut self) -> String {

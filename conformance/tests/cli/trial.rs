@@ -90,6 +90,19 @@ impl Trial {
         self
     }
 
+    pub(crate) fn with_env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Held against a file of known failures with this text.
+    pub(crate) fn with_baseline(self, text: &str) -> Self {
+        let file = self.path("known.toml");
+        fs::write(&file, text).unwrap();
+        let file = file.display().to_string();
+        self.with(&["--baseline", &file])
+    }
+
     /// Nowhere to get a Vault from.
     pub(crate) fn without_vault(mut self) -> Self {
         let (empty, cache) = (self.path("empty"), self.path("cache"));
@@ -171,7 +184,13 @@ pub(crate) fn started_by(section: &str, script: &str) -> Trial {
 
 /// A run of a few scenarios on the fake target.
 pub(crate) fn fake(behaviour: &str) -> Trial {
-    run(&adapter("stdio", &["sh", FAKE_TARGET, behaviour]))
+    fake_from_call(1, behaviour)
+}
+
+/// The same; the target begins to do wrong in a later call than the first.
+pub(crate) fn fake_from_call(number: usize, behaviour: &str) -> Trial {
+    let number = number.to_string();
+    run(&adapter("stdio", &["sh", FAKE_TARGET, behaviour, &number]))
         .with_vault()
         .with(&["--scenario", "kv.read-exact"])
 }
@@ -214,6 +233,10 @@ impl Ended {
         let report = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
         jsonschema::validate(&json::schema(), &report).unwrap();
         report
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 
     pub(crate) fn verdict_of(&self, id: &str) -> String {
