@@ -39,6 +39,26 @@ pub struct Suite;
 impl Suite {
     /// Begins to choose what is run; unless told otherwise everything is, on the reference
     /// server, without a word on the terminal.
+    ///
+    /// ```no_run
+    /// use vault_mcp_conformance::{Suite, baseline::Baseline, exit::Exit, target::Target};
+    ///
+    /// # async fn judge() -> Result<(), Box<dyn std::error::Error>> {
+    /// let report = Suite::builder()
+    ///     .target(Target::from_file("my-server.toml".as_ref())?)
+    ///     .profiles(["kv", "policy"])
+    ///     .tags("@must and not @source:BLOG".parse()?)
+    ///     .baseline(Baseline::from_file("known.toml")?)
+    ///     .seed(4711)
+    ///     .run()
+    ///     .await?;
+    /// for failure in report.unlisted_failures() {
+    ///     println!("{}: {}", failure.key, failure.title);
+    /// }
+    /// assert_eq!(report.exit(), Exit::Conformant);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
