@@ -163,6 +163,17 @@ async fn one_unknown_scenario_among_known_ones_is_told_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_scenario_in_a_revision_that_is_not_spoken_leaves_nothing_to_run() {
+    let trial = run(&adapter("stdio", &["sh", FAKE_TARGET])).with_vault();
+    let key = "kv.read-exact@stdio@2025-06-18#1";
+    let ended = trial.with(&["--scenario", key]).ended().await;
+    ended
+        .exits_with(4)
+        .says(&["nothing to run", "trial speaks 2025-11-25 on stdio"]);
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
 async fn a_wrong_tag_expression_is_a_usage_error() {
     let trial = run(&adapter("stdio", &["sh"])).with(&["--tags", "@must and"]);
     let ended = trial.without_vault().ended().await;

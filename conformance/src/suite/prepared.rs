@@ -215,7 +215,7 @@ impl Prepared {
         let spoken = learnt.revisions.iter();
         let spoken: Vec<_> = spoken.map(|(kind, r)| format!("{r} on {kind}")).collect();
         SuiteError::NothingSelected(format!(
-            "{} speaks {}; --revision asks for another one",
+            "that choice has no scenario in a revision that is spoken: {} speaks {}",
             self.target.adapter.title,
             spoken.join(" and ")
         ))

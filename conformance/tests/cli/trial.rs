@@ -54,6 +54,10 @@ pub(crate) fn program<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
     command
         .args(arguments)
         .env("TMPDIR", path.join("tmp"))
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("NO_COLOR")
+        // Else the tests of a job would write to that job's summary.
+        .env_remove("GITHUB_ACTIONS")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
