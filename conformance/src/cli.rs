@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -10,17 +11,20 @@ use tokio_util::sync::CancellationToken;
 
 use vault_mcp_conformance::{
     Suite,
+    baseline::{Baseline, BaselineError},
     cache::Cache,
     catalogue, doctor,
-    event::{Event, Reporter as _},
+    event::{Event, Reporter},
     exit::Exit,
     mutation::{
         definition,
         matrix::{self, MatrixError},
     },
+    plan::tags::Tags,
     progress::Progress,
     report::{
         console::{Console, ConsoleFormat},
+        github::GithubSummary,
         json::JsonFile,
         junit::JunitFile,
     },
@@ -54,17 +58,18 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
     0  conformant (warnings are allowed)
-    1  a MUST failed
-    2  the command line or the adapter file is wrong
+    1  a MUST failed that the baseline does not list
+    2  the command line, the adapter file or the baseline is wrong
     3  no Vault, the target does not start, or something was blocked or left behind
     4  no scenario was selected, or none was applicable
+    5  the baseline lists what no longer fails, or what does not exist
    70  a fault of the suite itself
   130  interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Judge a server
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// List the servers that the suite can judge by name
     Targets,
     /// List what is demanded of a server
@@ -108,13 +113,25 @@ struct RunArgs {
     /// Only these profiles
     #[arg(long, value_delimiter = ',', value_name = "P,...")]
     profile: Vec<String>,
-    /// Only the scenarios of this requirement, or the one with this key
-    #[arg(long, value_name = "ID")]
-    scenario: Option<String>,
+    /// Only the scenarios of this requirement, or the one with this key; may be given again
+    #[arg(long, value_name = "ID|KEY")]
+    scenario: Vec<String>,
+    /// Only the scenarios with such tags, e.g. "@must and not @source:BLOG"
+    #[arg(long, value_name = "EXPR")]
+    tags: Option<Tags>,
     #[command(flatten)]
     vault: VaultArgs,
     #[command(flatten)]
     external: ExternalArgs,
+    /// The failures that are known and accepted, each with its reason
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Bring the baseline up to date: drop what no longer fails, add what fails anew
+    #[arg(long, requires = "baseline", conflicts_with = "fail_fast")]
+    update_baseline: bool,
+    /// End the run at the first MUST that fails and that the baseline does not list
+    #[arg(long)]
+    fail_fast: bool,
     /// The folder for report.json, junit.xml and transcripts
     #[arg(long, default_value = "target/conformance", value_name = "DIR")]
     output: PathBuf,
@@ -123,7 +140,7 @@ struct RunArgs {
     format: ConsoleFormat,
     /// How many scenarios run side by side [default: two a core, at most 8]
     #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    jobs: Option<NonZeroUsize>,
     /// The seed of all random names and values [default: drawn]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -261,7 +278,7 @@ impl Cli {
     /// When standard output cannot be written.
     pub(crate) async fn execute(self) -> anyhow::Result<Exit> {
         match self.command {
-            Command::Run(args) => run(args).await,
+            Command::Run(args) => run(*args).await,
             Command::Targets => targets(),
             Command::Requirements { markdown } => requirements(markdown),
             Command::Explain { id } => explain(&id),
@@ -284,6 +301,13 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let baseline = match baseline(args.baseline, args.update_baseline) {
+        Ok(baseline) => baseline,
+        Err(error) => {
+            tell(&error);
+            return Ok(Exit::Usage);
+        }
+    };
     let vault = match args.external.options(args.vault) {
         Ok(vault) => vault,
         Err(error) => {
@@ -296,6 +320,7 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         .target(target)
         .transports(args.transport.0)
         .profiles(args.profile)
+        .fail_fast(args.fail_fast)
         .vault(vault)
         .output(&args.output)
         .build(if args.build {
@@ -311,19 +336,25 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     if let Some(revision) = args.revision {
         builder = builder.revision(revision);
     }
-    if let Some(scenario) = args.scenario {
+    for scenario in args.scenario {
         builder = builder.scenario(scenario);
     }
+    if let Some(tags) = args.tags {
+        builder = builder.tags(tags);
+    }
+    if let Some(baseline) = baseline {
+        builder = builder.baseline(baseline);
+    }
     if let Some(jobs) = args.jobs {
-        builder = builder.jobs(jobs);
+        builder = builder.jobs(jobs.get());
     }
     if let Some(seed) = args.seed {
         builder = builder.seed(seed);
     }
-    let (mut json, mut junit) = report_files(&args.output);
+    for file in report_files(&args.output) {
+        builder = builder.reporter(file);
+    }
     let ended = builder
-        .reporter(report_files(&args.output).0)
-        .reporter(report_files(&args.output).1)
         .reporter(Console::new(args.format, &args.output))
         .run()
         .await;
@@ -331,10 +362,14 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         Ok(report) => Ok(report.exit()),
         Err(error) => {
             tell(&error);
+            if args.update_baseline {
+                anstream::eprintln!("the baseline was left as it is: nothing was judged");
+            }
             if let Some(report) = error.report() {
                 let event = Event::Finished(Box::new(report.clone()));
-                json.on(&event)?;
-                junit.on(&event)?;
+                for mut file in report_files(&args.output) {
+                    file.on(&event)?;
+                }
                 if args.format == ConsoleFormat::Json {
                     Console::new(args.format, &args.output).on(&event)?;
                 }
@@ -344,11 +379,24 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     }
 }
 
-fn report_files(output: &Path) -> (JsonFile, JunitFile) {
-    (
-        JsonFile::new(output.join("report.json")),
-        JunitFile::new(output.join("junit.xml")),
-    )
+fn baseline(file: Option<PathBuf>, update: bool) -> Result<Option<Baseline>, BaselineError> {
+    file.map(|file| match update {
+        true => Baseline::to_update(file),
+        false => Baseline::from_file(file),
+    })
+    .transpose()
+}
+
+/// The reports that are written to files.
+fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
+    let mut files: Vec<Box<dyn Reporter>> = vec![
+        Box::new(JsonFile::new(output.join("report.json"))),
+        Box::new(JunitFile::new(output.join("junit.xml"))),
+    ];
+    if let Some(summary) = GithubSummary::from_environment() {
+        files.push(Box::new(summary));
+    }
+    files
 }
 
 /// Transcripts of an earlier run would be taken for this one's.

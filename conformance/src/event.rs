@@ -31,3 +31,9 @@ pub trait Reporter: Send {
     /// When what it writes to cannot be written.
     fn on(&mut self, event: &Event) -> std::io::Result<()>;
 }
+
+impl<R: Reporter + ?Sized> Reporter for Box<R> {
+    fn on(&mut self, event: &Event) -> std::io::Result<()> {
+        (**self).on(event)
+    }
+}

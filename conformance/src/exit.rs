@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: conformant; warnings are allowed.
     Conformant,
-    /// 1: a MUST failed.
+    /// 1: a MUST failed that no baseline lists.
     Nonconformant,
     /// 2: the command line or the adapter file is wrong.
     Usage,
@@ -15,6 +15,8 @@ pub enum Exit {
     Environment,
     /// 4: no scenario was selected, or none was applicable.
     NothingApplicable,
+    /// 5: the baseline lists what is not so.
+    StaleBaseline,
     /// 70: a fault of the suite itself.
     Internal,
     /// 130: interrupted by Ctrl-C.
@@ -31,6 +33,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Environment => 3,
             Self::NothingApplicable => 4,
+            Self::StaleBaseline => 5,
             Self::Internal => 70,
             Self::Interrupted => 130,
         }
@@ -53,8 +56,9 @@ impl Exit {
             Self::Usage => 2,
             Self::Nonconformant => 3,
             Self::Environment => 4,
-            Self::NothingApplicable => 5,
-            Self::Conformant => 6,
+            Self::StaleBaseline => 5,
+            Self::NothingApplicable => 6,
+            Self::Conformant => 7,
         }
     }
 }
@@ -75,6 +79,26 @@ mod tests {
             Exit::Environment.worse(Exit::Nonconformant),
             Exit::Nonconformant
         );
+    }
+
+    #[test]
+    fn of_all_codes_the_gravest_is_told() {
+        use Exit::*;
+        let order = [
+            Interrupted,
+            Internal,
+            Usage,
+            Nonconformant,
+            Environment,
+            StaleBaseline,
+            NothingApplicable,
+            Conformant,
+        ];
+        let codes = order.map(Exit::code);
+        assert_eq!(codes, [130, 70, 2, 1, 3, 5, 4, 0]);
+        for pair in order.windows(2) {
+            assert_eq!(pair[1].worse(pair[0]), pair[0]);
+        }
     }
 
     #[test]

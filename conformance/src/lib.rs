@@ -3,27 +3,38 @@
 //! It starts a real Vault, starts the server under test (the *target*) with a token of
 //! least privilege, makes it act through MCP, and then asks Vault what really happened.
 //!
-//! The command line is one way to use it; [`Suite`] is the other:
+//! The command line is one way to use it; [`Suite`] is the other, for the author of a server
+//! who wants its verdict in tests of their own:
 //!
 //! ```no_run
-//! use vault_mcp_conformance::{Suite, target::Target};
+//! use vault_mcp_conformance::{Suite, exit::Exit, target::Target};
 //!
 //! # async fn judge() -> Result<(), Box<dyn std::error::Error>> {
 //! let report = Suite::builder()
 //!     .target(Target::from_file("my-server.toml".as_ref())?)
 //!     .run()
 //!     .await?;
-//! assert_eq!(report.summary.fail, 0);
+//! assert_eq!(report.exit(), Exit::Conformant);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! - [`target`]: the server under test, as its adapter file describes it.
+//! - [`suite::Builder`]: what is run, and how.
+//! - [`baseline`]: failures that are known and accepted.
+//! - [`report::Report`]: what was found out, as a value; [`exit::Exit`] is what it comes to.
+//! - [`event::Reporter`]: whoever wants to be told while it happens. [`report`] has some.
+//!
+//! The other modules are what the suite is made of, and are public for its own tools and tests.
 
 pub mod act;
+pub mod baseline;
 pub mod cache;
 pub mod catalogue;
 pub mod doctor;
 pub mod event;
 pub mod exit;
+mod hint;
 pub mod mcp;
 pub mod mutation;
 pub mod plan;

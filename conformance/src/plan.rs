@@ -1,7 +1,12 @@
 //! The plan: which scenarios run, on which transport and revision.
 
+pub mod tags;
+
 use std::{collections::BTreeSet, sync::Arc};
 
+use clap::ValueEnum as _;
+
+use self::tags::Tags;
 use crate::{
     requirement::{AMBIENT, EvidenceKind, Requirement},
     target::{
@@ -16,14 +21,24 @@ use crate::{
 pub struct Selection {
     /// Profiles; none means all.
     pub profiles: Vec<String>,
-    /// A requirement's id or a scenario's key; none means all.
-    pub scenario: Option<String>,
+    /// Requirements' ids and scenarios' keys; none means all.
+    pub scenarios: Vec<String>,
+    /// What the tags must be.
+    pub tags: Option<Tags>,
     /// The only slow requirements to be asked; none means all.
     pub slow: Option<Vec<String>>,
     /// Transports, and the revision to speak on each.
     pub transports: Vec<(TransportKind, Revision)>,
     /// The evidence that can be had.
     pub evidence: BTreeSet<EvidenceKind>,
+}
+
+impl Selection {
+    /// Whether it leaves out any scenario of the transports that it is about.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        !self.profiles.is_empty() || !self.scenarios.is_empty() || self.tags.is_some()
+    }
 }
 
 /// One scenario on one transport and revision.
@@ -49,10 +64,6 @@ impl Planned {
         adapter: &Adapter,
         evidence: &BTreeSet<EvidenceKind>,
     ) -> Self {
-        let row = requirement
-            .row
-            .map(|row| format!("#{row}"))
-            .unwrap_or_default();
         let unmapped = requirement
             .needs
             .iter()
@@ -69,7 +80,7 @@ impl Planned {
             missing.map(|kind| format!("{}: {}", NotApplicable::NoEvidence, kind.missing()))
         };
         Self {
-            key: format!("{}@{transport}@{revision}{row}", requirement.id),
+            key: key(requirement, transport, revision),
             requirement: Arc::clone(requirement),
             transport,
             revision,
@@ -82,6 +93,27 @@ impl Planned {
     pub fn is_ambient(&self) -> bool {
         self.requirement.profile == AMBIENT
     }
+}
+
+fn key(requirement: &Requirement, transport: TransportKind, revision: Revision) -> String {
+    let row = requirement.row.map(|row| format!("#{row}"));
+    let row = row.unwrap_or_default();
+    format!("{}@{transport}@{revision}{row}", requirement.id)
+}
+
+/// The keys of all scenarios by which a target that offers these transports can be judged,
+/// whatever revision it speaks.
+#[must_use]
+pub fn keys(requirements: &[Arc<Requirement>], transports: &[TransportKind]) -> Vec<String> {
+    let mut keys = Vec::new();
+    for &transport in transports {
+        for &revision in Revision::value_variants() {
+            let about = |r: &&Arc<Requirement>| r.transport.is_none_or(|only| only == transport);
+            let requirements = requirements.iter().filter(about);
+            keys.extend(requirements.map(|requirement| key(requirement, transport, revision)));
+        }
+    }
+    keys
 }
 
 /// Makes the plan; what is ambient is judged along with whatever else runs.
@@ -119,19 +151,24 @@ fn selected(planned: &Planned, selection: &Selection) -> bool {
     let requirement = &planned.requirement;
     let profile =
         selection.profiles.is_empty() || selection.profiles.contains(&requirement.profile);
-    let scenario = selection
-        .scenario
-        .as_ref()
-        .is_none_or(|wanted| *wanted == requirement.id || *wanted == planned.key);
+    let scenario = selection.scenarios.is_empty()
+        || selection
+            .scenarios
+            .iter()
+            .any(|wanted| *wanted == requirement.id || *wanted == planned.key);
+    let tags = selection.tags.as_ref();
     let slow = selection.slow.as_ref().filter(|_| requirement.slow);
-    profile && scenario && slow.is_none_or(|wanted| wanted.contains(&requirement.id))
+    profile
+        && scenario
+        && tags.is_none_or(|tags| tags.match_of(requirement))
+        && slow.is_none_or(|wanted| wanted.contains(&requirement.id))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::{Planned, Selection, plan};
+    use super::{Planned, Selection, keys, plan};
     use crate::{
         requirement::{self, EvidenceKind},
         target::{
@@ -148,7 +185,8 @@ mod tests {
             .collect();
         let mut selection = Selection {
             profiles: Vec::new(),
-            scenario: None,
+            scenarios: Vec::new(),
+            tags: None,
             slow: None,
             transports: TransportKind::ALL
                 .map(|kind| (kind, Revision::NEWEST))
@@ -180,12 +218,55 @@ mod tests {
     #[test]
     fn a_scenario_is_chosen_by_its_id_or_by_its_key() {
         let by_id = planned("reference", |s| {
-            s.scenario = Some("kv.write-exact".to_owned())
+            s.scenarios = vec!["kv.write-exact".to_owned()]
         });
         assert_eq!(acting(&by_id).len(), 4);
         let key = "kv.write-exact@http@2025-11-25#2";
-        let by_key = planned("reference", |s| s.scenario = Some(key.to_owned()));
+        let by_key = planned("reference", |s| s.scenarios = vec![key.to_owned()]);
         assert_eq!(acting(&by_key), [key]);
+    }
+
+    #[test]
+    fn several_scenarios_are_chosen_together() {
+        let wanted = ["kv.read-exact@stdio@2025-11-25#1", "kv.read-latest"];
+        let plan = planned("reference", |s| {
+            s.scenarios = wanted.map(str::to_owned).to_vec()
+        });
+        assert_eq!(
+            acting(&plan),
+            [
+                "kv.read-exact@stdio@2025-11-25#1",
+                "kv.read-latest@stdio@2025-11-25",
+                "kv.read-latest@http@2025-11-25"
+            ]
+        );
+    }
+
+    #[test]
+    fn scenarios_are_chosen_by_their_tags_and_those_of_their_feature() {
+        let chosen = planned("reference", |s| {
+            s.tags = Some("@kv and @source:GUIDE or @kv.read-latest".parse().unwrap());
+        });
+        let ids = acting(&chosen)
+            .into_iter()
+            .filter_map(|key| key.strip_suffix("@stdio@2025-11-25"));
+        assert_eq!(
+            ids.collect::<Vec<_>>(),
+            ["kv.read-latest", "kv.read-version"]
+        );
+    }
+
+    #[test]
+    fn every_planned_key_is_in_the_catalogue() {
+        let requirements: Vec<_> = requirement::all()
+            .unwrap()
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        let catalogue = keys(&requirements, &TransportKind::ALL);
+        for planned in planned("hashicorp", |_| {}) {
+            assert!(catalogue.contains(&planned.key), "{}", planned.key);
+        }
     }
 
     #[test]
@@ -193,14 +274,14 @@ mod tests {
         let kv = planned("reference", |s| s.profiles = vec!["kv".to_owned()]);
         assert!(kv.iter().any(Planned::is_ambient));
         for alone in ["ambient.alive", "kv.no-such-thing"] {
-            assert!(planned("reference", |s| s.scenario = Some(alone.to_owned())).is_empty());
+            assert!(planned("reference", |s| s.scenarios = vec![alone.to_owned()]).is_empty());
         }
     }
 
     #[test]
     fn what_the_adapter_does_not_map_is_known_not_to_apply() {
         let plan = planned("hashicorp", |s| {
-            s.scenario = Some("kv.read-version".to_owned())
+            s.scenarios = vec!["kv.read-version".to_owned()]
         });
         let reason = plan
             .iter()

@@ -15,8 +15,10 @@ use cucumber::{
     writer::Normalized,
 };
 use futures::{FutureExt as _, stream};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    baseline::Baseline,
     event::{Event, Reporter},
     mcp::transcript::{Line, Speaker},
     plan::Planned,
@@ -59,15 +61,19 @@ pub struct Run {
     pub results: Mutex<Vec<ScenarioResult>>,
     /// What could not be removed, or not be written.
     pub troubles: Mutex<Vec<String>>,
-    aftermaths: Mutex<HashMap<String, Aftermath>>,
+    /// Failures that are known.
+    pub baseline: Option<Baseline>,
+    /// What the first failure that is not known cancels, and the run with it.
+    pub fail_fast: Option<CancellationToken>,
+    pub(crate) aftermaths: Mutex<HashMap<String, Aftermath>>,
     /// The scenario whose result says how Vault was lost.
-    loss_told_by: Mutex<Option<String>>,
-    planned: HashMap<String, Arc<Planned>>,
+    pub(crate) loss_told_by: Mutex<Option<String>>,
+    pub(crate) planned: HashMap<String, Arc<Planned>>,
 }
 
 /// What remains of a scenario once its scene is taken down.
 #[derive(Debug, Default)]
-struct Aftermath {
+pub(crate) struct Aftermath {
     vault_requests: usize,
     transcript: Option<String>,
 }
@@ -77,45 +83,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Run {
-    /// Prepares a run.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a part of a run, named where it is given"
-    )]
-    pub fn new(
-        oracle: Arc<Oracle>,
-        audit: Option<AuditLog>,
-        pulse: Pulse,
-        target: Arc<Target>,
-        slots: Arc<Slots>,
-        seed: u64,
-        jobs: usize,
-        output: Option<PathBuf>,
-        reporters: Vec<Box<dyn Reporter>>,
-        plan: &[Arc<Planned>],
-    ) -> Self {
-        let planned = plan
-            .iter()
-            .map(|planned| (planned.key.clone(), Arc::clone(planned)));
-        Self {
-            oracle,
-            audit,
-            pulse,
-            target,
-            slots,
-            seed,
-            jobs,
-            output,
-            watch: Arc::default(),
-            reporters: Mutex::new(reporters),
-            results: Mutex::default(),
-            troubles: Mutex::default(),
-            aftermaths: Mutex::default(),
-            loss_told_by: Mutex::default(),
-            planned: planned.collect(),
-        }
-    }
-
     /// Tells the reporters.
     pub fn tell(&self, event: &Event) {
         for reporter in lock(&self.reporters).iter_mut() {
@@ -126,6 +93,9 @@ impl Run {
     }
 
     /// Runs all scenarios of a plan; those that judge what was seen in the others run last.
+    ///
+    /// Once `fail_fast` is cancelled, the scenarios under way are dropped and no other is
+    /// begun, but what was seen so far is judged.
     pub async fn execute(self: &Arc<Self>, plan: &[Arc<Planned>]) {
         for planned in plan
             .iter()
@@ -149,8 +119,13 @@ impl Run {
                     Err(error) => lock(&self.troubles).push(error.to_string()),
                 }
             }
-            if !wave.is_empty() {
-                self.execute_wave(&wave).await;
+            if wave.is_empty() {
+                continue;
+            }
+            let wave = self.execute_wave(&wave);
+            match &self.fail_fast {
+                Some(failed) if !ambient => failed.run_until_cancelled(wave).await.unwrap_or(()),
+                _ => wave.await,
             }
         }
     }
@@ -343,7 +318,7 @@ impl Run {
                 }
             }
         };
-        let result = result_of(
+        let mut result = result_of(
             planned,
             verdict,
             reason,
@@ -351,7 +326,18 @@ impl Run {
             duration_ms,
             aftermath.vault_requests,
         );
+        if verdict == Verdict::Fail {
+            let baseline = self.baseline.as_ref();
+            let known = baseline.and_then(|baseline| baseline.reason(&planned.key));
+            result.known = known.map(str::to_owned);
+        }
         lock(&self.results).push(result.clone());
+        if verdict == Verdict::Fail
+            && result.known.is_none()
+            && let Some(failed) = &self.fail_fast
+        {
+            failed.cancel();
+        }
         self.tell(&Event::ScenarioFinished(Box::new(result)));
     }
 
@@ -401,6 +387,7 @@ pub fn result_of(
         duration_ms,
         vault_requests,
         failure,
+        known: None,
     }
 }
 

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "cli/baseline.rs"]
+mod baseline;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/external.rs"]
@@ -19,7 +21,9 @@ mod trial;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use trial::{FAKE_TARGET, HANGING, adapter, fake, files, pids, program, run, started_by};
+use trial::{
+    FAKE_TARGET, HANGING, adapter, fake, fake_from_call, files, pids, program, run, started_by,
+};
 
 // The command line.
 
@@ -31,6 +35,7 @@ async fn help_tells_the_exit_codes_and_the_flags() {
         "Exit codes:",
         "0  conformant",
         "1  a MUST failed",
+        "5  the baseline",
         "130  interrupted",
         "targets",
     ] {
@@ -50,6 +55,10 @@ async fn help_tells_the_exit_codes_and_the_flags() {
         "--vault",
         "--output",
         "--seed",
+        "--tags",
+        "--baseline",
+        "--update-baseline",
+        "--fail-fast",
     ] {
         assert!(
             ended.stdout.contains(flag),
@@ -139,7 +148,60 @@ async fn a_transport_that_the_target_does_not_offer_leaves_nothing_to_run() {
 async fn an_unknown_scenario_leaves_nothing_to_run() {
     let trial = run(&adapter("stdio", &["sh"])).with(&["--scenario", "kv.raed"]);
     let ended = trial.without_vault().ended().await;
-    ended.exits_with(4).says(&["nothing to run", "kv.raed"]);
+    ended
+        .exits_with(4)
+        .says(&["nothing to run", "kv.raed", "did you mean kv.read"]);
+}
+
+#[tokio::test]
+async fn one_unknown_scenario_among_known_ones_is_told_all_the_same() {
+    let wanted = [
+        "--scenario",
+        "kv.read-exact",
+        "--scenario",
+        "kv.read-exact@stdio@2025-11-25#99",
+    ];
+    let trial = run(&adapter("stdio", &["sh"])).with(&wanted);
+    let ended = trial.without_vault().ended().await;
+    ended
+        .exits_with(4)
+        .says(&["#99", "did you mean kv.read-exact@stdio@2025-11-25#"]);
+}
+
+#[tokio::test]
+async fn a_scenario_in_a_revision_that_is_not_spoken_leaves_nothing_to_run() {
+    let trial = run(&adapter("stdio", &["sh", FAKE_TARGET])).with_vault();
+    let key = "kv.read-exact@stdio@2025-06-18#1";
+    let ended = trial.with(&["--scenario", key]).ended().await;
+    ended
+        .exits_with(4)
+        .says(&["nothing to run", "trial speaks 2025-11-25 on stdio"]);
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn a_wrong_tag_expression_is_a_usage_error() {
+    let trial = run(&adapter("stdio", &["sh"])).with(&["--tags", "@must and"]);
+    let ended = trial.without_vault().ended().await;
+    ended
+        .exits_with(2)
+        .says(&["--tags", "@must and", "missing at its end"]);
+}
+
+#[tokio::test]
+async fn tags_that_no_scenario_has_leave_nothing_to_run() {
+    let trial = run(&adapter("stdio", &["sh"])).with(&["--tags", "@must and @source:BLGO"]);
+    let ended = trial.without_vault().ended().await;
+    ended
+        .exits_with(4)
+        .says(&["nothing to run", "did you mean @source:BLOG?"]);
+}
+
+#[tokio::test]
+async fn no_jobs_at_all_is_a_usage_error() {
+    let trial = program(["run", "--jobs", "0"]);
+    let ended = trial.without_vault().ended().await;
+    ended.exits_with(2).says(&["--jobs"]);
 }
 
 // A target or a Vault that cannot be had.
@@ -327,6 +389,23 @@ async fn ctrl_c_in_the_middle_of_a_call_ends_the_run_with_a_report_and_nothing_l
     ended.leaves_nothing_behind().await;
 }
 
+#[tokio::test]
+async fn a_run_that_is_interrupted_reports_what_was_judged_before() {
+    let trial = fake_from_call(2, "hang");
+    let ended = trial.interrupted_by(Some(Signal::INT)).await;
+    ended.exits_with(130);
+    let report = ended.report();
+    assert_eq!(report["interrupted"], true);
+    assert_eq!(report["summary"]["fail"], 1, "{report:#}");
+    assert!(report["not_run"].as_u64() > Some(0), "{report:#}");
+    let junit = ended.read("output/junit.xml");
+    assert!(
+        junit.contains("the run was interrupted") && junit.contains("<failure"),
+        "{junit}"
+    );
+    ended.leaves_nothing_behind().await;
+}
+
 async fn interrupted(section: &str, signal: Signal) {
     let text = adapter(section, &["sh", "-c", HANGING]);
     let ended = run(&text).with_vault().interrupted_by(Some(signal)).await;
@@ -389,6 +468,101 @@ async fn a_target_that_dies_in_a_call_fails_and_the_next_scenario_has_a_new_one(
         "one process for each of two scenarios"
     );
     ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn a_target_that_dies_in_a_later_call_leaves_a_whole_report_and_nothing_else() {
+    let ended = fake_from_call(2, "die").ended().await;
+    ended.exits_with(1);
+    let report = ended.report();
+    assert_eq!(report["summary"]["blocked"], 0, "{report:#}");
+    assert_eq!(report["not_run"], 0);
+    assert_eq!(ended.verdict_of("ambient.alive"), "fail");
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn fail_fast_ends_the_run_at_the_first_failure() {
+    let ended = fake("").with(&["--fail-fast"]).ended().await;
+    ended.exits_with(1);
+    let report = ended.report();
+    assert_eq!(report["stopped_early"], true);
+    assert_eq!(report["summary"]["fail"], 1, "{report:#}");
+    assert_eq!(report["not_run"], 1);
+    assert_eq!(ended.verdict_of("ambient.stdout-clean"), "pass");
+    let profiles = report["profiles"].as_array().unwrap();
+    let ambient = profiles.iter().find(|profile| profile["name"] == "ambient");
+    assert_eq!(ambient.unwrap()["result"], "partial");
+    assert!(ended.stdout.contains("1 not run"), "{}", ended.stdout);
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn the_seed_is_in_the_report_and_makes_the_names_the_same_again() {
+    let calls = async |seed: &str| {
+        let ended = fake("").with(&["--seed", seed]).ended().await;
+        assert_eq!(ended.report()["seed"].to_string(), seed);
+        let transcript = "output/transcripts/kv.read-exact@stdio@2025-11-25-1.jsonl";
+        let lines = ended.read(transcript);
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let calls = lines.filter(|line| line["message"]["method"] == "tools/call");
+        let arguments: Vec<_> = calls
+            .map(|mut line| line["message"]["params"]["arguments"].take())
+            .collect();
+        assert!(!arguments.is_empty());
+        arguments
+    };
+    assert_eq!(calls("4711").await, calls("4711").await);
+    assert_ne!(calls("4711").await, calls("4712").await);
+}
+
+#[tokio::test]
+async fn colours_are_for_whoever_asks_for_them() {
+    let forced = fake("").with_env("CLICOLOR_FORCE", "1").ended().await;
+    assert!(forced.stdout.contains('\x1b'), "{}", forced.stdout);
+    let plain = fake("")
+        .with_env("CLICOLOR_FORCE", "1")
+        .with_env("NO_COLOR", "1");
+    let plain = plain.ended().await;
+    assert!(!plain.stdout.contains('\x1b'), "{}", plain.stdout);
+}
+
+#[tokio::test]
+async fn quiet_prints_what_explains_the_exit_code_and_nothing_else() {
+    let ended = fake("").with(&["--format", "quiet"]).ended().await;
+    ended.exits_with(1);
+    assert_eq!(ended.stderr, "");
+    assert!(
+        ended.stdout.starts_with("FAIL  kv.read-exact"),
+        "{}",
+        ended.stdout
+    );
+    assert!(!ended.stdout.contains("report: "), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_job_on_github_gets_a_summary_without_secrets() {
+    let trial = fake("leak");
+    std::fs::create_dir(trial.path("output")).unwrap();
+    let file = trial.path("output/summary.md");
+    let trial = trial.with_env("GITHUB_ACTIONS", "true");
+    let ended = trial.with_env("GITHUB_STEP_SUMMARY", file).ended().await;
+    let summary = ended.exits_with(1).read("output/summary.md");
+    assert!(
+        summary.contains("### Failed") && summary.contains("kv.read-exact"),
+        "{summary}"
+    );
+    ended.shows_no_token();
+}
+
+#[tokio::test]
+async fn a_job_summary_that_cannot_be_written_is_a_warning() {
+    let trial = fake("").with_env("GITHUB_ACTIONS", "true");
+    let folder = trial.path("notes");
+    let ended = trial.with_env("GITHUB_STEP_SUMMARY", folder).ended().await;
+    ended.exits_with(1).says(&["warning: the job summary"]);
 }
 
 #[tokio::test]

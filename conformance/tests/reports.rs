@@ -16,9 +16,10 @@ use vault_mcp_conformance::{
     event::{Event, Reporter},
     exit::Exit,
     report::{
-        Failure, Latency, ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo,
-        Summary, TargetInfo, VaultInfo,
+        BaselineResult, BaselineUpdate, Failure, Latency, ProfileResult, Report, SCHEMA_VERSION,
+        ScenarioResult, StaleKey, SuiteInfo, Summary, TargetInfo, UnknownKey, VaultInfo,
         console::{Console, ConsoleFormat, render},
+        github::GithubSummary,
         json::{self, JsonFile},
         junit::JunitFile,
     },
@@ -49,6 +50,7 @@ fn scenario(id: &str, level: Level, verdict: Verdict) -> ScenarioResult {
         duration_ms: 250,
         vault_requests: 2,
         failure: None,
+        known: None,
     }
 }
 
@@ -97,6 +99,9 @@ fn report_of(mut scenarios: Vec<ScenarioResult>) -> Report {
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         duration_ms: 4_200,
         interrupted: false,
+        stopped_early: false,
+        not_run: 0,
+        baseline: None,
         profiles: (names.iter())
             .map(|name| ProfileResult::of(name, &scenarios))
             .collect(),
@@ -367,6 +372,251 @@ fn without_a_terminal_there_is_a_line_of_progress_every_25_scenarios() {
     assert!(!out.contains("of 60 scenarios"), "{out}");
 }
 
+// ---- known failures ----
+
+/// A report with a failure that is known, and no other finding.
+fn report_with_a_known_failure() -> Report {
+    let mut known = unmet("kv.write", Level::Must, Verdict::Fail, "a", "b");
+    known.known = Some("upstream: <b>1</b>".to_owned());
+    let mut report = report_of(vec![scenario("kv.read", Level::Must, Verdict::Pass), known]);
+    report.baseline = Some(BaselineResult {
+        file: "known.toml".to_owned(),
+        known: 1,
+        not_judged: 0,
+        stale: Vec::new(),
+        unknown: Vec::new(),
+        update: None,
+    });
+    report
+}
+
+/// The same with a baseline that lists what is not so.
+fn report_with_a_stale_baseline() -> Report {
+    let mut report = report_with_a_known_failure();
+    if let Some(baseline) = &mut report.baseline {
+        baseline.stale = vec![StaleKey {
+            key: "kv.read@stdio@2025-11-25".to_owned(),
+            reason: "slow".to_owned(),
+            now: Verdict::Pass,
+        }];
+        baseline.unknown = vec![UnknownKey {
+            key: "kv.raed@stdio@2025-11-25".to_owned(),
+            closest: Some("kv.read@stdio@2025-11-25".to_owned()),
+        }];
+    }
+    report
+}
+
+#[test]
+fn a_known_failure_is_one_line_and_does_not_count_for_the_exit_code() {
+    let report = report_with_a_known_failure();
+    assert_eq!(report.exit(), Exit::Conformant);
+    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    insta::assert_snapshot!(text, @"
+    Vault 1.21.1 (container)   target hashicorp 0.2.0   stdio + http   seed 4711
+
+    KNOWN  kv.write@stdio@2025-11-25  upstream: <b>1</b>
+
+    profile    MUST            SHOULD          result
+    kv         1 of 2          -               nonconformant
+
+    nonconformant, as known: 1 passed, 1 failed (1 known), 0 warned, 0 not applicable, 0 blocked in 4.2 s
+    report: out/report.json
+    ");
+}
+
+#[test]
+fn a_failure_beside_a_known_one_still_counts() {
+    let mut report = report_with_a_known_failure();
+    report
+        .scenarios
+        .push(unmet("kv.list", Level::Must, Verdict::Fail, "a", "b"));
+    report.summary = Summary::of(&report.scenarios);
+    assert_eq!(report.exit(), Exit::Nonconformant);
+}
+
+#[test]
+fn what_the_baseline_lists_in_vain_is_told_with_what_to_do() {
+    let report = report_with_a_stale_baseline();
+    assert_eq!(report.exit(), Exit::StaleBaseline);
+    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    for line in [
+        "STALE  kv.read@stdio@2025-11-25  passes now; it was listed as: slow",
+        "UNKNOWN  kv.raed@stdio@2025-11-25  no scenario has this key; did you mean kv.read@stdio@2025-11-25?",
+        "remove these from known.toml, or let --update-baseline do it",
+    ] {
+        assert!(
+            text.lines().any(|shown| shown == line),
+            "{line:?} is not in:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn a_baseline_that_was_brought_up_to_date_is_not_stale() {
+    let mut report = report_with_a_stale_baseline();
+    let mut update = |refused: Option<&str>| {
+        if let Some(baseline) = &mut report.baseline {
+            baseline.update = Some(BaselineUpdate {
+                added: vec!["kv.list@stdio@2025-11-25".to_owned()],
+                removed: vec!["kv.read@stdio@2025-11-25".to_owned()],
+                refused: refused.map(str::to_owned),
+            });
+        }
+        let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+        (report.exit(), text)
+    };
+    let (exit, text) = update(None);
+    assert_eq!(exit, Exit::Conformant);
+    assert!(
+        text.contains("known.toml was brought up to date: 1 added, 1 removed; write the reason"),
+        "{text}"
+    );
+    let (exit, text) = update(Some("2 scenarios were blocked"));
+    assert_eq!(exit, Exit::StaleBaseline);
+    assert!(
+        text.contains("known.toml was left as it is: 2 scenarios were blocked"),
+        "{text}"
+    );
+}
+
+#[test]
+fn junit_skips_a_known_failure_and_fails_for_a_stale_baseline() {
+    let (xml, junit) = junit(&report_with_a_stale_baseline());
+    let counts = (junit.failures, junit.errors);
+    assert_eq!(counts, (2, 0), "{xml}");
+    assert!(
+        xml.contains("<skipped message=\"known failure: upstream: &lt;b&gt;1&lt;/b&gt;\"/>"),
+        "{xml}"
+    );
+    assert!(
+        xml.contains("known.toml lists kv.read@stdio@2025-11-25, which no longer fails"),
+        "{xml}"
+    );
+    assert!(
+        xml.contains("expected  a"),
+        "the details are still there: {xml}"
+    );
+}
+
+// ---- runs that ended early ----
+
+#[test]
+fn junit_says_that_a_run_was_interrupted_and_what_could_not_be_removed() {
+    let report = Report {
+        interrupted: true,
+        not_run: 3,
+        cleanup_errors: vec!["mount a: still there".to_owned()],
+        ..all_met()
+    };
+    let (xml, junit) = junit(&report);
+    assert_eq!((junit.failures, junit.errors), (0, 2), "{xml}");
+    assert!(
+        xml.contains("the run was interrupted; 3 scenarios were not run"),
+        "{xml}"
+    );
+    assert!(xml.contains("mount a: still there"), "{xml}");
+}
+
+#[test]
+fn a_run_that_stopped_early_says_how_much_was_not_run() {
+    let failed = unmet("kv.write", Level::Must, Verdict::Fail, "a", "b");
+    let report = Report {
+        stopped_early: true,
+        not_run: 97,
+        ..report_of(vec![failed])
+    };
+    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    assert!(
+        text.contains("\nnonconformant, stopped early: 0 passed, 1 failed, "),
+        "{text}"
+    );
+    assert!(text.contains(" 0 blocked, 97 not run in"), "{text}");
+    let (xml, _) = junit(&report);
+    assert!(
+        xml.contains("<skipped message=\"97 scenarios were not run\"/>"),
+        "{xml}"
+    );
+}
+
+// ---- the summary of a GitHub job ----
+
+/// What is appended for `report`.
+fn github(report: &Report) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("summary.md");
+    fs::write(&path, "of another step\n").expect("it can be written");
+    finish(&mut GithubSummary::new(&path), report);
+    let text = fs::read_to_string(&path).expect("the file is there");
+    text.strip_prefix("of another step\n")
+        .expect("it is appended")
+        .to_owned()
+}
+
+#[test]
+fn the_job_summary_has_profiles_failures_and_what_is_known() {
+    let text = github(&report_with_everything());
+    for part in [
+        "## Vault MCP conformance: HashiCorp vault-mcp-server",
+        "**1 failed**, 2 passed",
+        "| kv | 1 of 2 | 0 of 1 | **nonconformant** |",
+        "### Failed\n\n- **kv.delete-missing-key",
+        "  - expected: secret still at version 1, an error or a note\n",
+        "### Blocked",
+        "### Not cleaned up",
+        "### Warned",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+    let text = github(&report_with_a_stale_baseline());
+    assert!(text.contains("### Known failures\n\n- kv.write"), "{text}");
+    assert!(
+        text.contains("### The baseline lists what is not so\n\n- kv.read"),
+        "{text}"
+    );
+    assert!(!text.contains("### Failed"), "{text}");
+}
+
+#[test]
+fn what_a_target_says_is_no_markdown_and_no_html_in_the_job_summary() {
+    let evil = "<img src=x> | `a` **b** [c](https://d) ![e](f)\n# g\n\u{1b}[2J www.h.i @j";
+    let text = github(&report_of(vec![unmet(
+        "kv.read",
+        Level::Must,
+        Verdict::Fail,
+        evil,
+        evil,
+    )]));
+    for part in [
+        "<img", "`", "**b", "[c]", "https://", "\n# g", "\u{1b}", "www.h", "@",
+    ] {
+        assert!(!text.contains(part), "{part:?} is in:\n{text}");
+    }
+}
+
+#[test]
+fn the_job_summary_is_bounded_and_says_what_it_leaves_out() {
+    let long = "<".repeat(5_000);
+    let many = (0..1_000).map(|n| {
+        unmet(
+            &format!("kv.n{n:04}"),
+            Level::Must,
+            Verdict::Fail,
+            &long,
+            &long,
+        )
+    });
+    let text = github(&report_of(many.collect()));
+    assert!(text.len() < 300_000, "{}", text.len());
+    assert!(text.contains("more are in report.json"));
+}
+
+#[test]
+fn a_job_summary_that_cannot_be_written_ends_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    finish(&mut GithubSummary::new(folder.path()), &all_met());
+}
+
 // ---- report.json ----
 
 fn committed_schema() -> PathBuf {
@@ -391,7 +641,11 @@ fn the_committed_schema_is_current() {
 #[test]
 fn a_report_meets_the_schema() {
     let validator = jsonschema::draft202012::new(&json::schema()).expect("the schema is valid");
-    for report in [report_with_everything(), all_met()] {
+    for report in [
+        report_with_everything(),
+        all_met(),
+        report_with_a_stale_baseline(),
+    ] {
         let report = serde_json::to_value(report).expect("a report is JSON");
         if let Err(error) = validator.validate(&report) {
             panic!("{error} at {}", error.instance_path());
@@ -530,7 +784,12 @@ fn what_is_blocked_is_an_error_and_what_does_not_apply_is_skipped() {
         .collect();
     assert_eq!(
         counts,
-        [("kv", 1, 0, 0), ("mounts", 0, 1, 0), ("pki", 0, 0, 1)]
+        [
+            ("kv", 1, 0, 0),
+            ("mounts", 0, 1, 0),
+            ("pki", 0, 0, 1),
+            ("the run itself", 0, 1, 0)
+        ]
     );
 }
 

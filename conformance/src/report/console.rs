@@ -16,7 +16,7 @@ use anstyle::{AnsiColor, Style};
 
 use self::progress::Progress;
 use super::{
-    ProfileResult, ProfileVerdict, Report, ScenarioResult, Summary, Tally, json,
+    BaselineResult, ProfileResult, ProfileVerdict, Report, ScenarioResult, Summary, Tally, json,
     text::{cut, visible, visible_lines, wrap},
 };
 use crate::{
@@ -152,12 +152,15 @@ fn findings(report: &Report, output_dir: &Path) -> String {
         (Verdict::Warn, "WARN", YELLOW),
         (Verdict::Blocked, "BLOCKED", MAGENTA),
     ] {
-        for scenario in report.scenarios.iter().filter(|s| s.verdict == verdict) {
+        let found = report.scenarios.iter();
+        for scenario in found.filter(|s| s.verdict == verdict && s.known.is_none()) {
             out += &format!("{style}{word}{style:#}  ");
             out += &block(scenario, output_dir);
             out += "\n";
         }
     }
+    out += &known(report);
+    out += &report.baseline.as_ref().map(stale).unwrap_or_default();
     if !report.cleanup_errors.is_empty() {
         out += &format!("{MAGENTA}not cleaned up{MAGENTA:#}\n");
         for error in &report.cleanup_errors {
@@ -166,6 +169,66 @@ fn findings(report: &Report, output_dir: &Path) -> String {
         out += "\n";
     }
     out
+}
+
+/// A line for each failure that the baseline lists.
+fn known(report: &Report) -> String {
+    let known = report.scenarios.iter().filter_map(|scenario| {
+        let reason = visible(&cut(scenario.known.as_deref()?));
+        let key = visible(&scenario.key);
+        Some(format!("{YELLOW}KNOWN{YELLOW:#}  {key}  {reason}\n"))
+    });
+    paragraphed(known.collect())
+}
+
+/// What the baseline lists and is not so, and what became of the file.
+fn stale(baseline: &BaselineResult) -> String {
+    let file = visible(&baseline.file);
+    let mut out = String::new();
+    for stale in &baseline.stale {
+        let now = match stale.now {
+            Verdict::Warn => "only warns now",
+            Verdict::NotApplicable => "does not apply any more",
+            _ => "passes now",
+        };
+        let key = visible(&stale.key);
+        out += &format!("{RED}STALE{RED:#}  {key}  {now}; it was listed as: ");
+        out += &format!("{}\n", visible(&cut(&stale.reason)));
+    }
+    for unknown in &baseline.unknown {
+        let key = visible(&unknown.key);
+        let hint = match &unknown.closest {
+            Some(closest) => format!("; did you mean {}?", visible(closest)),
+            None => String::new(),
+        };
+        out += &format!("{RED}UNKNOWN{RED:#}  {key}  no scenario has this key{hint}\n");
+    }
+    match &baseline.update {
+        None if out.is_empty() => {}
+        None => out += &format!("remove these from {file}, or let --update-baseline do it\n"),
+        Some(update) => {
+            let (added, removed) = (update.added.len(), update.removed.len());
+            out += &match &update.refused {
+                Some(why) => format!("{file} was left as it is: {why}\n"),
+                None if added + removed == 0 => format!("{file} is up to date\n"),
+                None if added == 0 => format!("{file} was brought up to date: {removed} removed\n"),
+                None => format!(
+                    "{file} was brought up to date: {added} added, {removed} removed; \
+                     write the reason of each that was added\n"
+                ),
+            };
+        }
+    }
+    paragraphed(out)
+}
+
+/// Lines with an empty one below, if there are any.
+fn paragraphed(lines: String) -> String {
+    if lines.is_empty() {
+        lines
+    } else {
+        lines + "\n"
+    }
 }
 
 /// A finding without its first word.
@@ -293,18 +356,33 @@ fn summary(report: &Report) -> String {
         (ProfileVerdict::Nonconformant, true) => ("nonconformant, interrupted", RED),
         // What did not run might have failed.
         (_, true) => ("interrupted", YELLOW),
+        (ProfileVerdict::Nonconformant, false) if report.stopped_early => {
+            ("nonconformant, stopped early", RED)
+        }
+        (ProfileVerdict::Nonconformant, false) if report.unlisted_failures().next().is_none() => {
+            ("nonconformant, as known", YELLOW)
+        }
         (result, false) => outcome(result),
     };
     let Summary {
         pass,
         fail,
+        known,
         warn,
         not_applicable,
         blocked,
     } = report.summary;
     let seconds = Duration::from_millis(report.duration_ms).as_secs_f64();
+    let known = match known {
+        0 => String::new(),
+        known => format!(" ({known} known)"),
+    };
+    let not_run = match report.not_run {
+        0 => String::new(),
+        not_run => format!(", {not_run} not run"),
+    };
     format!(
-        "{style}{word}{style:#}: {pass} passed, {fail} failed, {warn} warned, \
-         {not_applicable} not applicable, {blocked} blocked in {seconds:.1} s\n"
+        "{style}{word}{style:#}: {pass} passed, {fail} failed{known}, {warn} warned, \
+         {not_applicable} not applicable, {blocked} blocked{not_run} in {seconds:.1} s\n"
     )
 }

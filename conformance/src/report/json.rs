@@ -1,15 +1,10 @@
 //! `report.json`: the report for programs, and the JSON Schema that describes it.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::{fmt::Write as _, io, path::PathBuf};
 
 use schemars::generate::SchemaSettings;
 
-use super::{Report, text::is_inert};
+use super::{Report, file::write_atomically, text::is_inert};
 use crate::event::{Event, Reporter};
 
 /// Writes the report to a file when the run is over.
@@ -63,26 +58,4 @@ pub(super) fn to_text(report: &Report) -> io::Result<String> {
     }
     text.push('\n');
     Ok(text)
-}
-
-/// Replaces the file at `path` as a whole, so that nobody ever reads half a report.
-pub(super) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = path.with_added_extension("tmp");
-    let written = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::File::create(&temporary))
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        // It is there only if the disk filled up or `path` is a folder.
-        let _ = fs::remove_file(&temporary);
-        io::Error::new(
-            error.kind(),
-            format!("cannot write {}: {error}", path.display()),
-        )
-    })
 }

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use super::{
     Report, ScenarioResult,
-    json::write_atomically,
+    file::write_atomically,
     text::{cut, visible, visible_lines},
 };
 use crate::{
@@ -60,7 +60,49 @@ fn to_xml(report: &Report) -> io::Result<String> {
         suite.add_test_cases(scenarios.map(test_case));
         junit.add_test_suite(suite);
     }
+    let run = run_cases(report);
+    if !run.is_empty() {
+        let mut suite = TestSuite::new("the run itself");
+        suite.add_test_cases(run);
+        junit.add_test_suite(suite);
+    }
     junit.to_string().map_err(io::Error::other)
+}
+
+/// What is to be told of the run as a whole, so that no exit code but 0 looks like success.
+fn run_cases(report: &Report) -> Vec<TestCase> {
+    let case = |name: &str, mut status: TestCaseStatus, message: &str| {
+        status.set_message(visible(&cut(message)));
+        TestCase::new(visible(name), status)
+    };
+    let error = || TestCaseStatus::non_success(NonSuccessKind::Error);
+    let not_run = format!("{} scenarios were not run", report.not_run);
+    let mut cases = Vec::new();
+    if report.interrupted {
+        let message = format!("the run was interrupted; {not_run}");
+        cases.push(case("interrupted", error(), &message));
+    } else if report.not_run > 0 {
+        cases.push(case("stopped early", TestCaseStatus::skipped(), &not_run));
+    }
+    for trouble in &report.cleanup_errors {
+        cases.push(case("clean-up", error(), trouble));
+    }
+    if let Some(baseline) = report.baseline.as_ref().filter(|b| b.is_stale()) {
+        let failure = || TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let file = &baseline.file;
+        for stale in &baseline.stale {
+            let message = format!("{file} lists {}, which no longer fails", stale.key);
+            cases.push(case("stale baseline", failure(), &message));
+        }
+        for unknown in &baseline.unknown {
+            let message = format!(
+                "{file} lists {}, which no scenario has for its key",
+                unknown.key
+            );
+            cases.push(case("stale baseline", failure(), &message));
+        }
+    }
+    cases
 }
 
 fn test_case(scenario: &ScenarioResult) -> TestCase {
@@ -70,6 +112,9 @@ fn test_case(scenario: &ScenarioResult) -> TestCase {
     if scenario.verdict == Verdict::Warn {
         let (level, headline, details) = (scenario.level, headline(scenario), details(scenario));
         case.set_system_out(format!("{level} not met: {headline}\n{details}"));
+    }
+    if scenario.known.is_some() {
+        case.set_system_out(details(scenario));
     }
     case
 }
@@ -81,6 +126,12 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
         Verdict::NotApplicable => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(reason(scenario));
+            status
+        }
+        Verdict::Fail if let Some(known) = &scenario.known => {
+            // Nor on what is accepted.
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!("known failure: {}", visible(&cut(known))));
             status
         }
         Verdict::Fail => {

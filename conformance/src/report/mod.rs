@@ -4,16 +4,22 @@
 //! committed as `docs/report.schema.json`. Fields are only ever added.
 
 pub mod console;
+pub(crate) mod file;
+pub mod github;
 pub mod json;
 pub mod junit;
 mod text;
+
+use std::{collections::HashSet, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     exit::Exit,
-    verdict::{Level, Verdict},
+    plan::Planned,
+    requirement::AMBIENT,
+    verdict::{Level, NotApplicable, Verdict},
 };
 
 /// The version of the shape of `report.json`.
@@ -40,6 +46,12 @@ pub struct Report {
     pub duration_ms: u64,
     /// Whether it was ended by Ctrl-C before all scenarios had run.
     pub interrupted: bool,
+    /// Whether it was ended by the first failure that is not known, as `--fail-fast` asks for.
+    #[serde(default)]
+    pub stopped_early: bool,
+    /// Scenarios that were to run and did not, as the run ended early. They are in no count.
+    #[serde(default)]
+    pub not_run: usize,
     /// One entry a profile, in the order of the features.
     pub profiles: Vec<ProfileResult>,
     /// One entry a scenario, transport, revision and row, sorted by key.
@@ -50,6 +62,8 @@ pub struct Report {
     pub unmapped_tools: Vec<String>,
     /// What the suite made and could not remove again.
     pub cleanup_errors: Vec<String>,
+    /// What the list of known failures came to, if there was one.
+    pub baseline: Option<BaselineResult>,
     /// Scenarios per verdict.
     pub summary: Summary,
 }
@@ -166,6 +180,18 @@ pub struct ScenarioResult {
     pub vault_requests: usize,
     /// What was expected and seen, where the verdict is `fail` or `warn`.
     pub failure: Option<Failure>,
+    /// Why the failure is accepted, where the verdict is `fail` and the baseline lists it.
+    pub known: Option<String>,
+}
+
+impl ScenarioResult {
+    /// Whether it is not applicable for this reason.
+    #[must_use]
+    pub fn lacks(&self, what: NotApplicable) -> bool {
+        let reason = self.reason.as_deref();
+        self.verdict == Verdict::NotApplicable
+            && reason.is_some_and(|reason| reason.starts_with(&what.to_string()))
+    }
 }
 
 /// What was expected and what was seen.
@@ -181,6 +207,70 @@ pub struct Failure {
     pub transcript: Option<String>,
     /// The command that runs this scenario again.
     pub reproduce: String,
+}
+
+/// What a list of known failures came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineResult {
+    /// The file.
+    pub file: String,
+    /// How many failures of this run it lists.
+    pub known: usize,
+    /// How many of its keys this run did not judge: not selected, blocked, or not reached.
+    pub not_judged: usize,
+    /// Its keys that no longer fail.
+    pub stale: Vec<StaleKey>,
+    /// Its keys that no scenario has for this target.
+    pub unknown: Vec<UnknownKey>,
+    /// What became of the file, if it was to be brought up to date.
+    pub update: Option<BaselineUpdate>,
+}
+
+impl BaselineResult {
+    /// Whether it lists what is not so, and was not brought up to date.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let lists_what_is_so = self.stale.is_empty() && self.unknown.is_empty();
+        !lists_what_is_so && !self.is_updated()
+    }
+
+    /// Whether the file now says what this run saw.
+    #[must_use]
+    pub fn is_updated(&self) -> bool {
+        let update = self.update.as_ref();
+        update.is_some_and(|update| update.refused.is_none())
+    }
+}
+
+/// A known failure that is none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StaleKey {
+    /// Its key.
+    pub key: String,
+    /// Why it was accepted.
+    pub reason: String,
+    /// Its verdict now: `pass`, `warn` or `not_applicable`.
+    pub now: Verdict,
+}
+
+/// A key that stands for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnknownKey {
+    /// The key.
+    pub key: String,
+    /// The key that was likely meant.
+    pub closest: Option<String>,
+}
+
+/// What became of a baseline that was to be brought up to date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineUpdate {
+    /// Keys that were added; each needs a reason now.
+    pub added: Vec<String>,
+    /// Keys that were removed.
+    pub removed: Vec<String>,
+    /// Why the file was left as it is.
+    pub refused: Option<String>,
 }
 
 /// The latency of one operation on one transport.
@@ -215,6 +305,9 @@ pub struct Summary {
     pub pass: usize,
     /// Failed a MUST.
     pub fail: usize,
+    /// Failed a MUST, and the baseline lists it; these are in `fail` as well.
+    #[serde(default)]
+    pub known: usize,
     /// Failed a SHOULD.
     pub warn: usize,
     /// Not applicable.
@@ -236,6 +329,7 @@ impl Summary {
                 Verdict::NotApplicable => &mut summary.not_applicable,
                 Verdict::Blocked => &mut summary.blocked,
             } += 1;
+            summary.known += usize::from(scenario.known.is_some());
         }
         summary
     }
@@ -258,10 +352,8 @@ impl ProfileResult {
                 Verdict::NotApplicable => &mut tally.not_applicable,
                 Verdict::Blocked => &mut tally.blocked,
             } += 1;
-            unproven |= scenario.verdict == Verdict::Blocked
-                || scenario.reason.as_deref().is_some_and(|reason| {
-                    reason.starts_with(&crate::verdict::NotApplicable::NoEvidence.to_string())
-                });
+            unproven |=
+                scenario.verdict == Verdict::Blocked || scenario.lacks(NotApplicable::NoEvidence);
         }
         let result = if must.fail > 0 {
             ProfileVerdict::Nonconformant
@@ -284,6 +376,48 @@ impl ProfileResult {
 }
 
 impl Report {
+    /// Whether the run ended before all was judged.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.interrupted || self.stopped_early
+    }
+
+    /// Notes what of the plan has no result; a profile of which some is missing is not
+    /// conformant, and neither is what was to be seen in all scenarios.
+    pub(crate) fn note_not_run(&mut self, plan: &[Arc<Planned>]) {
+        let judged: HashSet<&str> = self.scenarios.iter().map(|s| s.key.as_str()).collect();
+        let missing = plan.iter().filter(|p| !judged.contains(p.key.as_str()));
+        let mut profiles: Vec<&str> = missing.map(|p| p.requirement.profile.as_str()).collect();
+        self.not_run = profiles.len();
+        if profiles.is_empty() {
+            return;
+        }
+        profiles.push(AMBIENT);
+        for name in profiles {
+            match self
+                .profiles
+                .iter_mut()
+                .find(|profile| profile.name == name)
+            {
+                Some(profile) if profile.result == ProfileVerdict::Nonconformant => {}
+                Some(profile) => profile.result = ProfileVerdict::Partial,
+                None => self.profiles.push(ProfileResult {
+                    name: name.to_owned(),
+                    result: ProfileVerdict::Partial,
+                    must: Tally::default(),
+                    should: Tally::default(),
+                }),
+            }
+        }
+        self.profiles.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    /// The failures that no baseline lists.
+    pub fn unlisted_failures(&self) -> impl Iterator<Item = &ScenarioResult> {
+        let scenarios = self.scenarios.iter();
+        scenarios.filter(|s| s.verdict == Verdict::Fail && s.known.is_none())
+    }
+
     /// The exit code that this report stands for.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -294,8 +428,15 @@ impl Report {
         if self.summary.blocked > 0 || !self.cleanup_errors.is_empty() {
             exit = exit.worse(Exit::Environment);
         }
-        if self.summary.fail > 0 {
+        let updated = self
+            .baseline
+            .as_ref()
+            .is_some_and(BaselineResult::is_updated);
+        if self.summary.fail > self.summary.known && !updated {
             exit = exit.worse(Exit::Nonconformant);
+        }
+        if self.baseline.as_ref().is_some_and(BaselineResult::is_stale) {
+            exit = exit.worse(Exit::StaleBaseline);
         }
         if self.interrupted {
             exit = exit.worse(Exit::Interrupted);

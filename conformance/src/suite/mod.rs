@@ -8,18 +8,21 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use clap::ValueEnum as _;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_util::sync::CancellationToken;
 
 use self::prepared::Prepared;
 use crate::{
+    baseline::{Baseline, BaselineError},
     event::Reporter,
     exit::Exit,
+    hint,
     mutation::sabotage::Sabotage,
-    plan::{Selection, plan},
+    plan::{Selection, keys, plan, tags::Tags},
     progress::Progress,
     report::Report,
-    requirement::{self, FeatureError},
+    requirement::{self, FeatureError, Requirement},
     target::{
         Target,
         adapter::AdapterError,
@@ -36,6 +39,26 @@ pub struct Suite;
 impl Suite {
     /// Begins to choose what is run; unless told otherwise everything is, on the reference
     /// server, without a word on the terminal.
+    ///
+    /// ```no_run
+    /// use vault_mcp_conformance::{Suite, baseline::Baseline, exit::Exit, target::Target};
+    ///
+    /// # async fn judge() -> Result<(), Box<dyn std::error::Error>> {
+    /// let report = Suite::builder()
+    ///     .target(Target::from_file("my-server.toml".as_ref())?)
+    ///     .profiles(["kv", "policy"])
+    ///     .tags("@must and not @source:BLOG".parse()?)
+    ///     .baseline(Baseline::from_file("known.toml")?)
+    ///     .seed(4711)
+    ///     .run()
+    ///     .await?;
+    /// for failure in report.unlisted_failures() {
+    ///     println!("{}: {}", failure.key, failure.title);
+    /// }
+    /// assert_eq!(report.exit(), Exit::Conformant);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
@@ -48,6 +71,9 @@ pub enum SuiteError {
     /// The adapter is wrong.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+    /// The baseline is wrong.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
     /// The choice names something that there is not.
     #[error("{0}")]
     Usage(String),
@@ -78,7 +104,7 @@ impl SuiteError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Adapter(_) | Self::Usage(_) => Exit::Usage,
+            Self::Adapter(_) | Self::Baseline(_) | Self::Usage(_) => Exit::Usage,
             Self::NothingSelected(_) => Exit::NothingApplicable,
             Self::Environment { .. } => Exit::Environment,
             Self::Interrupted { .. } => Exit::Interrupted,
@@ -107,12 +133,15 @@ impl SuiteError {
 pub struct Builder {
     target: Option<Target>,
     profiles: Vec<String>,
-    scenario: Option<String>,
+    scenarios: Vec<String>,
+    tags: Option<Tags>,
     transports: Vec<TransportKind>,
     revision: Option<Revision>,
     vault: VaultOptions,
     seed: Option<u64>,
     jobs: Option<usize>,
+    baseline: Option<Baseline>,
+    fail_fast: bool,
     output: Option<PathBuf>,
     build: Build,
     progress: Progress,
@@ -126,12 +155,15 @@ impl Default for Builder {
         Self {
             target: None,
             profiles: Vec::new(),
-            scenario: None,
+            scenarios: Vec::new(),
+            tags: None,
             transports: Vec::new(),
             revision: None,
             vault: VaultOptions::default(),
             seed: None,
             jobs: None,
+            baseline: None,
+            fail_fast: false,
             output: None,
             build: Build::default(),
             progress: Progress::silent(),
@@ -157,10 +189,33 @@ impl Builder {
         self
     }
 
-    /// Only the scenarios of this requirement, or the one with this key.
+    /// Only the scenarios of this requirement, or the one with this key, and any others
+    /// that are named so.
     #[must_use]
     pub fn scenario(mut self, id_or_key: impl Into<String>) -> Self {
-        self.scenario = Some(id_or_key.into());
+        self.scenarios.push(id_or_key.into());
+        self
+    }
+
+    /// Only the scenarios whose tags are such.
+    #[must_use]
+    pub fn tags(mut self, tags: Tags) -> Self {
+        self.tags = Some(tags);
+        self
+    }
+
+    /// The failures that are known. One that was read by [`Baseline::to_update`] is brought
+    /// up to date when the run is over.
+    #[must_use]
+    pub fn baseline(mut self, baseline: Baseline) -> Self {
+        self.baseline = Some(baseline);
+        self
+    }
+
+    /// Ends the run at the first MUST that fails and that the baseline does not list.
+    #[must_use]
+    pub fn fail_fast(mut self, fail_fast: bool) -> Self {
+        self.fail_fast = fail_fast;
         self
     }
 
@@ -261,6 +316,7 @@ impl Builder {
         match judged {
             Ok(mut run) => {
                 run.report.cleanup_errors.extend(trouble);
+                prepared.hold_against_baseline(&mut run.report);
                 run.finish();
                 Ok(run.report)
             }
@@ -307,9 +363,13 @@ impl Builder {
                 "there is no profile {profile:?}; known are {known}"
             )));
         }
+        if let Some(baseline) = &self.baseline {
+            baseline.check_target(&target.adapter.name)?;
+        }
         let selection = Selection {
             profiles: self.profiles,
-            scenario: self.scenario,
+            scenarios: self.scenarios,
+            tags: self.tags,
             // The kill matrix breaks a target many times over.
             slow: self
                 .sabotage
@@ -322,13 +382,7 @@ impl Builder {
                 .collect(),
             evidence: self.vault.evidence(),
         };
-        if plan(&requirements, &target.adapter, &selection).is_empty() {
-            let wanted = selection.scenario.as_deref().unwrap_or("that choice");
-            let why = format!(
-                "no scenario matches {wanted}; what is ambient is judged along with any other scenario"
-            );
-            return Err(SuiteError::NothingSelected(why));
-        }
+        check_selection(&selection, &requirements, &target, self.revision)?;
         let mut prepared = Prepared {
             target: Arc::new(target),
             transports,
@@ -341,6 +395,8 @@ impl Builder {
                 .seed
                 .unwrap_or_else(|| u64::from(rand::random::<u32>())),
             jobs: self.jobs.unwrap_or_else(default_jobs),
+            baseline: self.baseline,
+            fail_fast: self.fail_fast,
             output: self.output,
             progress: self.progress,
             reporters: Mutex::new(self.reporters),
@@ -360,6 +416,51 @@ impl Builder {
         }
         Ok(prepared)
     }
+}
+
+/// Whether the choice names what there is, and leaves something to run in a revision that
+/// the target may turn out to speak.
+fn check_selection(
+    selection: &Selection,
+    requirements: &[Arc<Requirement>],
+    target: &Target,
+    revision: Option<Revision>,
+) -> Result<(), SuiteError> {
+    let keys = keys(requirements, &target.adapter.transports());
+    let ids = requirements.iter().map(|requirement| &requirement.id);
+    let known: Vec<_> = ids.chain(&keys).map(String::as_str).collect();
+    let wanted = &selection.scenarios;
+    if let Some(wanted) = wanted.iter().find(|w| !known.contains(&w.as_str())) {
+        let hint = match hint::closest(wanted, known) {
+            Some(closest) => format!("did you mean {closest}?"),
+            None => "`requirements` lists the ids".to_owned(),
+        };
+        return Err(SuiteError::NothingSelected(format!(
+            "no requirement has the id, and no scenario the key, {wanted:?}; {hint}"
+        )));
+    }
+    let revisions = match &revision {
+        Some(revision) => std::slice::from_ref(revision),
+        None => Revision::value_variants(),
+    };
+    let any = Selection {
+        transports: (selection.transports.iter())
+            .flat_map(|(kind, _)| revisions.iter().map(|revision| (*kind, *revision)))
+            .collect(),
+        ..selection.clone()
+    };
+    if !plan(requirements, &target.adapter, &any).is_empty() {
+        return Ok(());
+    }
+    let why = match &selection.tags {
+        Some(tags) if !requirements.iter().any(|r| tags.match_of(r)) => {
+            tags.unmatched(requirements.iter().map(Arc::as_ref))
+        }
+        _ => "no scenario is left by that choice".to_owned(),
+    };
+    Err(SuiteError::NothingSelected(format!(
+        "{why}; what is ambient is judged along with any other scenario"
+    )))
 }
 
 fn default_jobs() -> usize {

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::SuiteError;
 use crate::{
+    baseline::Baseline,
     event::{Event, Reporter},
     mutation::sabotage::Sabotage,
-    plan::{Planned, Selection, plan},
+    plan::{Planned, Selection, keys, plan},
     progress::Progress,
     report::{
         ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo, Summary, TargetInfo,
@@ -46,6 +47,8 @@ pub(crate) struct Prepared {
     pub(super) vault: VaultOptions,
     pub(super) seed: u64,
     pub(super) jobs: usize,
+    pub(super) baseline: Option<Baseline>,
+    pub(super) fail_fast: bool,
     pub(super) output: Option<PathBuf>,
     pub(super) progress: Progress,
     pub(super) reporters: Mutex<Vec<Box<dyn Reporter>>>,
@@ -113,33 +116,45 @@ impl Prepared {
             self.sabotage.clone(),
         ));
         let begun = self.interrupt.run_until_cancelled(self.begin(&slots)).await;
-        let learnt = match begun {
-            Some(Ok(learnt)) => learnt,
-            failed => {
-                let pulse = vault.pulse();
-                let lost = pulse.lost().await;
-                let mut error = match failed {
-                    Some(Err(problem)) => self.unusable(&lost.unwrap_or(&problem)),
-                    _ => self.interrupted(),
-                };
+        let pulse = vault.pulse();
+        let planned = match begun {
+            Some(Ok(learnt)) => match self.plan(&learnt.revisions) {
+                plan if plan.is_empty() => Err(self.not_spoken(&learnt)),
+                plan => Ok((learnt, plan)),
+            },
+            Some(Err(problem)) => Err(self.unusable(&pulse.lost().await.unwrap_or(&problem))),
+            None => Err(self.interrupted()),
+        };
+        let (learnt, plan) = match planned {
+            Ok(planned) => planned,
+            Err(mut error) => {
                 error.add_troubles(slots.close().await);
                 error.add_troubles(clean_up(&oracle, &pulse).await);
                 return Err(error);
             }
         };
-        let plan = self.plan(&learnt.revisions);
-        let run = Arc::new(Run::new(
-            Arc::clone(&oracle),
-            vault.audit().cloned(),
-            vault.pulse(),
-            Arc::clone(&self.target),
-            Arc::clone(&slots),
-            self.seed,
-            self.jobs,
-            self.output.clone(),
-            std::mem::take(&mut *lock(&self.reporters)),
-            &plan,
-        ));
+        let fail_fast = self.fail_fast.then(CancellationToken::new);
+        let run = Arc::new(Run {
+            oracle: Arc::clone(&oracle),
+            audit: vault.audit().cloned(),
+            pulse: vault.pulse(),
+            target: Arc::clone(&self.target),
+            slots: Arc::clone(&slots),
+            seed: self.seed,
+            jobs: self.jobs,
+            output: self.output.clone(),
+            watch: Arc::default(),
+            reporters: Mutex::new(std::mem::take(&mut *lock(&self.reporters))),
+            results: Mutex::default(),
+            troubles: Mutex::default(),
+            baseline: self.baseline.clone(),
+            fail_fast: fail_fast.clone(),
+            aftermaths: Mutex::default(),
+            loss_told_by: Mutex::default(),
+            planned: (plan.iter())
+                .map(|planned| (planned.key.clone(), Arc::clone(planned)))
+                .collect(),
+        });
         run.tell(&Event::Started {
             headline: self.headline(&vault_info, &learnt),
             scenarios: plan.len(),
@@ -153,6 +168,10 @@ impl Prepared {
         report.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         report.cleanup_errors = troubles;
         report.interrupted = executed.is_none();
+        report.note_not_run(&plan);
+        // One that failed when all had run has ended nothing.
+        let failed = fail_fast.is_some_and(|failed| failed.is_cancelled());
+        report.stopped_early = failed && report.not_run > 0 && !report.interrupted;
         Ok(Judged {
             report,
             reporters: std::mem::take(&mut *lock(&run.reporters)),
@@ -191,6 +210,31 @@ impl Prepared {
                 .all(|m| !m.tools.contains(tool))
         });
         Ok(learnt)
+    }
+
+    /// What is to be told of a choice that is about another revision than the target speaks.
+    fn not_spoken(&self, learnt: &Learnt) -> SuiteError {
+        let spoken = learnt.revisions.iter();
+        let spoken: Vec<_> = spoken.map(|(kind, r)| format!("{r} on {kind}")).collect();
+        SuiteError::NothingSelected(format!(
+            "that choice has no scenario in a revision that is spoken: {} speaks {}",
+            self.target.adapter.title,
+            spoken.join(" and ")
+        ))
+    }
+
+    /// Holds the report against the baseline, and writes the baseline if that was asked for.
+    pub(super) fn hold_against_baseline(&self, report: &mut Report) {
+        let Some(baseline) = &self.baseline else {
+            return;
+        };
+        let catalogue = keys(&self.requirements, &self.target.adapter.transports());
+        match baseline.hold(report, &catalogue, self.selection.is_narrowed()) {
+            Ok(result) => report.baseline = Some(result),
+            Err(error) => report.cleanup_errors.push(format!(
+                "the baseline could not be brought up to date: {error}"
+            )),
+        }
     }
 
     fn plan(&self, revisions: &[(TransportKind, Revision)]) -> Vec<Arc<Planned>> {
@@ -260,6 +304,8 @@ impl Prepared {
             started_at: self.started_at.clone(),
             duration_ms: 0,
             interrupted: false,
+            stopped_early: false,
+            not_run: 0,
             profiles: profiles
                 .iter()
                 .map(|name| ProfileResult::of(name, &scenarios))
@@ -269,6 +315,7 @@ impl Prepared {
             latency: Vec::new(),
             unmapped_tools: learnt.unmapped_tools,
             cleanup_errors: Vec::new(),
+            baseline: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::Deserialize;
 
 use super::{mapping::Mapping, operation::Operation, template, transport::TransportKind};
+use crate::hint::{self, did_you_mean};
 
 /// Placeholders that may stand in a command, an address or the environment.
 const LAUNCH_PLACEHOLDERS: [&str; 3] = ["port", "vault_addr", "vault_token"];
@@ -261,17 +262,8 @@ impl Checker<'_> {
     }
 
     fn syntax(&self, error: &toml::de::Error) -> AdapterError {
-        let message = error.message();
-        // serde names what it found and what it knows in backticks.
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        let guess = match quoted.next() {
-            Some(found) if message.starts_with("unknown") => {
-                did_you_mean(found, &quoted.collect::<Vec<_>>())
-            }
-            _ => String::new(),
-        };
         let at = error.span().map_or(0, |span| span.start);
-        self.at(at, format!("{}{guess}", message.replace('\n', " ")))
+        self.at(at, hint::syntax(error))
     }
 
     /// An error at the first place where the file says `needle`.
@@ -280,26 +272,12 @@ impl Checker<'_> {
     }
 
     fn at(&self, offset: usize, problem: String) -> AdapterError {
-        let before = self.text.as_bytes().iter().take(offset);
         AdapterError::Wrong {
             file: self.file.to_owned(),
-            line: 1 + before.filter(|byte| **byte == b'\n').count(),
+            line: hint::line_at(self.text, offset),
             problem,
         }
     }
-}
-
-/// What was likely meant instead of `found`, or all that is known.
-pub(super) fn did_you_mean(found: &str, known: &[&str]) -> String {
-    let closest = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(found, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b));
-    closest.map_or_else(
-        || format!("; known are {}", known.join(", ")),
-        |(_, candidate)| format!("; did you mean {candidate:?}?"),
-    )
 }
 
 #[cfg(test)]

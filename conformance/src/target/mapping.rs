@@ -10,10 +10,10 @@ use serde::{
 use serde_json::{Map, Value};
 
 use super::{
-    adapter::did_you_mean,
     operation::{Operation, Parameters},
     template,
 };
+use crate::hint::did_you_mean;
 
 /// The tool call that carries an operation.
 #[derive(Clone, Debug, Deserialize)]

@@ -69,10 +69,7 @@ async fn the_vault_that_auto_would_take_is_named_for_programs_too() {
 async fn an_image_that_was_asked_for_rules_a_vault_on_path_out() {
     let trial = program(["doctor", "--format", "json"]).without_vault();
     symlink("/bin/echo", trial.path("empty").join("vault")).unwrap();
-    let ended = trial
-        .with_variable("VAULT_IMAGE", "team/vault:1")
-        .ended()
-        .await;
+    let ended = trial.with_env("VAULT_IMAGE", "team/vault:1").ended().await;
     ended.exits_with(3);
     assert_eq!(check(&ended, "--vault auto")["state"], "bad");
     let image = check(&ended, "image")["detail"].to_string();
@@ -83,8 +80,8 @@ async fn an_image_that_was_asked_for_rules_a_vault_on_path_out() {
 async fn variables_that_are_not_used_are_named_without_their_values() {
     let trial = program(["doctor", "--format", "json"]).without_vault();
     let trial = trial
-        .with_variable("VAULT_TOKEN", "hvs.secret")
-        .with_variable("VAULT_CONFORMANCE_TOKEN", "hvs.other-secret");
+        .with_env("VAULT_TOKEN", "hvs.secret")
+        .with_env("VAULT_CONFORMANCE_TOKEN", "hvs.other-secret");
     let ended = trial.ended().await;
     let variables = check(&ended, "variables");
     assert_eq!(variables["state"], "note");
@@ -100,7 +97,7 @@ async fn variables_that_are_not_used_are_named_without_their_values() {
 async fn a_cache_that_cannot_be_written_is_named_with_the_variable_to_set() {
     let trial = program(["doctor", "--format", "json"]).without_vault();
     let ended = trial
-        .with_variable("VAULT_MCP_CONFORMANCE_CACHE", "/dev/null/cache")
+        .with_env("VAULT_MCP_CONFORMANCE_CACHE", "/dev/null/cache")
         .ended()
         .await;
     let folder = check(&ended, "cache folder");

@@ -148,7 +148,7 @@ impl Theirs {
 
     fn judged_by(&self, trial: Trial) -> Trial {
         let trial = trial.with(&["--vault", "external", "--vault-addr", self.vault.address()]);
-        trial.with_variable(TOKEN_VARIABLE, self.token.expose_secret())
+        trial.with_env(TOKEN_VARIABLE, self.token.expose_secret())
     }
 
     /// One of each kind was seen, so that their staying the same says something.
@@ -172,7 +172,7 @@ fn fake(behaviour: &str) -> Trial {
     let text = adapter("stdio", &["sh", FAKE_TARGET, behaviour]);
     let trial = run(&text).with(&["--scenario", "kv.read-exact"]);
     let cache = trial.path("cache").display().to_string();
-    trial.with_variable("VAULT_MCP_CONFORMANCE_CACHE", &cache)
+    trial.with_env("VAULT_MCP_CONFORMANCE_CACHE", &cache)
 }
 
 // What is left of it.
@@ -277,9 +277,9 @@ async fn an_exported_vault_addr_is_not_looked_at() {
     somebody.set_nonblocking(true).unwrap();
     let address = format!("http://{}", somebody.local_addr().unwrap());
     let trial = crate::trial::fake("")
-        .with_variable("VAULT_ADDR", &address)
-        .with_variable("VAULT_TOKEN", "theirs")
-        .with_variable(TOKEN_VARIABLE, "theirs");
+        .with_env("VAULT_ADDR", &address)
+        .with_env("VAULT_TOKEN", "theirs")
+        .with_env(TOKEN_VARIABLE, "theirs");
     let ended = trial.ended().await;
     ended.exits_with(1);
     assert_ne!(ended.report()["vault"]["provider"], "external");
@@ -295,7 +295,7 @@ fn external(arguments: &[&str]) -> Trial {
 #[tokio::test]
 async fn an_external_vault_without_address_or_token_is_a_usage_error() {
     let ended = external(&[])
-        .with_variable("VAULT_ADDR", "http://127.0.0.1:1")
+        .with_env("VAULT_ADDR", "http://127.0.0.1:1")
         .ended()
         .await;
     ended
@@ -303,7 +303,7 @@ async fn an_external_vault_without_address_or_token_is_a_usage_error() {
         .says(&["--vault-addr", "VAULT_ADDR is not looked at"]);
     let here = ["--vault-addr", "http://127.0.0.1:1"];
     let ended = external(&here)
-        .with_variable("VAULT_TOKEN", "theirs")
+        .with_env("VAULT_TOKEN", "theirs")
         .ended()
         .await;
     ended.exits_with(2).says(&[
@@ -351,7 +351,7 @@ async fn an_external_vault_that_is_not_there_is_told_with_its_address() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
-    let trial = external(&["--vault-addr", &address]).with_variable(TOKEN_VARIABLE, "hvs.x");
+    let trial = external(&["--vault-addr", &address]).with_env(TOKEN_VARIABLE, "hvs.x");
     let ended = trial.ended().await;
     ended
         .exits_with(3)
@@ -362,7 +362,7 @@ async fn an_external_vault_that_is_not_there_is_told_with_its_address() {
 #[tokio::test]
 async fn what_is_no_vault_is_told_so() {
     let web = wiremock::MockServer::start().await;
-    let trial = external(&["--vault-addr", &web.uri()]).with_variable(TOKEN_VARIABLE, "hvs.x");
+    let trial = external(&["--vault-addr", &web.uri()]).with_env(TOKEN_VARIABLE, "hvs.x");
     trial
         .ended()
         .await
@@ -382,7 +382,7 @@ async fn a_token_that_is_refused_or_lacks_rights_is_told_with_what_is_missing() 
     let before = theirs.picture().await;
     let here = ["--vault-addr", theirs.vault.address()];
     let ended = external(&here)
-        .with_variable(TOKEN_VARIABLE, "hvs.wrong")
+        .with_env(TOKEN_VARIABLE, "hvs.wrong")
         .ended()
         .await;
     ended
@@ -395,7 +395,7 @@ async fn a_token_that_is_refused_or_lacks_rights_is_told_with_what_is_missing() 
             .put("sys/policies/acl/less", &json!({ "policy": less }))
             .await;
         let token = theirs.token_with("less").await;
-        let trial = external(&here).with_variable(TOKEN_VARIABLE, token.expose_secret());
+        let trial = external(&here).with_env(TOKEN_VARIABLE, token.expose_secret());
         let path = line.split('"').nth(1).unwrap();
         let ended = trial.ended().await;
         ended
@@ -451,7 +451,7 @@ async fn an_external_vault_with_tls_is_judged_by_with_its_authority_and_refused_
         .unwrap();
     let ca = folder.path().join("vault-ca.pem");
     let trial = |address: &str, ca: Option<&Path>| {
-        let trial = external(&["--vault-addr", address]).with_variable(TOKEN_VARIABLE, "theirs");
+        let trial = external(&["--vault-addr", address]).with_env(TOKEN_VARIABLE, "theirs");
         match ca {
             Some(ca) => trial.with(&["--vault-ca", ca.to_str().unwrap()]),
             None => trial,

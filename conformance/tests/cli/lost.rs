@@ -73,7 +73,7 @@ async fn a_vault_process_that_is_killed_blocks_what_follows_and_fails_nothing() 
     );
     let trial = killing(trial, &format!("kill -9 $(cat {})", noted.display()));
 
-    let ended = trial.with_variable("PATH", &path).ended().await;
+    let ended = trial.with_env("PATH", &path).ended().await;
 
     is_blamed_on_nobody(&ended, "signal: 9");
     ended.leaves_nothing_behind().await;
@@ -137,7 +137,7 @@ async fn a_cache_that_cannot_be_written_is_named_where_a_run_needs_it() {
     let trial = run(&text).without_vault().with(&["--vault", "build"]);
     let go = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vault_providers/fake-go");
     symlink(go, trial.path("empty").join("go")).unwrap();
-    let trial = trial.with_variable("VAULT_MCP_CONFORMANCE_CACHE", "/dev/null/cache");
+    let trial = trial.with_env("VAULT_MCP_CONFORMANCE_CACHE", "/dev/null/cache");
     let ended = trial.ended().await;
     ended
         .exits_with(3)

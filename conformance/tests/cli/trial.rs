@@ -54,6 +54,10 @@ pub(crate) fn program<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
     command
         .args(arguments)
         .env("TMPDIR", path.join("tmp"))
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("NO_COLOR")
+        // Else the tests of a job would write to that job's summary.
+        .env_remove("GITHUB_ACTIONS")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -90,9 +94,17 @@ impl Trial {
         self
     }
 
-    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with_env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Held against a file of known failures with this text.
+    pub(crate) fn with_baseline(self, text: &str) -> Self {
+        let file = self.path("known.toml");
+        fs::write(&file, text).unwrap();
+        let file = file.display().to_string();
+        self.with(&["--baseline", &file])
     }
 
     /// Nowhere to get a Vault from.
@@ -184,7 +196,13 @@ pub(crate) fn started_by(section: &str, script: &str) -> Trial {
 
 /// A run of a few scenarios on the fake target.
 pub(crate) fn fake(behaviour: &str) -> Trial {
-    run(&adapter("stdio", &["sh", FAKE_TARGET, behaviour]))
+    fake_from_call(1, behaviour)
+}
+
+/// The same; the target begins to do wrong in a later call than the first.
+pub(crate) fn fake_from_call(number: usize, behaviour: &str) -> Trial {
+    let number = number.to_string();
+    run(&adapter("stdio", &["sh", FAKE_TARGET, behaviour, &number]))
         .with_vault()
         .with(&["--scenario", "kv.read-exact"])
 }
@@ -227,6 +245,10 @@ impl Ended {
         let report = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
         jsonschema::validate(&json::schema(), &report).unwrap();
         report
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 
     pub(crate) fn verdict_of(&self, id: &str) -> String {

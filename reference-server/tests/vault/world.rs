@@ -23,7 +23,7 @@ impl World {
         let vault = provider::start(&VaultOptions::default(), &Progress::stderr())
             .await
             .unwrap();
-        let oracle = Oracle::new(vault.address(), vault.root_token()).unwrap();
+        let oracle = Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix()).unwrap();
         Self { vault, oracle }
     }
 

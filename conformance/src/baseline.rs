@@ -1,0 +1,456 @@
+//! The baseline: a file of failures that are known and accepted, each with its reason.
+//!
+//! It decides about the exit code and nothing else: what a server does wrong stays wrong in
+//! the report. What is listed and holds no longer is told, so that the file never hides more
+//! than it says.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::{
+    hint,
+    report::{BaselineResult, BaselineUpdate, Report, ScenarioResult, StaleKey, UnknownKey, file},
+    requirement::AMBIENT,
+    verdict::{NotApplicable, Verdict},
+};
+
+mod edit;
+
+/// What a reason begins with that nobody has written yet.
+const TODO: &str = "TODO";
+
+/// A file of known failures.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    file: PathBuf,
+    text: String,
+    target: Option<(String, usize)>,
+    entries: Vec<Entry>,
+    update: bool,
+}
+
+/// One known failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    key: String,
+    reason: String,
+}
+
+/// A baseline that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineError {
+    /// The file cannot be read.
+    #[error("the baseline {} cannot be read: {source}{hint}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The file says something that a baseline cannot say.
+    #[error("{}:{line}: {problem}", file.display())]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}
+
+/// The file's own shape.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    target: Option<Spanned<String>>,
+    #[serde(default)]
+    known: Vec<Spanned<Known>>,
+}
+
+/// Failures with one reason.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    key: Option<Spanned<String>>,
+    keys: Option<Vec<Spanned<String>>>,
+    reason: Option<Spanned<String>>,
+}
+
+impl Baseline {
+    /// Reads a baseline that a run is held against.
+    ///
+    /// ```toml
+    /// target = "hashicorp"        # optional: the only target that it is for
+    ///
+    /// [[known]]
+    /// key = "policy.denied@stdio@2025-06-18#8"        # or keys = ["...", "..."]
+    /// reason = "a denied delete is told as a missing secret"
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read or is wrong, which a failure without a reason is.
+    pub fn from_file(file: impl Into<PathBuf>) -> Result<Self, BaselineError> {
+        let file = file.into();
+        match fs::read_to_string(&file) {
+            Ok(text) => Self::parse(file, text, false),
+            Err(source) => Err(unreadable(file, source)),
+        }
+    }
+
+    /// Reads a baseline, if it is there, that is brought up to date when the run is over:
+    /// what no longer fails is dropped, and what fails anew is added with a reason that has
+    /// yet to be written.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read or is wrong.
+    pub fn to_update(file: impl Into<PathBuf>) -> Result<Self, BaselineError> {
+        let file = file.into();
+        match fs::read_to_string(&file) {
+            Ok(text) => Self::parse(file, text, true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Self::parse(file, String::new(), true)
+            }
+            Err(source) => Err(unreadable(file, source)),
+        }
+    }
+
+    fn parse(file: PathBuf, text: String, update: bool) -> Result<Self, BaselineError> {
+        let wrong = |offset: usize, problem: String| BaselineError::Wrong {
+            file: file.clone(),
+            line: hint::line_at(&text, offset),
+            problem,
+        };
+        let read: File = toml::from_str(&text).map_err(|error| {
+            wrong(
+                error.span().map_or(0, |span| span.start),
+                hint::syntax(&error),
+            )
+        })?;
+        let mut entries: Vec<Entry> = Vec::new();
+        for table in read.known {
+            let start = table.span().start;
+            let Known { key, keys, reason } = table.into_inner();
+            let keys = match (key, keys) {
+                (Some(key), None) => vec![key],
+                (None, Some(keys)) if !keys.is_empty() => keys,
+                (Some(_), Some(_)) => {
+                    return Err(wrong(
+                        start,
+                        "a [[known]] has either key or keys, not both".to_owned(),
+                    ));
+                }
+                _ => {
+                    return Err(wrong(
+                        start,
+                        "a [[known]] lacks its key, such as \"kv.read-exact@stdio@2025-11-25#1\""
+                            .to_owned(),
+                    ));
+                }
+            };
+            let at = reason.as_ref().map_or(start, |reason| reason.span().start);
+            let reason = reason.map(Spanned::into_inner).unwrap_or_default();
+            let first = keys.first().map_or("", |key| key.get_ref().as_str());
+            if reason.trim().is_empty() {
+                let problem = format!("{first} has no reason; say why the failure is accepted");
+                return Err(wrong(at, problem));
+            }
+            if !update && reason.trim_start().starts_with(TODO) {
+                let problem = format!(
+                    "the reason of {first} is still to be written; say why the failure is accepted"
+                );
+                return Err(wrong(at, problem));
+            }
+            for key in keys {
+                let at = key.span().start;
+                let key = key.into_inner();
+                if entries.iter().any(|entry| entry.key == key) {
+                    return Err(wrong(at, format!("{key} is listed twice")));
+                }
+                let reason = reason.clone();
+                entries.push(Entry { key, reason });
+            }
+        }
+        let target = read.target.map(|target| {
+            let line = hint::line_at(&text, target.span().start);
+            (target.into_inner(), line)
+        });
+        Ok(Self {
+            file,
+            text,
+            target,
+            entries,
+            update,
+        })
+    }
+
+    /// Whether it is for the target of that name.
+    pub(crate) fn check_target(&self, name: &str) -> Result<(), BaselineError> {
+        match &self.target {
+            Some((target, line)) if target != name => Err(BaselineError::Wrong {
+                file: self.file.clone(),
+                line: *line,
+                problem: format!(
+                    "this is the baseline of the target {target:?}; the one to be judged is {name:?}"
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why the failure of a scenario is accepted, if it is.
+    pub(crate) fn reason(&self, key: &str) -> Option<&str> {
+        let entry = self.entries.iter().find(|entry| entry.key == key);
+        entry.map(|entry| entry.reason.as_str())
+    }
+
+    /// Holds a report against the list, and brings the list up to date if that was asked for.
+    ///
+    /// `catalogue` has the keys of all scenarios that the target could be judged by, and
+    /// `narrowed` says whether this run was about some of them only.
+    ///
+    /// # Errors
+    /// When the file is to be written and cannot be.
+    pub(crate) fn hold(
+        &self,
+        report: &Report,
+        catalogue: &[String],
+        narrowed: bool,
+    ) -> io::Result<BaselineResult> {
+        let mut result = BaselineResult {
+            file: self.file.display().to_string(),
+            known: 0,
+            not_judged: 0,
+            stale: Vec::new(),
+            unknown: Vec::new(),
+            update: None,
+        };
+        for Entry { key, reason } in &self.entries {
+            if !catalogue.contains(key) {
+                let known = catalogue.iter().map(String::as_str);
+                let closest = hint::closest(key, known).map(str::to_owned);
+                let key = key.clone();
+                result.unknown.push(UnknownKey { key, closest });
+                continue;
+            }
+            let scenario = report.scenarios.iter().find(|s| s.key == *key);
+            match scenario {
+                Some(scenario) if scenario.verdict == Verdict::Fail => result.known += 1,
+                Some(scenario) if disproves(scenario, report, narrowed) => {
+                    result.stale.push(StaleKey {
+                        key: key.clone(),
+                        reason: reason.clone(),
+                        now: scenario.verdict,
+                    });
+                }
+                _ => result.not_judged += 1,
+            }
+        }
+        if self.update {
+            result.update = Some(self.bring_up_to_date(report, &result)?);
+        }
+        Ok(result)
+    }
+
+    fn bring_up_to_date(
+        &self,
+        report: &Report,
+        result: &BaselineResult,
+    ) -> io::Result<BaselineUpdate> {
+        let mut update = BaselineUpdate {
+            added: Vec::new(),
+            removed: Vec::new(),
+            refused: match (report.is_cut_short(), report.summary.blocked) {
+                (true, _) => Some("the run ended before all was judged".to_owned()),
+                (false, 0) => None,
+                (false, count) => Some(format!("{count} scenarios were blocked")),
+            },
+        };
+        if update.refused.is_some() {
+            return Ok(update);
+        }
+        let stale = result.stale.iter().map(|stale| &stale.key);
+        let unknown = result.unknown.iter().map(|unknown| &unknown.key);
+        update.removed = stale.chain(unknown).cloned().collect();
+        let mut fresh: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for scenario in report.unlisted_failures() {
+            update.added.push(scenario.key.clone());
+            let keys = fresh.entry(scenario.id.as_str()).or_default();
+            keys.push(scenario.key.as_str());
+        }
+        let is_new = !self.file.exists();
+        if is_new || !update.added.is_empty() || !update.removed.is_empty() {
+            let old = if is_new {
+                edit::beginning(&report.target.name)
+            } else {
+                self.text.clone()
+            };
+            let text = edit::edited(&old, &update.removed, fresh.values())
+                .map_err(|error| io::Error::other(format!("{}: {error}", self.file.display())))?;
+            file::write_atomically(&self.file, &text)?;
+        }
+        Ok(update)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Whether the file is brought up to date when the run is over.
+    #[must_use]
+    pub fn is_to_be_updated(&self) -> bool {
+        self.update
+    }
+}
+
+fn unreadable(file: PathBuf, source: io::Error) -> BaselineError {
+    let hint = match source.kind() {
+        io::ErrorKind::NotFound => "; --update-baseline makes one",
+        _ => "",
+    };
+    BaselineError::Unreadable { file, source, hint }
+}
+
+/// Whether a scenario that did not fail shows that its failure is a thing of the past.
+fn disproves(scenario: &ScenarioResult, report: &Report, narrowed: bool) -> bool {
+    let judged = match scenario.verdict {
+        Verdict::Pass | Verdict::Warn => true,
+        Verdict::NotApplicable => !scenario.lacks(NotApplicable::NoEvidence),
+        Verdict::Fail | Verdict::Blocked => false,
+    };
+    // What is ambient was looked for in the scenarios that ran, and in no others.
+    judged && !report.is_cut_short() && !(narrowed && scenario.profile == AMBIENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Baseline;
+
+    const RIGHT: &str = r#"target = "mine"
+
+[[known]]
+key = "kv.a@stdio@2025-11-25"
+reason = "slow upstream"
+
+[[known]]
+keys = ["kv.b@stdio@2025-11-25#1", "kv.b@stdio@2025-11-25#2"]
+reason = "a bug: https://example.com/1"
+"#;
+
+    fn read(text: &str, update: bool) -> Result<Baseline, String> {
+        Baseline::parse("known.toml".into(), text.to_owned(), update)
+            .map_err(|error| error.to_string())
+    }
+
+    fn error(from: &str, to: &str) -> String {
+        assert!(RIGHT.contains(from));
+        read(&RIGHT.replace(from, to), false).unwrap_err()
+    }
+
+    #[test]
+    fn each_key_has_the_reason_of_its_entry() {
+        let baseline = read(RIGHT, false).unwrap();
+        assert_eq!(
+            baseline.reason("kv.a@stdio@2025-11-25"),
+            Some("slow upstream")
+        );
+        assert_eq!(
+            baseline.reason("kv.b@stdio@2025-11-25#2"),
+            Some("a bug: https://example.com/1")
+        );
+        assert_eq!(baseline.reason("kv.b@stdio@2025-11-25"), None);
+    }
+
+    #[test]
+    fn a_file_without_entries_is_a_baseline() {
+        assert!(read("", false).is_ok());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (from, to, told) in [
+            (
+                "reason = \"slow upstream\"",
+                "",
+                "known.toml:3: kv.a@stdio@2025-11-25 has no reason",
+            ),
+            (
+                "slow upstream",
+                "  ",
+                "known.toml:5: kv.a@stdio@2025-11-25 has no reason",
+            ),
+            (
+                "a bug: ",
+                "TODO: ",
+                "known.toml:9: the reason of kv.b@stdio@2025-11-25#1 is still to be written",
+            ),
+            (
+                "key = \"kv.a@stdio@2025-11-25\"",
+                "",
+                "known.toml:3: a [[known]] lacks its key",
+            ),
+            (
+                "[\"kv.b@stdio@2025-11-25#1\", \"kv.b@stdio@2025-11-25#2\"]",
+                "[]",
+                "known.toml:7: a [[known]] lacks its key",
+            ),
+            (
+                "keys =",
+                "key = \"kv.c\"\nkeys =",
+                "known.toml:7: a [[known]] has either key or keys",
+            ),
+            (
+                "kv.b@stdio@2025-11-25#2",
+                "kv.a@stdio@2025-11-25",
+                "known.toml:8: kv.a@stdio@2025-11-25 is listed twice",
+            ),
+            (
+                "reason = \"slow",
+                "raeson = \"slow",
+                "known.toml:5: unknown field `raeson`, expected one of `key`, `keys`, `reason`; did you mean \"reason\"?",
+            ),
+            ("\"slow", "slow", "known.toml:5: "),
+            ("[[known]]\nkey", "[known]\nkey", "known.toml:"),
+        ] {
+            let error = error(from, to);
+            assert!(error.starts_with(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reason_that_is_still_to_be_written_may_stand_in_a_file_that_is_updated() {
+        assert!(read(&RIGHT.replace("a bug: ", "TODO: "), true).is_ok());
+    }
+
+    #[test]
+    fn the_baseline_of_another_target_is_refused_with_its_line() {
+        let baseline = read(RIGHT, false).unwrap();
+        assert!(baseline.check_target("mine").is_ok());
+        let error = baseline.check_target("other").unwrap_err().to_string();
+        assert!(
+            error.starts_with("known.toml:1: ") && error.contains("\"other\""),
+            "{error}"
+        );
+        assert!(read("", false).unwrap().check_target("any").is_ok());
+    }
+
+    #[test]
+    fn a_missing_file_is_told_with_how_to_make_one() {
+        let error = Baseline::from_file("no/such.toml").unwrap_err().to_string();
+        assert!(
+            error.contains("no/such.toml") && error.contains("--update-baseline"),
+            "{error}"
+        );
+        assert!(Baseline::to_update("no/such.toml").is_ok());
+    }
+}

@@ -1,0 +1,244 @@
+//! The summary of a GitHub Actions job: the report as Markdown, appended to the file that
+//! the runner names.
+//!
+//! Much of the text was said by a target. Markdown and HTML in it are shown and not obeyed.
+
+use std::{env, fmt::Write as _, fs::OpenOptions, io, io::Write as _, path::PathBuf};
+
+use super::{ProfileVerdict, Report, ScenarioResult, Tally, text::visible};
+use crate::{
+    event::{Event, Reporter},
+    verdict::Verdict,
+};
+
+/// Bytes of one summary; the runner refuses a file of more than 1 MiB, which the other steps
+/// of a job write to as well.
+const LONGEST: usize = 256 * 1024;
+
+/// Characters of one text that are shown; `report.json` has all of it.
+const LONGEST_TEXT: usize = 300;
+
+/// Appends a summary to a file when the run is over.
+#[derive(Debug)]
+pub struct GithubSummary {
+    file: PathBuf,
+    headline: String,
+}
+
+impl GithubSummary {
+    /// A reporter for the job that this process is part of, if it is part of one:
+    /// `GITHUB_ACTIONS` is `true` and `GITHUB_STEP_SUMMARY` names the file.
+    #[must_use]
+    pub fn from_environment() -> Option<Self> {
+        let in_job = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+        let file = env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty());
+        file.filter(|_| in_job).map(Self::new)
+    }
+
+    /// A reporter that appends to this file.
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Self {
+            file: file.into(),
+            headline: String::new(),
+        }
+    }
+}
+
+impl Reporter for GithubSummary {
+    /// Never fails: a verdict does not depend on whether it can be shown there.
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Started { headline, .. } => self.headline.clone_from(headline),
+            Event::Finished(report) => {
+                let text = markdown(report, &self.headline);
+                let file = OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(&self.file);
+                if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
+                    let file = self.file.display().to_string();
+                    anstream::eprintln!(
+                        "warning: the job summary {} could not be written: {error}",
+                        visible(&file)
+                    );
+                }
+            }
+            Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// The report as Markdown of at most [`LONGEST`] bytes.
+fn markdown(report: &Report, headline: &str) -> String {
+    let mut out = format!(
+        "## Vault MCP conformance: {}\n\n",
+        inline(&report.target.title)
+    );
+    if !headline.is_empty() {
+        out += &format!("{}\n\n", inline(headline));
+    }
+    out += &counts(report);
+    if !report.profiles.is_empty() {
+        out += "| profile | MUST | SHOULD | result |\n|---|---|---|---|\n";
+        for profile in &report.profiles {
+            out += &format!(
+                "| {} | {} | {} | {} |\n",
+                inline(&profile.name),
+                passed(&profile.must),
+                passed(&profile.should),
+                outcome(profile.result)
+            );
+        }
+        out += "\n";
+    }
+    let mut lines = Lines::new(out);
+    let of = |verdict| {
+        let scenarios = report.scenarios.iter();
+        scenarios.filter(move |s| s.verdict == verdict && s.known.is_none())
+    };
+    lines.section("Failed", of(Verdict::Fail).map(finding));
+    lines.section(
+        "The baseline lists what is not so",
+        report
+            .baseline
+            .iter()
+            .filter(|b| b.is_stale())
+            .flat_map(|baseline| {
+                let stale = baseline.stale.iter().map(|stale| &stale.key);
+                let unknown = baseline.unknown.iter().map(|unknown| &unknown.key);
+                (stale.map(|key| format!("- {} no longer fails\n", inline(key))))
+                    .chain(unknown.map(|key| format!("- {} is no scenario's key\n", inline(key))))
+            }),
+    );
+    lines.section("Blocked", of(Verdict::Blocked).map(finding));
+    lines.section(
+        "Not cleaned up",
+        report
+            .cleanup_errors
+            .iter()
+            .map(|error| format!("- {}\n", inline(error))),
+    );
+    lines.section("Warned", of(Verdict::Warn).map(finding));
+    lines.section(
+        "Known failures",
+        report.scenarios.iter().filter_map(|scenario| {
+            let reason = scenario.known.as_deref()?;
+            Some(format!("- {}: {}\n", inline(&scenario.key), inline(reason)))
+        }),
+    );
+    lines.end()
+}
+
+fn counts(report: &Report) -> String {
+    let summary = &report.summary;
+    let mut out = format!("**{} failed**", summary.fail);
+    if summary.known > 0 {
+        out += &format!(" ({} known)", summary.known);
+    }
+    out += &format!(
+        ", {} passed, {} warned, {} not applicable, {} blocked",
+        summary.pass, summary.warn, summary.not_applicable, summary.blocked
+    );
+    if report.not_run > 0 {
+        out += &format!(", {} not run", report.not_run);
+    }
+    if report.is_cut_short() {
+        out += "; the run ended early";
+    }
+    out + "\n\n"
+}
+
+/// One scenario, with what was expected and seen.
+fn finding(scenario: &ScenarioResult) -> String {
+    let mut out = format!(
+        "- **{}** {}: {}\n",
+        inline(&scenario.key),
+        scenario.level,
+        inline(&scenario.title)
+    );
+    if let Some(failure) = &scenario.failure {
+        for (label, text) in [("expected", &failure.expected), ("saw", &failure.actual)] {
+            out += &format!("  - {label}: {}\n", inline(text));
+        }
+    }
+    if let Some(reason) = &scenario.reason {
+        out += &format!("  - {}\n", inline(reason));
+    }
+    out
+}
+
+fn passed(tally: &Tally) -> String {
+    match tally.pass + tally.fail + tally.blocked {
+        0 => "-".to_owned(),
+        applicable => format!("{} of {applicable}", tally.pass),
+    }
+}
+
+const fn outcome(result: ProfileVerdict) -> &'static str {
+    match result {
+        ProfileVerdict::Conformant => "conformant",
+        ProfileVerdict::Partial => "partial",
+        ProfileVerdict::Nonconformant => "**nonconformant**",
+        ProfileVerdict::NotApplicable => "not applicable",
+    }
+}
+
+/// A text on one line that means itself and nothing else, or the beginning of it.
+fn inline(text: &str) -> String {
+    let mut out = String::new();
+    let text = visible(text);
+    let mut chars = text.chars();
+    for c in chars.by_ref().take(LONGEST_TEXT) {
+        let is_plain = match c {
+            '.' => !out.to_ascii_lowercase().ends_with("www"),
+            '-' | ',' | '/' | '(' | ')' | ' ' => true,
+            _ => !c.is_ascii() || c.is_ascii_alphanumeric(),
+        };
+        if is_plain {
+            out.push(c);
+        } else {
+            // As a character reference it means nothing in Markdown or HTML.
+            let _ = write!(out, "&#{};", u32::from(c));
+        }
+    }
+    if chars.next().is_some() {
+        out += "…";
+    }
+    out
+}
+
+/// Text that grows as long as there is room, and says what found none.
+struct Lines {
+    text: String,
+    left_out: usize,
+}
+
+impl Lines {
+    fn new(text: String) -> Self {
+        Self { text, left_out: 0 }
+    }
+
+    fn section(&mut self, heading: &str, items: impl Iterator<Item = String>) {
+        let mut heading = format!("### {heading}\n\n");
+        for item in items {
+            if self.text.len() + heading.len() + item.len() > LONGEST {
+                self.left_out += 1;
+            } else {
+                self.text += &std::mem::take(&mut heading);
+                self.text += &item;
+            }
+        }
+        if heading.is_empty() {
+            self.text += "\n";
+        }
+    }
+
+    fn end(mut self) -> String {
+        if self.left_out > 0 {
+            let left_out = self.left_out;
+            self.text += &format!("{left_out} more are in report.json\n\n");
+        }
+        self.text
+    }
+}
