@@ -114,6 +114,7 @@ Feature: What an agent writes is what Vault holds
   Scenario: ten keys that are written at once are all there, or told to have failed
     Given a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, host"
+    And Vault takes its time with the first write to the mount
     When the agent writes 10 other keys of the secret "app/database" at once
     Then Vault holds every key of the secret "app/database" that anybody was told is written
 

@@ -1,6 +1,6 @@
 //! What a scenario is given: policies, mounts and secrets, made with the suite's own token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -19,6 +19,8 @@ use crate::{
 
 /// How many secrets are made at once.
 const MAKERS: usize = 16;
+/// For how long a write is held back.
+const HELD_BACK: Duration = Duration::from_millis(300);
 /// From how many secrets on Vault is not compared before and after.
 const VAST: usize = 500;
 
@@ -250,6 +252,18 @@ impl Scene {
                 .await;
         };
         let springs = Springs::First(Box::pin(happens));
+        self.slot.tap.set(Trap::for_write(part, springs));
+        Ok(())
+    }
+
+    /// Holds the first request that writes to the mount back for a moment: whoever read before
+    /// and writes without a check then overwrites what came in between, every time.
+    ///
+    /// # Errors
+    /// When the scene has no mount.
+    pub fn delay_first_write(&self) -> StepResult {
+        let springs = Springs::First(Box::pin(tokio::time::sleep(HELD_BACK)));
+        let part = format!("{}/", self.mount()?);
         self.slot.tap.set(Trap::for_write(part, springs));
         Ok(())
     }

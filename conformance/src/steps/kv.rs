@@ -46,6 +46,11 @@ async fn a_write_in_between(world: &mut World, key: String) -> StepResult {
     world.scene()?.write_in_between("app/database", &key)
 }
 
+#[given("Vault takes its time with the first write to the mount")]
+async fn a_slow_write(world: &mut World) -> StepResult {
+    world.scene()?.delay_first_write()
+}
+
 #[given("Vault answers the next request for the secret as a mount that is upgrading does")]
 async fn an_upgrade(world: &mut World) -> StepResult {
     world.scene()?.pretend_to_upgrade()
