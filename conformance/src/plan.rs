@@ -1,9 +1,9 @@
 //! The plan: which scenarios run, on which transport and revision.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    requirement::{AMBIENT, Requirement},
+    requirement::{AMBIENT, Evidence, Requirement},
     target::{
         adapter::Adapter,
         transport::{Revision, TransportKind},
@@ -20,6 +20,8 @@ pub struct Selection {
     pub scenario: Option<String>,
     /// Transports, and the revision to speak on each.
     pub transports: Vec<(TransportKind, Revision)>,
+    /// What there is to judge by.
+    pub evidence: BTreeSet<Evidence>,
 }
 
 /// One scenario on one transport and revision.
@@ -43,6 +45,7 @@ impl Planned {
         transport: TransportKind,
         revision: Revision,
         adapter: &Adapter,
+        evidence: &BTreeSet<Evidence>,
     ) -> Self {
         let row = requirement
             .row
@@ -52,15 +55,19 @@ impl Planned {
             .needs
             .iter()
             .find(|operation| !adapter.operations.contains_key(operation));
+        let unmapped = unmapped.map(|operation| {
+            let reason = NotApplicable::NotClaimed;
+            format!("{reason}: the adapter maps no tool to {operation}")
+        });
+        let missing = requirement.evidence.iter().find(|e| !evidence.contains(e));
+        let missing =
+            missing.map(|missing| format!("{}: {}", NotApplicable::NoEvidence, missing.missing()));
         Self {
             key: format!("{}@{transport}@{revision}{row}", requirement.id),
             requirement: Arc::clone(requirement),
             transport,
             revision,
-            not_applicable: unmapped.map(|operation| {
-                let reason = NotApplicable::NotClaimed;
-                format!("{reason}: the adapter maps no tool to {operation}")
-            }),
+            not_applicable: unmapped.or(missing),
         }
     }
 
@@ -84,7 +91,13 @@ pub fn plan(
             if requirement.transport.is_some_and(|only| only != transport) {
                 continue;
             }
-            let planned = Planned::new(requirement, transport, revision, adapter);
+            let planned = Planned::new(
+                requirement,
+                transport,
+                revision,
+                adapter,
+                &selection.evidence,
+            );
             if planned.is_ambient() || selected(&planned, selection) {
                 plan.push(planned);
             }
@@ -113,7 +126,7 @@ mod tests {
 
     use super::{Planned, Selection, plan};
     use crate::{
-        requirement,
+        requirement::{self, Evidence},
         target::{
             Target,
             transport::{Revision, TransportKind},
@@ -132,6 +145,7 @@ mod tests {
             transports: TransportKind::ALL
                 .map(|kind| (kind, Revision::NEWEST))
                 .to_vec(),
+            evidence: Evidence::ALL.into(),
         };
         choose(&mut selection);
         plan(
@@ -187,6 +201,17 @@ mod tests {
             reason,
             Some("not_claimed: the adapter maps no tool to kv.read_version")
         );
+    }
+
+    #[test]
+    fn what_cannot_be_judged_without_evidence_is_known_not_to_apply() {
+        let plan = planned("reference", |s| {
+            s.evidence.remove(&Evidence::Launch);
+        });
+        for planned in plan {
+            let launch = planned.requirement.evidence.contains(&Evidence::Launch);
+            assert_eq!(planned.not_applicable.is_some(), launch, "{}", planned.key);
+        }
     }
 
     #[test]

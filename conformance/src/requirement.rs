@@ -2,7 +2,8 @@
 //!
 //! A scenario's tags carry its identity: `@<profile>.<slug>` is the requirement's id,
 //! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
-//! without which it cannot be asked, `@transport:T` the one transport that it is about.
+//! without which it cannot be asked, `@evidence:KIND` what it is judged by that the suite
+//! does not always have, `@transport:T` the one transport that it is about.
 
 use std::sync::Arc;
 
@@ -17,6 +18,52 @@ static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../features");
 /// The profile whose scenarios are judged from what was seen in all the others.
 pub const AMBIENT: &str = "ambient";
 
+/// What a scenario may be judged by, besides Vault's API and what the target says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Evidence {
+    /// The requests between target and Vault.
+    Tap,
+    /// Vault's audit log.
+    Audit,
+    /// The suite started the target: it has its process, its token and that token's policy.
+    Launch,
+}
+
+impl Evidence {
+    /// All of it.
+    pub const ALL: [Self; 3] = [Self::Tap, Self::Audit, Self::Launch];
+
+    /// Its name in tags.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tap => "tap",
+            Self::Audit => "audit",
+            Self::Launch => "launch",
+        }
+    }
+
+    /// Why it is missing, for whoever reads that a scenario does not apply.
+    #[must_use]
+    pub const fn missing(self) -> &'static str {
+        match self {
+            Self::Tap => "the server's requests to Vault do not pass the suite",
+            Self::Audit => "Vault's audit log does not tell which requests are the server's",
+            Self::Launch => {
+                "the suite did not start the server, and has neither its process nor its token"
+            }
+        }
+    }
+
+    /// The evidence of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|evidence| evidence.name() == name)
+    }
+}
+
 /// One scenario of the specification, its outline expanded.
 #[derive(Clone, Debug)]
 pub struct Requirement {
@@ -30,6 +77,8 @@ pub struct Requirement {
     pub sources: Vec<String>,
     /// Operations that the target must offer.
     pub needs: Vec<Operation>,
+    /// What it is judged by that the suite does not always have.
+    pub evidence: Vec<Evidence>,
     /// The transport that it is about, where it is about one.
     pub transport: Option<TransportKind>,
     /// The row of its outline, counted from 1.
@@ -108,13 +157,17 @@ fn of_scenario(
 ) -> Result<Requirement, String> {
     let title = scenario.name.clone();
     let (mut id, mut level, mut transport) = (None, None, None);
-    let (mut sources, mut needs) = (Vec::new(), Vec::new());
+    let (mut sources, mut needs, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
     for tag in &scenario.tags {
         match tag.split_once(':') {
             Some(("source", source)) => sources.push(source.to_owned()),
             Some(("needs", name)) => needs.push(
                 Operation::named(name)
                     .ok_or_else(|| format!("{title:?} needs the unknown operation {name}"))?,
+            ),
+            Some(("evidence", name)) => evidence.push(
+                Evidence::named(name)
+                    .ok_or_else(|| format!("{title:?} names the unknown evidence {name}"))?,
             ),
             Some(("transport", name)) => {
                 transport = Some(
@@ -137,6 +190,7 @@ fn of_scenario(
         level: level.ok_or_else(|| format!("{title:?} is neither @must nor @should"))?,
         sources,
         needs,
+        evidence,
         transport,
         row: None,
         feature: Arc::clone(feature),
@@ -192,6 +246,7 @@ mod tests {
             ("@kv.a", ""),
             ("@kv.a", "@kv.a @needs:kv.raed"),
             ("@kv.a", "@kv.a @musst"),
+            ("@kv.a", "@kv.a @evidence:tab"),
         ] {
             let text = RIGHT.replace(from, to);
             assert!(of_feature("f", "kv", &text).is_err(), "{text}");

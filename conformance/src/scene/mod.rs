@@ -24,7 +24,7 @@ use crate::{
     },
     vault::{
         direct,
-        oracle::{Oracle, SecretData, Snapshot},
+        oracle::{Oracle, SecretData, Snapshot, Token},
         policy,
     },
     verdict::{StepResult, Stop},
@@ -94,9 +94,13 @@ impl Scene {
     ) -> StepResult<Self> {
         let digest = Sha256::digest(format!("{seed} {}", planned.key));
         let mut random = StdRng::from_seed(digest.into());
-        let prefix = format!("t{:08x}-", random.next_u32());
+        let remote = target.adapter.remote.as_ref();
+        let usable = remote.map_or("", |remote| remote.mount_prefix.as_str());
+        let prefix = format!("{usable}t{:08x}-", random.next_u32());
         slot.instance.connection.transcript().begin_scenario();
-        slot.tap.forget();
+        if let Some(tap) = &slot.tap {
+            tap.forget();
+        }
         let scene = Self {
             planned,
             slot,
@@ -112,7 +116,9 @@ impl Scene {
             last: None,
             unanswered: false,
         };
-        scene.allow_all().await?;
+        if scene.slot.token.is_some() {
+            scene.allow_all().await?;
+        }
         Ok(scene)
     }
 
@@ -146,8 +152,15 @@ impl Scene {
     }
 
     async fn set_policy(&self, hcl: &str) -> StepResult {
-        let written = self.oracle.write_policy(&self.slot.token.policy, hcl).await;
+        let policy = &self.token()?.policy;
+        let written = self.oracle.write_policy(policy, hcl).await;
         written.map_err(Stop::blocked)
+    }
+
+    fn token(&self) -> StepResult<&Token> {
+        let unknown =
+            || Stop::blocked("the suite knows no token of a server that it did not start");
+        self.slot.token.as_ref().ok_or_else(unknown)
     }
 
     /// Makes the scene's KV mount.
@@ -309,7 +322,7 @@ impl Scene {
     pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
         let version = self.kv()?.version;
         let request = direct::request(act.operation, &act.parameters, version);
-        let answer = self.oracle.ask(&self.slot.token.secret, &request).await;
+        let answer = self.oracle.ask(&self.token()?.secret, &request).await;
         let answer = answer.map_err(Stop::blocked)?;
         if answer.denied() {
             return Ok(false);
@@ -361,7 +374,9 @@ impl Scene {
     #[must_use]
     pub fn tokens(&self) -> Secrets {
         let mut tokens = Secrets::default();
-        tokens.add("server's Vault token", self.slot.token.secret.clone());
+        if let Some(token) = &self.slot.token {
+            tokens.add("server's Vault token", token.secret.clone());
+        }
         tokens
     }
 
@@ -389,7 +404,12 @@ impl Scene {
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let mut secrets = self.all_values();
-        secrets.add("server's Vault token", self.slot.token.secret.clone());
+        if let Some(token) = &self.slot.token {
+            secrets.add("server's Vault token", token.secret.clone());
+        }
+        for credential in &self.slot.instance.credentials {
+            secrets.add("client's credential", credential.clone());
+        }
         secrets
     }
 }

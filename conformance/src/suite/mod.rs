@@ -3,7 +3,7 @@
 mod prepared;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -19,14 +19,14 @@ use crate::{
     plan::{Selection, plan},
     progress::Progress,
     report::Report,
-    requirement::{self, FeatureError},
+    requirement::{self, Evidence, FeatureError},
     target::{
         Target,
         adapter::AdapterError,
         locate::Build,
         transport::{Revision, TransportKind},
     },
-    vault::provider::{self, VaultOptions},
+    vault::provider::{self, Vault, VaultOptions},
 };
 
 /// The conformance suite.
@@ -248,6 +248,7 @@ impl Builder {
     /// target does wrong is no error but in the report.
     pub async fn run(self) -> Result<Report, SuiteError> {
         let prepared = self.prepare().await?;
+        prepared.check_vault()?;
         let interrupt = prepared.interrupt.clone();
         let vault = tokio::select! {
             started = provider::start(&prepared.vault, &prepared.progress) => match started {
@@ -269,6 +270,17 @@ impl Builder {
                 Err(error)
             }
         }
+    }
+
+    /// Runs the scenarios on a Vault that is up, and leaves it up.
+    ///
+    /// # Errors
+    /// As [`Builder::run`].
+    pub async fn run_on(self, vault: &Vault) -> Result<Report, SuiteError> {
+        let prepared = self.prepare().await?;
+        let mut run = prepared.run_on(vault).await?;
+        run.finish();
+        Ok(run.report)
     }
 
     /// Checks the choice and finds the target's programs.
@@ -315,6 +327,10 @@ impl Builder {
                 .iter()
                 .map(|kind| (*kind, self.revision.unwrap_or(Revision::NEWEST)))
                 .collect(),
+            evidence: match target.adapter.remote {
+                Some(_) => BTreeSet::new(),
+                None => Evidence::ALL.into(),
+            },
         };
         if plan(&requirements, &target.adapter, &selection).is_empty() {
             let wanted = selection.scenario.as_deref().unwrap_or("that choice");

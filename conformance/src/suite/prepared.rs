@@ -29,7 +29,7 @@ use crate::{
     },
     vault::{
         oracle::Oracle,
-        provider::{Vault, VaultOptions},
+        provider::{Vault, VaultChoice, VaultOptions},
     },
     verdict::Verdict,
 };
@@ -73,6 +73,18 @@ impl Judged {
 }
 
 impl Prepared {
+    /// A target that runs already does not know a Vault that is only just started.
+    pub(super) fn check_vault(&self) -> Result<(), SuiteError> {
+        use VaultChoice::{Auto, Binary, Build, Container};
+        match (&self.target.adapter.remote, self.vault.choice) {
+            (Some(_), Auto | Binary | Build | Container) => Err(SuiteError::Usage(format!(
+                "the target {:?} runs already, on a Vault that runs already: name that with --vault external",
+                self.target.adapter.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) async fn find_programs(&mut self, build: Build) -> Result<(), SuiteError> {
         let built = locate::build(&self.target, build, &self.progress).await;
         built.map_err(|error| self.unusable(&error))?;

@@ -78,14 +78,26 @@ impl Tap {
     /// # Errors
     /// When it cannot listen, or the address is none.
     pub async fn start(vault: &str, filter: Option<Arc<dyn VaultFilter>>) -> Result<Self, String> {
+        Self::start_at(Ipv4Addr::LOCALHOST, vault, filter).await
+    }
+
+    /// The same on a free port of another interface of this machine.
+    ///
+    /// # Errors
+    /// When it cannot listen, or the address is none.
+    pub async fn start_at(
+        interface: Ipv4Addr,
+        vault: &str,
+        filter: Option<Arc<dyn VaultFilter>>,
+    ) -> Result<Self, String> {
         let authority = vault
             .parse::<Uri>()
             .ok()
             .and_then(|uri| uri.authority().cloned())
             .ok_or_else(|| format!("the address of Vault is none: {vault}"))?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        let listener = TcpListener::bind((interface, 0))
             .await
-            .map_err(|error| format!("the tap cannot listen: {error}"))?;
+            .map_err(|error| format!("the tap cannot listen at {interface}: {error}"))?;
         let address = listener
             .local_addr()
             .map_err(|error| format!("the tap cannot listen: {error}"))?;
