@@ -21,6 +21,7 @@
 pub mod act;
 pub mod cache;
 pub mod catalogue;
+pub mod check;
 pub mod event;
 pub mod exit;
 pub mod mcp;

@@ -1,5 +1,6 @@
 //! The suite as a library: choose, run, get the report as a value.
 
+mod checking;
 mod prepared;
 
 use std::{

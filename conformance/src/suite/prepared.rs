@@ -103,6 +103,23 @@ impl Prepared {
         Ok(())
     }
 
+    /// The view of a Vault that is up, and the slots on it.
+    pub(super) fn stage(&self, vault: &Vault) -> Result<(Arc<Oracle>, Arc<Slots>), SuiteError> {
+        let oracle = Oracle::new(vault.address(), vault.root_token())
+            .map(Arc::new)
+            .map_err(|error| self.unusable(&error))?;
+        let slots = Slots::new(
+            Arc::clone(&oracle),
+            vault.address().to_owned(),
+            Arc::clone(&self.target),
+            self.programs.clone(),
+            self.revision,
+            self.sabotage.clone(),
+            format!("conformance-{:x}", self.seed),
+        );
+        Ok((oracle, Arc::new(slots)))
+    }
+
     /// Runs the plan on a Vault that is up.
     pub(crate) async fn run_on(&self, vault: &Vault) -> Result<Judged, SuiteError> {
         let clock = Instant::now();
@@ -113,18 +130,7 @@ impl Prepared {
             provider: identity.provider.to_string(),
             detail: identity.detail.clone(),
         };
-        let oracle = Oracle::new(vault.address(), vault.root_token())
-            .map(Arc::new)
-            .map_err(|error| self.unusable(&error))?;
-        let slots = Arc::new(Slots::new(
-            Arc::clone(&oracle),
-            vault.address().to_owned(),
-            Arc::clone(&self.target),
-            self.programs.clone(),
-            self.revision,
-            self.sabotage.clone(),
-            format!("conformance-{:x}", self.seed),
-        ));
+        let (oracle, slots) = self.stage(vault)?;
         let begun = self.interrupt.run_until_cancelled(self.begin(&slots)).await;
         let learnt = match begun {
             Some(Ok(learnt)) => learnt,

@@ -423,15 +423,20 @@ impl Checker<'_> {
 
 /// What was likely meant instead of `found`, or all that is known.
 pub(super) fn did_you_mean(found: &str, known: &[&str]) -> String {
-    let closest = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(found, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b));
-    closest.map_or_else(
+    closest(found, known).map_or_else(
         || format!("; known are {}", known.join(", ")),
-        |(_, candidate)| format!("; did you mean {candidate:?}?"),
+        |candidate| format!("; did you mean {candidate:?}?"),
     )
+}
+
+/// The one of these that is likely meant by `found`.
+pub(crate) fn closest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(found, candidate), *candidate))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
