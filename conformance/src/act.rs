@@ -130,6 +130,7 @@ impl Act {
         }
         if operation == Operation::MountsCreate {
             parameters.insert("version".to_owned(), json!(2));
+            parameters.insert("description".to_owned(), json!(""));
         }
         Self {
             operation,

@@ -185,18 +185,26 @@ fn judge(operation: Operation, answer: &Answer, expected: &Value) -> (bool, Stri
             .chain(expected.as_array().into_iter().flatten())
             .filter_map(Value::as_str)
             .all(|value| text.contains(value.trim_end_matches('/'))),
-        Data::Unusable(_) => false,
+        Data::Unusable(why) => return (false, clip(&format!("the adapter finds nothing: {why}"))),
     };
+    let (what, whole) = (clip(&answer.describe()), clip(&success.whole));
     match right {
         true => (true, "the adapter finds the data".to_owned()),
         false => (
             false,
             format!(
-                "the adapter finds {} where Vault holds {expected}; the whole result is {}",
-                answer.describe(),
-                success.whole
+                "the adapter finds {what} where Vault holds {expected}; the whole result is {whole}"
             ),
         ),
+    }
+}
+
+/// As much of a text as helps.
+fn clip(text: &str) -> String {
+    const ENOUGH: usize = 600;
+    match text.char_indices().nth(ENOUGH) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -215,7 +223,7 @@ fn facts(operation: Operation, answer: &Answer) -> (bool, String) {
             false,
             format!(
                 "the adapter finds none of its facts ({known}); the whole result is {}",
-                success.whole
+                clip(&success.whole)
             ),
         ),
         found => (
