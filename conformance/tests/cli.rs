@@ -7,6 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "cli/adapters.rs"]
+mod adapters;
+#[path = "cli/odd_targets.rs"]
+mod odd_targets;
 #[path = "cli/trial.rs"]
 mod trial;
 
