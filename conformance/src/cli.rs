@@ -377,12 +377,14 @@ fn targets() -> anyhow::Result<Exit> {
             .map(|kind| kind.name())
             .collect();
         let homepage = adapter.homepage.unwrap_or_default();
-        writeln!(
-            out,
-            "{name:<14} {:<34} {:<12} {homepage}",
+        let modes: Vec<_> = adapter.modes.keys().map(|mode| mode.name()).collect();
+        let row = format!(
+            "{name:<17} {:<46} {:<12} {homepage} {}",
             adapter.title,
-            transports.join(" ")
-        )?;
+            transports.join(" "),
+            modes.join(" ")
+        );
+        writeln!(out, "{}", row.trim_end())?;
     }
     Ok(Exit::Conformant)
 }

@@ -443,7 +443,7 @@ pub(crate) fn closest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Adapter, AdapterError, Mode, Operation};
+    use super::{Adapter, AdapterError, LAUNCH_PLACEHOLDERS, MODE_PLACEHOLDERS, Mode, Operation};
 
     const RIGHT: &str = r#"name = "mine"
 
@@ -608,6 +608,20 @@ result = { at = "/data" }
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_page_on_adapters_names_every_mode_and_placeholder() {
+        let page = include_str!("../../../docs/writing-an-adapter.md");
+        let placeholders = LAUNCH_PLACEHOLDERS.iter().chain(&MODE_PLACEHOLDERS);
+        let wrapped = placeholders.map(|name| format!("`{{{name}}}`"));
+        for name in Mode::ALL
+            .map(|mode| format!("`{mode}`"))
+            .into_iter()
+            .chain(wrapped)
+        {
+            assert!(page.contains(&name), "{name}");
         }
     }
 

@@ -3,10 +3,11 @@
 
 use std::{
     ffi::OsString,
+    io::Read as _,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -23,6 +24,9 @@ pub(crate) const HOST: &str = "host.docker.internal";
 
 /// How long one command of Docker may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long after the end of a command its container may still be made.
+const MADE_LATE: Duration = Duration::from_millis(500);
 
 /// What the command line of Docker takes from the environment.
 pub(super) const INHERITED: [&str; 6] = [
@@ -145,18 +149,47 @@ impl Container {
 }
 
 impl Drop for Container {
-    /// The last resort, for a panic or a dropped run: a process that outlives the suite.
+    /// The last resort, for an interrupt, a panic or a dropped run; it blocks, so that nothing
+    /// is there any more when the suite ends.
     fn drop(&mut self) {
-        if !self.gone {
-            // Nobody can be told here; what stays is noted, and removed by the next run.
-            drop(
-                std::process::Command::new(&self.docker)
-                    .args(self.removal())
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .spawn(),
-            );
+        // A command that was killed in the middle may have its container made after it is gone.
+        for _ in 0..2 {
+            if self.gone || self.remove_now() {
+                return;
+            }
+            std::thread::sleep(MADE_LATE);
         }
+    }
+}
+
+impl Container {
+    /// Whether there was one, and it is gone. Nobody can be told here of one that stays: it is
+    /// noted, and removed by the next run.
+    fn remove_now(&self) -> bool {
+        let mut command = std::process::Command::new(&self.docker);
+        command.args(self.removal());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else {
+            return true;
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Ok(Some(_)) = child.try_wait() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // One that ended already, or does not in all that time.
+        let _ = child.kill();
+        // The name of what was removed is said.
+        let mut said = String::new();
+        let read = child
+            .stdout
+            .take()
+            .map(|mut out| out.read_to_string(&mut said));
+        read.is_none() || said.contains(&self.name)
     }
 }

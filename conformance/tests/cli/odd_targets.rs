@@ -125,7 +125,10 @@ async fn a_server_that_prints_rubbish_fails_for_that_alone() {
 #[tokio::test]
 async fn a_server_that_never_answers_a_call_is_given_its_budget_each_time() {
     let text = format!("{}\n[budgets]\ncall_seconds = 1\n", adapter("hangs"));
-    let ended = judged(&text).ended().await;
+    let trial = run(&text)
+        .with_vault()
+        .with(&["--scenario", "kv.write-intact"]);
+    let ended = trial.ended().await;
     ended.exits_with(1);
     let report = ended.report();
     let unanswered = report["scenarios"]
@@ -136,7 +139,7 @@ async fn a_server_that_never_answers_a_call_is_given_its_budget_each_time() {
             let actual = scenario["failure"]["actual"].as_str().unwrap_or_default();
             actual.contains("no answer within 1 s")
         });
-    assert!(unanswered.count() > 10, "{}", ended.stdout);
+    assert!(unanswered.count() > 5, "{}", ended.stdout);
     assert_eq!(counts(&ended).2, 0, "{}", ended.stdout);
     ended.leaves_nothing_behind().await;
 }
