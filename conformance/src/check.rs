@@ -180,7 +180,7 @@ impl Checked {
         line("", "");
         line(
             if self.fits() { "fits" } else { "wrong" },
-            &format!("{wrong} errors, {hints} hints"),
+            &format!("{}, {}", counted(wrong, "error"), counted(hints, "hint")),
         );
         let lines: Vec<_> = text.lines().map(str::trim_end).collect();
         lines.join("\n") + "\n"
@@ -195,6 +195,11 @@ impl Checked {
         let lost = self.trials.iter().filter(|trial| !trial.found).count();
         (errors + lost, self.findings.len() - errors)
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// What is wrong with one mapping.
