@@ -72,6 +72,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// List the servers that the suite can judge by name
     Targets,
+    /// Hold an adapter against its server: which tools, arguments and results fit
+    Check(CheckArgs),
     /// List what is demanded of a server
     Requirements {
         /// As the page `docs/requirements.md`
@@ -144,6 +146,26 @@ struct RunArgs {
     /// The seed of all random names and values [default: drawn]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// A name (see `targets`) or the path of an adapter file
+    #[arg(value_name = "ADAPTER")]
+    target: String,
+    /// Build the server first, with its adapter's build command
+    #[arg(long)]
+    build: bool,
+    /// The transport to look at
+    #[arg(long, default_value = "all", value_name = "stdio|http|all", value_parser = transports)]
+    transport: Transports,
+    #[command(flatten)]
+    vault: VaultArgs,
+    #[command(flatten)]
+    external: ExternalArgs,
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = ConsoleFormat::Console)]
+    format: ConsoleFormat,
 }
 
 #[derive(Debug, Args)]
@@ -280,6 +302,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run(*args).await,
             Command::Targets => targets(),
+            Command::Check(args) => check(args).await,
             Command::Requirements { markdown } => requirements(markdown),
             Command::Explain { id } => explain(&id),
             Command::Doctor { format } => doctor(format).await,
@@ -323,15 +346,8 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         .fail_fast(args.fail_fast)
         .vault(vault)
         .output(&args.output)
-        .build(if args.build {
-            Build::Always
-        } else {
-            Build::Automatically
-        })
-        .progress(match args.format {
-            ConsoleFormat::Console => Progress::stderr(),
-            ConsoleFormat::Json | ConsoleFormat::Quiet => Progress::silent(),
-        })
+        .build(when_to_build(args.build))
+        .progress(progress_beside(args.format))
         .interrupt(on_interrupt());
     if let Some(revision) = args.revision {
         builder = builder.revision(revision);
@@ -376,6 +392,63 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
             }
             Ok(error.exit())
         }
+    }
+}
+
+async fn check(args: CheckArgs) -> anyhow::Result<Exit> {
+    let target = match Target::find(&args.target) {
+        Ok(target) => target,
+        Err(error) => {
+            tell(&error);
+            return Ok(Exit::Usage);
+        }
+    };
+    let vault = match args.external.options(args.vault) {
+        Ok(vault) => vault,
+        Err(error) => {
+            tell(&error);
+            return Ok(Exit::Usage);
+        }
+    };
+    let checked = Suite::builder()
+        .target(target)
+        .transports(args.transport.0)
+        .vault(vault)
+        .build(when_to_build(args.build))
+        .progress(progress_beside(args.format))
+        .interrupt(on_interrupt())
+        .check()
+        .await;
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            tell(&error);
+            return Ok(error.exit());
+        }
+    };
+    let text = match args.format {
+        ConsoleFormat::Json => serde_json::to_string_pretty(&checked)? + "\n",
+        ConsoleFormat::Quiet if checked.fits() => String::new(),
+        ConsoleFormat::Console | ConsoleFormat::Quiet => checked.text(),
+    };
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(match checked.fits() {
+        true => Exit::Conformant,
+        false => Exit::Usage,
+    })
+}
+
+fn when_to_build(asked: bool) -> Build {
+    match asked {
+        true => Build::Always,
+        false => Build::Automatically,
+    }
+}
+
+fn progress_beside(format: ConsoleFormat) -> Progress {
+    match format {
+        ConsoleFormat::Console => Progress::stderr(),
+        ConsoleFormat::Json | ConsoleFormat::Quiet => Progress::silent(),
     }
 }
 
@@ -452,12 +525,14 @@ fn targets() -> anyhow::Result<Exit> {
             .map(|kind| kind.name())
             .collect();
         let homepage = adapter.homepage.unwrap_or_default();
-        writeln!(
-            out,
-            "{name:<14} {:<34} {:<12} {homepage}",
+        let modes: Vec<_> = adapter.modes.keys().map(|mode| mode.name()).collect();
+        let row = format!(
+            "{name:<17} {:<46} {:<12} {homepage} {}",
             adapter.title,
-            transports.join(" ")
-        )?;
+            transports.join(" "),
+            modes.join(" ")
+        );
+        writeln!(out, "{}", row.trim_end())?;
     }
     Ok(Exit::Conformant)
 }

@@ -8,7 +8,7 @@ use clap::ValueEnum as _;
 
 use self::tags::Tags;
 use crate::{
-    requirement::{AMBIENT, EvidenceKind, Requirement},
+    requirement::{AMBIENT, Evidence, Requirement},
     target::{
         adapter::Adapter,
         transport::{Revision, TransportKind},
@@ -29,8 +29,8 @@ pub struct Selection {
     pub slow: Option<Vec<String>>,
     /// Transports, and the revision to speak on each.
     pub transports: Vec<(TransportKind, Revision)>,
-    /// The evidence that can be had.
-    pub evidence: BTreeSet<EvidenceKind>,
+    /// What there is to judge by.
+    pub evidence: BTreeSet<Evidence>,
 }
 
 impl Selection {
@@ -62,29 +62,25 @@ impl Planned {
         transport: TransportKind,
         revision: Revision,
         adapter: &Adapter,
-        evidence: &BTreeSet<EvidenceKind>,
+        evidence: &BTreeSet<Evidence>,
     ) -> Self {
         let unmapped = requirement
             .needs
             .iter()
-            .find(|operation| !adapter.operations.contains_key(operation))
-            .map(|operation| {
-                let reason = NotApplicable::NotClaimed;
-                format!("{reason}: the adapter maps no tool to {operation}")
-            });
-        let unseen = || {
-            let missing = requirement
-                .evidence
-                .iter()
-                .find(|kind| !evidence.contains(kind));
-            missing.map(|kind| format!("{}: {}", NotApplicable::NoEvidence, kind.missing()))
-        };
+            .find(|operation| !adapter.operations.contains_key(operation));
+        let unmapped = unmapped.map(|operation| {
+            let reason = NotApplicable::NotClaimed;
+            format!("{reason}: the adapter maps no tool to {operation}")
+        });
+        let missing = requirement.evidence.iter().find(|e| !evidence.contains(e));
+        let missing =
+            missing.map(|missing| format!("{}: {}", NotApplicable::NoEvidence, missing.missing()));
         Self {
             key: key(requirement, transport, revision),
             requirement: Arc::clone(requirement),
             transport,
             revision,
-            not_applicable: unmapped.or_else(unseen),
+            not_applicable: unmapped.or(missing),
         }
     }
 
@@ -170,7 +166,7 @@ mod tests {
 
     use super::{Planned, Selection, keys, plan};
     use crate::{
-        requirement::{self, EvidenceKind},
+        requirement::{self, Evidence},
         target::{
             Target,
             transport::{Revision, TransportKind},
@@ -191,7 +187,7 @@ mod tests {
             transports: TransportKind::ALL
                 .map(|kind| (kind, Revision::NEWEST))
                 .to_vec(),
-            evidence: EvidenceKind::ALL.into(),
+            evidence: Evidence::ALL.into(),
         };
         choose(&mut selection);
         plan(
@@ -293,19 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_known_not_to_be_judged() {
+    fn what_cannot_be_judged_without_evidence_is_known_not_to_apply() {
         let plan = planned("reference", |s| {
-            s.evidence.remove(&EvidenceKind::Audit);
+            s.evidence.remove(&Evidence::Launch);
         });
-        let unseen = plan
-            .iter()
-            .filter(|planned| planned.not_applicable.is_some());
-        let unseen: Vec<_> = unseen
-            .filter(|p| p.requirement.id == "ambient.own-token")
-            .collect();
-        assert_eq!(unseen.len(), 2);
-        let reason = unseen[0].not_applicable.as_deref().unwrap();
-        assert!(reason.starts_with("no_evidence: "), "{reason}");
+        for planned in plan {
+            let launch = planned.requirement.evidence.contains(&Evidence::Launch);
+            assert_eq!(planned.not_applicable.is_some(), launch, "{}", planned.key);
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! A scenario's tags carry its identity: `@<profile>.<slug>` is the requirement's id,
 //! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
-//! without which it cannot be asked, `@evidence:E` the evidence without which it cannot be judged,
-//! `@transport:T` the one transport that it is about, `@slow` that it takes seconds.
+//! without which it cannot be asked, `@evidence:KIND` what it is judged by that the suite
+//! does not always have, `@transport:T` the one transport that it is about, `@slow` that it
+//! takes seconds.
 
 use std::sync::Arc;
 
@@ -18,19 +19,19 @@ static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../features");
 /// The profile whose scenarios are judged from what was seen in all the others.
 pub const AMBIENT: &str = "ambient";
 
-/// What a scenario may need to see in order to judge, and what is not to be had everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EvidenceKind {
-    /// The requests of the target to Vault, as they pass the tap.
+/// What a scenario may be judged by, besides Vault's API and what the target says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Evidence {
+    /// The requests between target and Vault.
     Tap,
     /// Vault's audit log.
     Audit,
-    /// The target's process, which the suite started.
+    /// The suite started the target: it has its process, its token and that token's policy.
     Launch,
 }
 
-impl EvidenceKind {
-    /// All kinds.
+impl Evidence {
+    /// All of it.
     pub const ALL: [Self; 3] = [Self::Tap, Self::Audit, Self::Launch];
 
     /// Its name in tags.
@@ -43,18 +44,24 @@ impl EvidenceKind {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// What is missing without it.
+    /// Why it is missing, for whoever reads that a scenario does not apply.
     #[must_use]
     pub const fn missing(self) -> &'static str {
         match self {
-            Self::Tap => "the target's requests to Vault do not pass the suite",
-            Self::Audit => "there is no audit log of this Vault to read",
-            Self::Launch => "the target was not started by the suite",
+            Self::Tap => "the server's requests to Vault do not pass the suite",
+            Self::Audit => "Vault's audit log does not tell which requests are the server's",
+            Self::Launch => {
+                "the suite did not start the server, and has neither its process nor its token"
+            }
         }
+    }
+
+    /// The evidence of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|evidence| evidence.name() == name)
     }
 }
 
@@ -71,8 +78,8 @@ pub struct Requirement {
     pub sources: Vec<String>,
     /// Operations that the target must offer.
     pub needs: Vec<Operation>,
-    /// Evidence without which it cannot be judged.
-    pub evidence: Vec<EvidenceKind>,
+    /// What it is judged by that the suite does not always have.
+    pub evidence: Vec<Evidence>,
     /// The transport that it is about, where it is about one.
     pub transport: Option<TransportKind>,
     /// Whether it takes seconds: the kill matrix asks it only where it must kill.
@@ -163,8 +170,8 @@ fn of_scenario(
                     .ok_or_else(|| format!("{title:?} needs the unknown operation {name}"))?,
             ),
             Some(("evidence", name)) => evidence.push(
-                EvidenceKind::named(name)
-                    .ok_or_else(|| format!("{title:?} needs the unknown evidence {name}"))?,
+                Evidence::named(name)
+                    .ok_or_else(|| format!("{title:?} names the unknown evidence {name}"))?,
             ),
             Some(("transport", name)) => {
                 transport = Some(
@@ -246,6 +253,7 @@ mod tests {
             ("@kv.a", "@kv.a @needs:kv.raed"),
             ("@kv.a", "@kv.a @evidence:odit"),
             ("@kv.a", "@kv.a @musst"),
+            ("@kv.a", "@kv.a @evidence:tab"),
         ] {
             let text = RIGHT.replace(from, to);
             assert!(of_feature("f", "kv", &text).is_err(), "{text}");

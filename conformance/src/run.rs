@@ -25,6 +25,7 @@ use crate::{
     report::{Failure, ScenarioResult},
     scene::Scene,
     slot::{Slot, Slots},
+    tap::Tap,
     target::{Target, locate::checkout},
     vault::{audit::AuditLog, oracle::Oracle, pulse::Pulse},
     verdict::{Level, Stop, Verdict},
@@ -209,7 +210,8 @@ impl Run {
         if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));
         }
-        let exchanges = scene.slot.tap.exchanges();
+        let tap = scene.slot.tap.as_ref();
+        let exchanges = tap.map(Tap::exchanges).unwrap_or_default();
         let lines = scene.slot.instance.connection.transcript().lines();
         let ended = match scene.unanswered {
             true => scene.slot.instance.ends().await,
@@ -220,7 +222,11 @@ impl Run {
         let evidence = Evidence {
             scenario: &planned.key,
             prefix: &scene.prefix,
-            accessor: &scene.slot.token.accessor,
+            accessor: scene
+                .slot
+                .token
+                .as_ref()
+                .map(|token| token.accessor.as_str()),
             lines: &lines,
             tokens: &scene.tokens(),
             unasked: &scene.unasked_values(),

@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    net::Ipv4Addr,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,13 +14,17 @@ use std::{
     },
 };
 
+use secrecy::SecretString;
+use tokio::sync::{Mutex as Turn, OnceCell, OwnedMutexGuard};
+
 use crate::{
-    mcp::connection::AnswerFilter,
+    mcp::{connection::AnswerFilter, pace::Pace},
     mutation::sabotage::Sabotage,
     tap::{Tap, VaultFilter},
     target::{
-        Target,
+        Target, container,
         instance::{Instance, Surroundings},
+        launch::HttpLaunch,
         transport::{Revision, TransportKind},
     },
     vault::{
@@ -33,12 +38,14 @@ use crate::{
 pub struct Slot {
     /// How the target is spoken to.
     pub transport: TransportKind,
-    /// The token that the target acts with.
-    pub token: Token,
-    /// What stands between target and Vault.
-    pub tap: Tap,
+    /// The token that the target acts with; none is known of one that runs already.
+    pub token: Option<Token>,
+    /// What stands between target and Vault, where the suite started the target.
+    pub tap: Option<Tap>,
     /// The running target.
     pub instance: Instance,
+    /// Held while no other scenario may use the transport.
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 /// All slots of a run.
@@ -50,6 +57,12 @@ pub struct Slots {
     sabotage: Option<Sabotage>,
     made: AtomicUsize,
     free: Mutex<Vec<Slot>>,
+    /// Of a target with a fixed port only one instance can run.
+    turn: Arc<Turn<()>>,
+    /// Where containers reach this machine.
+    host: OnceCell<Ipv4Addr>,
+    /// Keeps what all connections to a target that runs already do together within its limit.
+    pace: Option<Arc<Pace>>,
 }
 
 impl Slots {
@@ -61,7 +74,10 @@ impl Slots {
         revision: Option<Revision>,
         sabotage: Option<Sabotage>,
     ) -> Self {
+        let adapter = &target.adapter;
+        let global = adapter.limits.global.filter(|_| adapter.remote.is_some());
         Self {
+            pace: global.map(|limit| Arc::new(Pace::within(limit))),
             oracle,
             target,
             programs,
@@ -69,6 +85,8 @@ impl Slots {
             sabotage,
             made: AtomicUsize::new(0),
             free: Mutex::default(),
+            turn: Arc::default(),
+            host: OnceCell::new(),
         }
     }
 
@@ -81,18 +99,29 @@ impl Slots {
     /// # Errors
     /// When Vault refuses what it needs or the target does not start.
     pub async fn lease(&self, transport: TransportKind) -> Result<Slot, String> {
+        let http = self.target.adapter.http.as_ref();
+        let fixed = http.and_then(HttpLaunch::fixed_port);
+        let turn = match transport == TransportKind::Http && fixed.is_some() {
+            true => Some(Arc::clone(&self.turn).lock_owned().await),
+            false => None,
+        };
         let free = {
             let mut free = self.free();
             let index = free.iter().position(|slot| slot.transport == transport);
             index.map(|index| free.swap_remove(index))
         };
-        match free {
-            Some(slot) => Ok(slot),
-            None => self.make(transport).await,
-        }
+        let mut slot = match free {
+            Some(slot) => slot,
+            None => self.make(transport).await?,
+        };
+        slot.turn = turn;
+        Ok(slot)
     }
 
     async fn make(&self, transport: TransportKind) -> Result<Slot, String> {
+        if self.target.adapter.remote.is_some() {
+            return self.reach(transport).await;
+        }
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let policy_name = format!("{}slot-{number}", self.oracle.prefix());
         let oracle = &self.oracle;
@@ -108,9 +137,33 @@ impl Slots {
             Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
         });
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
-        let tap = Tap::start(oracle.endpoint(), vault_filter).await?;
+        let adapter = &self.target.adapter;
+        let program = self.programs.get(&transport).cloned();
+        let launch = match transport {
+            TransportKind::Stdio => adapter.stdio.clone(),
+            TransportKind::Http => adapter.http.as_ref().map(HttpLaunch::launch),
+        };
+        let contained = launch
+            .filter(|launch| launch.container)
+            .zip(program.as_deref());
+        let (tap, vault_addr) = match contained {
+            Some((launch, docker)) => {
+                let find = || container::host_address(docker, &launch);
+                let host = *self.host.get_or_try_init(find).await?;
+                let tap = Tap::start_at(host, oracle.endpoint(), vault_filter).await?;
+                let address = tap.address().replace(&host.to_string(), container::HOST);
+                (tap, address)
+            }
+            None => {
+                let tap = Tap::start(oracle.endpoint(), vault_filter).await?;
+                let address = tap.address().to_owned();
+                (tap, address)
+            }
+        };
+        let limit = adapter.limits.global;
         let surroundings = Surroundings {
-            vault_addr: tap.address().to_owned(),
+            vault_addr,
+            pace: limit.map(|limit| Arc::new(Pace::within(limit))),
             token: token.secret.clone(),
             started_by: self
                 .sabotage
@@ -119,32 +172,44 @@ impl Slots {
                 .unwrap_or_default(),
             filter: sabotage.map(|s| s as Arc<dyn AnswerFilter>),
         };
-        let program = self
-            .programs
-            .get(&transport)
-            .cloned()
-            .ok_or_else(|| format!("the target does not offer {transport}"))?;
-        let instance = Instance::start(
-            &self.target.adapter,
-            program,
-            transport,
-            self.revision,
-            &surroundings,
-        )
-        .await
-        .map_err(|error| error.to_string())?;
+        let instance = Instance::start(adapter, program, transport, self.revision, &surroundings)
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(Slot {
             transport,
-            token,
-            tap,
+            token: Some(token),
+            tap: Some(tap),
             instance,
+            turn: None,
+        })
+    }
+
+    /// A connection to a target that runs already.
+    async fn reach(&self, transport: TransportKind) -> Result<Slot, String> {
+        let surroundings = Surroundings {
+            vault_addr: String::new(),
+            token: SecretString::default(),
+            started_by: Vec::new(),
+            filter: None,
+            pace: self.pace.clone(),
+        };
+        let adapter = &self.target.adapter;
+        let reached = Instance::start(adapter, None, transport, self.revision, &surroundings);
+        Ok(Slot {
+            transport,
+            token: None,
+            tap: None,
+            instance: reached.await.map_err(|error| error.to_string())?,
+            turn: None,
         })
     }
 
     /// Takes a slot back for the next scenario; one whose target has ended is not reused.
     pub fn give_back(&self, mut slot: Slot) {
         if slot.instance.ended().is_none() {
+            let turn = slot.turn.take();
             self.free().push(slot);
+            drop(turn);
         }
     }
 

@@ -75,8 +75,8 @@ pub struct Evidence<'a> {
     pub scenario: &'a str,
     /// What its names in Vault begin with.
     pub prefix: &'a str,
-    /// The accessor of the target's token.
-    pub accessor: &'a str,
+    /// The accessor of the target's token, where that is known.
+    pub accessor: Option<&'a str>,
     /// All lines of its transcript.
     pub lines: &'a [Line],
     /// The target's token and the suite's own.
@@ -103,11 +103,13 @@ impl Watch {
         let watched = transports.entry(transport).or_default();
         watched.scenarios += 1;
         watched.findings.extend(findings);
-        watched.owners.push(Owner {
-            scenario: evidence.scenario.to_owned(),
-            prefix: evidence.prefix.to_owned(),
-            accessor: evidence.accessor.to_owned(),
-        });
+        watched
+            .owners
+            .extend(evidence.accessor.map(|accessor| Owner {
+                scenario: evidence.scenario.to_owned(),
+                prefix: evidence.prefix.to_owned(),
+                accessor: accessor.to_owned(),
+            }));
         found
     }
 
@@ -225,7 +227,7 @@ mod tests {
         let evidence = Evidence {
             scenario: "kv.read-exact@stdio@2025-11-25#1",
             prefix: "t1-",
-            accessor: "a1",
+            accessor: Some("a1"),
             lines: &[Line {
                 at_ms: 0,
                 speaker,

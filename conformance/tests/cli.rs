@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "cli/adapters.rs"]
+mod adapters;
 #[path = "cli/baseline.rs"]
 mod baseline;
 #[path = "cli/doctor.rs"]
@@ -15,6 +17,8 @@ mod doctor;
 mod external;
 #[path = "cli/lost.rs"]
 mod lost;
+#[path = "cli/odd_targets.rs"]
+mod odd_targets;
 #[path = "cli/trial.rs"]
 mod trial;
 

@@ -2,7 +2,7 @@
 Feature: What holds whatever the agent does
   Watched in every scenario of the run, and judged once all of them have ended.
 
-  @ambient.token-unseen @must @source:SEC @source:BLOG
+  @ambient.token-unseen @must @source:SEC @source:BLOG @evidence:launch
   Scenario: the server's Vault token is in nothing that the server says
     Then no output, error or log of the server carried its Vault token
 
@@ -22,6 +22,6 @@ Feature: What holds whatever the agent does
   Scenario: nothing but protocol messages is on standard output
     Then standard output carried nothing but protocol messages
 
-  @ambient.alive @must @source:SEC
+  @ambient.alive @must @source:SEC @evidence:launch
   Scenario: the server outlives every scenario
     Then the server was still running after every scenario

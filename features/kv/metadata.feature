@@ -33,7 +33,7 @@ Feature: What an agent may know of a secret without its values
     Then the agent is told of success
     And the agent is told the custom metadata
 
-  @kv.metadata-alone @should @source:TUT @needs:kv.metadata
+  @kv.metadata-alone @should @source:TUT @needs:kv.metadata @evidence:launch
   Scenario: a token that may read metadata alone is told what it may know, or what it lacks
     Given a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, password"

@@ -21,7 +21,7 @@ Feature: The tools for secrets act on the mount that is meant, whatever it is
       | 1       |
       | 2       |
 
-  @kv.data-rights @must @source:TUT @source:KAG
+  @kv.data-rights @must @source:TUT @source:KAG @evidence:launch
   Scenario Outline: rights to the secrets alone are enough to <act>
     Given a KV version <version> mount "team"
     And the secret "app/database" with the keys "username, password"
@@ -42,7 +42,7 @@ Feature: The tools for secrets act on the mount that is meant, whatever it is
       | 1       | delete the secret "app/database"   |
       | 2       | delete the secret "app/database"   |
 
-  @kv.only-kv @must @source:SEC
+  @kv.only-kv @must @source:SEC @evidence:tap
   Scenario Outline: what is no KV mount is not <done> as if it were one
     Given a transit mount "team" with the key "app"
     When the agent asks to <act>
@@ -71,7 +71,7 @@ Feature: The tools for secrets act on the mount that is meant, whatever it is
       | 1       | 2     |
       | 2       | 1     |
 
-  @kv.upgrading @should @source:VAULT @needs:kv.read
+  @kv.upgrading @should @source:VAULT @needs:kv.read @evidence:tap
   Scenario: a mount that is still upgrading is waited for
     Given a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, password"

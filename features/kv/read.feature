@@ -75,7 +75,7 @@ Feature: What an agent reads is what Vault holds
     When the agent reads all of them at once
     Then each reading is given what Vault holds in its secret
 
-  @kv.read-one-request @should @source:SEC @needs:kv.read
+  @kv.read-one-request @should @source:SEC @needs:kv.read @evidence:tap
   Scenario Outline: a second reading asks Vault once, in a KV version <version> mount
     Given a KV version <version> mount "team"
     And the secret "app/database" with the keys "username, password"

@@ -102,7 +102,7 @@ Feature: What an agent writes is what Vault holds
     Then the agent is told of success
     And the version that the agent is told is Vault's latest
 
-  @kv.write-between @must @source:VAULT @needs:kv.write_key
+  @kv.write-between @must @source:VAULT @needs:kv.write_key @evidence:tap
   Scenario: a key that somebody else writes in between is not lost
     Given a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, host"
@@ -110,7 +110,7 @@ Feature: What an agent writes is what Vault holds
     When the agent writes the key "password" of the secret "app/database"
     Then Vault holds every key of the secret "app/database" that anybody was told is written
 
-  @kv.write-at-once @must @source:VAULT @needs:kv.write_key
+  @kv.write-at-once @must @source:VAULT @needs:kv.write_key @evidence:tap
   Scenario: ten keys that are written at once are all there, or told to have failed
     Given a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, host"
@@ -133,7 +133,7 @@ Feature: What an agent writes is what Vault holds
       | app/database |
       | app/new      |
 
-  @kv.write-one-request @should @source:SEC @needs:kv.write
+  @kv.write-one-request @should @source:SEC @needs:kv.write @evidence:tap
   Scenario Outline: a second write of a whole secret asks Vault once, in a KV version <version> mount
     Given a KV version <version> mount "team"
     When the agent replaces the secret "app/database" by the keys "username, password"

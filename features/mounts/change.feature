@@ -36,7 +36,7 @@ Feature: A mount is made or deleted as asked, and nothing else is
       | by itself    | team    |
       | further down | team/kv |
 
-  @mounts.create-reserved @must @source:VAULT @needs:mounts.create
+  @mounts.create-reserved @must @source:VAULT @needs:mounts.create @evidence:launch
   Scenario Outline: the reserved path <path> is refused with Vault's reason
     Given the agent's token may make mounts at "<path>"
     And Vault refuses the same token a mount at "<path>"

@@ -3,7 +3,7 @@ Feature: What the policy allows, the agent can do
   The same request is made directly on Vault with the same token: Vault says what the
   policy allows, no table does.
 
-  @policy.allowed @must @source:TUT
+  @policy.allowed @must @source:TUT @evidence:launch
   Scenario Outline: under the tutorial's policy the agent can <act>
     Given the agent's token has the policy "vault-mcp-developer" of the tutorial
     And a KV version 2 mount "secret"

@@ -3,7 +3,7 @@ Feature: What the policy denies is passed on as a denial
   A denial counts only where Vault denied the same request made directly with the same
   token, and only where the same call succeeds once the token has the right to it.
 
-  @policy.denied @must @source:BLOG
+  @policy.denied @must @source:BLOG @evidence:launch
   Scenario Outline: under the blog's policy the agent cannot <act>
     Given the agent's token has the policy "mcp-server" of the blog
     And a KV version <version> mount "other"
@@ -36,7 +36,7 @@ Feature: What the policy denies is passed on as a denial
       | 2       | create a KV mount "extra"    |
       | 2       | delete the mount "other"     |
 
-  @policy.denied-without-policy @must @source:BLOG
+  @policy.denied-without-policy @must @source:BLOG @evidence:launch
   Scenario Outline: without any policy the agent cannot <act>
     Given the agent's token has no policy of its own
     And a KV version 2 mount "secret"

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     http::HttpWire,
+    pace::Pace,
     stdio::StdioWire,
     transcript::{Speaker, Transcript},
 };
@@ -197,16 +198,18 @@ pub struct Connection {
     inbox: Arc<Inbox>,
     next_id: AtomicU64,
     budget: Duration,
+    paces: Vec<Arc<Pace>>,
 }
 
 impl Connection {
     /// A connection whose wire is made by `connect`, which is given the inbox to fill.
     ///
-    /// `budget` is what a call may take.
+    /// `budget` is what a call may take; `paces` are kept by all that the suite says.
     pub fn open(
         transcript: Arc<Transcript>,
         filter: Option<Arc<dyn AnswerFilter>>,
         budget: Duration,
+        paces: Vec<Arc<Pace>>,
         connect: impl FnOnce(Arc<Inbox>) -> Wire,
     ) -> Self {
         let (to_target, mut answers) = mpsc::channel::<Value>(MAX_ANSWERS);
@@ -233,6 +236,7 @@ impl Connection {
             inbox,
             next_id: AtomicU64::new(1),
             budget,
+            paces,
         }
     }
 
@@ -282,6 +286,7 @@ impl Connection {
     /// # Errors
     /// When none comes within the budget, or none can come any more.
     pub async fn request(&self, method: &str, params: Value) -> Result<Reply, NoReply> {
+        self.keep_pace().await;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (reply, answered) = oneshot::channel();
         let waiting = Pending {
@@ -309,11 +314,18 @@ impl Connection {
 
     /// Tells, and waits for nothing but the message's way out.
     pub async fn notify(&self, method: &str, params: Value) {
+        self.keep_pace().await;
         let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         self.inbox
             .transcript
             .record(Speaker::Suite, message.to_string());
         send(&self.wire, &self.inbox, None, &message).await;
+    }
+
+    async fn keep_pace(&self) {
+        for pace in &self.paces {
+            pace.wait().await;
+        }
     }
 
     /// All tools that the target lists, over all pages.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::{
@@ -35,13 +35,14 @@ struct Session {
 }
 
 impl HttpWire {
-    /// Speaks to the endpoint at `url`.
+    /// Speaks to the endpoint at `url`, with these headers in every request.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(url: String) -> Result<Self, reqwest::Error> {
+    pub fn new(url: String, headers: HeaderMap) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .no_proxy()
+            .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .build()?;

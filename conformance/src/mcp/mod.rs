@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod http;
+pub mod pace;
 pub mod stdio;
 pub mod transcript;
 pub mod wire;

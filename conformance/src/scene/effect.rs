@@ -256,7 +256,7 @@ impl Scene {
     /// When one has.
     pub fn expect_no_write(&self, name: &str) -> StepResult {
         let below = format!("/v1/{}/", self.path_of(name));
-        let exchanges = self.slot.tap.exchanges();
+        let exchanges = self.tap()?.exchanges();
         let passed = exchanges.iter().skip(self.last()?.passed);
         let write = passed.clone().find(|exchange| {
             let reads = matches!(exchange.method.as_str(), "GET" | "LIST" | "HEAD");
@@ -274,7 +274,7 @@ impl Scene {
     /// # Errors
     /// When it took more.
     pub fn expect_one_request(&self) -> StepResult {
-        let exchanges = self.slot.tap.exchanges();
+        let exchanges = self.tap()?.exchanges();
         let requests: Vec<_> = exchanges
             .iter()
             .skip(self.last()?.passed)

@@ -84,7 +84,8 @@ impl Scene {
     }
 
     async fn set_policy(&self, hcl: &str) -> StepResult {
-        let written = self.oracle.write_policy(&self.slot.token.policy, hcl).await;
+        let policy = &self.token()?.policy;
+        let written = self.oracle.write_policy(policy, hcl).await;
         written.map_err(Stop::blocked)
     }
 
@@ -252,7 +253,7 @@ impl Scene {
                 .await;
         };
         let springs = Springs::First(Box::pin(happens));
-        self.slot.tap.set(Trap::for_write(part, springs));
+        self.tap()?.set(Trap::for_write(part, springs));
         Ok(())
     }
 
@@ -264,7 +265,7 @@ impl Scene {
     pub fn delay_first_write(&self) -> StepResult {
         let springs = Springs::First(Box::pin(tokio::time::sleep(HELD_BACK)));
         let part = format!("{}/", self.mount()?);
-        self.slot.tap.set(Trap::for_write(part, springs));
+        self.tap()?.set(Trap::for_write(part, springs));
         Ok(())
     }
 
@@ -279,7 +280,7 @@ impl Scene {
         *answer.status_mut() = StatusCode::BAD_REQUEST;
         let part = format!("{}/data/", self.kv()?.path);
         let springs = Springs::Answer(Box::new(answer));
-        self.slot.tap.set(Trap::new([Method::GET], part, springs));
+        self.tap()?.set(Trap::new([Method::GET], part, springs));
         Ok(())
     }
 
@@ -290,7 +291,7 @@ impl Scene {
     pub async fn learn_refusal_of_mount(&mut self, path: &str) -> StepResult {
         let body = json!({ "type": "kv", "options": { "version": "2" } });
         let request = VaultRequest::new("POST", format!("sys/mounts/{path}")).with(body);
-        let answer = self.oracle.ask(&self.slot.token.secret, &request).await;
+        let answer = self.oracle.ask(&self.token()?.secret, &request).await;
         let answer = answer.map_err(Stop::blocked)?;
         let reason = answer.body["errors"][0].as_str();
         match (answer.status, reason) {

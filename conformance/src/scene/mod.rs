@@ -21,6 +21,7 @@ use crate::{
     plan::Planned,
     redact::Secrets,
     slot::Slot,
+    tap::Tap,
     target::{
         Target,
         answer::{Answer, perform},
@@ -28,7 +29,7 @@ use crate::{
     },
     vault::{
         direct,
-        oracle::{Oracle, SecretData, Snapshot},
+        oracle::{Oracle, SecretData, Snapshot, Token},
     },
     verdict::{StepResult, Stop},
 };
@@ -126,7 +127,9 @@ impl Scene {
         let mut random = StdRng::from_seed(digest.into());
         let prefix = format!("{}{:08x}-", oracle.prefix(), random.next_u32());
         slot.instance.connection.transcript().begin_scenario();
-        slot.tap.forget();
+        if let Some(tap) = &slot.tap {
+            tap.forget();
+        }
         let scene = Self {
             planned,
             slot,
@@ -149,8 +152,21 @@ impl Scene {
             reason: None,
             unanswered: false,
         };
-        scene.allow_all().await?;
+        if scene.slot.token.is_some() {
+            scene.allow_all().await?;
+        }
         Ok(scene)
+    }
+
+    fn token(&self) -> StepResult<&Token> {
+        let unknown =
+            || Stop::blocked("the suite knows no token of a server that it did not start");
+        self.slot.token.as_ref().ok_or_else(unknown)
+    }
+
+    fn tap(&self) -> StepResult<&Tap> {
+        let missing = || Stop::blocked("the server's requests to Vault do not pass the suite");
+        self.slot.tap.as_ref().ok_or_else(missing)
     }
 
     /// The name in Vault of what the scenario calls `name`.
@@ -226,7 +242,8 @@ impl Scene {
     /// Not applicable where the target offers no tool for it; blocked where Vault fails.
     pub async fn let_agent(&mut self, act: Act) -> StepResult {
         let before = self.snapshot().await?;
-        let passed = self.slot.tap.exchanges().len();
+        let tap = self.slot.tap.as_ref();
+        let passed = tap.map_or(0, |tap| tap.exchanges().len());
         let deed = self.carry_out(act, before, passed).await?;
         self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
         if let Answer::Error(text) = &deed.answer {
@@ -296,7 +313,7 @@ impl Scene {
     pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
         let version = self.kv.as_ref().map_or(2, |kv| kv.version);
         let request = direct::request(act.operation, &act.parameters, version);
-        let answer = self.oracle.ask(&self.slot.token.secret, &request).await;
+        let answer = self.oracle.ask(&self.token()?.secret, &request).await;
         let answer = answer.map_err(Stop::blocked)?;
         if answer.denied() {
             return Ok(false);
@@ -351,7 +368,9 @@ impl Scene {
     #[must_use]
     pub fn tokens(&self) -> Secrets {
         let mut tokens = Secrets::default();
-        tokens.add("server's Vault token", self.slot.token.secret.clone());
+        if let Some(token) = &self.slot.token {
+            tokens.add("server's Vault token", token.secret.clone());
+        }
         tokens
     }
 
@@ -379,7 +398,12 @@ impl Scene {
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let mut secrets = self.all_values();
-        secrets.add("server's Vault token", self.slot.token.secret.clone());
+        if let Some(token) = &self.slot.token {
+            secrets.add("server's Vault token", token.secret.clone());
+        }
+        for credential in &self.slot.instance.credentials {
+            secrets.add("client's credential", credential.clone());
+        }
         secrets
     }
 }

@@ -1,9 +1,10 @@
 //! The suite as a library: choose, run, get the report as a value.
 
+mod checking;
 mod prepared;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -29,7 +30,7 @@ use crate::{
         locate::Build,
         transport::{Revision, TransportKind},
     },
-    vault::provider::{self, VaultOptions},
+    vault::provider::{self, Vault, VaultOptions},
 };
 
 /// The conformance suite.
@@ -303,6 +304,7 @@ impl Builder {
     /// target does wrong is no error but in the report.
     pub async fn run(self) -> Result<Report, SuiteError> {
         let prepared = self.prepare().await?;
+        prepared.check_vault()?;
         let interrupt = prepared.interrupt.clone();
         let vault = tokio::select! {
             started = provider::start(&prepared.vault, &prepared.progress) => match started {
@@ -325,6 +327,17 @@ impl Builder {
                 Err(error)
             }
         }
+    }
+
+    /// Runs the scenarios on a Vault that is up, and leaves it up.
+    ///
+    /// # Errors
+    /// As [`Builder::run`].
+    pub async fn run_on(self, vault: &Vault) -> Result<Report, SuiteError> {
+        let prepared = self.prepare().await?;
+        let mut run = prepared.run_on(vault).await?;
+        run.finish();
+        Ok(run.report)
     }
 
     /// Checks the choice and finds the target's programs.
@@ -380,7 +393,10 @@ impl Builder {
                 .iter()
                 .map(|kind| (*kind, self.revision.unwrap_or(Revision::NEWEST)))
                 .collect(),
-            evidence: self.vault.evidence(),
+            evidence: match target.adapter.remote {
+                Some(_) => BTreeSet::new(),
+                None => self.vault.evidence(),
+            },
         };
         check_selection(&selection, &requirements, &target, self.revision)?;
         let mut prepared = Prepared {

@@ -30,7 +30,7 @@ use crate::{
     },
     vault::{
         oracle::Oracle,
-        provider::{Vault, VaultOptions},
+        provider::{Vault, VaultChoice, VaultOptions},
         pulse::Pulse,
     },
     verdict::Verdict,
@@ -77,6 +77,18 @@ impl Judged {
 }
 
 impl Prepared {
+    /// A target that runs already does not know a Vault that is only just started.
+    pub(super) fn check_vault(&self) -> Result<(), SuiteError> {
+        use VaultChoice::{Auto, Binary, Build, Container};
+        match (&self.target.adapter.remote, self.vault.choice) {
+            (Some(_), Auto | Binary | Build | Container) => Err(SuiteError::Usage(format!(
+                "the target {:?} runs already, on a Vault that runs already: name that with --vault external",
+                self.target.adapter.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) async fn find_programs(&mut self, build: Build) -> Result<(), SuiteError> {
         let built = locate::build(&self.target, build, &self.progress).await;
         built.map_err(|error| self.unusable(&error))?;
@@ -95,6 +107,21 @@ impl Prepared {
         Ok(())
     }
 
+    /// The view of a Vault that is up, and the slots on it.
+    pub(super) fn stage(&self, vault: &Vault) -> Result<(Arc<Oracle>, Arc<Slots>), SuiteError> {
+        let oracle = Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix())
+            .map(Arc::new)
+            .map_err(|error| self.unusable(&error))?;
+        let slots = Slots::new(
+            Arc::clone(&oracle),
+            Arc::clone(&self.target),
+            self.programs.clone(),
+            self.revision,
+            self.sabotage.clone(),
+        );
+        Ok((oracle, Arc::new(slots)))
+    }
+
     /// Runs the plan on a Vault that is up.
     pub(crate) async fn run_on(&self, vault: &Vault) -> Result<Judged, SuiteError> {
         let clock = Instant::now();
@@ -105,16 +132,7 @@ impl Prepared {
             provider: identity.provider.to_string(),
             detail: identity.detail.clone(),
         };
-        let oracle = Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix())
-            .map(Arc::new)
-            .map_err(|error| self.unusable(&error))?;
-        let slots = Arc::new(Slots::new(
-            Arc::clone(&oracle),
-            Arc::clone(&self.target),
-            self.programs.clone(),
-            self.revision,
-            self.sabotage.clone(),
-        ));
+        let (oracle, slots) = self.stage(vault)?;
         let begun = self.interrupt.run_until_cancelled(self.begin(&slots)).await;
         let pulse = vault.pulse();
         let planned = match begun {

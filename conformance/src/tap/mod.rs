@@ -90,9 +90,21 @@ impl Tap {
         vault: &Endpoint,
         filter: Option<Arc<dyn VaultFilter>>,
     ) -> Result<Self, String> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        Self::start_at(Ipv4Addr::LOCALHOST, vault, filter).await
+    }
+
+    /// The same on a free port of another interface of this machine.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn start_at(
+        interface: Ipv4Addr,
+        vault: &Endpoint,
+        filter: Option<Arc<dyn VaultFilter>>,
+    ) -> Result<Self, String> {
+        let listener = TcpListener::bind((interface, 0))
             .await
-            .map_err(|error| format!("the tap cannot listen: {error}"))?;
+            .map_err(|error| format!("the tap cannot listen at {interface}: {error}"))?;
         let address = listener
             .local_addr()
             .map_err(|error| format!("the tap cannot listen: {error}"))?;

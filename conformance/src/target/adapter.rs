@@ -4,11 +4,17 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::{mapping::Mapping, operation::Operation, template, transport::TransportKind};
+use super::{
+    launch::{
+        HttpLaunch, LAUNCH_PLACEHOLDERS, Launch, Limits, MODE_PLACEHOLDERS, Mode, ModeSettings,
+        Remote,
+    },
+    mapping::Mapping,
+    operation::Operation,
+    template,
+    transport::TransportKind,
+};
 use crate::hint::{self, did_you_mean};
-
-/// Placeholders that may stand in a command, an address or the environment.
-const LAUNCH_PLACEHOLDERS: [&str; 3] = ["port", "vault_addr", "vault_token"];
 
 /// What an adapter file says.
 #[derive(Clone, Debug)]
@@ -27,37 +33,16 @@ pub struct Adapter {
     pub stdio: Option<Launch>,
     /// How to start it with the streamable HTTP transport.
     pub http: Option<HttpLaunch>,
+    /// How to reach it where it runs already; then it is not started.
+    pub remote: Option<Remote>,
+    /// How the modes that it claims are switched on.
+    pub modes: BTreeMap<Mode, ModeSettings>,
+    /// What it limits by itself.
+    pub limits: Limits,
     /// How long the target may take.
     pub budgets: Budgets,
     /// The tool call for each operation that the target offers.
     pub operations: BTreeMap<Operation, Mapping>,
-}
-
-/// How to start a target.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Launch {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// The environment that it gets, besides the bare necessities.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-}
-
-/// How to start a target that listens.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HttpLaunch {
-    /// The program and its arguments; `{port}` is a free port.
-    pub command: Vec<String>,
-    /// The environment that it gets, besides the bare necessities.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// The address of the MCP endpoint.
-    pub url: String,
-    /// An address that answers with 2xx once the target can be used; without one, the
-    /// target counts as ready when its port accepts connections.
-    pub ready: Option<String>,
 }
 
 /// How long the target may take; a target that takes longer has failed.
@@ -114,6 +99,9 @@ pub enum AdapterError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The adapter that another extends extends a further one.
+    #[error("it extends an adapter itself; name that one")]
+    ExtendsFurther,
     /// The file says something that an adapter cannot say.
     #[error("{file}:{line}: {problem}")]
     Wrong {
@@ -131,6 +119,7 @@ pub enum AdapterError {
 #[serde(deny_unknown_fields)]
 struct File {
     name: String,
+    extends: Option<String>,
     title: Option<String>,
     homepage: Option<String>,
     build: Option<String>,
@@ -138,37 +127,49 @@ struct File {
     build_automatically: bool,
     stdio: Option<Launch>,
     http: Option<HttpLaunch>,
+    remote: Option<Remote>,
     #[serde(default)]
-    budgets: Budgets,
+    modes: BTreeMap<String, ModeSettings>,
+    limits: Option<Limits>,
+    budgets: Option<Budgets>,
     #[serde(default)]
     operations: BTreeMap<String, Mapping>,
 }
 
 impl Adapter {
-    /// Reads an adapter; `file` is its name in errors.
+    /// Reads an adapter; `file` is its name in errors, and `base` finds the adapter that it
+    /// extends.
     ///
     /// # Errors
     /// When it is wrong: with the line and what was likely meant.
-    pub fn parse(file: &str, text: &str) -> Result<Self, AdapterError> {
+    pub fn parse(
+        file: &str,
+        text: &str,
+        base: impl FnOnce(&str) -> Result<Self, AdapterError>,
+    ) -> Result<Self, AdapterError> {
         let checker = Checker { file, text };
         let read: File = toml::from_str(text).map_err(|error| checker.syntax(&error))?;
-        if let Some(launch) = &read.stdio {
-            checker.launch("stdio", &launch.command, &launch.env, [])?;
+        let (started, remote) = (
+            read.stdio.is_some() || read.http.is_some(),
+            read.remote.is_some(),
+        );
+        let base = match &read.extends {
+            Some(name) => Some(base(name).map_err(|error| checker.wrong("extends", &error))?),
+            None if started || remote => None,
+            None => {
+                let problem =
+                    "neither [stdio], [http] nor [remote] says how to start or reach the target";
+                return Err(checker.wrong("name", &problem));
+            }
+        };
+        if started && remote {
+            let problem = "a target that runs already ([remote]) is not started: leave [stdio] and [http] out";
+            return Err(checker.wrong("[remote]", &problem));
         }
-        if let Some(launch) = &read.http {
-            let addresses = [Some(&launch.url), launch.ready.as_ref()];
-            checker.launch(
-                "http",
-                &launch.command,
-                &launch.env,
-                addresses.into_iter().flatten(),
-            )?;
-        }
-        if read.stdio.is_none() && read.http.is_none() {
-            return Err(checker.wrong(
-                "name",
-                "neither [stdio] nor [http] says how to start the target",
-            ));
+        checker.launches(&read)?;
+        let mut modes = BTreeMap::new();
+        for (name, settings) in read.modes {
+            modes.insert(checker.mode(&name, &settings)?, settings);
         }
         let mut operations = BTreeMap::new();
         for (name, mapping) in read.operations {
@@ -176,7 +177,7 @@ impl Adapter {
             checker.mapping(operation, &mapping)?;
             operations.insert(operation, mapping);
         }
-        Ok(Self {
+        let own = Self {
             title: read.title.unwrap_or_else(|| read.name.clone()),
             name: read.name,
             homepage: read.homepage,
@@ -184,9 +185,57 @@ impl Adapter {
             build_automatically: read.build_automatically,
             stdio: read.stdio,
             http: read.http,
-            budgets: read.budgets,
+            remote: read.remote,
+            modes,
+            limits: read.limits.unwrap_or_default(),
+            budgets: read.budgets.unwrap_or_default(),
             operations,
+        };
+        Ok(match base {
+            None => own,
+            Some(base) => Self {
+                limits: read.limits.unwrap_or(base.limits),
+                budgets: read.budgets.unwrap_or(base.budgets),
+                ..own.over(base)
+            },
         })
+    }
+
+    /// This adapter with what it leaves out taken from another. Whoever says how to start or
+    /// reach the target, and how to build it, says all of it.
+    fn over(mut self, base: Self) -> Self {
+        for (operation, mapping) in base.operations {
+            self.operations.entry(operation).or_insert(mapping);
+        }
+        for (mode, settings) in base.modes {
+            self.modes.entry(mode).or_insert(settings);
+        }
+        self.homepage = self.homepage.or(base.homepage);
+        if self.stdio.is_none() && self.http.is_none() && self.remote.is_none() {
+            self.stdio = base.stdio;
+            self.http = base.http;
+            self.remote = base.remote;
+            self.build_automatically |= self.build.is_none() && base.build_automatically;
+            self.build = self.build.or(base.build);
+        }
+        self
+    }
+
+    /// The adapter of the same target in a mode, where it claims that.
+    #[must_use]
+    pub fn in_mode(&self, mode: Mode) -> Option<Self> {
+        let settings = self.modes.get(&mode)?;
+        let mut adapter = self.clone();
+        if let Some(launch) = &mut adapter.stdio {
+            launch.command.extend(settings.args.clone());
+            launch.env.extend(settings.env.clone());
+        }
+        if let Some(launch) = &mut adapter.http {
+            launch.command.extend(settings.args.clone());
+            launch.env.extend(settings.env.clone());
+            launch.headers.extend(settings.headers.clone());
+        }
+        Some(adapter)
     }
 
     /// The transports that the target offers.
@@ -194,7 +243,7 @@ impl Adapter {
     pub fn transports(&self) -> Vec<TransportKind> {
         let offered = |kind: &TransportKind| match kind {
             TransportKind::Stdio => self.stdio.is_some(),
-            TransportKind::Http => self.http.is_some(),
+            TransportKind::Http => self.http.is_some() || self.remote.is_some(),
         };
         TransportKind::ALL.into_iter().filter(offered).collect()
     }
@@ -207,22 +256,105 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn launch<'s>(
+    fn launches(&self, file: &File) -> Result<(), AdapterError> {
+        if let Some(launch) = &file.stdio {
+            self.launch("[stdio]", launch, &[])?;
+        }
+        if let Some(launch) = &file.http {
+            let texts: Vec<_> = [&launch.url]
+                .into_iter()
+                .chain(&launch.ready)
+                .chain(launch.headers.values())
+                .collect();
+            self.launch("[http]", &launch.launch(), &texts)?;
+            self.url(&launch.url)?;
+            self.headers(&launch.headers)?;
+        }
+        if let Some(remote) = &file.remote {
+            self.url(&remote.url)?;
+            self.headers(&remote.headers)?;
+            self.placeholders(&remote.url, &[])?;
+            for text in remote.headers.values() {
+                let unknown = template::placeholders(text).find(|name| !name.starts_with("env:"));
+                if let Some(name) = unknown {
+                    let problem = format!(
+                        "the placeholder {{{name}}} has no meaning here; {{env:NAME}} is the variable NAME of the suite's environment"
+                    );
+                    return Err(self.wrong(&format!("{{{name}}}"), &problem));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(
         &self,
         section: &str,
-        command: &'s [String],
-        env: &'s BTreeMap<String, String>,
-        addresses: impl IntoIterator<Item = &'s String>,
+        launch: &Launch,
+        texts: &[&String],
     ) -> Result<(), AdapterError> {
-        if command.first().is_none_or(String::is_empty) {
-            let problem = format!("the command of [{section}] names no program");
-            return Err(self.wrong(&format!("[{section}]"), &problem));
+        if launch.command.first().is_none_or(String::is_empty) {
+            let problem = format!("the command of {section} names no program");
+            return Err(self.wrong(section, &problem));
         }
-        let texts = command.iter().chain(env.values()).chain(addresses);
+        if launch.container && launch.command.get(1).is_none_or(|word| word != "run") {
+            let problem = format!(
+                "with container = true the command of {section} is a `docker run` line: [\"docker\", \"run\", ...]"
+            );
+            return Err(self.wrong("container", &problem));
+        }
+        let texts = launch
+            .command
+            .iter()
+            .chain(launch.env.values())
+            .chain(texts.iter().copied());
         for text in texts {
+            let later = template::placeholders(text).find(|name| MODE_PLACEHOLDERS.contains(name));
+            if let Some(name) = later {
+                let problem =
+                    format!("the placeholder {{{name}}} has a meaning only within [modes.*]");
+                return Err(self.wrong(&format!("{{{name}}}"), &problem));
+            }
             self.placeholders(text, &LAUNCH_PLACEHOLDERS)?;
         }
         Ok(())
+    }
+
+    fn url(&self, url: &str) -> Result<(), AdapterError> {
+        let plausible = url.replace("{port}", "1").parse::<http::Uri>();
+        match plausible.is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some()) {
+            true => Ok(()),
+            false => {
+                let problem =
+                    format!("{url:?} is no address; one is \"http://127.0.0.1:{{port}}/mcp\"");
+                Err(self.wrong("url", &problem))
+            }
+        }
+    }
+
+    fn headers(&self, headers: &BTreeMap<String, String>) -> Result<(), AdapterError> {
+        let wrong = |name: &&String| name.parse::<http::HeaderName>().is_err();
+        headers.keys().find(wrong).map_or(Ok(()), |name| {
+            let problem = format!("{name:?} is no name of a header");
+            Err(self.wrong(name, &problem))
+        })
+    }
+
+    fn mode(&self, name: &str, settings: &ModeSettings) -> Result<Mode, AdapterError> {
+        let known = Mode::ALL.map(Mode::name);
+        let mode = Mode::named(name).ok_or_else(|| {
+            let problem = format!("there is no mode {name:?}{}", did_you_mean(name, &known));
+            self.wrong(&format!("modes.{name}"), &problem)
+        })?;
+        let known: Vec<_> = LAUNCH_PLACEHOLDERS
+            .into_iter()
+            .chain(MODE_PLACEHOLDERS)
+            .collect();
+        for text in settings.texts() {
+            self.placeholders(text, &known)?;
+        }
+        self.headers(&settings.headers)?;
+        Ok(mode)
     }
 
     fn operation(&self, name: &str) -> Result<Operation, AdapterError> {
@@ -250,7 +382,7 @@ impl Checker<'_> {
         let unknown = template::placeholders(text).find(|name| !known.contains(name));
         unknown.map_or(Ok(()), |name| {
             let problem = if known.is_empty() {
-                format!("the placeholder {{{name}}} has no meaning here: the operation has no parameters")
+                format!("the placeholder {{{name}}} has no meaning here: there are none")
             } else {
                 format!(
                     "the placeholder {{{name}}} has no meaning here{}",
@@ -267,8 +399,8 @@ impl Checker<'_> {
     }
 
     /// An error at the first place where the file says `needle`.
-    fn wrong(&self, needle: &str, problem: &str) -> AdapterError {
-        self.at(self.text.find(needle).unwrap_or(0), problem.to_owned())
+    fn wrong(&self, needle: &str, problem: &dyn std::fmt::Display) -> AdapterError {
+        self.at(self.text.find(needle).unwrap_or(0), problem.to_string())
     }
 
     fn at(&self, offset: usize, problem: String) -> AdapterError {
@@ -284,7 +416,7 @@ impl Checker<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Adapter, Operation};
+    use super::{Adapter, AdapterError, LAUNCH_PLACEHOLDERS, MODE_PLACEHOLDERS, Mode, Operation};
 
     const RIGHT: &str = r#"name = "mine"
 
@@ -298,16 +430,20 @@ arguments = { where = "{mount}/{path}" }
 result = { at = "/data" }
 "#;
 
+    fn parse(text: &str) -> Result<Adapter, AdapterError> {
+        Adapter::parse("mine.toml", text, |_| {
+            Adapter::parse("base.toml", RIGHT, |_| panic!())
+        })
+    }
+
     fn error(from: &str, to: &str) -> String {
         assert!(RIGHT.contains(from));
-        Adapter::parse("mine.toml", &RIGHT.replace(from, to))
-            .unwrap_err()
-            .to_string()
+        parse(&RIGHT.replace(from, to)).unwrap_err().to_string()
     }
 
     #[test]
     fn an_adapter_says_how_to_start_and_what_to_call() {
-        let adapter = Adapter::parse("mine.toml", RIGHT).unwrap();
+        let adapter = parse(RIGHT).unwrap();
         assert_eq!(adapter.operations[&Operation::KvRead].tools, ["read"]);
         assert!(adapter.http.is_none());
     }
@@ -354,15 +490,119 @@ result = { at = "/data" }
     #[test]
     fn a_target_that_cannot_be_started_is_refused() {
         assert!(error("\"my-server\", \"--stdio\"", "").contains("names no program"));
-        let error = Adapter::parse("mine.toml", "name = 'mine'").unwrap_err();
-        assert!(error.to_string().contains("neither [stdio] nor [http]"));
+        let error = parse("name = 'mine'").unwrap_err();
+        assert!(error.to_string().contains("neither [stdio], [http]"));
+    }
+
+    #[test]
+    fn an_adapter_that_extends_another_has_its_operations_and_a_launch_of_its_own() {
+        let adapter = parse(
+            "name = 'other'\nextends = 'base'\n[http]\ncommand = ['s']\nurl = 'http://127.0.0.1:8084/mcp'\n\
+             [operations.'kv.list']\ntool = 'list'\n",
+        )
+        .unwrap();
+        assert!(adapter.stdio.is_none());
+        assert_eq!(adapter.http.unwrap().fixed_port(), Some(8084));
+        let offered: Vec<_> = adapter.operations.into_keys().collect();
+        assert_eq!(offered, [Operation::KvList, Operation::KvRead]);
+        let same = parse("name = 'same'\nextends = 'base'").unwrap();
+        assert_eq!(same.stdio.unwrap().command, ["my-server", "--stdio"]);
+    }
+
+    #[test]
+    fn a_base_that_cannot_be_read_is_told_with_the_line_that_names_it() {
+        let base = |_: &str| Adapter::parse("base.toml", "nme = 'x'", |_| panic!());
+        let error = Adapter::parse("mine.toml", "name = 'x'\nextends = 'base'", base).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with("mine.toml:2: base.toml:1: "), "{error}");
+        assert!(error.contains("did you mean \"name\"?"), "{error}");
+    }
+
+    #[test]
+    fn a_mode_adds_to_the_launch() {
+        let text = format!(
+            "{RIGHT}\n[modes.read_only]\nenv = {{ VAULT_TOKEN = 'x', LIMIT = '{{rate}}:{{burst}}' }}\nargs = ['--read-only']\n"
+        );
+        let adapter = parse(&text).unwrap();
+        assert!(adapter.in_mode(Mode::Tls).is_none());
+        let launch = adapter.in_mode(Mode::ReadOnly).unwrap().stdio.unwrap();
+        assert_eq!(launch.command, ["my-server", "--stdio", "--read-only"]);
+        assert_eq!(launch.env["VAULT_TOKEN"], "x");
+        assert_eq!(launch.env["VAULT_ADDR"], "{vault_addr}");
+    }
+
+    #[test]
+    fn a_mode_that_there_is_not_is_named_with_what_was_meant() {
+        let text = format!("{RIGHT}\n[modes.readonly]\n");
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.starts_with("mine.toml:12: "), "{error}");
+        assert!(error.contains("did you mean \"read_only\"?"), "{error}");
+    }
+
+    #[test]
+    fn a_placeholder_of_a_mode_is_refused_in_a_launch() {
+        let error = error("{vault_addr}", "{tls_cert}");
+        assert!(error.contains("only within [modes.*]"), "{error}");
+    }
+
+    #[test]
+    fn what_makes_no_launch_is_refused_with_what_would() {
+        for (text, part) in [
+            (
+                "[http]\ncommand = ['s']\nurl = 'localhost'",
+                "is no address",
+            ),
+            (
+                "[http]\ncommand = ['s']\nurl = 'http://h/'\nheaders = { 'a b' = '' }",
+                "no name of a header",
+            ),
+            (
+                "[stdio]\ncommand = ['podman']\ncontainer = true",
+                "`docker run` line",
+            ),
+            (
+                "[remote]\nurl = 'http://h/'\nheaders = { A = '{vault_token}' }",
+                "{env:NAME}",
+            ),
+            (
+                "[remote]\nurl = 'http://h/'\n[stdio]\ncommand = ['s']",
+                "is not started",
+            ),
+            (
+                "[stdio]\ncommand = ['s']\n[limits]\nsession = '5'",
+                "\"5:10\"",
+            ),
+            (
+                "[stdio]\ncommand = ['s']\n[limits]\nsession = '0:1'",
+                "\"5:10\"",
+            ),
+        ] {
+            let error = parse(&format!("name = 'mine'\n{text}"))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_page_on_adapters_names_every_mode_and_placeholder() {
+        let page = include_str!("../../../docs/writing-an-adapter.md");
+        let placeholders = LAUNCH_PLACEHOLDERS.iter().chain(&MODE_PLACEHOLDERS);
+        let wrapped = placeholders.map(|name| format!("`{{{name}}}`"));
+        for name in Mode::ALL
+            .map(|mode| format!("`{mode}`"))
+            .into_iter()
+            .chain(wrapped)
+        {
+            assert!(page.contains(&name), "{name}");
+        }
     }
 
     proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in "\\PC{0,200}", at in 0..RIGHT.len()) {
-            let _ = Adapter::parse("any.toml", &text);
-            let _ = Adapter::parse("any.toml", &format!("{}{text}{}", &RIGHT[..at], &RIGHT[at..]));
+            let _ = parse(&text);
+            let _ = parse(&format!("{}{text}{}", &RIGHT[..at], &RIGHT[at..]));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A running target: its process, and one connection to it.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::{
@@ -18,14 +20,18 @@ use tokio::{
 };
 
 use super::{
-    adapter::{Adapter, HttpLaunch, Launch},
+    adapter::Adapter,
+    container::{self, Container},
+    launch::{HttpLaunch, Launch, Remote, variables},
     process::Process,
     template,
+    token_file::TokenFile,
     transport::{Revision, TransportKind},
 };
 use crate::mcp::{
     connection::{AnswerFilter, Connection, ServerInfo, Wire},
     http::HttpWire,
+    pace::Pace,
     stdio::{StdioWire, record_log},
     transcript::{Speaker, Transcript},
 };
@@ -69,12 +75,46 @@ pub struct Surroundings {
     pub started_by: Vec<String>,
     /// What changes its answers on their way to the suite, if anything does.
     pub filter: Option<Arc<dyn AnswerFilter>>,
+    /// What the suite's requests keep to, over all instances.
+    pub pace: Option<Arc<Pace>>,
+}
+
+/// What belongs to a running target, and goes with it.
+#[derive(Debug, Default)]
+struct Belongings {
+    /// None for a target that the suite did not start.
+    process: Option<Process>,
+    container: Option<Container>,
+    token_file: Option<TokenFile>,
+}
+
+impl Belongings {
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut()?.ended()
+    }
+
+    async fn ends_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        self.process.as_mut()?.ends_within(time).await
+    }
+
+    /// Ends and removes all of it: asks, waits a little, then kills.
+    async fn end(&mut self) -> Result<(), String> {
+        // A container does not always end with the command that runs it.
+        let removed = match self.container.take() {
+            Some(container) => container.remove().await,
+            None => Ok(()),
+        };
+        if let Some(process) = &mut self.process {
+            process.end().await?;
+        }
+        removed
+    }
 }
 
 /// A running target that has answered `initialize` and `tools/list`.
 #[derive(Debug)]
 pub struct Instance {
-    process: Process,
+    belongings: Belongings,
     /// The connection to it.
     pub connection: Connection,
     /// What it says of itself.
@@ -83,12 +123,15 @@ pub struct Instance {
     pub tools: Vec<Value>,
     /// The names of its tools.
     pub tool_names: Vec<String>,
+    /// What the suite shows to a target that runs already, and to nobody else.
+    pub credentials: Vec<SecretString>,
 }
 
 /// A target that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.describe())]
 pub struct StartError {
+    /// How it was started, or is reached.
     command: String,
     problem: String,
     stdout: Vec<String>,
@@ -97,10 +140,7 @@ pub struct StartError {
 
 impl StartError {
     fn describe(&self) -> String {
-        let mut text = format!(
-            "the target does not start: {}\n  command   {}",
-            self.problem, self.command
-        );
+        let mut text = format!("{}\n  {}", self.problem, self.command);
         for (stream, lines) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             for line in lines {
                 let line: String = line.chars().take(500).collect();
@@ -117,13 +157,15 @@ impl StartError {
 }
 
 impl Instance {
-    /// Starts a target, connects to it and asks for its tools.
+    /// Starts a target that does not run already, connects to it and asks for its tools.
+    ///
+    /// `program` is its own, or the `docker` of a target in a container.
     ///
     /// # Errors
     /// When it cannot be run, ends, is not ready or does not answer within its budget.
     pub async fn start(
         adapter: &Adapter,
-        program: PathBuf,
+        program: Option<PathBuf>,
         transport: TransportKind,
         revision: Option<Revision>,
         surroundings: &Surroundings,
@@ -136,46 +178,73 @@ impl Instance {
             transcript: Arc::clone(&transcript),
             command: String::new(),
             logs: Vec::new(),
+            belongings: Belongings::default(),
+            credentials: Vec::new(),
         };
-        let begun = match (transport, &adapter.stdio, &adapter.http) {
-            (TransportKind::Stdio, Some(launch), _) => starting.stdio(launch),
-            (TransportKind::Http, _, Some(launch)) => starting.http(launch).await,
+        let begun = match (transport, &adapter.stdio, &adapter.http, &adapter.remote) {
+            (TransportKind::Stdio, Some(launch), ..) => starting.stdio(launch).await,
+            (TransportKind::Http, _, Some(launch), _) => starting.http(launch).await,
+            (TransportKind::Http, .., Some(remote)) => starting.remote(remote),
             _ => Err(format!("the adapter has no [{transport}]")),
         };
         let ready = match begun {
-            Ok((process, connection)) => starting.begin(process, connection, revision).await,
+            Ok(connection) => starting.begin(connection, revision).await,
             Err(problem) => Err(problem),
         };
+        let (mut belongings, credentials) = (starting.belongings, starting.credentials);
         if ready.is_err() {
+            // What cannot be removed here is noted, and removed by the next run.
+            let _ = belongings.end().await;
             let logs = futures::future::join_all(std::mem::take(&mut starting.logs));
             // A log that does not end was read up to now.
             let _ = timeout(LAST_WORDS, logs).await;
         }
-        ready.map_err(|problem| {
-            let mut secrets = Secrets::default();
-            secrets.add("server's Vault token", surroundings.token.clone());
+        let mut secrets = Secrets::default();
+        secrets.add("server's Vault token", surroundings.token.clone());
+        for credential in &credentials {
+            secrets.add("client's credential", credential.clone());
+        }
+        let (server, tools, connection) = ready.map_err(|problem| {
             let said = |speaker, count| {
                 let lines = transcript.last_words(speaker, count);
-                lines.iter().map(|line| secrets.redact(line)).collect()
+                lines
+                    .iter()
+                    .map(|line| secrets.redact(line))
+                    .collect::<Vec<_>>()
             };
+            let (stdout, stderr) = (said(Speaker::Noise, 5), said(Speaker::Log, 10));
+            let what = match adapter.remote {
+                Some(_) => "the target cannot be used",
+                None => "the target does not start",
+            };
+            let hint = hint(adapter, &stderr);
             StartError {
-                stdout: said(Speaker::Noise, 5),
-                stderr: said(Speaker::Log, 10),
-                problem: secrets.redact(&problem),
+                problem: format!("{what}: {}{hint}", secrets.redact(&problem)),
+                stdout,
+                stderr,
                 command: starting.command,
             }
+        })?;
+        let names = tools.iter().filter_map(|tool| tool["name"].as_str());
+        Ok(Self {
+            belongings,
+            tool_names: names.map(str::to_owned).collect(),
+            connection,
+            server,
+            tools,
+            credentials,
         })
     }
 
     /// How the process ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.process.ended()
+        self.belongings.ended()
     }
 
     /// How the process ended, if it does within a moment: a closed connection is seen before
     /// the end of the process behind it.
     pub async fn ends(&mut self) -> Option<ExitStatus> {
-        self.process.ends_within(END).await
+        self.belongings.ends_within(END).await
     }
 
     /// Ends the process: asks, waits a little, then kills.
@@ -183,44 +252,73 @@ impl Instance {
     /// # Errors
     /// When it cannot be ended.
     pub async fn stop(mut self) -> Result<(), String> {
-        self.process.end().await
+        self.belongings.end().await
+    }
+}
+
+/// What to do about a container that did not start, where what was said tells it.
+fn hint(adapter: &Adapter, said: &[String]) -> String {
+    let missing = [
+        "Unable to find image",
+        "No such image",
+        "pull access denied",
+    ];
+    let is_missing = |line: &String| missing.iter().any(|words| line.contains(words));
+    if !said.iter().any(is_missing) {
+        return String::new();
+    }
+    match &adapter.build {
+        Some(_) => "; its image is not here: give --build to make it".to_owned(),
+        None => "; its image is not here: pull or build it".to_owned(),
     }
 }
 
 struct Starting<'a> {
     adapter: &'a Adapter,
-    program: PathBuf,
+    program: Option<PathBuf>,
     surroundings: &'a Surroundings,
     transcript: Arc<Transcript>,
     command: String,
     /// What reads the target's logs.
     logs: Vec<JoinHandle<()>>,
+    belongings: Belongings,
+    credentials: Vec<SecretString>,
 }
 
 impl Starting<'_> {
-    fn stdio(&mut self, launch: &Launch) -> Result<(Process, Connection), String> {
-        let mut process = self.spawn(&launch.command, &launch.env, "", Stdio::piped())?;
+    async fn stdio(&mut self, launch: &Launch) -> Result<Connection, String> {
+        let mut process = self.spawn(launch, &[], "", Stdio::piped()).await?;
         let (stdin, stdout) = (process.child.stdin.take(), process.child.stdout.take());
+        let stderr = process.child.stderr.take();
+        self.belongings.process = Some(process);
         let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
             return Err("its standard streams could not be opened".to_owned());
         };
-        let stderr = process.child.stderr.take();
         let mut log = None;
         let connection = self.connection(|inbox| {
             log = stderr.map(|stderr| record_log(stderr, Arc::clone(&inbox)));
             Wire::Stdio(StdioWire::start(stdin, stdout, inbox))
         });
         self.logs.extend(log);
-        Ok((process, connection))
+        Ok(connection)
     }
 
-    async fn http(&mut self, launch: &HttpLaunch) -> Result<(Process, Connection), String> {
-        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+    async fn http(&mut self, launch: &HttpLaunch) -> Result<Connection, String> {
+        let port = match launch.fixed_port() {
+            Some(port) => when_free(port).await?,
+            None => free_port().map_err(|error| format!("no free port: {error}"))?,
+        };
         let text = port.to_string();
-        let mut process = self.spawn(&launch.command, &launch.env, &text, Stdio::null())?;
-        let wire = HttpWire::new(self.fill(&launch.url, &text))
-            .map_err(|error| format!("no HTTP client: {error}"))?;
+        let headers: Vec<_> = launch.headers.values().collect();
+        let mut process = self
+            .spawn(&launch.launch(), &headers, &text, Stdio::null())
+            .await?;
         let (stdout, stderr) = (process.child.stdout.take(), process.child.stderr.take());
+        self.belongings.process = Some(process);
+        let filled = launch.headers.iter();
+        let headers = headers_of(filled.map(|(name, value)| (name, self.fill(value, &text))))?;
+        let wire = HttpWire::new(self.fill(&launch.url, &text), headers)
+            .map_err(|error| format!("no HTTP client: {error}"))?;
         let mut logs = Vec::new();
         let connection = self.connection(|inbox| {
             // A target that listens may say what it likes on either stream.
@@ -230,16 +328,28 @@ impl Starting<'_> {
         });
         self.logs.append(&mut logs);
         let ready = launch.ready.as_ref().map(|url| self.fill(url, &text));
-        match self
-            .wait_until_ready(&mut process, port, ready.as_deref())
-            .await
-        {
-            Ok(()) => Ok((process, connection)),
-            Err(problem) => {
-                process.end().await?;
-                Err(problem)
-            }
+        self.wait_until_ready(port, ready.as_deref()).await?;
+        Ok(connection)
+    }
+
+    fn remote(&mut self, remote: &Remote) -> Result<Connection, String> {
+        self.command = format!("url       {}", remote.url);
+        let mut variable_values = BTreeMap::new();
+        for name in remote.headers.values().flat_map(|value| variables(value)) {
+            let value = std::env::var(name).map_err(|_| {
+                format!("the variable {name}, which a header of the adapter names, is not set")
+            })?;
+            self.credentials.push(value.clone().into());
+            variable_values.insert(format!("env:{name}"), value);
         }
+        let fill = |text: &String| {
+            template::fill(text, |name| variable_values.get(name).map(String::as_str))
+        };
+        let filled = remote.headers.iter();
+        let headers = headers_of(filled.map(|(name, value)| (name, fill(value))))?;
+        let wire = HttpWire::new(remote.url.clone(), headers)
+            .map_err(|error| format!("no HTTP client: {error}"))?;
+        Ok(self.connection(|_| Wire::Http(wire)))
     }
 
     fn connection(
@@ -250,50 +360,82 @@ impl Starting<'_> {
             Arc::clone(&self.transcript),
             self.surroundings.filter.clone(),
             self.adapter.budgets.call(),
+            self.paces(),
             connect,
         )
     }
 
+    fn paces(&self) -> Vec<Arc<Pace>> {
+        let limits = self.adapter.limits;
+        let own = limits.session.map(|limit| Arc::new(Pace::within(limit)));
+        own.into_iter()
+            .chain(self.surroundings.pace.clone())
+            .collect()
+    }
+
     fn fill(&self, text: &str, port: &str) -> String {
+        let file = self.belongings.token_file.as_ref();
         template::fill(text, |name| match name {
             "vault_addr" => Some(&self.surroundings.vault_addr),
             "vault_token" => Some(self.surroundings.token.expose_secret()),
+            "vault_token_file" => file.map(TokenFile::path),
             "port" => Some(port),
             _ => None,
         })
     }
 
-    fn spawn(
+    async fn spawn(
         &mut self,
-        command: &[String],
-        env: &std::collections::BTreeMap<String, String>,
+        launch: &Launch,
+        other_texts: &[&String],
         port: &str,
         stdin: Stdio,
     ) -> Result<Process, String> {
-        let arguments = command.get(1..).unwrap_or_default();
+        let program = self.program.clone().ok_or("its program is not known")?;
+        let arguments = launch.command.get(1..).unwrap_or_default();
+        let mut texts = arguments
+            .iter()
+            .chain(launch.env.values())
+            .chain(other_texts.iter().copied());
+        if texts.any(|text| text.contains("{vault_token_file}")) {
+            let file = TokenFile::write(self.surroundings.token.clone()).await?;
+            self.belongings.token_file = Some(file);
+        }
         // Shown with its placeholders: the token is never part of a message.
-        self.command = std::iter::once(self.program.display().to_string())
+        self.command = std::iter::once(program.display().to_string())
             .chain(arguments.iter().cloned())
             .collect::<Vec<_>>()
             .join(" ");
+        self.command.insert_str(0, "command   ");
         let mut start = match self.surroundings.started_by.split_first() {
             Some((starter, arguments)) => {
                 let mut start = Command::new(starter);
-                start.args(arguments).arg(&self.program);
+                start.args(arguments).arg(&program);
                 start
             }
-            None => Command::new(&self.program),
+            None => Command::new(&program),
         };
+        let mut arguments: Vec<_> = arguments.iter().map(|word| self.fill(word, port)).collect();
+        let mut inherited = INHERITED.to_vec();
+        if launch.container {
+            let container = Container::new(&program);
+            // Right after `run`.
+            arguments.splice(1..1, container.marks());
+            self.belongings.container = Some(container);
+            inherited.extend(container::INHERITED);
+        }
         start
-            .args(arguments.iter().map(|argument| self.fill(argument, port)))
+            .args(arguments)
             .env_clear()
             .envs(
-                INHERITED
-                    .iter()
+                inherited
+                    .into_iter()
                     .filter_map(|name| Some((name, std::env::var_os(name)?))),
             )
             .envs(
-                env.iter()
+                launch
+                    .env
+                    .iter()
                     .map(|(name, value)| (name, self.fill(value, port))),
             )
             .stdin(stdin)
@@ -304,12 +446,7 @@ impl Starting<'_> {
         Process::spawn(&mut start).map_err(|error| format!("it cannot be run: {error}"))
     }
 
-    async fn wait_until_ready(
-        &self,
-        process: &mut Process,
-        port: u16,
-        ready: Option<&str>,
-    ) -> Result<(), String> {
+    async fn wait_until_ready(&mut self, port: u16, ready: Option<&str>) -> Result<(), String> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(1))
@@ -317,7 +454,7 @@ impl Starting<'_> {
             .map_err(|error| format!("no HTTP client: {error}"))?;
         let deadline = Instant::now() + self.adapter.budgets.start();
         loop {
-            if let Some(status) = process.ended() {
+            if let Some(status) = self.belongings.ended() {
                 return Err(format!("it ended at once ({status})"));
             }
             let answers = match ready {
@@ -342,11 +479,10 @@ impl Starting<'_> {
     }
 
     async fn begin(
-        &self,
-        mut process: Process,
+        &mut self,
         connection: Connection,
         revision: Option<Revision>,
-    ) -> Result<Instance, String> {
+    ) -> Result<(ServerInfo, Vec<Value>, Connection), String> {
         let greeting = async {
             let server = connection.initialize(revision).await?;
             let tools = connection.list_tools().await?;
@@ -356,26 +492,44 @@ impl Starting<'_> {
         let greeted = timeout(self.adapter.budgets.start(), greeting)
             .await
             .unwrap_or_else(|_| Err(format!("it did not answer initialize within {seconds} s")));
-        let (server, tools) = match greeted {
-            Ok(greeted) => greeted,
-            Err(problem) => {
-                let ended = process.ends_within(LAST_WORDS).await;
-                process.end().await?;
-                return Err(match ended {
-                    Some(status) => format!("it ended at once ({status}); {problem}"),
-                    None => problem,
-                });
+        match greeted {
+            Ok((server, tools)) => {
+                connection.transcript().end_prelude();
+                Ok((server, tools, connection))
             }
-        };
-        connection.transcript().end_prelude();
-        let names = tools.iter().filter_map(|tool| tool["name"].as_str());
-        Ok(Instance {
-            process,
-            tool_names: names.map(str::to_owned).collect(),
-            connection,
-            server,
-            tools,
-        })
+            Err(problem) => match self.belongings.ends_within(LAST_WORDS).await {
+                Some(status) => Err(format!("it ended at once ({status}); {problem}")),
+                None => Err(problem),
+            },
+        }
+    }
+}
+
+/// The headers of these names and values.
+fn headers_of<'a>(filled: impl Iterator<Item = (&'a String, String)>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in filled {
+        let unusable = || format!("the header {name} has a name or value that cannot be sent");
+        let mut value = HeaderValue::from_str(&value).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        headers.insert(name.parse::<HeaderName>().map_err(|_| unusable())?, value);
+    }
+    Ok(headers)
+}
+
+/// The port, as soon as nobody listens on it: the instance before may just be ending.
+async fn when_free(port: u16) -> Result<u16, String> {
+    let deadline = Instant::now() + END;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(_) if Instant::now() < deadline => sleep(Duration::from_millis(20)).await,
+            Err(error) => {
+                return Err(format!(
+                    "port {port}, which its adapter names, cannot be used ({error}): end what listens there, or name the port {{port}} to have a free one"
+                ));
+            }
+        }
     }
 }
 

@@ -2,12 +2,15 @@
 
 pub mod adapter;
 pub mod answer;
+pub(crate) mod container;
 pub mod instance;
+pub mod launch;
 pub mod locate;
 pub mod mapping;
 pub mod operation;
 mod process;
 pub mod template;
+mod token_file;
 pub mod transport;
 
 use std::path::{Path, PathBuf};
@@ -40,18 +43,11 @@ impl Target {
     /// # Errors
     /// When there is none, or its adapter is wrong.
     pub fn find(name_or_file: &str) -> Result<Self, AdapterError> {
-        let path = Path::new(name_or_file);
-        if path.components().count() > 1 || path.extension().is_some_and(|e| e == "toml") {
-            return Self::from_file(path);
+        if is_file(Path::new(name_or_file)) {
+            return Self::from_file(Path::new(name_or_file));
         }
-        let file = BUILT_IN
-            .get_file(format!("{name_or_file}.toml"))
-            .ok_or_else(|| AdapterError::NoSuchTarget {
-                name: name_or_file.to_owned(),
-                known: Self::built_in_names().join(", "),
-            })?;
-        let text = file.contents_utf8().unwrap_or_default();
-        Self::parse(&file.path().display().to_string(), text)
+        let (file, text) = Self::text_of(name_or_file, None)?;
+        Self::parse(&file, &text)
     }
 
     /// The target that a file describes.
@@ -59,11 +55,8 @@ impl Target {
     /// # Errors
     /// When the file cannot be read or is wrong.
     pub fn from_file(path: &Path) -> Result<Self, AdapterError> {
-        let text = std::fs::read_to_string(path).map_err(|source| AdapterError::Unreadable {
-            file: path.to_owned(),
-            source,
-        })?;
-        let mut target = Self::parse(&path.display().to_string(), &text)?;
+        let (file, text) = read(path)?;
+        let mut target = Self::parse_in(&file, &text, path.parent())?;
         target.file = Some(path.to_owned());
         Ok(target)
     }
@@ -73,15 +66,47 @@ impl Target {
     /// # Errors
     /// When the adapter is wrong.
     pub fn parse(file: &str, text: &str) -> Result<Self, AdapterError> {
+        Self::parse_in(file, text, None)
+    }
+
+    /// The same, for an adapter whose base, where it is a file, lies by this folder.
+    fn parse_in(file: &str, text: &str, folder: Option<&Path>) -> Result<Self, AdapterError> {
+        let mut digest = Sha256::new_with_prefix(text.as_bytes());
+        let adapter = Adapter::parse(file, text, |name| {
+            let base = Self::text_of(name, folder)?;
+            digest.update(base.1.as_bytes());
+            let no_further = |_: &str| Err(AdapterError::ExtendsFurther);
+            Adapter::parse(&base.0, &base.1, no_further)
+        })?;
         Ok(Self {
-            adapter: Adapter::parse(file, text)?,
-            adapter_sha256: Sha256::digest(text.as_bytes())
+            adapter,
+            adapter_sha256: digest
+                .finalize()
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect(),
             file: None,
             program: None,
         })
+    }
+
+    /// The name and text of the adapter file that a name or path stands for.
+    fn text_of(
+        name_or_file: &str,
+        folder: Option<&Path>,
+    ) -> Result<(String, String), AdapterError> {
+        let path = Path::new(name_or_file);
+        if is_file(path) {
+            return read(&folder.map_or_else(|| path.to_owned(), |folder| folder.join(path)));
+        }
+        let file = BUILT_IN
+            .get_file(format!("{name_or_file}.toml"))
+            .ok_or_else(|| AdapterError::NoSuchTarget {
+                name: name_or_file.to_owned(),
+                known: Self::built_in_names().join(", "),
+            })?;
+        let text = file.contents_utf8().unwrap_or_default();
+        Ok((file.path().display().to_string(), text.to_owned()))
     }
 
     /// The same target, started from this program instead of the one its adapter names.
@@ -101,6 +126,19 @@ impl Target {
         names.sort();
         names
     }
+}
+
+fn read(path: &Path) -> Result<(String, String), AdapterError> {
+    let text = std::fs::read_to_string(path).map_err(|source| AdapterError::Unreadable {
+        file: path.to_owned(),
+        source,
+    })?;
+    Ok((path.display().to_string(), text))
+}
+
+/// Whether it stands for a file, not for a target that comes with the suite.
+fn is_file(name: &Path) -> bool {
+    name.components().count() > 1 || name.extension().is_some_and(|e| e == "toml")
 }
 
 #[cfg(test)]

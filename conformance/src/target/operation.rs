@@ -156,3 +156,31 @@ impl fmt::Display for Operation {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Operation;
+
+    #[test]
+    fn the_page_on_adapters_has_every_operation_with_its_parameters_and_facts() {
+        let page = include_str!("../../../docs/writing-an-adapter.md");
+        for operation in Operation::ALL {
+            let begin = format!("| `{operation}` | ");
+            let row = page.lines().find(|line| line.starts_with(&begin));
+            let row = row.unwrap_or_else(|| panic!("there is no row of {operation}"));
+            let cells: Vec<_> = row.split('|').map(str::trim).collect();
+            let list = |names: &[&str], wrap: fn(&str) -> String| {
+                names
+                    .iter()
+                    .copied()
+                    .map(wrap)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            let parameters = list(operation.parameters(), |name| format!("`{{{name}}}`"));
+            assert_eq!(cells[2], parameters, "{operation}");
+            let facts = list(operation.facts(), |name| format!("`{name}`"));
+            assert_eq!(cells[4], facts, "{operation}");
+        }
+    }
+}

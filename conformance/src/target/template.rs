@@ -1,4 +1,4 @@
-//! Placeholders: `{name}` in the strings of an adapter.
+//! Placeholders: `{name}` in the strings of an adapter, or `{env:NAME}`.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::operation::Parameters;
 
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
-static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{([a-z_]+)\}").unwrap());
+static PLACEHOLDER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\{([a-z_]+|env:[A-Za-z_][A-Za-z0-9_]*)\}").unwrap());
 
 /// The names of the placeholders in a text, in order.
 pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {

@@ -32,8 +32,8 @@ const EXTERNAL: &str = "external ";
 const REMOVED: &str = "removed ";
 /// Tells a target's process which run it is of, so that it is never taken for another one.
 pub(crate) const RUN_VARIABLE: &str = "CONFORMANCE_RUN";
-/// Begins the name of the temporary directory that a Vault lives in.
-pub(super) const HOME_PREFIX: &str = "vault-mcp-conformance-";
+/// Begins the name of a temporary directory of the suite.
+pub(crate) const HOME_PREFIX: &str = "vault-mcp-conformance-";
 const PROCESS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Names this run on what it makes, so that it can be told from what other runs made.
@@ -46,13 +46,18 @@ pub fn run_id() -> &'static str {
 }
 
 /// Notes a container that is about to be made.
-pub(super) fn note_container(name: &str) {
+pub(crate) fn note_container(name: &str) {
     note(CONTAINER, name);
 }
 
 /// Notes a process that is about to serve at this address, and its home.
 pub(super) fn note_process(address: &str, home: &Path) {
     note(PROCESS, address);
+    note_home(home);
+}
+
+/// Notes a temporary directory whose name begins with [`HOME_PREFIX`].
+pub(crate) fn note_home(home: &Path) {
     note(HOME, &home.display().to_string());
 }
 

@@ -25,7 +25,7 @@ use super::pulse::Pulse;
 use super::{binary, build, container, leftovers};
 use crate::cache::{Cache, CacheError};
 use crate::progress::Progress;
-use crate::requirement::EvidenceKind;
+use crate::requirement::Evidence;
 
 /// Names the container image where no option does.
 pub const IMAGE_VARIABLE: &str = "VAULT_IMAGE";
@@ -64,10 +64,10 @@ pub struct VaultOptions {
 
 impl VaultOptions {
     /// What will be seen of what happens in that Vault.
-    pub(crate) fn evidence(&self) -> BTreeSet<EvidenceKind> {
-        let mut evidence = BTreeSet::from(EvidenceKind::ALL);
+    pub(crate) fn evidence(&self) -> BTreeSet<Evidence> {
+        let mut evidence = BTreeSet::from(Evidence::ALL);
         if self.choice == VaultChoice::External {
-            evidence.remove(&EvidenceKind::Audit);
+            evidence.remove(&Evidence::Audit);
         }
         evidence
     }

@@ -107,6 +107,22 @@ impl Trial {
         self.with(&["--baseline", &file])
     }
 
+    /// The same adapter, checked and not judged.
+    pub(crate) fn checking(mut self) -> Self {
+        let target = self.path("target.toml");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-conformance"));
+        command
+            .arg("check")
+            .arg(target)
+            .env("TMPDIR", self.path("tmp"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        self.command = command;
+        self
+    }
+
     /// Nowhere to get a Vault from.
     pub(crate) fn without_vault(mut self) -> Self {
         let (empty, cache) = (self.path("empty"), self.path("cache"));

@@ -1,0 +1,209 @@
+//! A server that is odd in one way, for the suite's own tests: it passes on what it is asked to
+//! a real server on its standard streams.
+//!
+//! `fake_target ODDITY PROGRAM ARGUMENT...`
+
+use std::{
+    collections::HashMap,
+    env,
+    io::{self, BufRead as _, BufReader, Write as _},
+    process::{Command, ExitCode, Stdio, exit},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+/// What a limited server takes a second, and at once.
+const PER_SECOND: f64 = 5.0;
+const BURST: f64 = 10.0;
+
+/// How it is odd.
+#[derive(Clone, Copy, PartialEq)]
+enum Oddity {
+    /// It takes 3 seconds to start.
+    Slow,
+    /// It lists nothing but a tool to search for tools, and answers calls of all.
+    Hidden,
+    /// It has one tool, which is told what to do, with its parameters and its results as strings
+    /// of JSON.
+    Dispatch,
+    /// It ends at the fifth call.
+    Dies,
+    /// It answers calls that are open together in another order.
+    OutOfOrder,
+    /// It prints lines that are no messages.
+    Rubbish,
+    /// It answers no call.
+    Hangs,
+    /// It takes 5 requests a second, and 10 at once.
+    Limited,
+}
+
+impl Oddity {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "slow" => Self::Slow,
+            "hidden" => Self::Hidden,
+            "dispatch" => Self::Dispatch,
+            "dies" => Self::Dies,
+            "out-of-order" => Self::OutOfOrder,
+            "rubbish" => Self::Rubbish,
+            "hangs" => Self::Hangs,
+            "limited" => Self::Limited,
+            _ => return None,
+        })
+    }
+
+    /// What the real server is asked, if anything.
+    fn request(self, mut message: Value, calls: usize) -> Option<Value> {
+        if message["method"] != "tools/call" {
+            return Some(message);
+        }
+        match self {
+            Self::Dies if calls == 5 => exit(9),
+            Self::Hangs => None,
+            Self::Dispatch => {
+                let arguments = message["params"]["arguments"].take();
+                let parameters = arguments["params"].as_str().unwrap_or_default();
+                let parameters: Value = serde_json::from_str(parameters).unwrap_or_default();
+                message["params"] = json!({ "name": arguments["action"], "arguments": parameters });
+                Some(message)
+            }
+            _ => Some(message),
+        }
+    }
+
+    /// What is answered in place of what the real server said to a request of this method.
+    fn answer(self, method: &str, mut message: Value) -> Value {
+        let text = json!({ "type": "string" });
+        match (self, method) {
+            (Self::Hidden, "tools/list") => {
+                message["result"]["tools"] = json!([{
+                    "name": "search_tools",
+                    "inputSchema": { "type": "object", "properties": { "query": text } },
+                }]);
+            }
+            (Self::Dispatch, "tools/list") => {
+                message["result"]["tools"] = json!([{
+                    "name": "vault",
+                    "inputSchema": {
+                        "type": "object",
+                        "properties": { "action": text, "params": text },
+                        "required": ["action", "params"],
+                    },
+                }]);
+            }
+            (Self::Dispatch, "tools/call") if message["result"]["isError"] != true => {
+                let data = message["result"]["structuredContent"].to_string();
+                let text = json!({ "result": data }).to_string();
+                message["result"] = json!({ "content": [{ "type": "text", "text": text }] });
+            }
+            _ => {}
+        }
+        message
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let oddity = arguments.next().and_then(|name| Oddity::named(&name));
+    let (Some(oddity), Some(program)) = (oddity, arguments.next()) else {
+        eprintln!("usage: fake_target ODDITY PROGRAM ARGUMENT...");
+        return ExitCode::from(2);
+    };
+    if oddity == Oddity::Slow {
+        thread::sleep(Duration::from_secs(3));
+    }
+    match pass_on(oddity, Command::new(program).args(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
+    let mut server = server
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let (Some(mut to_server), Some(from_server)) = (server.stdin.take(), server.stdout.take())
+    else {
+        return Err(io::Error::other("the server has no standard streams"));
+    };
+    // The methods of the requests that are open.
+    let open = Arc::new(Mutex::new(HashMap::<String, String>::new()));
+    let (answered, answers) = mpsc::channel();
+    let asked = Arc::clone(&open);
+    let refused = answered.clone();
+    thread::spawn(move || {
+        for line in BufReader::new(from_server).lines().map_while(Result::ok) {
+            let Ok(message) = serde_json::from_str::<Value>(&line) else {
+                continue;
+            };
+            let method = {
+                let mut open = asked.lock().unwrap_or_else(PoisonError::into_inner);
+                open.remove(&message["id"].to_string())
+            };
+            let method = method.unwrap_or_default();
+            if answered.send(oddity.answer(&method, message)).is_err() {
+                return;
+            }
+        }
+    });
+    thread::spawn(move || tell(oddity, &answers));
+
+    let mut calls = 0;
+    let (mut room, mut since) = (BURST, Instant::now());
+    for line in io::stdin().lock().lines() {
+        let message: Value = serde_json::from_str(&line?)?;
+        if oddity == Oddity::Limited {
+            room = (room + since.elapsed().as_secs_f64() * PER_SECOND).min(BURST) - 1.0;
+            since = Instant::now();
+            if room < 0.0 {
+                room += 1.0;
+                let error = json!({ "code": -32000, "message": "rate limit exceeded" });
+                let refusal = json!({ "jsonrpc": "2.0", "id": message["id"], "error": error });
+                // Whoever reads it may have gone.
+                let _ = refused.send(refusal);
+                continue;
+            }
+        }
+        if let Some(method) = message["method"].as_str() {
+            calls += usize::from(method == "tools/call");
+            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.insert(message["id"].to_string(), method.to_owned());
+        }
+        if let Some(message) = oddity.request(message, calls) {
+            writeln!(to_server, "{message}")?;
+            to_server.flush()?;
+        }
+    }
+    drop((to_server, refused));
+    server.wait().map(drop)
+}
+
+/// Prints what is answered; out of order, what is ready within a moment, the last first.
+fn tell(oddity: Oddity, answers: &mpsc::Receiver<Value>) {
+    const MOMENT: Duration = Duration::from_millis(20);
+    while let Ok(first) = answers.recv() {
+        let mut ready = vec![first];
+        if oddity == Oddity::OutOfOrder {
+            while let Ok(next) = answers.recv_timeout(MOMENT) {
+                ready.push(next);
+            }
+        }
+        let mut out = io::stdout().lock();
+        for answer in ready.iter().rev() {
+            if oddity == Oddity::Rubbish {
+                // Whoever reads it may have gone; so below.
+                let _ = writeln!(out, "looking it up ...");
+            }
+            let _ = writeln!(out, "{answer}");
+        }
+        let _ = out.flush();
+    }
+}

@@ -1,0 +1,451 @@
+//! Checking an adapter against the server that it describes: what the server lists is held
+//! against what the adapter sends, and what can be read is read once.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::hint::closest;
+use crate::target::{adapter::Adapter, mapping::Mapping, operation::Operation, template};
+
+/// What was found out about an adapter.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Checked {
+    /// The adapter's name for the server.
+    pub target: String,
+    /// The transports on which the server was started or reached.
+    pub transports: Vec<String>,
+    /// The names of the tools that the server lists.
+    pub tools: Vec<String>,
+    /// What is wrong, the errors first.
+    pub findings: Vec<Finding>,
+    /// What reading operations gave when each was carried out once.
+    pub trials: Vec<Trial>,
+    /// The operations that the adapter maps.
+    pub mapped: Vec<&'static str>,
+    /// Those that it does not.
+    pub unmapped: Vec<&'static str>,
+    /// The modes that the adapter says the server has.
+    pub modes: Vec<&'static str>,
+    /// The limits that the adapter says the server sets itself.
+    pub limits: Vec<String>,
+}
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gravity {
+    /// The adapter does not fit the server.
+    Error,
+    /// It may be meant so.
+    Hint,
+}
+
+/// Something that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub gravity: Gravity,
+    /// The operation that it is about.
+    pub operation: Option<&'static str>,
+    /// What it is, and what was likely meant.
+    pub text: String,
+}
+
+/// One operation, carried out once on a mount of the suite's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trial {
+    /// The operation.
+    pub operation: &'static str,
+    /// The transport.
+    pub transport: String,
+    /// Whether the adapter finds what Vault holds.
+    pub found: bool,
+    /// What came, secrets redacted.
+    pub text: String,
+}
+
+impl Checked {
+    /// What an adapter claims, before its server is looked at.
+    #[must_use]
+    pub fn of(adapter: &Adapter) -> Self {
+        let (mapped, unmapped): (Vec<_>, Vec<_>) = Operation::ALL
+            .into_iter()
+            .partition(|operation| adapter.operations.contains_key(operation));
+        let limits = [
+            ("session", adapter.limits.session),
+            ("global", adapter.limits.global),
+        ];
+        Self {
+            target: adapter.name.clone(),
+            mapped: mapped.into_iter().map(Operation::name).collect(),
+            unmapped: unmapped.into_iter().map(Operation::name).collect(),
+            modes: adapter.modes.keys().map(|mode| mode.name()).collect(),
+            limits: limits
+                .into_iter()
+                .filter_map(|(name, limit)| Some(format!("{name} {}", limit?)))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what is found when the adapter is held against a server's tools.
+    pub fn hold_against(&mut self, adapter: &Adapter, tools: &[Value]) {
+        let names: Vec<String> = tools
+            .iter()
+            .filter_map(|tool| Some(tool["name"].as_str()?.to_owned()))
+            .collect();
+        for (operation, mapping) in &adapter.operations {
+            let found = check(*operation, mapping, &names, tools);
+            self.findings
+                .extend(found.into_iter().map(|(gravity, text)| Finding {
+                    gravity,
+                    operation: Some(operation.name()),
+                    text,
+                }));
+        }
+        let called: BTreeSet<_> = adapter
+            .operations
+            .values()
+            .filter_map(|mapping| mapping.tool(&names))
+            .collect();
+        let idle = names.iter().filter(|name| !called.contains(name.as_str()));
+        self.findings.extend(idle.map(|name| Finding {
+            gravity: Gravity::Hint,
+            operation: None,
+            text: format!("no operation maps the tool {name:?}: it is not judged"),
+        }));
+        self.findings.sort();
+        self.findings.dedup();
+        self.tools.extend(names);
+        self.tools.sort();
+        self.tools.dedup();
+    }
+
+    /// Whether the adapter fits the server.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let wrong = |finding: &Finding| finding.gravity == Gravity::Error;
+        !self.findings.iter().any(wrong) && self.trials.iter().all(|trial| trial.found)
+    }
+
+    /// All of it, to be read.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let list = |names: &[&str]| match names {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        };
+        let mut text = String::new();
+        let mut line = |label: &str, rest: &str| {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{label:<9} {rest}");
+        };
+        line(
+            "server",
+            &format!("{}   {}", self.target, self.transports.join(" + ")),
+        );
+        line("mapped", &list(&self.mapped));
+        line("unmapped", &list(&self.unmapped));
+        line("modes", &list(&self.modes));
+        line(
+            "limits",
+            &list(&self.limits.iter().map(String::as_str).collect::<Vec<_>>()),
+        );
+        line("", "");
+        for trial in &self.trials {
+            let label = if trial.found { "ok" } else { "error" };
+            line(
+                label,
+                &format!("{} ({}): {}", trial.operation, trial.transport, trial.text),
+            );
+        }
+        for finding in &self.findings {
+            let label = match finding.gravity {
+                Gravity::Error => "error",
+                Gravity::Hint => "hint",
+            };
+            let about = finding.operation.map(|name| format!("{name}: "));
+            line(
+                label,
+                &format!("{}{}", about.unwrap_or_default(), finding.text),
+            );
+        }
+        let (wrong, hints) = self.count();
+        line("", "");
+        line(
+            if self.fits() { "fits" } else { "wrong" },
+            &format!("{}, {}", counted(wrong, "error"), counted(hints, "hint")),
+        );
+        let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+        lines.join("\n") + "\n"
+    }
+
+    fn count(&self) -> (usize, usize) {
+        let errors = self
+            .findings
+            .iter()
+            .filter(|f| f.gravity == Gravity::Error)
+            .count();
+        let lost = self.trials.iter().filter(|trial| !trial.found).count();
+        (errors + lost, self.findings.len() - errors)
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// What is wrong with one mapping.
+fn check(
+    operation: Operation,
+    mapping: &Mapping,
+    names: &[String],
+    tools: &[Value],
+) -> Vec<(Gravity, String)> {
+    let Some(name) = mapping.tool(names) else {
+        let wanted: Vec<_> = mapping
+            .tools
+            .iter()
+            .map(|tool| format!("{tool:?}"))
+            .collect();
+        let first = mapping.tools.first().map_or("", String::as_str);
+        let listed: Vec<_> = names.iter().map(String::as_str).collect();
+        let guess = closest(first, listed.iter().copied()).map_or_else(
+            || format!("; it lists {}", listed.join(", ")),
+            |name| format!("; did you mean {name:?}?"),
+        );
+        let problem = format!("the server has no tool {}{guess}", wanted.join(" or "));
+        return vec![(Gravity::Error, problem)];
+    };
+    let Some(tool) = tools.iter().find(|tool| tool["name"] == name) else {
+        let hidden =
+            format!("the tool {name:?} is not listed; it is called all the same (hidden = true)");
+        return vec![(Gravity::Hint, hidden)];
+    };
+    let mut found = Vec::new();
+    if mapping.hidden {
+        let listed = format!("the tool {name:?} is listed: hidden = true is not needed");
+        found.push((Gravity::Hint, listed));
+    }
+    arguments(operation, mapping, name, &tool["inputSchema"], &mut found);
+    found
+}
+
+/// What the adapter sends, against what the tool's schema says.
+fn arguments(
+    operation: Operation,
+    mapping: &Mapping,
+    tool: &str,
+    schema: &Value,
+    found: &mut Vec<(Gravity, String)>,
+) {
+    let Some(known) = schema["properties"].as_object() else {
+        return;
+    };
+    let nothing = serde_json::Map::new();
+    let sent = mapping.arguments.as_object().unwrap_or(&nothing);
+    let required = schema["required"].as_array().into_iter().flatten();
+    for name in required.filter_map(Value::as_str) {
+        if !sent.contains_key(name) {
+            let problem = format!("{tool} requires the argument {name:?}, which is never sent");
+            found.push((Gravity::Error, problem));
+        } else if mapping
+            .omit_when_empty
+            .iter()
+            .any(|omitted| omitted == name)
+        {
+            let problem =
+                format!("{tool} requires the argument {name:?}, which is left out when empty");
+            found.push((Gravity::Hint, problem));
+        }
+    }
+    let names: Vec<_> = known.keys().map(String::as_str).collect();
+    let open = schema["additionalProperties"] == true || schema["additionalProperties"].is_object();
+    for (name, value) in sent {
+        match known.get(name) {
+            None if open => {}
+            None => {
+                let guess = closest(name, names.iter().copied()).map_or_else(
+                    || format!("; it knows {}", names.join(", ")),
+                    |name| format!("; did you mean {name:?}?"),
+                );
+                let problem = format!("{tool} does not know the argument {name:?}{guess}");
+                found.push((Gravity::Error, problem));
+            }
+            Some(expected) => {
+                for sample in samples(operation, mapping, name, value) {
+                    if let Some(problem) = contradicts(expected, &sample) {
+                        let problem = format!("the argument {name:?} of {tool} {problem}");
+                        found.push((Gravity::Error, problem));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Values that an argument has when the operation is carried out.
+fn samples(operation: Operation, mapping: &Mapping, name: &str, value: &Value) -> Vec<Value> {
+    let versions = [1, 2].map(|version| {
+        let sample = |parameter: &&str| match *parameter {
+            "version" => ((*parameter).to_owned(), Value::from(version)),
+            "data" => (
+                (*parameter).to_owned(),
+                serde_json::json!({ "key": "value" }),
+            ),
+            other => (other.to_owned(), Value::from("text")),
+        };
+        operation.parameters().iter().map(sample).collect()
+    });
+    let constant = template::strings(value)
+        .into_iter()
+        .all(|text| template::placeholders(text).next().is_none());
+    versions
+        .iter()
+        .take(if constant { 1 } else { 2 })
+        .filter_map(|parameters| mapping.arguments(parameters).get(name).cloned())
+        .collect()
+}
+
+/// How a value contradicts a schema, where that is plain.
+fn contradicts(schema: &Value, value: &Value) -> Option<String> {
+    let kinds: Vec<_> = match &schema["type"] {
+        Value::String(kind) => vec![kind.as_str()],
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let is = |kind: &&str| match *kind {
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "null" => value.is_null(),
+        _ => true,
+    };
+    if !kinds.is_empty() && !kinds.iter().any(is) {
+        let sent = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        return Some(format!(
+            "is {sent}, and should be of type {}",
+            kinds.join(" or ")
+        ));
+    }
+    let allowed = schema["enum"].as_array()?;
+    (!allowed.contains(value)).then(|| {
+        let allowed: Vec<_> = allowed.iter().map(Value::to_string).collect();
+        format!("is {value}, and should be one of {}", allowed.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Adapter, Checked, Gravity};
+
+    fn findings(operations: &str) -> Vec<(Gravity, String)> {
+        let text = format!("name = 'x'\n[stdio]\ncommand = ['x']\n{operations}");
+        let adapter = Adapter::parse("x.toml", &text, |_| panic!()).unwrap();
+        let tools = [
+            json!({ "name": "read_secret", "inputSchema": {
+                "properties": {
+                    "mount": { "type": "string" },
+                    "path": { "type": "string" },
+                    "version": { "type": "integer" },
+                    "kind": { "type": "string", "enum": ["kv", "kv2"] },
+                },
+                "required": ["mount", "path"],
+            } }),
+            json!({ "name": "spare", "inputSchema": {} }),
+        ];
+        let mut checked = Checked::of(&adapter);
+        checked.hold_against(&adapter, &tools);
+        let spare = "no operation maps the tool \"spare\": it is not judged";
+        let rest = checked.findings.into_iter().filter(|f| f.text != spare);
+        rest.map(|finding| (finding.gravity, finding.text))
+            .collect()
+    }
+
+    fn about(arguments: &str) -> Vec<(Gravity, String)> {
+        findings(&format!(
+            "[operations.'kv.read_version']\ntool = 'read_secret'\narguments = {{ mount = '{{mount}}', {arguments} }}"
+        ))
+    }
+
+    fn only(found: &[(Gravity, String)], gravity: Gravity, part: &str) {
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].0 == gravity && found[0].1.contains(part),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn an_adapter_that_fits_has_nothing_to_be_told() {
+        assert_eq!(
+            about("path = '{path}', version = '{version}', kind = 'kv'"),
+            []
+        );
+    }
+
+    #[test]
+    fn a_tool_that_is_missing_is_told_with_the_closest() {
+        let found = findings("[operations.'kv.read']\ntool = 'read_secrets'\n");
+        assert!(found.contains(&(
+            Gravity::Error,
+            "the server has no tool \"read_secrets\"; did you mean \"read_secret\"?".to_owned()
+        )));
+    }
+
+    #[test]
+    fn a_required_argument_that_is_never_sent_is_an_error() {
+        only(
+            &about("version = 1"),
+            Gravity::Error,
+            "requires the argument \"path\"",
+        );
+    }
+
+    #[test]
+    fn an_argument_that_the_tool_does_not_know_is_told_with_the_closest() {
+        let found = about("path = '{path}', verison = 1");
+        only(&found, Gravity::Error, "did you mean \"version\"?");
+    }
+
+    #[test]
+    fn a_value_of_another_type_or_out_of_the_list_is_an_error() {
+        let found = about("path = '{path}', version = 'v{version}'");
+        only(
+            &found,
+            Gravity::Error,
+            "is a string, and should be of type integer",
+        );
+        let found = about("path = '{path}', kind = 'kv3'");
+        only(&found, Gravity::Error, "should be one of \"kv\", \"kv2\"");
+    }
+
+    #[test]
+    fn a_tool_that_is_hidden_is_a_hint() {
+        let found = findings("[operations.'kv.read']\ntool = 'secret'\nhidden = true\n");
+        assert!(
+            found.iter().all(|(gravity, _)| *gravity == Gravity::Hint),
+            "{found:?}"
+        );
+        assert!(
+            found.iter().any(|(_, text)| text.contains("not listed")),
+            "{found:?}"
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! A target in a container: the `docker run` line of its adapter, where the container reaches
+//! the host, and how the container is removed.
+
+use std::{
+    ffi::OsString,
+    io::Read as _,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use rand::distr::{Alphanumeric, SampleString as _};
+use tokio::{process::Command, time::timeout};
+
+use super::launch::Launch;
+use crate::vault::{
+    container::LABEL,
+    leftovers::{note_container, run_id},
+};
+
+/// The name by which a container reaches the host.
+pub(crate) const HOST: &str = "host.docker.internal";
+
+/// How long one command of Docker may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long after the end of a command its container may still be made.
+const MADE_LATE: Duration = Duration::from_millis(500);
+
+/// What the command line of Docker takes from the environment.
+pub(super) const INHERITED: [&str; 6] = [
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_API_VERSION",
+];
+
+/// The address of this machine that containers reach as [`HOST`], where the tap listens.
+///
+/// # Errors
+/// When Docker does not answer, or the command lacks what makes the name known.
+pub(crate) async fn host_address(docker: &Path, launch: &Launch) -> Result<Ipv4Addr, String> {
+    let system = ask(docker, &["info", "--format", "{{.OperatingSystem}}"]).await?;
+    if system.contains("Docker Desktop") {
+        return Ok(Ipv4Addr::LOCALHOST);
+    }
+    if !launch.command.iter().any(|word| word.contains(HOST)) {
+        return Err(format!(
+            "the container cannot know {HOST}, by which it reaches Vault: put \"--add-host\", \"{HOST}:host-gateway\" after \"run\" in the adapter's command"
+        ));
+    }
+    let gateway = "{{(index .IPAM.Config 0).Gateway}}";
+    let gateway = ask(
+        docker,
+        &["network", "inspect", "bridge", "--format", gateway],
+    )
+    .await?;
+    gateway
+        .parse()
+        .map_err(|_| format!("Docker's default bridge has no IPv4 gateway but {gateway:?}"))
+}
+
+async fn ask(docker: &Path, arguments: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(docker);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let what = format!("`docker {}`", arguments.join(" "));
+    let output = timeout(PATIENCE, command.output())
+        .await
+        .map_err(|_| format!("{what} did not end within {} s", PATIENCE.as_secs()))?
+        .map_err(|error| format!("{what} cannot be run: {error}"))?;
+    // Without its daemon, `docker info` fails on some versions only in what it says.
+    let (out, said) = (
+        String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    );
+    match output.status.success() && !out.is_empty() {
+        true => Ok(out),
+        false => Err(format!("{what} failed ({}): {said}", output.status)),
+    }
+}
+
+/// A container that may have been made; removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Container {
+    docker: PathBuf,
+    name: String,
+    gone: bool,
+}
+
+impl Container {
+    /// Names a container that is about to be made.
+    pub(super) fn new(docker: &Path) -> Self {
+        let name = format!(
+            "{LABEL}-target-{}",
+            Alphanumeric.sample_string(&mut rand::rng(), 12)
+        );
+        note_container(&name);
+        Self {
+            docker: docker.to_owned(),
+            name,
+            gone: false,
+        }
+    }
+
+    /// What comes after `docker run`, so that the container is known again.
+    pub(super) fn marks(&self) -> [String; 4] {
+        [
+            "--name".to_owned(),
+            self.name.clone(),
+            "--label".to_owned(),
+            format!("{LABEL}={}", run_id()),
+        ]
+    }
+
+    fn removal(&self) -> [OsString; 3] {
+        ["rm", "--force", &self.name].map(OsString::from)
+    }
+
+    /// Removes it, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it may still be there.
+    pub(super) async fn remove(mut self) -> Result<(), String> {
+        let mut command = Command::new(&self.docker);
+        command.args(self.removal()).stdin(Stdio::null());
+        let problem = match timeout(PATIENCE, command.output()).await {
+            Ok(Ok(output)) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                self.gone = output.status.success() || said.contains("No such container");
+                said.trim().to_owned()
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not within {} s", PATIENCE.as_secs()),
+        };
+        match self.gone {
+            true => Ok(()),
+            false => Err(format!(
+                "the target's container cannot be removed: {problem}; `docker rm -f {}`",
+                self.name
+            )),
+        }
+    }
+}
+
+impl Drop for Container {
+    /// The last resort, for an interrupt, a panic or a dropped run; it blocks, so that nothing
+    /// is there any more when the suite ends.
+    fn drop(&mut self) {
+        // A command that was killed in the middle may have its container made after it is gone.
+        for _ in 0..2 {
+            if self.gone || self.remove_now() {
+                return;
+            }
+            std::thread::sleep(MADE_LATE);
+        }
+    }
+}
+
+impl Container {
+    /// Whether there was one, and it is gone. Nobody can be told here of one that stays: it is
+    /// noted, and removed by the next run.
+    fn remove_now(&self) -> bool {
+        let mut command = std::process::Command::new(&self.docker);
+        command.args(self.removal());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else {
+            return true;
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Ok(Some(_)) = child.try_wait() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // One that ended already, or does not in all that time.
+        let _ = child.kill();
+        // The name of what was removed is said.
+        let mut said = String::new();
+        let read = child
+            .stdout
+            .take()
+            .map(|mut out| out.read_to_string(&mut said));
+        read.is_none() || said.contains(&self.name)
+    }
+}

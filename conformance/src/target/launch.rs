@@ -1,0 +1,248 @@
+//! How a target is started or reached, as its adapter says: the launch sections, the modes
+//! in which it can be run besides, and the limits that it sets itself.
+
+use std::{collections::BTreeMap, fmt, num::NonZeroU32};
+
+use serde::{Deserialize, Deserializer, de::Error};
+
+use super::template;
+
+/// The placeholders of a launch section.
+pub(super) const LAUNCH_PLACEHOLDERS: [&str; 4] =
+    ["port", "vault_addr", "vault_token", "vault_token_file"];
+
+/// The placeholders that only a mode gives a value to.
+pub(super) const MODE_PLACEHOLDERS: [&str; 12] = [
+    "vault_ca",
+    "namespace",
+    "tls_cert",
+    "tls_key",
+    "origins",
+    "rate",
+    "burst",
+    "log_file",
+    "issuer",
+    "audience",
+    "jwks_url",
+    "command",
+];
+
+/// How to start a target that speaks over its standard streams.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Launch {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The environment that it gets, besides the bare necessities.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Whether the command is a `docker run` line.
+    #[serde(default)]
+    pub container: bool,
+}
+
+/// How to start a target that listens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpLaunch {
+    /// The program and its arguments; `{port}` is a free port.
+    pub command: Vec<String>,
+    /// The environment that it gets, besides the bare necessities.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Whether the command is a `docker run` line.
+    #[serde(default)]
+    pub container: bool,
+    /// The address of the MCP endpoint.
+    pub url: String,
+    /// An address that answers with 2xx once the target can be used; without one, the
+    /// target counts as ready when its port accepts connections.
+    pub ready: Option<String>,
+    /// Headers of every request to the endpoint.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+impl HttpLaunch {
+    /// The port that the target always listens on; none where the suite chooses one.
+    #[must_use]
+    pub fn fixed_port(&self) -> Option<u16> {
+        match self.url.contains("{port}") {
+            true => None,
+            false => self.url.parse::<http::Uri>().ok()?.port_u16(),
+        }
+    }
+
+    /// What is to run, however it is reached.
+    #[must_use]
+    pub fn launch(&self) -> Launch {
+        Launch {
+            command: self.command.clone(),
+            env: self.env.clone(),
+            container: self.container,
+        }
+    }
+}
+
+/// How to reach a target that runs already.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remote {
+    /// The address of the MCP endpoint.
+    pub url: String,
+    /// Headers of every request; `{env:NAME}` is a variable of the suite's environment, whose
+    /// value is never shown.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A way to run a target, besides the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// Nothing can be changed through it.
+    ReadOnly,
+    /// Each client gets so many calls a second.
+    RateLimit,
+    /// All clients together get so many calls a second.
+    GlobalLimit,
+    /// Web pages of certain origins may call it.
+    Cors,
+    /// It listens with TLS.
+    Tls,
+    /// It trusts Vault's certificate by this CA.
+    VaultCa,
+    /// It works in a namespace of Vault.
+    Namespace,
+    /// Each request brings the Vault token to act with.
+    PerRequestToken,
+    /// It reads its Vault token from a file.
+    TokenFile,
+    /// It renews its Vault token.
+    TokenRenewal,
+    /// It logs to a file.
+    LogFile,
+    /// It keeps sessions.
+    Session,
+    /// Its clients show OAuth tokens.
+    Oauth,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::ReadOnly,
+        Self::RateLimit,
+        Self::GlobalLimit,
+        Self::Cors,
+        Self::Tls,
+        Self::VaultCa,
+        Self::Namespace,
+        Self::PerRequestToken,
+        Self::TokenFile,
+        Self::TokenRenewal,
+        Self::LogFile,
+        Self::Session,
+        Self::Oauth,
+    ];
+
+    /// Its name in adapters and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read_only",
+            Self::RateLimit => "rate_limit",
+            Self::GlobalLimit => "global_limit",
+            Self::Cors => "cors",
+            Self::Tls => "tls",
+            Self::VaultCa => "vault_ca",
+            Self::Namespace => "namespace",
+            Self::PerRequestToken => "per_request_token",
+            Self::TokenFile => "token_file",
+            Self::TokenRenewal => "token_renewal",
+            Self::LogFile => "log_file",
+            Self::Session => "session",
+            Self::Oauth => "oauth",
+        }
+    }
+
+    /// The mode of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a mode is switched on: what is added to the launch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModeSettings {
+    /// Variables, in place of those of the same name.
+    pub env: BTreeMap<String, String>,
+    /// Further arguments, after the others.
+    pub args: Vec<String>,
+    /// Headers, in place of those of the same name.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl ModeSettings {
+    /// All texts that may have placeholders.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &String> {
+        self.env
+            .values()
+            .chain(&self.args)
+            .chain(self.headers.values())
+    }
+}
+
+/// What a target limits by itself, so that the suite paces the scenarios that are not about limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// For one client.
+    pub session: Option<Rate>,
+    /// For all clients of one server together.
+    pub global: Option<Rate>,
+}
+
+/// So many requests a second, and so many at once: `"5:10"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests a second.
+    pub per_second: NonZeroU32,
+    /// Requests at once.
+    pub burst: NonZeroU32,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.per_second, self.burst)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed = text.split_once(':').and_then(|(per_second, burst)| {
+            Some(Self {
+                per_second: per_second.parse().ok()?,
+                burst: burst.parse().ok()?,
+            })
+        });
+        parsed.ok_or_else(|| {
+            D::Error::custom(format!(
+                "{text:?} is no limit; one of 5 requests a second, and 10 at once, is \"5:10\""
+            ))
+        })
+    }
+}
+
+/// The variables of the suite's environment that a text names.
+pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
+    template::placeholders(text).filter_map(|name| name.strip_prefix("env:"))
+}

@@ -1,0 +1,228 @@
+//! Servers that are odd in one way: a whole profile is judged, and the truth told.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::trial::{Ended, Trial, run};
+
+/// The odd server of the examples, and the reference server that it passes calls on to.
+pub(crate) fn programs() -> (PathBuf, PathBuf) {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let folder = BUILT.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_BIN_EXE_vault-mcp-conformance"))
+            .parent()
+            .unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--workspace"]);
+        build.args(["--example", "fake_target", "--bin", "vault-mcp-reference"]);
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        for (name, _) in std::env::vars_os() {
+            // What cargo tells a test would make a cargo below it build anew.
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                build.env_remove(&name);
+            }
+        }
+        assert!(build.status().unwrap().success());
+        folder.to_owned()
+    });
+    let built = |name: &str| {
+        let path = folder.join(name);
+        assert!(path.is_file(), "{} was not built", path.display());
+        path
+    };
+    (built("examples/fake_target"), built("vault-mcp-reference"))
+}
+
+/// An adapter's text with the programs put in.
+pub(crate) fn with_programs(adapter: &str) -> String {
+    let (fake, reference) = programs();
+    adapter
+        .replace("FAKE_TARGET", &fake.display().to_string())
+        .replace("REFERENCE_SERVER", &reference.display().to_string())
+}
+
+/// The adapter of a server that is odd in this way and has the tools of the reference server.
+fn adapter(oddity: &str) -> String {
+    let hidden = include_str!("../fakes/hidden.toml");
+    let launch = hidden.split("[operations").next().unwrap();
+    let launch = launch.replace(" hidden ", &format!(" {oddity} "));
+    with_programs(&launch.replacen("name =", "extends = \"reference\"\nname =", 1))
+}
+
+fn judged(adapter: &str) -> Trial {
+    run(adapter).with_vault().with(&["--profile", "kv"])
+}
+
+fn counts(ended: &Ended) -> (u64, u64, u64) {
+    let summary = &ended.report()["summary"];
+    let count = |name: &str| summary[name].as_u64().unwrap();
+    (count("pass"), count("fail"), count("blocked"))
+}
+
+async fn is_conformant(adapter: &str) {
+    let ended = judged(adapter).ended().await;
+    ended.exits_with(0);
+    let (pass, fail, blocked) = counts(&ended);
+    assert!(pass > 20 && fail + blocked == 0, "{}", ended.stdout);
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_seconds_to_start_is_started_once_and_is_conformant() {
+    programs();
+    let begun = Instant::now();
+    is_conformant(&adapter("slow")).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_hides_its_tools_is_conformant() {
+    is_conformant(&with_programs(include_str!("../fakes/hidden.toml"))).await;
+}
+
+#[tokio::test]
+async fn a_server_with_one_tool_that_speaks_json_in_strings_is_conformant() {
+    is_conformant(&with_programs(include_str!("../fakes/dispatch.toml"))).await;
+}
+
+#[tokio::test]
+async fn a_server_that_answers_out_of_order_is_conformant() {
+    is_conformant(&adapter("out-of-order")).await;
+}
+
+#[tokio::test]
+async fn a_server_that_dies_at_times_is_judged_to_the_end_and_told_to_die() {
+    let ended = judged(&adapter("dies")).ended().await;
+    ended.exits_with(1);
+    let (pass, fail, blocked) = counts(&ended);
+    assert!(pass > 0 && fail > 1 && blocked == 0, "{}", ended.stdout);
+    assert_eq!(ended.verdict_of("ambient.alive"), "fail");
+    assert!(ended.stdout.contains("exit status: 9"), "{}", ended.stdout);
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn a_server_that_prints_rubbish_fails_for_that_alone() {
+    let ended = judged(&adapter("rubbish")).ended().await;
+    ended.exits_with(1);
+    assert_eq!(ended.verdict_of("ambient.stdout-clean"), "fail");
+    assert_eq!(counts(&ended).1, 1, "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_a_call_is_given_its_budget_each_time() {
+    let text = format!("{}\n[budgets]\ncall_seconds = 1\n", adapter("hangs"));
+    let trial = run(&text)
+        .with_vault()
+        .with(&["--scenario", "kv.write-intact"]);
+    let ended = trial.ended().await;
+    ended.exits_with(1);
+    let report = ended.report();
+    let unanswered = report["scenarios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|scenario| {
+            let actual = scenario["failure"]["actual"].as_str().unwrap_or_default();
+            actual.contains("no answer within 1 s")
+        });
+    assert!(unanswered.count() > 5, "{}", ended.stdout);
+    assert_eq!(counts(&ended).2, 0, "{}", ended.stdout);
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn a_limit_fails_no_other_scenario_once_the_adapter_tells_it() {
+    let text = adapter("limited");
+    let ended = judged(&text).ended().await;
+    ended.exits_with(1);
+    assert!(
+        ended.stdout.contains("rate limit exceeded"),
+        "{}",
+        ended.stdout
+    );
+    is_conformant(&format!("{text}\n[limits]\nsession = \"5:10\"\n")).await;
+}
+
+// Checking an adapter.
+
+fn check(adapter: &str) -> Trial {
+    run(adapter).checking()
+}
+
+#[tokio::test]
+async fn an_adapter_that_fits_is_told_what_it_finds() {
+    let text = with_programs(include_str!("../fakes/dispatch.toml"));
+    let ended = check(&text).with_vault().ended().await;
+    ended.exits_with(0);
+    for part in [
+        "ok        kv.read (stdio): the adapter finds the data",
+        "unmapped  mounts.create",
+        "fits      0 errors",
+    ] {
+        assert!(
+            ended.stdout.contains(part),
+            "{part:?} is not in:\n{}",
+            ended.stdout
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_adapter_that_does_not_fit_is_told_where_and_shows_no_value() {
+    let text = adapter("slow")
+        + r#"
+[operations."kv.read"]
+tool = "read_secret"
+arguments = { mount = "{mount}", path = "{path}" }
+result = { at = "/secret" }
+[operations."kv.list"]
+tool = "list_secret"
+arguments = { mount = "{mount}" }
+[operations."kv.write_key"]
+tool = "write_secret"
+arguments = { mount = "{mount}", path = "{path}", kee = "{key}", value = 7 }
+"#;
+    let trial = check(&text).with_vault().with(&["--format", "json"]);
+    let ended = trial.ended().await;
+    ended.exits_with(2);
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+    for part in [
+        "did you mean \\\"list_secrets\\\"?",
+        "requires the argument \\\"key\\\"",
+        "does not know the argument \\\"kee\\\"; did you mean \\\"key\\\"?",
+        "is a number, and should be of type string",
+        "there is nothing at \\\"/secret\\\"",
+        "[value of password]",
+    ] {
+        assert!(
+            ended.stdout.contains(part),
+            "{part:?} is not in:\n{}",
+            ended.stdout
+        );
+    }
+    assert_eq!(told["trials"][0]["operation"], "mounts.list");
+    assert_eq!(told["trials"][0]["found"], true);
+}
+
+#[tokio::test]
+async fn an_adapter_whose_server_does_not_start_is_no_wrong_adapter() {
+    let text = crate::trial::adapter("stdio", &["sh", "-c", "exit 7"]);
+    let ended = check(&text).with_vault().ended().await;
+    ended
+        .exits_with(3)
+        .says(&["ended at once", "exit status: 7"]);
+}
