@@ -18,7 +18,7 @@ use vault_mcp_conformance::{
     exit::Exit,
     mutation::{
         definition,
-        matrix::{self, MatrixError},
+        matrix::{self, MatrixError, Scope},
     },
     plan::tags::Tags,
     progress::Progress,
@@ -600,7 +600,7 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     let interrupt = on_interrupt();
     let progress = Progress::stderr();
     let made = tokio::select! {
-        made = matrix::run(&target, &options, &progress) => made,
+        made = matrix::run(&target, &options, Scope::Everything, &progress) => made,
         () = interrupt.cancelled() => return Ok(Exit::Interrupted),
     };
     let matrix = match made {

@@ -150,11 +150,13 @@ async fn a_transport_that_the_target_does_not_offer_leaves_nothing_to_run() {
 
 #[tokio::test]
 async fn an_unknown_scenario_leaves_nothing_to_run() {
-    let trial = run(&adapter("stdio", &["sh"])).with(&["--scenario", "kv.raed"]);
+    let trial = run(&adapter("stdio", &["sh"])).with(&["--scenario", "kv.read-exct"]);
     let ended = trial.without_vault().ended().await;
-    ended
-        .exits_with(4)
-        .says(&["nothing to run", "kv.raed", "did you mean kv.read"]);
+    ended.exits_with(4).says(&[
+        "nothing to run",
+        "kv.read-exct",
+        "did you mean kv.read-exact",
+    ]);
 }
 
 #[tokio::test]
@@ -502,7 +504,7 @@ async fn fail_fast_ends_the_run_at_the_first_failure() {
 }
 
 #[tokio::test]
-async fn the_seed_is_in_the_report_and_makes_the_names_the_same_again() {
+async fn the_seed_is_in_the_report_and_makes_the_names_the_same_again_but_for_the_runs_prefix() {
     let calls = async |seed: &str| {
         let ended = fake("").with(&["--seed", seed]).ended().await;
         assert_eq!(ended.report()["seed"].to_string(), seed);
@@ -513,7 +515,12 @@ async fn the_seed_is_in_the_report_and_makes_the_names_the_same_again() {
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
         let calls = lines.filter(|line| line["message"]["method"] == "tools/call");
         let arguments: Vec<_> = calls
-            .map(|mut line| line["message"]["params"]["arguments"].take())
+            .map(|line| {
+                let arguments = &line["message"]["params"]["arguments"];
+                let mount = arguments["mount"].as_str().unwrap();
+                let of_the_seed = mount["vmc-12345678-".len()..].to_owned();
+                (of_the_seed, arguments["path"].clone())
+            })
             .collect();
         assert!(!arguments.is_empty());
         arguments

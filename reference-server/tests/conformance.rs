@@ -21,7 +21,7 @@ use vault_mcp_conformance::{
     Suite,
     event::{Event, Reporter},
     exit::Exit,
-    mutation::matrix,
+    mutation::matrix::{self, Scope},
     progress::Progress,
     report::{Report, console, json::JsonFile},
     target::{Target, transport::TransportKind},
@@ -243,6 +243,7 @@ async fn mutants() -> Result<(), String> {
     let matrix = matrix::run(
         &this_server()?,
         &VaultOptions::default(),
+        Scope::WhatMustCatch,
         &Progress::stderr(),
     )
     .await

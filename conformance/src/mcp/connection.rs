@@ -322,6 +322,13 @@ impl Connection {
         send(&self.wire, &self.inbox, None, &message).await;
     }
 
+    /// Waits until the target's limits let as many calls through at once as ever.
+    pub async fn rest(&self) {
+        for pace in &self.paces {
+            pace.rest().await;
+        }
+    }
+
     async fn keep_pace(&self) {
         for pace in &self.paces {
             pace.wait().await;

@@ -39,6 +39,14 @@ impl Pace {
         sleep_until(at).await;
     }
 
+    /// Waits until as many requests may be sent at once as ever.
+    pub async fn rest(&self) {
+        let due = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(due) = due {
+            sleep_until(due).await;
+        }
+    }
+
     fn reserve(&self, now: Instant) -> Instant {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let on_time = due.map_or(now, |due| due.max(now));

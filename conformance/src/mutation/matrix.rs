@@ -11,6 +11,7 @@ use super::{
 use crate::{
     progress::Progress,
     report::Report,
+    requirement::AMBIENT,
     suite::{Suite, SuiteError},
     target::{
         Target,
@@ -68,6 +69,15 @@ pub enum MatrixError {
     Suite(#[from] SuiteError),
 }
 
+/// How much of the suite a mutant is put before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it, so that the matrix shows whatever catches it.
+    Everything,
+    /// What must catch it, and for a variant all of it: enough to prove that the suite bites.
+    WhatMustCatch,
+}
+
 /// Runs every mutation on a conforming target, all on one Vault.
 ///
 /// # Errors
@@ -75,6 +85,7 @@ pub enum MatrixError {
 pub async fn run(
     target: &Target,
     vault: &VaultOptions,
+    scope: Scope,
     progress: &Progress,
 ) -> Result<Matrix, MatrixError> {
     let mutations = definition::all()?;
@@ -85,7 +96,7 @@ pub async fn run(
     let mut outcome = Ok(());
     for mutation in mutations {
         let step = progress.step(mutation.name.clone());
-        match judge(target, &mutation, &vault).await {
+        match judge(target, &mutation, scope, &vault).await {
             Ok(report) => {
                 let row = row(&mutation, &report);
                 step.done(verdict_of(&row));
@@ -105,9 +116,17 @@ pub async fn run(
 async fn judge(
     target: &Target,
     mutation: &Mutation,
+    scope: Scope,
     vault: &provider::Vault,
 ) -> Result<Report, SuiteError> {
-    let prepared = Suite::builder()
+    // What is ambient can show in any scenario.
+    let ambient = mutation.killed_by.iter().any(|id| id.starts_with(AMBIENT));
+    let all = scope == Scope::Everything || ambient;
+    let mut builder = Suite::builder();
+    for id in mutation.killed_by.iter().filter(|_| !all) {
+        builder = builder.scenario(id);
+    }
+    let prepared = builder
         .target(target.clone())
         .build(Build::Never)
         .transports(mutation.transports.clone())

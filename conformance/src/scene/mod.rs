@@ -261,6 +261,8 @@ impl Scene {
         for act in &acts {
             self.let_know(act);
         }
+        // Calls that a limit spreads out are not made at once.
+        self.slot.instance.connection.rest().await;
         let deeds = acts
             .into_iter()
             .map(|act| self.carry_out_known(act, Snapshot::new(), 0));

@@ -227,7 +227,7 @@ async fn what_a_killed_run_left_in_an_external_vault_the_next_one_removes() {
     let run = &path[.."vmc-12345678-".len()];
     assert_eq!(
         about["description"],
-        format!("made by vault-mcp-conformance, run {run}")
+        format!("made by vault-mcp-conformance: {}", path.trim_matches('/'))
     );
     assert!(left.contains_key(&format!("sys/policies/acl/{run}suite")));
     assert!(left["tokens"].as_array().unwrap().len() > before["tokens"].as_array().unwrap().len());
