@@ -7,7 +7,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::hint::closest;
-use crate::target::{adapter::Adapter, mapping::Mapping, operation::Operation, template};
+use crate::target::{
+    adapter::Adapter,
+    mapping::{Mapping, ResultPart},
+    operation::Operation,
+    template,
+};
 
 /// What was found out about an adapter.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -22,6 +27,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// What reading operations gave when each was carried out once.
     pub trials: Vec<Trial>,
+    /// Operations that the adapter maps and that are not carried out, as they write.
+    pub untried: Vec<&'static str>,
     /// The operations that the adapter maps.
     pub mapped: Vec<&'static str>,
     /// Those that it does not.
@@ -79,6 +86,11 @@ impl Checked {
         ];
         Self {
             target: adapter.name.clone(),
+            untried: mapped
+                .iter()
+                .filter(|operation| !operation.reads())
+                .map(|operation| operation.name())
+                .collect(),
             mapped: mapped.into_iter().map(Operation::name).collect(),
             unmapped: unmapped.into_iter().map(Operation::name).collect(),
             modes: adapter.modes.keys().map(|mode| mode.name()).collect(),
@@ -172,6 +184,11 @@ impl Checked {
                 &format!("{}{}", about.unwrap_or_default(), finding.text),
             );
         }
+        if !self.untried.is_empty() {
+            let untried = self.untried.join(", ");
+            let why = "they write; only their arguments were held against the schema";
+            line("untried", &format!("{untried}: {why}"));
+        }
         let (wrong, hints) = self.count();
         line("", "");
         line(
@@ -220,17 +237,49 @@ fn check(
         let problem = format!("the server has no tool {}{guess}", wanted.join(" or "));
         return vec![(Gravity::Error, problem)];
     };
+    let mut found = left_out(operation, mapping);
     let Some(tool) = tools.iter().find(|tool| tool["name"] == name) else {
         let hidden =
             format!("the tool {name:?} is not listed; it is called all the same (hidden = true)");
-        return vec![(Gravity::Hint, hidden)];
+        found.push((Gravity::Hint, hidden));
+        return found;
     };
-    let mut found = Vec::new();
     if mapping.hidden {
         let listed = format!("the tool {name:?} is listed: hidden = true is not needed");
         found.push((Gravity::Hint, listed));
     }
     arguments(operation, mapping, name, &tool["inputSchema"], &mut found);
+    found
+}
+
+/// What an operation has and its mapping makes no use of.
+fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
+    let mut found = Vec::new();
+    let sent: BTreeSet<_> = template::strings(&mapping.arguments)
+        .into_iter()
+        .flat_map(template::placeholders)
+        .collect();
+    for parameter in operation.parameters() {
+        // A mount without its description is a mount all the same.
+        let needless = operation == Operation::MountsCreate && *parameter == "description";
+        if !needless && !sent.contains(parameter) {
+            let problem = format!("its parameter {{{parameter}}} is in no argument");
+            found.push((Gravity::Hint, problem));
+        }
+    }
+    // Prose has no place to point to.
+    let prose = matches!(
+        mapping.result.from,
+        ResultPart::Text | ResultPart::TextLines
+    );
+    for fact in operation.facts().iter().filter(|_| !prose) {
+        if !mapping.result.facts.contains_key(*fact) {
+            let problem = format!(
+                "it points to no fact {fact:?}: what needs it is judged less strictly, or not at all"
+            );
+            found.push((Gravity::Hint, problem));
+        }
+    }
     found
 }
 
@@ -278,7 +327,14 @@ fn arguments(
             Some(expected) => {
                 for sample in samples(operation, mapping, name, value) {
                     if let Some(problem) = contradicts(expected, &sample) {
-                        let problem = format!("the argument {name:?} of {tool} {problem}");
+                        let text = expected["type"] == "string";
+                        let advice = match &sample {
+                            Value::Object(_) | Value::Array(_) if text => {
+                                format!("; add json_arguments = [{name:?}]")
+                            }
+                            _ => String::new(),
+                        };
+                        let problem = format!("the argument {name:?} of {tool} {problem}{advice}");
                         found.push((Gravity::Error, problem));
                         break;
                     }
@@ -380,14 +436,15 @@ mod tests {
 
     fn about(arguments: &str) -> Vec<(Gravity, String)> {
         findings(&format!(
-            "[operations.'kv.read_version']\ntool = 'read_secret'\narguments = {{ mount = '{{mount}}', {arguments} }}"
+            "[operations.'kv.read_version']\ntool = 'read_secret'\narguments = {{ mount = '{{mount}}', {arguments} }}\nresult.facts.version = '/v'"
         ))
     }
 
     fn only(found: &[(Gravity, String)], gravity: Gravity, part: &str) {
-        assert_eq!(found.len(), 1, "{found:?}");
+        let mut of_that = found.iter().filter(|(other, _)| *other == gravity);
+        let (first, second) = (of_that.next(), of_that.next());
         assert!(
-            found[0].0 == gravity && found[0].1.contains(part),
+            first.is_some_and(|(_, text)| text.contains(part)) && second.is_none(),
             "{found:?}"
         );
     }
@@ -434,6 +491,39 @@ mod tests {
         );
         let found = about("path = '{path}', kind = 'kv3'");
         only(&found, Gravity::Error, "should be one of \"kv\", \"kv2\"");
+    }
+
+    #[test]
+    fn an_object_for_an_argument_that_is_text_is_told_how_to_be_sent_as_text() {
+        let found = about("path = { p = '{path}', v = '{version}' }");
+        only(
+            &found,
+            Gravity::Error,
+            "is an object, and should be of type string; add json_arguments = [\"path\"]",
+        );
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_sent_and_a_fact_that_is_not_pointed_to_are_hints() {
+        only(
+            &about("path = '{path}'"),
+            Gravity::Hint,
+            "its parameter {version} is in no argument",
+        );
+        let found = findings(
+            "[operations.'kv.read']\ntool = 'read_secret'\narguments = { mount = '{mount}', path = '{path}' }",
+        );
+        only(&found, Gravity::Hint, "it points to no fact \"version\": ");
+    }
+
+    #[test]
+    fn what_writes_is_told_to_be_untried() {
+        let text = "name = 'x'\n[stdio]\ncommand = ['x']\n[operations]\n'kv.read'.tool = 'r'\n'kv.purge'.tool = 'p'\n'kv.write'.tool = 'w'";
+        let adapter = Adapter::parse("x.toml", text, |_| panic!()).unwrap();
+        let checked = Checked::of(&adapter);
+        assert_eq!(checked.untried, ["kv.write", "kv.purge"]);
+        let line = "untried   kv.write, kv.purge: they write; only their arguments were held against the schema\n";
+        assert!(checked.text().contains(line), "{}", checked.text());
     }
 
     #[test]

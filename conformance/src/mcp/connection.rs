@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -80,6 +80,8 @@ struct Pending {
 pub struct Inbox {
     transcript: Arc<Transcript>,
     pending: Mutex<HashMap<u64, Pending>>,
+    /// Why nothing arrives any more, once that is so.
+    closed: OnceLock<String>,
     filter: Option<Arc<dyn AnswerFilter>>,
     /// Answers to what the target asked of the suite.
     to_target: mpsc::Sender<Value>,
@@ -165,6 +167,8 @@ impl Inbox {
     pub fn close(&self, why: &str) {
         self.transcript
             .record(Speaker::Note, format!("the connection ended: {why}"));
+        // Before those who wait are told: who comes later sees it.
+        let _ = self.closed.set(why.to_owned());
         for (_, waiting) in self.pending().drain() {
             let _ = waiting.reply.send(Err(NoReply::Closed(why.to_owned())));
         }
@@ -216,6 +220,7 @@ impl Connection {
         let inbox = Arc::new(Inbox {
             transcript,
             pending: Mutex::default(),
+            closed: OnceLock::new(),
             filter,
             to_target,
         });
@@ -295,6 +300,9 @@ impl Connection {
             reply,
         };
         self.inbox.pending().insert(id, waiting);
+        if let Some(why) = self.inbox.closed.get() {
+            self.inbox.fail(id, NoReply::Closed(why.clone()));
+        }
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         self.inbox
             .transcript

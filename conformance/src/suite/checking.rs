@@ -8,7 +8,8 @@ use crate::{
     redact::Secrets,
     slot::{Slot, Slots},
     target::{
-        answer::{Answer, Data, perform},
+        answer::{Answer, Data, Success, perform, root},
+        mapping::ResultShape,
         operation::{Operation, Parameters},
     },
     vault::{
@@ -98,16 +99,27 @@ impl Prepared {
                 .await
                 .map_err(in_vault)?;
         }
-        let value = format!("{:016x}", rand::random::<u64>());
-        let secret = json!({ KEY: value });
         oracle.make_kv_mount(mount, 2).await.map_err(in_vault)?;
-        let data = secret.as_object().cloned().unwrap_or_default();
+        let mut secrets = Secrets::default();
+        // Two versions: whoever reads the latest where the first is asked for is found out.
+        let first = format!("{:016x}", rand::random::<u64>());
+        let latest = format!("{:016x}", rand::random::<u64>());
+        for (value, label) in [
+            (&first, format!("value of {KEY} in version 1")),
+            (&latest, format!("value of {KEY}")),
+        ] {
+            let data = Parameters::from_iter([(KEY.to_owned(), json!(value))]);
+            oracle
+                .write_secret(mount, 2, SECRET, &data)
+                .await
+                .map_err(in_vault)?;
+            secrets.add(label, value.clone().into());
+        }
+        let custom = json!({ "made-by": "vault-mcp-conformance" });
         oracle
-            .write_secret(mount, 2, SECRET, &data)
+            .set_custom_metadata(mount, SECRET, &custom)
             .await
             .map_err(in_vault)?;
-        let mut secrets = Secrets::default();
-        secrets.add(format!("value of {KEY}"), value.clone().into());
         if let Some(token) = &slot.token {
             secrets.add("server's Vault token", token.secret.clone());
         }
@@ -119,14 +131,14 @@ impl Prepared {
             (Operation::MountsList, "", json!([format!("{mount}/")])),
             (Operation::KvList, FOLDER, json!([NAME])),
             (Operation::KvListAll, "", json!([SECRET])),
-            (Operation::KvRead, SECRET, secret.clone()),
-            (Operation::KvReadVersion, SECRET, secret),
+            (Operation::KvRead, SECRET, json!({ KEY: latest })),
+            (Operation::KvReadVersion, SECRET, json!({ KEY: first })),
             (Operation::KvMetadata, SECRET, Value::Null),
         ] {
             let adapter = &self.target.adapter;
-            if !adapter.operations.contains_key(&operation) {
+            let Some(mapping) = adapter.operations.get(&operation) else {
                 continue;
-            }
+            };
             let mut parameters = Parameters::new();
             for name in operation.parameters() {
                 let parameter = match *name {
@@ -145,12 +157,15 @@ impl Prepared {
             )
             .await;
             let judged = match answer {
-                Ok(answer) => judge(operation, &answer, &expected),
+                Ok(answer) => judge(operation, &mapping.result, &answer, &expected),
                 // A tool that is missing is among the findings already.
                 Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => continue,
                 Err(Stop::Blocked { why }) => return Err(why),
             };
-            let (found, text) = judged;
+            let (found, text) = match judged {
+                Ok(found) => (true, found),
+                Err(problem) => (false, problem),
+            };
             trials.push(Trial {
                 operation: operation.name(),
                 transport: slot.transport.to_string(),
@@ -162,19 +177,63 @@ impl Prepared {
     }
 }
 
-/// Whether an answer has what is expected, and what to say of it.
-fn judge(operation: Operation, answer: &Answer, expected: &Value) -> (bool, String) {
+/// What an adapter finds in an answer.
+///
+/// # Errors
+/// When it does not find what is expected, or not all facts that it points to: what it is,
+/// and what was likely meant.
+fn judge(
+    operation: Operation,
+    shape: &ResultShape,
+    answer: &Answer,
+    expected: &Value,
+) -> Result<String, String> {
     let Answer::Success(success) = answer else {
-        return (false, format!("the server gave {}", answer.describe()));
+        return Err(format!("the server gave {}", answer.describe()));
     };
-    if expected.is_null() {
-        return facts(operation, answer);
+    let result = serde_json::from_str(&success.whole).unwrap_or_default();
+    let root = root(shape, &result).ok().flatten();
+    let within = root.as_ref().filter(|_| shape.json_at.is_none());
+    let advice = within
+        .and_then(|root| json_within(root, ""))
+        .map(|pointer| {
+            format!("; the text at {pointer:?} is JSON itself: set json_at = {pointer:?}")
+        });
+    let lost = |problem: String| format!("{problem}{}", advice.as_deref().unwrap_or_default());
+    find_data(operation, success, expected).map_err(&lost)?;
+    let known = facts(success, expected);
+    if let Some((name, pointer)) = shape.facts.iter().find(|(name, _)| !known.contains(name)) {
+        let whole = root.map_or_else(|| success.whole.clone(), |root| root.to_string());
+        let whole = clip(&whole);
+        return Err(lost(format!(
+            "the fact {name:?} points to {pointer:?}, where there is nothing in {whole}"
+        )));
     }
+    let data = operation.has_data().then(|| "the data".to_owned());
+    let noun = if known.len() == 1 { "fact" } else { "facts" };
+    let listed: Vec<_> = known.iter().map(|name| name.as_str()).collect();
+    let facts = (!known.is_empty()).then(|| format!("the {noun} {}", listed.join(", ")));
+    let prose = matches!(success.data, Data::Prose(_)).then(|| "a text".to_owned());
+    match data.or(prose).into_iter().chain(facts).collect::<Vec<_>>() {
+        found if found.is_empty() => {
+            let known = operation.facts().join(", ");
+            let whole = clip(&success.whole);
+            let problem = format!(
+                "the adapter points to none of its facts ({known}); the whole result is {whole}"
+            );
+            Err(lost(problem))
+        }
+        found => Ok(format!("the adapter finds {}", found.join(" and "))),
+    }
+}
+
+/// Whether the data of an answer is what Vault holds, as far as the operation has data.
+fn find_data(operation: Operation, success: &Success, expected: &Value) -> Result<(), String> {
     let right = match &success.data {
+        Data::Unusable(why) => return Err(clip(&format!("the adapter finds nothing: {why}"))),
+        _ if !operation.has_data() => true,
         Data::Json(Value::Array(names)) if operation.lists() => {
-            let bare = |name: &Value| name.as_str().map(|name| name.trim_matches('/').to_owned());
-            let wanted = expected.get(0).and_then(bare);
-            names.iter().any(|name| bare(name) == wanted)
+            names.iter().any(|name| bare(name) == bare(&expected[0]))
         }
         Data::Json(data) => data == expected,
         Data::Prose(text) => expected
@@ -184,17 +243,45 @@ fn judge(operation: Operation, answer: &Answer, expected: &Value) -> (bool, Stri
             .chain(expected.as_array().into_iter().flatten())
             .filter_map(Value::as_str)
             .all(|value| text.contains(value.trim_end_matches('/'))),
-        Data::Unusable(why) => return (false, clip(&format!("the adapter finds nothing: {why}"))),
     };
-    let (what, whole) = (clip(&answer.describe()), clip(&success.whole));
-    match right {
-        true => (true, "the adapter finds the data".to_owned()),
-        false => (
-            false,
-            format!(
-                "the adapter finds {what} where Vault holds {expected}; the whole result is {whole}"
-            ),
-        ),
+    if right {
+        return Ok(());
+    }
+    let found = clip(&Answer::Success(success.clone()).describe());
+    let whole = clip(&success.whole);
+    Err(format!(
+        "the adapter finds {found} where Vault holds {expected}; the whole result is {whole}"
+    ))
+}
+
+/// The names of the facts that were found; in a list those of the item that is looked for.
+fn facts<'a>(success: &'a Success, expected: &Value) -> Vec<&'a String> {
+    let item = success
+        .items
+        .iter()
+        .find(|item| Some(item.name.trim_matches('/')) == bare(&expected[0]));
+    item.map_or(&success.facts, |item| &item.facts)
+        .keys()
+        .collect()
+}
+
+/// A name without the slashes of a folder or a mount.
+fn bare(name: &Value) -> Option<&str> {
+    Some(name.as_str()?.trim_matches('/'))
+}
+
+/// Where a value has a text that is itself a JSON object or list.
+fn json_within(value: &Value, pointer: &str) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            let inner: Value = serde_json::from_str(text).ok()?;
+            (inner.is_object() || inner.is_array()).then(|| pointer.to_owned())
+        }
+        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            json_within(field, &format!("{pointer}/{name}"))
+        }),
+        _ => None,
     }
 }
 
@@ -207,27 +294,87 @@ fn clip(text: &str) -> String {
     }
 }
 
-/// Which of the facts that the adapter points to are there.
-fn facts(operation: Operation, answer: &Answer) -> (bool, String) {
-    let Answer::Success(success) = answer else {
-        return (false, answer.describe());
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::judge;
+    use crate::{
+        mcp::connection::Reply,
+        target::{answer::read, mapping::Mapping, operation::Operation},
     };
-    if let Data::Unusable(why) = &success.data {
-        return (false, why.clone());
+
+    fn judged(operation: Operation, shape: Value, text: &Value) -> Result<String, String> {
+        let mapping = json!({ "tool": "t", "result": shape });
+        let mapping: Mapping = serde_json::from_value(mapping).unwrap();
+        let result = json!({ "content": [{ "type": "text", "text": text.to_string() }] });
+        let answer = read(operation, &mapping, &Reply::Result(result));
+        let expected = match operation {
+            Operation::MountsList => json!(["team/"]),
+            Operation::KvRead => json!({ "k": "x" }),
+            _ => Value::Null,
+        };
+        judge(operation, &mapping.result, &answer, &expected)
     }
-    let found: Vec<_> = success.facts.keys().map(String::as_str).collect();
-    let known = operation.facts().join(", ");
-    match found.as_slice() {
-        [] => (
-            false,
-            format!(
-                "the adapter finds none of its facts ({known}); the whole result is {}",
-                clip(&success.whole)
-            ),
-        ),
-        found => (
-            true,
-            format!("the adapter finds the facts {}", found.join(", ")),
-        ),
+
+    #[test]
+    fn what_is_found_is_told_with_its_facts() {
+        let shape = json!({ "at": "/data", "facts": { "version": "/v" } });
+        let found = judged(
+            Operation::KvRead,
+            shape,
+            &json!({ "data": { "k": "x" }, "v": 3 }),
+        );
+        assert_eq!(
+            found.unwrap(),
+            "the adapter finds the data and the fact version"
+        );
+        let shape = json!({ "facts": { "keys": "/k", "version": "/v" } });
+        let found = judged(Operation::KvMetadata, shape, &json!({ "k": ["a"], "v": 3 }));
+        assert_eq!(found.unwrap(), "the adapter finds the facts keys, version");
+    }
+
+    #[test]
+    fn a_fact_that_is_not_where_the_adapter_says_is_an_error() {
+        let shape = json!({ "at": "/data", "facts": { "version": "/zz" } });
+        let lost = judged(
+            Operation::KvRead,
+            shape,
+            &json!({ "data": { "k": "x" }, "v": 3 }),
+        );
+        assert_eq!(
+            lost.unwrap_err(),
+            r#"the fact "version" points to "/zz", where there is nothing in {"data":{"k":"x"},"v":3}"#
+        );
+    }
+
+    #[test]
+    fn a_fact_of_a_list_is_looked_for_in_the_item_that_is_known() {
+        let shape = json!({ "each": "/name", "facts": { "type": "/kind" } });
+        let list = json!([{ "name": "team", "kind": "kv" }, { "name": "other" }]);
+        let found = judged(Operation::MountsList, shape.clone(), &list);
+        assert_eq!(
+            found.unwrap(),
+            "the adapter finds the data and the fact type"
+        );
+        let list = json!([{ "name": "team" }, { "name": "other", "kind": "kv" }]);
+        let lost = judged(Operation::MountsList, shape, &list).unwrap_err();
+        assert!(
+            lost.starts_with("the fact \"type\" points to \"/kind\""),
+            "{lost}"
+        );
+    }
+
+    #[test]
+    fn json_within_a_text_is_told_with_what_finds_it() {
+        let text = json!({ "result": json!({ "data": { "k": "x" } }).to_string() });
+        let advice = "; the text at \"/result\" is JSON itself: set json_at = \"/result\"";
+        for shape in [json!({ "at": "/data" }), json!({})] {
+            let lost = judged(Operation::KvRead, shape, &text).unwrap_err();
+            assert!(lost.ends_with(advice), "{lost}");
+        }
+        let shape = json!({ "facts": { "version": "/v" } });
+        let lost = judged(Operation::KvMetadata, shape, &text).unwrap_err();
+        assert!(lost.ends_with(advice), "{lost}");
     }
 }

@@ -3,13 +3,17 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{
     launch::{
         HttpLaunch, LAUNCH_PLACEHOLDERS, Launch, Limits, MODE_PLACEHOLDERS, Mode, ModeSettings,
         Remote,
     },
-    mapping::Mapping,
+    mapping::{Mapping, Problem},
     operation::Operation,
     template,
     transport::TransportKind,
@@ -369,28 +373,45 @@ impl Checker<'_> {
     }
 
     fn mapping(&self, operation: Operation, mapping: &Mapping) -> Result<(), AdapterError> {
-        if let Some((place, problem)) = mapping.problem(operation) {
-            return Err(self.wrong(&place, &problem));
+        let wrong = |Problem { field, text, what }| {
+            let place = self.place_in(operation, field, &text);
+            Err(self.at(place.unwrap_or(0), what))
+        };
+        if let Some(problem) = mapping.problem(operation) {
+            return wrong(problem);
         }
         for text in template::strings(&mapping.arguments) {
-            self.placeholders(text, operation.parameters())?;
+            if let Some((text, what)) = unknown_placeholder(text, operation.parameters()) {
+                let what = format!("{operation}: {what}");
+                let field = "arguments";
+                return wrong(Problem { field, text, what });
+            }
         }
         Ok(())
     }
 
     fn placeholders(&self, text: &str, known: &[&str]) -> Result<(), AdapterError> {
-        let unknown = template::placeholders(text).find(|name| !known.contains(name));
-        unknown.map_or(Ok(()), |name| {
-            let problem = if known.is_empty() {
-                format!("the placeholder {{{name}}} has no meaning here: there are none")
-            } else {
-                format!(
-                    "the placeholder {{{name}}} has no meaning here{}",
-                    did_you_mean(name, known)
-                )
-            };
-            Err(self.wrong(&format!("{{{name}}}"), &problem))
+        unknown_placeholder(text, known).map_or(Ok(()), |(placeholder, problem)| {
+            Err(self.wrong(&placeholder, &problem))
         })
+    }
+
+    /// Where a field of an operation's mapping says `text`, or else where the field or the
+    /// mapping begins. Other operations may well say the same.
+    fn place_in(&self, operation: Operation, field: &str, text: &str) -> Option<usize> {
+        let file = DeTable::parse(self.text).ok()?;
+        let operations = file.get_ref().get("operations")?.get_ref().as_table()?;
+        let (name, mapping) = operations.get_key_value(operation.name())?;
+        let mapping = mapping.get_ref().as_table()?;
+        let Some((key, value)) = mapping.get_key_value(field) else {
+            return Some(name.span().start);
+        };
+        let mut said = Vec::new();
+        texts(value, &mut said);
+        said.sort_by_key(|(said, at)| (*said != text, *at));
+        let mut found = said.iter().filter(|(said, _)| said.contains(text));
+        let place = found.next().filter(|_| !text.is_empty());
+        Some(place.map_or(key.span().start, |(_, at)| *at))
     }
 
     fn syntax(&self, error: &toml::de::Error) -> AdapterError {
@@ -409,6 +430,34 @@ impl Checker<'_> {
             line: hint::line_at(self.text, offset),
             problem,
         }
+    }
+}
+
+/// A placeholder of a text that is not known, and what to say of it.
+fn unknown_placeholder(text: &str, known: &[&str]) -> Option<(String, String)> {
+    let name = template::placeholders(text).find(|name| !known.contains(name))?;
+    let known = match known {
+        [] => ": there are none".to_owned(),
+        known => did_you_mean(name, known),
+    };
+    Some((
+        format!("{{{name}}}"),
+        format!("the placeholder {{{name}}} has no meaning here{known}"),
+    ))
+}
+
+/// The keys and strings within a value, each with the place where it begins.
+fn texts<'a>(value: &'a Spanned<DeValue<'_>>, into: &mut Vec<(&'a str, usize)>) {
+    match value.get_ref() {
+        DeValue::String(text) => into.push((text, value.span().start)),
+        DeValue::Array(items) => items.iter().for_each(|item| texts(item, into)),
+        DeValue::Table(fields) => {
+            for (key, field) in fields {
+                into.push((key.get_ref(), key.span().start));
+                texts(field, into);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -467,6 +516,56 @@ result = { at = "/data" }
         let error = error("{path}", "{value}");
         assert!(error.starts_with("mine.toml:9: "), "{error}");
         assert!(error.contains("{value}"), "{error}");
+    }
+
+    #[test]
+    fn a_mistake_is_told_where_its_own_operation_makes_it() {
+        let text = |wrong: &str| {
+            format!(
+                r#"name = "mine"
+stdio.command = ["my-server"]
+
+[operations."kv.read_version"] # {{version}}
+tool = "read"
+arguments = {{ path = "{{path}}", version = "{{version}}" }}
+result = {{ at = "/data", facts = {{ version = "/version" }} }}
+
+{wrong}"#
+            )
+        };
+        for (wrong, told) in [
+            (
+                "[operations.'kv.read']\ntool = 'read'\narguments = { path = '{path}',\n version = '{version}' }",
+                "mine.toml:12: kv.read: the placeholder {version} has no meaning here; known are mount, path",
+            ),
+            (
+                "[operations]\n'kv.read'.tool = 'read'\n'kv.read'.arguments.version = '{version}'",
+                "mine.toml:11: kv.read: the placeholder {version}",
+            ),
+            (
+                "[operations]\n'kv.read' = { tool = 'read', arguments = { v = '{version}' } }",
+                "mine.toml:10: kv.read: the placeholder {version}",
+            ),
+            (
+                "[operations.'kv.purge']\ntool = 'purge'\narguments = { version = 1 }\nresult.facts.version = '/version'",
+                "mine.toml:12: kv.purge has no facts: leave `facts` out",
+            ),
+            (
+                "[operations.'kv.write']\ntool = 'write'\nresult.facts = { version = 'version' }",
+                "mine.toml:11: kv.write: \"version\" is no JSON pointer",
+            ),
+            (
+                "[operations.'kv.write']\ntool = []",
+                "mine.toml:10: kv.write names no tool",
+            ),
+            (
+                "[operations.'kv.write']\ntool = 'write'\nomit_when_empty = ['path']",
+                "mine.toml:11: the arguments of kv.write have no \"path\"",
+            ),
+        ] {
+            let error = parse(&text(wrong)).unwrap_err().to_string();
+            assert!(error.starts_with(told), "{error}");
+        }
     }
 
     #[test]

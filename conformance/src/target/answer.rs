@@ -136,7 +136,8 @@ pub async fn perform(
     })
 }
 
-fn read(operation: Operation, mapping: &Mapping, reply: &Reply) -> Answer {
+/// What a reply says, read as a mapping of this operation tells.
+pub(crate) fn read(operation: Operation, mapping: &Mapping, reply: &Reply) -> Answer {
     let result = match reply {
         Reply::Result(result) => result,
         Reply::Error { code, message } => return Answer::Error(format!("{code} {message}")),
@@ -162,9 +163,28 @@ fn data_of(
     result: &Value,
     success: &mut Success,
 ) -> Result<Data, String> {
+    let Some(whole) = root(shape, result)? else {
+        return Ok(Data::Prose(text_of(result)));
+    };
+    let nothing = || format!("there is nothing at {:?} in {whole}", shape.at);
+    let part = whole.pointer(&shape.at).ok_or_else(nothing)?;
+    if !operation.lists() {
+        success.facts = facts_of(shape, &whole);
+        return Ok(Data::Json(part.clone()));
+    }
+    success.items = items_of(shape, part)?;
+    let names = success.items.iter().map(|item| item.name.as_str());
+    Ok(Data::Json(names.collect()))
+}
+
+/// The JSON of a result in which an adapter's pointers begin; none where it is prose.
+///
+/// # Errors
+/// When it is not there: why, and what came.
+pub fn root(shape: &ResultShape, result: &Value) -> Result<Option<Value>, String> {
     let structured = result.get("structuredContent");
     let whole = match (shape.from, structured) {
-        (ResultPart::Text, _) => return Ok(Data::Prose(text_of(result))),
+        (ResultPart::Text, _) => return Ok(None),
         (ResultPart::TextLines, _) => {
             let text = text_of(result);
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -176,22 +196,13 @@ fn data_of(
             parse(&text_of(result), "its text")?
         }
     };
-    let whole = match &shape.json_at {
-        None => whole,
+    match &shape.json_at {
+        None => Ok(Some(whole)),
         Some(pointer) => match whole.pointer(pointer) {
-            Some(Value::String(text)) => parse(text, "what it has there")?,
-            _ => return Err(format!("there is no string at {pointer:?} in {whole}")),
+            Some(Value::String(text)) => parse(text, "what it has there").map(Some),
+            _ => Err(format!("there is no string at {pointer:?} in {whole}")),
         },
-    };
-    let nothing = || format!("there is nothing at {:?} in {whole}", shape.at);
-    let part = whole.pointer(&shape.at).ok_or_else(nothing)?;
-    if !operation.lists() {
-        success.facts = facts_of(shape, &whole);
-        return Ok(Data::Json(part.clone()));
     }
-    success.items = items_of(shape, part)?;
-    let names = success.items.iter().map(|item| item.name.as_str());
-    Ok(Data::Json(names.collect()))
 }
 
 fn items_of(shape: &ResultShape, part: &Value) -> Result<Vec<Item>, String> {

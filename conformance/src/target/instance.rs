@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
+    pin::pin,
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -483,15 +484,26 @@ impl Starting<'_> {
         connection: Connection,
         revision: Option<Revision>,
     ) -> Result<(ServerInfo, Vec<Value>, Connection), String> {
-        let greeting = async {
-            let server = connection.initialize(revision).await?;
-            let tools = connection.list_tools().await?;
-            Ok((server, tools))
-        };
         let seconds = self.adapter.budgets.start_seconds;
-        let greeted = timeout(self.adapter.budgets.start(), greeting)
-            .await
-            .unwrap_or_else(|_| Err(format!("it did not answer initialize within {seconds} s")));
+        let budget = self.adapter.budgets.start();
+        let greeted = {
+            let greeting = async {
+                let server = connection.initialize(revision).await?;
+                let tools = connection.list_tools().await?;
+                Ok((server, tools))
+            };
+            let silent = format!("it did not answer initialize within {seconds} s");
+            let mut greeting =
+                pin!(async { timeout(budget, greeting).await.unwrap_or(Err(silent)) });
+            tokio::select! {
+                greeted = &mut greeting => greeted,
+                // What it said before its end may still be on its way.
+                Some(_) = self.belongings.ends_within(budget) => {
+                    let silent = "it did not answer initialize".to_owned();
+                    timeout(LAST_WORDS, greeting).await.unwrap_or(Err(silent))
+                }
+            }
+        };
         match greeted {
             Ok((server, tools)) => {
                 connection.transcript().end_prelude();

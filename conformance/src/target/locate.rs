@@ -117,8 +117,9 @@ pub fn locate(target: &Target, command: &str, built: Build) -> Result<PathBuf, L
         // A relative path counts from the adapter file, wherever the suite is started.
         let folder = target.file.as_deref().and_then(Path::parent);
         let path = folder.map_or_else(|| named.to_owned(), |folder| folder.join(named));
+        let path = std::path::absolute(&path).unwrap_or(path);
         return if path.is_file() {
-            Ok(std::path::absolute(&path).unwrap_or(path))
+            Ok(path)
         } else {
             Err(not_found(target, command, &[path]))
         };

@@ -77,6 +77,17 @@ pub enum ResultPart {
     Text,
 }
 
+/// What is wrong with a mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// The field of the mapping that is wrong.
+    pub(super) field: &'static str,
+    /// The text within it that is wrong; empty for the whole.
+    pub(super) text: String,
+    /// What is wrong, and what was likely meant.
+    pub(super) what: String,
+}
+
 impl Mapping {
     /// The tool to call, given those that the target lists; none where it should be listed
     /// and is not.
@@ -121,55 +132,62 @@ impl Mapping {
         }
     }
 
-    /// What is wrong with it as a mapping of this operation: a text near which it stands in
-    /// the file, and what it is.
-    pub(super) fn problem(&self, operation: Operation) -> Option<(String, String)> {
-        let at = |place: &str, problem: String| Some((place.to_owned(), problem));
+    /// What is wrong with it as a mapping of this operation, if anything is.
+    pub(super) fn problem(&self, operation: Operation) -> Option<Problem> {
+        let at = |field, text: &str, what| {
+            Some(Problem {
+                field,
+                text: text.to_owned(),
+                what,
+            })
+        };
         if self.tools.is_empty() || self.tools.iter().any(String::is_empty) {
-            return at(operation.name(), format!("{operation} names no tool"));
+            return at("tool", "", format!("{operation} names no tool"));
         }
         if !self.arguments.is_null() && !self.arguments.is_object() {
-            let problem = format!("the arguments of {operation} are not a table");
-            return at(operation.name(), problem);
+            let what = format!("the arguments of {operation} are not a table");
+            return at("arguments", "", what);
         }
         let shape = &self.result;
         let pointers = [&shape.at, &shape.each].into_iter().chain(&shape.json_at);
         for pointer in pointers.chain(shape.facts.values()) {
             if !pointer.is_empty() && !pointer.starts_with('/') {
                 let meant = format!("/{pointer}");
-                return at(
-                    pointer,
-                    format!("{pointer:?} is no JSON pointer; did you mean {meant:?}?"),
-                );
+                let what =
+                    format!("{operation}: {pointer:?} is no JSON pointer; did you mean {meant:?}?");
+                return at("result", pointer, what);
             }
         }
         let known = operation.facts();
         if let Some(fact) = shape.facts.keys().find(|f| !known.contains(&f.as_str())) {
-            let problem = match known {
-                [] => format!("{operation} has no facts besides its data"),
+            let what = match known {
+                [] if operation.has_data() => {
+                    format!("{operation} has no facts besides its data: leave `facts` out")
+                }
+                [] => format!("{operation} has no facts: leave `facts` out"),
                 known => format!(
                     "{operation} has no fact {fact:?}{}",
                     did_you_mean(fact, known)
                 ),
             };
-            return at(fact, problem);
+            return at("result", fact, what);
         }
         let known = operation.parameters();
         if let Some(name) = self.values.keys().find(|n| !known.contains(&n.as_str())) {
             let guess = did_you_mean(name, known);
-            return at(
-                name,
-                format!("{operation} has no parameter {name:?}{guess}"),
-            );
+            let what = format!("{operation} has no parameter {name:?}{guess}");
+            return at("values", name, what);
         }
         let names = template::names(&self.arguments);
-        for wanted in self.omit_when_empty.iter().chain(&self.json_arguments) {
-            if !names.contains(&wanted.as_str()) {
-                let guess = did_you_mean(wanted, &names);
-                return at(
-                    wanted,
-                    format!("the arguments of {operation} have no {wanted:?}{guess}"),
-                );
+        for (field, wanted) in [
+            ("omit_when_empty", &self.omit_when_empty),
+            ("json_arguments", &self.json_arguments),
+        ] {
+            let foreign = wanted.iter().find(|name| !names.contains(&name.as_str()));
+            if let Some(name) = foreign {
+                let guess = did_you_mean(name, &names);
+                let what = format!("the arguments of {operation} have no {name:?}{guess}");
+                return at(field, name, what);
             }
         }
         None
@@ -287,9 +305,12 @@ mod tests {
             ("tool = 't'\nvalues.pth = {}", "did you mean \"path\"?"),
             ("tool = 't'\nomit_when_empty = ['path']", "have no \"path\""),
         ] {
-            let (_, problem) = mapping(toml).problem(Operation::KvRead).unwrap();
-            assert!(problem.contains(part), "{problem}");
+            let problem = mapping(toml).problem(Operation::KvRead).unwrap();
+            assert!(problem.what.contains(part), "{problem:?}");
         }
+        let facts = mapping("tool = 't'\nresult = { facts = { version = '/v' } }");
+        let problem = facts.problem(Operation::KvPurge).unwrap();
+        assert_eq!(problem.what, "kv.purge has no facts: leave `facts` out");
         let right = "tool = 't'\narguments = { p = '{path}' }\nomit_when_empty = ['p']";
         assert_eq!(mapping(right).problem(Operation::KvRead), None);
     }

@@ -144,6 +144,18 @@ impl Operation {
         matches!(self, Self::MountsList | Self::KvList | Self::KvListAll)
     }
 
+    /// Whether its result carries data: names, or keys and values.
+    #[must_use]
+    pub const fn has_data(self) -> bool {
+        self.lists() || matches!(self, Self::KvRead | Self::KvReadVersion)
+    }
+
+    /// Whether it changes nothing in Vault.
+    #[must_use]
+    pub const fn reads(self) -> bool {
+        self.has_data() || matches!(self, Self::KvMetadata)
+    }
+
     /// The operation of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

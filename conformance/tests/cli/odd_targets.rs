@@ -169,8 +169,11 @@ async fn an_adapter_that_fits_is_told_what_it_finds() {
     let ended = check(&text).with_vault().ended().await;
     ended.exits_with(0);
     for part in [
-        "ok        kv.read (stdio): the adapter finds the data",
-        "unmapped  mounts.create",
+        "ok        kv.read (stdio): the adapter finds the data and the fact version",
+        "ok        kv.read_version (stdio): the adapter finds the data and the fact version",
+        "ok        kv.metadata (stdio): the adapter finds the facts created, custom, keys, version",
+        "unmapped  pki.enable",
+        "untried   mounts.create, mounts.delete, kv.write, ",
         "fits      0 errors",
     ] {
         assert!(
@@ -192,6 +195,14 @@ result = { at = "/secret" }
 [operations."kv.list"]
 tool = "list_secret"
 arguments = { mount = "{mount}" }
+[operations."kv.read_version"]
+tool = "read_secret"
+arguments = { mount = "{mount}", path = "{path}" }
+result = { at = "/data", facts = { version = "/metadata/version" } }
+[operations."kv.metadata"]
+tool = "read_secret_metadata"
+arguments = { mount = "{mount}", path = "{path}" }
+result = { facts = { version = "/current_version", custom = "/zz" } }
 [operations."kv.write_key"]
 tool = "write_secret"
 arguments = { mount = "{mount}", path = "{path}", kee = "{key}", value = 7 }
@@ -207,6 +218,9 @@ arguments = { mount = "{mount}", path = "{path}", kee = "{key}", value = 7 }
         "is a number, and should be of type string",
         "there is nothing at \\\"/secret\\\"",
         "[value of password]",
+        "where Vault holds {\\\"password\\\":\\\"[value of password in version 1]",
+        "the fact \\\"custom\\\" points to \\\"/zz\\\", where there is nothing in {",
+        "its parameter {version} is in no argument",
     ] {
         assert!(
             ended.stdout.contains(part),
@@ -216,6 +230,31 @@ arguments = { mount = "{mount}", path = "{path}", kee = "{key}", value = 7 }
     }
     assert_eq!(told["trials"][0]["operation"], "mounts.list");
     assert_eq!(told["trials"][0]["found"], true);
+    let untried = told["untried"].as_array().unwrap();
+    assert!(untried.iter().any(|name| name == "kv.write_key"));
+}
+
+#[tokio::test]
+async fn a_server_that_ends_is_told_to_have_ended_though_what_it_started_runs_on() {
+    let script = "echo no licence >&2; sleep 60 & exit 1";
+    let text = crate::trial::adapter("stdio", &["sh", "-c", script]);
+    programs();
+    let begun = Instant::now();
+    let ended = check(&text).with_vault().ended().await;
+    ended
+        .exits_with(3)
+        .says(&["ended at once", "exit status: 1", "no licence"]);
+    assert!(!ended.stderr.contains("within 30 s"), "{}", ended.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(25));
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_told_with_the_whole_path_that_was_looked_at() {
+    let trial = check("name = 'x'\n[stdio]\ncommand = ['./bin/x']\n");
+    let path = trial.path("bin/x").display().to_string();
+    assert!(path.starts_with('/'));
+    let ended = trial.with_vault().ended().await;
+    ended.exits_with(3).says(&[&path]);
 }
 
 #[tokio::test]
