@@ -334,6 +334,8 @@ fn disproves(scenario: &ScenarioResult, report: &Report, narrowed: bool) -> bool
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::Baseline;
 
     const RIGHT: &str = r#"target = "mine"
@@ -452,5 +454,15 @@ reason = "a bug: https://example.com/1"
             "{error}"
         );
         assert!(Baseline::to_update("no/such.toml").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,80}", at in 0..RIGHT.len()) {
+            for update in [false, true] {
+                let _ = read(&text, update);
+                let _ = read(&format!("{}{text}{}", &RIGHT[..at], &RIGHT[at..]), update);
+            }
+        }
     }
 }

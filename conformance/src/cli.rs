@@ -312,31 +312,24 @@ impl Cli {
     }
 }
 
+/// What there is, or none where there is an error, which is told.
+fn or_tell<T>(result: Result<T, impl std::fmt::Display>) -> Option<T> {
+    result.inspect_err(|error| tell(error)).ok()
+}
+
 fn tell(error: &dyn std::fmt::Display) {
     anstream::eprintln!("error: {error}");
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<Exit> {
-    let target = match Target::find(&args.target) {
-        Ok(target) => target,
-        Err(error) => {
-            tell(&error);
-            return Ok(Exit::Usage);
-        }
+    let Some(target) = or_tell(Target::find(&args.target)) else {
+        return Ok(Exit::Usage);
     };
-    let baseline = match baseline(args.baseline, args.update_baseline) {
-        Ok(baseline) => baseline,
-        Err(error) => {
-            tell(&error);
-            return Ok(Exit::Usage);
-        }
+    let Some(baseline) = or_tell(baseline(args.baseline, args.update_baseline)) else {
+        return Ok(Exit::Usage);
     };
-    let vault = match args.external.options(args.vault) {
-        Ok(vault) => vault,
-        Err(error) => {
-            tell(&error);
-            return Ok(Exit::Usage);
-        }
+    let Some(vault) = or_tell(args.external.options(args.vault)) else {
+        return Ok(Exit::Usage);
     };
     remove_transcripts(&args.output);
     let mut builder = Suite::builder()
@@ -396,19 +389,11 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
 }
 
 async fn check(args: CheckArgs) -> anyhow::Result<Exit> {
-    let target = match Target::find(&args.target) {
-        Ok(target) => target,
-        Err(error) => {
-            tell(&error);
-            return Ok(Exit::Usage);
-        }
+    let Some(target) = or_tell(Target::find(&args.target)) else {
+        return Ok(Exit::Usage);
     };
-    let vault = match args.external.options(args.vault) {
-        Ok(vault) => vault,
-        Err(error) => {
-            tell(&error);
-            return Ok(Exit::Usage);
-        }
+    let Some(vault) = or_tell(args.external.options(args.vault)) else {
+        return Ok(Exit::Usage);
     };
     let checked = Suite::builder()
         .target(target)
@@ -583,19 +568,11 @@ async fn doctor(format: DoctorFormat) -> anyhow::Result<Exit> {
 }
 
 async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
-    let target = match Target::find(&args.target) {
-        Ok(target) => target,
-        Err(error) => {
-            tell(&error);
-            return Ok(Exit::Usage);
-        }
+    let Some(target) = or_tell(Target::find(&args.target)) else {
+        return Ok(Exit::Usage);
     };
-    let options = match args.vault.own() {
-        Ok(options) => options,
-        Err(error) => {
-            tell(&error);
-            return Ok(Exit::Usage);
-        }
+    let Some(options) = or_tell(args.vault.own()) else {
+        return Ok(Exit::Usage);
     };
     let interrupt = on_interrupt();
     let progress = Progress::stderr();

@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     net::Ipv4Addr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -139,27 +139,9 @@ impl Slots {
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
         let adapter = &self.target.adapter;
         let program = self.programs.get(&transport).cloned();
-        let launch = match transport {
-            TransportKind::Stdio => adapter.stdio.clone(),
-            TransportKind::Http => adapter.http.as_ref().map(HttpLaunch::launch),
-        };
-        let contained = launch
-            .filter(|launch| launch.container)
-            .zip(program.as_deref());
-        let (tap, vault_addr) = match contained {
-            Some((launch, docker)) => {
-                let find = || container::host_address(docker, &launch);
-                let host = *self.host.get_or_try_init(find).await?;
-                let tap = Tap::start_at(host, oracle.endpoint(), vault_filter).await?;
-                let address = tap.address().replace(&host.to_string(), container::HOST);
-                (tap, address)
-            }
-            None => {
-                let tap = Tap::start(oracle.endpoint(), vault_filter).await?;
-                let address = tap.address().to_owned();
-                (tap, address)
-            }
-        };
+        let (tap, vault_addr) = self
+            .tap(transport, program.as_deref(), vault_filter)
+            .await?;
         let limit = adapter.limits.global;
         let surroundings = Surroundings {
             vault_addr,
@@ -182,6 +164,32 @@ impl Slots {
             instance,
             turn: None,
         })
+    }
+
+    /// A tap, and its address as the target knows it: a container reaches it elsewhere than a
+    /// process does.
+    async fn tap(
+        &self,
+        transport: TransportKind,
+        program: Option<&Path>,
+        filter: Option<Arc<dyn VaultFilter>>,
+    ) -> Result<(Tap, String), String> {
+        let (adapter, endpoint) = (&self.target.adapter, self.oracle.endpoint());
+        let launch = match transport {
+            TransportKind::Stdio => adapter.stdio.clone(),
+            TransportKind::Http => adapter.http.as_ref().map(HttpLaunch::launch),
+        };
+        let contained = launch.filter(|launch| launch.container).zip(program);
+        let Some((launch, docker)) = contained else {
+            let tap = Tap::start(endpoint, filter).await?;
+            let address = tap.address().to_owned();
+            return Ok((tap, address));
+        };
+        let find = || container::host_address(docker, &launch);
+        let host = *self.host.get_or_try_init(find).await?;
+        let tap = Tap::start_at(host, endpoint, filter).await?;
+        let address = tap.address().replace(&host.to_string(), container::HOST);
+        Ok((tap, address))
     }
 
     /// A connection to a target that runs already.

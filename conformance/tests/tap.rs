@@ -1,11 +1,24 @@
 //! The tap passes on what a target sends, byte for byte, and keeps what it saw.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use http::{Method, Response};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
-use vault_mcp_conformance::{tap::Tap, vault::endpoint::Endpoint};
+use vault_mcp_conformance::{
+    tap::{
+        Tap,
+        trap::{Springs, Trap},
+    },
+    vault::endpoint::Endpoint,
+};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 fn endpoint(address: &str) -> Endpoint {
@@ -87,4 +100,42 @@ async fn a_vault_that_is_gone_is_told_as_a_bad_gateway() {
         answer.contains("conformance tap: Vault did not answer"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn a_trap_springs_once_and_for_its_own_request_alone() {
+    let vault = MockServer::start().await;
+    let there = ResponseTemplate::new(200).set_body_string("vault");
+    Mock::given(any()).respond_with(there).mount(&vault).await;
+    let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
+    let canned = Springs::Answer(Box::new(Response::new(Bytes::from("trap"))));
+    tap.set(Trap::new([Method::GET], "team/data/", canned));
+
+    for (method, path, from) in [
+        ("GET", "/v1/other/data/app", "vault"),
+        ("POST", "/v1/team/data/app", "vault"),
+        ("GET", "/v1/team/data/app", "trap"),
+        ("GET", "/v1/team/data/app", "vault"),
+    ] {
+        let answer = send(&tap, method, path).await;
+        assert!(answer.ends_with(from), "{method} {path}: {answer}");
+    }
+    assert_eq!(tap.exchanges().len(), 4);
+}
+
+#[tokio::test]
+async fn what_a_trap_does_first_is_done_before_vault_is_asked() {
+    let vault = MockServer::start().await;
+    let done = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&done);
+    let answer = move |_: &wiremock::Request| {
+        ResponseTemplate::new(200).set_body_string(seen.load(Ordering::SeqCst).to_string())
+    };
+    Mock::given(any()).respond_with(answer).mount(&vault).await;
+    let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
+    let first = async move { done.store(1, Ordering::SeqCst) };
+    tap.set(Trap::for_write("team/", Springs::First(Box::pin(first))));
+
+    assert!(send(&tap, "GET", "/v1/team/app").await.ends_with('0'));
+    assert!(send(&tap, "PUT", "/v1/team/app").await.ends_with('1'));
 }

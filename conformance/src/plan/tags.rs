@@ -104,6 +104,8 @@ fn named(expression: &TagOperation) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::Tags;
     use crate::requirement;
 
@@ -132,5 +134,14 @@ mod tests {
             why.contains("@source:BLGO; did you mean @source:BLOG?"),
             "{why}"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[@a-z.: ()]{0,40}", any in "\\PC{0,40}") {
+            let _ = text.parse::<Tags>();
+            let _ = any.parse::<Tags>();
+            let _ = format!("@must and ({text}) or not {any}").parse::<Tags>();
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Scene, answered::number_in};
 use crate::{
-    target::answer::{Answer, Data, Facts},
+    target::answer::{Answer, Data, Facts, Item},
     verdict::{StepResult, Stop},
 };
 
@@ -98,7 +98,7 @@ impl Scene {
                     let mut items = success.items.iter();
                     items
                         .find(|item| item.name.trim_matches('/') == mount)
-                        .map(|item| About::Item(item.facts.clone()))
+                        .map(About::Item)
                 }
             },
             _ => None,
@@ -125,7 +125,9 @@ impl Scene {
             let kind = about["type"].as_str().unwrap_or_default();
             let told = match self.about_mount(&path)? {
                 About::Line(line) => line.to_owned(),
-                About::Item(facts) => self.fact(&facts, "type")?.to_string(),
+                // Without being pointed to its place the type may be anywhere in the item.
+                About::Item(item) if !self.points_to("type")? => item.whole.clone(),
+                About::Item(item) => self.fact(&item.facts, "type")?.to_string(),
             };
             // Some say kv-v2 or kv2 where Vault says kv with a version.
             if !told.contains(kind) {
@@ -148,16 +150,16 @@ impl Scene {
                 ("description", About::Line(line)) => {
                     line.contains(about["description"].as_str().unwrap_or_default())
                 }
-                ("description", About::Item(facts)) => {
-                    *self.fact(facts, "description")? == about["description"]
+                ("description", About::Item(item)) => {
+                    *self.fact(&item.facts, "description")? == about["description"]
                 }
                 // Prose has too many numbers in it: only what the adapter points to counts.
                 (_, About::Line(_)) => {
                     self.fact(&Facts::new(), "version")?;
                     false
                 }
-                (_, About::Item(facts)) => {
-                    let version = self.fact(facts, "version")?;
+                (_, About::Item(item)) => {
+                    let version = self.fact(&item.facts, "version")?;
                     number_in(version) == number_in(&about["options"]["version"])
                 }
             };
@@ -175,6 +177,6 @@ impl Scene {
 enum About<'a> {
     /// In prose.
     Line(&'a str),
-    /// In the facts of an item.
-    Item(Facts),
+    /// In an item.
+    Item(&'a Item),
 }

@@ -49,6 +49,8 @@ pub struct Item {
     pub name: String,
     /// Its facts.
     pub facts: Facts,
+    /// All that is said of it, as JSON.
+    pub whole: String,
 }
 
 /// The data in a successful answer, where the adapter says that it is.
@@ -215,6 +217,7 @@ fn items_of(shape: &ResultShape, part: &Value) -> Result<Vec<Item>, String> {
                 Ok(Item {
                     name: name.ok_or_else(nameless)?.to_owned(),
                     facts: facts_of(shape, item),
+                    whole: item.to_string(),
                 })
             })
             .collect(),
@@ -223,6 +226,7 @@ fn items_of(shape: &ResultShape, part: &Value) -> Result<Vec<Item>, String> {
             .map(|(name, item)| Item {
                 name: name.clone(),
                 facts: facts_of(shape, item),
+                whole: item.to_string(),
             })
             .collect()),
         // Servers written in Go give an empty list so.
