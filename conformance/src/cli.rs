@@ -331,7 +331,9 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let Some(vault) = or_tell(args.external.options(args.vault)) else {
         return Ok(Exit::Usage);
     };
-    remove_transcripts(&args.output);
+    if or_tell(prepare_output(&args.output)).is_none() {
+        return Ok(Exit::Usage);
+    }
     let mut builder = Suite::builder()
         .target(target)
         .transports(args.transport.0)
@@ -457,8 +459,11 @@ fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     files
 }
 
-/// Transcripts of an earlier run would be taken for this one's.
-fn remove_transcripts(output: &Path) {
+/// Makes the folder of the reports, before work is done that could not be reported. Transcripts
+/// of an earlier run would be taken for this one's.
+fn prepare_output(output: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(output)
+        .map_err(|error| format!("--output {}: {error}", output.display()))?;
     let entries = std::fs::read_dir(output.join("transcripts"))
         .into_iter()
         .flatten();
@@ -471,6 +476,7 @@ fn remove_transcripts(output: &Path) {
             let _ = std::fs::remove_file(path);
         }
     }
+    Ok(())
 }
 
 /// Cancelled by Ctrl-C or SIGTERM; a second one ends the program at once.
@@ -574,6 +580,9 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     let Some(options) = or_tell(args.vault.own()) else {
         return Ok(Exit::Usage);
     };
+    if or_tell(prepare_output(&args.output)).is_none() {
+        return Ok(Exit::Usage);
+    }
     let interrupt = on_interrupt();
     let progress = Progress::stderr();
     let made = tokio::select! {
@@ -591,7 +600,6 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
             });
         }
     };
-    std::fs::create_dir_all(&args.output)?;
     let file = args.output.join("mutants.json");
     std::fs::write(&file, serde_json::to_string_pretty(&matrix)? + "\n")?;
     let mut out = anstream::stdout().lock();

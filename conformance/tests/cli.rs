@@ -210,6 +210,17 @@ async fn no_jobs_at_all_is_a_usage_error() {
     ended.exits_with(2).says(&["--jobs"]);
 }
 
+#[tokio::test]
+async fn an_output_folder_that_cannot_be_made_is_told_before_anything_is_judged() {
+    let output = "/dev/null/reports";
+    let ended = program(["run", "--output", output])
+        .without_vault()
+        .ended()
+        .await;
+    ended.exits_with(2).says(&["--output", output]);
+    assert!(!ended.stderr.contains("Vault"), "{}", ended.stderr);
+}
+
 // A target or a Vault that cannot be had.
 
 #[tokio::test]
