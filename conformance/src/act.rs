@@ -154,7 +154,9 @@ impl Act {
             kind: "pki",
             version: None,
         };
-        Self::on_mounts(Operation::PkiEnable, effect).and("mount", json!(mount))
+        Self::on_mounts(Operation::PkiEnable, effect)
+            .and("mount", json!(mount))
+            .and("max_ttl", json!("87600h"))
     }
 
     fn on_secret(

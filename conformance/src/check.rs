@@ -329,8 +329,11 @@ fn arguments(
                     if let Some(problem) = contradicts(expected, &sample) {
                         let text = expected["type"] == "string";
                         let advice = match &sample {
-                            Value::Object(_) | Value::Array(_) if text => {
+                            Value::Object(_) if text => {
                                 format!("; add json_arguments = [{name:?}]")
+                            }
+                            Value::Array(_) if text => {
+                                format!("; add comma_arguments = [{name:?}], or json_arguments")
                             }
                             _ => String::new(),
                         };
@@ -353,6 +356,11 @@ fn samples(operation: Operation, mapping: &Mapping, name: &str, value: &Value) -
                 (*parameter).to_owned(),
                 serde_json::json!({ "key": "value" }),
             ),
+            "key_bits" => ((*parameter).to_owned(), Value::from(256)),
+            "allowed_domains" | "alt_names" | "ip_sans" => {
+                ((*parameter).to_owned(), serde_json::json!(["text"]))
+            }
+            flag if flag.starts_with("allow_") => (flag.to_owned(), Value::from(version == 1)),
             other => (other.to_owned(), Value::from("text")),
         };
         operation.parameters().iter().map(sample).collect()

@@ -314,18 +314,19 @@ impl Scene {
     /// When Vault gives no clear answer.
     pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
         let version = self.kv.as_ref().map_or(2, |kv| kv.version);
-        let request = direct::request(act.operation, &act.parameters, version);
-        let answer = self.oracle.ask(&self.token()?.secret, &request).await;
-        let answer = answer.map_err(Stop::blocked)?;
-        if answer.denied() {
-            return Ok(false);
-        }
-        if !answer.allowed() {
-            let why = format!(
-                "Vault answered {} to {}: {}",
-                answer.status, request.path, answer.body
-            );
-            return Err(Stop::blocked(why));
+        for request in direct::requests(act.operation, &act.parameters, version) {
+            let answer = self.oracle.ask(&self.token()?.secret, &request).await;
+            let answer = answer.map_err(Stop::blocked)?;
+            if answer.denied() {
+                return Ok(false);
+            }
+            if !answer.allowed() {
+                let why = format!(
+                    "Vault answered {} to {}: {}",
+                    answer.status, request.path, answer.body
+                );
+                return Err(Stop::blocked(why));
+            }
         }
         if let Effect::Written { path, .. } | Effect::Deleted { path, .. } = &act.effect {
             match self.holds.get(path).cloned() {

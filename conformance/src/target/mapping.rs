@@ -38,6 +38,9 @@ pub struct Mapping {
     /// Arguments, at any depth, that are sent as a string of JSON.
     #[serde(default)]
     pub json_arguments: Vec<String>,
+    /// Arguments, at any depth, that are lists and are sent as text with commas in between.
+    #[serde(default)]
+    pub comma_arguments: Vec<String>,
     /// Where in its result the data is.
     #[serde(default)]
     pub result: ResultShape,
@@ -115,7 +118,8 @@ impl Mapping {
         }
     }
 
-    /// Leaves out what is empty and turns into strings what is sent as JSON, innermost first.
+    /// Leaves out what is empty and turns into strings what is sent as JSON or with commas,
+    /// innermost first.
     fn finish(&self, value: Value) -> Value {
         match value {
             Value::Array(items) => items.into_iter().map(|item| self.finish(item)).collect(),
@@ -123,9 +127,15 @@ impl Mapping {
                 .into_iter()
                 .map(|(name, field)| (name, self.finish(field)))
                 .filter(|(name, field)| !(self.omit_when_empty.contains(name) && is_empty(field)))
-                .map(|(name, field)| match self.json_arguments.contains(&name) {
-                    true => (name, Value::String(field.to_string())),
-                    false => (name, field),
+                .map(|(name, field)| match field {
+                    field if self.json_arguments.contains(&name) => {
+                        (name, Value::String(field.to_string()))
+                    }
+                    Value::Array(items) if self.comma_arguments.contains(&name) => {
+                        let items: Vec<_> = items.iter().map(template::text).collect();
+                        (name, Value::String(items.join(",")))
+                    }
+                    field => (name, field),
                 })
                 .collect(),
             other => other,
@@ -182,6 +192,7 @@ impl Mapping {
         for (field, wanted) in [
             ("omit_when_empty", &self.omit_when_empty),
             ("json_arguments", &self.json_arguments),
+            ("comma_arguments", &self.comma_arguments),
         ] {
             let foreign = wanted.iter().find(|name| !names.contains(&name.as_str()));
             if let Some(name) = foreign {
@@ -262,6 +273,19 @@ mod tests {
         assert_eq!(sent["action"], "read");
         let inner: Value = serde_json::from_str(sent["params"].as_str().unwrap()).unwrap();
         assert_eq!(inner, json!({ "mount": "a", "path": "b\"c", "n": 3 }));
+    }
+
+    #[test]
+    fn a_list_is_sent_with_commas_where_the_adapter_says_so() {
+        let toml = "tool = 'r'\narguments = { domains = '{allowed_domains}' }";
+        let parameters = json!({ "allowed_domains": ["a.example", "b.example"] });
+        let as_list = json!({ "domains": ["a.example", "b.example"] });
+        assert_eq!(arguments(toml, parameters.clone()), as_list);
+        let toml = format!("{toml}\ncomma_arguments = ['domains']");
+        let as_text = json!({ "domains": "a.example,b.example" });
+        assert_eq!(arguments(&toml, parameters), as_text);
+        let none = json!({ "allowed_domains": [] });
+        assert_eq!(arguments(&toml, none), json!({ "domains": "" }));
     }
 
     #[test]

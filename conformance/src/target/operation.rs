@@ -42,6 +42,34 @@ pub enum Operation {
     KvPurge,
     /// Enable the PKI engine.
     PkiEnable,
+    /// Make a self-signed issuer.
+    PkiCreateRoot,
+    /// Make an issuer that an issuer of another mount has signed.
+    PkiCreateIntermediate,
+    /// Make an issuer of a certificate and its key that exist.
+    PkiImportBundle,
+    /// List the issuers.
+    PkiListIssuers,
+    /// Show an issuer.
+    PkiReadIssuer,
+    /// Make a role, or replace it as a whole.
+    PkiCreateRole,
+    /// List the roles.
+    PkiListRoles,
+    /// Show a role.
+    PkiReadRole,
+    /// Remove a role.
+    PkiDeleteRole,
+    /// Issue a certificate with a new key.
+    PkiIssue,
+    /// Sign a certificate for a key that the caller has.
+    PkiSign,
+    /// Revoke a certificate.
+    PkiRevoke,
+    /// List the certificates by serial number.
+    PkiListCerts,
+    /// Show a certificate.
+    PkiReadCert,
 }
 
 /// What is fixed about an operation.
@@ -65,7 +93,7 @@ const fn about(
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 30] = [
         Self::MountsList,
         Self::MountsCreate,
         Self::MountsDelete,
@@ -82,12 +110,42 @@ impl Operation {
         Self::KvDestroy,
         Self::KvPurge,
         Self::PkiEnable,
+        Self::PkiCreateRoot,
+        Self::PkiCreateIntermediate,
+        Self::PkiImportBundle,
+        Self::PkiListIssuers,
+        Self::PkiReadIssuer,
+        Self::PkiCreateRole,
+        Self::PkiListRoles,
+        Self::PkiReadRole,
+        Self::PkiDeleteRole,
+        Self::PkiIssue,
+        Self::PkiSign,
+        Self::PkiRevoke,
+        Self::PkiListCerts,
+        Self::PkiReadCert,
     ];
 
     const fn about(self) -> About {
         const SECRET: &[&str] = &["mount", "path"];
         const VERSION: &[&str] = &["mount", "path", "version"];
         const METADATA: &[&str] = &["keys", "version", "created", "custom"];
+        const ROLE: &[&str] = &["mount", "role"];
+        const SETTINGS: &[&str] = &[
+            "mount",
+            "role",
+            "allowed_domains",
+            "allow_subdomains",
+            "allow_bare_domains",
+            "allow_glob_domains",
+            "allow_any_name",
+            "allow_ip_sans",
+            "key_type",
+            "key_bits",
+            "ttl",
+            "max_ttl",
+        ];
+        const CERTIFICATE: &[&str] = &["certificate", "chain", "serial"];
         match self {
             Self::MountsList => about("mounts.list", &[], &["type", "version", "description"]),
             Self::MountsCreate => about("mounts.create", &["mount", "version", "description"], &[]),
@@ -108,7 +166,56 @@ impl Operation {
             Self::KvUndelete => about("kv.undelete", VERSION, &[]),
             Self::KvDestroy => about("kv.destroy", VERSION, &[]),
             Self::KvPurge => about("kv.purge", SECRET, &[]),
-            Self::PkiEnable => about("pki.enable", &["mount"], &[]),
+            Self::PkiEnable => about("pki.enable", &["mount", "max_ttl"], &[]),
+            Self::PkiCreateRoot => about(
+                "pki.create_root",
+                &["mount", "issuer", "common_name", "ttl"],
+                &["certificate"],
+            ),
+            Self::PkiCreateIntermediate => about(
+                "pki.create_intermediate",
+                &[
+                    "mount",
+                    "issuer",
+                    "common_name",
+                    "ttl",
+                    "root_mount",
+                    "root_issuer",
+                ],
+                &["certificate"],
+            ),
+            Self::PkiImportBundle => about("pki.import_bundle", &["mount", "bundle"], &[]),
+            Self::PkiListIssuers => about("pki.list_issuers", &["mount"], &["name"]),
+            Self::PkiReadIssuer => about(
+                "pki.read_issuer",
+                &["mount", "issuer"],
+                &["certificate", "name"],
+            ),
+            Self::PkiCreateRole => about("pki.create_role", SETTINGS, &[]),
+            Self::PkiListRoles => about("pki.list_roles", &["mount"], &[]),
+            // All that a role is made with, besides where it is.
+            Self::PkiReadRole => about("pki.read_role", ROLE, SETTINGS.split_at(ROLE.len()).1),
+            Self::PkiDeleteRole => about("pki.delete_role", ROLE, &[]),
+            Self::PkiIssue => about(
+                "pki.issue",
+                &[
+                    "mount",
+                    "role",
+                    "common_name",
+                    "alt_names",
+                    "ip_sans",
+                    "ttl",
+                ],
+                &["certificate", "chain", "serial", "private_key"],
+            ),
+            Self::PkiSign => about(
+                "pki.sign",
+                &["mount", "role", "common_name", "csr", "ttl"],
+                CERTIFICATE,
+            ),
+            Self::PkiRevoke => about("pki.revoke", &["mount", "serial"], &[]),
+            Self::PkiListCerts => about("pki.list_certs", &["mount"], &[]),
+            Self::PkiReadCert => about("pki.read_cert", &["mount", "serial"], &["certificate"]),
         }
     }
 
@@ -122,7 +229,10 @@ impl Operation {
     ///
     /// `mount` and `path` are strings without leading or trailing slash (`path` is empty
     /// for the root of a mount), `key`, `value` and `description` strings, `data` an object,
-    /// `version` a number (of the secret, or of the KV engine for `mounts.create`).
+    /// `version` a number (of the secret, or of the KV engine for `mounts.create`). Of PKI,
+    /// `allowed_domains`, `alt_names` and `ip_sans` are lists of strings, `allow_*` booleans,
+    /// `key_bits` a number, `ttl` and `max_ttl` durations as Vault reads them (`72h`),
+    /// `bundle` and `csr` PEM, the rest strings.
     #[must_use]
     pub const fn parameters(self) -> &'static [&'static str] {
         self.about().parameters
@@ -132,7 +242,9 @@ impl Operation {
     ///
     /// `type`, `version` (of the KV engine) and `description` of each mount; `version` of a
     /// secret that was read or written; of metadata the `keys` (names, or an object by name),
-    /// the latest `version`, the time when it was `created`, and the `custom` metadata.
+    /// the latest `version`, the time when it was `created`, and the `custom` metadata; `name`
+    /// of an issuer; `certificate`, `chain` and `private_key` as PEM or lists of it, and the
+    /// `serial` number; the settings of a role by their names in Vault.
     #[must_use]
     pub const fn facts(self) -> &'static [&'static str] {
         self.about().facts
@@ -141,7 +253,15 @@ impl Operation {
     /// Whether its result is a list of names.
     #[must_use]
     pub const fn lists(self) -> bool {
-        matches!(self, Self::MountsList | Self::KvList | Self::KvListAll)
+        matches!(
+            self,
+            Self::MountsList
+                | Self::KvList
+                | Self::KvListAll
+                | Self::PkiListIssuers
+                | Self::PkiListRoles
+                | Self::PkiListCerts
+        )
     }
 
     /// Whether its result carries data: names, or keys and values.
@@ -153,7 +273,11 @@ impl Operation {
     /// Whether it changes nothing in Vault.
     #[must_use]
     pub const fn reads(self) -> bool {
-        self.has_data() || matches!(self, Self::KvMetadata)
+        self.has_data()
+            || matches!(
+                self,
+                Self::KvMetadata | Self::PkiReadIssuer | Self::PkiReadRole | Self::PkiReadCert
+            )
     }
 
     /// The operation of that name.

@@ -6,10 +6,16 @@ use serde_json::{Value, json};
 use super::oracle::VaultRequest;
 use crate::target::operation::{Operation, Parameters};
 
-/// The one request that decides whether Vault allows an operation; `kv_version` is that of
-/// the mount in question.
+/// The requests that an operation comes down to, and whose rights it therefore needs;
+/// `kv_version` is that of the mount in question.
+///
+/// What one request takes from the answer to another is left empty: the policies decide first.
 #[must_use]
-pub fn request(operation: Operation, parameters: &Parameters, kv_version: u8) -> VaultRequest {
+pub fn requests(
+    operation: Operation,
+    parameters: &Parameters,
+    kv_version: u8,
+) -> Vec<VaultRequest> {
     let text = |name: &str| {
         parameters
             .get(name)
@@ -21,6 +27,7 @@ pub fn request(operation: Operation, parameters: &Parameters, kv_version: u8) ->
         2 => format!("{mount}/{endpoint}/{path}"),
         _ => format!("{mount}/{path}"),
     };
+    let read = || VaultRequest::new("GET", below("data"));
     let write = |data: Value| {
         let body = match kv_version {
             2 => json!({ "data": data }),
@@ -32,29 +39,76 @@ pub fn request(operation: Operation, parameters: &Parameters, kv_version: u8) ->
         let version = parameters.get("version").cloned().unwrap_or(json!(1));
         json!({ "versions": [version] })
     };
-    match operation {
+    let post = |path: String, body: Value| VaultRequest::new("POST", path).with(body);
+    let role = || format!("{mount}/roles/{}", text("role"));
+    let certificate = || {
+        let mut body = parameters.clone();
+        body.retain(|name, _| !["mount", "role"].contains(&name.as_str()));
+        Value::Object(body)
+    };
+    vec![match operation {
         Operation::MountsList => VaultRequest::new("GET", "sys/mounts"),
         Operation::MountsCreate => {
             let version = parameters.get("version").unwrap_or(&json!(2)).to_string();
-            VaultRequest::new("POST", format!("sys/mounts/{mount}"))
-                .with(json!({ "type": "kv", "options": { "version": version } }))
+            let body = json!({ "type": "kv", "options": { "version": version } });
+            post(format!("sys/mounts/{mount}"), body)
         }
         Operation::MountsDelete => VaultRequest::new("DELETE", format!("sys/mounts/{mount}")),
-        Operation::PkiEnable => {
-            VaultRequest::new("POST", format!("sys/mounts/{mount}")).with(json!({ "type": "pki" }))
-        }
         // Of many requests the first: the rest has the same right.
         Operation::KvList | Operation::KvListAll => VaultRequest::new("LIST", below("metadata")),
         // The version is a query, on which no policy decides.
-        Operation::KvRead | Operation::KvReadVersion => VaultRequest::new("GET", below("data")),
+        Operation::KvRead | Operation::KvReadVersion => read(),
         Operation::KvMetadata => VaultRequest::new("GET", below("metadata")),
         Operation::KvWrite => write(parameters.get("data").cloned().unwrap_or(json!({}))),
-        Operation::KvWriteKey => write(json!({ text("key"): text("value") })),
-        // What is left of the secret is written.
-        Operation::KvDeleteKey => write(json!({})),
+        // The rest of the secret is kept.
+        Operation::KvWriteKey => return vec![read(), write(json!({ text("key"): text("value") }))],
+        Operation::KvDeleteKey => return vec![read(), write(json!({}))],
         Operation::KvDelete => VaultRequest::new("DELETE", below("data")),
         Operation::KvUndelete => VaultRequest::new("PUT", below("undelete")).with(versions()),
         Operation::KvDestroy => VaultRequest::new("PUT", below("destroy")).with(versions()),
         Operation::KvPurge => VaultRequest::new("DELETE", below("metadata")),
-    }
+        Operation::PkiEnable => {
+            let config = json!({ "max_lease_ttl": text("max_ttl") });
+            let body = json!({ "type": "pki", "config": config });
+            post(format!("sys/mounts/{mount}"), body)
+        }
+        Operation::PkiCreateRoot => {
+            let mut body = certificate();
+            body["issuer_name"] = json!(text("issuer"));
+            post(format!("{mount}/root/generate/internal"), body)
+        }
+        Operation::PkiCreateIntermediate => {
+            let root = text("root_mount");
+            return vec![
+                post(
+                    format!("{mount}/intermediate/generate/internal"),
+                    json!({ "common_name": text("common_name") }),
+                ),
+                post(format!("{root}/root/sign-intermediate"), json!({})),
+                post(format!("{mount}/intermediate/set-signed"), json!({})),
+            ];
+        }
+        Operation::PkiImportBundle => {
+            let body = json!({ "pem_bundle": text("bundle") });
+            post(format!("{mount}/issuers/import/bundle"), body)
+        }
+        Operation::PkiListIssuers => VaultRequest::new("LIST", format!("{mount}/issuers")),
+        Operation::PkiReadIssuer => {
+            VaultRequest::new("GET", format!("{mount}/issuer/{}", text("issuer")))
+        }
+        Operation::PkiCreateRole => post(role(), certificate()),
+        Operation::PkiListRoles => VaultRequest::new("LIST", format!("{mount}/roles")),
+        Operation::PkiReadRole => VaultRequest::new("GET", role()),
+        Operation::PkiDeleteRole => VaultRequest::new("DELETE", role()),
+        Operation::PkiIssue => post(format!("{mount}/issue/{}", text("role")), certificate()),
+        Operation::PkiSign => post(format!("{mount}/sign/{}", text("role")), certificate()),
+        Operation::PkiRevoke => {
+            let body = json!({ "serial_number": text("serial") });
+            post(format!("{mount}/revoke"), body)
+        }
+        Operation::PkiListCerts => VaultRequest::new("LIST", format!("{mount}/certs")),
+        Operation::PkiReadCert => {
+            VaultRequest::new("GET", format!("{mount}/cert/{}", text("serial")))
+        }
+    }]
 }
