@@ -1,10 +1,13 @@
 //! Acts: what a scenario lets the agent do, in the words of the features.
 
+pub mod pki;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::{Value, json};
 
+use self::pki::PkiEffect;
 use crate::{
     scene::Scene,
     target::operation::{Operation, Parameters},
@@ -66,20 +69,20 @@ pub enum Effect {
     },
     /// The answer names the scene's mounts.
     MountsListed,
-    /// Vault has the mount.
+    /// Vault has the KV mount.
     Mounted {
         /// Its path.
         mount: String,
-        /// Its type.
-        kind: &'static str,
-        /// The version of the KV engine, where it is one.
-        version: Option<u8>,
+        /// The version of the KV engine.
+        version: u8,
     },
     /// Vault has the mount no more.
     Unmounted {
         /// Its path.
         mount: String,
     },
+    /// On a PKI mount.
+    Pki(PkiEffect),
 }
 
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
@@ -97,7 +100,7 @@ impl Act {
         let name = parts.get(2).map_or("", |name| name.as_str());
         match &parts[1] {
             "list the mounts" => Ok(Self::list_mounts()),
-            "enable PKI at" => Ok(Self::enable_pki(scene.path_of(name))),
+            "enable PKI at" => Ok(Self::enable_pki(&scene.path_of(name), "87600h")),
             "create a KV mount" => Ok(Self::create_mount(scene.path_of(name), 2)),
             "delete the mount" => Ok(Self::delete_mount(scene.path_of(name))),
             "read the secret" => Self::read(scene, name),
@@ -130,8 +133,7 @@ impl Act {
     pub fn create_mount(mount: String, version: u8) -> Self {
         let effect = Effect::Mounted {
             mount: mount.clone(),
-            kind: "kv",
-            version: Some(version),
+            version,
         };
         Self::on_mounts(Operation::MountsCreate, effect)
             .and("mount", json!(mount))
@@ -146,17 +148,6 @@ impl Act {
             mount: mount.clone(),
         };
         Self::on_mounts(Operation::MountsDelete, effect).and("mount", json!(mount))
-    }
-
-    fn enable_pki(mount: String) -> Self {
-        let effect = Effect::Mounted {
-            mount: mount.clone(),
-            kind: "pki",
-            version: None,
-        };
-        Self::on_mounts(Operation::PkiEnable, effect)
-            .and("mount", json!(mount))
-            .and("max_ttl", json!("87600h"))
     }
 
     fn on_secret(
@@ -175,7 +166,7 @@ impl Act {
         })
     }
 
-    fn and(mut self, name: &str, value: Value) -> Self {
+    pub(crate) fn and(mut self, name: &str, value: Value) -> Self {
         self.parameters.insert(name.to_owned(), value);
         self
     }
@@ -341,8 +332,13 @@ impl Act {
         let mount = text("mount").unwrap_or_default();
         let rest = place.strip_prefix(mount);
         match &self.effect {
-            Effect::Mounted { .. } | Effect::Unmounted { .. } => {
+            Effect::Mounted { .. }
+            | Effect::Unmounted { .. }
+            | Effect::Pki(PkiEffect::Enabled) => {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            }
+            Effect::Pki(_) => {
+                rest.is_some_and(|rest| self.is_about_in_pki(rest.trim_start_matches(':')))
             }
             _ => self
                 .secret()

@@ -30,7 +30,9 @@ pub enum Speaker {
 }
 
 impl Speaker {
-    const fn name(self) -> &'static str {
+    /// Its name in transcripts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Suite => "suite",
             Self::Target => "target",

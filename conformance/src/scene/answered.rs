@@ -329,7 +329,7 @@ impl Scene {
     }
 
     /// A fact, if the adapter points to it: then it must be there.
-    fn fact_if_pointed_to<'s>(
+    pub(super) fn fact_if_pointed_to<'s>(
         &self,
         success: &'s Success,
         name: &str,

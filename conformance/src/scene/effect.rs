@@ -54,12 +54,11 @@ impl Scene {
                 self.expect_held(&path, expected).await
             }
             Effect::MountsListed => self.expect_mount_listed(),
-            Effect::Mounted {
-                mount,
-                kind,
-                version,
-            } => self.expect_mount(&mount, Some((kind, version))).await,
+            Effect::Mounted { mount, version } => {
+                self.expect_mount(&mount, Some(("kv", Some(version)))).await
+            }
             Effect::Unmounted { mount } => self.expect_mount(&mount, None).await,
+            Effect::Pki(effect) => self.expect_pki(&effect).await,
         }
     }
 

@@ -8,6 +8,7 @@ mod answered;
 pub mod effect;
 mod given;
 mod lists;
+pub mod pki;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use self::pki::PkiMount;
 use crate::{
     act::{Act, Effect},
     plan::Planned,
@@ -63,6 +65,8 @@ pub struct Scene {
     /// What all names of this scene in Vault begin with.
     pub prefix: String,
     kv: Option<KvMount>,
+    /// The PKI mounts that the scenario made, the last of which it speaks of.
+    pki: Vec<PkiMount>,
     mount: Option<String>,
     /// What each secret of the scene's last KV mount should hold now, by path.
     holds: HashMap<String, SecretData>,
@@ -138,6 +142,7 @@ impl Scene {
             random,
             prefix,
             kv: None,
+            pki: Vec::new(),
             mount: None,
             vast: false,
             holds: HashMap::new(),
@@ -241,10 +246,17 @@ impl Scene {
     /// # Errors
     /// Not applicable where the target offers no tool for it; blocked where Vault fails.
     pub async fn let_agent(&mut self, act: Act) -> StepResult {
+        self.let_agent_with(act, false).await
+    }
+
+    /// The same, if `bare` with nothing but the arguments that the tool's schema requires.
+    async fn let_agent_with(&mut self, act: Act, bare: bool) -> StepResult {
         let before = self.snapshot().await?;
         let tap = self.slot.tap.as_ref();
         let passed = tap.map_or(0, |tap| tap.exchanges().len());
-        let deed = self.carry_out(act, before, passed).await?;
+        self.let_know(&act);
+        let deed = self.carry_out(act, before, passed, bare).await?;
+        self.take_note(&deed.answer);
         self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
         if let Answer::Error(text) = &deed.answer {
             self.errors.push(text.clone());
@@ -265,7 +277,7 @@ impl Scene {
         self.slot.instance.connection.rest().await;
         let deeds = acts
             .into_iter()
-            .map(|act| self.carry_out_known(act, Snapshot::new(), 0));
+            .map(|act| self.carry_out(act, Snapshot::new(), 0, false));
         let deeds = futures::future::try_join_all(deeds).await?;
         let silent = |deed: &Deed| matches!(deed.answer, Answer::Nothing(_));
         self.unanswered |= deeds.iter().any(silent);
@@ -273,19 +285,20 @@ impl Scene {
         Ok(())
     }
 
-    async fn carry_out(&mut self, act: Act, before: Snapshot, passed: usize) -> StepResult<Deed> {
-        self.let_know(&act);
-        self.carry_out_known(act, before, passed).await
-    }
-
-    async fn carry_out_known(&self, act: Act, before: Snapshot, passed: usize) -> StepResult<Deed> {
+    async fn carry_out(
+        &self,
+        act: Act,
+        before: Snapshot,
+        passed: usize,
+        bare: bool,
+    ) -> StepResult<Deed> {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
         let answer = perform(
             &self.target.adapter,
-            &self.slot.instance.tool_names,
-            &self.slot.instance.connection,
+            &self.slot.instance,
             act.operation,
             &act.parameters,
+            bare,
         )
         .await?;
         Ok(Deed {

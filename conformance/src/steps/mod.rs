@@ -4,4 +4,5 @@ mod ambient;
 mod kv;
 mod mounts;
 mod outcome;
+mod pki;
 mod policy;

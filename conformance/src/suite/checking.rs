@@ -150,10 +150,10 @@ impl Prepared {
             }
             let answer = perform(
                 adapter,
-                &slot.instance.tool_names,
-                &slot.instance.connection,
+                &slot.instance,
                 operation,
                 &parameters,
+                false,
             )
             .await;
             let judged = match answer {

@@ -7,11 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::{
     adapter::Adapter,
+    instance::Instance,
     mapping::{Mapping, ResultPart, ResultShape},
     operation::{Operation, Parameters},
 };
 use crate::{
-    mcp::connection::{Connection, NoReply, Reply},
+    mcp::connection::{NoReply, Reply},
     verdict::{NotApplicable, StepResult, Stop},
 };
 
@@ -105,17 +106,18 @@ impl Answer {
     }
 }
 
-/// Makes the tool call that carries an operation.
+/// Makes the tool call that carries an operation; if `bare`, with nothing but the arguments that
+/// the tool's schema requires and what says which thing is meant.
 ///
 /// # Errors
 /// Not applicable where the adapter does not map the operation; failed where it maps it to
 /// a tool that the target does not have.
 pub async fn perform(
     adapter: &Adapter,
-    tools: &[String],
-    connection: &Connection,
+    instance: &Instance,
     operation: Operation,
     parameters: &Parameters,
+    bare: bool,
 ) -> StepResult<Answer> {
     let mapping = adapter
         .operations
@@ -124,6 +126,7 @@ pub async fn perform(
             reason: NotApplicable::NotClaimed,
             detail: format!("the adapter maps no tool to {operation}"),
         })?;
+    let tools = &instance.tool_names;
     let Some(tool) = mapping.tool(tools) else {
         let wanted = mapping.tools.join(" or ");
         return Err(Stop::failed(
@@ -131,11 +134,40 @@ pub async fn perform(
             format!("tools/list has {}", tools.join(", ")),
         ));
     };
-    let params = json!({ "name": tool, "arguments": mapping.arguments(parameters) });
-    Ok(match connection.request("tools/call", params).await {
+    let mut arguments = mapping.arguments(parameters);
+    if bare {
+        let about = instance.tools.iter().find(|about| about["name"] == tool);
+        leave_required(&mut arguments, mapping, about)?;
+    }
+    let params = json!({ "name": tool, "arguments": arguments });
+    Ok(match instance.connection.request("tools/call", params).await {
         Ok(reply) => read(operation, mapping, &reply),
         Err(why) => Answer::Nothing(why),
     })
+}
+
+/// Leaves of a call's arguments those that the tool's schema requires, and those that say which
+/// mount and which role are meant.
+fn leave_required(
+    arguments: &mut Value,
+    mapping: &Mapping,
+    about: Option<&Value>,
+) -> StepResult {
+    const IDENTITY: [&str; 2] = ["{mount}", "{role}"];
+    let schema = about.map(|about| &about["inputSchema"]);
+    let required = schema.and_then(|schema| schema["required"].as_array());
+    let (Some(arguments), Some(required)) = (arguments.as_object_mut(), required) else {
+        return Err(Stop::NotApplicable {
+            reason: NotApplicable::NotClaimed,
+            detail: "the tool's schema does not tell which arguments it requires".to_owned(),
+        });
+    };
+    arguments.retain(|name, _| {
+        let identity = mapping.arguments[name].as_str();
+        required.contains(&Value::from(name.as_str()))
+            || identity.is_some_and(|template| IDENTITY.contains(&template))
+    });
+    Ok(())
 }
 
 /// What a reply says, read as a mapping of this operation tells.

@@ -217,7 +217,7 @@ impl Oracle {
     }
 
     /// Makes a request with the root token, and takes 404 for an answer but no other error.
-    async fn root(&self, request: VaultRequest) -> Result<VaultAnswer, OracleError> {
+    pub(super) async fn root(&self, request: VaultRequest) -> Result<VaultAnswer, OracleError> {
         let answer = self.ask(&self.root, &request).await?;
         if answer.allowed() {
             return Ok(answer);
@@ -476,12 +476,15 @@ impl Oracle {
                 self.snapshot_secrets(&mount, version, &mut snapshot)
                     .await?;
             }
+            if about["type"] == "pki" {
+                self.snapshot_pki(&mount, &mut snapshot).await?;
+            }
             if about["type"] == "transit" {
                 for key in self.list(&mount, 1, "keys/").await? {
                     snapshot.insert(format!("{mount}:keys/{key}"), Value::Null);
                 }
             }
-            let kept = json!({ "type": about["type"], "options": about["options"], "uuid": about["uuid"] });
+            let kept = json!({ "type": about["type"], "options": about["options"], "uuid": about["uuid"], "max_lease_ttl": about["config"]["max_lease_ttl"] });
             snapshot.insert(mount, kept);
         }
         Ok(snapshot)

@@ -1,0 +1,293 @@
+//! PKI in a scene: what it is given; what the agent must be told ([`answered`]) and what must
+//! have become of Vault ([`effect`]).
+
+mod answered;
+mod effect;
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value, json};
+
+use super::Scene;
+use crate::{
+    act::{
+        Act,
+        pki::{Wanted, strict_role},
+    },
+    certificate::{Certificate, Request, private_keys_in},
+    target::{answer::Answer, operation::Operation, template},
+    verdict::{NotApplicable, StepResult, Stop},
+};
+
+/// How long mounts of the suite let certificates live: longer than any scenario asks for.
+const LONG: &str = "87600h";
+/// The name of the issuer that the suite makes.
+pub const ROOT: &str = "root-ca";
+
+/// A PKI mount of the scene.
+#[derive(Clone, Debug)]
+pub struct PkiMount {
+    /// Its path in Vault, which no other scenario uses.
+    pub path: String,
+    /// The certificate of the authority that the suite made in it.
+    pub root: Option<Certificate>,
+    /// The role that the scenario speaks of.
+    pub role: String,
+    /// The certificate that the agent asked for last.
+    pub wanted: Wanted,
+    /// The request for a certificate, with the key that it is for.
+    pub request: Option<Request>,
+    /// The certificate that was issued before.
+    pub earlier: Option<Certificate>,
+}
+
+impl Scene {
+    /// Makes a PKI mount, with Vault's own longest lifetime unless `tuned`.
+    ///
+    /// # Errors
+    /// When Vault refuses; so have the others.
+    pub async fn make_pki_mount(&mut self, name: &str, tuned: bool) -> StepResult {
+        let path = self.path_of(name);
+        let made = self
+            .oracle
+            .make_pki_mount(&path, tuned.then_some(LONG))
+            .await;
+        made.map_err(Stop::blocked)?;
+        self.mount = Some(path.clone());
+        self.pki.push(PkiMount {
+            path,
+            root: None,
+            role: String::new(),
+            wanted: Wanted::default(),
+            request: None,
+            earlier: None,
+        });
+        Ok(())
+    }
+
+    /// Makes a PKI mount with a root CA that lasts longer than any certificate.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_authority(&mut self, name: &str) -> StepResult {
+        self.make_pki_mount(name, true).await?;
+        let path = &self.pki()?.path;
+        let pem = self.oracle.make_root(path, ROOT, LONG).await;
+        let root = parsed(&pem.map_err(Stop::blocked)?)?;
+        self.pki_mut()?.root = Some(root);
+        Ok(())
+    }
+
+    /// The PKI mount that the scenario made last.
+    ///
+    /// # Errors
+    /// When it made none.
+    pub fn pki(&self) -> StepResult<&PkiMount> {
+        let missing = || Stop::blocked("the scenario gave no PKI mount");
+        self.pki.last().ok_or_else(missing)
+    }
+
+    pub(super) fn pki_mut(&mut self) -> StepResult<&mut PkiMount> {
+        let missing = || Stop::blocked("the scenario gave no PKI mount");
+        self.pki.last_mut().ok_or_else(missing)
+    }
+
+    /// Makes a role with these settings, strict in all others, of which the scenario speaks from now on.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_role(&mut self, role: &str, settings: Map<String, Value>) -> StepResult {
+        let mut all = strict_role();
+        all.extend(settings);
+        let path = &self.pki()?.path;
+        let made = self.oracle.make_role(path, role, &all).await;
+        made.map_err(Stop::blocked)?;
+        role.clone_into(&mut self.pki_mut()?.role);
+        Ok(())
+    }
+
+    /// Issues a certificate with the suite's own token, which the scenario's later steps are about.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn issue(&mut self, common_name: &str) -> StepResult {
+        let pki = self.pki()?;
+        let issued = self.oracle.issue(&pki.path, &pki.role, common_name).await;
+        let issued = issued.map_err(Stop::blocked)?.to_string();
+        self.remember_keys(&issued, false);
+        self.pki_mut()?.earlier = Some(parsed(&issued)?);
+        Ok(())
+    }
+
+    /// Lets the agent ask for a certificate.
+    ///
+    /// # Errors
+    /// Not applicable where the target offers no way to ask for that.
+    pub async fn let_agent_ask_for(&mut self, wanted: Wanted) -> StepResult {
+        let (names, addresses) = (&wanted.alt_names, &wanted.ip_sans);
+        for (parameter, needed) in [
+            ("alt_names", !names.is_empty()),
+            ("ip_sans", !addresses.is_empty()),
+            ("ttl", !wanted.ttl.is_empty()),
+        ] {
+            if needed {
+                self.requires(Operation::PkiIssue, parameter)?;
+            }
+        }
+        let pki = self.pki_mut()?;
+        let act = Act::issue(&pki.path, &pki.role, &wanted);
+        pki.wanted = wanted;
+        self.let_agent(act).await
+    }
+
+    /// Lets the agent have a key of its own certified.
+    ///
+    /// # Errors
+    /// When no request can be made.
+    pub async fn let_agent_sign(&mut self, common_name: &str, ttl: &str) -> StepResult {
+        let request = Request::new(common_name, &[]).map_err(Stop::blocked)?;
+        let pki = self.pki_mut()?;
+        let act = Act::sign(&pki.path, &pki.role, common_name, request.pem(), ttl);
+        pki.request = Some(request);
+        pki.wanted = Wanted {
+            common_name: common_name.to_owned(),
+            ttl: ttl.to_owned(),
+            ..Wanted::default()
+        };
+        self.let_agent(act).await
+    }
+
+    /// Whether the adapter has an argument for a parameter.
+    #[must_use]
+    pub fn sends(&self, operation: Operation, parameter: &str) -> bool {
+        let mapping = self.target.adapter.operations.get(&operation);
+        mapping.is_some_and(|mapping| {
+            template::strings(&mapping.arguments)
+                .into_iter()
+                .flat_map(template::placeholders)
+                .any(|sent| sent == parameter)
+        })
+    }
+
+    /// A parameter without which the scenario says nothing of this target.
+    ///
+    /// # Errors
+    /// Not applicable where the adapter has no argument for it.
+    pub fn requires(&self, operation: Operation, parameter: &str) -> StepResult {
+        if self.sends(operation, parameter) {
+            return Ok(());
+        }
+        Err(Stop::NotApplicable {
+            reason: NotApplicable::NotClaimed,
+            detail: format!("the adapter has no argument for the {parameter} of {operation}"),
+        })
+    }
+
+    /// Lets the agent make a role with nothing but what the tool's schema requires.
+    ///
+    /// # Errors
+    /// Not applicable where the schema does not tell.
+    pub async fn let_agent_make_bare_role(&mut self, role: &str) -> StepResult {
+        let act = Act::create_role(&self.pki()?.path, role, strict_role());
+        role.clone_into(&mut self.pki_mut()?.role);
+        self.let_agent_with(act, true).await
+    }
+
+    /// Keys in what was said are secrets: no later answer and no log may have them.
+    pub(super) fn remember_keys(&mut self, said: &str, known_to_agent: bool) {
+        // Line by line: how lines are put together depends on what carries them.
+        for key in private_keys_in(said) {
+            let lines = key.expose_secret().lines();
+            for line in lines.filter(|line| line.len() > 20 && !line.starts_with("-----")) {
+                self.remember("private key", line, known_to_agent);
+            }
+        }
+    }
+
+    /// Remembers what the agent was just given.
+    pub(super) fn take_note(&mut self, answer: &Answer) {
+        if let Answer::Success(success) = answer {
+            let whole = success.whole.clone();
+            self.remember_keys(&whole, true);
+        }
+    }
+}
+
+/// The first certificate of an answer of Vault.
+fn parsed(text: &str) -> StepResult<Certificate> {
+    let missing = || Stop::blocked("Vault gave no certificate that can be read");
+    Certificate::first_in(text).ok_or_else(missing)
+}
+
+/// The settings of a role that a scenario words so.
+///
+/// # Errors
+/// When no settings are worded so.
+pub fn role_settings(text: &str) -> StepResult<Map<String, Value>> {
+    let mut settings = Map::new();
+    for part in text.split(" and ") {
+        let quoted = part.split('"').nth(1).unwrap_or_default();
+        let domains: Vec<_> = quoted.split(", ").filter(|name| !name.is_empty()).collect();
+        let number = || {
+            let digits: String = part.chars().filter(char::is_ascii_digit).collect();
+            digits.parse::<u64>().unwrap_or_default()
+        };
+        let words = part.split('"').next().unwrap_or_default().trim();
+        let flag = match words {
+            "the domains" => None,
+            "subdomains of" => Some("allow_subdomains"),
+            "the bare domain" => Some("allow_bare_domains"),
+            "the glob" => Some("allow_glob_domains"),
+            "any name" => Some("allow_any_name"),
+            "IP addresses" => Some("allow_ip_sans"),
+            _ => {
+                let (name, value) = match part.split(' ').next() {
+                    Some("RSA") => ("key_type", json!("rsa")),
+                    Some("EC") => ("key_type", json!("ec")),
+                    Some("at") => ("max_ttl", json!(format!("{}h", number()))),
+                    Some("usually") => ("ttl", json!(format!("{}h", number()))),
+                    _ => return Err(Stop::blocked(format!("no role allows {part:?}"))),
+                };
+                settings.insert(name.to_owned(), value);
+                if name == "key_type" {
+                    settings.insert("key_bits".to_owned(), json!(number()));
+                }
+                continue;
+            }
+        };
+        if !domains.is_empty() {
+            settings.insert("allowed_domains".to_owned(), json!(domains));
+        }
+        if let Some(flag) = flag {
+            settings.insert(flag.to_owned(), json!(true));
+        }
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::role_settings;
+
+    #[test]
+    fn settings_are_read_from_the_words_of_a_scenario() {
+        for (text, settings) in [
+            (
+                r#"the domains "a.example, b.example""#,
+                json!({ "allowed_domains": ["a.example", "b.example"] }),
+            ),
+            (
+                r#"subdomains of "a.example" and IP addresses"#,
+                json!({ "allowed_domains": ["a.example"], "allow_subdomains": true, "allow_ip_sans": true }),
+            ),
+            (
+                "any name and RSA keys of 3072 bits and at most 720 hours and usually 72 hours",
+                json!({ "allow_any_name": true, "key_type": "rsa", "key_bits": 3072, "max_ttl": "720h", "ttl": "72h" }),
+            ),
+        ] {
+            assert_eq!(json!(role_settings(text).unwrap()), settings, "{text}");
+        }
+        assert!(role_settings("everything").is_err());
+    }
+}

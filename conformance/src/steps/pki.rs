@@ -1,0 +1,292 @@
+//! Steps about PKI mounts: issuers, roles, certificates.
+
+use cucumber::{given, then, when};
+
+use crate::{
+    act::{
+        Act,
+        pki::{PkiEffect, Wanted},
+    },
+    scene::pki::{ROOT, role_settings},
+    target::operation::Operation,
+    verdict::{StepResult, Stop},
+    world::World,
+};
+
+#[given(expr = "a PKI mount {string}")]
+async fn a_mount(world: &mut World, name: String) -> StepResult {
+    world.scene()?.make_pki_mount(&name, true).await
+}
+
+#[given(expr = "a PKI mount {string} whose certificates may last as long as Vault's usually do")]
+async fn an_untuned_mount(world: &mut World, name: String) -> StepResult {
+    world.scene()?.make_pki_mount(&name, false).await
+}
+
+#[given(expr = "a PKI mount {string} with a root CA")]
+async fn a_mount_with_a_root(world: &mut World, name: String) -> StepResult {
+    world.scene()?.make_authority(&name).await
+}
+
+#[given(regex = r#"^the role "([^"]+)" that allows (.+)$"#)]
+async fn a_role(world: &mut World, role: String, text: String) -> StepResult {
+    let settings = role_settings(&text)?;
+    world.scene()?.make_role(&role, settings).await
+}
+
+#[given(expr = "a certificate for {string}")]
+async fn a_certificate(world: &mut World, name: String) -> StepResult {
+    world.scene()?.issue(&name).await
+}
+
+// Mounts and issuers.
+
+#[when(expr = "the agent enables PKI at {string} for certificates of up to {int} hours")]
+async fn enables(world: &mut World, name: String, hours: u32) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::enable_pki(&scene.path_of(&name), &format!("{hours}h"));
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent enables PKI at {string} for certificates of up to {string}")]
+async fn enables_for(world: &mut World, name: String, ttl: String) -> StepResult {
+    let scene = world.scene()?;
+    scene.requires(Operation::PkiEnable, "max_ttl")?;
+    let act = Act::enable_pki(&scene.path_of(&name), &ttl);
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent makes a root CA {string} called {string} for {int} hours")]
+async fn makes_a_root(world: &mut World, issuer: String, name: String, hours: u32) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::create_root(&scene.pki()?.path, &issuer, &name, &format!("{hours}h"));
+    scene.let_agent(act).await
+}
+
+#[when(
+    expr = "the agent makes an intermediate CA {string} called {string} for {int} hours in the mount {string}, signed by the root CA"
+)]
+async fn makes_an_intermediate(
+    world: &mut World,
+    issuer: String,
+    name: String,
+    hours: u32,
+    mount: String,
+) -> StepResult {
+    let scene = world.scene()?;
+    let root = scene.pki()?.path.clone();
+    let act = Act::create_intermediate(
+        &scene.path_of(&mount),
+        &issuer,
+        &name,
+        &format!("{hours}h"),
+        (&root, ROOT),
+    );
+    scene.let_agent(act).await
+}
+
+#[when(regex = "^the agent imports (a CA|half of a CA|a CA without its key)$")]
+async fn imports(world: &mut World, what: String) -> StepResult {
+    world.scene()?.let_agent_import(&what).await
+}
+
+#[when(regex = "^the agent lists the (issuers|roles|certificates)$")]
+async fn lists(world: &mut World, what: String) -> StepResult {
+    let (operation, effect) = match what.as_str() {
+        "issuers" => (Operation::PkiListIssuers, PkiEffect::IssuersListed),
+        "roles" => (Operation::PkiListRoles, PkiEffect::RolesListed),
+        _ => (Operation::PkiListCerts, PkiEffect::CertificatesListed),
+    };
+    let scene = world.scene()?;
+    let act = Act::on_pki(operation, &scene.pki()?.path, effect);
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent looks at the issuer")]
+async fn looks_at_the_issuer(world: &mut World) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::read_issuer(&scene.pki()?.path, ROOT);
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent looks at the issuer {string}")]
+async fn looks_at_an_issuer(world: &mut World, issuer: String) -> StepResult {
+    let scene = world.scene()?;
+    let act = Act::read_issuer(&scene.pki()?.path, &issuer);
+    scene.let_agent(act).await
+}
+
+// Roles.
+
+#[when(regex = r#"^the agent makes the role "([^"]+)" that allows (.+)$"#)]
+async fn makes_a_role(world: &mut World, role: String, text: String) -> StepResult {
+    let scene = world.scene()?;
+    let settings = role_settings(&text)?;
+    scene.let_agent_make_role(&role, settings).await
+}
+
+#[when(expr = "the agent makes the role {string} and says nothing else")]
+async fn makes_a_bare_role(world: &mut World, role: String) -> StepResult {
+    world.scene()?.let_agent_make_bare_role(&role).await
+}
+
+#[when(expr = "the agent looks at the role {string}")]
+async fn looks_at_a_role(world: &mut World, role: String) -> StepResult {
+    let scene = world.scene()?;
+    let (read, path) = (Operation::PkiReadRole, scene.pki()?.path.clone());
+    let act = Act::on_role(read, &path, &role, PkiEffect::RoleShown);
+    scene.let_agent(act).await
+}
+
+#[when(expr = "the agent deletes the role {string}")]
+async fn deletes_a_role(world: &mut World, role: String) -> StepResult {
+    let scene = world.scene()?;
+    let (delete, path) = (Operation::PkiDeleteRole, scene.pki()?.path.clone());
+    let act = Act::on_role(delete, &path, &role, PkiEffect::RoleGone);
+    scene.let_agent(act).await
+}
+
+// Certificates.
+
+#[when(expr = "the agent asks for a certificate for {string} for {int} hours")]
+async fn asks_for_a_certificate(world: &mut World, name: String, hours: u32) -> StepResult {
+    let wanted = Wanted {
+        common_name: name,
+        ttl: format!("{hours}h"),
+        ..Wanted::default()
+    };
+    world.scene()?.let_agent_ask_for(wanted).await
+}
+
+#[when(expr = "the agent asks for a certificate for {string} that lasts {string}")]
+async fn asks_for_a_lifetime(world: &mut World, name: String, ttl: String) -> StepResult {
+    let wanted = Wanted {
+        common_name: name,
+        ttl,
+        ..Wanted::default()
+    };
+    world.scene()?.let_agent_ask_for(wanted).await
+}
+
+#[when(regex = r#"^the agent asks for a certificate for "([^"]+)" and (the name|the address) "([^"]+)"$"#)]
+async fn asks_for_more(world: &mut World, name: String, kind: String, more: String) -> StepResult {
+    let mut wanted = Wanted {
+        common_name: name,
+        ttl: "72h".to_owned(),
+        ..Wanted::default()
+    };
+    match kind.as_str() {
+        "the name" => wanted.alt_names.push(more),
+        _ => wanted.ip_sans.push(more),
+    }
+    world.scene()?.let_agent_ask_for(wanted).await
+}
+
+#[when(expr = "the agent asks for a certificate for {string} from the role {string}")]
+async fn asks_another_role(world: &mut World, name: String, role: String) -> StepResult {
+    let scene = world.scene()?;
+    scene.speak_of_role(&role)?;
+    let wanted = Wanted {
+        common_name: name,
+        ttl: "72h".to_owned(),
+        ..Wanted::default()
+    };
+    scene.let_agent_ask_for(wanted).await
+}
+
+#[when(expr = "the agent has its own key certified for {string} for {int} hours")]
+async fn signs(world: &mut World, name: String, hours: u32) -> StepResult {
+    world.scene()?.let_agent_sign(&name, &format!("{hours}h")).await
+}
+
+#[when(regex = "^the agent has (a broken request|a request for a weak key) certified$")]
+async fn signs_rubbish(world: &mut World, what: String) -> StepResult {
+    world.scene()?.let_agent_sign_rubbish(&what).await
+}
+
+#[when(regex = "^the agent (revokes|looks at) the certificate$")]
+async fn on_the_certificate(world: &mut World, what: String) -> StepResult {
+    let scene = world.scene()?;
+    let earlier = scene.pki()?.earlier.as_ref();
+    let missing = || Stop::blocked("the scenario made no certificate");
+    let serial = earlier.ok_or_else(missing)?.serial();
+    let (operation, effect) = match what.as_str() {
+        "revokes" => (Operation::PkiRevoke, PkiEffect::Revoked),
+        _ => (Operation::PkiReadCert, PkiEffect::CertificateShown),
+    };
+    let act = Act::on_certificate(operation, &scene.pki()?.path, &serial, effect);
+    scene.let_agent(act).await
+}
+
+#[when(regex = r#"^the agent (revokes|looks at) a certificate with the serial number "([^"]+)"$"#)]
+async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepResult {
+    let scene = world.scene()?;
+    let (operation, effect) = match what.as_str() {
+        "revokes" => (Operation::PkiRevoke, PkiEffect::Revoked),
+        _ => (Operation::PkiReadCert, PkiEffect::CertificateShown),
+    };
+    let act = Act::on_certificate(operation, &scene.pki()?.path, &serial, effect);
+    scene.let_agent(act).await
+}
+
+// What must be seen.
+
+#[then("the new issuer has that name")]
+async fn issuer_named(world: &mut World) -> StepResult {
+    world.scene()?.expect_issuer_named().await
+}
+
+#[then("the role does not allow every name")]
+async fn safe_role(world: &mut World) -> StepResult {
+    world.scene()?.expect_safe_role().await
+}
+
+#[then("the agent is given a certificate that the mount's CA has signed")]
+fn verifies(world: &mut World) -> StepResult {
+    world.scene()?.expect_certificate_verifies()
+}
+
+#[then("it is for all that was asked for")]
+fn names(world: &mut World) -> StepResult {
+    world.scene()?.expect_names_on_certificate()
+}
+
+#[then(regex = "^it lasts as long as was asked(?:, or the agent is told that it does not)?$")]
+fn lifetime(world: &mut World) -> StepResult {
+    world.scene()?.expect_lifetime_as_asked()
+}
+
+#[then("it is for the key that comes with it")]
+fn own_key(world: &mut World) -> StepResult {
+    world.scene()?.expect_own_key()
+}
+
+#[then("it comes with its chain, its serial number and its key")]
+fn complete(world: &mut World) -> StepResult {
+    let scene = world.scene()?;
+    scene.expect_own_key()?;
+    scene.expect_complete()
+}
+
+#[then("the key has been seen in the answer that made it and nowhere else")]
+fn key_seen_once(world: &mut World) -> StepResult {
+    world.scene()?.expect_keys_seen_once()
+}
+
+#[then("the agent is told Vault's own words")]
+async fn vaults_words(world: &mut World) -> StepResult {
+    world.scene()?.expect_vaults_refusal().await
+}
+
+#[then("the error names the role, the mount and the status")]
+fn names_role_and_mount(world: &mut World) -> StepResult {
+    let scene = world.scene()?;
+    let pki = scene.pki()?;
+    let words = [pki.role.clone(), pki.path.clone(), "400".to_owned()];
+    scene.expect_error_names(&words)
+}
+
+#[then(expr = "the error names {string}")]
+fn names_argument(world: &mut World, word: String) -> StepResult {
+    world.scene()?.expect_error_names(&[word])
+}
