@@ -31,6 +31,7 @@ pub mod act;
 pub mod baseline;
 pub mod cache;
 pub mod catalogue;
+pub mod certificate;
 pub mod check;
 pub mod doctor;
 pub mod event;

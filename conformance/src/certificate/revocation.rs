@@ -1,0 +1,80 @@
+//! Certificate revocation lists (CRLs): what a PKI mount says it no longer stands for.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use x509_parser::prelude::FromDer as _;
+use x509_parser::revocation_list::CertificateRevocationList;
+
+use super::verify::public_key;
+use super::{Certificate, pem, stripped};
+
+/// A CRL that could be parsed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RevocationList {
+    der: Vec<u8>,
+    issuer: Vec<u8>,
+    serials: HashSet<Vec<u8>>,
+}
+
+impl RevocationList {
+    /// The first PEM CRL (`X509 CRL`) in any text that can be parsed; found wherever
+    /// [`Certificate::all_in`] would find a certificate.
+    #[must_use]
+    pub fn first_in(text: &str) -> Option<Self> {
+        pem::blocks(text)
+            .filter(|block| block.label == "X509 CRL")
+            .find_map(|block| Self::from_der(&block.der))
+    }
+
+    /// A CRL from DER, as Vault serves it at `<mount>/crl`, with nothing after it.
+    #[must_use]
+    pub fn from_der(der: &[u8]) -> Option<Self> {
+        let (rest, parsed) = CertificateRevocationList::from_der(der).ok()?;
+        let serials = parsed
+            .iter_revoked_certificates()
+            .map(|revoked| stripped(revoked.raw_serial()).to_vec())
+            .collect();
+        rest.is_empty().then(|| Self {
+            der: der.to_vec(),
+            issuer: parsed.issuer().as_raw().to_vec(),
+            serials,
+        })
+    }
+
+    /// Whether it revokes a certificate: it lists the serial number, and its issuer is the
+    /// certificate's, since serial numbers mean nothing across issuers.
+    #[must_use]
+    pub fn lists(&self, certificate: &Certificate) -> bool {
+        self.issuer == certificate.issuer && self.serials.contains(&certificate.serial)
+    }
+
+    /// Whether a CA issued it: it names the CA as its issuer and carries its signature.
+    /// The algorithms are those of [`Certificate::signed_by`].
+    #[must_use]
+    pub fn signed_by(&self, issuer: &Certificate) -> bool {
+        let Ok((_, parsed)) = CertificateRevocationList::from_der(&self.der) else {
+            return false;
+        };
+        self.issuer == issuer.subject
+            && public_key(issuer).is_some_and(|key| parsed.verify_signature(&key).is_ok())
+    }
+
+    /// How many certificates it lists.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.serials.len()
+    }
+
+    /// Whether it lists no certificate.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.serials.is_empty()
+    }
+}
+
+impl fmt::Debug for RevocationList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RevocationList({} certificates)", self.len())
+    }
+}

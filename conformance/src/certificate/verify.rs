@@ -1,0 +1,140 @@
+//! Whether a certificate does what it was issued for: verify, up to the CA of its mount, and
+//! go with its private key.
+
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use secrecy::{ExposeSecret as _, SecretString};
+use time::OffsetDateTime;
+use webpki::{EndEntityCert, Error, KeyUsage};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+use super::{Certificate, moment, pem};
+
+impl Certificate {
+    /// Verifies it as a TLS client would that connects to `name`, a DNS name or an IP address:
+    /// signed by the `root`, directly or through the `chain` (in any order; the root may be in
+    /// it), valid at that time, for a server, and for that name. As of a client, only
+    /// alternative names count, not the common name. The `root` is trusted as it is, whoever
+    /// signed it, but it has to be a valid CA.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words about "it", the certificate.
+    pub fn verify(
+        &self,
+        chain: &[Self],
+        root: &Self,
+        name: &str,
+        at: OffsetDateTime,
+    ) -> Result<(), String> {
+        if !root.is_ca {
+            return Err(format!("what should be its CA is none ({root})"));
+        }
+        if !(root.not_before..=root.not_after).contains(&at) {
+            return Err(format!("its CA is not valid at {} ({root})", moment(at)));
+        }
+        let server = ServerName::try_from(name)
+            .map_err(|_| format!("`{name}` is neither a DNS name nor an IP address"))?;
+        let fault = |error| self.fault(&error, root, name, at);
+        let anchor = webpki::anchor_from_trusted_cert(&root.der).map_err(fault)?;
+        let leaf = EndEntityCert::try_from(&self.der).map_err(fault)?;
+        let chain: Vec<CertificateDer<'_>> = chain.iter().map(|link| link.der.clone()).collect();
+        leaf.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &[anchor],
+            &chain,
+            unix(at),
+            KeyUsage::server_auth(),
+            None,
+            None,
+        )
+        .map_err(fault)?;
+        leaf.verify_is_valid_for_subject_name(&server)
+            .map_err(fault)
+    }
+
+    /// Whether an issuer signed it: it names the issuer and carries its signature. Says
+    /// nothing of dates, nor of whether the issuer may sign. A signature by RSA of fewer than
+    /// 2048 bits or by P-521 is not accepted: ring does not know them.
+    #[must_use]
+    pub fn signed_by(&self, issuer: &Self) -> bool {
+        let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else {
+            return false;
+        };
+        self.issuer == issuer.subject
+            && public_key(issuer).is_some_and(|key| parsed.verify_signature(Some(&key)).is_ok())
+    }
+
+    /// Whether a private key is the certificate's: the first one in a text, PKCS#1 (RSA),
+    /// SEC1 (EC) or PKCS#8.
+    ///
+    /// # Errors
+    ///
+    /// Why the key cannot be read: it is none, it is broken, or of a kind that ring does not
+    /// know (RSA of fewer than 2048 or more than 4096 bits, P-224, P-521).
+    pub fn holds(&self, key_pem: &SecretString) -> Result<bool, String> {
+        let block = pem::blocks(key_pem.expose_secret())
+            .find(pem::Block::is_private_key)
+            .ok_or("there is no private key in PEM")?;
+        let unreadable = || {
+            let label = block.label;
+            format!("the {label} cannot be read: it is broken, or of a kind not supported here")
+        };
+        let key = PrivateKeyDer::try_from(block.der.as_slice()).map_err(|_| unreadable())?;
+        let key = any_supported_type(&key).map_err(|_| unreadable())?;
+        let public = key.public_key().ok_or_else(unreadable)?;
+        Ok(public.as_ref() == self.key)
+    }
+
+    fn fault(&self, error: &Error, root: &Self, name: &str, at: OffsetDateTime) -> String {
+        let ca = root.common_name().unwrap_or("without a CN");
+        match error {
+            Error::CertExpired { .. } if self.not_after < at => {
+                format!("it has expired, on {}", moment(self.not_after))
+            }
+            Error::CertExpired { .. } => "a certificate in its chain has expired".into(),
+            Error::CertNotValidYet { .. } if at < self.not_before => {
+                format!("it is not valid before {}", moment(self.not_before))
+            }
+            Error::CertNotValidYet { .. } => "a certificate in its chain is not valid yet".into(),
+            Error::UnknownIssuer => {
+                format!("it is not signed by the mount's CA ({ca}), directly or through the chain")
+            }
+            Error::InvalidSignatureForPublicKey => format!(
+                "it is not signed by the mount's CA ({ca}): a signature in its chain is not \
+                 made with the key of the issuer that it names"
+            ),
+            Error::CertNotValidForName(_) => match self.names() {
+                none if none.is_empty() => {
+                    format!("it is not valid for {name}: it has no alternative names (SANs)")
+                }
+                names => format!("it is not valid for {name}, but for {names}"),
+            },
+            Error::CaUsedAsEndEntity => "it is the certificate of a CA, not of a server".into(),
+            Error::EndEntityUsedAsCa => "a certificate in its chain is not that of a CA".into(),
+            Error::RequiredEkuNotFoundContext(_) => {
+                "it is not for a TLS server: its extended key usage is without serverAuth".into()
+            }
+            Error::NameConstraintViolation => "its CA may not sign for its names".into(),
+            Error::PathLenConstraintViolated => "its chain is longer than a CA in it allows".into(),
+            Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+                "a signature in its chain is of a kind that TLS clients here do not accept".into()
+            }
+            other => format!("a TLS client does not accept it: {other}"),
+        }
+    }
+}
+
+/// The public key of a certificate.
+pub(super) fn public_key(certificate: &Certificate) -> Option<SubjectPublicKeyInfo<'_>> {
+    let (_, key) = SubjectPublicKeyInfo::from_der(&certificate.key).ok()?;
+    Some(key)
+}
+
+fn unix(at: OffsetDateTime) -> UnixTime {
+    let seconds = u64::try_from(at.unix_timestamp()).unwrap_or(0);
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+}
