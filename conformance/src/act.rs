@@ -332,9 +332,7 @@ impl Act {
         let mount = text("mount").unwrap_or_default();
         let rest = place.strip_prefix(mount);
         match &self.effect {
-            Effect::Mounted { .. }
-            | Effect::Unmounted { .. }
-            | Effect::Pki(PkiEffect::Enabled) => {
+            Effect::Mounted { .. } | Effect::Unmounted { .. } | Effect::Pki(PkiEffect::Enabled) => {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
             }
             Effect::Pki(_) => {

@@ -2,6 +2,7 @@
 //! what they are, whether they verify and whether a key is theirs. Pure: nothing is asked of
 //! Vault here, nothing is read or written, and no input makes it panic.
 
+mod bundle;
 mod duration;
 mod pem;
 mod request;
@@ -21,6 +22,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+pub use bundle::Bundle;
 pub use duration::duration;
 pub use request::Request;
 pub use revocation::RevocationList;

@@ -163,7 +163,7 @@ Feature: A certificate is what was asked for, and its key is seen once
       | zz:zz       |
       | ../../roles |
 
-  @pki.key-seen-once @must @source:SEC @needs:pki.issue
+  @pki.key-seen-once @must @source:SEC @needs:pki.issue @needs:pki.list_issuers @needs:pki.read_issuer
   Scenario: a key is in the answer that made it and nowhere else
     Given a PKI mount "certs" with a root CA
     And the role "web" that allows subdomains of "shop.example"

@@ -49,8 +49,7 @@ impl Act {
     /// Enabling PKI at this path, with a longest lifetime.
     #[must_use]
     pub fn enable_pki(mount: &str, max_ttl: &str) -> Self {
-        Self::on_pki(Operation::PkiEnable, mount, PkiEffect::Enabled)
-            .and("max_ttl", json!(max_ttl))
+        Self::on_pki(Operation::PkiEnable, mount, PkiEffect::Enabled).and("max_ttl", json!(max_ttl))
     }
 
     /// Making a self-signed issuer.

@@ -85,7 +85,7 @@ async fn makes_an_intermediate(
     scene.let_agent(act).await
 }
 
-#[when(regex = "^the agent imports (a CA|half of a CA|a CA without its key)$")]
+#[when(regex = "^the agent imports (a CA|half of a CA)$")]
 async fn imports(world: &mut World, what: String) -> StepResult {
     world.scene()?.let_agent_import(&what).await
 }
@@ -102,13 +102,6 @@ async fn lists(world: &mut World, what: String) -> StepResult {
     scene.let_agent(act).await
 }
 
-#[when(expr = "the agent looks at the issuer")]
-async fn looks_at_the_issuer(world: &mut World) -> StepResult {
-    let scene = world.scene()?;
-    let act = Act::read_issuer(&scene.pki()?.path, ROOT);
-    scene.let_agent(act).await
-}
-
 #[when(expr = "the agent looks at the issuer {string}")]
 async fn looks_at_an_issuer(world: &mut World, issuer: String) -> StepResult {
     let scene = world.scene()?;
@@ -117,6 +110,11 @@ async fn looks_at_an_issuer(world: &mut World, issuer: String) -> StepResult {
 }
 
 // Roles.
+
+#[when(expr = "the agent makes the role {string} in the KV mount")]
+async fn makes_a_role_in_kv(world: &mut World, role: String) -> StepResult {
+    world.scene()?.let_agent_make_role_in_kv(&role).await
+}
 
 #[when(regex = r#"^the agent makes the role "([^"]+)" that allows (.+)$"#)]
 async fn makes_a_role(world: &mut World, role: String, text: String) -> StepResult {
@@ -168,7 +166,9 @@ async fn asks_for_a_lifetime(world: &mut World, name: String, ttl: String) -> St
     world.scene()?.let_agent_ask_for(wanted).await
 }
 
-#[when(regex = r#"^the agent asks for a certificate for "([^"]+)" and (the name|the address) "([^"]+)"$"#)]
+#[when(
+    regex = r#"^the agent asks for a certificate for "([^"]+)" and (the name|the address) "([^"]+)"$"#
+)]
 async fn asks_for_more(world: &mut World, name: String, kind: String, more: String) -> StepResult {
     let mut wanted = Wanted {
         common_name: name,
@@ -196,7 +196,10 @@ async fn asks_another_role(world: &mut World, name: String, role: String) -> Ste
 
 #[when(expr = "the agent has its own key certified for {string} for {int} hours")]
 async fn signs(world: &mut World, name: String, hours: u32) -> StepResult {
-    world.scene()?.let_agent_sign(&name, &format!("{hours}h")).await
+    world
+        .scene()?
+        .let_agent_sign(&name, &format!("{hours}h"))
+        .await
 }
 
 #[when(regex = "^the agent has (a broken request|a request for a weak key) certified$")]
@@ -231,6 +234,16 @@ async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepRes
 
 // What must be seen.
 
+#[then("Vault has the authority as asked, or the agent is told that it is not")]
+async fn issuer_or_word(world: &mut World) -> StepResult {
+    world.scene()?.expect_issuer_or_word().await
+}
+
+#[then("Vault has the role")]
+async fn role_there(world: &mut World) -> StepResult {
+    world.scene()?.expect_role_there().await
+}
+
 #[then("the new issuer has that name")]
 async fn issuer_named(world: &mut World) -> StepResult {
     world.scene()?.expect_issuer_named().await
@@ -256,7 +269,7 @@ fn lifetime(world: &mut World) -> StepResult {
     world.scene()?.expect_lifetime_as_asked()
 }
 
-#[then("it is for the key that comes with it")]
+#[then(regex = "^it is for the key (?:that comes with it|of the request)$")]
 fn own_key(world: &mut World) -> StepResult {
     world.scene()?.expect_own_key()
 }

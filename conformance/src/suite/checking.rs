@@ -148,14 +148,7 @@ impl Prepared {
                 };
                 parameters.insert((*name).to_owned(), parameter);
             }
-            let answer = perform(
-                adapter,
-                &slot.instance,
-                operation,
-                &parameters,
-                false,
-            )
-            .await;
+            let answer = perform(adapter, &slot.instance, operation, &parameters, false).await;
             let judged = match answer {
                 Ok(answer) => judge(operation, &mapping.result, &answer, &expected),
                 // A tool that is missing is among the findings already.

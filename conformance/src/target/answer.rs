@@ -140,19 +140,17 @@ pub async fn perform(
         leave_required(&mut arguments, mapping, about)?;
     }
     let params = json!({ "name": tool, "arguments": arguments });
-    Ok(match instance.connection.request("tools/call", params).await {
-        Ok(reply) => read(operation, mapping, &reply),
-        Err(why) => Answer::Nothing(why),
-    })
+    Ok(
+        match instance.connection.request("tools/call", params).await {
+            Ok(reply) => read(operation, mapping, &reply),
+            Err(why) => Answer::Nothing(why),
+        },
+    )
 }
 
 /// Leaves of a call's arguments those that the tool's schema requires, and those that say which
 /// mount and which role are meant.
-fn leave_required(
-    arguments: &mut Value,
-    mapping: &Mapping,
-    about: Option<&Value>,
-) -> StepResult {
+fn leave_required(arguments: &mut Value, mapping: &Mapping, about: Option<&Value>) -> StepResult {
     const IDENTITY: [&str; 2] = ["{mount}", "{role}"];
     let schema = about.map(|about| &about["inputSchema"]);
     let required = schema.and_then(|schema| schema["required"].as_array());

@@ -168,16 +168,17 @@ impl Oracle {
         snapshot: &mut Snapshot,
     ) -> Result<(), OracleError> {
         for issuer in self.issuers(mount).await? {
-            snapshot.insert(
-                format!("{mount}:issuers/{}", issuer.id),
-                json!(issuer.name),
-            );
+            snapshot.insert(format!("{mount}:issuers/{}", issuer.id), json!(issuer.name));
         }
         for role in self.list(mount, 1, "roles/").await? {
             let settings = self.role(mount, &role).await?;
             snapshot.insert(format!("{mount}:roles/{role}"), json!(settings));
         }
-        for (kind, folder) in [("keys", "keys/"), ("certs", "certs/"), ("revoked", "certs/revoked/")] {
+        for (kind, folder) in [
+            ("keys", "keys/"),
+            ("certs", "certs/"),
+            ("revoked", "certs/revoked/"),
+        ] {
             for name in self.list(mount, 1, folder).await? {
                 snapshot.insert(format!("{mount}:{kind}/{name}"), Value::Null);
             }

@@ -74,13 +74,13 @@ impl Scene {
     pub fn expect_names_on_certificate(&self) -> StepResult {
         let certificate = self.certificate_given()?;
         let wanted = &self.pki()?.wanted;
-        let names: BTreeSet<_> = certificate.dns_names().into_iter().collect();
+        let names = certificate.dns_names();
         let addresses: BTreeSet<_> = certificate
             .ip_names()
             .iter()
             .map(ToString::to_string)
             .collect();
-        let right = certificate.common_name().as_deref() == Some(&wanted.common_name)
+        let right = certificate.common_name() == Some(wanted.common_name.as_str())
             && wanted.alt_names.iter().all(|name| names.contains(name))
             && wanted.ip_sans.iter().all(|ip| addresses.contains(ip));
         if right {
@@ -114,10 +114,7 @@ impl Scene {
         };
         let end = certificate.not_after();
         let day = end.format(format_description!("[year]-[month]-[day]"));
-        let ends = [
-            day.unwrap_or_default(),
-            end.unix_timestamp().to_string(),
-        ];
+        let ends = [day.unwrap_or_default(), end.unix_timestamp().to_string()];
         Ok(SHORTENED.is_match(&whole) || ends.iter().any(|end| whole.contains(end)))
     }
 
@@ -128,7 +125,7 @@ impl Scene {
     pub fn expect_own_key(&self) -> StepResult {
         let certificate = self.certificate_given()?;
         let own = match (&self.last()?.act.operation, &self.pki()?.request) {
-            (Operation::PkiSign, Some(request)) => request.is_for(&certificate),
+            (Operation::PkiSign, Some(request)) => request.is_answered_by(&certificate),
             _ => {
                 let said = self.said_of("private_key")?;
                 let keys = private_keys_in(&said);
@@ -152,7 +149,10 @@ impl Scene {
         let root = self.pki()?.root.clone();
         let chain = Certificate::all_in(&self.said_of("chain")?);
         if !chain.iter().any(|link| Some(link) == root.as_ref()) {
-            return Err(self.failed("the chain up to the mount's CA", &format!("{} certificates", chain.len())));
+            return Err(self.failed(
+                "the chain up to the mount's CA",
+                &format!("{} certificates", chain.len()),
+            ));
         }
         let plain = |text: &str| {
             let mut text = text.replace([':', '-', ' '], "").to_lowercase();
@@ -174,7 +174,9 @@ impl Scene {
     pub fn expect_keys_seen_once(&self) -> StepResult {
         let keys = self.values(|canary| canary.label == "private key");
         let lines = self.slot.instance.connection.transcript().lines();
-        let seen = lines.iter().filter(|line| keys.found_in(&line.text).is_some());
+        let seen = lines
+            .iter()
+            .filter(|line| keys.found_in(&line.text).is_some());
         let elsewhere = seen.clone().find(|line| line.speaker != Speaker::Target);
         match (elsewhere, seen.count()) {
             (Some(line), _) => {
@@ -215,7 +217,10 @@ impl Scene {
     /// When it does not.
     pub fn expect_error_names(&self, words: &[String]) -> StepResult {
         let error = self.expect_error()?.to_lowercase();
-        match words.iter().find(|word| !error.contains(&word.to_lowercase())) {
+        match words
+            .iter()
+            .find(|word| !error.contains(&word.to_lowercase()))
+        {
             None => Ok(()),
             Some(word) => {
                 let demanded = format!("an error that names {word}");
@@ -226,7 +231,11 @@ impl Scene {
 
     fn names_given(&self, success: &Success) -> BTreeSet<String> {
         let trimmed = |name: &str| name.trim_matches('/').to_owned();
-        success.items.iter().map(|item| trimmed(&item.name)).collect()
+        success
+            .items
+            .iter()
+            .map(|item| trimmed(&item.name))
+            .collect()
     }
 
     fn expect_set(&self, expected: &BTreeSet<String>) -> StepResult {
@@ -269,10 +278,14 @@ impl Scene {
         let listed = |id: &str, name: &str| match &success.data {
             crate::target::answer::Data::Prose(text) => text.contains(id) || text.contains(name),
             _ => success.items.iter().any(|item| {
-                item.name == id || item.name == name || item.facts.get("name") == Some(&Value::from(name))
+                item.name == id
+                    || item.name == name
+                    || item.facts.get("name") == Some(&Value::from(name))
             }),
         };
-        let missing = issuers.iter().find(|issuer| !listed(&issuer.id, &issuer.name));
+        let missing = issuers
+            .iter()
+            .find(|issuer| !listed(&issuer.id, &issuer.name));
         let too_many = success.items.len() > issuers.len();
         match missing {
             None if !too_many => Ok(()),

@@ -9,9 +9,9 @@ use super::Scene;
 use crate::{
     act::pki::PkiEffect,
     certificate::{Certificate, RevocationList, duration},
-    target::operation::Operation,
-    verdict::{StepResult, Stop},
+    target::{answer::Answer, operation::Operation},
     vault::pki::Issuer,
+    verdict::{StepResult, Stop},
 };
 
 /// By how much a lifetime may differ from what was asked for: clocks, and the way of the call.
@@ -72,7 +72,10 @@ impl Scene {
             let place = format!("{mount}:issuers/{}", issuer.id);
             deed.before.contains_key(&place)
         };
-        Ok(issuers.into_iter().filter(|issuer| !known(issuer)).collect())
+        Ok(issuers
+            .into_iter()
+            .filter(|issuer| !known(issuer))
+            .collect())
     }
 
     /// The certificate of the one issuer that is new.
@@ -106,7 +109,7 @@ impl Scene {
             return Err(self.failed("the certificate of the bundle", &certificate.to_string()));
         }
         let name = act.text("common_name");
-        if certificate.common_name().as_deref() != Some(name) {
+        if certificate.common_name() != Some(name) {
             let demanded = format!("an authority with the common name {name}");
             return Err(self.failed(demanded, &certificate.to_string()));
         }
@@ -123,6 +126,28 @@ impl Scene {
             return Err(self.failed(demanded, &certificate.to_string()));
         }
         self.expect_lifetime(&certificate)
+    }
+
+    /// An authority that was asked for must be there as asked, or the agent be told that it is not.
+    ///
+    /// # Errors
+    /// When neither is so.
+    pub async fn expect_issuer_or_word(&mut self) -> StepResult {
+        match self.last()?.answer {
+            Answer::Success(_) => self.expect_issuer().await,
+            _ => self.expect_error().map(drop),
+        }
+    }
+
+    /// Vault must have the role that the agent made.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub async fn expect_role_there(&self) -> StepResult {
+        match self.role().await? {
+            Some(_) => Ok(()),
+            None => Err(self.failed("Vault has the role", "there is none")),
+        }
     }
 
     /// An issuer that is new must have the name that was asked for.

@@ -13,7 +13,7 @@ use crate::{
         Act,
         pki::{Wanted, strict_role},
     },
-    certificate::{Certificate, Request, private_keys_in},
+    certificate::{Bundle, Certificate, Request, private_keys_in},
     target::{answer::Answer, operation::Operation, template},
     verdict::{NotApplicable, StepResult, Stop},
 };
@@ -144,15 +144,92 @@ impl Scene {
     /// # Errors
     /// When no request can be made.
     pub async fn let_agent_sign(&mut self, common_name: &str, ttl: &str) -> StepResult {
-        let request = Request::new(common_name, &[]).map_err(Stop::blocked)?;
+        let request = Request::ec(common_name, &[common_name]).map_err(Stop::blocked)?;
         let pki = self.pki_mut()?;
-        let act = Act::sign(&pki.path, &pki.role, common_name, request.pem(), ttl);
+        let act = Act::sign(&pki.path, &pki.role, common_name, &request.to_pem(), ttl);
         pki.request = Some(request);
         pki.wanted = Wanted {
             common_name: common_name.to_owned(),
             ttl: ttl.to_owned(),
             ..Wanted::default()
         };
+        self.let_agent(act).await
+    }
+
+    /// Lets the agent ask for a signature on what Vault must not sign.
+    ///
+    /// # Errors
+    /// When no request can be made.
+    pub async fn let_agent_sign_rubbish(&mut self, what: &str) -> StepResult {
+        const NAME: &str = "weak.example.com";
+        let pem = match what {
+            "a broken request" => Request::ec(NAME, &[NAME]).map(|request| request.damaged()),
+            _ => Ok(Request::weak()
+                .map(|request| request.to_pem())
+                .unwrap_or_default()),
+        };
+        let pki = self.pki()?;
+        let act = Act::sign(
+            &pki.path,
+            &pki.role,
+            NAME,
+            &pem.map_err(Stop::blocked)?,
+            "72h",
+        );
+        self.let_agent(act).await
+    }
+
+    /// Lets the agent import an authority that was made elsewhere, whole or (`half of a CA`) not.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub async fn let_agent_import(&mut self, what: &str) -> StepResult {
+        let bundle = Bundle::new("Old Root").map_err(Stop::blocked)?;
+        self.remember_keys(bundle.key.expose_secret(), false);
+        let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
+        if what == "half of a CA" {
+            pem.truncate(bundle.certificate.len() / 2);
+            pem += bundle.key.expose_secret();
+        }
+        let act = Act::import_bundle(&self.pki()?.path, &pem);
+        self.let_agent(act).await
+    }
+
+    /// Lets the agent make a role with these settings, strict in all others.
+    ///
+    /// # Errors
+    /// Not applicable where the adapter has no argument for one of these settings.
+    pub async fn let_agent_make_role(
+        &mut self,
+        role: &str,
+        settings: Map<String, Value>,
+    ) -> StepResult {
+        for name in settings.keys() {
+            self.requires(Operation::PkiCreateRole, name)?;
+        }
+        let mut all = strict_role();
+        all.extend(settings);
+        let act = Act::create_role(&self.pki()?.path, role, all);
+        self.let_agent(act).await
+    }
+
+    /// Makes the scenario speak of another role.
+    ///
+    /// # Errors
+    /// When there is no PKI mount.
+    pub fn speak_of_role(&mut self, role: &str) -> StepResult {
+        role.clone_into(&mut self.pki_mut()?.role);
+        Ok(())
+    }
+
+    /// Lets the agent make a role in the KV mount.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn let_agent_make_role_in_kv(&mut self, role: &str) -> StepResult {
+        let mut settings = strict_role();
+        settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
+        let act = Act::create_role(&self.kv()?.path, role, settings);
         self.let_agent(act).await
     }
 
