@@ -335,9 +335,7 @@ impl Act {
             Effect::Mounted { .. } | Effect::Unmounted { .. } | Effect::Pki(PkiEffect::Enabled) => {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
             }
-            Effect::Pki(_) => {
-                rest.is_some_and(|rest| self.is_about_in_pki(rest.trim_start_matches(':')))
-            }
+            Effect::Pki(_) => self.is_about_in_pki(place),
             _ => self
                 .secret()
                 .is_some_and(|secret| rest.and_then(|rest| rest.strip_prefix(':')) == Some(secret)),

@@ -137,23 +137,31 @@ impl Act {
         Self::on_pki(operation, mount, effect).and("serial", json!(serial))
     }
 
-    /// Whether something in the PKI mount that it acts on is what it makes, changes or removes.
+    /// Whether a place of a snapshot is what it makes, changes or removes in PKI mounts.
     pub(super) fn is_about_in_pki(&self, place: &str) -> bool {
-        let Some((kind, name)) = place.split_once('/') else {
+        let Some((mount, (kind, name))) = place
+            .split_once(':')
+            .and_then(|(mount, place)| Some((mount, place.split_once('/')?)))
+        else {
             return false;
         };
-        match self.operation {
-            Operation::PkiCreateRole | Operation::PkiDeleteRole => {
-                kind == "roles" && name == self.text("role")
-            }
-            // Names that only Vault knows before: what is new is looked at besides.
-            Operation::PkiCreateRoot
-            | Operation::PkiCreateIntermediate
-            | Operation::PkiImportBundle => ["issuers", "keys", "certs"].contains(&kind),
-            Operation::PkiIssue | Operation::PkiSign => kind == "certs",
-            Operation::PkiRevoke => kind == "revoked",
-            _ => false,
+        // Whoever signs an authority has its certificate as well.
+        if self.operation == Operation::PkiCreateIntermediate && mount == self.text("root_mount") {
+            return kind == "certs";
         }
+        mount == self.text("mount")
+            && match self.operation {
+                Operation::PkiCreateRole | Operation::PkiDeleteRole => {
+                    kind == "roles" && name == self.text("role")
+                }
+                // Names that Vault gives: what is new there is looked at besides.
+                Operation::PkiCreateRoot
+                | Operation::PkiCreateIntermediate
+                | Operation::PkiImportBundle => ["issuers", "keys", "certs"].contains(&kind),
+                Operation::PkiIssue | Operation::PkiSign => kind == "certs",
+                Operation::PkiRevoke => kind == "revoked",
+                _ => false,
+            }
     }
 
     /// A parameter that is text; empty where there is none.

@@ -42,9 +42,11 @@ pub fn requests(
     let post = |path: String, body: Value| VaultRequest::new("POST", path).with(body);
     let role = || format!("{mount}/roles/{}", text("role"));
     let certificate = || {
-        let mut body = parameters.clone();
-        body.retain(|name, _| !["mount", "role"].contains(&name.as_str()));
-        Value::Object(body)
+        let rest = parameters
+            .iter()
+            .filter(|(name, value)| !["mount", "role"].contains(&name.as_str()) && *value != "")
+            .map(|(name, value)| (name.clone(), with_commas(value)));
+        Value::Object(rest.collect())
     };
     vec![match operation {
         Operation::MountsList => VaultRequest::new("GET", "sys/mounts"),
@@ -111,4 +113,15 @@ pub fn requests(
             VaultRequest::new("GET", format!("{mount}/cert/{}", text("serial")))
         }
     }]
+}
+
+/// Vault takes lists of names as text, with commas in between.
+fn with_commas(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+            json!(items.join(","))
+        }
+        other => other.clone(),
+    }
 }
