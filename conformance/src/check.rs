@@ -272,13 +272,17 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
         mapping.result.from,
         ResultPart::Text | ResultPart::TextLines
     );
-    for fact in operation.facts().iter().filter(|_| !prose) {
-        if !mapping.result.facts.contains_key(*fact) {
-            let problem = format!(
-                "it points to no fact {fact:?}: what needs it is judged less strictly, or not at all"
-            );
-            found.push((Gravity::Hint, problem));
-        }
+    let facts = operation.facts().iter();
+    let missing: Vec<_> = facts
+        .filter(|fact| !prose && !mapping.result.facts.contains_key(**fact))
+        .map(|fact| format!("{fact:?}"))
+        .collect();
+    if !missing.is_empty() {
+        let problem = format!(
+            "it points to no fact {}: what needs it is judged less strictly, or not at all",
+            missing.join(", ")
+        );
+        found.push((Gravity::Hint, problem));
     }
     found
 }

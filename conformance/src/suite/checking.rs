@@ -13,7 +13,7 @@ use crate::{
         operation::{Operation, Parameters},
     },
     vault::{
-        oracle::Oracle,
+        oracle::{Oracle, OracleError},
         policy,
         provider::{self, Vault},
     },
@@ -26,6 +26,9 @@ const SECRET: &str = "app/check";
 const FOLDER: &str = "app";
 const NAME: &str = "check";
 const KEY: &str = "password";
+/// The issuer and the role of the PKI mount that is looked at.
+const ISSUER: &str = "check-ca";
+const ROLE: &str = "check-role";
 
 impl Builder {
     /// Holds the target's adapter against the target, on a Vault that is started for it.
@@ -91,7 +94,7 @@ impl Prepared {
         slot: &Slot,
         mount: &str,
     ) -> Result<Vec<Trial>, String> {
-        let in_vault = |error: crate::vault::oracle::OracleError| error.to_string();
+        let in_vault = |error: OracleError| error.to_string();
         if let Some(token) = &slot.token {
             let hcl = policy::sufficient(mount);
             oracle
@@ -126,6 +129,10 @@ impl Prepared {
         for credential in &slot.instance.credentials {
             secrets.add("client's credential", credential.clone());
         }
+        let pki = format!("{mount}-pki");
+        let (issuer, serial) = make_certificate(oracle, &pki, &mut secrets)
+            .await
+            .map_err(in_vault)?;
         let mut trials = Vec::new();
         for (operation, path, expected) in [
             (Operation::MountsList, "", json!([format!("{mount}/")])),
@@ -134,6 +141,12 @@ impl Prepared {
             (Operation::KvRead, SECRET, json!({ KEY: latest })),
             (Operation::KvReadVersion, SECRET, json!({ KEY: first })),
             (Operation::KvMetadata, SECRET, Value::Null),
+            (Operation::PkiListIssuers, "", json!([issuer, ISSUER])),
+            (Operation::PkiReadIssuer, "", Value::Null),
+            (Operation::PkiListRoles, "", json!([ROLE])),
+            (Operation::PkiReadRole, "", Value::Null),
+            (Operation::PkiListCerts, "", json!([serial])),
+            (Operation::PkiReadCert, "", Value::Null),
         ] {
             let adapter = &self.target.adapter;
             let Some(mapping) = adapter.operations.get(&operation) else {
@@ -142,8 +155,12 @@ impl Prepared {
             let mut parameters = Parameters::new();
             for name in operation.parameters() {
                 let parameter = match *name {
+                    "mount" if operation.is_pki() => json!(pki),
                     "mount" => json!(mount),
                     "path" => json!(path),
+                    "issuer" => json!(ISSUER),
+                    "role" => json!(ROLE),
+                    "serial" => json!(serial),
                     _ => json!(1),
                 };
                 parameters.insert((*name).to_owned(), parameter);
@@ -168,6 +185,28 @@ impl Prepared {
         }
         Ok(trials)
     }
+}
+
+/// Makes a PKI mount with an issuer, a role and a certificate; returns the issuer's id and the
+/// certificate's serial number.
+async fn make_certificate(
+    oracle: &Oracle,
+    mount: &str,
+    secrets: &mut Secrets,
+) -> Result<(String, String), OracleError> {
+    oracle.make_pki_mount(mount, Some("87600h")).await?;
+    oracle.make_root(mount, ISSUER, "87600h").await?;
+    let settings = Parameters::from_iter([
+        ("allow_any_name".to_owned(), json!(true)),
+        ("key_type".to_owned(), json!("ec")),
+    ]);
+    oracle.make_role(mount, ROLE, &settings).await?;
+    let issued = oracle.issue(mount, ROLE, "check.example").await?;
+    let text = |name: &str| issued[name].as_str().unwrap_or_default().to_owned();
+    secrets.add("private key".to_owned(), text("private_key").into());
+    let issuers = oracle.issuers(mount).await?;
+    let issuer = issuers.first().map(|issuer| issuer.id.clone());
+    Ok((issuer.unwrap_or_default(), text("serial_number")))
 }
 
 /// What an adapter finds in an answer.
@@ -208,6 +247,9 @@ fn judge(
     let facts = (!known.is_empty()).then(|| format!("the {noun} {}", listed.join(", ")));
     let prose = matches!(success.data, Data::Prose(_)).then(|| "a text".to_owned());
     match data.or(prose).into_iter().chain(facts).collect::<Vec<_>>() {
+        found if found.is_empty() && operation.is_pki() => {
+            Ok("the whole result is searched: the adapter points to no fact".to_owned())
+        }
         found if found.is_empty() => {
             let known = operation.facts().join(", ");
             let whole = clip(&success.whole);
@@ -226,16 +268,19 @@ fn find_data(operation: Operation, success: &Success, expected: &Value) -> Resul
         Data::Unusable(why) => return Err(clip(&format!("the adapter finds nothing: {why}"))),
         _ if !operation.has_data() => true,
         Data::Json(Value::Array(names)) if operation.lists() => {
-            names.iter().any(|name| bare(name) == bare(&expected[0]))
+            names.iter().any(|name| is_expected(bare(name), expected))
+        }
+        Data::Prose(text) if operation.lists() => {
+            let mut names = expected.as_array().into_iter().flatten();
+            names.any(|name| bare(name).is_some_and(|name| text.contains(name)))
         }
         Data::Json(data) => data == expected,
         Data::Prose(text) => expected
             .as_object()
             .into_iter()
             .flat_map(serde_json::Map::values)
-            .chain(expected.as_array().into_iter().flatten())
             .filter_map(Value::as_str)
-            .all(|value| text.contains(value.trim_end_matches('/'))),
+            .all(|value| text.contains(value)),
     };
     if right {
         return Ok(());
@@ -252,10 +297,16 @@ fn facts<'a>(success: &'a Success, expected: &Value) -> Vec<&'a String> {
     let item = success
         .items
         .iter()
-        .find(|item| Some(item.name.trim_matches('/')) == bare(&expected[0]));
+        .find(|item| is_expected(Some(item.name.trim_matches('/')), expected));
     item.map_or(&success.facts, |item| &item.facts)
         .keys()
         .collect()
+}
+
+/// Whether a name is one of those by which a list may name what is looked for.
+fn is_expected(name: Option<&str>, expected: &Value) -> bool {
+    let names = expected.as_array().into_iter().flatten();
+    name.is_some() && names.into_iter().any(|expected| bare(expected) == name)
 }
 
 /// A name without the slashes of a folder or a mount.

@@ -250,6 +250,12 @@ impl Operation {
         self.about().facts
     }
 
+    /// Whether it is about a PKI mount.
+    #[must_use]
+    pub fn is_pki(self) -> bool {
+        self.name().starts_with("pki.")
+    }
+
     /// Whether its result is a list of names.
     #[must_use]
     pub const fn lists(self) -> bool {
