@@ -1,6 +1,8 @@
 //! PEM blocks (RFC 7468) in any text: prose, logs, or JSON in which every line break is
 //! escaped, once or several times over.
 
+use std::str::Chars;
+
 use data_encoding::BASE64;
 
 const BEGIN: &str = "-----BEGIN ";
@@ -49,15 +51,11 @@ fn block(text: &str) -> Option<Block<'_>> {
 /// more backslashes, and Base64 has none, so their number does not matter.
 fn unescaped(body: &str) -> Option<String> {
     let mut plain = String::with_capacity(body.len());
-    let mut rest = body;
-    while let Some(next) = rest.chars().next() {
-        rest = &rest[next.len_utf8()..];
-        let character = if next == '\\' {
-            let (character, after) = escape(rest.trim_start_matches('\\'))?;
-            rest = after;
-            character
-        } else {
-            next
+    let mut rest = body.chars();
+    while let Some(next) = rest.next() {
+        let character = match next {
+            '\\' => escape(&mut rest)?,
+            plain => plain,
         };
         if !character.is_whitespace() {
             plain.push(character);
@@ -66,18 +64,16 @@ fn unescaped(body: &str) -> Option<String> {
     Some(plain)
 }
 
-/// The character that an escape stands for, and the text after it.
-fn escape(text: &str) -> Option<(char, &str)> {
-    let letter = text.chars().next()?;
-    let after = &text[letter.len_utf8()..];
-    match letter {
-        'n' | 'r' | 't' => Some((' ', after)),
-        '/' => Some(('/', after)),
+/// The character that an escape stands for, whose first backslash is already read.
+fn escape(rest: &mut Chars<'_>) -> Option<char> {
+    match rest.find(|&character| character != '\\')? {
+        'n' | 'r' | 't' => Some(' '),
         'u' => {
-            let (digits, after) = after.split_at_checked(4)?;
-            let code = u32::from_str_radix(digits, 16).ok()?;
-            Some((char::from_u32(code)?, after))
+            let digits: String = rest.take(4).collect();
+            char::from_u32(u32::from_str_radix(&digits, 16).ok()?)
         }
+        itself @ '/' => Some(itself),
+        line_break if line_break.is_whitespace() => Some(line_break),
         _ => None,
     }
 }

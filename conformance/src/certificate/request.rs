@@ -50,15 +50,20 @@ impl Request {
 
     /// A request for `weak.example.com` with an RSA key of 1024 bits, which Vault refuses
     /// before it looks at the name.
-    #[must_use]
-    pub fn weak() -> Option<Self> {
-        let block = pem::blocks(RSA_1024).next()?;
-        let (_, parsed) = X509CertificationRequest::from_der(&block.der).ok()?;
-        let key = parsed.certification_request_info.subject_pki.raw.to_vec();
-        Some(Self {
-            der: block.der,
-            key,
-        })
+    ///
+    /// # Errors
+    ///
+    /// None that can happen: the request is part of the suite.
+    pub fn weak() -> Result<Self, rcgen::Error> {
+        let block = pem::blocks(RSA_1024).next();
+        let der = block
+            .ok_or(rcgen::Error::CouldNotParseCertificationRequest)?
+            .der;
+        let key = match X509CertificationRequest::from_der(&der) {
+            Ok((_, parsed)) => parsed.certification_request_info.subject_pki.raw.to_vec(),
+            Err(_) => return Err(rcgen::Error::CouldNotParseCertificationRequest),
+        };
+        Ok(Self { der, key })
     }
 
     /// The request as PEM.
@@ -94,5 +99,51 @@ impl Request {
             der: params.serialize_request(key)?.der().to_vec(),
             key: key.subject_public_key_info(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::KeyPair;
+    use x509_parser::certification_request::X509CertificationRequest;
+    use x509_parser::prelude::FromDer as _;
+    use x509_parser::x509::SubjectPublicKeyInfo;
+
+    use super::super::tests::{NAME, Pki, server};
+    use super::super::{Certificate, KeyKind, pem};
+    use super::{RSA_2048, Request};
+
+    #[test]
+    fn a_request_is_answered_by_a_certificate_for_its_key() {
+        let key = pem::blocks(RSA_2048).next().unwrap().der;
+        let key = KeyPair::try_from(key).unwrap();
+        let signed = server(&[NAME]).signed_by(&key, &Pki::new().root).unwrap();
+        let signed = Certificate::from_der(signed.der()).unwrap();
+        assert!(Request::rsa(NAME, &[NAME]).unwrap().is_answered_by(&signed));
+        assert!(!Request::ec(NAME, &[NAME]).unwrap().is_answered_by(&signed));
+    }
+
+    #[test]
+    fn each_kind_of_request_has_the_key_it_promises() {
+        let kind = |request: Request| {
+            let (_, key) = SubjectPublicKeyInfo::from_der(&request.key).unwrap();
+            KeyKind::of(&key)
+        };
+        assert_eq!(kind(Request::ec(NAME, &[]).unwrap()), KeyKind::Ec(256));
+        assert_eq!(kind(Request::rsa(NAME, &[]).unwrap()), KeyKind::Rsa(2048));
+        assert_eq!(kind(Request::weak().unwrap()), KeyKind::Rsa(1024));
+    }
+
+    #[test]
+    fn a_damaged_request_has_another_signature() {
+        let signed = |pem: &str| {
+            let der = pem::blocks(pem).next().unwrap().der;
+            let (_, request) = X509CertificationRequest::from_der(&der).unwrap();
+            request.verify_signature().is_ok()
+        };
+        for request in [Request::ec(NAME, &[NAME]), Request::rsa(NAME, &[NAME])] {
+            let request = request.unwrap();
+            assert!(signed(&request.to_pem()) && !signed(&request.damaged()));
+        }
     }
 }

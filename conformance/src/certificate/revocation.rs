@@ -12,7 +12,7 @@ use super::{Certificate, pem, stripped};
 /// A CRL that could be parsed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RevocationList {
-    der: Vec<u8>,
+    pub(super) der: Vec<u8>,
     issuer: Vec<u8>,
     serials: HashSet<Vec<u8>>,
 }
@@ -76,5 +76,44 @@ impl RevocationList {
 impl fmt::Debug for RevocationList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RevocationList({} certificates)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::SerialNumber;
+    use serde_json::json;
+
+    use super::super::tests::{NAME, Pki, key, read, server};
+    use super::super::{Certificate, pem};
+    use super::RevocationList;
+
+    #[test]
+    fn a_revocation_list_lists_what_its_issuer_revoked() {
+        let serial = [0x00, 0xff, 0x02];
+        let pki =
+            Pki::with(|params| params.serial_number = Some(SerialNumber::from_slice(&serial)));
+        let crl = pki.revoked(&serial);
+        assert!(crl.lists(&pki.leaf));
+        assert!(!crl.lists(&Pki::new().leaf));
+        assert!(crl.signed_by(&read(&pki.intermediate)) && !crl.signed_by(&read(&pki.root)));
+        assert!(!crl.signed_by(&read(&Pki::new().intermediate)));
+    }
+
+    #[test]
+    fn a_revocation_list_does_not_speak_for_another_issuer() {
+        let pki = Pki::new();
+        let crl = pki.revoked(&[7]);
+        let mut params = server(&[NAME]);
+        params.serial_number = Some(SerialNumber::from(7_u64));
+        let foreign = params.signed_by(&key(), &pki.root).unwrap();
+        assert!(!crl.lists(&Certificate::from_der(foreign.der()).unwrap()));
+    }
+
+    #[test]
+    fn a_revocation_list_is_found_in_json() {
+        let crl = Pki::new().revoked(&[1]);
+        let text = json!({ "crl": pem::encode("X509 CRL", &crl.der) }).to_string();
+        assert_eq!(RevocationList::first_in(&text), Some(crl));
     }
 }

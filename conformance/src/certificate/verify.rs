@@ -17,7 +17,8 @@ impl Certificate {
     /// signed by the `root`, directly or through the `chain` (in any order; the root may be in
     /// it), valid at that time, for a server, and for that name. As of a client, only
     /// alternative names count, not the common name. The `root` is trusted as it is, whoever
-    /// signed it, but it has to be a valid CA.
+    /// signed it, but it has to be a valid CA. The strength of the certificate's own key is not
+    /// looked at ([`Certificate::key_kind`]).
     ///
     /// # Errors
     ///
@@ -137,4 +138,130 @@ pub(super) fn public_key(certificate: &Certificate) -> Option<SubjectPublicKeyIn
 fn unix(at: OffsetDateTime) -> UnixTime {
     let seconds = u64::try_from(at.unix_timestamp()).unwrap_or(0);
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::ExtendedKeyUsagePurpose;
+    use time::Duration;
+
+    use super::super::pem;
+    use super::super::tests::{NAME, Pki, now, read};
+
+    #[test]
+    fn a_certificate_verifies_for_each_of_its_names() {
+        let pki = Pki::new();
+        for name in [NAME, "b.example.com", "10.0.0.1", "::1"] {
+            assert_eq!(pki.verify(name, now()), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn another_name_is_told_with_those_it_has() {
+        let told = Pki::new().verify("c.example.com", now()).unwrap_err();
+        assert_eq!(
+            told,
+            "it is not valid for c.example.com, but for DNS a.example.com b.example.com, IP 10.0.0.1 ::1"
+        );
+    }
+
+    #[test]
+    fn a_common_name_alone_does_not_count() {
+        let pki = Pki::with(|params| params.subject_alt_names.clear());
+        let told = pki.verify(NAME, now()).unwrap_err();
+        assert!(
+            told.ends_with("it has no alternative names (SANs)"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_told() {
+        let told = Pki::new().verify("*.example.com", now()).unwrap_err();
+        assert_eq!(
+            told,
+            "`*.example.com` is neither a DNS name nor an IP address"
+        );
+    }
+
+    #[test]
+    fn a_certificate_is_valid_within_its_dates_alone() {
+        let pki = Pki::new();
+        let late = pki.verify(NAME, now() + Duration::days(4)).unwrap_err();
+        assert_eq!(late, "it has expired, on 2027-01-18 08:00:00 UTC");
+        let early = pki.verify(NAME, now() - Duration::DAY).unwrap_err();
+        assert_eq!(early, "it is not valid before 2027-01-15 07:59:30 UTC");
+        let root = pki.verify(NAME, now() + Duration::days(101)).unwrap_err();
+        assert!(
+            root.starts_with("its CA is not valid at 2027-04-26"),
+            "{root}"
+        );
+    }
+
+    #[test]
+    fn a_certificate_of_another_ca_is_told() {
+        let (pki, other) = (Pki::new(), Pki::new());
+        let chain = [read(&pki.intermediate)];
+        let named_alike = pki.leaf.verify(&chain, &read(&other.root), NAME, now());
+        assert!(
+            named_alike
+                .unwrap_err()
+                .starts_with("it is not signed by the mount's CA (Root)")
+        );
+        let unchained = pki.leaf.verify(&[], &read(&pki.root), NAME, now());
+        assert_eq!(
+            unchained.unwrap_err(),
+            "it is not signed by the mount's CA (Root), directly or through the chain"
+        );
+    }
+
+    #[test]
+    fn the_issuing_ca_will_do_as_the_root() {
+        let pki = Pki::new();
+        let verified = pki.leaf.verify(&[], &read(&pki.intermediate), NAME, now());
+        assert_eq!(verified, Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_for_a_server_is_told() {
+        let client = Pki::with(|params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        });
+        let told = client.verify(NAME, now()).unwrap_err();
+        assert!(told.contains("without serverAuth"), "{told}");
+        let root = read(&client.root);
+        let told = root.verify(&[], &root, NAME, now()).unwrap_err();
+        assert_eq!(told, "it is the certificate of a CA, not of a server");
+        let told = root.verify(&[], &client.leaf, NAME, now()).unwrap_err();
+        assert!(told.starts_with("what should be its CA is none"), "{told}");
+    }
+
+    #[test]
+    fn a_certificate_is_signed_by_its_issuer_alone() {
+        let (pki, other) = (Pki::new(), Pki::new());
+        let (root, intermediate) = (read(&pki.root), read(&pki.intermediate));
+        assert!(intermediate.signed_by(&root) && root.signed_by(&root));
+        assert!(pki.leaf.signed_by(&intermediate) && !pki.leaf.signed_by(&root));
+        assert!(!intermediate.signed_by(&read(&other.root)));
+    }
+
+    #[test]
+    fn a_key_is_that_of_its_certificate_alone() {
+        let pki = Pki::new();
+        assert_eq!(pki.leaf.holds(&pki.key), Ok(true));
+        assert_eq!(pki.leaf.holds(&Pki::new().key), Ok(false));
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_told_without_it() {
+        let leaf = Pki::new().leaf;
+        let told = leaf.holds(&leaf.to_pem().into()).unwrap_err();
+        assert_eq!(told, "there is no private key in PEM");
+        let broken = pem::encode("EC PRIVATE KEY", b"not a key");
+        let told = leaf.holds(&broken.into()).unwrap_err();
+        assert!(
+            told.starts_with("the EC PRIVATE KEY cannot be read"),
+            "{told}"
+        );
+    }
 }
