@@ -360,6 +360,7 @@ fn samples(operation: Operation, mapping: &Mapping, name: &str, value: &Value) -
                 (*parameter).to_owned(),
                 serde_json::json!({ "key": "value" }),
             ),
+            "key_type" => ((*parameter).to_owned(), Value::from("ec")),
             "key_bits" => ((*parameter).to_owned(), Value::from(256)),
             "allowed_domains" | "alt_names" | "ip_sans" => {
                 ((*parameter).to_owned(), serde_json::json!(["text"]))
