@@ -9,7 +9,7 @@ fn role(mount: &str, role: &str) -> Value {
 }
 
 pub(crate) async fn a_role_is_made_with_its_name_alone(world: &World) {
-    world.pki("pr-least").await;
+    world.pki_with_root("pr-least").await;
     let mut client = world.root().await;
     let made = client
         .call("create_pki_role", role("pr-least", "web"))

@@ -373,7 +373,9 @@ impl Pki {
             imported.mapping.iter().find(is_new).ok_or_else(|| {
                 here(answer.unexpected("no issuer has the key that was made for it"))
             })?;
-        self.name_issuer(mount, id, &new.name).await.map_err(here)?;
+        self.name_issuer(mount, id, &new.name, &certificate)
+            .await
+            .map_err(here)?;
 
         let others = imported
             .imported_issuers
@@ -464,13 +466,14 @@ impl Pki {
             reason: "none of the issuers that it names is in the mount",
         };
         let first = issuers.first_mut().ok_or(nothing)?;
+        let certificate = &bundle.certificates[place(first).unwrap_or(0)];
         if let Some(name) = name
             && imported.is_new(&first.id)
         {
-            self.name_issuer(mount, &first.id, name).await?;
+            self.name_issuer(mount, &first.id, name, certificate)
+                .await?;
             name.as_str().clone_into(&mut first.name);
         }
-        let certificate = &bundle.certificates[place(first).unwrap_or(0)];
         let chain = certificate.chain(&bundle.certificates);
         let ids = |wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
             let ids = issuers.iter().map(|issuer| issuer.id.clone());
@@ -512,10 +515,21 @@ impl Pki {
         }
     }
 
-    /// Gives an issuer that is new a name. Everything else about it is set to its default, which it has still.
-    async fn name_issuer(&self, mount: &MountPath, id: &str, new: &Name) -> Result<(), VaultError> {
+    /// Gives an issuer that is new a name. Vault sets all else about it to the defaults that a new issuer
+    /// has, but for what it may be used for, which depends on its certificate.
+    async fn name_issuer(
+        &self,
+        mount: &MountPath,
+        id: &str,
+        new: &Name,
+        certificate: &Certificate,
+    ) -> Result<(), VaultError> {
         let id = name(id)?;
-        let body = json!({ "issuer_name": new.as_str() });
+        let mut usage = vec!["read-only", "issuing-certificates", "ocsp-signing"];
+        if certificate.may_sign_lists {
+            usage.push("crl-signing");
+        }
+        let body = json!({ "issuer_name": new.as_str(), "usage": usage });
         self.post(mount, Endpoint::Issuer(&id), &body)
             .await
             .map(drop)

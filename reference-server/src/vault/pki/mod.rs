@@ -100,6 +100,7 @@ impl Pki {
             _ => self.client.read(&path, None).await,
         };
         let (doubtful, result) = match answer {
+            Ok(answer) if answer.is_without_mount() => (false, Err(VaultError::NoSuchMount)),
             Ok(answer) if answer.is_not_found() => (true, Ok(None)),
             Ok(answer) => {
                 let told = told(&answer);
