@@ -44,18 +44,17 @@ impl Undo {
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        if self.made.is_empty() {
-            return;
-        }
-        let rest = Self {
-            client: self.client.clone(),
-            made: std::mem::take(&mut self.made),
-        };
+        let (client, made) = (self.client.clone(), std::mem::take(&mut self.made));
         // Without a runtime the process is ending, and no request goes out any more.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(rest.run());
-        } else {
-            rest.keep();
+        if !made.is_empty()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                for path in made.iter().rev() {
+                    // Nobody is there any more who could be told.
+                    let _ = client.delete(path).await;
+                }
+            });
         }
     }
 }
