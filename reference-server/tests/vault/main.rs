@@ -104,6 +104,7 @@ fn main() -> ExitCode {
             a_pki_mount_is_made_with_its_longest_lifetime,
             a_path_in_use_stays_as_it_is,
             a_token_that_may_not_look_is_told_what_was_asked_for,
+            the_policy_of_the_tutorial_allows_what_it_grants,
             an_empty_mount_lists_as_empty,
             public_lists_need_no_right,
             pki_tools_refuse_other_engines_and_change_nothing,

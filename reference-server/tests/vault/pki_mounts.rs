@@ -1,8 +1,9 @@
 //! PKI mounts: making one, and that the tools work on nothing else.
 
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{client::Client, world::World};
 
 fn with_mount(mount: &str, more: &Value) -> Value {
     let mut arguments = json!({ "mount": mount });
@@ -121,6 +122,69 @@ pub(crate) async fn a_token_that_may_not_look_is_told_what_was_asked_for(world: 
     let error = client.call("enable_pki", enable).await.unwrap_err();
     let missing = json!({ "capability": "update", "path": "sys/mounts/pm-other" });
     assert_eq!(error["missing_capability"], missing);
+}
+
+pub(crate) async fn the_policy_of_the_tutorial_allows_what_it_grants(world: &World) {
+    let policy = include_str!("../../../fixtures/policies/vault-mcp-developer.hcl");
+    let token = world.token_with("pm-tutorial", policy).await;
+    let mut client = Client::connect(world.address(), token.expose_secret()).await;
+    let enabled = client
+        .call("enable_pki", json!({ "mount": "pki" }))
+        .await
+        .unwrap();
+    assert_eq!(enabled["notes"], json!([]));
+    for (tool, arguments) in [
+        (
+            "create_pki_issuer",
+            json!({ "kind": "root", "issuer": "root", "common_name": "Root", "ttl": "8760h" }),
+        ),
+        ("list_pki_issuers", json!({})),
+        (
+            "create_pki_role",
+            json!({ "role": "web", "allowed_domains": ["test"], "allow_subdomains": true, "key_type": "ec" }),
+        ),
+        ("read_pki_role", json!({ "role": "web" })),
+        ("list_pki_roles", json!({})),
+        (
+            "sign_pki_certificate",
+            json!({ "role": "web", "csr": crate::x509::request("a.test"), "ttl": "72h" }),
+        ),
+        ("delete_pki_role", json!({ "role": "web" })),
+    ] {
+        let arguments = with_mount("pki", &arguments);
+        client.call(tool, arguments).await.unwrap();
+    }
+    for (tool, arguments, path) in [
+        (
+            "issue_pki_certificate",
+            json!({ "role": "web", "common_name": "a.test" }),
+            "pki/issue/web",
+        ),
+        (
+            "read_pki_issuer",
+            json!({ "issuer": "root" }),
+            "pki/issuer/root",
+        ),
+        ("list_pki_certificates", json!({}), "pki/certs/"),
+        (
+            "revoke_pki_certificate",
+            json!({ "serial_number": "01:02" }),
+            "pki/revoke",
+        ),
+    ] {
+        let arguments = with_mount("pki", &arguments);
+        let error = client.call(tool, arguments).await.unwrap_err();
+        assert_eq!(error["kind"], "permission_denied", "{error}");
+        assert_eq!(error["missing_capability"]["path"], path);
+    }
+    let error = client
+        .call("enable_pki", json!({ "mount": "pki-internal" }))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error["missing_capability"]["path"],
+        "sys/mounts/pki-internal"
+    );
 }
 
 pub(crate) async fn an_empty_mount_lists_as_empty(world: &World) {

@@ -65,7 +65,12 @@ impl World {
                 )
             })
             .collect();
-        self.oracle.write_policy(name, &policy).await.unwrap();
+        self.token_with(name, &policy).await
+    }
+
+    /// A token with a policy as it stands in a file.
+    pub(crate) async fn token_with(&self, name: &str, policy: &str) -> SecretString {
+        self.oracle.write_policy(name, policy).await.unwrap();
         self.oracle.make_token(name).await.unwrap().secret
     }
 

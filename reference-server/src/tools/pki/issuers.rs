@@ -262,7 +262,7 @@ fn unfinished(unfinished: Unfinished) -> Failure {
         failure = match left.as_slice() {
             [] => failure.and("what was made before was removed again"),
             left => failure.and(&format!(
-                "of what was made before, this could not be removed again and has to be deleted by an operator: {}",
+                "of what was made before, this was not removed again, so look at it and delete what is not wanted: {}",
                 left.join(", ")
             )),
         };
