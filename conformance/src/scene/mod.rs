@@ -9,7 +9,7 @@ pub mod effect;
 mod given;
 mod lists;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     act::{Act, Effect},
+    latency::Call,
     plan::Planned,
     redact::Secrets,
     slot::Slot,
@@ -85,6 +86,8 @@ pub struct Scene {
     reason: Option<String>,
     /// Whether a call had no answer: one may still come, into the next scenario.
     pub unanswered: bool,
+    /// How long calls took, of those that succeeded with nothing in their way.
+    pub calls: Vec<Call>,
 }
 
 /// What the agent did last, and what came of it.
@@ -92,6 +95,8 @@ pub struct Scene {
 struct Deed {
     act: Act,
     answer: Answer,
+    /// How long the answer took.
+    took: Duration,
     before: Snapshot,
     /// What the secret that it is about held before.
     held: Option<SecretData>,
@@ -151,6 +156,7 @@ impl Scene {
             custom: None,
             reason: None,
             unanswered: false,
+            calls: Vec::new(),
         };
         if scene.slot.token.is_some() {
             scene.allow_all().await?;
@@ -243,8 +249,17 @@ impl Scene {
     pub async fn let_agent(&mut self, act: Act) -> StepResult {
         let before = self.snapshot().await?;
         let tap = self.slot.tap.as_ref();
-        let passed = tap.map_or(0, |tap| tap.exchanges().len());
+        let passed = tap.map_or(0, Tap::passed);
+        let trapped = tap.is_some_and(Tap::has_trap);
         let deed = self.carry_out(act, before, passed).await?;
+        if matches!(deed.answer, Answer::Success(_)) && !trapped {
+            let tap = self.slot.tap.as_ref();
+            self.calls.push(Call {
+                operation: deed.act.operation,
+                took: deed.took,
+                vault_requests: tap.map(|tap| tap.passed() - passed),
+            });
+        }
         self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
         if let Answer::Error(text) = &deed.answer {
             self.errors.push(text.clone());
@@ -280,7 +295,7 @@ impl Scene {
 
     async fn carry_out_known(&self, act: Act, before: Snapshot, passed: usize) -> StepResult<Deed> {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
-        let answer = perform(
+        let (answer, took) = perform(
             &self.target.adapter,
             &self.slot.instance.tool_names,
             &self.slot.instance.connection,
@@ -291,6 +306,7 @@ impl Scene {
         Ok(Deed {
             act,
             answer,
+            took,
             before,
             held,
             passed,

@@ -1,6 +1,6 @@
 //! Carrying out an operation: the tool call, and what its answer says.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use regex::Regex;
 use serde_json::{Map, Value, json};
@@ -105,7 +105,8 @@ impl Answer {
     }
 }
 
-/// Makes the tool call that carries an operation.
+/// Makes the tool call that carries an operation; returns what was answered, and how long
+/// that took.
 ///
 /// # Errors
 /// Not applicable where the adapter does not map the operation; failed where it maps it to
@@ -116,7 +117,7 @@ pub async fn perform(
     connection: &Connection,
     operation: Operation,
     parameters: &Parameters,
-) -> StepResult<Answer> {
+) -> StepResult<(Answer, Duration)> {
     let mapping = adapter
         .operations
         .get(&operation)
@@ -132,10 +133,12 @@ pub async fn perform(
         ));
     };
     let params = json!({ "name": tool, "arguments": mapping.arguments(parameters) });
-    Ok(match connection.request("tools/call", params).await {
+    let (reply, took) = connection.timed_request("tools/call", params).await;
+    let answer = match reply {
         Ok(reply) => read(operation, mapping, &reply),
         Err(why) => Answer::Nothing(why),
-    })
+    };
+    Ok((answer, took))
 }
 
 /// What a reply says, read as a mapping of this operation tells.
