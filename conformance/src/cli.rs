@@ -16,6 +16,7 @@ use vault_mcp_conformance::{
     catalogue, doctor,
     event::{Event, Reporter},
     exit::Exit,
+    interrupt,
     mutation::{
         definition,
         matrix::{self, MatrixError, Scope},
@@ -488,26 +489,13 @@ fn on_interrupt() -> CancellationToken {
     let token = CancellationToken::new();
     let interrupted = token.clone();
     tokio::spawn(async move {
-        wait_for_signal().await;
+        interrupt::signalled().await;
         interrupted.cancel();
         anstream::eprintln!("interrupted: cleaning up (once more to leave everything as it is)");
-        wait_for_signal().await;
+        interrupt::signalled().await;
         std::process::exit(Exit::Interrupted.code().into());
     });
     token
-}
-
-async fn wait_for_signal() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
-    }
 }
 
 fn targets() -> anyhow::Result<Exit> {

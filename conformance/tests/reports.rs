@@ -422,6 +422,10 @@ fn a_budget_is_not_missed_by_fewer_than_twenty_calls() {
         latency("kv.read", 19, 900.0, Some(80.0)).keeps_budget(),
         None
     );
+    assert_eq!(
+        latency("kv.read", 1, 8.0, Some(80.0)).keeps_budget(),
+        Some(true)
+    );
     let judged = |p95_ms| latency("kv.read", 20, p95_ms, Some(80.0)).keeps_budget();
     assert_eq!(judged(80.0), Some(true));
     assert_eq!(judged(80.1), Some(false));

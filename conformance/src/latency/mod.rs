@@ -14,8 +14,8 @@ use crate::{
 /// The budget of the first call on a new connection, the start of the target aside: KAG's table.
 pub const FIRST_CALL: Duration = Duration::from_millis(200);
 
-/// How many calls it takes before a budget counts as missed. The 95th percentile of fewer is
-/// the slowest of them, and one slow call says nothing.
+/// How many calls it takes before a budget counts as missed. Of fewer the 95th percentile is
+/// the slowest, and one slow call says nothing.
 pub const MIN_SAMPLES: usize = 20;
 
 /// How many durations one collection keeps; later ones are not looked at.

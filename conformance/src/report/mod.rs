@@ -306,12 +306,12 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Whether it is within its budget; none where it has none, or where there are too few
-    /// samples to say.
+    /// Whether it is within its budget; none where it has none, or where it is not within it
+    /// in too few calls to blame the target.
     #[must_use]
     pub fn keeps_budget(&self) -> Option<bool> {
-        let budget = self.budget_ms?;
-        (self.samples >= MIN_SAMPLES).then_some(self.p95_ms <= budget)
+        let keeps = self.p95_ms <= self.budget_ms?;
+        (keeps || self.samples >= MIN_SAMPLES).then_some(keeps)
     }
 }
 
