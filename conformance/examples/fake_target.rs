@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 /// What a limited server takes a second, and at once.
 const PER_SECOND: f64 = 5.0;
 const BURST: f64 = 10.0;
+/// How long a tardy server keeps an answer back.
+const TARDINESS: Duration = Duration::from_millis(90);
 
 /// How it is odd.
 #[derive(Clone, Copy, PartialEq)]
@@ -37,6 +39,8 @@ enum Oddity {
     Rubbish,
     /// It answers no call.
     Hangs,
+    /// It keeps each answer to a call back for longer than a reading may take.
+    Tardy,
     /// It takes 5 requests a second, and 10 at once.
     Limited,
 }
@@ -51,6 +55,7 @@ impl Oddity {
             "out-of-order" => Self::OutOfOrder,
             "rubbish" => Self::Rubbish,
             "hangs" => Self::Hangs,
+            "tardy" => Self::Tardy,
             "limited" => Self::Limited,
             _ => return None,
         })
@@ -149,6 +154,15 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
                 open.remove(&message["id"].to_string())
             };
             let method = method.unwrap_or_default();
+            if oddity == Oddity::Tardy && method == "tools/call" {
+                let answered = answered.clone();
+                thread::spawn(move || {
+                    thread::sleep(TARDINESS);
+                    // Whoever waits for it may have gone.
+                    let _ = answered.send(message);
+                });
+                continue;
+            }
             if answered.send(oddity.answer(&method, message)).is_err() {
                 return;
             }

@@ -16,6 +16,7 @@ use vault_mcp_conformance::{
     catalogue, doctor,
     event::{Event, Reporter},
     exit::Exit,
+    interrupt,
     mutation::{
         definition,
         matrix::{self, MatrixError, Scope},
@@ -58,7 +59,7 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
     0  conformant (warnings are allowed)
-    1  a MUST failed that the baseline does not list
+    1  a MUST failed that the baseline does not list, or --strict-latency and a budget was missed
     2  the command line, the adapter file or the baseline is wrong
     3  no Vault, the target does not start, or something was blocked or left behind
     4  no scenario was selected, or none was applicable
@@ -134,6 +135,9 @@ struct RunArgs {
     /// End the run at the first MUST that fails and that the baseline does not list
     #[arg(long)]
     fail_fast: bool,
+    /// Exit with 1 where the 95th percentile of at least 20 calls is over its budget
+    #[arg(long)]
+    strict_latency: bool,
     /// The folder for report.json, junit.xml and transcripts
     #[arg(long, default_value = "target/conformance", value_name = "DIR")]
     output: PathBuf,
@@ -339,6 +343,7 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         .transports(args.transport.0)
         .profiles(args.profile)
         .fail_fast(args.fail_fast)
+        .strict_latency(args.strict_latency)
         .vault(vault)
         .output(&args.output)
         .build(when_to_build(args.build))
@@ -484,26 +489,13 @@ fn on_interrupt() -> CancellationToken {
     let token = CancellationToken::new();
     let interrupted = token.clone();
     tokio::spawn(async move {
-        wait_for_signal().await;
+        interrupt::signalled().await;
         interrupted.cancel();
         anstream::eprintln!("interrupted: cleaning up (once more to leave everything as it is)");
-        wait_for_signal().await;
+        interrupt::signalled().await;
         std::process::exit(Exit::Interrupted.code().into());
     });
     token
-}
-
-async fn wait_for_signal() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
-    }
 }
 
 fn targets() -> anyhow::Result<Exit> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: conformant; warnings are allowed.
     Conformant,
-    /// 1: a MUST failed that no baseline lists.
+    /// 1: a MUST failed that no baseline lists, or a budget was missed where that counts.
     Nonconformant,
     /// 2: the command line or the adapter file is wrong.
     Usage,

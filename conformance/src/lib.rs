@@ -37,6 +37,8 @@ pub mod doctor;
 pub mod event;
 pub mod exit;
 mod hint;
+pub mod interrupt;
+pub mod latency;
 pub mod mcp;
 pub mod mutation;
 pub mod plan;

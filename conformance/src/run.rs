@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     baseline::Baseline,
     event::{Event, Reporter},
+    latency::Measurements,
     mcp::transcript::{Line, Speaker},
     plan::Planned,
     report::{Failure, ScenarioResult},
@@ -66,6 +67,8 @@ pub struct Run {
     pub baseline: Option<Baseline>,
     /// What the first failure that is not known cancels, and the run with it.
     pub fail_fast: Option<CancellationToken>,
+    /// How long calls took.
+    pub(crate) measurements: Arc<Mutex<Measurements>>,
     pub(crate) aftermaths: Mutex<HashMap<String, Aftermath>>,
     /// The scenario whose result says how Vault was lost.
     pub(crate) loss_told_by: Mutex<Option<String>>,
@@ -206,6 +209,9 @@ impl Run {
         if self.pulse.known_lost().is_some() {
             self.retire(scene.slot).await;
             return;
+        }
+        for call in &scene.calls {
+            lock(&self.measurements).add(planned.transport, call);
         }
         if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));

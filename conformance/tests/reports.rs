@@ -105,22 +105,27 @@ fn report_of(mut scenarios: Vec<ScenarioResult>) -> Report {
         profiles: (names.iter())
             .map(|name| ProfileResult::of(name, &scenarios))
             .collect(),
-        latency: vec![Latency {
-            operation: "kv.read".to_owned(),
-            transport: "stdio".to_owned(),
-            samples: 100,
-            p50_ms: 1.35,
-            p95_ms: 1.89,
-            p99_ms: 5.42,
-            direct_p50_ms: 0.29,
-            direct_p95_ms: 0.37,
-            vault_requests_per_call: 2.0,
-            budget_ms: Some(80.0),
-        }],
+        latency: Vec::new(),
+        strict_latency: false,
         unmapped_tools: Vec::new(),
         cleanup_errors: Vec::new(),
         summary: Summary::of(&scenarios),
         scenarios,
+    }
+}
+
+fn latency(operation: &str, samples: usize, p95_ms: f64, budget_ms: Option<f64>) -> Latency {
+    Latency {
+        operation: operation.to_owned(),
+        transport: "stdio".to_owned(),
+        samples,
+        p50_ms: 1.353,
+        p95_ms,
+        p99_ms: p95_ms + 1.0,
+        direct_p50_ms: budget_ms.map(|_| 0.291),
+        direct_p95_ms: budget_ms.map(|_| 0.372),
+        vault_requests_per_call: budget_ms.map(|_| 2.0),
+        budget_ms,
     }
 }
 
@@ -156,6 +161,12 @@ fn report_with_everything() -> Report {
             ..scenario("pki.issue", Level::Must, Verdict::NotApplicable)
         },
     ]);
+    report.latency = vec![
+        latency("mounts.list", 19, 71.5, Some(50.0)),
+        latency("kv.list_all", 40, 3.5, None),
+        latency("kv.read", 120, 1.894, Some(80.0)),
+        latency("kv.write", 64, 104.25, Some(100.0)),
+    ];
     report.unmapped_tools = vec!["read_lease".to_owned(), "rotate_root".to_owned()];
     report.cleanup_errors =
         vec!["mount conformance-4711/kv: 503 Vault is sealed; remove it by hand".to_owned()];
@@ -370,6 +381,68 @@ fn without_a_terminal_there_is_a_line_of_progress_every_25_scenarios() {
         "25 of 60 scenarios, 1 failed\n50 of 60 scenarios, 1 failed\n"
     );
     assert!(!out.contains("of 60 scenarios"), "{out}");
+}
+
+// ---- latency ----
+
+/// A conformant report in which one budget is missed.
+fn report_of_a_slow_target(strict_latency: bool) -> Report {
+    Report {
+        latency: vec![
+            latency("kv.read", 120, 1.9, Some(80.0)),
+            latency("kv.write", 20, 104.25, Some(100.0)),
+        ],
+        strict_latency,
+        ..all_met()
+    }
+}
+
+#[test]
+fn a_missed_budget_is_shown_and_fails_the_run_only_where_that_is_asked_for() {
+    let report = report_of_a_slow_target(false);
+    assert_eq!(report.exit(), Exit::Conformant);
+    assert_eq!(run(ConsoleFormat::Quiet, &report), Default::default());
+    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    assert!(
+        text.contains("missed") && text.contains("\nconformant: "),
+        "{text}"
+    );
+
+    let strict = report_of_a_slow_target(true);
+    assert_eq!(strict.exit(), Exit::Nonconformant);
+    let text = redacted(&render(&strict, HEADLINE, Path::new("out")));
+    insta::assert_snapshot!(text);
+    let (quiet, _) = run(ConsoleFormat::Quiet, &strict);
+    assert!(redacted(&quiet).contains("SLOW  kv.write"), "{quiet}");
+}
+
+#[test]
+fn a_budget_is_not_missed_by_fewer_than_twenty_calls() {
+    assert_eq!(
+        latency("kv.read", 19, 900.0, Some(80.0)).keeps_budget(),
+        None
+    );
+    assert_eq!(
+        latency("kv.read", 1, 8.0, Some(80.0)).keeps_budget(),
+        Some(true)
+    );
+    let judged = |p95_ms| latency("kv.read", 20, p95_ms, Some(80.0)).keeps_budget();
+    assert_eq!(judged(80.0), Some(true));
+    assert_eq!(judged(80.1), Some(false));
+    assert_eq!(latency("kv.purge", 500, 900.0, None).keeps_budget(), None);
+}
+
+#[test]
+fn a_missed_budget_that_counts_fails_in_the_junit_report_and_shows_in_the_job_summary() {
+    let report = report_of_a_slow_target(true);
+    let (xml, junit) = junit(&report);
+    assert_eq!((junit.failures, junit.errors), (1, 0), "{xml}");
+    assert!(
+        xml.contains("the 95th percentile of kv.write on stdio is 104.25 ms, more than 100 ms"),
+        "{xml}"
+    );
+    let text = github(&report);
+    assert!(text.contains("| **missed** |"), "{text}");
 }
 
 // ---- known failures ----

@@ -100,6 +100,11 @@ async fn conformant() -> Result<(), String> {
         shown,
     )?;
     expect(report.unmapped_tools.is_empty(), shown)?;
+    let reads = report.latency.iter().filter(|l| l.operation == "kv.read");
+    let measured = reads.filter(|l| {
+        l.samples >= 20 && l.direct_p50_ms.is_some() && l.vault_requests_per_call >= Some(1.0)
+    });
+    expect(measured.count() == 2, shown)?;
     let written = std::fs::read_to_string(&report_file).map_err(|error| error.to_string())?;
     let written: Report = serde_json::from_str(&written).map_err(|error| error.to_string())?;
     expect(written == report, || {

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -73,7 +73,15 @@ pub trait AnswerFilter: Send + Sync {
 struct Pending {
     method: String,
     tool: Option<String>,
-    reply: oneshot::Sender<Result<Reply, NoReply>>,
+    reply: oneshot::Sender<(Result<Reply, NoReply>, Instant)>,
+}
+
+impl Pending {
+    /// Tells the one who waits, who may have given up, what came and when. When, since that
+    /// one may get to look at it only later: many scenarios share one thread.
+    fn answer(self, answer: Result<Reply, NoReply>) {
+        let _ = self.reply.send((answer, Instant::now()));
+    }
 }
 
 /// Where everything that the target says arrives.
@@ -152,14 +160,13 @@ impl Inbox {
                 message: error["message"].as_str().unwrap_or_default().to_owned(),
             },
         };
-        // Whoever asked may have given up.
-        let _ = waiting.reply.send(Ok(reply));
+        waiting.answer(Ok(reply));
     }
 
     /// Tells the one who waits for `id` that no answer comes.
     pub fn fail(&self, id: u64, why: NoReply) {
         if let Some(waiting) = self.pending().remove(&id) {
-            let _ = waiting.reply.send(Err(why));
+            waiting.answer(Err(why));
         }
     }
 
@@ -170,7 +177,7 @@ impl Inbox {
         // Before those who wait are told: who comes later sees it.
         let _ = self.closed.set(why.to_owned());
         for (_, waiting) in self.pending().drain() {
-            let _ = waiting.reply.send(Err(NoReply::Closed(why.to_owned())));
+            waiting.answer(Err(NoReply::Closed(why.to_owned())));
         }
     }
 }
@@ -291,6 +298,16 @@ impl Connection {
     /// # Errors
     /// When none comes within the budget, or none can come any more.
     pub async fn request(&self, method: &str, params: Value) -> Result<Reply, NoReply> {
+        self.timed_request(method, params).await.0
+    }
+
+    /// Asks as [`Connection::request`] does, and tells how long the answer took from when the
+    /// request was sent: waiting for the target's limits is not in it.
+    pub async fn timed_request(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> (Result<Reply, NoReply>, Duration) {
         self.keep_pace().await;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (reply, answered) = oneshot::channel();
@@ -307,15 +324,19 @@ impl Connection {
         self.inbox
             .transcript
             .record(Speaker::Suite, message.to_string());
+        let sent = Instant::now();
         let (wire, inbox) = (Arc::clone(&self.wire), Arc::clone(&self.inbox));
         let exchange = tokio::spawn(async move { send(&wire, &inbox, Some(id), &message).await });
         match tokio::time::timeout(self.budget, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(NoReply::Closed("the suite closed it".to_owned())),
+            Ok(Ok((answer, came))) => (answer, came.saturating_duration_since(sent)),
+            Ok(Err(_)) => {
+                let why = NoReply::Closed("the suite closed it".to_owned());
+                (Err(why), sent.elapsed())
+            }
             Err(_) => {
                 exchange.abort();
                 self.inbox.pending().remove(&id);
-                Err(NoReply::TimedOut(self.budget))
+                (Err(NoReply::TimedOut(self.budget)), self.budget)
             }
         }
     }

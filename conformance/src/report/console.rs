@@ -132,6 +132,7 @@ fn heading(headline: &str) -> String {
 fn results(report: &Report, output_dir: &Path) -> String {
     let mut out = findings(report, output_dir);
     out += &table(&report.profiles);
+    out += &latencies(report);
     if !report.unmapped_tools.is_empty() {
         out += "tools that no operation of the adapter maps\n";
         out += &paragraph(&report.unmapped_tools.join(", "));
@@ -159,6 +160,7 @@ fn findings(report: &Report, output_dir: &Path) -> String {
             out += "\n";
         }
     }
+    out += &missed_budgets(report);
     out += &known(report);
     out += &report.baseline.as_ref().map(stale).unwrap_or_default();
     if !report.cleanup_errors.is_empty() {
@@ -169,6 +171,21 @@ fn findings(report: &Report, output_dir: &Path) -> String {
         out += "\n";
     }
     out
+}
+
+/// A line for each missed budget that makes the run fail.
+fn missed_budgets(report: &Report) -> String {
+    let missed = report.missed_budgets().map(|latency| {
+        let (operation, transport) = (visible(&latency.operation), visible(&latency.transport));
+        format!(
+            "{RED}SLOW{RED:#}  {BOLD}{operation}{BOLD:#}  {transport}  the 95th percentile of {} calls is {:.1} ms, \
+             more than {} ms\n",
+            latency.samples,
+            latency.p95_ms,
+            latency.budget_ms.unwrap_or_default()
+        )
+    });
+    paragraphed(missed.collect())
 }
 
 /// A line for each failure that the baseline lists.
@@ -319,6 +336,42 @@ fn table(profiles: &[ProfileResult]) -> String {
     out + "\n"
 }
 
+/// What took how long, of what the sources give a budget for.
+fn latencies(report: &Report) -> String {
+    let missed = if report.strict_latency { RED } else { YELLOW };
+    let number = |number: Option<f64>| number.map_or("-".to_owned(), |n| format!("{n:.2}"));
+    let mut rows = String::new();
+    for latency in &report.latency {
+        let Some(budget) = latency.budget_ms else {
+            continue;
+        };
+        let (word, style) = match latency.keeps_budget() {
+            Some(true) => ("kept", GREEN),
+            Some(false) => ("missed", missed),
+            None => ("too few calls", DIM),
+        };
+        rows += &format!(
+            "{:<16}{:<9}{:>6}{:>9.2}{:>9.2}{:>12}{:>10}{:>9}  {style}{word}{style:#}\n",
+            visible(&latency.operation),
+            visible(&latency.transport),
+            latency.samples,
+            latency.p50_ms,
+            latency.p95_ms,
+            number(latency.direct_p50_ms),
+            number(latency.vault_requests_per_call),
+            budget,
+        );
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let heading = format!(
+        "{BOLD}{:<25}{:>6}{:>9}{:>9}{:>12}{:>10}{:>9}{BOLD:#}\n",
+        "latency in ms", "calls", "p50", "p95", "direct p50", "requests", "budget"
+    );
+    paragraphed(heading + &rows)
+}
+
 /// Passed of those that apply.
 fn passed(tally: &Tally) -> String {
     match tally.pass + tally.fail + tally.blocked {
@@ -361,6 +414,9 @@ fn summary(report: &Report) -> String {
         }
         (ProfileVerdict::Nonconformant, false) if report.unlisted_failures().next().is_none() => {
             ("nonconformant, as known", YELLOW)
+        }
+        (ProfileVerdict::Conformant, false) if report.missed_budgets().next().is_some() => {
+            ("conformant, but too slow", RED)
         }
         (result, false) => outcome(result),
     };

@@ -92,6 +92,7 @@ fn markdown(report: &Report, headline: &str) -> String {
         }
         out += "\n";
     }
+    out += &latencies(report);
     let mut lines = Lines::new(out);
     let of = |verdict| {
         let scenarios = report.scenarios.iter();
@@ -147,6 +148,37 @@ fn counts(report: &Report) -> String {
         out += "; the run ended early";
     }
     out + "\n\n"
+}
+
+/// What took how long, of what the sources give a budget for.
+fn latencies(report: &Report) -> String {
+    let mut rows = String::new();
+    for latency in &report.latency {
+        let Some(budget) = latency.budget_ms else {
+            continue;
+        };
+        rows += &format!(
+            "| {} | {} | {} | {:.2} | {:.2} | {} | {budget} | {} |\n",
+            inline(&latency.operation),
+            inline(&latency.transport),
+            latency.samples,
+            latency.p50_ms,
+            latency.p95_ms,
+            latency
+                .direct_p50_ms
+                .map_or("-".to_owned(), |direct| format!("{direct:.2}")),
+            match latency.keeps_budget() {
+                Some(true) => "kept",
+                Some(false) => "**missed**",
+                None => "too few calls",
+            }
+        );
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let heading = "| latency in ms | | calls | p50 | p95 | direct p50 | budget | |\n|---|---|---|---|---|---|---|---|\n";
+    format!("{heading}{rows}\n")
 }
 
 /// One scenario, with what was expected and seen.

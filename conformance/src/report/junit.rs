@@ -87,8 +87,18 @@ fn run_cases(report: &Report) -> Vec<TestCase> {
     for trouble in &report.cleanup_errors {
         cases.push(case("clean-up", error(), trouble));
     }
+    let failure = || TestCaseStatus::non_success(NonSuccessKind::Failure);
+    for latency in report.missed_budgets() {
+        let message = format!(
+            "the 95th percentile of {} on {} is {} ms, more than {} ms",
+            latency.operation,
+            latency.transport,
+            latency.p95_ms,
+            latency.budget_ms.unwrap_or_default()
+        );
+        cases.push(case("latency", failure(), &message));
+    }
     if let Some(baseline) = report.baseline.as_ref().filter(|b| b.is_stale()) {
-        let failure = || TestCaseStatus::non_success(NonSuccessKind::Failure);
         let file = &baseline.file;
         for stale in &baseline.stale {
             let message = format!("{file} lists {}, which no longer fails", stale.key);

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     exit::Exit,
+    latency::MIN_SAMPLES,
     plan::Planned,
     requirement::AMBIENT,
     verdict::{Level, NotApplicable, Verdict},
@@ -56,8 +57,12 @@ pub struct Report {
     pub profiles: Vec<ProfileResult>,
     /// One entry a scenario, transport, revision and row, sorted by key.
     pub scenarios: Vec<ScenarioResult>,
-    /// Latency per operation; may be empty.
+    /// How long tool calls took, by operation and transport: those that scenarios made one at a
+    /// time, that succeeded, and that nothing held back. Other scenarios run meanwhile.
     pub latency: Vec<Latency>,
+    /// Whether a missed budget makes the run fail, as `--strict-latency` asks for.
+    #[serde(default)]
+    pub strict_latency: bool,
     /// Tools of the target that no operation of its adapter maps, sorted.
     pub unmapped_tools: Vec<String>,
     /// What the suite made and could not remove again.
@@ -288,14 +293,26 @@ pub struct Latency {
     pub p95_ms: f64,
     /// 99th percentile through the target, milliseconds.
     pub p99_ms: f64,
-    /// Median of the same request made directly, milliseconds.
-    pub direct_p50_ms: f64,
-    /// 95th percentile of the same request made directly, milliseconds.
-    pub direct_p95_ms: f64,
-    /// Requests to Vault per call, on average.
-    pub vault_requests_per_call: f64,
-    /// The budget that the sources give, milliseconds.
+    /// Median of the same made directly on Vault, by one request, all through the same run,
+    /// milliseconds; none for an operation without a budget.
+    pub direct_p50_ms: Option<f64>,
+    /// 95th percentile of the same, milliseconds.
+    pub direct_p95_ms: Option<f64>,
+    /// Requests to Vault per call, on average, those about a mount that is new to the target
+    /// included; none where they could not be seen.
+    pub vault_requests_per_call: Option<f64>,
+    /// What the 95th percentile may be by the sources (KAG), milliseconds.
     pub budget_ms: Option<f64>,
+}
+
+impl Latency {
+    /// Whether it is within its budget; none where it has none, or where it is not within it
+    /// in too few calls to blame the target.
+    #[must_use]
+    pub fn keeps_budget(&self) -> Option<bool> {
+        let keeps = self.p95_ms <= self.budget_ms?;
+        (keeps || self.samples >= MIN_SAMPLES).then_some(keeps)
+    }
 }
 
 /// Scenarios per verdict.
@@ -418,6 +435,12 @@ impl Report {
         scenarios.filter(|s| s.verdict == Verdict::Fail && s.known.is_none())
     }
 
+    /// The missed budgets that make the run fail: none unless that was asked for.
+    pub fn missed_budgets(&self) -> impl Iterator<Item = &Latency> {
+        let entries = self.latency.iter().filter(|_| self.strict_latency);
+        entries.filter(|latency| latency.keeps_budget() == Some(false))
+    }
+
     /// The exit code that this report stands for.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -432,7 +455,8 @@ impl Report {
             .baseline
             .as_ref()
             .is_some_and(BaselineResult::is_updated);
-        if self.summary.fail > self.summary.known && !updated {
+        let failed = self.summary.fail > self.summary.known && !updated;
+        if failed || self.missed_budgets().next().is_some() {
             exit = exit.worse(Exit::Nonconformant);
         }
         if self.baseline.as_ref().is_some_and(BaselineResult::is_stale) {

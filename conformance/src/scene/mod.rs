@@ -10,7 +10,7 @@ mod given;
 mod lists;
 pub mod pki;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use self::pki::PkiMount;
 use crate::{
     act::{Act, Effect},
+    latency::Call,
     plan::Planned,
     redact::Secrets,
     slot::Slot,
@@ -89,6 +90,8 @@ pub struct Scene {
     reason: Option<String>,
     /// Whether a call had no answer: one may still come, into the next scenario.
     pub unanswered: bool,
+    /// How long calls took, of those that succeeded with nothing in their way.
+    pub calls: Vec<Call>,
 }
 
 /// What the agent did last, and what came of it.
@@ -96,6 +99,8 @@ pub struct Scene {
 struct Deed {
     act: Act,
     answer: Answer,
+    /// How long the answer took.
+    took: Duration,
     before: Snapshot,
     /// What the secret that it is about held before.
     held: Option<SecretData>,
@@ -156,6 +161,7 @@ impl Scene {
             custom: None,
             reason: None,
             unanswered: false,
+            calls: Vec::new(),
         };
         if scene.slot.token.is_some() {
             scene.allow_all().await?;
@@ -253,9 +259,18 @@ impl Scene {
     async fn let_agent_with(&mut self, act: Act, bare: bool) -> StepResult {
         let before = self.snapshot().await?;
         let tap = self.slot.tap.as_ref();
-        let passed = tap.map_or(0, |tap| tap.exchanges().len());
+        let passed = tap.map_or(0, Tap::passed);
+        let trapped = tap.is_some_and(Tap::has_trap);
         self.let_know(&act);
         let deed = self.carry_out(act, before, passed, bare).await?;
+        if matches!(deed.answer, Answer::Success(_)) && !trapped {
+            let tap = self.slot.tap.as_ref();
+            self.calls.push(Call {
+                operation: deed.act.operation,
+                took: deed.took,
+                vault_requests: tap.map(|tap| tap.passed() - passed),
+            });
+        }
         self.take_note(&deed.answer);
         self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
         if let Answer::Error(text) = &deed.answer {
@@ -293,7 +308,7 @@ impl Scene {
         bare: bool,
     ) -> StepResult<Deed> {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
-        let answer = perform(
+        let (answer, took) = perform(
             &self.target.adapter,
             &self.slot.instance,
             act.operation,
@@ -304,6 +319,7 @@ impl Scene {
         Ok(Deed {
             act,
             answer,
+            took,
             before,
             held,
             passed,

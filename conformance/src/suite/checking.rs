@@ -167,7 +167,7 @@ impl Prepared {
             }
             let answer = perform(adapter, &slot.instance, operation, &parameters, false).await;
             let judged = match answer {
-                Ok(answer) => judge(operation, &mapping.result, &answer, &expected),
+                Ok((answer, _)) => judge(operation, &mapping.result, &answer, &expected),
                 // A tool that is missing is among the findings already.
                 Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => continue,
                 Err(Stop::Blocked { why }) => return Err(why),

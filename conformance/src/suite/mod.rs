@@ -143,6 +143,7 @@ pub struct Builder {
     jobs: Option<usize>,
     baseline: Option<Baseline>,
     fail_fast: bool,
+    strict_latency: bool,
     output: Option<PathBuf>,
     build: Build,
     progress: Progress,
@@ -165,6 +166,7 @@ impl Default for Builder {
             jobs: None,
             baseline: None,
             fail_fast: false,
+            strict_latency: false,
             output: None,
             build: Build::default(),
             progress: Progress::silent(),
@@ -217,6 +219,14 @@ impl Builder {
     #[must_use]
     pub fn fail_fast(mut self, fail_fast: bool) -> Self {
         self.fail_fast = fail_fast;
+        self
+    }
+
+    /// Lets the run fail where an operation takes longer than the sources allow, by the 95th
+    /// percentile of at least [`MIN_SAMPLES`](crate::latency::MIN_SAMPLES) calls.
+    #[must_use]
+    pub fn strict_latency(mut self, strict: bool) -> Self {
+        self.strict_latency = strict;
         self
     }
 
@@ -413,6 +423,7 @@ impl Builder {
             jobs: self.jobs.unwrap_or_else(default_jobs),
             baseline: self.baseline,
             fail_fast: self.fail_fast,
+            strict_latency: self.strict_latency,
             output: self.output,
             progress: self.progress,
             reporters: Mutex::new(self.reporters),

@@ -13,6 +13,7 @@ use super::SuiteError;
 use crate::{
     baseline::Baseline,
     event::{Event, Reporter},
+    latency::direct::DirectRequests,
     mutation::sabotage::Sabotage,
     plan::{Planned, Selection, keys, plan},
     progress::Progress,
@@ -49,6 +50,7 @@ pub(crate) struct Prepared {
     pub(super) jobs: usize,
     pub(super) baseline: Option<Baseline>,
     pub(super) fail_fast: bool,
+    pub(super) strict_latency: bool,
     pub(super) output: Option<PathBuf>,
     pub(super) progress: Progress,
     pub(super) reporters: Mutex<Vec<Box<dyn Reporter>>>,
@@ -167,6 +169,7 @@ impl Prepared {
             troubles: Mutex::default(),
             baseline: self.baseline.clone(),
             fail_fast: fail_fast.clone(),
+            measurements: Arc::default(),
             aftermaths: Mutex::default(),
             loss_told_by: Mutex::default(),
             planned: (plan.iter())
@@ -177,12 +180,19 @@ impl Prepared {
             headline: self.headline(&vault_info, &learnt),
             scenarios: plan.len(),
         });
+        let direct = DirectRequests::start(
+            Arc::clone(&oracle),
+            self.target.adapter.operations.keys().copied(),
+            Arc::clone(&run.measurements),
+        );
         let executed = self.interrupt.run_until_cancelled(run.execute(&plan)).await;
+        direct.stop().await;
         let mut troubles = slots.close().await;
         troubles.extend(clean_up(&oracle, &run.pulse).await);
         troubles.append(&mut lock(&run.troubles));
         let scenarios = std::mem::take(&mut *lock(&run.results));
         let mut report = self.report(scenarios, vault_info, learnt);
+        report.latency = lock(&run.measurements).entries();
         report.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         report.cleanup_errors = troubles;
         report.interrupted = executed.is_none();
@@ -331,6 +341,7 @@ impl Prepared {
             summary: Summary::of(&scenarios),
             scenarios,
             latency: Vec::new(),
+            strict_latency: self.strict_latency,
             unmapped_tools: learnt.unmapped_tools,
             cleanup_errors: Vec::new(),
             baseline: None,

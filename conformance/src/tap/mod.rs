@@ -144,6 +144,18 @@ impl Tap {
         lock(&self.traps).push(trap);
     }
 
+    /// Whether a trap is set that has not sprung.
+    #[must_use]
+    pub fn has_trap(&self) -> bool {
+        !lock(&self.traps).is_empty()
+    }
+
+    /// How many requests have passed since it last forgot.
+    #[must_use]
+    pub fn passed(&self) -> usize {
+        self.record().len()
+    }
+
     /// What has passed since it last forgot.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {

@@ -1,6 +1,6 @@
 //! Carrying out an operation: the tool call, and what its answer says.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use regex::Regex;
 use serde_json::{Map, Value, json};
@@ -106,8 +106,9 @@ impl Answer {
     }
 }
 
-/// Makes the tool call that carries an operation; if `bare`, with nothing but the arguments that
-/// the tool's schema requires and what says which thing is meant.
+/// Makes the tool call that carries an operation; returns what was answered, and how long
+/// that took. If `bare`, it is made with nothing but the arguments that the tool's schema
+/// requires and what says which thing is meant.
 ///
 /// # Errors
 /// Not applicable where the adapter does not map the operation; failed where it maps it to
@@ -118,7 +119,7 @@ pub async fn perform(
     operation: Operation,
     parameters: &Parameters,
     bare: bool,
-) -> StepResult<Answer> {
+) -> StepResult<(Answer, Duration)> {
     let mapping = adapter
         .operations
         .get(&operation)
@@ -140,12 +141,15 @@ pub async fn perform(
         leave_required(&mut arguments, mapping, about)?;
     }
     let params = json!({ "name": tool, "arguments": arguments });
-    Ok(
-        match instance.connection.request("tools/call", params).await {
-            Ok(reply) => read(operation, mapping, &reply),
-            Err(why) => Answer::Nothing(why),
-        },
-    )
+    let (reply, took) = instance
+        .connection
+        .timed_request("tools/call", params)
+        .await;
+    let answer = match reply {
+        Ok(reply) => read(operation, mapping, &reply),
+        Err(why) => Answer::Nothing(why),
+    };
+    Ok((answer, took))
 }
 
 /// Leaves of a call's arguments those that the tool's schema requires, and those that say which

@@ -110,6 +110,25 @@ async fn a_server_that_answers_out_of_order_is_conformant() {
 }
 
 #[tokio::test]
+async fn a_slow_server_fails_where_latency_is_strict_and_for_that_alone() {
+    let trial = judged(&adapter("tardy")).with(&["--strict-latency"]);
+    let ended = trial.ended().await;
+    ended.exits_with(1);
+    assert_eq!(counts(&ended).1, 0, "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("SLOW  kv.read  stdio"),
+        "{}",
+        ended.stdout
+    );
+    let report = ended.report();
+    let latencies = report["latency"].as_array().unwrap();
+    let read = latencies.iter().find(|l| l["operation"] == "kv.read");
+    let p50 = read.unwrap()["p50_ms"].as_f64().unwrap();
+    assert!(p50 > 90.0, "{report}");
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
 async fn a_server_that_dies_at_times_is_judged_to_the_end_and_told_to_die() {
     let ended = judged(&adapter("dies")).ended().await;
     ended.exits_with(1);

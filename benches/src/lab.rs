@@ -1,0 +1,217 @@
+//! The lab: one Vault, what there is to measure on it, and all ways to do so.
+
+use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use vault_mcp_conformance::{
+    latency::workload::{Task, Workload},
+    progress::Progress,
+    target::{
+        Target,
+        locate::{self, Build, LocateError},
+        operation::Operation,
+        transport::TransportKind,
+    },
+    vault::{
+        audit::AUDIT_DEVICE,
+        oracle::VaultRequest,
+        provider::{self, Vault, VaultOptions},
+    },
+};
+
+use crate::{
+    Trouble,
+    subject::{Server, Subject, oracle},
+};
+
+/// What is measured, by the names of KAG's table, and the operation that does it.
+const MEASURED: [(&str, &str); 5] = [
+    ("list_mounts", "mounts.list"),
+    ("read", "kv.read"),
+    ("write", "kv.write_key"),
+    ("list", "kv.list"),
+    ("issue", "pki.issue"),
+];
+
+/// The server that must be there; it is built where the sources are newer.
+const REFERENCE: &str = "reference";
+/// The official server, which is measured where its program is on this machine.
+const OFFICIAL: &str = "hashicorp";
+
+/// A Vault with all that is measured on it.
+#[derive(Debug)]
+pub struct Lab {
+    vault: Vault,
+    /// What is measured, each with its name in the tables.
+    pub tasks: Vec<(&'static str, Task)>,
+    /// In which ways; Vault itself comes first.
+    pub subjects: Vec<Subject>,
+    /// What is not measured, and why.
+    pub left_out: Vec<String>,
+}
+
+impl Lab {
+    /// Starts a Vault and all servers.
+    ///
+    /// # Errors
+    /// When there is no Vault, or the reference server cannot be built or started.
+    pub async fn open(progress: &Progress) -> Result<Self, Trouble> {
+        let reference = Target::find(REFERENCE)?;
+        let official = Target::find(OFFICIAL)?;
+        locate::build(&reference, Build::Automatically, progress).await?;
+        let reference = programs(&reference)?;
+        let mut left_out = Vec::new();
+        let official = programs(&official).unwrap_or_else(|_| {
+            left_out.push(format!(
+                "{}: its program is not on this machine; `cargo conformance run --target {OFFICIAL} --build` \
+                 builds it, with Go, into the cache",
+                official.adapter.title
+            ));
+            Vec::new()
+        });
+        let servers: Vec<_> = reference.into_iter().chain(official).collect();
+
+        let operations: Vec<_> = MEASURED
+            .iter()
+            .filter_map(|(name, operation)| Some((*name, Operation::named(operation)?)))
+            .filter(|(_, operation)| {
+                let maps = |(target, ..): &Found| target.adapter.operations.contains_key(operation);
+                servers.iter().any(maps)
+            })
+            .collect();
+        for (name, operation) in MEASURED {
+            if !operations.iter().any(|(measured, _)| *measured == name) {
+                left_out.push(format!("{name}: no adapter maps {operation}"));
+            }
+        }
+
+        let vault = provider::start(&VaultOptions::default(), progress).await?;
+        let (token, tasks) = furnish(&vault, &operations).await?;
+        let mut subjects = vec![Subject::direct(&vault, &token)?];
+        for (target, program, transport) in servers {
+            let server = Server {
+                target,
+                program,
+                transport,
+                token: token.clone(),
+            };
+            subjects.push(Subject::server(server, &vault).await?);
+        }
+        Ok(Self {
+            vault,
+            tasks,
+            subjects,
+            left_out,
+        })
+    }
+
+    /// Which Vault it is.
+    #[must_use]
+    pub fn vault(&self) -> String {
+        self.vault.identity().to_string()
+    }
+
+    /// The first call of a subject on a new connection: a read.
+    ///
+    /// # Errors
+    /// When it does not succeed.
+    pub async fn first_call(&self, subject: &Subject) -> Result<Duration, Trouble> {
+        match self.read() {
+            Some(task) => subject.first_call(task, &self.vault).await,
+            None => Ok(Duration::ZERO),
+        }
+    }
+
+    /// How many requests to Vault a call of each task takes through a subject.
+    ///
+    /// # Errors
+    /// When a call does not succeed, or when a read through the reference server asks Vault
+    /// more than once.
+    pub async fn requests_per_call(&self, subject: &Subject) -> Result<Vec<Option<f64>>, Trouble> {
+        let tasks: Vec<_> = self.tasks.iter().map(|(_, task)| task).collect();
+        let counts = subject.requests_per_call(&tasks, &self.vault).await?;
+        let read = tasks
+            .iter()
+            .zip(&counts)
+            .find(|(task, _)| task.operation == Operation::KvRead);
+        if let Some((task, Some(seen))) = read
+            && subject.name.starts_with(REFERENCE)
+            && *seen != 1.0
+        {
+            return Err(Trouble::Requests {
+                subject: subject.name.clone(),
+                operation: task.operation.to_string(),
+                seen: *seen,
+                wanted: 1.0,
+            });
+        }
+        Ok(counts)
+    }
+
+    fn read(&self) -> Option<&Task> {
+        let mut tasks = self.tasks.iter().map(|(_, task)| task);
+        tasks.find(|task| task.operation == Operation::KvRead)
+    }
+
+    /// Ends everything that it started.
+    ///
+    /// # Errors
+    /// When something does not end.
+    pub async fn close(self) -> Result<(), Trouble> {
+        let mut ended = Ok(());
+        for subject in self.subjects {
+            ended = ended.and(subject.stop().await);
+        }
+        self.vault.stop().await?;
+        ended
+    }
+}
+
+/// A server that is there.
+type Found = (Target, PathBuf, TransportKind);
+
+/// The programs of a target, by transport.
+fn programs(target: &Target) -> Result<Vec<Found>, LocateError> {
+    let adapter = &target.adapter;
+    let commands = [
+        (
+            TransportKind::Stdio,
+            adapter.stdio.as_ref().map(|launch| &launch.command),
+        ),
+        (
+            TransportKind::Http,
+            adapter.http.as_ref().map(|launch| &launch.command),
+        ),
+    ];
+    let commands = commands.into_iter().filter_map(|(transport, command)| {
+        let program = command?.first()?;
+        Some((transport, program))
+    });
+    commands
+        .map(|(transport, command)| {
+            let program = locate::locate(target, command, Build::Automatically)?;
+            Ok((target.clone(), program, transport))
+        })
+        .collect()
+}
+
+/// Makes what is measured on, and a token for it alone.
+async fn furnish(
+    vault: &Vault,
+    operations: &[(&'static str, Operation)],
+) -> Result<(SecretString, Vec<(&'static str, Task)>), Trouble> {
+    let oracle = oracle(vault)?;
+    // Its log is read by this very process, which would slow down what is measured.
+    let audit = VaultRequest::new("DELETE", format!("sys/audit/{AUDIT_DEVICE}"));
+    oracle.ask(oracle.root_token(), &audit).await?;
+    let wanted: Vec<_> = operations.iter().map(|(_, operation)| *operation).collect();
+    let workload = Workload::make(&oracle, "latency", &wanted).await?;
+    let policy = format!("{}latency", oracle.prefix());
+    oracle.write_policy(&policy, &workload.policy()).await?;
+    let token = oracle.make_token(&policy).await?.secret;
+    let tasks = operations
+        .iter()
+        .filter_map(|(name, operation)| Some((*name, workload.task(*operation)?)))
+        .collect();
+    Ok((token, tasks))
+}

@@ -1,0 +1,272 @@
+//! A subject: one way to carry out an operation, be it Vault itself or a server on one
+//! transport.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+use vault_mcp_conformance::{
+    latency::workload::Task,
+    tap::Tap,
+    target::{
+        Target,
+        answer::{Answer, perform},
+        instance::{Instance, Surroundings},
+        operation::Operation,
+        transport::TransportKind,
+    },
+    vault::{
+        oracle::{Oracle, VaultAnswer},
+        provider::Vault,
+    },
+};
+
+use crate::Trouble;
+
+/// How many calls the requests to Vault are counted over.
+const COUNTED: usize = 10;
+
+/// One way to carry out an operation. All use the same Vault and the same token.
+#[derive(Debug)]
+pub struct Subject {
+    /// What the tables call it: `direct`, `reference stdio`, ...
+    pub name: String,
+    access: Access,
+}
+
+#[derive(Debug)]
+enum Access {
+    Direct(Direct),
+    Server(Box<(Server, Instance)>),
+}
+
+/// Vault's own API, over a connection that is kept.
+#[derive(Debug)]
+struct Direct {
+    vault: Oracle,
+    token: SecretString,
+}
+
+/// A server on one transport, and what it takes to start it.
+#[derive(Debug)]
+pub struct Server {
+    /// What its adapter says.
+    pub target: Target,
+    /// Its program.
+    pub program: PathBuf,
+    /// How it is spoken to.
+    pub transport: TransportKind,
+    /// The token that it acts with.
+    pub token: SecretString,
+}
+
+impl Subject {
+    /// Vault itself.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn direct(vault: &Vault, token: &SecretString) -> Result<Self, Trouble> {
+        Ok(Self {
+            name: "direct".to_owned(),
+            access: Access::Direct(Direct {
+                vault: oracle(vault)?,
+                token: token.clone(),
+            }),
+        })
+    }
+
+    /// A server, which is started.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn server(server: Server, vault: &Vault) -> Result<Self, Trouble> {
+        let instance = server.start(vault.address()).await?;
+        Ok(Self {
+            name: server.name(),
+            access: Access::Server(Box::new((server, instance))),
+        })
+    }
+
+    /// Whether it can carry out an operation.
+    #[must_use]
+    pub fn offers(&self, operation: Operation) -> bool {
+        match &self.access {
+            Access::Direct(_) => true,
+            Access::Server(running) => running.0.offers(operation),
+        }
+    }
+
+    /// Whether it is Vault itself.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        matches!(self.access, Access::Direct(_))
+    }
+
+    /// Carries out a task on a connection that has been used before; how long that took.
+    ///
+    /// # Errors
+    /// When it does not succeed.
+    pub async fn call(&self, task: &Task) -> Result<Duration, Trouble> {
+        match &self.access {
+            Access::Direct(direct) => self.ask(&direct.vault, &direct.token, task).await,
+            Access::Server(running) => {
+                let (server, instance) = &**running;
+                self.call_tool(server, instance, task).await
+            }
+        }
+    }
+
+    /// Carries out a task on a new connection; how long the call took, which to Vault itself
+    /// includes connecting, and for a server does not include starting it.
+    ///
+    /// # Errors
+    /// When it does not succeed, or the server does not start.
+    pub async fn first_call(&self, task: &Task, vault: &Vault) -> Result<Duration, Trouble> {
+        match &self.access {
+            Access::Direct(direct) => self.ask(&oracle(vault)?, &direct.token, task).await,
+            Access::Server(running) => {
+                let server = &running.0;
+                let instance = server.start(vault.address()).await?;
+                let took = self.call_tool(server, &instance, task).await;
+                server.stop(instance).await?;
+                took
+            }
+        }
+    }
+
+    /// How many requests to Vault a call of each task takes, on average, once the server knows
+    /// the mount; none for a task that is not offered. Counted at a tap, on an instance that
+    /// is not timed.
+    ///
+    /// # Errors
+    /// When a call does not succeed.
+    pub async fn requests_per_call(
+        &self,
+        tasks: &[&Task],
+        vault: &Vault,
+    ) -> Result<Vec<Option<f64>>, Trouble> {
+        let server = match &self.access {
+            Access::Direct(_) => return Ok(vec![Some(1.0); tasks.len()]),
+            Access::Server(running) => &running.0,
+        };
+        let tap = Tap::start(vault.endpoint(), None)
+            .await
+            .map_err(Trouble::Tap)?;
+        let instance = server.start(tap.address()).await?;
+        let mut counts = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            if !server.offers(task.operation) {
+                counts.push(None);
+                continue;
+            }
+            self.call_tool(server, &instance, task).await?;
+            tap.forget();
+            for _ in 0..COUNTED {
+                self.call_tool(server, &instance, task).await?;
+            }
+            counts.push(Some(tap.passed() as f64 / COUNTED as f64));
+        }
+        server.stop(instance).await?;
+        Ok(counts)
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn stop(self) -> Result<(), Trouble> {
+        match self.access {
+            Access::Direct(_) => Ok(()),
+            Access::Server(running) => {
+                let (server, instance) = *running;
+                server.stop(instance).await
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        vault: &Oracle,
+        token: &SecretString,
+        task: &Task,
+    ) -> Result<Duration, Trouble> {
+        let begun = Instant::now();
+        let VaultAnswer { status, body } = vault.ask(token, &task.direct).await?;
+        let took = begun.elapsed();
+        match status {
+            200..300 => Ok(took),
+            _ => Err(self.failed(task, format!("Vault answered {status}: {body}"))),
+        }
+    }
+
+    async fn call_tool(
+        &self,
+        server: &Server,
+        instance: &Instance,
+        task: &Task,
+    ) -> Result<Duration, Trouble> {
+        // Nobody will read what was said before.
+        instance.connection.transcript().begin_scenario();
+        let performed = perform(
+            &server.target.adapter,
+            instance,
+            task.operation,
+            &task.parameters,
+            false,
+        );
+        match performed.await {
+            Ok((Answer::Success(_), took)) => Ok(took),
+            Ok((answer, _)) => Err(self.failed(task, answer.describe())),
+            Err(stop) => Err(self.failed(task, stop.to_string())),
+        }
+    }
+
+    fn failed(&self, task: &Task, what: String) -> Trouble {
+        Trouble::Failed {
+            subject: self.name.clone(),
+            operation: task.operation.to_string(),
+            what,
+        }
+    }
+}
+
+impl Server {
+    fn name(&self) -> String {
+        format!("{} {}", self.target.adapter.name, self.transport)
+    }
+
+    fn offers(&self, operation: Operation) -> bool {
+        self.target.adapter.operations.contains_key(&operation)
+    }
+
+    async fn start(&self, vault_addr: &str) -> Result<Instance, Trouble> {
+        let surroundings = Surroundings {
+            vault_addr: vault_addr.to_owned(),
+            token: self.token.clone(),
+            started_by: Vec::new(),
+            filter: None,
+            pace: None,
+        };
+        let (adapter, program) = (&self.target.adapter, Some(self.program.clone()));
+        let instance = Instance::start(adapter, program, self.transport, None, &surroundings);
+        instance.await.map_err(|source| Trouble::Start {
+            subject: self.name(),
+            source,
+        })
+    }
+
+    async fn stop(&self, instance: Instance) -> Result<(), Trouble> {
+        instance.stop().await.map_err(|why| Trouble::End {
+            subject: self.name(),
+            why,
+        })
+    }
+}
+
+/// A view of the Vault over a connection of its own.
+pub(crate) fn oracle(vault: &Vault) -> Result<Oracle, Trouble> {
+    Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix())
+        .map_err(|error| Trouble::Client(error.to_string()))
+}

@@ -1,0 +1,81 @@
+//! What ends a benchmark early.
+
+use vault_mcp_conformance::{
+    target::{adapter::AdapterError, instance::StartError, locate::LocateError},
+    vault::{oracle::OracleError, provider::VaultError},
+};
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Ctrl-C, or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+    /// No Vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Vault does not do what is needed.
+    #[error(transparent)]
+    Oracle(#[from] OracleError),
+    /// No HTTP client.
+    #[error("no HTTP client can be made: {0}")]
+    Client(String),
+    /// An adapter that comes with the suite is wrong.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// The program of a server that must be there is not.
+    #[error(transparent)]
+    Program(#[from] LocateError),
+    /// A server does not start.
+    #[error("{subject}: {source}")]
+    Start {
+        /// Which.
+        subject: String,
+        /// Why.
+        source: StartError,
+    },
+    /// Requests to Vault cannot be counted.
+    #[error("requests to Vault cannot be counted: {0}")]
+    Tap(String),
+    /// A server does not end.
+    #[error("{subject} could not be ended: {why}")]
+    End {
+        /// Which.
+        subject: String,
+        /// Why.
+        why: String,
+    },
+    /// A call that must succeed did not: its time would mean nothing.
+    #[error("{operation} failed, {subject}: {what}")]
+    Failed {
+        /// Through what.
+        subject: String,
+        /// The operation.
+        operation: String,
+        /// What came instead of a success.
+        what: String,
+    },
+    /// The reference server asks Vault more or less often than it has to.
+    #[error(
+        "{subject}: a call of {operation} makes {seen} requests to Vault, and should make {wanted}; \
+         this is a defect"
+    )]
+    Requests {
+        /// Through what.
+        subject: String,
+        /// The operation.
+        operation: String,
+        /// How many requests a call made, on average.
+        seen: f64,
+        /// How many it should make.
+        wanted: f64,
+    },
+    /// The figures could not be written.
+    #[error("{file} could not be written: {source}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}

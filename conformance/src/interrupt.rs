@@ -1,0 +1,15 @@
+//! What ends a program of the suite early: Ctrl-C, or a request to terminate.
+
+/// Returns on the next Ctrl-C or SIGTERM, neither of which ends the process any more.
+pub async fn signalled() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
