@@ -7,7 +7,9 @@
 mod answered;
 pub mod effect;
 mod given;
+mod leak;
 mod lists;
+mod own;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,11 +18,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use self::leak::Leak;
 use crate::{
     act::{Act, Effect},
     plan::Planned,
     redact::Secrets,
-    slot::Slot,
+    slot::{Slot, Slots},
     tap::Tap,
     target::{
         Target,
@@ -30,6 +33,7 @@ use crate::{
     vault::{
         direct,
         oracle::{Oracle, SecretData, Snapshot, Token},
+        own::OwnVault,
     },
     verdict::{StepResult, Stop},
 };
@@ -51,16 +55,36 @@ struct Canary {
     known_to_agent: bool,
 }
 
+/// An agent, and the slot whose target acts for it.
+pub struct Agent {
+    /// What the scenario calls it; empty where there is only one.
+    name: String,
+    /// What it runs on.
+    pub slot: Slot,
+}
+
+/// What a scene has that is set in a Vault of its own.
+pub struct Own {
+    /// That Vault.
+    pub vault: OwnVault,
+    /// What makes slots on it.
+    slots: Arc<Slots>,
+}
+
 /// One running scenario.
 pub struct Scene {
     /// What is running.
     pub planned: Arc<Planned>,
-    /// What it runs on.
-    pub slot: Slot,
+    /// Who acts: one agent, and in a Vault of its own as many as the scenario gave itself.
+    pub agents: Vec<Agent>,
+    /// Which of them acts now.
+    acting: usize,
+    /// The Vault that it has to itself, if it has one.
+    pub own: Option<Own>,
     target: Arc<Target>,
     oracle: Arc<Oracle>,
     random: StdRng,
-    /// What all names of this scene in Vault begin with.
+    /// What all names of this scene in Vault begin with; empty in a Vault of its own.
     pub prefix: String,
     kv: Option<KvMount>,
     mount: Option<String>,
@@ -83,6 +107,8 @@ pub struct Scene {
     custom: Option<String>,
     /// Why Vault itself refuses.
     reason: Option<String>,
+    /// What a secret scanner has found.
+    leak: Option<Leak>,
     /// Whether a call had no answer: one may still come, into the next scenario.
     pub unanswered: bool,
 }
@@ -123,20 +149,50 @@ impl Scene {
         oracle: Arc<Oracle>,
         seed: u64,
     ) -> StepResult<Self> {
-        let digest = Sha256::digest(format!("{seed} {}", planned.key));
-        let mut random = StdRng::from_seed(digest.into());
-        let prefix = format!("{}{:08x}-", oracle.prefix(), random.next_u32());
         slot.instance.connection.transcript().begin_scenario();
         if let Some(tap) = &slot.tap {
             tap.forget();
         }
-        let scene = Self {
-            planned,
+        let knows_token = slot.token.is_some();
+        let mut scene = Self::empty(planned, target, oracle, seed);
+        let number = scene.random.next_u32();
+        scene.prefix = format!("{}{number:08x}-", scene.oracle.prefix());
+        scene.agents.push(Agent {
+            name: String::new(),
             slot,
+        });
+        if knows_token {
+            scene.allow_all().await?;
+        }
+        Ok(scene)
+    }
+
+    /// Sets a scene in a Vault of its own, where nobody acts yet.
+    #[must_use]
+    pub fn set_on_own(
+        planned: Arc<Planned>,
+        vault: OwnVault,
+        slots: Arc<Slots>,
+        target: Arc<Target>,
+        seed: u64,
+    ) -> Self {
+        let oracle = Arc::clone(&vault.oracle);
+        let mut scene = Self::empty(planned, target, oracle, seed);
+        scene.own = Some(Own { vault, slots });
+        scene
+    }
+
+    fn empty(planned: Arc<Planned>, target: Arc<Target>, oracle: Arc<Oracle>, seed: u64) -> Self {
+        let digest = Sha256::digest(format!("{seed} {}", planned.key));
+        Self {
+            planned,
+            agents: Vec::new(),
+            acting: 0,
+            own: None,
             target,
             oracle,
-            random,
-            prefix,
+            random: StdRng::from_seed(digest.into()),
+            prefix: String::new(),
             kv: None,
             mount: None,
             vast: false,
@@ -150,23 +206,26 @@ impl Scene {
             elsewhere: SecretData::new(),
             custom: None,
             reason: None,
+            leak: None,
             unanswered: false,
-        };
-        if scene.slot.token.is_some() {
-            scene.allow_all().await?;
         }
-        Ok(scene)
+    }
+
+    fn slot(&self) -> StepResult<&Slot> {
+        let missing = || Stop::blocked("the scenario gave the agent no server");
+        let agent = self.agents.get(self.acting).ok_or_else(missing)?;
+        Ok(&agent.slot)
     }
 
     fn token(&self) -> StepResult<&Token> {
         let unknown =
             || Stop::blocked("the suite knows no token of a server that it did not start");
-        self.slot.token.as_ref().ok_or_else(unknown)
+        self.slot()?.token.as_ref().ok_or_else(unknown)
     }
 
     fn tap(&self) -> StepResult<&Tap> {
         let missing = || Stop::blocked("the server's requests to Vault do not pass the suite");
-        self.slot.tap.as_ref().ok_or_else(missing)
+        self.slot()?.tap.as_ref().ok_or_else(missing)
     }
 
     /// The name in Vault of what the scenario calls `name`.
@@ -242,7 +301,7 @@ impl Scene {
     /// Not applicable where the target offers no tool for it; blocked where Vault fails.
     pub async fn let_agent(&mut self, act: Act) -> StepResult {
         let before = self.snapshot().await?;
-        let tap = self.slot.tap.as_ref();
+        let tap = self.slot()?.tap.as_ref();
         let passed = tap.map_or(0, |tap| tap.exchanges().len());
         let deed = self.carry_out(act, before, passed).await?;
         self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
@@ -262,7 +321,7 @@ impl Scene {
             self.let_know(act);
         }
         // Calls that a limit spreads out are not made at once.
-        self.slot.instance.connection.rest().await;
+        self.slot()?.instance.connection.rest().await;
         let deeds = acts
             .into_iter()
             .map(|act| self.carry_out_known(act, Snapshot::new(), 0));
@@ -280,10 +339,11 @@ impl Scene {
 
     async fn carry_out_known(&self, act: Act, before: Snapshot, passed: usize) -> StepResult<Deed> {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
+        let instance = &self.slot()?.instance;
         let answer = perform(
             &self.target.adapter,
-            &self.slot.instance.tool_names,
-            &self.slot.instance.connection,
+            &instance.tool_names,
+            &instance.connection,
             act.operation,
             &act.parameters,
         )
@@ -370,7 +430,8 @@ impl Scene {
     #[must_use]
     pub fn tokens(&self) -> Secrets {
         let mut tokens = Secrets::default();
-        if let Some(token) = &self.slot.token {
+        let slots = self.agents.iter().map(|agent| &agent.slot);
+        for token in slots.filter_map(|slot| slot.token.as_ref()) {
             tokens.add("server's Vault token", token.secret.clone());
         }
         tokens
@@ -400,11 +461,13 @@ impl Scene {
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let mut secrets = self.all_values();
-        if let Some(token) = &self.slot.token {
-            secrets.add("server's Vault token", token.secret.clone());
-        }
-        for credential in &self.slot.instance.credentials {
-            secrets.add("client's credential", credential.clone());
+        for Agent { slot, .. } in &self.agents {
+            if let Some(token) = &slot.token {
+                secrets.add("server's Vault token", token.secret.clone());
+            }
+            for credential in &slot.instance.credentials {
+                secrets.add("client's credential", credential.clone());
+            }
         }
         secrets
     }

@@ -5,3 +5,4 @@ mod kv;
 mod mounts;
 mod outcome;
 mod policy;
+mod workflows;

@@ -10,6 +10,7 @@ pub mod external;
 pub mod image;
 pub mod leftovers;
 pub mod oracle;
+pub mod own;
 pub mod policy;
 pub mod prefix;
 pub mod provider;
