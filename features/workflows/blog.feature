@@ -23,7 +23,7 @@ Feature: The blog's demo, step by step
     Then the agent is given exactly what Vault holds
     And nothing in Vault has changed
 
-  @workflows.policy-update @must @own-vault @source:BLOG @source:KAG
+  @workflows.policy-update @must @own-vault @source:BLOG
   Scenario Outline: to <act> is denied until an operator changes the policy, and works on the same connection then
     Given a new Vault with its KV version 2 mount "secret"
     And the agent's token has the policy "mcp-server" of the blog
@@ -38,9 +38,9 @@ Feature: The blog's demo, step by step
     And nothing else in Vault has changed
 
     Examples:
-      | act                          | policy         |
-      | enable PKI at "pki-internal" | mcp-server-pki |
-      | create a KV mount "myapp"    | kag-mcp-server |
+      | act                          | policy            |
+      | enable PKI at "pki-internal" | mcp-server-pki    |
+      | create a KV mount "myapp"    | mcp-server-mounts |
 
   @workflows.scoped-groups @must @own-vault @source:BLOG @needs:kv.read @needs:kv.write_key @needs:mounts.create
   Scenario: three groups have a server each, and reach what their own policy allows

@@ -72,6 +72,7 @@ Feature: The guide's patterns for agents that build and operate
     When the agent destroys version 1 of the secret "prod/payments-service"
     Then the agent is told of success
     And Vault holds the secret "prod/payments-service" as before
+    And version 1 of the secret "prod/payments-service" is destroyed
     And no version that Vault gives out of the secret "prod/payments-service" has the leaked value
     When the agent reads version 1 of the secret "prod/payments-service"
     Then the agent is told of an error

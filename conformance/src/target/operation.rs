@@ -87,7 +87,7 @@ impl Operation {
     const fn about(self) -> About {
         const SECRET: &[&str] = &["mount", "path"];
         const VERSION: &[&str] = &["mount", "path", "version"];
-        const METADATA: &[&str] = &["keys", "version", "created", "custom"];
+        const METADATA: &[&str] = &["keys", "version", "created", "updated", "custom"];
         match self {
             Self::MountsList => about("mounts.list", &[], &["type", "version", "description"]),
             Self::MountsCreate => about("mounts.create", &["mount", "version", "description"], &[]),
