@@ -271,7 +271,7 @@ impl Run {
     /// Looks through the audit log of a scene's own Vault; returns whether it found anything.
     async fn examine_own_audit(&self, planned: &Planned, scene: &Scene) -> bool {
         let own = scene.own.as_ref().map(|own| &own.vault);
-        let Some(audit) = own.and_then(|own| own.audit.as_ref()) else {
+        let Some((own, audit)) = own.and_then(|own| Some((own, own.audit.as_ref()?))) else {
             return false;
         };
         if let Err(error) = audit.settle().await {
@@ -280,7 +280,8 @@ impl Run {
         }
         let tokens = (scene.agents.iter()).filter_map(|agent| agent.slot.token.as_ref());
         let accessors: Vec<_> = tokens.map(|token| token.accessor.as_str()).collect();
-        (self.watch).examine_own_audit(planned.transport, &planned.key, audit, &accessors)
+        let since = audit.entries(|entry| entry.sequence >= own.leased_at);
+        (self.watch).examine_own_audit(planned.transport, &planned.key, &since, &accessors)
     }
 
     /// Gives back what a scene had, or ends it.
@@ -292,7 +293,7 @@ impl Run {
             }
         }
         if let Some(own) = scene.own
-            && let Err(error) = self.own_vaults.end(own.vault).await
+            && let Err(error) = self.own_vaults.give_back(own.vault).await
         {
             lock(&self.troubles).push(error);
         }

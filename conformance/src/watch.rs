@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
@@ -150,22 +150,22 @@ impl Watch {
         }
     }
 
-    /// Looks through the audit log of a Vault that one scenario has to itself for requests that
+    /// Looks through what the Vault that one scenario has to itself was asked for requests that
     /// neither the suite made nor a target with the token of one of these accessors; returns
     /// whether it found any.
     pub fn examine_own_audit(
         &self,
         transport: TransportKind,
         scenario: &str,
-        audit: &AuditLog,
+        entries: &[Arc<AuditEntry>],
         accessors: &[&str],
     ) -> bool {
-        let foreign = audit.entries(|entry| {
+        let foreign = entries.iter().find(|entry| {
             let accessor = entry.accessor.as_deref();
             entry.correlation_id.as_deref() != Some(CORRELATION_ID)
                 && accessor.is_some_and(|accessor| !accessors.contains(&accessor))
         });
-        let Some(entry) = foreign.first() else {
+        let Some(entry) = foreign else {
             return false;
         };
         let mut transports = self

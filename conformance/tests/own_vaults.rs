@@ -7,8 +7,12 @@
 )]
 
 use std::{
+    collections::BTreeSet,
     net::TcpStream,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,7 +22,9 @@ use tokio::time::{sleep, timeout};
 use vault_mcp_conformance::{
     progress::Progress,
     vault::{
+        oracle::VaultRequest,
         own::{AT_ONCE, OwnVault, OwnVaults},
+        policy,
         provider::{self, Vault, VaultChoice, VaultOptions},
     },
 };
@@ -52,32 +58,81 @@ async fn is_gone(address: &str) {
 }
 
 #[tokio::test]
-async fn there_are_at_most_two_at_once_and_each_is_new_and_gone_when_it_is_ended() {
+async fn there_are_at_most_two_and_each_is_as_new_for_the_next_scenario() {
     let vault = a_vault(VaultChoice::Auto).await;
-    let (own_vaults, running) = (OwnVaults::like(&vault), AtomicUsize::new(0));
+    let (own_vaults, leased) = (OwnVaults::like(&vault), AtomicUsize::new(0));
+    let addresses = Mutex::new(BTreeSet::new());
     let story = async || {
         let own = own_vaults.lease().await.unwrap();
-        let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+        let now = leased.fetch_add(1, Ordering::SeqCst) + 1;
         assert!(now <= AT_ONCE, "{now} at once");
-        let (oracle, address) = (&own.oracle, address(&own));
+        let oracle = &own.oracle;
         assert_ne!(oracle.endpoint().address(), vault.address());
-        assert_eq!(
-            oracle.mounts().await.unwrap()["secret"]["options"]["version"],
-            "2"
-        );
+        addresses.lock().unwrap().insert(address(&own));
+        let mounts = oracle.mounts().await.unwrap();
+        assert_eq!(mounts["secret"]["options"]["version"], "2");
+        assert!(!mounts.contains_key("kv"), "{mounts:?}");
         oracle.await_kv_mount("secret", 2).await.unwrap();
         assert_eq!(oracle.list("secret", 2, "").await.unwrap(), [""; 0]);
+        let at_first = oracle.inventory().await.unwrap();
+        assert!(!at_first.contains_key("sys/policies/acl/mcp-server"));
+
         let data = Map::from_iter([("key".to_owned(), json!("value"))]);
-        oracle
-            .write_secret("secret", 2, "app", &data)
-            .await
-            .unwrap();
+        let mount = oracle.make_kv_mount("kv", 2).await;
+        mount.unwrap();
+        for mount in ["secret", "kv"] {
+            let written = oracle.write_secret(mount, 2, "app", &data).await;
+            written.unwrap();
+        }
+        let written = oracle.write_policy("mcp-server", policy::NONE).await;
+        written.unwrap();
+        let token = oracle.make_token(&["mcp-server"]).await.unwrap();
+        assert_eq!(oracle.inventory().await.unwrap().len(), at_first.len() + 3);
+
         assert!(own.audit.is_some());
-        own_vaults.end(own).await.unwrap();
-        running.fetch_sub(1, Ordering::SeqCst);
-        is_gone(&address).await;
+        let oracle = Arc::clone(&own.oracle);
+        leased.fetch_sub(1, Ordering::SeqCst);
+        own_vaults.give_back(own).await.unwrap();
+        let request = VaultRequest::new("GET", "auth/token/lookup-self");
+        assert!(oracle.ask(&token.secret, &request).await.unwrap().denied());
     };
-    join_all([story(), story(), story(), story()]).await;
+    join_all([story(), story(), story(), story(), story()]).await;
+
+    let addresses = addresses.into_inner().unwrap();
+    assert!(addresses.len() <= AT_ONCE, "used again: {addresses:?}");
+    assert_eq!(own_vaults.close().await, Vec::<String>::new());
+    for address in &addresses {
+        is_gone(address).await;
+    }
+    vault.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_made_as_new_is_ended() {
+    let vault = a_vault(VaultChoice::Auto).await;
+    let own_vaults = OwnVaults::like(&vault);
+    let own = own_vaults.lease().await.unwrap();
+    let (address, oracle) = (address(&own), Arc::clone(&own.oracle));
+    let request = VaultRequest::new("POST", "sys/auth/approle").with(json!({ "type": "approle" }));
+    assert!(
+        oracle
+            .ask(oracle.root_token(), &request)
+            .await
+            .unwrap()
+            .allowed()
+    );
+    own_vaults.give_back(own).await.unwrap();
+    is_gone(&address).await;
+    let next = own_vaults.lease().await.unwrap();
+    assert!(
+        !next
+            .oracle
+            .inventory()
+            .await
+            .unwrap()
+            .contains_key("sys/auth/approle")
+    );
+    own_vaults.give_back(next).await.unwrap();
     assert_eq!(own_vaults.close().await, Vec::<String>::new());
     vault.stop().await.unwrap();
 }

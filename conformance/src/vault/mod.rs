@@ -8,6 +8,7 @@ pub mod direct;
 pub mod endpoint;
 pub mod external;
 pub mod image;
+pub mod inventory;
 pub mod leftovers;
 pub mod oracle;
 pub mod own;
