@@ -31,7 +31,8 @@ impl Scene {
         self.own()?;
         let mounts = self.oracle.mounts().await.map_err(Stop::blocked)?;
         let about = mounts.get(path).unwrap_or(&Value::Null);
-        if about["type"] != "kv" || about["options"]["version"] != version.to_string() {
+        let found = about["options"]["version"].as_str();
+        if about["type"] != "kv" || found != Some(&version.to_string()) {
             let why = format!("this new Vault has no KV version {version} mount {path:?}");
             return Err(Stop::blocked(why));
         }
