@@ -163,7 +163,7 @@ impl Slots {
             .await
             .map_err(|error| error.to_string())?;
         let token = oracle
-            .make_token(&[&policy_name])
+            .make_token(&policy_name)
             .await
             .map_err(|error| error.to_string())?;
         self.start(oracle, transport, token).await

@@ -82,7 +82,7 @@ async fn there_are_at_most_two_and_each_is_as_new_for_the_next_scenario() {
         }
         let written = oracle.write_policy("mcp-server", policy::NONE).await;
         written.unwrap();
-        let token = oracle.make_token(&["mcp-server"]).await.unwrap();
+        let token = oracle.make_token("mcp-server").await.unwrap();
         assert_eq!(oracle.inventory().await.unwrap().len(), at_first.len() + 3);
 
         assert!(own.audit.is_some());

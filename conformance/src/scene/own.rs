@@ -76,7 +76,7 @@ impl Scene {
             let written = self.oracle.write_policy(name, policy::known(name)?).await;
             written.map_err(Stop::blocked)?;
         }
-        let token = self.oracle.make_token(policies).await;
+        let token = self.oracle.make_token_with(policies).await;
         token.map_err(Stop::blocked)
     }
 

@@ -541,11 +541,19 @@ impl Oracle {
             .map(drop)
     }
 
+    /// Makes a token with one policy besides `default`.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_token(&self, policy: &str) -> Result<Token, OracleError> {
+        self.make_token_with(&[policy]).await
+    }
+
     /// Makes a token with these policies besides `default`.
     ///
     /// # Errors
     /// When Vault refuses.
-    pub async fn make_token(&self, policies: &[&str]) -> Result<Token, OracleError> {
+    pub async fn make_token_with(&self, policies: &[&str]) -> Result<Token, OracleError> {
         let body = json!({ "policies": policies, "ttl": "4h", "explicit_max_ttl": "4h", "display_name": "conformance" });
         let answer = self
             .root(VaultRequest::new("POST", "auth/token/create").with(body))

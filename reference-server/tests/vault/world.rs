@@ -66,7 +66,7 @@ impl World {
             })
             .collect();
         self.oracle.write_policy(name, &policy).await.unwrap();
-        self.oracle.make_token(&[name]).await.unwrap().secret
+        self.oracle.make_token(name).await.unwrap().secret
     }
 
     /// A KV mount that takes requests.
