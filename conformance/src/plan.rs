@@ -25,8 +25,9 @@ pub struct Selection {
     pub scenarios: Vec<String>,
     /// What the tags must be.
     pub tags: Option<Tags>,
-    /// The only slow requirements to be asked; none means all.
-    pub slow: Option<Vec<String>>,
+    /// The only requirements to be asked of those that are slow or take a Vault of their own;
+    /// none means all.
+    pub costly: Option<Vec<String>>,
     /// Transports, and the revision to speak on each.
     pub transports: Vec<(TransportKind, Revision)>,
     /// What there is to judge by.
@@ -153,11 +154,12 @@ fn selected(planned: &Planned, selection: &Selection) -> bool {
             .iter()
             .any(|wanted| *wanted == requirement.id || *wanted == planned.key);
     let tags = selection.tags.as_ref();
-    let slow = selection.slow.as_ref().filter(|_| requirement.slow);
+    let costly = requirement.slow || requirement.has_own_vault();
+    let wanted_costly = selection.costly.as_ref().filter(|_| costly);
     profile
         && scenario
         && tags.is_none_or(|tags| tags.match_of(requirement))
-        && slow.is_none_or(|wanted| wanted.contains(&requirement.id))
+        && wanted_costly.is_none_or(|wanted| wanted.contains(&requirement.id))
 }
 
 #[cfg(test)]
@@ -183,7 +185,7 @@ mod tests {
             profiles: Vec::new(),
             scenarios: Vec::new(),
             tags: None,
-            slow: None,
+            costly: None,
             transports: TransportKind::ALL
                 .map(|kind| (kind, Revision::NEWEST))
                 .to_vec(),

@@ -3,8 +3,8 @@
 //! A scenario's tags carry its identity: `@<profile>.<slug>` is the requirement's id,
 //! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
 //! without which it cannot be asked, `@evidence:KIND` what it is judged by that the suite
-//! does not always have, `@transport:T` the one transport that it is about, `@slow` that it
-//! takes seconds.
+//! does not always have, `@own-vault` that it has a Vault to itself, `@transport:T` the one
+//! transport that it is about, `@slow` that it takes seconds.
 
 use std::sync::Arc;
 
@@ -28,11 +28,13 @@ pub enum Evidence {
     Audit,
     /// The suite started the target: it has its process, its token and that token's policy.
     Launch,
+    /// A Vault that is new and the scenario's alone.
+    OwnVault,
 }
 
 impl Evidence {
     /// All of it.
-    pub const ALL: [Self; 3] = [Self::Tap, Self::Audit, Self::Launch];
+    pub const ALL: [Self; 4] = [Self::Tap, Self::Audit, Self::Launch, Self::OwnVault];
 
     /// Its name in tags.
     #[must_use]
@@ -41,6 +43,7 @@ impl Evidence {
             Self::Tap => "tap",
             Self::Audit => "audit",
             Self::Launch => "launch",
+            Self::OwnVault => "own-vault",
         }
     }
 
@@ -52,6 +55,9 @@ impl Evidence {
             Self::Audit => "Vault's audit log does not tell which requests are the server's",
             Self::Launch => {
                 "the suite did not start the server, and has neither its process nor its token"
+            }
+            Self::OwnVault => {
+                "own-vault: the suite did not start Vault, and starts none beside it for one scenario"
             }
         }
     }
@@ -90,6 +96,14 @@ pub struct Requirement {
     pub feature: Arc<gherkin::Feature>,
     /// The scenario itself.
     pub scenario: gherkin::Scenario,
+}
+
+impl Requirement {
+    /// Whether its scenario has a Vault to itself, in which names are as it says them.
+    #[must_use]
+    pub fn has_own_vault(&self) -> bool {
+        self.evidence.contains(&Evidence::OwnVault)
+    }
 }
 
 /// A feature that does not say what a feature must say.
@@ -180,6 +194,7 @@ fn of_scenario(
                 );
             }
             None if tag == "slow" => slow = true,
+            None if tag == "own-vault" => evidence.push(Evidence::OwnVault),
             None if tag == "must" => level = Some(Level::Must),
             None if tag == "should" => level = Some(Level::Should),
             None if tag.starts_with(&format!("{profile}.")) => id = Some(tag.clone()),

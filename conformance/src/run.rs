@@ -23,12 +23,13 @@ use crate::{
     latency::Measurements,
     mcp::transcript::{Line, Speaker},
     plan::Planned,
+    redact::Secrets,
     report::{Failure, ScenarioResult},
-    scene::Scene,
+    scene::{Agent, Scene},
     slot::{Slot, Slots},
-    tap::Tap,
+    tap::{Exchange, Tap},
     target::{Target, locate::checkout},
-    vault::{audit::AuditLog, oracle::Oracle, pulse::Pulse},
+    vault::{audit::AuditLog, oracle::Oracle, own::OwnVaults, pulse::Pulse},
     verdict::{Level, Stop, Verdict},
     watch::{Evidence, Watch},
     world::World,
@@ -49,6 +50,8 @@ pub struct Run {
     pub target: Arc<Target>,
     /// What scenarios are run on.
     pub slots: Arc<Slots>,
+    /// Vaults that one scenario has to itself.
+    pub own_vaults: Arc<OwnVaults>,
     /// The seed of all random names and values.
     pub seed: u64,
     /// How many scenarios run side by side.
@@ -80,6 +83,8 @@ pub struct Run {
 pub(crate) struct Aftermath {
     vault_requests: usize,
     transcript: Option<String>,
+    /// How the Vault that was its own ended, if it did.
+    own_vault_lost: Option<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -180,14 +185,21 @@ impl Run {
         if planned.is_ambient() {
             return world.set_watch(planned.transport, Arc::clone(&self.watch));
         }
-        let scene = match self.slots.lease(planned.transport).await {
-            Ok(slot) => {
-                let (planned, target) = (Arc::clone(planned), Arc::clone(&self.target));
-                Scene::set(planned, slot, target, Arc::clone(&self.oracle), self.seed).await
+        let (target, seed) = (Arc::clone(&self.target), self.seed);
+        let scene = if planned.requirement.has_own_vault() {
+            let (planned, slots) = (Arc::clone(planned), Arc::clone(&self.slots));
+            let vault = self.own_vaults.lease().await;
+            vault.map(|vault| Scene::set_on_own(planned, vault, slots, target, seed))
+        } else {
+            match self.slots.lease(planned.transport).await {
+                Ok(slot) => {
+                    let (planned, oracle) = (Arc::clone(planned), Arc::clone(&self.oracle));
+                    return world.set_scene(Scene::set(planned, slot, target, oracle, seed).await);
+                }
+                Err(why) => Err(why),
             }
-            Err(why) => Err(Stop::blocked(why)),
         };
-        world.set_scene(scene);
+        world.set_scene(scene.map_err(Stop::blocked));
     }
 
     async fn take_down(
@@ -207,66 +219,89 @@ impl Run {
         }
         let Some(mut scene) = scene else { return };
         if self.pulse.known_lost().is_some() {
-            self.retire(scene.slot).await;
-            return;
+            return self.take_away(scene, false).await;
         }
         for call in &scene.calls {
             lock(&self.measurements).add(planned.transport, call);
         }
-        if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
+        let mut aftermath = Aftermath::default();
+        if let Some(own) = &scene.own {
+            aftermath.own_vault_lost = own.vault.pulse.lost().await.map(str::to_owned);
+        } else if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));
         }
-        let tap = scene.slot.tap.as_ref();
-        let exchanges = tap.map(Tap::exchanges).unwrap_or_default();
-        let lines = scene.slot.instance.connection.transcript().lines();
-        let ended = match scene.unanswered {
-            true => scene.slot.instance.ends().await,
-            false => scene.slot.instance.ended(),
+        let mut found = match aftermath.own_vault_lost {
+            None => self.examine_own_audit(planned, &scene).await,
+            Some(_) => false,
         };
-        let ended = ended.map(|status| status.to_string());
-        let transcript = scene.slot.instance.connection.transcript();
-        let evidence = Evidence {
-            scenario: &planned.key,
-            prefix: &scene.prefix,
-            accessor: scene
-                .slot
-                .token
-                .as_ref()
-                .map(|token| token.accessor.as_str()),
-            lines: &lines,
-            tokens: &scene.tokens(),
-            unasked: &scene.unasked_values(),
-            values: &scene.all_values(),
-            secrets: &scene.secrets(),
-            ended,
-        };
-        let found = self.watch.examine(planned.transport, &evidence);
-        let mut aftermath = Aftermath {
-            vault_requests: exchanges.len(),
-            transcript: None,
-        };
+        let (tokens, secrets) = (scene.tokens(), scene.secrets());
+        let (unasked, values) = (scene.unasked_values(), scene.all_values());
+        for Agent { slot, .. } in &mut scene.agents {
+            let lines = slot.instance.connection.transcript().lines();
+            let ended = match scene.unanswered {
+                true => slot.instance.ends().await,
+                false => slot.instance.ended(),
+            };
+            let evidence = Evidence {
+                scenario: &planned.key,
+                prefix: &scene.prefix,
+                // Whose requests they are in a Vault of the scenario's own was just seen.
+                accessor: (slot.token.as_ref())
+                    .filter(|_| scene.own.is_none())
+                    .map(|token| token.accessor.as_str()),
+                lines: &lines,
+                tokens: &tokens,
+                unasked: &unasked,
+                values: &values,
+                secrets: &secrets,
+                ended: ended.map(|status| status.to_string()),
+            };
+            found |= self.watch.examine(planned.transport, &evidence);
+            aftermath.vault_requests += exchanges(slot).len();
+        }
         if (failed || found)
             && let Some(output) = &self.output
         {
-            let tapped = exchanges.iter().map(|exchange| Line {
-                at_ms: transcript.millis(exchange.at),
-                speaker: Speaker::Vault,
-                text: format!(
-                    "{} {} -> {}",
-                    exchange.method, exchange.path, exchange.status
-                ),
-            });
-            let text = transcript.to_json_lines(tapped.collect(), &scene.secrets());
+            let slots = scene.agents.iter().map(|agent| &agent.slot);
+            let text: String = slots.map(|slot| transcript(slot, &secrets)).collect();
             match write_transcript(output, &planned.key, &text).await {
                 Ok(path) => aftermath.transcript = Some(path),
                 Err(error) => lock(&self.troubles).push(error),
             }
         }
         lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
-        if !scene.unanswered {
-            self.slots.give_back(scene.slot);
-        } else {
-            self.retire(scene.slot).await;
+        let reusable = !scene.unanswered && scene.own.is_none();
+        self.take_away(scene, reusable).await;
+    }
+
+    /// Looks through the audit log of a scene's own Vault; returns whether it found anything.
+    async fn examine_own_audit(&self, planned: &Planned, scene: &Scene) -> bool {
+        let own = scene.own.as_ref().map(|own| &own.vault);
+        let Some((own, audit)) = own.and_then(|own| Some((own, own.audit.as_ref()?))) else {
+            return false;
+        };
+        if let Err(error) = audit.settle().await {
+            lock(&self.troubles).push(format!("after {}: {error}", planned.key));
+            return false;
+        }
+        let tokens = (scene.agents.iter()).filter_map(|agent| agent.slot.token.as_ref());
+        let accessors: Vec<_> = tokens.map(|token| token.accessor.as_str()).collect();
+        let since = audit.entries(|entry| entry.sequence >= own.leased_at);
+        (self.watch).examine_own_audit(planned.transport, &planned.key, &since, &accessors)
+    }
+
+    /// Gives back what a scene had, or ends it.
+    async fn take_away(&self, scene: Scene, reusable: bool) {
+        for Agent { slot, .. } in scene.agents {
+            match reusable {
+                true => self.slots.give_back(slot),
+                false => self.retire(slot).await,
+            }
+        }
+        if let Some(own) = scene.own
+            && let Err(error) = self.own_vaults.give_back(own.vault).await
+        {
+            lock(&self.troubles).push(error);
         }
     }
 
@@ -310,6 +345,10 @@ impl Run {
             // Whatever the target did then, it did without a Vault.
             Some(_) if let Some(story) = self.pulse.known_lost() => {
                 reason = Some(self.blocked_by_loss(&planned.key, story));
+                Verdict::Blocked
+            }
+            Some(_) if let Some(story) = aftermath.own_vault_lost => {
+                reason = Some(story);
                 Verdict::Blocked
             }
             Some((step, Stop::Blocked { why })) => {
@@ -374,6 +413,24 @@ impl Run {
     }
 }
 
+fn exchanges(slot: &Slot) -> Vec<Exchange> {
+    slot.tap.as_ref().map(Tap::exchanges).unwrap_or_default()
+}
+
+/// What crossed the wire of a slot, and what it asked of Vault.
+fn transcript(slot: &Slot, secrets: &Secrets) -> String {
+    let transcript = slot.instance.connection.transcript();
+    let tapped = exchanges(slot).into_iter().map(|exchange| Line {
+        at_ms: transcript.millis(exchange.at),
+        speaker: Speaker::Vault,
+        text: format!(
+            "{} {} -> {}",
+            exchange.method, exchange.path, exchange.status
+        ),
+    });
+    transcript.to_json_lines(tapped.collect(), secrets)
+}
+
 /// The result of one planned scenario.
 #[must_use]
 pub fn result_of(
@@ -417,23 +474,29 @@ async fn write_transcript(output: &Path, key: &str, text: &str) -> Result<String
     Ok(format!("transcripts/{name}"))
 }
 
-/// The features that cucumber is to run: each planned scenario with its key for a tag.
+/// The features that cucumber is to run: each planned scenario with its key for a tag, as a
+/// feature of its own, so that they run in this order.
 fn features(wave: &[&Arc<Planned>]) -> Vec<gherkin::Feature> {
-    let mut features: Vec<gherkin::Feature> = Vec::new();
-    for planned in wave {
+    let feature = |planned: &Arc<Planned>| {
         let mut scenario = planned.requirement.scenario.clone();
         scenario.tags.push(format!("{KEY_TAG}{}", planned.key));
-        let of = &planned.requirement.feature;
-        match features.iter_mut().find(|feature| feature.name == of.name) {
-            Some(feature) => feature.scenarios.push(scenario),
-            None => {
-                let mut feature = gherkin::Feature::clone(of);
-                feature.scenarios.push(scenario);
-                features.push(feature);
-            }
-        }
+        let mut feature = gherkin::Feature::clone(&planned.requirement.feature);
+        feature.scenarios.push(scenario);
+        feature
+    };
+    spread(wave).into_iter().map(feature).collect()
+}
+
+/// The same, with those that wait for a Vault of their own to start spread evenly among the
+/// others.
+fn spread<'p>(wave: &[&'p Arc<Planned>]) -> Vec<&'p Arc<Planned>> {
+    let (own, mut spread): (Vec<_>, Vec<_>) =
+        (wave.iter().copied()).partition(|planned| planned.requirement.has_own_vault());
+    let others = spread.len();
+    for (index, planned) in own.iter().enumerate().rev() {
+        spread.insert(index * others / own.len(), planned);
     }
-    features
+    spread
 }
 
 /// Hands cucumber features that are in memory already.

@@ -99,23 +99,56 @@ impl Slots {
     /// # Errors
     /// When Vault refuses what it needs or the target does not start.
     pub async fn lease(&self, transport: TransportKind) -> Result<Slot, String> {
-        let http = self.target.adapter.http.as_ref();
-        let fixed = http.and_then(HttpLaunch::fixed_port);
-        let turn = match transport == TransportKind::Http && fixed.is_some() {
-            true => Some(Arc::clone(&self.turn).lock_owned().await),
-            false => None,
-        };
-        let free = {
-            let mut free = self.free();
-            let index = free.iter().position(|slot| slot.transport == transport);
-            index.map(|index| free.swap_remove(index))
-        };
-        let mut slot = match free {
+        let turn = self.turn(transport).await;
+        let mut slot = match self.take_free(transport) {
             Some(slot) => slot,
             None => self.make(transport).await?,
         };
         slot.turn = turn;
         Ok(slot)
+    }
+
+    /// A slot on a Vault that is a scenario's own, for a target with this token.
+    ///
+    /// # Errors
+    /// When the target does not start.
+    pub async fn make_on(
+        &self,
+        oracle: &Oracle,
+        transport: TransportKind,
+        token: Token,
+    ) -> Result<Slot, String> {
+        let turn = self.turn(transport).await;
+        if turn.is_some()
+            && let Some(slot) = self.take_free(transport)
+        {
+            // Its port is needed.
+            slot.instance.stop().await?;
+        }
+        let mut slot = self.start(oracle, transport, token).await?;
+        slot.turn = turn;
+        Ok(slot)
+    }
+
+    /// Whether only one instance of the target can run.
+    #[must_use]
+    pub fn take_turns(&self, transport: TransportKind) -> bool {
+        let http = self.target.adapter.http.as_ref();
+        transport == TransportKind::Http && http.and_then(HttpLaunch::fixed_port).is_some()
+    }
+
+    /// Waits for the turn, where only one instance of the target can run.
+    async fn turn(&self, transport: TransportKind) -> Option<OwnedMutexGuard<()>> {
+        match self.take_turns(transport) {
+            true => Some(Arc::clone(&self.turn).lock_owned().await),
+            false => None,
+        }
+    }
+
+    fn take_free(&self, transport: TransportKind) -> Option<Slot> {
+        let mut free = self.free();
+        let index = free.iter().position(|slot| slot.transport == transport)?;
+        Some(free.swap_remove(index))
     }
 
     async fn make(&self, transport: TransportKind) -> Result<Slot, String> {
@@ -133,6 +166,17 @@ impl Slots {
             .make_token(&policy_name)
             .await
             .map_err(|error| error.to_string())?;
+        self.start(oracle, transport, token).await
+    }
+
+    /// Starts a target with this token, and a tap between it and the Vault that the oracle
+    /// looks into.
+    async fn start(
+        &self,
+        oracle: &Oracle,
+        transport: TransportKind,
+        token: Token,
+    ) -> Result<Slot, String> {
         let sabotage = self.sabotage.as_ref().map(|sabotage| {
             Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
         });
@@ -140,7 +184,7 @@ impl Slots {
         let adapter = &self.target.adapter;
         let program = self.programs.get(&transport).cloned();
         let (tap, vault_addr) = self
-            .tap(transport, program.as_deref(), vault_filter)
+            .tap(oracle, transport, program.as_deref(), vault_filter)
             .await?;
         let limit = adapter.limits.global;
         let surroundings = Surroundings {
@@ -170,11 +214,12 @@ impl Slots {
     /// process does.
     async fn tap(
         &self,
+        oracle: &Oracle,
         transport: TransportKind,
         program: Option<&Path>,
         filter: Option<Arc<dyn VaultFilter>>,
     ) -> Result<(Tap, String), String> {
-        let (adapter, endpoint) = (&self.target.adapter, self.oracle.endpoint());
+        let (adapter, endpoint) = (&self.target.adapter, oracle.endpoint());
         let launch = match transport {
             TransportKind::Stdio => adapter.stdio.clone(),
             TransportKind::Http => adapter.http.as_ref().map(HttpLaunch::launch),

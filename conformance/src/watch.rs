@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
@@ -12,7 +12,10 @@ use crate::{
     },
     redact::Secrets,
     target::transport::TransportKind,
-    vault::{audit::AuditLog, oracle::CORRELATION_ID},
+    vault::{
+        audit::{AuditEntry, AuditLog},
+        oracle::CORRELATION_ID,
+    },
 };
 
 /// What every scenario is watched for.
@@ -41,6 +44,16 @@ pub struct Finding {
     pub scenario: String,
     /// What was seen, secrets redacted.
     pub what: String,
+}
+
+impl Finding {
+    fn foreign_token(scenario: &str, entry: &AuditEntry) -> Self {
+        Self {
+            concern: Concern::ForeignToken,
+            scenario: scenario.to_owned(),
+            what: format!("{} {} with another token", entry.operation, entry.path),
+        }
+    }
 }
 
 /// What was seen on one transport.
@@ -130,14 +143,40 @@ impl Watch {
                         && accessor.is_some_and(|a| *a != owner.accessor)
                 });
                 if let Some(entry) = other {
-                    watched.findings.push(Finding {
-                        concern: Concern::ForeignToken,
-                        scenario: owner.scenario.clone(),
-                        what: format!("{} {} with another token", entry.operation, entry.path),
-                    });
+                    let finding = Finding::foreign_token(&owner.scenario, entry);
+                    watched.findings.push(finding);
                 }
             }
         }
+    }
+
+    /// Looks through what the Vault that one scenario has to itself was asked for requests that
+    /// neither the suite made nor a target with the token of one of these accessors; returns
+    /// whether it found any.
+    pub fn examine_own_audit(
+        &self,
+        transport: TransportKind,
+        scenario: &str,
+        entries: &[Arc<AuditEntry>],
+        accessors: &[&str],
+    ) -> bool {
+        let foreign = entries.iter().find(|entry| {
+            let accessor = entry.accessor.as_deref();
+            entry.correlation_id.as_deref() != Some(CORRELATION_ID)
+                && accessor.is_some_and(|accessor| !accessors.contains(&accessor))
+        });
+        let Some(entry) = foreign else {
+            return false;
+        };
+        let mut transports = self
+            .transports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let watched = transports.entry(transport).or_default();
+        watched
+            .findings
+            .push(Finding::foreign_token(scenario, entry));
+        true
     }
 
     /// What was seen on a transport.

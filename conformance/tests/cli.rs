@@ -19,6 +19,8 @@ mod external;
 mod lost;
 #[path = "cli/odd_targets.rs"]
 mod odd_targets;
+#[path = "cli/own_vault.rs"]
+mod own_vault;
 #[path = "cli/trial.rs"]
 mod trial;
 

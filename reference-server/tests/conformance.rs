@@ -5,7 +5,8 @@
 
 use std::{
     io,
-    process::ExitCode,
+    net::TcpStream,
+    process::{Command, ExitCode},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use vault_mcp_conformance::{
     Suite,
+    cache::Cache,
     event::{Event, Reporter},
     exit::Exit,
     mutation::matrix::{self, Scope},
@@ -27,6 +29,7 @@ use vault_mcp_conformance::{
     target::{Target, transport::TransportKind},
     vault::{
         external::{ExternalOptions, POLICY},
+        leftovers::run_id,
         provider::{self, Vault, VaultChoice, VaultOptions},
     },
     verdict::Verdict,
@@ -105,11 +108,32 @@ async fn conformant() -> Result<(), String> {
         l.samples >= 20 && l.direct_p50_ms.is_some() && l.vault_requests_per_call >= Some(1.0)
     });
     expect(measured.count() == 2, shown)?;
+    let left = vaults_left()?;
+    expect(left.is_empty(), || left.join("; "))?;
     let written = std::fs::read_to_string(&report_file).map_err(|error| error.to_string())?;
     let written: Report = serde_json::from_str(&written).map_err(|error| error.to_string())?;
     expect(written == report, || {
         "report.json is not the report".to_owned()
     })
+}
+
+/// The Vaults that this process noted, and that are still there.
+fn vaults_left() -> Result<Vec<String>, String> {
+    let cache = Cache::locate().map_err(|error| error.to_string())?;
+    let notes = std::fs::read_to_string(cache.root().join("runs").join(run_id()));
+    let notes = notes.map_err(|error| error.to_string())?;
+    let is_left = |note: &&str| match note.split_once(' ') {
+        Some(("process", address)) => {
+            TcpStream::connect(address.trim_start_matches("http://")).is_ok()
+        }
+        Some(("container", name)) => {
+            let mut docker = Command::new("docker");
+            let shown = docker.args(["container", "inspect", name]);
+            shown.output().is_ok_and(|shown| shown.status.success())
+        }
+        _ => false,
+    };
+    Ok(notes.lines().filter(is_left).map(str::to_owned).collect())
 }
 
 async fn repeatable() -> Result<(), String> {
@@ -211,7 +235,10 @@ async fn judged_by_external(vault: &Vault) -> Result<(), String> {
         let reason = s.reason.as_deref().unwrap_or_default();
         s.verdict == Verdict::NotApplicable && reason.starts_with("no_evidence: ")
     });
-    let unseen: Vec<_> = unseen.map(|s| s.id.as_str()).collect();
+    let (stories, unseen): (Vec<_>, Vec<_>) = unseen.partition(|s| s.profile == "workflows");
+    let all = report.scenarios.iter().filter(|s| s.profile == "workflows");
+    expect(!stories.is_empty() && stories.len() == all.count(), shown)?;
+    let unseen: Vec<_> = unseen.iter().map(|s| s.id.as_str()).collect();
     expect(unseen == ["ambient.own-token", "ambient.own-token"], shown)?;
     let after = picture(vault).await?;
     expect(after == before, || format!("{before:#}\nis now\n{after:#}"))

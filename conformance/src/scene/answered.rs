@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Scene;
 use crate::{
@@ -21,6 +21,11 @@ static ABSENCE: LazyLock<Regex> = LazyLock::new(|| {
     )
     .unwrap()
 });
+
+/// A date with a time to the second or further.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static TIME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?").unwrap());
 
 impl Scene {
     /// The agent must have been told of success.
@@ -74,6 +79,17 @@ impl Scene {
         }
         let expected = "an error or a note that says that there is no such thing";
         Err(self.failed(expected, &answer.describe()))
+    }
+
+    /// The agent must have been shown no name, or have been told that there is none.
+    ///
+    /// # Errors
+    /// When it was shown one, or was told something else.
+    pub fn expect_nothing_listed(&self) -> StepResult {
+        match &self.last()?.answer {
+            Answer::Success(success) if success.data == Data::Json(json!([])) => Ok(()),
+            _ => self.expect_absence_told(),
+        }
     }
 
     /// Errors that came one after the other must not say the same, the secret's name aside.
@@ -254,6 +270,24 @@ impl Scene {
             return Ok(());
         }
         let demanded = format!("a time that Vault has for it, such as {}", times[2]);
+        Err(self.failed(demanded, &format!("a success: {}", success.whole)))
+    }
+
+    /// The answer must tell when the secret was last updated, to whatever part of a second.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn expect_update_time(&self) -> StepResult {
+        let success = self.expect_success()?;
+        let told = self.fact_if_pointed_to(success, "updated")?;
+        let told = told.map_or(success.whole.clone(), Value::to_string);
+        let metadata = self.metadata_of_subject().await?;
+        let updated = metadata["updated_time"].as_str().unwrap_or_default();
+        let mut times = TIME.find_iter(&told);
+        if times.any(|time| updated.starts_with(&time.as_str().replacen(' ', "T", 1))) {
+            return Ok(());
+        }
+        let demanded = format!("the time of the last update, {updated}");
         Err(self.failed(demanded, &format!("a success: {}", success.whole)))
     }
 

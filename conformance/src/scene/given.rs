@@ -33,15 +33,18 @@ impl Scene {
         self.set_policy(&policy::sufficient(&self.prefix)).await
     }
 
-    /// Gives the agent's token a source's policy, made to fit the scene's mounts.
+    /// Gives the agent's token policies of the sources, made to fit the scene's mounts; in a Vault of its
+    /// own it gives the agent a server whose token has them as they are.
     ///
     /// # Errors
     /// When there is no such policy, or Vault refuses.
-    pub async fn use_policy(&self, name: &str) -> StepResult {
-        let hcl = policy::named(name)
-            .ok_or_else(|| Stop::blocked(format!("no policy is called {name:?}")))?;
-        self.set_policy(&policy::for_prefix(hcl, &self.prefix))
-            .await
+    pub async fn use_policies(&mut self, names: &[&str]) -> StepResult {
+        if self.own.is_some() {
+            return self.add_agent("", names).await;
+        }
+        let texts: StepResult<Vec<_>> = names.iter().map(|name| policy::known(name)).collect();
+        let hcl = policy::for_prefix(&texts?.join("\n"), &self.prefix);
+        self.set_policy(&hcl).await
     }
 
     /// Takes all rights of its own from the agent's token.

@@ -7,7 +7,9 @@
 mod answered;
 pub mod effect;
 mod given;
+mod leak;
 mod lists;
+mod own;
 pub mod pki;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -17,13 +19,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::pki::PkiMount;
+use self::{leak::Leak, pki::PkiMount};
 use crate::{
     act::{Act, Effect},
     latency::Call,
     plan::Planned,
     redact::Secrets,
-    slot::Slot,
+    slot::{Slot, Slots},
     tap::Tap,
     target::{
         Target,
@@ -33,6 +35,7 @@ use crate::{
     vault::{
         direct,
         oracle::{Oracle, SecretData, Snapshot, Token},
+        own::OwnVault,
     },
     verdict::{StepResult, Stop},
 };
@@ -54,16 +57,36 @@ struct Canary {
     known_to_agent: bool,
 }
 
+/// An agent, and the slot whose target acts for it.
+pub struct Agent {
+    /// What the scenario calls it; empty where there is only one.
+    name: String,
+    /// What it runs on.
+    pub slot: Slot,
+}
+
+/// What a scene has that is set in a Vault of its own.
+pub struct Own {
+    /// That Vault.
+    pub vault: OwnVault,
+    /// What makes slots on it.
+    slots: Arc<Slots>,
+}
+
 /// One running scenario.
 pub struct Scene {
     /// What is running.
     pub planned: Arc<Planned>,
-    /// What it runs on.
-    pub slot: Slot,
+    /// Who acts: one agent, and in a Vault of its own as many as the scenario gave itself.
+    pub agents: Vec<Agent>,
+    /// Which of them acts now.
+    acting: usize,
+    /// The Vault that it has to itself, if it has one.
+    pub own: Option<Own>,
     target: Arc<Target>,
     oracle: Arc<Oracle>,
     random: StdRng,
-    /// What all names of this scene in Vault begin with.
+    /// What all names of this scene in Vault begin with; empty in a Vault of its own.
     pub prefix: String,
     kv: Option<KvMount>,
     /// The PKI mounts that the scenario made, the last of which it speaks of.
@@ -88,6 +111,8 @@ pub struct Scene {
     custom: Option<String>,
     /// Why Vault itself refuses.
     reason: Option<String>,
+    /// What a secret scanner has found.
+    leak: Option<Leak>,
     /// Whether a call had no answer: one may still come, into the next scenario.
     pub unanswered: bool,
     /// How long calls took, of those that succeeded with nothing in their way.
@@ -132,20 +157,50 @@ impl Scene {
         oracle: Arc<Oracle>,
         seed: u64,
     ) -> StepResult<Self> {
-        let digest = Sha256::digest(format!("{seed} {}", planned.key));
-        let mut random = StdRng::from_seed(digest.into());
-        let prefix = format!("{}{:08x}-", oracle.prefix(), random.next_u32());
         slot.instance.connection.transcript().begin_scenario();
         if let Some(tap) = &slot.tap {
             tap.forget();
         }
-        let scene = Self {
-            planned,
+        let knows_token = slot.token.is_some();
+        let mut scene = Self::empty(planned, target, oracle, seed);
+        let number = scene.random.next_u32();
+        scene.prefix = format!("{}{number:08x}-", scene.oracle.prefix());
+        scene.agents.push(Agent {
+            name: String::new(),
             slot,
+        });
+        if knows_token {
+            scene.allow_all().await?;
+        }
+        Ok(scene)
+    }
+
+    /// Sets a scene in a Vault of its own, where nobody acts yet.
+    #[must_use]
+    pub fn set_on_own(
+        planned: Arc<Planned>,
+        vault: OwnVault,
+        slots: Arc<Slots>,
+        target: Arc<Target>,
+        seed: u64,
+    ) -> Self {
+        let oracle = Arc::clone(&vault.oracle);
+        let mut scene = Self::empty(planned, target, oracle, seed);
+        scene.own = Some(Own { vault, slots });
+        scene
+    }
+
+    fn empty(planned: Arc<Planned>, target: Arc<Target>, oracle: Arc<Oracle>, seed: u64) -> Self {
+        let digest = Sha256::digest(format!("{seed} {}", planned.key));
+        Self {
+            planned,
+            agents: Vec::new(),
+            acting: 0,
+            own: None,
             target,
             oracle,
-            random,
-            prefix,
+            random: StdRng::from_seed(digest.into()),
+            prefix: String::new(),
             kv: None,
             pki: Vec::new(),
             mount: None,
@@ -160,24 +215,27 @@ impl Scene {
             elsewhere: SecretData::new(),
             custom: None,
             reason: None,
+            leak: None,
             unanswered: false,
             calls: Vec::new(),
-        };
-        if scene.slot.token.is_some() {
-            scene.allow_all().await?;
         }
-        Ok(scene)
+    }
+
+    fn slot(&self) -> StepResult<&Slot> {
+        let missing = || Stop::blocked("the scenario gave the agent no server");
+        let agent = self.agents.get(self.acting).ok_or_else(missing)?;
+        Ok(&agent.slot)
     }
 
     fn token(&self) -> StepResult<&Token> {
         let unknown =
             || Stop::blocked("the suite knows no token of a server that it did not start");
-        self.slot.token.as_ref().ok_or_else(unknown)
+        self.slot()?.token.as_ref().ok_or_else(unknown)
     }
 
     fn tap(&self) -> StepResult<&Tap> {
         let missing = || Stop::blocked("the server's requests to Vault do not pass the suite");
-        self.slot.tap.as_ref().ok_or_else(missing)
+        self.slot()?.tap.as_ref().ok_or_else(missing)
     }
 
     /// The name in Vault of what the scenario calls `name`.
@@ -258,18 +316,19 @@ impl Scene {
     /// The same, if `bare` with nothing but the arguments that the tool's schema requires.
     async fn let_agent_with(&mut self, act: Act, bare: bool) -> StepResult {
         let before = self.snapshot().await?;
-        let tap = self.slot.tap.as_ref();
+        let tap = self.slot()?.tap.as_ref();
         let passed = tap.map_or(0, Tap::passed);
         let trapped = tap.is_some_and(Tap::has_trap);
         self.let_know(&act);
         let deed = self.carry_out(act, before, passed, bare).await?;
         if matches!(deed.answer, Answer::Success(_)) && !trapped {
-            let tap = self.slot.tap.as_ref();
-            self.calls.push(Call {
+            let tap = self.slot()?.tap.as_ref();
+            let call = Call {
                 operation: deed.act.operation,
                 took: deed.took,
                 vault_requests: tap.map(|tap| tap.passed() - passed),
-            });
+            };
+            self.calls.push(call);
         }
         self.take_note(&deed.answer);
         self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
@@ -289,7 +348,7 @@ impl Scene {
             self.let_know(act);
         }
         // Calls that a limit spreads out are not made at once.
-        self.slot.instance.connection.rest().await;
+        self.slot()?.instance.connection.rest().await;
         let deeds = acts
             .into_iter()
             .map(|act| self.carry_out(act, Snapshot::new(), 0, false));
@@ -310,7 +369,7 @@ impl Scene {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
         let (answer, took) = perform(
             &self.target.adapter,
-            &self.slot.instance,
+            &self.slot()?.instance,
             act.operation,
             &act.parameters,
             bare,
@@ -400,7 +459,8 @@ impl Scene {
     #[must_use]
     pub fn tokens(&self) -> Secrets {
         let mut tokens = Secrets::default();
-        if let Some(token) = &self.slot.token {
+        let slots = self.agents.iter().map(|agent| &agent.slot);
+        for token in slots.filter_map(|slot| slot.token.as_ref()) {
             tokens.add("server's Vault token", token.secret.clone());
         }
         tokens
@@ -430,11 +490,13 @@ impl Scene {
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let mut secrets = self.all_values();
-        if let Some(token) = &self.slot.token {
-            secrets.add("server's Vault token", token.secret.clone());
-        }
-        for credential in &self.slot.instance.credentials {
-            secrets.add("client's credential", credential.clone());
+        for Agent { slot, .. } in &self.agents {
+            if let Some(token) = &slot.token {
+                secrets.add("server's Vault token", token.secret.clone());
+            }
+            for credential in &slot.instance.credentials {
+                secrets.add("client's credential", credential.clone());
+            }
         }
         secrets
     }

@@ -315,6 +315,11 @@ async fn told_version_and_time(world: &mut World) -> StepResult {
     world.scene()?.expect_version_and_time().await
 }
 
+#[then("the agent is told when Vault has it last updated")]
+async fn told_update_time(world: &mut World) -> StepResult {
+    world.scene()?.expect_update_time().await
+}
+
 #[then("the agent is told the version that Vault has, or that permission was denied")]
 async fn told_version_or_denial(world: &mut World) -> StepResult {
     world.scene()?.expect_version_or_denial().await

@@ -6,3 +6,4 @@ mod mounts;
 mod outcome;
 mod pki;
 mod policy;
+mod workflows;

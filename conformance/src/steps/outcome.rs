@@ -24,6 +24,11 @@ fn told_of_absence(world: &mut World) -> StepResult {
     world.scene()?.expect_absence_told()
 }
 
+#[then("the agent is told that nothing is there")]
+fn told_of_nothing(world: &mut World) -> StepResult {
+    world.scene()?.expect_nothing_listed()
+}
+
 #[then("the agent is shown no value")]
 fn shown_no_value(world: &mut World) -> StepResult {
     world.scene()?.expect_no_value()

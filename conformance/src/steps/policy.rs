@@ -7,9 +7,12 @@ use crate::{
     world::World,
 };
 
-#[given(expr = "the agent's token has the policy {string} of the {word}")]
-async fn a_policy(world: &mut World, name: String, _source: String) -> StepResult {
-    world.scene()?.use_policy(&name).await
+#[given(
+    regex = r#"^the agent's token has the polic(?:y|ies) "([^"]+)" (?:of the \w+|scoped to this work)$"#
+)]
+async fn policies(world: &mut World, names: String) -> StepResult {
+    let names: Vec<_> = names.split(", ").collect();
+    world.scene()?.use_policies(&names).await
 }
 
 #[given("the agent's token has no policy of its own")]

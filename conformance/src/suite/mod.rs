@@ -394,7 +394,7 @@ impl Builder {
             scenarios: self.scenarios,
             tags: self.tags,
             // The kill matrix breaks a target many times over.
-            slow: self
+            costly: self
                 .sabotage
                 .as_ref()
                 .map(|sabotage| sabotage.killed_by().to_vec()),

@@ -31,6 +31,7 @@ use crate::{
     },
     vault::{
         oracle::Oracle,
+        own::OwnVaults,
         provider::{Vault, VaultChoice, VaultOptions},
         pulse::Pulse,
     },
@@ -154,12 +155,14 @@ impl Prepared {
             }
         };
         let fail_fast = self.fail_fast.then(CancellationToken::new);
+        let own_vaults = Arc::new(OwnVaults::like(vault));
         let run = Arc::new(Run {
             oracle: Arc::clone(&oracle),
             audit: vault.audit().cloned(),
             pulse: vault.pulse(),
             target: Arc::clone(&self.target),
             slots: Arc::clone(&slots),
+            own_vaults: Arc::clone(&own_vaults),
             seed: self.seed,
             jobs: self.jobs,
             output: self.output.clone(),
@@ -188,6 +191,7 @@ impl Prepared {
         let executed = self.interrupt.run_until_cancelled(run.execute(&plan)).await;
         direct.stop().await;
         let mut troubles = slots.close().await;
+        troubles.extend(own_vaults.close().await);
         troubles.extend(clean_up(&oracle, &run.pulse).await);
         troubles.append(&mut lock(&run.troubles));
         let scenarios = std::mem::take(&mut *lock(&run.results));

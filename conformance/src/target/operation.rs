@@ -129,7 +129,7 @@ impl Operation {
     const fn about(self) -> About {
         const SECRET: &[&str] = &["mount", "path"];
         const VERSION: &[&str] = &["mount", "path", "version"];
-        const METADATA: &[&str] = &["keys", "version", "created", "custom"];
+        const METADATA: &[&str] = &["keys", "version", "created", "updated", "custom"];
         const ROLE: &[&str] = &["mount", "role"];
         const SETTINGS: &[&str] = &[
             "mount",

@@ -92,7 +92,7 @@ pub struct Token {
     pub secret: SecretString,
     /// Its accessor, which can be shown.
     pub accessor: String,
-    /// The one policy, besides `default`, that it has.
+    /// The first policy, besides `default`, that it has.
     pub policy: String,
 }
 
@@ -265,9 +265,17 @@ impl Oracle {
     /// # Errors
     /// When Vault refuses, or the mount is not ready in time.
     pub async fn make_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
-        const TRIES: usize = 500;
         let options = json!({ "version": version.to_string() });
         self.make_mount(path, "kv", options).await?;
+        self.await_kv_mount(path, version).await
+    }
+
+    /// Waits until a KV mount can be used.
+    ///
+    /// # Errors
+    /// When it is not ready in time.
+    pub async fn await_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
+        const TRIES: usize = 500;
         // A new KV version 2 mount refuses requests while it upgrades its empty storage.
         let probe = match version {
             2 => VaultRequest::new("GET", format!("{path}/config")),
@@ -541,7 +549,15 @@ impl Oracle {
     /// # Errors
     /// When Vault refuses.
     pub async fn make_token(&self, policy: &str) -> Result<Token, OracleError> {
-        let body = json!({ "policies": [policy], "ttl": "4h", "explicit_max_ttl": "4h", "display_name": "conformance" });
+        self.make_token_with(&[policy]).await
+    }
+
+    /// Makes a token with these policies besides `default`.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_token_with(&self, policies: &[&str]) -> Result<Token, OracleError> {
+        let body = json!({ "policies": policies, "ttl": "4h", "explicit_max_ttl": "4h", "display_name": "conformance" });
         let answer = self
             .root(VaultRequest::new("POST", "auth/token/create").with(body))
             .await?;
@@ -553,7 +569,7 @@ impl Oracle {
         Ok(Token {
             secret: auth["client_token"].as_str().unwrap_or_default().into(),
             accessor,
-            policy: policy.to_owned(),
+            policy: policies.first().copied().unwrap_or_default().to_owned(),
         })
     }
 

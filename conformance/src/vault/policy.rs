@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use include_dir::{Dir, include_dir};
 use regex::{Captures, Regex};
 
+use crate::verdict::{StepResult, Stop};
+
 static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/policies");
 
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
@@ -14,6 +16,14 @@ static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"path "([^"]+)""#).
 #[must_use]
 pub fn named(name: &str) -> Option<&'static str> {
     POLICIES.get_file(format!("{name}.hcl"))?.contents_utf8()
+}
+
+/// The same for a scenario, which can only name one that is there.
+///
+/// # Errors
+/// When there is none.
+pub fn known(name: &str) -> StepResult<&'static str> {
+    named(name).ok_or_else(|| Stop::blocked(format!("no policy is called {name:?}")))
 }
 
 /// The policy with each mount that it names moved to a name of the scenario's own:

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -20,6 +21,7 @@ use super::build::BuildError;
 use super::container::{ContainerError, DevContainer};
 use super::endpoint::{Endpoint, EndpointError};
 use super::external::{ExternalError, ExternalOptions, ExternalVault};
+use super::oracle::CORRELATION_ID;
 use super::prefix::RunPrefix;
 use super::pulse::Pulse;
 use super::{binary, build, container, leftovers};
@@ -68,6 +70,7 @@ impl VaultOptions {
         let mut evidence = BTreeSet::from(Evidence::ALL);
         if self.choice == VaultChoice::External {
             evidence.remove(&Evidence::Audit);
+            evidence.remove(&Evidence::OwnVault);
         }
         evidence
     }
@@ -110,6 +113,17 @@ pub struct VaultIdentity {
     pub detail: String,
 }
 
+impl VaultIdentity {
+    fn new(provider: VaultProvider, version: String, detail: String) -> Self {
+        Self {
+            product: "Vault".to_owned(),
+            version,
+            provider,
+            detail,
+        }
+    }
+}
+
 impl fmt::Display for VaultIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -134,6 +148,8 @@ pub struct Vault {
     prefix: RunPrefix,
     audit: Option<AuditLog>,
     backend: Backend,
+    /// What it was started from, if the suite did that.
+    dev: Option<DevVault>,
 }
 
 #[derive(Debug)]
@@ -173,6 +189,14 @@ impl Vault {
     /// What Vault says it was asked since it started; none of somebody else's Vault.
     pub fn audit(&self) -> Option<&AuditLog> {
         self.audit.as_ref()
+    }
+
+    /// How to start another one like it; none like somebody else's.
+    pub(crate) fn another(&self) -> Option<Another> {
+        Some(Another {
+            provider: self.identity.provider,
+            dev: self.dev.clone()?,
+        })
     }
 
     /// Whether Vault answers, unsealed.
@@ -335,17 +359,13 @@ async fn start_with(
     options: &VaultOptions,
     progress: &Progress,
 ) -> Result<Vault, Problem> {
-    let token = SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), 32));
-    let records = Records::default();
-    let prefix = RunPrefix::draw();
-    let (detail, api, backend, step) = match provider {
+    let (vault, step) = match provider {
         VaultProvider::Container => {
             let image = asked_image(options);
             let image = container::find_image(image.as_deref(), progress).await?;
             let step = progress.step("starting Vault");
             step.note(format!("container of {image}"));
-            let (container, api) = DevContainer::start(&image, &token, &records).await?;
-            (image, api, Backend::Container(Box::new(container)), step)
+            (DevVault::Image(image).start(provider).await?, step)
         }
         VaultProvider::Binary | VaultProvider::Build => {
             let program = if provider == VaultProvider::Binary {
@@ -355,38 +375,81 @@ async fn start_with(
             };
             let step = progress.step("starting Vault");
             step.note(program.display().to_string());
-            let (process, api) = DevProcess::start(&program, &token, &records).await?;
-            let detail = program.display().to_string();
-            (detail, api, Backend::Process(Box::new(process)), step)
+            (DevVault::Program(program).start(provider).await?, step)
         }
         VaultProvider::External => {
             let options = options.external.as_ref().ok_or(ExternalError::NotNamed)?;
             let step = progress.step("entering Vault");
+            let prefix = RunPrefix::draw();
             let (vault, api) = ExternalVault::enter(options, &prefix, progress).await?;
-            let detail = options.address.clone();
-            (detail, api, Backend::External(Box::new(vault)), step)
+            let version = api.version().await?;
+            let vault = Vault {
+                api,
+                identity: VaultIdentity::new(provider, version, options.address.clone()),
+                prefix,
+                // An audit device is a change that others see, and its log is on a disk of theirs.
+                audit: None,
+                backend: Backend::External(Box::new(vault)),
+                dev: None,
+            };
+            (vault, step)
         }
     };
-    let version = api.version().await?;
-    let audit = match backend {
-        // An audit device is a change that others see, and its log is on a disk of theirs.
-        Backend::External(_) => None,
-        _ => Some(AuditLog::enable(api.clone(), records).await?),
-    };
-    let identity = VaultIdentity {
-        product: "Vault".to_owned(),
-        version,
-        provider,
-        detail,
-    };
-    step.done(format_args!("{identity} at {}", api.endpoint.address()));
-    Ok(Vault {
-        api,
-        identity,
-        prefix,
-        audit,
-        backend,
-    })
+    step.done(format_args!("{} at {}", vault.identity, vault.address()));
+    Ok(vault)
+}
+
+/// What a dev Vault is started from.
+#[derive(Clone, Debug)]
+enum DevVault {
+    Image(String),
+    Program(PathBuf),
+}
+
+impl DevVault {
+    async fn start(&self, provider: VaultProvider) -> Result<Vault, Problem> {
+        let token = SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), 32));
+        let records = Records::default();
+        let (detail, api, backend) = match self {
+            Self::Image(image) => {
+                let (container, api) = DevContainer::start(image, &token, &records).await?;
+                (image.clone(), api, Backend::Container(Box::new(container)))
+            }
+            Self::Program(program) => {
+                let (process, api) = DevProcess::start(program, &token, &records).await?;
+                let detail = program.display().to_string();
+                (detail, api, Backend::Process(Box::new(process)))
+            }
+        };
+        let version = api.version().await?;
+        Ok(Vault {
+            audit: Some(AuditLog::enable(api.clone(), records).await?),
+            api,
+            identity: VaultIdentity::new(provider, version, detail),
+            prefix: RunPrefix::draw(),
+            backend,
+            dev: Some(self.clone()),
+        })
+    }
+}
+
+/// How to start another Vault like one that the suite started.
+#[derive(Clone, Debug)]
+pub(crate) struct Another {
+    provider: VaultProvider,
+    dev: DevVault,
+}
+
+impl Another {
+    /// Starts it, with its audit log on.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`].
+    pub(crate) async fn start(&self) -> Result<Vault, VaultError> {
+        let provider = self.provider;
+        let started = self.dev.start(provider).await;
+        started.map_err(|problem| VaultError::Unavailable(Attempt { provider, problem }))
+    }
 }
 
 /// The few requests, with a privileged token, that starting and reading a Vault takes.
@@ -548,7 +611,8 @@ impl RootApi {
         let mut builder = self
             .http
             .request(method, &url)
-            .header("X-Vault-Token", self.token.expose_secret());
+            .header("X-Vault-Token", self.token.expose_secret())
+            .header("X-Correlation-Id", CORRELATION_ID);
         if let Some(body) = body {
             builder = builder.json(body);
         }

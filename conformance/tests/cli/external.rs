@@ -17,7 +17,10 @@ use vault_mcp_conformance::{
     },
 };
 
-use crate::trial::{FAKE_TARGET, Trial, adapter, run};
+use crate::{
+    own_vault::story,
+    trial::{FAKE_TARGET, Trial, adapter, run},
+};
 
 const TOKEN_VARIABLE: &str = "VAULT_CONFORMANCE_TOKEN";
 
@@ -194,6 +197,31 @@ async fn a_run_leaves_an_external_vault_as_it_was() {
     let profiles = report["profiles"].as_array().unwrap();
     let ambient = profiles.iter().find(|profile| profile["name"] == "ambient");
     assert_eq!(ambient.unwrap()["result"], "partial");
+    assert_eq!(theirs.picture().await, before);
+    theirs.vault.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_story_that_takes_a_vault_of_its_own_is_not_judged_beside_an_external_one() {
+    let theirs = Theirs::start().await;
+    let before = theirs.picture().await;
+
+    let trial = story("");
+    let cache = trial.path("cache").display().to_string();
+    let trial = trial.with_env("VAULT_MCP_CONFORMANCE_CACHE", &cache);
+    let ended = theirs.judged_by(trial).ended().await;
+
+    ended.exits_with(1);
+    let report = ended.report();
+    let scenarios = report["scenarios"].as_array().unwrap();
+    let stories = scenarios.iter().filter(|s| s["profile"] == "workflows");
+    let reasons: Vec<_> = stories.map(|s| (&s["verdict"], &s["reason"])).collect();
+    let [(verdict, reason)] = reasons.as_slice() else {
+        panic!("{reasons:?}");
+    };
+    assert_eq!(*verdict, "not_applicable");
+    let reason = reason.as_str().unwrap();
+    assert!(reason.starts_with("no_evidence: own-vault: "), "{reason}");
     assert_eq!(theirs.picture().await, before);
     theirs.vault.stop().await.unwrap();
 }

@@ -162,7 +162,7 @@ impl Trial {
         let child = self.command.spawn().unwrap();
         if let Some(signal) = signal {
             eventually("the target to start", DEADLINE, || {
-                pids(self.folder.path()).len() == 2
+                pids(self.folder.path()).len() >= 2
             })
             .await;
             kill_process(pid_of(&child), signal).unwrap();

@@ -173,7 +173,7 @@ impl Scene {
     /// When one was seen elsewhere.
     pub fn expect_keys_seen_once(&self) -> StepResult {
         let keys = self.values(|canary| canary.label == "private key");
-        let lines = self.slot.instance.connection.transcript().lines();
+        let lines = self.slot()?.instance.connection.transcript().lines();
         let seen = lines
             .iter()
             .filter(|line| keys.found_in(&line.text).is_some());

@@ -1,0 +1,160 @@
+//! Vaults that one scenario has to itself: the sources' stories name `secret/` and `pki/`, and there they are
+//! called so. Each is started like the run's own Vault, and leased to one scenario after the other, made as new in
+//! between; one that cannot be is ended. All of them are known here until they are gone, so that the end of a run,
+//! however it comes, ends them.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    audit::AuditLog,
+    inventory::Inventory,
+    oracle::Oracle,
+    provider::{Another, Vault},
+    pulse::Pulse,
+};
+
+/// How many there are at once. Each takes some 100 MB.
+pub const AT_ONCE: usize = 2;
+
+/// All of a run.
+#[derive(Debug)]
+pub struct OwnVaults {
+    another: Option<Another>,
+    places: Arc<Semaphore>,
+    leased: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// As new, for the next scenario.
+    idle: Vec<Running>,
+    /// By the number of the lease.
+    leased: HashMap<usize, (Running, OwnedSemaphorePermit)>,
+}
+
+/// One that runs.
+#[derive(Debug)]
+struct Running {
+    vault: Vault,
+    oracle: Arc<Oracle>,
+    at_first: Inventory,
+}
+
+/// One that is leased to a scenario.
+#[derive(Debug)]
+pub struct OwnVault {
+    /// The privileged view of it.
+    pub oracle: Arc<Oracle>,
+    /// What it says it was asked.
+    pub audit: Option<AuditLog>,
+    /// Where its audit log stood when it was leased.
+    pub leased_at: u64,
+    /// Whether it is still there.
+    pub pulse: Pulse,
+    number: usize,
+}
+
+impl OwnVaults {
+    /// Vaults like this one.
+    #[must_use]
+    pub fn like(vault: &Vault) -> Self {
+        Self {
+            another: vault.another(),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            leased: AtomicUsize::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A Vault that is new or as new, once not too many are leased.
+    ///
+    /// # Errors
+    /// When it does not start, or the run's is somebody else's.
+    pub async fn lease(&self) -> Result<OwnVault, String> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|error| error.to_string())?;
+        let idle = self.state().idle.pop();
+        let running = match idle {
+            Some(running) => running,
+            None => self.start().await?,
+        };
+        let audit = running.vault.audit();
+        let number = self.leased.fetch_add(1, Ordering::Relaxed);
+        let own = OwnVault {
+            oracle: Arc::clone(&running.oracle),
+            leased_at: audit.map_or(0, AuditLog::next_sequence),
+            audit: audit.cloned(),
+            pulse: running.vault.pulse(),
+            number,
+        };
+        self.state().leased.insert(number, (running, place));
+        Ok(own)
+    }
+
+    async fn start(&self) -> Result<Running, String> {
+        let another = self
+            .another
+            .as_ref()
+            .ok_or("there is no starting another Vault like one that somebody else runs")?;
+        let vault = another.start().await.map_err(|error| error.to_string())?;
+        let oracle = Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix());
+        let oracle = oracle.map_err(|error| error.to_string())?;
+        let at_first = oracle.inventory().await;
+        Ok(Running {
+            vault,
+            oracle: Arc::new(oracle),
+            at_first: at_first.map_err(|error| error.to_string())?,
+        })
+    }
+
+    /// Takes one back, and makes it as new or ends it.
+    ///
+    /// # Errors
+    /// When something of it may be left behind.
+    pub async fn give_back(&self, own: OwnVault) -> Result<(), String> {
+        let Some((running, place)) = self.state().leased.remove(&own.number) else {
+            return Ok(());
+        };
+        let as_new = running.oracle.make_as_new(&running.at_first).await;
+        let settled = match &own.audit {
+            Some(audit) => audit.settle().await.is_ok(),
+            None => true,
+        };
+        let stopped = match as_new {
+            Ok(true) if settled => {
+                self.state().idle.push(running);
+                Ok(())
+            }
+            _ => stop(running).await,
+        };
+        drop(place);
+        stopped
+    }
+
+    /// Ends all; returns what may be left behind.
+    pub async fn close(&self) -> Vec<String> {
+        let state = std::mem::take(&mut *self.state());
+        let leased = state.leased.into_values().map(|(running, _)| running);
+        let all = state.idle.into_iter().chain(leased);
+        let ended = futures::future::join_all(all.map(stop)).await;
+        ended.into_iter().filter_map(Result::err).collect()
+    }
+}
+
+async fn stop(running: Running) -> Result<(), String> {
+    let stopped = running.vault.stop().await;
+    stopped.map_err(|error| error.to_string())
+}
