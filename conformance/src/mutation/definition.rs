@@ -67,12 +67,16 @@ pub struct AnswerRule {
     pub succeed_with: Option<String>,
     /// Becomes an error with this text.
     pub fail_with: Option<String>,
-    /// Is added to each text; `{vault_token}` and `{last_value}` (the last value of a secret
-    /// that passed the tap) are filled in.
+    /// Is added to each text; `{vault_token}`, `{last_value}` (the last value of a secret that
+    /// passed the tap) and `{last_key}` (the last private key that did) are filled in.
     pub append_text: Option<String>,
     /// Pairs of words in the result: what is there, and what comes in its place.
     #[serde(default)]
     pub replace: Vec<(String, String)>,
+    /// Fields of JSON, in structured results and in texts that are JSON, that are left out
+    /// wherever they are.
+    #[serde(default)]
+    pub leave_out: Vec<String>,
     /// Takes structured results and their schemas away.
     #[serde(default)]
     pub text_only: bool,

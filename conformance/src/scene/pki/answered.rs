@@ -11,7 +11,7 @@ use crate::{
     certificate::{Certificate, private_keys_in},
     mcp::transcript::Speaker,
     target::{
-        answer::{Answer, Success},
+        answer::{Answer, Data, Success},
         operation::Operation,
     },
     verdict::{StepResult, Stop},
@@ -104,6 +104,17 @@ impl Scene {
         self.expect_lifetime(&self.certificate_given()?)
     }
 
+    /// The same, where an error tells it as well.
+    ///
+    /// # Errors
+    /// When neither is so.
+    pub fn expect_lifetime_or_word(&self) -> StepResult {
+        match self.last()?.answer {
+            Answer::Success(_) => self.expect_lifetime_as_asked(),
+            _ => self.expect_error().map(drop),
+        }
+    }
+
     /// Whether the answer tells how long a certificate really lasts, or that it is shorter than
     /// was asked: in words, or by its end. A certificate itself tells nothing to a model.
     pub(super) fn tells_the_end_of(&self, certificate: &Certificate) -> StepResult<bool> {
@@ -147,20 +158,17 @@ impl Scene {
     pub fn expect_complete(&self) -> StepResult {
         let certificate = self.certificate_given()?;
         let root = self.pki()?.root.clone();
-        let chain = Certificate::all_in(&self.said_of("chain")?);
-        if !chain.iter().any(|link| Some(link) == root.as_ref()) {
+        // A chain may end below its root; whoever signed is then told elsewhere.
+        let whole = &self.expect_success()?.whole;
+        let given = Certificate::all_in(whole);
+        if !given.iter().any(|link| Some(link) == root.as_ref()) {
             return Err(self.failed(
                 "the chain up to the mount's CA",
-                &format!("{} certificates", chain.len()),
+                &format!("{} certificates, its own among them", given.len()),
             ));
         }
-        let plain = |text: &str| {
-            let mut text = text.replace([':', '-', ' '], "").to_lowercase();
-            text.retain(|c| c != '\\');
-            text
-        };
-        let serial = plain(&certificate.serial());
-        if !plain(&self.said_of("serial")?).contains(&serial) {
+        let serial = plain_serial(&certificate.serial());
+        if !plain_serial(&self.said_of("serial")?).contains(&serial) {
             let demanded = format!("the serial number {}", certificate.serial());
             return Err(self.failed(demanded, "another, or none"));
         }
@@ -239,13 +247,18 @@ impl Scene {
     }
 
     fn expect_set(&self, expected: &BTreeSet<String>) -> StepResult {
+        let given = self.names_given(self.expect_success()?);
+        self.expect_given_set(&given, expected)
+    }
+
+    /// Of prose, all must be in it; an empty list may be told in any words.
+    fn expect_given_set(&self, given: &BTreeSet<String>, expected: &BTreeSet<String>) -> StepResult {
         let success = self.expect_success()?;
-        let given = self.names_given(success);
         let prose = |text: &str| expected.iter().all(|name| text.contains(name.as_str()));
         let right = match &success.data {
-            crate::target::answer::Data::Prose(text) => prose(text),
-            crate::target::answer::Data::Json(_) => given == *expected,
-            crate::target::answer::Data::Unusable(_) => false,
+            Data::Prose(text) => prose(text),
+            Data::Json(_) => given == expected,
+            Data::Unusable(_) => expected.is_empty(),
         };
         if right {
             return Ok(());
@@ -267,7 +280,12 @@ impl Scene {
     pub(super) async fn expect_certificates_listed(&self) -> StepResult {
         let mount = self.last()?.act.text("mount");
         let serials = self.oracle.list(mount, 1, "certs/").await;
-        self.expect_set(&serials.map_err(Stop::blocked)?.into_iter().collect())
+        let serials = serials.map_err(Stop::blocked)?;
+        let given = self.names_given(self.expect_success()?);
+        self.expect_given_set(
+            &given.iter().map(|serial| vaults_serial(serial)).collect(),
+            &serials.into_iter().collect(),
+        )
     }
 
     /// Each issuer must be in the list once, by its id or by its name.
@@ -276,7 +294,7 @@ impl Scene {
         let mount = self.last()?.act.text("mount");
         let issuers = self.oracle.issuers(mount).await.map_err(Stop::blocked)?;
         let listed = |id: &str, name: &str| match &success.data {
-            crate::target::answer::Data::Prose(text) => text.contains(id) || text.contains(name),
+            Data::Prose(text) => text.contains(id) || text.contains(name),
             _ => success.items.iter().any(|item| {
                 item.name == id
                     || item.name == name
@@ -326,8 +344,10 @@ impl Scene {
         let role = role.map_err(Stop::blocked)?.unwrap_or_default();
         let mut points = false;
         for name in Operation::PkiReadRole.facts() {
-            if let Some(told) = self.fact_if_pointed_to(success, name)? {
+            if self.points_to(name)? {
                 points = true;
+                // Servers leave out what is false, zero or empty.
+                let told = success.facts.get(*name).unwrap_or(&Value::Null);
                 if !same(told, &role[*name]) {
                     let demanded = format!("{name} is {}", role[*name]);
                     return Err(self.failed(demanded, &told.to_string()));
@@ -340,5 +360,29 @@ impl Scene {
             return Ok(());
         }
         Err(self.failed("the domains of the role", &self.last()?.answer.describe()))
+    }
+}
+
+/// A serial number without what stands between its digits, which everybody writes differently.
+fn plain_serial(text: &str) -> String {
+    text.replace([':', '-', ' ', '\\'], "").to_lowercase()
+}
+
+/// A serial number as Vault writes it: `75:65:8f:...`.
+fn vaults_serial(text: &str) -> String {
+    let digits: Vec<char> = plain_serial(text).chars().collect();
+    let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect()).collect();
+    pairs.join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::vaults_serial;
+
+    #[test]
+    fn a_serial_number_is_the_same_however_it_is_written() {
+        for text in ["0a:1b:c2", "0A-1B-C2", "0a1bc2", "0a 1b c2"] {
+            assert_eq!(vaults_serial(text), "0a:1b:c2", "{text}");
+        }
     }
 }

@@ -78,7 +78,8 @@ impl Scene {
             .collect())
     }
 
-    /// The certificate of the one issuer that is new.
+    /// The certificate of the one issuer that is new. Those that lead from it to the root may have
+    /// come with it: so its chain is complete.
     pub(super) async fn new_issuer_certificate(&self) -> StepResult<(Issuer, Certificate)> {
         let mount = self.last()?.act.text("mount");
         let demanded = format!("one new issuer with a certificate in {mount}");
@@ -88,6 +89,8 @@ impl Scene {
             let pem = pem.map_err(Stop::blocked)?;
             certified.extend(Certificate::first_in(&pem).map(|certificate| (issuer, certificate)));
         }
+        let roots: Vec<_> = self.pki.iter().filter_map(|pki| pki.root.as_ref()).collect();
+        certified.retain(|(_, certificate)| !roots.contains(&certificate));
         match certified.len() {
             1 => Ok(certified.remove(0)),
             count => Err(self.failed(demanded, &format!("{count} of them"))),
@@ -155,8 +158,10 @@ impl Scene {
     /// # Errors
     /// When it has another.
     pub async fn expect_issuer_named(&self) -> StepResult {
+        let act = &self.last()?.act;
+        self.requires(act.operation, "issuer")?;
         let (issuer, _) = self.new_issuer_certificate().await?;
-        let wanted = self.last()?.act.text("issuer");
+        let wanted = act.text("issuer");
         if issuer.name == wanted {
             return Ok(());
         }
@@ -166,8 +171,9 @@ impl Scene {
 
     /// A certificate must last as long as the agent asked, or the agent be told that it does not.
     pub(super) fn expect_lifetime(&self, certificate: &Certificate) -> StepResult {
-        let asked = self.last()?.act.text("ttl");
-        let Some(asked) = duration(asked) else {
+        let act = &self.last()?.act;
+        let asked = duration(act.text("ttl")).filter(|_| self.sends(act.operation, "ttl"));
+        let Some(asked) = asked else {
             return Ok(());
         };
         let lasts = certificate.not_after() - OffsetDateTime::now_utc();
@@ -265,9 +271,19 @@ pub(super) fn same(sent: &Value, has: &Value) -> bool {
         list.sort();
         list
     };
+    let nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        other => other.as_u64() == Some(0),
+    };
     match (sent, has) {
         (Value::Array(sent), Value::Array(has)) => sorted(sent) == sorted(has),
-        (Value::Array(sent), Value::Null) => sent.is_empty(),
+        (Value::String(names), Value::Array(_)) => {
+            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+            same(&names.collect(), has)
+        }
+        (one, other) if nothing(one) && nothing(other) => true,
         _ => sent == has || (seconds(sent).is_some() && seconds(sent) == seconds(has)),
     }
 }
@@ -282,8 +298,13 @@ mod tests {
     fn a_setting_is_the_same_in_another_notation() {
         assert!(same(&json!("72h"), &json!(259_200)));
         assert!(same(&json!(["a", "b"]), &json!(["b", "a"])));
-        assert!(same(&json!([]), &json!(null)));
+        assert!(same(&json!("a, b"), &json!(["b", "a"])));
+        for nothing in [json!([]), json!(false), json!(0), json!("")] {
+            assert!(same(&json!(null), &nothing) && same(&nothing, &json!(null)));
+        }
         assert!(!same(&json!(true), &json!(false)));
         assert!(!same(&json!("72h"), &json!(0)));
+        assert!(!same(&json!(null), &json!(true)));
+        assert!(!same(&json!("a"), &json!(["b", "a"])));
     }
 }
