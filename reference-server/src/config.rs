@@ -46,7 +46,17 @@ Writing them, and deleting, restoring and destroying versions:
 Creating, removing and listing all mounts:
   path \"sys/mounts\"        { capabilities = [\"read\"] }
   path \"sys/mounts/*\"      { capabilities = [\"create\", \"update\", \"delete\"] }
-No tool that works on secrets needs `sys/mounts`, and none needs `sys/capabilities-self`.";
+Making a CA in the PKI engine at `pki/` and deciding on its roles:
+  path \"sys/mounts/pki\"      { capabilities = [\"update\"] }
+  path \"pki/root/generate/*\" { capabilities = [\"update\"] }
+  path \"pki/roles/*\"         { capabilities = [\"list\", \"read\", \"update\", \"delete\"] }
+Issuing, signing and revoking certificates, and looking at what there is (the list of issuers is public):
+  path \"pki/issue/*\"         { capabilities = [\"update\"] }
+  path \"pki/sign/*\"          { capabilities = [\"update\"] }
+  path \"pki/revoke\"          { capabilities = [\"update\"] }
+  path \"pki/certs\"           { capabilities = [\"list\"] }
+  path \"pki/issuer/*\"        { capabilities = [\"read\"] }
+No tool that works on secrets or certificates needs to read `sys/mounts`, and none needs `sys/capabilities-self`.";
 
 /// The command line.
 #[derive(Debug, Parser)]

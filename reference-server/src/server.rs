@@ -21,11 +21,12 @@ use crate::{
     vault::{Vault, client::VaultClient},
 };
 
-const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a HashiCorp Vault, and creates and \
-    deletes mounts. Start with list_mounts. `mount` is where an engine is mounted, `path` is relative to it, \
-    without `data/` or `metadata/`. A failed call answers with a JSON object: `kind` says what happened, \
-    `next_step` what to do. Secret values are shown by read_secret alone: do not repeat them where they do not \
-    belong, and call read_secret_metadata where key names or versions are enough.";
+const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a HashiCorp Vault, runs CAs and issues \
+    certificates in its PKI engines, and creates and deletes mounts. Start with list_mounts. `mount` is where an \
+    engine is mounted; `path` is relative to it, without `data/` or `metadata/`. A failed call answers with a JSON \
+    object: `kind` says what happened, `next_step` what to do. Secret values are shown by read_secret alone, private \
+    keys by issue_pki_certificate alone and once: do not repeat them where they do not belong, and call \
+    read_secret_metadata where key names or versions are enough.";
 
 /// Serves one Vault under one token. Cheap to clone; clones share everything.
 #[derive(Clone)]

@@ -248,6 +248,12 @@ impl Answer {
         self.status == StatusCode::NOT_FOUND
     }
 
+    /// Whether Vault has no mount for the path; it says so to those alone who may do anything.
+    pub fn is_without_mount(&self) -> bool {
+        let says_so = |message: &String| message.contains("no handler for route");
+        self.is_not_found() && self.error_messages().iter().any(says_so)
+    }
+
     /// The `data` of the answer.
     ///
     /// # Errors

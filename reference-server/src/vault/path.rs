@@ -274,20 +274,20 @@ impl ApiPath {
             KvVersion::V2 => Some("metadata"),
         };
         let folder = folder.0.iter().flat_map(Segments::iter);
-        Self::new(mount.0.iter().chain(endpoint).chain(folder)).as_listing()
+        Self::new(mount.0.iter().chain(endpoint).chain(folder)).into_listing()
     }
 
     /// An endpoint of a PKI engine.
     pub fn pki(mount: &MountPath, endpoint: &Endpoint<'_>) -> Self {
         let path = Self::new(mount.0.iter().chain(endpoint.segments()));
         if endpoint.is_listing() {
-            path.as_listing()
+            path.into_listing()
         } else {
             path
         }
     }
 
-    fn as_listing(mut self) -> Self {
+    fn into_listing(mut self) -> Self {
         self.plain.push('/');
         self.escaped.push('/');
         self

@@ -6,6 +6,7 @@ mod client;
 mod harness;
 mod kv;
 mod mcp;
+mod pki;
 
 use client::Client;
 

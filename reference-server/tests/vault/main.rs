@@ -9,10 +9,15 @@ mod crowds;
 mod lists;
 mod metadata;
 mod mounts;
+mod pki_certificates;
+mod pki_issuers;
+mod pki_mounts;
+mod pki_roles;
 mod replaced;
 mod versions;
 mod world;
 mod writes;
+mod x509;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -71,6 +76,46 @@ fn main() -> ExitCode {
             a_token_that_sees_no_mounts_can_create_and_delete_one,
             mounts_are_listed_as_far_as_the_token_may_see,
             kv_tools_refuse_other_engines_by_their_type;
+        pki_certificates:
+            a_certificate_is_issued_with_all_that_was_asked_for,
+            an_intermediate_issues_with_the_chain_to_the_root,
+            a_lifetime_that_vault_shortens_is_told,
+            a_refusal_names_the_argument_and_says_what_helps,
+            a_refused_certificate_is_put_right_with_the_tools_alone,
+            a_request_is_signed_where_issuing_is_denied,
+            what_the_role_takes_from_the_request_is_told,
+            a_request_that_is_broken_or_weak_is_refused_by_name,
+            a_certificate_is_revoked_and_read_back,
+            serial_numbers_of_nothing_are_told,
+            a_private_key_is_in_its_answer_alone;
+        pki_issuers:
+            a_root_is_made_and_read_back,
+            a_root_that_vault_cuts_short_is_told,
+            an_intermediate_is_signed_by_the_issuer_that_is_named,
+            an_intermediate_that_is_not_finished_leaves_nothing_behind,
+            what_could_not_be_removed_again_is_told,
+            names_that_are_taken_reserved_or_malformed_are_refused,
+            arguments_have_to_fit_the_kind,
+            a_bundle_is_imported_with_its_key,
+            certificates_alone_need_less_of_a_policy_than_keys,
+            a_bundle_that_is_damaged_changes_nothing,
+            an_absent_issuer_is_told_from_a_denied_one;
+        pki_mounts:
+            a_pki_mount_is_made_with_its_longest_lifetime,
+            a_path_in_use_stays_as_it_is,
+            a_token_that_may_not_look_is_told_what_was_asked_for,
+            the_policy_of_the_tutorial_allows_what_it_grants,
+            an_empty_mount_lists_as_empty,
+            public_lists_need_no_right,
+            pki_tools_refuse_other_engines_and_change_nothing,
+            a_mount_that_was_replaced_is_never_written;
+        pki_roles:
+            a_role_is_made_with_its_name_alone,
+            a_role_is_read_back_as_it_was_made,
+            a_role_is_replaced_wholly,
+            a_role_that_cannot_be_is_refused_by_name,
+            an_absent_role_is_told,
+            a_token_that_may_write_but_not_read_a_role_is_told_what_is_not_known;
         replaced:
             a_mount_that_became_v1_is_never_written_in_the_shape_of_v2,
             a_mount_that_became_v2_is_never_written_in_the_shape_of_v1,

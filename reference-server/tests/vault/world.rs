@@ -65,13 +65,32 @@ impl World {
                 )
             })
             .collect();
-        self.oracle.write_policy(name, &policy).await.unwrap();
+        self.token_with(name, &policy).await
+    }
+
+    /// A token with a policy as it stands in a file.
+    pub(crate) async fn token_with(&self, name: &str, policy: &str) -> SecretString {
+        self.oracle.write_policy(name, policy).await.unwrap();
         self.oracle.make_token(name).await.unwrap().secret
     }
 
     /// A KV mount that takes requests.
     pub(crate) async fn mount(&self, path: &str, kv_version: u8) {
         self.oracle.make_kv_mount(path, kv_version).await.unwrap();
+    }
+
+    /// A PKI mount without an issuer, for lifetimes up to ten years.
+    pub(crate) async fn pki(&self, path: &str) {
+        let body = json!({ "type": "pki", "config": { "max_lease_ttl": "87600h" } });
+        self.write(&format!("sys/mounts/{path}"), body).await;
+    }
+
+    /// A PKI mount with the issuer `root`.
+    pub(crate) async fn pki_with_root(&self, path: &str) {
+        self.pki(path).await;
+        let body = json!({ "common_name": "Test Root", "issuer_name": "root", "ttl": "8760h" });
+        self.write(&format!("{path}/root/generate/internal"), body)
+            .await;
     }
 
     /// Replaces a mount by an empty one of another version.

@@ -345,7 +345,8 @@ async fn list_pki_certificates(
     arguments: MountArguments,
 ) -> Result<CertificateList, Failure> {
     let mount = mount_path(&arguments.mount)?;
-    let serial_numbers = vault.pki.list_certificates(&mount).await?;
+    let listed = vault.pki.list_certificates(&mount).await;
+    let serial_numbers = listed.map_err(|error| refusal::explain(error, []))?;
     Ok(CertificateList { serial_numbers })
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{MountArguments, mount_path, name, refusal, shortened, ttl};
 use crate::{
     server::VaultServer,
-    tools::{Effect, Failure, route},
+    tools::{Effect, Failure, failure::Kind, route},
     vault::{
         Vault,
         path::MountPath,
@@ -255,11 +255,14 @@ fn unfinished(unfinished: Unfinished) -> Failure {
         Stage::RootMount => refusal::explain(error, refusal::SIGNER),
         Stage::Mount => refusal::explain(error, refusal::ISSUER),
     };
+    if stage == Stage::RootMount && failure.kind == Kind::PermissionDenied {
+        failure.message = format!("argument `root_mount`: {}", failure.message);
+    }
     if made > 0 {
         failure = match left.as_slice() {
             [] => failure.and("what was made before was removed again"),
             left => failure.and(&format!(
-                "of what was made before, this could not be removed again and has to be deleted by an operator: {}",
+                "of what was made before, this was not removed again, so look at it and delete what is not wanted: {}",
                 left.join(", ")
             )),
         };
@@ -297,7 +300,8 @@ async fn list_pki_issuers(
     arguments: MountArguments,
 ) -> Result<IssuerList, Failure> {
     let mount = mount_path(&arguments.mount)?;
-    let issuers = vault.pki.list_issuers(&mount).await?;
+    let listed = vault.pki.list_issuers(&mount).await;
+    let issuers = listed.map_err(|error| refusal::explain(error, []))?;
     let issuers = issuers.into_iter().map(|issuer| ListedIssuer {
         issuer_id: issuer.id,
         issuer: issuer.name,

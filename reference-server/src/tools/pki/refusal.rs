@@ -49,10 +49,11 @@ const KEYS: &str =
     "read_pki_role shows which keys the role wants: make a new key and a request with it";
 const ISSUER_NAME: &str = "give another name; list_pki_issuers shows which are in use";
 const ISSUERS: &str = "list_pki_issuers shows which issuers there are; create_pki_issuer makes one";
+const MOUNTS: &str = "list_mounts shows which mounts are of type `pki`; enable_pki makes one";
 const SERIALS: &str = "list_pki_certificates shows the serial numbers of the mount";
 
-/// What can be wrong with any PKI request.
-pub(super) const COMMON: &[Cause] = &[
+/// What can be wrong with any PKI request, if it is nothing that this tool alone can have wrong.
+const COMMON: &[Cause] = &[
     Cause::new(r#"field "ttl""#, "ttl", CORRECT),
     Cause::new(r#"field "max_ttl""#, "max_ttl", CORRECT),
     Cause::new(
@@ -62,6 +63,8 @@ pub(super) const COMMON: &[Cause] = &[
     ),
     Cause::new("unable to find PKI issuer", "issuer", ISSUERS).absent(),
     Cause::new("there is no issuer", "issuer", ISSUERS).absent(),
+    Cause::new("secrets engine", "mount", MOUNTS),
+    Cause::new("no mount at this path", "mount", MOUNTS).absent(),
     Cause::new("there is no role", "role", ROLES).absent(),
     Cause::new("there is no certificate", "serial_number", SERIALS).absent(),
 ];
@@ -95,16 +98,8 @@ pub(super) const SIGNER: &[Cause] = &[
         "root_issuer",
         "that mount lacks the private key of this issuer: name an issuer that can sign",
     ),
-    Cause::new(
-        "secrets engine",
-        "root_mount",
-        "list_mounts shows which mounts are of type `pki`",
-    ),
-    Cause::new(
-        "no mount at this path",
-        "root_mount",
-        "list_mounts shows which mounts are of type `pki`",
-    ),
+    Cause::new("secrets engine", "root_mount", MOUNTS),
+    Cause::new("no mount at this path", "root_mount", MOUNTS).absent(),
     Cause::new(
         "TTL would result in notAfter",
         "ttl",

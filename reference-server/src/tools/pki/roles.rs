@@ -240,7 +240,8 @@ struct RoleList {
 
 async fn list_pki_roles(vault: Arc<Vault>, arguments: MountArguments) -> Result<RoleList, Failure> {
     let mount = mount_path(&arguments.mount)?;
-    let roles = vault.pki.list_roles(&mount).await?;
+    let listed = vault.pki.list_roles(&mount).await;
+    let roles = listed.map_err(|error| refusal::explain(error, []))?;
     Ok(RoleList { roles })
 }
 

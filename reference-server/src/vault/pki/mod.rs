@@ -1,4 +1,5 @@
-//! The PKI secrets engine: [`issuers`], [`roles`] and [`certificates`].
+//! The PKI secrets engine: [`issuers`], of which [`intermediate`] makes and [`import`] takes in some,
+//! [`roles`] and [`certificates`]. [`x509`] reads certificates.
 //!
 //! An engine of another type may take what is meant for a PKI engine: a KV v1
 //! mount stores whatever is posted to `roles/web`. So a mount is verified before
@@ -8,11 +9,13 @@
 
 mod certificates;
 mod endpoint;
+mod import;
+mod intermediate;
 mod issuers;
 mod name;
 mod roles;
 mod ttl;
-mod undo;
+mod work;
 mod x509;
 
 use std::{
@@ -25,10 +28,12 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::{
     certificates::{Issued, Kept, Request, Revocation},
     endpoint::Endpoint,
-    issuers::{Issuer, ListedIssuer, NewIssuer, NewIssuers, Signer, Stage, Unfinished},
+    intermediate::Signer,
+    issuers::{Issuer, ListedIssuer, NewIssuer, NewIssuers},
     name::{Name, NameError, Serial, SerialError},
     roles::{NewRole, Role},
     ttl::{Ttl, TtlError},
+    work::{Stage, Unfinished},
     x509::{Bundle, Certificate, PemError, check_request},
 };
 use super::{
@@ -100,6 +105,7 @@ impl Pki {
             _ => self.client.read(&path, None).await,
         };
         let (doubtful, result) = match answer {
+            Ok(answer) if answer.is_without_mount() => (false, Err(VaultError::NoSuchMount)),
             Ok(answer) if answer.is_not_found() => (true, Ok(None)),
             Ok(answer) => {
                 let told = told(&answer);

@@ -55,6 +55,8 @@ pub struct Certificate {
     pub common_name: Option<String>,
     /// Its subject alternative names: hosts, mail and IP addresses.
     pub alt_names: Vec<String>,
+    /// Whether its key may sign revocation lists.
+    pub may_sign_lists: bool,
     is_ca: bool,
     subject: Vec<u8>,
     issuer: Vec<u8>,
@@ -78,6 +80,7 @@ impl Certificate {
         let lifetime = not_after.timestamp() - not_before.timestamp();
         let common_name = parsed.subject().iter_common_name().next();
         let alt_names = parsed.subject_alternative_name().ok().flatten();
+        let key_usage = parsed.key_usage().ok().flatten();
         let serial_number = parsed.raw_serial_as_string();
         Ok(Self {
             pem: block.text.to_owned(),
@@ -100,6 +103,7 @@ impl Certificate {
                         .collect()
                 })
                 .unwrap_or_default(),
+            may_sign_lists: key_usage.is_some_and(|usage| usage.value.crl_sign()),
             is_ca: parsed.is_ca(),
             subject: parsed.subject().as_raw().to_vec(),
             issuer: parsed.issuer().as_raw().to_vec(),

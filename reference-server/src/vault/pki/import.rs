@@ -1,0 +1,178 @@
+//! Importing CAs that were made elsewhere.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Bundle, Endpoint, ListedIssuer, Name, NewIssuers, Pki, Stage, Told, Unfinished,
+    issuers::{check_name_is_free, id_name},
+    work::Work,
+};
+use crate::vault::{
+    error::{Capability, VaultError},
+    path::{ApiPath, MountPath},
+};
+
+/// What Vault told of an import; the lists are null where they are empty.
+#[derive(Default, Deserialize)]
+pub(super) struct Imported {
+    imported_issuers: Option<Vec<String>>,
+    imported_keys: Option<Vec<String>>,
+    /// Ids of the keys of issuers, empty for an issuer without.
+    #[serde(default)]
+    mapping: BTreeMap<String, String>,
+}
+
+impl Imported {
+    pub(super) fn remember(&self, mount: &MountPath, work: &mut Work) {
+        // Keys first, so that they are removed last: Vault keeps a key that an issuer needs.
+        for id in self.imported_keys.iter().flatten() {
+            if let Ok(id) = id_name(id) {
+                work.made(ApiPath::pki(mount, &Endpoint::Key(&id)));
+            }
+        }
+        for id in self.new_issuers() {
+            if let Ok(id) = id_name(id) {
+                work.made(ApiPath::pki(mount, &Endpoint::Issuer(&id)));
+            }
+        }
+    }
+
+    pub(super) fn new_issuers(&self) -> impl Iterator<Item = &str> {
+        self.imported_issuers.iter().flatten().map(String::as_str)
+    }
+
+    pub(super) fn issuer_of(&self, key_id: &str) -> Option<&str> {
+        let mut issuers = self.mapping.iter();
+        let found = issuers.find(|(_, key)| *key == key_id);
+        found.map(|(issuer, _)| issuer.as_str())
+    }
+
+    fn is_new(&self, id: &str) -> bool {
+        self.new_issuers().any(|it| it == id)
+    }
+
+    fn lacks_key(&self, id: &str) -> bool {
+        self.mapping.get(id).is_none_or(String::is_empty)
+    }
+}
+
+impl Pki {
+    /// Imports certificates of CAs, and private keys for them; `bundle` is what `text` says. With a name
+    /// it is given to the first of them that has a private key, or else to the first.
+    ///
+    /// # Errors
+    /// [`Unfinished`] says why it was not done, and what became of what was done on the way.
+    pub async fn import_issuers(
+        &self,
+        mount: &MountPath,
+        text: &str,
+        bundle: &Bundle,
+        name: Option<&Name>,
+    ) -> Result<Told<NewIssuers>, Unfinished> {
+        // A policy can allow certificates and forbid private keys: Vault has an endpoint for each, and the
+        // one for certificates refuses keys. Each bundle goes where no more is needed than it needs.
+        let endpoint = if bundle.has_private_key {
+            Endpoint::ImportBundle
+        } else {
+            Endpoint::ImportCertificates
+        };
+        let path = ApiPath::pki(mount, &endpoint);
+        self.verify(mount, &path, Capability::Update).await?;
+        let before = self.list_issuers(mount).await?;
+        if let Some(name) = name {
+            check_name_is_free(&before, name)?;
+        }
+
+        let mut work = Work::new(self.client.clone());
+        let body = json!({ "pem_bundle": text });
+        let posted = self.post(mount, endpoint, &body).await;
+        let imported: Imported = match posted.and_then(|answer| work.data(&answer)) {
+            Ok(imported) => imported,
+            Err(error) => {
+                if error.refused_with(403).is_none() {
+                    self.find_half(mount, bundle, &before, &mut work).await;
+                }
+                return Err(work.undo(error, Stage::Mount).await);
+            }
+        };
+        imported.remember(mount, &mut work);
+        match self.imported(mount, bundle, &imported, name).await {
+            Ok(made) => Ok(work.finish(made)),
+            Err(error) => Err(work.undo(error, Stage::Mount).await),
+        }
+    }
+
+    async fn imported(
+        &self,
+        mount: &MountPath,
+        bundle: &Bundle,
+        imported: &Imported,
+        name: Option<&Name>,
+    ) -> Result<NewIssuers, VaultError> {
+        let place = |issuer: &ListedIssuer| {
+            let serial = issuer.serial_number.as_deref();
+            let mut certificates = bundle.certificates.iter();
+            certificates.position(|it| serial == Some(it.serial_number.as_str()))
+        };
+        let mut issuers = self.list_issuers(mount).await?;
+        issuers.retain(|issuer| imported.mapping.contains_key(&issuer.id));
+        // Those that can sign in front, in the order of the bundle.
+        issuers.sort_by_key(|issuer| (imported.lacks_key(&issuer.id), place(issuer)));
+        let nothing = VaultError::Unexpected {
+            status: 200,
+            reason: "none of the issuers that it names is in the mount",
+        };
+        let first = issuers.first_mut().ok_or(nothing)?;
+        let certificate = &bundle.certificates[place(first).unwrap_or(0)];
+        if let Some(name) = name
+            && imported.is_new(&first.id)
+        {
+            self.name_issuer(mount, &first.id, name, certificate)
+                .await?;
+            name.as_str().clone_into(&mut first.name);
+        }
+        let chain = certificate.chain(&bundle.certificates);
+        let ids = |wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let ids = issuers.iter().map(|issuer| issuer.id.clone());
+            ids.filter(|id| wanted(id)).collect()
+        };
+        Ok(NewIssuers {
+            existing: ids(&|id| !imported.is_new(id)),
+            without_key: ids(&|id| imported.lacks_key(id)),
+            ca_chain: chain.into_iter().map(|it| it.pem.clone()).collect(),
+            certificate: certificate.clone(),
+            issuers: issuers.into_iter().map(|it| (it.id, it.name)).collect(),
+        })
+    }
+
+    /// Finds what Vault kept of a bundle that it refused: it keeps what came before the part that it
+    /// does not like (seen on 1.21), which may be certificates before a private key.
+    async fn find_half(
+        &self,
+        mount: &MountPath,
+        bundle: &Bundle,
+        before: &[ListedIssuer],
+        work: &mut Work,
+    ) {
+        for issuer in self.list_issuers(mount).await.unwrap_or_default() {
+            let is_of_bundle = bundle
+                .certificates
+                .iter()
+                .any(|it| issuer.serial_number.as_ref() == Some(&it.serial_number));
+            let was_there = before.iter().any(|it| it.id == issuer.id);
+            let Ok(id) = id_name(&issuer.id) else {
+                continue;
+            };
+            let path = ApiPath::pki(mount, &Endpoint::Issuer(&id));
+            match issuer.has_private_key {
+                _ if was_there || !is_of_bundle => {}
+                Some(false) => work.made(path),
+                // Somebody else may have imported it just now, and better.
+                _ => work.left(&path),
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Making an intermediate: a key and a request in its mount, a signature in another, a name.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Endpoint, Name, NewIssuer, NewIssuers, Pki, Stage, Told, Ttl, Unfinished,
+    certificates::certificate,
+    import::Imported,
+    issuers::{check_name_is_free, id_name},
+    work::Work,
+};
+use crate::vault::{
+    error::{Capability, VaultError},
+    path::{ApiPath, MountPath},
+};
+
+/// Who signs an intermediate certificate.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// The mount of the issuer.
+    pub mount: MountPath,
+    /// The issuer; the mount's default one if none is named.
+    pub issuer: Option<Name>,
+}
+
+impl Pki {
+    /// Makes an intermediate with a private key that does not leave Vault, signed in another mount. The
+    /// certificates that lead to the root are kept with it, so that what it issues comes with its chain.
+    ///
+    /// # Errors
+    /// [`Unfinished`] says why it was not made, and what became of what was made on the way.
+    pub async fn create_intermediate(
+        &self,
+        mount: &MountPath,
+        new: &NewIssuer,
+        signer: &Signer,
+    ) -> Result<Told<NewIssuers>, Unfinished> {
+        let generate = ApiPath::pki(mount, &Endpoint::GenerateIntermediate);
+        self.verify(mount, &generate, Capability::Update).await?;
+        let sign = Endpoint::SignIntermediate(signer.issuer.as_ref());
+        let sign = ApiPath::pki(&signer.mount, &sign);
+        self.verify(&signer.mount, &sign, Capability::Update)
+            .await
+            .map_err(|error| Unfinished::before_anything(error, Stage::RootMount))?;
+        check_name_is_free(&self.list_issuers(mount).await?, &new.name)?;
+
+        let mut work = Work::new(self.client.clone());
+        match self.make_intermediate(mount, new, signer, &mut work).await {
+            Ok(made) => Ok(work.finish(made)),
+            Err((error, stage)) => Err(work.undo(error, stage).await),
+        }
+    }
+
+    async fn make_intermediate(
+        &self,
+        mount: &MountPath,
+        new: &NewIssuer,
+        signer: &Signer,
+        work: &mut Work,
+    ) -> Result<NewIssuers, (VaultError, Stage)> {
+        let (csr, key_id) = self
+            .request_intermediate(mount, new, work)
+            .await
+            .map_err(|error| (error, Stage::Mount))?;
+        let chain = self
+            .sign_intermediate(signer, new, &csr, work)
+            .await
+            .map_err(|error| (error, Stage::RootMount))?;
+        self.take_intermediate(mount, &key_id, chain, &new.name, work)
+            .await
+            .map_err(|error| (error, Stage::Mount))
+    }
+
+    /// Makes a key and a request; returns the request and the id of the key.
+    async fn request_intermediate(
+        &self,
+        mount: &MountPath,
+        new: &NewIssuer,
+        work: &mut Work,
+    ) -> Result<(String, String), VaultError> {
+        #[derive(Deserialize)]
+        struct Generated {
+            csr: String,
+            key_id: String,
+        }
+        let body = json!({ "common_name": new.common_name });
+        let answer = self
+            .post(mount, Endpoint::GenerateIntermediate, &body)
+            .await?;
+        let generated: Generated = work.data(&answer)?;
+        let key = id_name(&generated.key_id)?;
+        work.made(ApiPath::pki(mount, &Endpoint::Key(&key)));
+        Ok((generated.csr, generated.key_id))
+    }
+
+    /// Has the request signed; returns the certificates from the new one on towards the root.
+    async fn sign_intermediate(
+        &self,
+        signer: &Signer,
+        new: &NewIssuer,
+        csr: &str,
+        work: &mut Work,
+    ) -> Result<Vec<String>, VaultError> {
+        #[derive(Deserialize)]
+        struct Signed {
+            certificate: String,
+            issuing_ca: String,
+            #[serde(default)]
+            ca_chain: Option<Vec<String>>,
+        }
+        let mut body = json!({ "common_name": new.common_name, "csr": csr });
+        if let Some(ttl) = new.ttl.as_ref().map(Ttl::for_vault) {
+            body["ttl"] = ttl.into();
+        }
+        let endpoint = Endpoint::SignIntermediate(signer.issuer.as_ref());
+        let answer = self.post(&signer.mount, endpoint, &body).await?;
+        let signed: Signed = work.data(&answer)?;
+        work.signed = Some(certificate(&signed.certificate)?.serial_number);
+        Ok(signed
+            .ca_chain
+            .filter(|chain| !chain.is_empty())
+            .unwrap_or_else(|| vec![signed.certificate, signed.issuing_ca]))
+    }
+
+    /// Gives the mount its certificate with those towards the root, and the new issuer its name.
+    async fn take_intermediate(
+        &self,
+        mount: &MountPath,
+        key_id: &str,
+        ca_chain: Vec<String>,
+        new: &Name,
+        work: &mut Work,
+    ) -> Result<NewIssuers, VaultError> {
+        let chain = ca_chain.join("\n");
+        let certificate = certificate(&chain)?;
+        let body = json!({ "certificate": chain });
+        let answer = self.post(mount, Endpoint::SetSigned, &body).await?;
+        let imported: Imported = work.data(&answer)?;
+        imported.remember(mount, work);
+        let id = imported
+            .issuer_of(key_id)
+            .ok_or_else(|| answer.unexpected("no issuer has the key that was made for it"))?;
+        self.name_issuer(mount, id, new, &certificate).await?;
+        let others: Vec<String> = imported
+            .new_issuers()
+            .filter(|it| *it != id)
+            .map(str::to_owned)
+            .collect();
+        let named = (id.to_owned(), new.as_str().to_owned());
+        let unnamed = others.iter().map(|id| (id.clone(), String::new()));
+        Ok(NewIssuers {
+            issuers: std::iter::once(named).chain(unnamed).collect(),
+            certificate,
+            ca_chain,
+            existing: Vec::new(),
+            without_key: others,
+        })
+    }
+}
