@@ -7,7 +7,10 @@ use regex::Regex;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-use crate::target::{operation::Operation, transport::TransportKind};
+use crate::{
+    hint::did_you_mean,
+    target::{operation::Operation, transport::TransportKind},
+};
 
 static MUTANTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/mutants");
 
@@ -205,6 +208,26 @@ pub fn all() -> Result<Vec<Mutation>, MutationError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     mutations.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(mutations)
+}
+
+/// The mutants and variants of these names, all where none is given.
+///
+/// # Errors
+/// When there is none of a name, or a file is wrong.
+pub fn named(names: &[String]) -> Result<Vec<Mutation>, MutationError> {
+    let mut mutations = all()?;
+    if let Some(name) = names
+        .iter()
+        .find(|name| !mutations.iter().any(|mutation| mutation.name == **name))
+    {
+        let known: Vec<_> = mutations.iter().map(|mutation| mutation.name.as_str()).collect();
+        return Err(MutationError {
+            name: name.clone(),
+            problem: format!("there is none of this name{}", did_you_mean(name, &known)),
+        });
+    }
+    mutations.retain(|mutation| names.is_empty() || names.contains(&mutation.name));
     Ok(mutations)
 }
 

@@ -112,9 +112,10 @@ impl Scene {
     pub async fn issue(&mut self, common_name: &str) -> StepResult {
         let pki = self.pki()?;
         let issued = self.oracle.issue(&pki.path, &pki.role, common_name).await;
-        let issued = issued.map_err(Stop::blocked)?.to_string();
-        self.remember_keys(&issued, false);
-        self.pki_mut()?.earlier = Some(parsed(&issued)?);
+        let issued = issued.map_err(Stop::blocked)?;
+        self.remember_keys(&issued.to_string(), false);
+        let certificate = issued["certificate"].as_str().unwrap_or_default();
+        self.pki_mut()?.earlier = Some(parsed(certificate)?);
         Ok(())
     }
 
