@@ -221,7 +221,10 @@ pub fn named(names: &[String]) -> Result<Vec<Mutation>, MutationError> {
         .iter()
         .find(|name| !mutations.iter().any(|mutation| mutation.name == **name))
     {
-        let known: Vec<_> = mutations.iter().map(|mutation| mutation.name.as_str()).collect();
+        let known: Vec<_> = mutations
+            .iter()
+            .map(|mutation| mutation.name.as_str())
+            .collect();
         return Err(MutationError {
             name: name.clone(),
             problem: format!("there is none of this name{}", did_you_mean(name, &known)),
@@ -256,7 +259,7 @@ fn expression<'de, D: Deserializer<'de>>(from: D) -> Result<Regex, D::Error> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::all;
+    use super::{all, named};
     use crate::{requirement, verdict::Level};
 
     #[test]
@@ -289,6 +292,22 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn mutants_are_found_by_name_and_a_wrong_name_is_told_with_the_right_one() {
+        let names = |wanted: &[&str]| {
+            let wanted: Vec<_> = wanted.iter().map(|name| (*name).to_owned()).collect();
+            let found = named(&wanted).map_err(|error| error.to_string())?;
+            Ok::<_, String>(found.into_iter().map(|m| m.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["write-swallowed"]).unwrap(), ["write-swallowed"]);
+        assert_eq!(names(&[]).unwrap().len(), all().unwrap().len());
+        let error = names(&["write-swalowed"]).unwrap_err();
+        assert!(
+            error.contains("did you mean \"write-swallowed\"?"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{
-    definition::Mutation,
-    sabotage::Sabotage,
-};
+use super::{definition::Mutation, sabotage::Sabotage};
 use crate::{
     progress::Progress,
     report::Report,

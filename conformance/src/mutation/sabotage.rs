@@ -167,10 +167,7 @@ impl Saboteur {
     fn note_key(&self, body: &Bytes) {
         let keys = private_keys_in(&String::from_utf8_lossy(body));
         if let Some(key) = keys.into_iter().next() {
-            *self
-                .last_key
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = key;
+            *self.last_key.lock().unwrap_or_else(PoisonError::into_inner) = key;
         }
     }
 
@@ -180,10 +177,7 @@ impl Saboteur {
                 .last_value
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            let last_key = self
-                .last_key
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let last_key = self.last_key.lock().unwrap_or_else(PoisonError::into_inner);
             let addition = template::fill(addition, |name| match name {
                 "vault_token" => Some(self.token.expose_secret()),
                 "last_value" => Some(last_value.as_str()),

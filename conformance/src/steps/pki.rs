@@ -249,6 +249,11 @@ async fn issuer_or_word(world: &mut World) -> StepResult {
     scene.expect_issuer_or_word().await
 }
 
+#[then("Vault has the role as asked, or the agent is told that it is not")]
+async fn role_or_word(world: &mut World) -> StepResult {
+    world.scene()?.expect_role_or_word().await
+}
+
 #[then("Vault has the role")]
 async fn role_there(world: &mut World) -> StepResult {
     world.scene()?.expect_role_there().await

@@ -123,10 +123,7 @@ impl Scene {
             Answer::Error(_) => return Ok(true),
             Answer::Nothing(_) => return Ok(false),
         };
-        let end = certificate.not_after();
-        let day = end.format(format_description!("[year]-[month]-[day]"));
-        let ends = [day.unwrap_or_default(), end.unix_timestamp().to_string()];
-        Ok(SHORTENED.is_match(&whole) || ends.iter().any(|end| whole.contains(end)))
+        Ok(SHORTENED.is_match(&whole) || tells(&whole, certificate))
     }
 
     /// The key in the answer, or that of the request, must be the certificate's.
@@ -252,7 +249,11 @@ impl Scene {
     }
 
     /// Of prose, all must be in it; an empty list may be told in any words.
-    fn expect_given_set(&self, given: &BTreeSet<String>, expected: &BTreeSet<String>) -> StepResult {
+    fn expect_given_set(
+        &self,
+        given: &BTreeSet<String>,
+        expected: &BTreeSet<String>,
+    ) -> StepResult {
         let success = self.expect_success()?;
         let prose = |text: &str| expected.iter().all(|name| text.contains(name.as_str()));
         let right = match &success.data {
@@ -282,10 +283,12 @@ impl Scene {
         let serials = self.oracle.list(mount, 1, "certs/").await;
         let serials = serials.map_err(Stop::blocked)?;
         let given = self.names_given(self.expect_success()?);
-        self.expect_given_set(
-            &given.iter().map(|serial| vaults_serial(serial)).collect(),
-            &serials.into_iter().collect(),
-        )
+        let given: BTreeSet<_> = given.iter().map(|serial| vaults_serial(serial)).collect();
+        // Whether the authorities' own certificates are among them is for the server to say.
+        let roots = self.pki.iter().filter_map(|pki| pki.root.as_ref());
+        let roots: BTreeSet<_> = roots.map(Certificate::serial).collect();
+        let wanted = |serial: &String| given.contains(serial) || !roots.contains(serial);
+        self.expect_given_set(&given, &serials.into_iter().filter(wanted).collect())
     }
 
     /// Each issuer must be in the list once, by its id or by its name.
@@ -363,6 +366,43 @@ impl Scene {
     }
 }
 
+/// Whether a text tells the day on which a certificate ends, or how long it lasts, in one of the
+/// ways in which dates and durations are commonly written.
+fn tells(text: &str, certificate: &Certificate) -> bool {
+    let end = certificate.not_after();
+    let days = [
+        end.format(format_description!("[year]-[month]-[day]")),
+        end.format(format_description!(
+            "[month repr:short] [day padding:space]"
+        )),
+        end.format(format_description!("[month repr:short] [day]")),
+        end.format(format_description!("[day] [month repr:short]")),
+        end.format(format_description!("[month repr:long] [day padding:none]")),
+        end.format(format_description!("[day padding:none] [month repr:long]")),
+    ];
+    // Vault dates the beginning 30 seconds back.
+    let lasts = certificate.lifetime() - time::Duration::seconds(30);
+    let (hours, seconds) = (lasts.whole_hours(), lasts.whole_seconds());
+    let others = [
+        end.unix_timestamp().to_string(),
+        seconds.to_string(),
+        format!("{hours}h"),
+        format!("{hours} h"),
+    ];
+    // No part of a longer number.
+    let alone = |found: &str| {
+        let digit = |c: char| c.is_ascii_digit();
+        text.match_indices(found).any(|(at, _)| {
+            let goes_on = found.ends_with(digit) && text[at + found.len()..].starts_with(digit);
+            !goes_on && !text[..at].ends_with(digit)
+        })
+    };
+    days.into_iter()
+        .flatten()
+        .chain(others)
+        .any(|it| alone(&it))
+}
+
 /// A serial number without what stands between its digits, which everybody writes differently.
 fn plain_serial(text: &str) -> String {
     text.replace([':', '-', ' ', '\\'], "").to_lowercase()
@@ -377,7 +417,29 @@ fn vaults_serial(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::vaults_serial;
+    use super::{tells, vaults_serial};
+    use crate::certificate::{Bundle, Certificate};
+
+    #[test]
+    fn an_end_is_told_by_its_day_or_by_how_long_it_is() {
+        let bundle = Bundle::new("Old Root").unwrap();
+        // From 1975-01-01 to 4096-01-01, which is what is made where nothing is said.
+        let certificate = Certificate::first_in(&bundle.certificate).unwrap();
+        for text in [
+            "4096-01-01T00:00:00Z",
+            "Fri, 01 Jan 4096",
+            "until Jan  1 00:00:00 4096 GMT",
+            "January 1, 4096",
+            "1 January 4096",
+            r#"{"expiration":67090118400}"#,
+            "18592319h59m30s",
+        ] {
+            assert!(tells(text, &certificate), "{text}");
+        }
+        for text in ["until Jan 11", "14096-01-01", "670901184001", "24h", ""] {
+            assert!(!tells(text, &certificate), "{text}");
+        }
+    }
 
     #[test]
     fn a_serial_number_is_the_same_however_it_is_written() {

@@ -89,7 +89,11 @@ impl Scene {
             let pem = pem.map_err(Stop::blocked)?;
             certified.extend(Certificate::first_in(&pem).map(|certificate| (issuer, certificate)));
         }
-        let roots: Vec<_> = self.pki.iter().filter_map(|pki| pki.root.as_ref()).collect();
+        let roots: Vec<_> = self
+            .pki
+            .iter()
+            .filter_map(|pki| pki.root.as_ref())
+            .collect();
         certified.retain(|(_, certificate)| !roots.contains(&certificate));
         match certified.len() {
             1 => Ok(certified.remove(0)),
@@ -139,6 +143,21 @@ impl Scene {
         match self.last()?.answer {
             Answer::Success(_) => self.expect_issuer().await,
             _ => self.expect_error().map(drop),
+        }
+    }
+
+    /// A role that was there must be as the agent asked for, or be as it was and the agent be told
+    /// of an error.
+    ///
+    /// # Errors
+    /// When neither is so.
+    pub async fn expect_role_or_word(&self) -> StepResult {
+        match self.last()?.answer {
+            Answer::Success(_) => self.expect_role().await,
+            _ => {
+                self.expect_error()?;
+                self.expect_unchanged(false).await
+            }
         }
     }
 
@@ -280,7 +299,10 @@ pub(super) fn same(sent: &Value, has: &Value) -> bool {
     match (sent, has) {
         (Value::Array(sent), Value::Array(has)) => sorted(sent) == sorted(has),
         (Value::String(names), Value::Array(_)) => {
-            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+            let names = names
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty());
             same(&names.collect(), has)
         }
         (one, other) if nothing(one) && nothing(other) => true,

@@ -265,7 +265,10 @@ impl Scene {
     /// # Errors
     /// Not applicable where the schema does not tell.
     pub async fn let_agent_make_bare_role(&mut self, role: &str) -> StepResult {
-        let act = Act::create_role(&self.pki()?.path, role, strict_role());
+        let mut settings = strict_role();
+        // Some servers require domains.
+        settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
+        let act = Act::create_role(&self.pki()?.path, role, settings);
         role.clone_into(&mut self.pki_mut()?.role);
         self.let_agent_with(act, true).await
     }
