@@ -13,7 +13,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use rustls::pki_types::CertificateDer;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
@@ -252,6 +252,27 @@ pub fn private_keys_in(text: &str) -> Vec<SecretString> {
     pem::blocks(text)
         .filter(pem::Block::is_private_key)
         .map(|block| pem::encode(block.label, &block.der).into())
+        .collect()
+}
+
+/// The lines of a private key's PEM by which it is known: each by itself, since how lines are put
+/// together depends on what carries them, and without those of its public half, which the
+/// certificates show.
+#[must_use]
+pub fn secret_lines(key: &SecretString, certificates: &[Certificate]) -> Vec<SecretString> {
+    let is_shown = |bytes: &[u8]| {
+        let mut ders = certificates.iter().map(|certificate| &certificate.der);
+        ders.any(|der| der.windows(bytes.len()).any(|part| part == bytes))
+    };
+    let lines = key.expose_secret().lines();
+    lines
+        .filter(|line| line.len() > 20)
+        .filter(|line| {
+            // A line of PEM is Base64 of its own; those around the key are none.
+            let bytes = data_encoding::BASE64.decode(line.as_bytes());
+            bytes.is_ok_and(|bytes| !is_shown(&bytes))
+        })
+        .map(SecretString::from)
         .collect()
 }
 

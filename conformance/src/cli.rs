@@ -177,6 +177,12 @@ struct MutantsArgs {
     /// The conforming server to break: a name or the path of an adapter file
     #[arg(long, default_value = "reference", value_name = "NAME|FILE")]
     target: String,
+    /// Only these mutants and variants
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Put a mutant before the requirements alone that must catch it
+    #[arg(long)]
+    quick: bool,
     /// The folder for mutants.json
     #[arg(long, default_value = "target/conformance", value_name = "DIR")]
     output: PathBuf,
@@ -575,10 +581,17 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     if or_tell(prepare_output(&args.output)).is_none() {
         return Ok(Exit::Usage);
     }
+    let Some(mutations) = or_tell(definition::named(&args.only)) else {
+        return Ok(Exit::Usage);
+    };
+    let scope = match args.quick {
+        true => Scope::WhatMustCatch,
+        false => Scope::Everything,
+    };
     let interrupt = on_interrupt();
     let progress = Progress::stderr();
     let made = tokio::select! {
-        made = matrix::run(&target, &options, Scope::Everything, &progress) => made,
+        made = matrix::run(&target, &options, mutations, scope, &progress) => made,
         () = interrupt.cancelled() => return Ok(Exit::Interrupted),
     };
     let matrix = match made {
@@ -588,7 +601,6 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
             return Ok(match error {
                 MatrixError::Suite(error) => SuiteError::exit(&error),
                 MatrixError::Target(_) | MatrixError::Vault(_) => Exit::Environment,
-                MatrixError::Mutation(_) => Exit::Internal,
             });
         }
     };

@@ -47,11 +47,11 @@ Feature: A certificate is what was asked for, and its key is seen once
     Then it lasts as long as was asked, or the agent is told that it does not
 
   @pki.issue-refused @must @source:BLOG @needs:pki.issue
-  Scenario Outline: <what> is refused in Vault's own words
+  Scenario Outline: <what> is refused
     Given a PKI mount "certs" with a root CA
     And the role "web" that allows subdomains of "shop.example"
     When the agent asks for a certificate for "<name>" from the role "<role>"
-    Then the agent is told Vault's own words
+    Then the agent is told of an error
     And nothing in Vault has changed
 
     Examples:
@@ -62,12 +62,24 @@ Feature: A certificate is what was asked for, and its key is seen once
       | a wildcard in a strict place | *.*.shop.example  | web    |
 
   @pki.issue-refused-address @must @source:VAULT @needs:pki.issue
-  Scenario: an address is refused in Vault's own words
+  Scenario: an address is refused by a role that allows none
     Given a PKI mount "certs" with a root CA
     And the role "web" that allows subdomains of "shop.example"
     When the agent asks for a certificate for "pay.shop.example" and the address "192.0.2.7"
-    Then the agent is told Vault's own words
+    Then the agent is told of an error
     And nothing in Vault has changed
+
+  @pki.issue-reason @should @source:BLOG @needs:pki.issue
+  Scenario Outline: <what> is refused in Vault's own words
+    Given a PKI mount "certs" with a root CA
+    And the role "web" that allows subdomains of "shop.example"
+    When the agent asks for a certificate for "<name>" from the role "<role>"
+    Then the agent is told Vault's own words
+
+    Examples:
+      | what                       | name              | role   |
+      | a name of another domain   | pay.elsewhere.org | web    |
+      | a role that does not exist | pay.shop.example  | nobody |
 
   @pki.issue-refusal-placed @should @source:BLOG @needs:pki.issue
   Scenario: a refusal says where it happened
@@ -87,7 +99,7 @@ Feature: A certificate is what was asked for, and its key is seen once
     Examples:
       | ttl   |
       | -1h   |
-      | 1y    |
+      | 72q   |
       | weeks |
 
   @pki.sign @must @source:TUT @needs:pki.sign

@@ -25,7 +25,7 @@ Feature: PKI is enabled as asked, and where it is empty that is no error
     Examples:
       | ttl   |
       | -1h   |
-      | 1y    |
+      | 72q   |
       | weeks |
 
   @pki.empty @must @source:SEC @needs:pki.list_roles

@@ -77,7 +77,7 @@ Feature: An authority is the one that was asked for
   @pki.root-name-taken @must @source:SEC @needs:pki.create_root
   Scenario Outline: a root CA cannot take the name <which>
     Given a PKI mount "certs" with a root CA
-    When the agent makes a root CA "<name>" called "Internal Root" for 2400 hours
+    When the agent makes a root CA that takes the name "<name>"
     Then the agent is told of an error
     And nothing in Vault has changed
 

@@ -23,7 +23,10 @@ use vault_mcp_conformance::{
     cache::Cache,
     event::{Event, Reporter},
     exit::Exit,
-    mutation::matrix::{self, Scope},
+    mutation::{
+        definition,
+        matrix::{self, Scope},
+    },
     progress::Progress,
     report::{Report, console, json::JsonFile},
     target::{Target, transport::TransportKind},
@@ -275,6 +278,7 @@ async fn mutants() -> Result<(), String> {
     let matrix = matrix::run(
         &this_server()?,
         &VaultOptions::default(),
+        definition::all().map_err(|error| error.to_string())?,
         Scope::WhatMustCatch,
         &Progress::stderr(),
     )

@@ -40,8 +40,10 @@ impl Bundle {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::Bundle;
-    use crate::certificate::Certificate;
+    use crate::certificate::{Certificate, secret_lines};
 
     #[test]
     fn an_authority_has_signed_itself_and_holds_its_key() {
@@ -50,5 +52,23 @@ mod tests {
         assert!(certificate.is_ca() && certificate.signed_by(&certificate));
         assert_eq!(certificate.common_name(), Some("Old Root"));
         assert_eq!(certificate.holds(&bundle.key), Ok(true));
+    }
+
+    #[test]
+    fn a_key_is_known_by_the_lines_that_no_certificate_shows() {
+        let bundle = Bundle::new("Old Root").unwrap();
+        let certificate = Certificate::first_in(&bundle.certificate).unwrap();
+        let lines = |certificates: &[Certificate]| -> Vec<String> {
+            let lines = secret_lines(&bundle.key, certificates);
+            lines
+                .iter()
+                .map(|line| line.expose_secret().to_owned())
+                .collect()
+        };
+        let all = lines(&[]);
+        let pem: Vec<_> = bundle.key.expose_secret().lines().collect();
+        assert_eq!(all, pem[1..pem.len() - 1]);
+        // The last line of a P-256 key is of its public half alone.
+        assert_eq!(lines(&[certificate]), all[..2]);
     }
 }

@@ -7,7 +7,10 @@ use regex::Regex;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-use crate::target::{operation::Operation, transport::TransportKind};
+use crate::{
+    hint::did_you_mean,
+    target::{operation::Operation, transport::TransportKind},
+};
 
 static MUTANTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/mutants");
 
@@ -67,12 +70,16 @@ pub struct AnswerRule {
     pub succeed_with: Option<String>,
     /// Becomes an error with this text.
     pub fail_with: Option<String>,
-    /// Is added to each text; `{vault_token}` and `{last_value}` (the last value of a secret
-    /// that passed the tap) are filled in.
+    /// Is added to each text; `{vault_token}`, `{last_value}` (the last value of a secret that
+    /// passed the tap) and `{last_key}` (the last private key that did) are filled in.
     pub append_text: Option<String>,
     /// Pairs of words in the result: what is there, and what comes in its place.
     #[serde(default)]
     pub replace: Vec<(String, String)>,
+    /// Fields of JSON, in structured results and in texts that are JSON, that are left out
+    /// wherever they are.
+    #[serde(default)]
+    pub leave_out: Vec<String>,
     /// Takes structured results and their schemas away.
     #[serde(default)]
     pub text_only: bool,
@@ -204,6 +211,29 @@ pub fn all() -> Result<Vec<Mutation>, MutationError> {
     Ok(mutations)
 }
 
+/// The mutants and variants of these names, all where none is given.
+///
+/// # Errors
+/// When there is none of a name, or a file is wrong.
+pub fn named(names: &[String]) -> Result<Vec<Mutation>, MutationError> {
+    let mut mutations = all()?;
+    if let Some(name) = names
+        .iter()
+        .find(|name| !mutations.iter().any(|mutation| mutation.name == **name))
+    {
+        let known: Vec<_> = mutations
+            .iter()
+            .map(|mutation| mutation.name.as_str())
+            .collect();
+        return Err(MutationError {
+            name: name.clone(),
+            problem: format!("there is none of this name{}", did_you_mean(name, &known)),
+        });
+    }
+    mutations.retain(|mutation| names.is_empty() || names.contains(&mutation.name));
+    Ok(mutations)
+}
+
 fn parse(name: &str, text: &str) -> Result<Mutation, MutationError> {
     let mut mutation: Mutation = toml::from_str(text).map_err(|error| MutationError {
         name: name.to_owned(),
@@ -229,7 +259,7 @@ fn expression<'de, D: Deserializer<'de>>(from: D) -> Result<Regex, D::Error> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::all;
+    use super::{all, named};
     use crate::{requirement, verdict::Level};
 
     #[test]
@@ -262,6 +292,22 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn mutants_are_found_by_name_and_a_wrong_name_is_told_with_the_right_one() {
+        let names = |wanted: &[&str]| {
+            let wanted: Vec<_> = wanted.iter().map(|name| (*name).to_owned()).collect();
+            let found = named(&wanted).map_err(|error| error.to_string())?;
+            Ok::<_, String>(found.into_iter().map(|m| m.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["write-swallowed"]).unwrap(), ["write-swallowed"]);
+        assert_eq!(names(&[]).unwrap().len(), all().unwrap().len());
+        let error = names(&["write-swalowed"]).unwrap_err();
+        assert!(
+            error.contains("did you mean \"write-swallowed\"?"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,13 +1,10 @@
-//! The kill matrix: every mutation run against the whole specification.
+//! The kill matrix: mutations run against the whole specification, or what must catch them.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{
-    definition::{self, Mutation, MutationError},
-    sabotage::Sabotage,
-};
+use super::{definition::Mutation, sabotage::Sabotage};
 use crate::{
     progress::Progress,
     report::Report,
@@ -55,9 +52,6 @@ impl Matrix {
 /// The matrix could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MatrixError {
-    /// A mutant's file is wrong.
-    #[error(transparent)]
-    Mutation(#[from] MutationError),
     /// The target could not be built.
     #[error(transparent)]
     Target(LocateError),
@@ -78,17 +72,17 @@ pub enum Scope {
     WhatMustCatch,
 }
 
-/// Runs every mutation on a conforming target, all on one Vault.
+/// Runs mutations on a conforming target, all on one Vault.
 ///
 /// # Errors
 /// When a run cannot be made.
 pub async fn run(
     target: &Target,
     vault: &VaultOptions,
+    mutations: Vec<Mutation>,
     scope: Scope,
     progress: &Progress,
 ) -> Result<Matrix, MatrixError> {
-    let mutations = definition::all()?;
     let built = locate::build(target, Build::Automatically, progress).await;
     built.map_err(MatrixError::Target)?;
     let vault = provider::start(vault, progress).await?;

@@ -14,6 +14,7 @@ use super::definition::{
     AnswerRule, CannedAnswer, Mutation, RequestRule, ResponseRule, ValueChange,
 };
 use crate::{
+    certificate::private_keys_in,
     mcp::connection::AnswerFilter,
     tap::VaultFilter,
     target::{adapter::Adapter, template},
@@ -64,6 +65,7 @@ impl Sabotage {
             token: token.clone(),
             root: root.clone(),
             last_value: Mutex::default(),
+            last_key: Mutex::default(),
             last_result: Mutex::default(),
             first_answers: Mutex::default(),
         }
@@ -78,6 +80,7 @@ pub struct Saboteur {
     token: SecretString,
     root: SecretString,
     last_value: Mutex<String>,
+    last_key: Mutex<SecretString>,
     last_result: Mutex<Option<Value>>,
     first_answers: Mutex<HashMap<String, Response<Bytes>>>,
 }
@@ -121,6 +124,7 @@ impl Saboteur {
         }
         if let Some(result) = message.get_mut("result") {
             replace_words(result, &rule.replace);
+            leave_out(result, &rule.leave_out);
         }
         if let Some(result) = message.get_mut("result").and_then(Value::as_object_mut) {
             if rule.text_only {
@@ -160,15 +164,24 @@ impl Saboteur {
         }
     }
 
+    fn note_key(&self, body: &Bytes) {
+        let keys = private_keys_in(&String::from_utf8_lossy(body));
+        if let Some(key) = keys.into_iter().next() {
+            *self.last_key.lock().unwrap_or_else(PoisonError::into_inner) = key;
+        }
+    }
+
     fn alter_text(&self, rule: &AnswerRule, text: &mut String) {
         if let Some(addition) = &rule.append_text {
             let last_value = self
                 .last_value
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
+            let last_key = self.last_key.lock().unwrap_or_else(PoisonError::into_inner);
             let addition = template::fill(addition, |name| match name {
                 "vault_token" => Some(self.token.expose_secret()),
                 "last_value" => Some(last_value.as_str()),
+                "last_key" => Some(last_key.expose_secret()),
                 _ => None,
             });
             text.push_str(&addition);
@@ -178,6 +191,7 @@ impl Saboteur {
 
 impl VaultFilter for Saboteur {
     fn request(&self, request: &mut Request<Bytes>) -> Option<Response<Bytes>> {
+        self.note_key(request.body());
         for rule in &self.mutation.vault_request {
             let path = request.uri().to_string();
             if matches(&rule.method, request.method()) && rule.path.is_match(&path) {
@@ -201,6 +215,7 @@ impl VaultFilter for Saboteur {
     }
 
     fn response(&self, method: &Method, path: &str, response: &mut Response<Bytes>) {
+        self.note_key(response.body());
         let secrets = !path.contains("/metadata/") && !path.starts_with("/v1/sys/");
         let data = secrets.then(|| secret_in(response.body())).flatten();
         if let Some(value) = data.and_then(|data| {
@@ -344,6 +359,30 @@ fn replace_words(value: &mut Value, words: &[(String, String)]) {
         Value::Object(fields) => fields
             .values_mut()
             .for_each(|field| replace_words(field, words)),
+        _ => {}
+    }
+}
+
+/// Leaves fields out of a value, of all that is in it, and of the JSON in its strings.
+fn leave_out(value: &mut Value, names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    match value {
+        Value::String(text) => {
+            if let Ok(mut inner @ (Value::Array(_) | Value::Object(_))) = serde_json::from_str(text)
+            {
+                leave_out(&mut inner, names);
+                *text = inner.to_string();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| leave_out(item, names)),
+        Value::Object(fields) => {
+            fields.retain(|name, _| !names.contains(name));
+            fields
+                .values_mut()
+                .for_each(|field| leave_out(field, names));
+        }
         _ => {}
     }
 }

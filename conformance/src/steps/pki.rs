@@ -63,6 +63,14 @@ async fn makes_a_root(world: &mut World, issuer: String, name: String, hours: u3
     scene.let_agent(act).await
 }
 
+#[when(expr = "the agent makes a root CA that takes the name {string}")]
+async fn takes_a_name(world: &mut World, issuer: String) -> StepResult {
+    let scene = world.scene()?;
+    scene.requires(Operation::PkiCreateRoot, "issuer")?;
+    let act = Act::create_root(&scene.pki()?.path, &issuer, "Internal Root", "2400h");
+    scene.let_agent(act).await
+}
+
 #[when(
     expr = "the agent makes an intermediate CA {string} called {string} for {int} hours in the mount {string}, signed by the root CA"
 )]
@@ -236,7 +244,14 @@ async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepRes
 
 #[then("Vault has the authority as asked, or the agent is told that it is not")]
 async fn issuer_or_word(world: &mut World) -> StepResult {
-    world.scene()?.expect_issuer_or_word().await
+    let scene = world.scene()?;
+    scene.requires(Operation::PkiCreateRoot, "ttl")?;
+    scene.expect_issuer_or_word().await
+}
+
+#[then("Vault has the role as asked, or the agent is told that it is not")]
+async fn role_or_word(world: &mut World) -> StepResult {
+    world.scene()?.expect_role_or_word().await
 }
 
 #[then("Vault has the role")]
@@ -264,9 +279,14 @@ fn names(world: &mut World) -> StepResult {
     world.scene()?.expect_names_on_certificate()
 }
 
-#[then(regex = "^it lasts as long as was asked(?:, or the agent is told that it does not)?$")]
+#[then("it lasts as long as was asked")]
 fn lifetime(world: &mut World) -> StepResult {
     world.scene()?.expect_lifetime_as_asked()
+}
+
+#[then("it lasts as long as was asked, or the agent is told that it does not")]
+fn lifetime_or_word(world: &mut World) -> StepResult {
+    world.scene()?.expect_lifetime_or_word()
 }
 
 #[then(regex = "^it is for the key (?:that comes with it|of the request)$")]

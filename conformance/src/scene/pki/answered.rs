@@ -11,7 +11,7 @@ use crate::{
     certificate::{Certificate, private_keys_in},
     mcp::transcript::Speaker,
     target::{
-        answer::{Answer, Success},
+        answer::{Answer, Data, Success},
         operation::Operation,
     },
     verdict::{StepResult, Stop},
@@ -104,6 +104,17 @@ impl Scene {
         self.expect_lifetime(&self.certificate_given()?)
     }
 
+    /// The same, where an error tells it as well.
+    ///
+    /// # Errors
+    /// When neither is so.
+    pub fn expect_lifetime_or_word(&self) -> StepResult {
+        match self.last()?.answer {
+            Answer::Success(_) => self.expect_lifetime_as_asked(),
+            _ => self.expect_error().map(drop),
+        }
+    }
+
     /// Whether the answer tells how long a certificate really lasts, or that it is shorter than
     /// was asked: in words, or by its end. A certificate itself tells nothing to a model.
     pub(super) fn tells_the_end_of(&self, certificate: &Certificate) -> StepResult<bool> {
@@ -112,10 +123,7 @@ impl Scene {
             Answer::Error(_) => return Ok(true),
             Answer::Nothing(_) => return Ok(false),
         };
-        let end = certificate.not_after();
-        let day = end.format(format_description!("[year]-[month]-[day]"));
-        let ends = [day.unwrap_or_default(), end.unix_timestamp().to_string()];
-        Ok(SHORTENED.is_match(&whole) || ends.iter().any(|end| whole.contains(end)))
+        Ok(SHORTENED.is_match(&whole) || tells(&whole, certificate))
     }
 
     /// The key in the answer, or that of the request, must be the certificate's.
@@ -147,20 +155,17 @@ impl Scene {
     pub fn expect_complete(&self) -> StepResult {
         let certificate = self.certificate_given()?;
         let root = self.pki()?.root.clone();
-        let chain = Certificate::all_in(&self.said_of("chain")?);
-        if !chain.iter().any(|link| Some(link) == root.as_ref()) {
+        // A chain may end below its root; whoever signed is then told elsewhere.
+        let whole = &self.expect_success()?.whole;
+        let given = Certificate::all_in(whole);
+        if !given.iter().any(|link| Some(link) == root.as_ref()) {
             return Err(self.failed(
                 "the chain up to the mount's CA",
-                &format!("{} certificates", chain.len()),
+                &format!("{} certificates, its own among them", given.len()),
             ));
         }
-        let plain = |text: &str| {
-            let mut text = text.replace([':', '-', ' '], "").to_lowercase();
-            text.retain(|c| c != '\\');
-            text
-        };
-        let serial = plain(&certificate.serial());
-        if !plain(&self.said_of("serial")?).contains(&serial) {
+        let serial = plain_serial(&certificate.serial());
+        if !plain_serial(&self.said_of("serial")?).contains(&serial) {
             let demanded = format!("the serial number {}", certificate.serial());
             return Err(self.failed(demanded, "another, or none"));
         }
@@ -239,13 +244,22 @@ impl Scene {
     }
 
     fn expect_set(&self, expected: &BTreeSet<String>) -> StepResult {
+        let given = self.names_given(self.expect_success()?);
+        self.expect_given_set(&given, expected)
+    }
+
+    /// Of prose, all must be in it; an empty list may be told in any words.
+    fn expect_given_set(
+        &self,
+        given: &BTreeSet<String>,
+        expected: &BTreeSet<String>,
+    ) -> StepResult {
         let success = self.expect_success()?;
-        let given = self.names_given(success);
         let prose = |text: &str| expected.iter().all(|name| text.contains(name.as_str()));
         let right = match &success.data {
-            crate::target::answer::Data::Prose(text) => prose(text),
-            crate::target::answer::Data::Json(_) => given == *expected,
-            crate::target::answer::Data::Unusable(_) => false,
+            Data::Prose(text) => prose(text),
+            Data::Json(_) => given == expected,
+            Data::Unusable(_) => expected.is_empty(),
         };
         if right {
             return Ok(());
@@ -267,7 +281,14 @@ impl Scene {
     pub(super) async fn expect_certificates_listed(&self) -> StepResult {
         let mount = self.last()?.act.text("mount");
         let serials = self.oracle.list(mount, 1, "certs/").await;
-        self.expect_set(&serials.map_err(Stop::blocked)?.into_iter().collect())
+        let serials = serials.map_err(Stop::blocked)?;
+        let given = self.names_given(self.expect_success()?);
+        let given: BTreeSet<_> = given.iter().map(|serial| vaults_serial(serial)).collect();
+        // Whether the authorities' own certificates are among them is for the server to say.
+        let roots = self.pki.iter().filter_map(|pki| pki.root.as_ref());
+        let roots: BTreeSet<_> = roots.map(Certificate::serial).collect();
+        let wanted = |serial: &String| given.contains(serial) || !roots.contains(serial);
+        self.expect_given_set(&given, &serials.into_iter().filter(wanted).collect())
     }
 
     /// Each issuer must be in the list once, by its id or by its name.
@@ -276,7 +297,7 @@ impl Scene {
         let mount = self.last()?.act.text("mount");
         let issuers = self.oracle.issuers(mount).await.map_err(Stop::blocked)?;
         let listed = |id: &str, name: &str| match &success.data {
-            crate::target::answer::Data::Prose(text) => text.contains(id) || text.contains(name),
+            Data::Prose(text) => text.contains(id) || text.contains(name),
             _ => success.items.iter().any(|item| {
                 item.name == id
                     || item.name == name
@@ -326,8 +347,10 @@ impl Scene {
         let role = role.map_err(Stop::blocked)?.unwrap_or_default();
         let mut points = false;
         for name in Operation::PkiReadRole.facts() {
-            if let Some(told) = self.fact_if_pointed_to(success, name)? {
+            if self.points_to(name)? {
                 points = true;
+                // Servers leave out what is false, zero or empty.
+                let told = success.facts.get(*name).unwrap_or(&Value::Null);
                 if !same(told, &role[*name]) {
                     let demanded = format!("{name} is {}", role[*name]);
                     return Err(self.failed(demanded, &told.to_string()));
@@ -340,5 +363,88 @@ impl Scene {
             return Ok(());
         }
         Err(self.failed("the domains of the role", &self.last()?.answer.describe()))
+    }
+}
+
+/// Whether a text tells the day on which a certificate ends, or how long it lasts, in one of the
+/// ways in which dates and durations are commonly written.
+fn tells(text: &str, certificate: &Certificate) -> bool {
+    let end = certificate.not_after();
+    let days = [
+        end.format(format_description!("[year]-[month]-[day]")),
+        end.format(format_description!(
+            "[month repr:short] [day padding:space]"
+        )),
+        end.format(format_description!("[month repr:short] [day]")),
+        end.format(format_description!("[day] [month repr:short]")),
+        end.format(format_description!("[month repr:long] [day padding:none]")),
+        end.format(format_description!("[day padding:none] [month repr:long]")),
+    ];
+    // Vault dates the beginning 30 seconds back.
+    let lasts = certificate.lifetime() - time::Duration::seconds(30);
+    let (hours, seconds) = (lasts.whole_hours(), lasts.whole_seconds());
+    let others = [
+        end.unix_timestamp().to_string(),
+        seconds.to_string(),
+        format!("{hours}h"),
+        format!("{hours} h"),
+    ];
+    // No part of a longer number.
+    let alone = |found: &str| {
+        let digit = |c: char| c.is_ascii_digit();
+        text.match_indices(found).any(|(at, _)| {
+            let goes_on = found.ends_with(digit) && text[at + found.len()..].starts_with(digit);
+            !goes_on && !text[..at].ends_with(digit)
+        })
+    };
+    days.into_iter()
+        .flatten()
+        .chain(others)
+        .any(|it| alone(&it))
+}
+
+/// A serial number without what stands between its digits, which everybody writes differently.
+fn plain_serial(text: &str) -> String {
+    text.replace([':', '-', ' ', '\\'], "").to_lowercase()
+}
+
+/// A serial number as Vault writes it: `75:65:8f:...`.
+fn vaults_serial(text: &str) -> String {
+    let digits: Vec<char> = plain_serial(text).chars().collect();
+    let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect()).collect();
+    pairs.join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{tells, vaults_serial};
+    use crate::certificate::{Bundle, Certificate};
+
+    #[test]
+    fn an_end_is_told_by_its_day_or_by_how_long_it_is() {
+        let bundle = Bundle::new("Old Root").unwrap();
+        // From 1975-01-01 to 4096-01-01, which is what is made where nothing is said.
+        let certificate = Certificate::first_in(&bundle.certificate).unwrap();
+        for text in [
+            "4096-01-01T00:00:00Z",
+            "Fri, 01 Jan 4096",
+            "until Jan  1 00:00:00 4096 GMT",
+            "January 1, 4096",
+            "1 January 4096",
+            r#"{"expiration":67090118400}"#,
+            "18592319h59m30s",
+        ] {
+            assert!(tells(text, &certificate), "{text}");
+        }
+        for text in ["until Jan 11", "14096-01-01", "670901184001", "24h", ""] {
+            assert!(!tells(text, &certificate), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_serial_number_is_the_same_however_it_is_written() {
+        for text in ["0a:1b:c2", "0A-1B-C2", "0a1bc2", "0a 1b c2"] {
+            assert_eq!(vaults_serial(text), "0a:1b:c2", "{text}");
+        }
     }
 }

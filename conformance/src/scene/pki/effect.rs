@@ -78,16 +78,18 @@ impl Scene {
             .collect())
     }
 
-    /// The one issuer that is new, and its certificate. Whoever brings the chain along makes an
-    /// issuer of the root as well, which has a key elsewhere.
+    /// The certificate of the one issuer that is new. Those that lead from it to the root may have
+    /// come with it: so its chain is complete.
     async fn new_issuer_certificate(&self) -> StepResult<(Issuer, Certificate)> {
         let mount = self.last()?.act.text("mount");
-        let root = self.pki()?.root.as_ref();
+        let roots: Vec<_> = (self.pki.iter())
+            .filter_map(|pki| pki.root.as_ref())
+            .collect();
         let mut certified = Vec::new();
         for issuer in self.new_issuers().await? {
             let pem = self.oracle.issuer_certificate(mount, &issuer.id).await;
             let certificate = Certificate::first_in(&pem.map_err(Stop::blocked)?);
-            let own = certificate.filter(|certificate| Some(certificate) != root);
+            let own = certificate.filter(|certificate| !roots.contains(&certificate));
             certified.extend(own.map(|certificate| (issuer, certificate)));
         }
         match certified.len() {
@@ -144,6 +146,21 @@ impl Scene {
         }
     }
 
+    /// A role that was there must be as the agent asked for, or be as it was and the agent be told
+    /// of an error.
+    ///
+    /// # Errors
+    /// When neither is so.
+    pub async fn expect_role_or_word(&self) -> StepResult {
+        match self.last()?.answer {
+            Answer::Success(_) => self.expect_role().await,
+            _ => {
+                self.expect_error()?;
+                self.expect_unchanged(false).await
+            }
+        }
+    }
+
     /// Vault must have the role that the agent made.
     ///
     /// # Errors
@@ -160,8 +177,10 @@ impl Scene {
     /// # Errors
     /// When it has another.
     pub async fn expect_issuer_named(&self) -> StepResult {
+        let act = &self.last()?.act;
+        self.requires(act.operation, "issuer")?;
         let (issuer, _) = self.new_issuer_certificate().await?;
-        let wanted = self.last()?.act.text("issuer");
+        let wanted = act.text("issuer");
         if issuer.name == wanted {
             return Ok(());
         }
@@ -171,8 +190,9 @@ impl Scene {
 
     /// A certificate must last as long as the agent asked, or the agent be told that it does not.
     pub(super) fn expect_lifetime(&self, certificate: &Certificate) -> StepResult {
-        let asked = self.last()?.act.text("ttl");
-        let Some(asked) = duration(asked) else {
+        let act = &self.last()?.act;
+        let asked = duration(act.text("ttl")).filter(|_| self.sends(act.operation, "ttl"));
+        let Some(asked) = asked else {
             return Ok(());
         };
         let lasts = certificate.not_after() - OffsetDateTime::now_utc();
@@ -270,9 +290,22 @@ pub(super) fn same(sent: &Value, has: &Value) -> bool {
         list.sort();
         list
     };
+    let nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        other => other.as_u64() == Some(0),
+    };
     match (sent, has) {
         (Value::Array(sent), Value::Array(has)) => sorted(sent) == sorted(has),
-        (Value::Array(sent), Value::Null) => sent.is_empty(),
+        (Value::String(names), Value::Array(_)) => {
+            let names = names
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty());
+            same(&names.collect(), has)
+        }
+        (one, other) if nothing(one) && nothing(other) => true,
         _ => sent == has || (seconds(sent).is_some() && seconds(sent) == seconds(has)),
     }
 }
@@ -287,8 +320,13 @@ mod tests {
     fn a_setting_is_the_same_in_another_notation() {
         assert!(same(&json!("72h"), &json!(259_200)));
         assert!(same(&json!(["a", "b"]), &json!(["b", "a"])));
-        assert!(same(&json!([]), &json!(null)));
+        assert!(same(&json!("a, b"), &json!(["b", "a"])));
+        for nothing in [json!([]), json!(false), json!(0), json!("")] {
+            assert!(same(&json!(null), &nothing) && same(&nothing, &json!(null)));
+        }
         assert!(!same(&json!(true), &json!(false)));
         assert!(!same(&json!("72h"), &json!(0)));
+        assert!(!same(&json!(null), &json!(true)));
+        assert!(!same(&json!("a"), &json!(["b", "a"])));
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         Act,
         pki::{Wanted, strict_role},
     },
-    certificate::{Bundle, Certificate, Request, private_keys_in},
+    certificate::{Bundle, Certificate, Request, private_keys_in, secret_lines},
     target::{answer::Answer, operation::Operation, template},
     verdict::{NotApplicable, StepResult, Stop},
 };
@@ -184,8 +184,8 @@ impl Scene {
     /// When none can be made.
     pub async fn let_agent_import(&mut self, what: &str) -> StepResult {
         let bundle = Bundle::new("Old Root").map_err(Stop::blocked)?;
-        self.remember_keys(bundle.key.expose_secret(), false);
         let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
+        self.remember_keys(&pem, false);
         if what == "half of a CA" {
             pem.truncate(bundle.certificate.len() / 2);
             pem += bundle.key.expose_secret();
@@ -263,18 +263,21 @@ impl Scene {
     /// # Errors
     /// Not applicable where the schema does not tell.
     pub async fn let_agent_make_bare_role(&mut self, role: &str) -> StepResult {
-        let act = Act::create_role(&self.pki()?.path, role, strict_role());
+        let mut settings = strict_role();
+        // Some servers require domains.
+        settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
+        let act = Act::create_role(&self.pki()?.path, role, settings);
         role.clone_into(&mut self.pki_mut()?.role);
         self.let_agent_with(act, true).await
     }
 
-    /// Keys in what was said are secrets: no later answer and no log may have them.
+    /// Keys in what was said, with the certificates that they are for, are secrets: no later
+    /// answer and no log may have them.
     pub(super) fn remember_keys(&mut self, said: &str, known_to_agent: bool) {
-        // Line by line: how lines are put together depends on what carries them.
+        let certificates = Certificate::all_in(said);
         for key in private_keys_in(said) {
-            let lines = key.expose_secret().lines();
-            for line in lines.filter(|line| line.len() > 20 && !line.starts_with("-----")) {
-                self.remember("private key", line, known_to_agent);
+            for line in secret_lines(&key, &certificates) {
+                self.remember("private key", line.expose_secret(), known_to_agent);
             }
         }
     }
