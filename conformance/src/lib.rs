@@ -40,6 +40,7 @@ mod hint;
 pub mod mcp;
 pub mod mutation;
 pub mod plan;
+pub mod policy_matrix;
 pub mod progress;
 pub mod redact;
 pub mod report;

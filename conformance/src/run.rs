@@ -104,14 +104,14 @@ impl Run {
         {
             self.conclude(planned, 0, None);
         }
-        for ambient in [false, true] {
+        for last in [false, true] {
             let wave: Vec<_> = plan
                 .iter()
                 .filter(|planned| {
-                    planned.not_applicable.is_none() && planned.is_ambient() == ambient
+                    planned.not_applicable.is_none() && planned.is_judged_last() == last
                 })
                 .collect();
-            if ambient
+            if last
                 && self.pulse.lost().await.is_none()
                 && let Some(audit) = &self.audit
             {
@@ -125,7 +125,7 @@ impl Run {
             }
             let wave = self.execute_wave(&wave);
             match &self.fail_fast {
-                Some(failed) if !ambient => failed.run_until_cancelled(wave).await.unwrap_or(()),
+                Some(failed) if !last => failed.run_until_cancelled(wave).await.unwrap_or(()),
                 _ => wave.await,
             }
         }
@@ -174,7 +174,7 @@ impl Run {
         if self.pulse.known_lost().is_some() {
             return world.set_scene(Err(Stop::blocked("Vault is lost")));
         }
-        if planned.is_ambient() {
+        if planned.is_judged_last() {
             return world.set_watch(planned.transport, Arc::clone(&self.watch));
         }
         let scene = match self.slots.lease(planned.transport).await {
@@ -207,6 +207,8 @@ impl Run {
             self.retire(scene.slot).await;
             return;
         }
+        self.watch
+            .note_policy_cells(planned.transport, scene.take_cells());
         if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));
         }

@@ -1,8 +1,9 @@
 //! The cucumber world: the scene of a running scenario, or the watch over all of them.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
+    policy_matrix::Outcome,
     scene::Scene,
     target::transport::TransportKind,
     verdict::{NotApplicable, StepResult, Stop},
@@ -96,6 +97,43 @@ impl World {
         Err(Stop::failed(
             expected,
             format!("{} (in {}{further})", first.what, first.scenario),
+        ))
+    }
+
+    /// Fails if a call was denied that Vault allows, for the sake of a further request.
+    ///
+    /// # Errors
+    /// When one was, or when the policy matrix was not judged.
+    pub fn expect_nothing_more_needed(&self) -> StepResult {
+        let Stage::Watch(transport, watch) = &self.0 else {
+            return Err(Stop::blocked("the scenario has nothing to judge"));
+        };
+        let cells = watch.seen(*transport).cells;
+        if cells.is_empty() {
+            return Err(Stop::NotApplicable {
+                reason: NotApplicable::NoEvidence,
+                detail: format!("nothing of the policy matrix was judged on {transport}"),
+            });
+        }
+        let mut needed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for cell in cells {
+            if cell.target == Outcome::NeedsMore {
+                let call = format!("{} under {}", cell.operation, cell.policy);
+                needed
+                    .entry(cell.note.unwrap_or_default())
+                    .or_default()
+                    .push(call);
+            }
+        }
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let needed = needed
+            .iter()
+            .map(|(request, calls)| format!("{request}, which Vault denies: {}", calls.join(", ")));
+        Err(Stop::failed(
+            "calls that Vault allows, without further requests that it denies",
+            needed.collect::<Vec<_>>().join("\n"),
         ))
     }
 }

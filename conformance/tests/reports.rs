@@ -117,6 +117,7 @@ fn report_of(mut scenarios: Vec<ScenarioResult>) -> Report {
             vault_requests_per_call: 2.0,
             budget_ms: Some(80.0),
         }],
+        policy_matrix: Vec::new(),
         unmapped_tools: Vec::new(),
         cleanup_errors: Vec::new(),
         summary: Summary::of(&scenarios),

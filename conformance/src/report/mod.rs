@@ -8,6 +8,7 @@ pub(crate) mod file;
 pub mod github;
 pub mod json;
 pub mod junit;
+mod policy_matrix;
 mod text;
 
 use std::{collections::HashSet, sync::Arc};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     exit::Exit,
     plan::Planned,
+    policy_matrix::PolicyCell,
     requirement::AMBIENT,
     verdict::{Level, NotApplicable, Verdict},
 };
@@ -58,6 +60,10 @@ pub struct Report {
     pub scenarios: Vec<ScenarioResult>,
     /// Latency per operation; may be empty.
     pub latency: Vec<Latency>,
+    /// The policy matrix: one entry an operation, transport and policy, in the order of the
+    /// features; empty where it was not judged.
+    #[serde(default)]
+    pub policy_matrix: Vec<PolicyCell>,
     /// Tools of the target that no operation of its adapter maps, sorted.
     pub unmapped_tools: Vec<String>,
     /// What the suite made and could not remove again.

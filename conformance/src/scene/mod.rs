@@ -3,11 +3,13 @@
 //! This is the vocabulary that the steps speak. It makes what it needs through the oracle
 //! ([`given`]) and lets the agent act through the target; what the agent was told is judged
 //! in [`answered`], what has become of Vault in [`effect`], both for lists in [`lists`].
+//! A row of the policy matrix is brought about in [`matrix`].
 
 mod answered;
 pub mod effect;
 mod given;
 mod lists;
+pub mod matrix;
 pub mod pki;
 
 use std::{collections::HashMap, sync::Arc};
@@ -21,6 +23,7 @@ use self::pki::PkiMount;
 use crate::{
     act::{Act, Effect},
     plan::Planned,
+    policy_matrix::PolicyCell,
     redact::Secrets,
     slot::Slot,
     tap::Tap,
@@ -81,6 +84,8 @@ pub struct Scene {
     volley: Vec<Deed>,
     /// What errors said, one after the other.
     errors: Vec<String>,
+    /// The cells of the policy matrix that were judged.
+    cells: Vec<PolicyCell>,
     /// What somebody else has written, by key.
     elsewhere: SecretData,
     /// The value of custom metadata.
@@ -101,6 +106,15 @@ struct Deed {
     held: Option<SecretData>,
     /// How many requests had passed the tap before.
     passed: usize,
+}
+
+/// What came of the requests of an act when the suite made them with the agent's token.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// Whether Vault let all of them through.
+    allowed: bool,
+    /// Whether it let one through that may have changed something.
+    touched: bool,
 }
 
 fn disclose(canaries: &mut [Canary], data: Option<&SecretData>) {
@@ -152,6 +166,7 @@ impl Scene {
             last: None,
             volley: Vec::new(),
             errors: Vec::new(),
+            cells: Vec::new(),
             elsewhere: SecretData::new(),
             custom: None,
             reason: None,
@@ -320,18 +335,24 @@ impl Scene {
         }
     }
 
-    /// Asks Vault for the same with the agent's token, and undoes what that changed. Whether
-    /// Vault allowed it.
+    /// Asks Vault for the same with the agent's token.
     ///
     /// # Errors
     /// When Vault gives no clear answer.
-    pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
+    async fn ask_vault(&self, act: &Act) -> StepResult<Asked> {
         let version = self.kv.as_ref().map_or(2, |kv| kv.version);
+        let mut asked = Asked {
+            allowed: true,
+            touched: false,
+        };
+        let mut before = Value::Null;
         for request in direct::requests(act.operation, &act.parameters, version) {
+            let request = direct::continued(request, &before);
             let answer = self.oracle.ask(&self.token()?.secret, &request).await;
             let answer = answer.map_err(Stop::blocked)?;
             if answer.denied() {
-                return Ok(false);
+                asked.allowed = false;
+                return Ok(asked);
             }
             if !answer.allowed() {
                 let why = format!(
@@ -340,6 +361,20 @@ impl Scene {
                 );
                 return Err(Stop::blocked(why));
             }
+            asked.touched |= !request.reads();
+            before = answer.body;
+        }
+        Ok(asked)
+    }
+
+    /// Asks Vault for the same with the agent's token, and undoes what that changed. Whether
+    /// Vault allowed it.
+    ///
+    /// # Errors
+    /// When Vault gives no clear answer.
+    pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
+        if !self.ask_vault(act).await?.allowed {
+            return Ok(false);
         }
         if let Effect::Written { path, .. } | Effect::Deleted { path, .. } = &act.effect {
             match self.holds.get(path).cloned() {

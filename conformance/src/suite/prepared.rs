@@ -185,6 +185,7 @@ impl Prepared {
         let mut report = self.report(scenarios, vault_info, learnt);
         report.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         report.cleanup_errors = troubles;
+        report.policy_matrix = run.watch.policy_matrix();
         report.interrupted = executed.is_none();
         report.note_not_run(&plan);
         // One that failed when all had run has ended nothing.
@@ -331,6 +332,7 @@ impl Prepared {
             summary: Summary::of(&scenarios),
             scenarios,
             latency: Vec::new(),
+            policy_matrix: Vec::new(),
             unmapped_tools: learnt.unmapped_tools,
             cleanup_errors: Vec::new(),
             baseline: None,

@@ -144,6 +144,12 @@ impl Scene {
     /// # Errors
     /// When no request can be made.
     pub async fn let_agent_sign(&mut self, common_name: &str, ttl: &str) -> StepResult {
+        let act = self.signing(common_name, ttl)?;
+        self.let_agent(act).await
+    }
+
+    /// Having a key of the agent's own certified.
+    pub(super) fn signing(&mut self, common_name: &str, ttl: &str) -> StepResult<Act> {
         let request = Request::ec(common_name, &[common_name]).map_err(Stop::blocked)?;
         let pki = self.pki_mut()?;
         let act = Act::sign(&pki.path, &pki.role, common_name, &request.to_pem(), ttl);
@@ -153,7 +159,7 @@ impl Scene {
             ttl: ttl.to_owned(),
             ..Wanted::default()
         };
-        self.let_agent(act).await
+        Ok(act)
     }
 
     /// Lets the agent ask for a signature on what Vault must not sign.
@@ -184,6 +190,12 @@ impl Scene {
     /// # Errors
     /// When none can be made.
     pub async fn let_agent_import(&mut self, what: &str) -> StepResult {
+        let act = self.importing(what)?;
+        self.let_agent(act).await
+    }
+
+    /// Importing an authority that was made elsewhere, whole or not.
+    pub(super) fn importing(&mut self, what: &str) -> StepResult<Act> {
         let bundle = Bundle::new("Old Root").map_err(Stop::blocked)?;
         self.remember_keys(bundle.key.expose_secret(), false);
         let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
@@ -191,8 +203,7 @@ impl Scene {
             pem.truncate(bundle.certificate.len() / 2);
             pem += bundle.key.expose_secret();
         }
-        let act = Act::import_bundle(&self.pki()?.path, &pem);
-        self.let_agent(act).await
+        Ok(Act::import_bundle(&self.pki()?.path, &pem))
     }
 
     /// Lets the agent make a role with these settings, strict in all others.
