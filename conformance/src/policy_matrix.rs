@@ -115,7 +115,7 @@ pub struct Seen {
     pub value_shown: bool,
     /// Whether Vault denied a further request of the target, and none of the operation's own.
     pub further_request_denied: bool,
-    /// Whether the operation reads only, and all of the target's requests were others, which
+    /// Whether the operation reads only, and what served the agent were other requests, which
     /// Vault allows to the target's token.
     pub other_way: bool,
 }

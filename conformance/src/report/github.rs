@@ -189,9 +189,12 @@ fn matrix(cells: &[PolicyCell]) -> Vec<String> {
         out += &format!("\n{}", line(header.collect()));
         out += &line(vec!["---".to_owned(); table.policies.len() + 1]);
         for (operation, cells) in &table.rows {
-            let cells = cells.iter().map(|cell| match cell {
-                Some(met) if met.is_met() => inline(&policy_matrix::words(*cell)),
-                _ => format!("**{}**", inline(&policy_matrix::words(*cell))),
+            let cells = cells.iter().map(|cell| {
+                let words = inline(&policy_matrix::words(*cell));
+                match cell {
+                    Some(cell) if !cell.is_met() => format!("**{words}**"),
+                    _ => words,
+                }
             });
             out += &line(iter::once(inline(operation)).chain(cells).collect());
         }

@@ -4,6 +4,7 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use serde_json::Map;
 
 use super::{Scene, effect::VersionState, pki::ROOT, pki::role_settings};
 use crate::{
@@ -14,7 +15,10 @@ use crate::{
     policy_matrix::{Outcome, PolicyCell, Ruling, Seen, Told, agrees, judge},
     tap::Exchange,
     target::{answer::Answer, operation::Operation},
-    vault::{direct, oracle::VaultRequest},
+    vault::{
+        direct,
+        oracle::{VaultAnswer, VaultRequest},
+    },
     verdict::{StepResult, Stop},
 };
 
@@ -250,7 +254,7 @@ impl Scene {
         let allowed = ruling == Ruling::Allowed;
         let mut wrong = None;
         let effect = match told {
-            Told::Success => noted(self.expect_effect_of_cell().await, &mut wrong)?,
+            Told::Success => noted(self.expect_effect_of_cell(ruling).await, &mut wrong)?,
             _ => false,
         };
         let unchanged = match (told, allowed) {
@@ -278,7 +282,10 @@ impl Scene {
         let note = match outcome {
             _ if agrees(ruling, outcome) && outcome != Outcome::OtherWay => None,
             Outcome::NeedsMore => further.map(|passed| passed.name.clone()),
-            Outcome::OtherWay => requests.first().map(|passed| passed.name.clone()),
+            Outcome::OtherWay => {
+                let mut served = requests.iter().filter(|passed| !passed.denied);
+                served.next().map(|passed| passed.name.clone())
+            }
             _ => Some(match wrong {
                 Some(wrong) => format!("{wrong}; the agent was told of {}", deed.answer.describe()),
                 None => format!("the agent was told of {}", deed.answer.describe()),
@@ -288,9 +295,13 @@ impl Scene {
         Ok((outcome, note))
     }
 
-    async fn expect_effect_of_cell(&mut self) -> StepResult {
+    async fn expect_effect_of_cell(&mut self, ruling: Ruling) -> StepResult {
+        let operation = self.last()?.act.operation;
+        if (operation, ruling) == (Operation::MountsList, Ruling::Denied) {
+            return self.expect_visible_mounts().await;
+        }
         self.expect_effect().await?;
-        match self.last()?.act.operation {
+        match operation {
             Operation::KvUndelete => self.expect_version(SECRET, 1, VersionState::Intact).await,
             Operation::KvDestroy => {
                 let state = VersionState::Destroyed;
@@ -323,22 +334,43 @@ impl Scene {
         passed.collect()
     }
 
-    /// Whether there are requests, all of which only read, none of which is the operation's own,
-    /// and each of which Vault answers to the agent's token too when it is asked again.
+    /// Whether the agent was served by requests that Vault answers to its token too when they
+    /// are made again: none of them the operation's own, all of which only read. What Vault
+    /// denied has served nobody.
     async fn may_all(&self, requests: &[Passed]) -> StepResult<bool> {
-        let honest = |passed: &Passed| !passed.own && passed.answered && passed.repeatable;
-        if requests.is_empty() || !requests.iter().all(honest) {
+        let served: Vec<_> = requests.iter().filter(|passed| !passed.denied).collect();
+        let honest = |passed: &&Passed| !passed.own && passed.answered && passed.repeatable;
+        if served.is_empty() || !served.iter().all(honest) {
             return Ok(false);
         }
-        for passed in requests {
+        for passed in served {
             let (method, path) = passed.name.split_once(' ').unwrap_or_default();
-            let request = VaultRequest::new(method, path);
-            let answer = self.oracle.ask(&self.token()?.secret, &request).await;
-            if !answer.map_err(Stop::blocked)?.allowed() {
+            let answer = self.ask_as_agent(&VaultRequest::new(method, path)).await?;
+            if !answer.allowed() {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    async fn ask_as_agent(&self, request: &VaultRequest) -> StepResult<VaultAnswer> {
+        let answer = self.oracle.ask(&self.token()?.secret, request).await;
+        answer.map_err(Stop::blocked)
+    }
+
+    /// A list of mounts that is not the whole table must have all that the token may see.
+    async fn expect_visible_mounts(&self) -> StepResult {
+        let request = VaultRequest::new("GET", "sys/internal/ui/mounts");
+        let answer = self.ask_as_agent(&request).await?;
+        let visible = answer.body["data"]["secret"].as_object();
+        let visible: Vec<_> = visible.into_iter().flat_map(Map::keys).collect();
+        if visible.is_empty() {
+            return Err(self.failed("a denial, as the token sees no mount", "a success"));
+        }
+        for mount in visible {
+            self.expect_mount_listed(mount.trim_end_matches('/'))?;
+        }
+        Ok(())
     }
 }
 
