@@ -108,7 +108,8 @@ impl World {
         let Stage::Watch(transport, watch) = &self.0 else {
             return Err(Stop::blocked("the scenario has nothing to judge"));
         };
-        let cells = watch.seen(*transport).cells;
+        let mut cells = watch.policy_matrix();
+        cells.retain(|cell| cell.transport == transport.name());
         if cells.is_empty() {
             return Err(Stop::NotApplicable {
                 reason: NotApplicable::NoEvidence,
@@ -118,11 +119,9 @@ impl World {
         let mut needed: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for cell in cells {
             if cell.target == Outcome::NeedsMore {
-                let call = format!("{} under {}", cell.operation, cell.policy);
-                needed
-                    .entry(cell.note.unwrap_or_default())
-                    .or_default()
-                    .push(call);
+                let request = cell.note.unwrap_or_default();
+                let denied = format!("{request}, which Vault denies under {}", cell.policy);
+                needed.entry(denied).or_default().push(cell.operation);
             }
         }
         if needed.is_empty() {
@@ -130,7 +129,7 @@ impl World {
         }
         let needed = needed
             .iter()
-            .map(|(request, calls)| format!("{request}, which Vault denies: {}", calls.join(", ")));
+            .map(|(denied, operations)| format!("{denied}: {}", operations.join(", ")));
         Err(Stop::failed(
             "calls that Vault allows, without further requests that it denies",
             needed.collect::<Vec<_>>().join("\n"),

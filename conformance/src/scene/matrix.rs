@@ -12,6 +12,7 @@ use crate::{
         Act,
         pki::{PkiEffect, Wanted, strict_role},
     },
+    certificate::Request,
     policy_matrix::{Outcome, PolicyCell, Ruling, Seen, Told, agrees, judge},
     tap::Exchange,
     target::{answer::Answer, operation::Operation},
@@ -197,6 +198,11 @@ impl Scene {
     async fn set_pki_stage(&mut self, operation: Operation, pki: &str) -> StepResult<Act> {
         self.make_authority(pki).await?;
         self.make_role(ROLE, role_settings(DOMAINS)?).await?;
+        self.pki_mut()?.wanted = Wanted {
+            common_name: NAME.to_owned(),
+            ttl: LIFETIME.to_owned(),
+            ..Wanted::default()
+        };
         let mount = self.pki()?.path.clone();
         let on_role = |effect| Act::on_role(operation, &mount, ROLE, effect);
         Ok(match operation {
@@ -214,17 +220,13 @@ impl Scene {
             Operation::PkiListRoles => Act::on_pki(operation, &mount, PkiEffect::RolesListed),
             Operation::PkiReadRole => on_role(PkiEffect::RoleShown),
             Operation::PkiDeleteRole => on_role(PkiEffect::RoleGone),
-            Operation::PkiIssue => {
-                let wanted = Wanted {
-                    common_name: NAME.to_owned(),
-                    ttl: LIFETIME.to_owned(),
-                    ..Wanted::default()
-                };
-                let act = Act::issue(&mount, ROLE, &wanted);
-                self.pki_mut()?.wanted = wanted;
+            Operation::PkiIssue => Act::issue(&mount, ROLE, &self.pki()?.wanted),
+            Operation::PkiSign => {
+                let request = Request::ec(NAME, &[NAME]).map_err(Stop::blocked)?;
+                let act = Act::sign(&mount, ROLE, NAME, &request.to_pem(), LIFETIME);
+                self.pki_mut()?.request = Some(request);
                 act
             }
-            Operation::PkiSign => self.signing(NAME, LIFETIME)?,
             Operation::PkiRevoke | Operation::PkiReadCert => {
                 self.issue(NAME).await?;
                 let issued = self.pki()?.earlier.as_ref();

@@ -112,9 +112,10 @@ impl Scene {
     pub async fn issue(&mut self, common_name: &str) -> StepResult {
         let pki = self.pki()?;
         let issued = self.oracle.issue(&pki.path, &pki.role, common_name).await;
-        let issued = issued.map_err(Stop::blocked)?.to_string();
-        self.remember_keys(&issued, false);
-        self.pki_mut()?.earlier = Some(parsed(&issued)?);
+        let issued = issued.map_err(Stop::blocked)?;
+        self.remember_keys(&issued.to_string(), false);
+        let certificate = issued["certificate"].as_str().unwrap_or_default();
+        self.pki_mut()?.earlier = Some(parsed(certificate)?);
         Ok(())
     }
 
@@ -144,12 +145,6 @@ impl Scene {
     /// # Errors
     /// When no request can be made.
     pub async fn let_agent_sign(&mut self, common_name: &str, ttl: &str) -> StepResult {
-        let act = self.signing(common_name, ttl)?;
-        self.let_agent(act).await
-    }
-
-    /// Having a key of the agent's own certified.
-    pub(super) fn signing(&mut self, common_name: &str, ttl: &str) -> StepResult<Act> {
         let request = Request::ec(common_name, &[common_name]).map_err(Stop::blocked)?;
         let pki = self.pki_mut()?;
         let act = Act::sign(&pki.path, &pki.role, common_name, &request.to_pem(), ttl);
@@ -159,7 +154,7 @@ impl Scene {
             ttl: ttl.to_owned(),
             ..Wanted::default()
         };
-        Ok(act)
+        self.let_agent(act).await
     }
 
     /// Lets the agent ask for a signature on what Vault must not sign.
