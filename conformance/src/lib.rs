@@ -42,6 +42,7 @@ pub mod latency;
 pub mod mcp;
 pub mod mutation;
 pub mod plan;
+pub mod policy_matrix;
 pub mod progress;
 pub mod redact;
 pub mod report;

@@ -90,6 +90,12 @@ impl Planned {
     pub fn is_ambient(&self) -> bool {
         self.requirement.profile == AMBIENT
     }
+
+    /// Whether it does nothing itself, and is judged once the others have ended.
+    #[must_use]
+    pub fn is_judged_last(&self) -> bool {
+        self.is_ambient() || self.requirement.seen_in.is_some()
+    }
 }
 
 fn key(requirement: &Requirement, transport: TransportKind, revision: Revision) -> String {
@@ -126,15 +132,26 @@ pub fn plan(
             if requirement.transport.is_some_and(|only| only != transport) {
                 continue;
             }
-            let planned = Planned::new(
-                requirement,
-                transport,
-                revision,
-                adapter,
-                &selection.evidence,
-            );
-            if planned.is_ambient() || selected(&planned, selection) {
-                plan.push(planned);
+            let planned = |requirement: &Arc<Requirement>| {
+                Planned::new(
+                    requirement,
+                    transport,
+                    revision,
+                    adapter,
+                    &selection.evidence,
+                )
+            };
+            // What is judged by this one needs it.
+            let judged_by_it = |other: &&Arc<Requirement>| {
+                other.seen_in.as_ref() == Some(&requirement.id)
+                    && selected(&planned(other), selection)
+            };
+            let wanted = planned(requirement);
+            if wanted.is_ambient()
+                || selected(&wanted, selection)
+                || requirements.iter().any(|other| judged_by_it(&other))
+            {
+                plan.push(wanted);
             }
         }
     }
@@ -171,6 +188,7 @@ mod tests {
         requirement::{self, Evidence},
         target::{
             Target,
+            operation::Operation,
             transport::{Revision, TransportKind},
         },
     };
@@ -274,6 +292,18 @@ mod tests {
         for alone in ["ambient.alive", "kv.no-such-thing"] {
             assert!(planned("reference", |s| s.scenarios = vec![alone.to_owned()]).is_empty());
         }
+    }
+
+    #[test]
+    fn what_is_judged_by_other_scenarios_brings_them_along() {
+        let plan = planned("reference", |s| {
+            s.scenarios = vec!["policy.nothing-more@http@2025-11-25".to_owned()]
+        });
+        let acting: Vec<_> = plan.iter().filter(|p| !p.is_ambient()).collect();
+        let (last, rows): (Vec<_>, Vec<_>) = acting.iter().partition(|p| p.is_judged_last());
+        assert_eq!((last.len(), rows.len()), (1, Operation::ALL.len()));
+        let http = |planned: &&&Planned| planned.transport == TransportKind::Http;
+        assert!(rows.iter().all(|planned| http(&planned)));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
 //! without which it cannot be asked, `@evidence:KIND` what it is judged by that the suite
 //! does not always have, `@own-vault` that it has a Vault to itself, `@transport:T` the one
-//! transport that it is about, `@slow` that it takes seconds.
+//! transport that it is about, `@slow` that it takes seconds, `@seen-in:ID` that it is judged
+//! by what was seen in another requirement's scenarios. In an outline, `@needs:<operation>` is
+//! the operation that the row names.
 
 use std::sync::Arc;
 
@@ -88,6 +90,8 @@ pub struct Requirement {
     pub evidence: Vec<Evidence>,
     /// The transport that it is about, where it is about one.
     pub transport: Option<TransportKind>,
+    /// The requirement in whose scenarios is seen what it is judged by, once all have ended.
+    pub seen_in: Option<String>,
     /// Whether it takes seconds: the kill matrix asks it only where it must kill.
     pub slow: bool,
     /// The row of its outline, counted from 1.
@@ -140,6 +144,18 @@ pub fn all() -> Result<Vec<Requirement>, FeatureError> {
     Ok(requirements)
 }
 
+/// What a tag says where it names a column of an outline: `<operation>` is the row's operation.
+fn resolved<'a>(scenario: &'a gherkin::Scenario, said: &'a str) -> Option<&'a str> {
+    let Some(column) = said.strip_prefix('<').and_then(|s| s.strip_suffix('>')) else {
+        return Some(said);
+    };
+    let [header, row] = scenario.examples.first()?.table.as_ref()?.rows.as_slice() else {
+        return None;
+    };
+    let mut cells = header.iter().zip(row);
+    cells.find_map(|(name, cell)| (name == column).then_some(cell.as_str()))
+}
+
 fn of_feature(file: &str, profile: &str, text: &str) -> Result<Vec<Requirement>, FeatureError> {
     let wrong = |problem: String| FeatureError {
         file: file.to_owned(),
@@ -175,12 +191,13 @@ fn of_scenario(
     let title = scenario.name.clone();
     let (mut id, mut level, mut transport) = (None, None, None);
     let (mut sources, mut needs, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
-    let mut slow = false;
+    let (mut slow, mut seen_in) = (false, None);
     for tag in &scenario.tags {
         match tag.split_once(':') {
             Some(("source", source)) => sources.push(source.to_owned()),
             Some(("needs", name)) => needs.push(
-                Operation::named(name)
+                resolved(&scenario, name)
+                    .and_then(Operation::named)
                     .ok_or_else(|| format!("{title:?} needs the unknown operation {name}"))?,
             ),
             Some(("evidence", name)) => evidence.push(
@@ -193,6 +210,7 @@ fn of_scenario(
                         .ok_or_else(|| format!("{title:?} names the unknown transport {name}"))?,
                 );
             }
+            Some(("seen-in", id)) => seen_in = Some(id.to_owned()),
             None if tag == "slow" => slow = true,
             None if tag == "own-vault" => evidence.push(Evidence::OwnVault),
             None if tag == "must" => level = Some(Level::Must),
@@ -212,6 +230,7 @@ fn of_scenario(
         needs,
         evidence,
         transport,
+        seen_in,
         slow,
         row: None,
         feature: Arc::clone(feature),
@@ -222,6 +241,7 @@ fn of_scenario(
 #[cfg(test)]
 mod tests {
     use super::{all, of_feature};
+    use crate::target::operation::Operation;
 
     const RIGHT: &str = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario: s\n    Given x\n";
 
@@ -243,6 +263,39 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_seen_in_another_requirement_names_one_that_exists() {
+        let requirements = all().unwrap();
+        for seen_in in requirements.iter().filter_map(|r| r.seen_in.as_ref()) {
+            assert!(requirements.iter().any(|r| r.id == *seen_in), "{seen_in}");
+        }
+    }
+
+    #[test]
+    fn a_row_can_name_the_operation_that_it_needs() {
+        let text = "Feature: f\n  @kv.a @must @source:TUT @needs:<what>\n  Scenario Outline: s <what>\n    Given x\n\
+                    \n    Examples:\n      | what |\n      | kv.read |\n      | kv.list |\n";
+        let needs: Vec<_> = of_feature("f", "kv", text)
+            .unwrap()
+            .into_iter()
+            .flat_map(|r| r.needs)
+            .collect();
+        assert_eq!(needs, [Operation::KvRead, Operation::KvList]);
+        assert!(of_feature("f", "kv", &text.replace("kv.list", "kv.lost")).is_err());
+        assert!(of_feature("f", "kv", &text.replace("@needs:<what>", "@needs:<who>")).is_err());
+    }
+
+    #[test]
+    fn the_policy_matrix_has_a_row_for_each_operation_in_order() {
+        let rows: Vec<_> = all()
+            .unwrap()
+            .into_iter()
+            .filter(|r| r.id == "policy.matrix")
+            .flat_map(|r| r.needs)
+            .collect();
+        assert_eq!(rows, Operation::ALL);
     }
 
     #[test]

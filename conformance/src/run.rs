@@ -112,14 +112,14 @@ impl Run {
         {
             self.conclude(planned, 0, None);
         }
-        for ambient in [false, true] {
+        for last in [false, true] {
             let wave: Vec<_> = plan
                 .iter()
                 .filter(|planned| {
-                    planned.not_applicable.is_none() && planned.is_ambient() == ambient
+                    planned.not_applicable.is_none() && planned.is_judged_last() == last
                 })
                 .collect();
-            if ambient
+            if last
                 && self.pulse.lost().await.is_none()
                 && let Some(audit) = &self.audit
             {
@@ -133,7 +133,7 @@ impl Run {
             }
             let wave = self.execute_wave(&wave);
             match &self.fail_fast {
-                Some(failed) if !ambient => failed.run_until_cancelled(wave).await.unwrap_or(()),
+                Some(failed) if !last => failed.run_until_cancelled(wave).await.unwrap_or(()),
                 _ => wave.await,
             }
         }
@@ -182,7 +182,7 @@ impl Run {
         if self.pulse.known_lost().is_some() {
             return world.set_scene(Err(Stop::blocked("Vault is lost")));
         }
-        if planned.is_ambient() {
+        if planned.is_judged_last() {
             return world.set_watch(planned.transport, Arc::clone(&self.watch));
         }
         let (target, seed) = (Arc::clone(&self.target), self.seed);
@@ -224,6 +224,8 @@ impl Run {
         for call in &scene.calls {
             lock(&self.measurements).add(planned.transport, call);
         }
+        self.watch
+            .note_policy_cells(planned.transport, scene.take_cells());
         let mut aftermath = Aftermath::default();
         if let Some(own) = &scene.own {
             aftermath.own_vault_lost = own.vault.pulse.lost().await.map(str::to_owned);

@@ -10,8 +10,9 @@ use crate::{
         transcript::{Line, Speaker},
         wire,
     },
+    policy_matrix::PolicyCell,
     redact::Secrets,
-    target::transport::TransportKind,
+    target::{operation::Operation, transport::TransportKind},
     vault::{
         audit::{AuditEntry, AuditLog},
         oracle::CORRELATION_ID,
@@ -63,6 +64,8 @@ pub struct Watched {
     pub scenarios: usize,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// The cells of the policy matrix that were judged.
+    pub cells: Vec<PolicyCell>,
     /// Whose the scenarios' names in Vault are.
     owners: Vec<Owner>,
 }
@@ -124,6 +127,24 @@ impl Watch {
                 accessor: accessor.to_owned(),
             }));
         found
+    }
+
+    /// Takes note of cells of the policy matrix.
+    pub fn note_policy_cells(&self, transport: TransportKind, cells: Vec<PolicyCell>) {
+        let mut transports = self
+            .transports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        transports.entry(transport).or_default().cells.extend(cells);
+    }
+
+    /// The whole policy matrix: by operation and transport, the policies as they were asked.
+    #[must_use]
+    pub fn policy_matrix(&self) -> Vec<PolicyCell> {
+        let all = TransportKind::ALL.map(|transport| self.seen(transport).cells);
+        let mut cells = all.concat();
+        cells.sort_by_key(|cell| Operation::named(&cell.operation));
+        cells
     }
 
     /// Looks through Vault's audit log for requests about a scenario's names that neither the

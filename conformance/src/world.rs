@@ -1,8 +1,9 @@
 //! The cucumber world: the scene of a running scenario, or the watch over all of them.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
+    policy_matrix::Outcome,
     scene::Scene,
     target::transport::TransportKind,
     verdict::{NotApplicable, StepResult, Stop},
@@ -96,6 +97,42 @@ impl World {
         Err(Stop::failed(
             expected,
             format!("{} (in {}{further})", first.what, first.scenario),
+        ))
+    }
+
+    /// Fails if a call was denied that Vault allows, for the sake of a further request.
+    ///
+    /// # Errors
+    /// When one was, or when the policy matrix was not judged.
+    pub fn expect_nothing_more_needed(&self) -> StepResult {
+        let Stage::Watch(transport, watch) = &self.0 else {
+            return Err(Stop::blocked("the scenario has nothing to judge"));
+        };
+        let mut cells = watch.policy_matrix();
+        cells.retain(|cell| cell.transport == transport.name());
+        if cells.is_empty() {
+            return Err(Stop::NotApplicable {
+                reason: NotApplicable::NoEvidence,
+                detail: format!("nothing of the policy matrix was judged on {transport}"),
+            });
+        }
+        let mut needed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for cell in cells {
+            if cell.target == Outcome::NeedsMore {
+                let request = cell.note.unwrap_or_default();
+                let denied = format!("{request}, which Vault denies under {}", cell.policy);
+                needed.entry(denied).or_default().push(cell.operation);
+            }
+        }
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let needed = needed
+            .iter()
+            .map(|(denied, operations)| format!("{denied}: {}", operations.join(", ")));
+        Err(Stop::failed(
+            "calls that Vault allows, without further requests that it denies",
+            needed.collect::<Vec<_>>().join("\n"),
         ))
     }
 }

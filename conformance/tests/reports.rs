@@ -15,6 +15,7 @@ use quick_junit::{Report as Junit, TestCase, TestCaseStatus};
 use vault_mcp_conformance::{
     event::{Event, Reporter},
     exit::Exit,
+    policy_matrix::{Outcome, PolicyCell, Ruling, agrees},
     report::{
         BaselineResult, BaselineUpdate, Failure, Latency, ProfileResult, Report, SCHEMA_VERSION,
         ScenarioResult, StaleKey, SuiteInfo, Summary, TargetInfo, UnknownKey, VaultInfo,
@@ -107,6 +108,7 @@ fn report_of(mut scenarios: Vec<ScenarioResult>) -> Report {
             .collect(),
         latency: Vec::new(),
         strict_latency: false,
+        policy_matrix: Vec::new(),
         unmapped_tools: Vec::new(),
         cleanup_errors: Vec::new(),
         summary: Summary::of(&scenarios),
@@ -168,9 +170,49 @@ fn report_with_everything() -> Report {
         latency("kv.write", 64, 104.25, Some(100.0)),
     ];
     report.unmapped_tools = vec!["read_lease".to_owned(), "rotate_root".to_owned()];
+    report.policy_matrix = matrix();
     report.cleanup_errors =
         vec!["mount conformance-4711/kv: 503 Vault is sealed; remove it by hand".to_owned()];
     report
+}
+
+fn cell(
+    (operation, policy, transport): (&str, &str, &str),
+    vault: Ruling,
+    target: Outcome,
+    note: Option<&str>,
+) -> PolicyCell {
+    PolicyCell {
+        operation: operation.to_owned(),
+        policy: policy.to_owned(),
+        transport: transport.to_owned(),
+        vault,
+        target,
+        agrees: agrees(vault, target),
+        note: note.map(str::to_owned),
+    }
+}
+
+/// Two operations under two policies, alike on both transports.
+fn matrix() -> Vec<PolicyCell> {
+    let mut cells = Vec::new();
+    for transport in ["stdio", "http"] {
+        let of = |policy| ("kv.read", policy, transport);
+        let needed = Some("GET sys/mounts");
+        cells.extend([
+            cell(of("blog"), Ruling::Allowed, Outcome::Allowed, None),
+            cell(of("kagent"), Ruling::Allowed, Outcome::NeedsMore, needed),
+            cell(of("none"), Ruling::Denied, Outcome::Denied, None),
+        ]);
+        let of = |policy| ("pki.read_issuer", policy, transport);
+        let other = Some("GET pki/issuer/root-ca/json");
+        let told = Some("the agent was told of an error: not found");
+        cells.extend([
+            cell(of("blog"), Ruling::Denied, Outcome::OtherWay, other),
+            cell(of("none"), Ruling::Denied, Outcome::OtherError, told),
+        ]);
+    }
+    cells
 }
 
 fn all_met() -> Report {
@@ -209,6 +251,48 @@ fn a_run_without_findings_is_short() {
 
     conformant: 2 passed, 0 failed, 0 warned, 0 not applicable, 0 blocked in 4.2 s
     report: target/conformance/report.json
+    ");
+}
+
+fn matrix_shown(cells: Vec<PolicyCell>) -> String {
+    let report = Report {
+        policy_matrix: cells,
+        ..all_met()
+    };
+    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    let begin = text.find("what the server made").expect("a matrix");
+    let end = text.find("profile ").expect("the profiles");
+    text[begin..end].to_owned()
+}
+
+#[test]
+fn transports_that_do_not_differ_share_one_matrix() {
+    insta::assert_snapshot!(matrix_shown(matrix()), @r"
+    what the server made of each operation under each policy, marked ! where Vault says otherwise
+    operation        blog       kagent      none
+    kv.read          allowed    needs more  denied
+    pki.read_issuer  other way  -           ! other error
+    ");
+}
+
+#[test]
+fn transports_that_differ_have_a_matrix_each() {
+    let mut cells = matrix();
+    cells[2] = cell(
+        ("kv.read", "none", "stdio"),
+        Ruling::Denied,
+        Outcome::Changed,
+        None,
+    );
+    insta::assert_snapshot!(matrix_shown(cells), @r"
+    what the server made of each operation under each policy, marked ! where Vault says otherwise
+    operation (stdio)  blog       kagent      none
+    kv.read            allowed    needs more  ! changed
+    pki.read_issuer    other way  -           ! other error
+
+    operation (http)  blog       kagent      none
+    kv.read           allowed    needs more  denied
+    pki.read_issuer   other way  -           ! other error
     ");
 }
 
@@ -638,6 +722,10 @@ fn the_job_summary_has_profiles_failures_and_what_is_known() {
         "### Blocked",
         "### Not cleaned up",
         "### Warned",
+        "### Policy matrix\n\n",
+        "\n\n| operation | blog | kagent | none |\n| --- | --- | --- | --- |\n\
+         | kv.read | allowed | needs more | denied |\n",
+        "| pki.read&#95;issuer | other way | - | **&#33; other error** |\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }

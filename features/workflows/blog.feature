@@ -39,7 +39,7 @@ Feature: The blog's demo, step by step
 
     Examples:
       | act                          | policy            |
-      | enable PKI at "pki-internal" | mcp-server-pki    |
+      | enable PKI at "pki-internal" | blog-pki          |
       | create a KV mount "myapp"    | mcp-server-mounts |
 
   @workflows.scoped-groups @must @own-vault @source:BLOG @needs:kv.read @needs:kv.write_key @needs:mounts.create

@@ -146,22 +146,22 @@ impl Act {
             return false;
         };
         // Whoever signs an authority has its certificate as well.
-        if self.operation == Operation::PkiCreateIntermediate && mount == self.text("root_mount") {
-            return kind == "certs";
+        let own = mount == self.text("mount");
+        if self.operation == Operation::PkiCreateIntermediate && !own {
+            return mount == self.text("root_mount") && kind == "certs";
         }
-        mount == self.text("mount")
-            && match self.operation {
-                Operation::PkiCreateRole | Operation::PkiDeleteRole => {
-                    kind == "roles" && name == self.text("role")
-                }
-                // Names that Vault gives: what is new there is looked at besides.
-                Operation::PkiCreateRoot
-                | Operation::PkiCreateIntermediate
-                | Operation::PkiImportBundle => ["issuers", "keys", "certs"].contains(&kind),
-                Operation::PkiIssue | Operation::PkiSign => kind == "certs",
-                Operation::PkiRevoke => kind == "revoked",
-                _ => false,
+        own && match self.operation {
+            Operation::PkiCreateRole | Operation::PkiDeleteRole => {
+                kind == "roles" && name == self.text("role")
             }
+            // Names that Vault gives: what is new there is looked at besides.
+            Operation::PkiCreateRoot
+            | Operation::PkiCreateIntermediate
+            | Operation::PkiImportBundle => ["issuers", "keys", "certs"].contains(&kind),
+            Operation::PkiIssue | Operation::PkiSign => kind == "certs",
+            Operation::PkiRevoke => kind == "revoked",
+            _ => false,
+        }
     }
 
     /// A parameter that is text; empty where there is none.

@@ -17,11 +17,13 @@ use anstyle::{AnsiColor, Style};
 use self::progress::Progress;
 use super::{
     BaselineResult, ProfileResult, ProfileVerdict, Report, ScenarioResult, Summary, Tally, json,
+    policy_matrix::{self, LEGEND},
     text::{cut, visible, visible_lines, wrap},
 };
 use crate::{
     event::{Event, Reporter},
     exit::Exit,
+    policy_matrix::{Outcome, PolicyCell},
     verdict::Verdict,
 };
 
@@ -131,6 +133,7 @@ fn heading(headline: &str) -> String {
 
 fn results(report: &Report, output_dir: &Path) -> String {
     let mut out = findings(report, output_dir);
+    out += &matrix(&report.policy_matrix);
     out += &table(&report.profiles);
     out += &latencies(report);
     if !report.unmapped_tools.is_empty() {
@@ -370,6 +373,62 @@ fn latencies(report: &Report) -> String {
         "latency in ms", "calls", "p50", "p95", "direct p50", "requests", "budget"
     );
     paragraphed(heading + &rows)
+}
+
+/// What each operation came to under each policy.
+fn matrix(cells: &[PolicyCell]) -> String {
+    let tables = policy_matrix::tables(cells);
+    let mut out = String::new();
+    for table in &tables {
+        let title = match table.transport {
+            Some(transport) if tables.len() > 1 => format!("operation ({transport})"),
+            _ => "operation".to_owned(),
+        };
+        let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0) + 2;
+        let mut names = table.rows.iter().map(|(name, _)| name.chars().count());
+        let first = width(&mut names).max(title.chars().count() + 2);
+        let columns: Vec<usize> = (table.policies.iter().enumerate())
+            .map(|(index, policy)| {
+                let cells = table.rows.iter().map(|(_, cells)| cells[index]);
+                let cells = cells.map(|cell| policy_matrix::words(cell).chars().count());
+                width(&mut iter::once(policy.chars().count()).chain(cells))
+            })
+            .collect();
+        let mut header = format!("{title:<first$}");
+        for (policy, width) in table.policies.iter().zip(&columns) {
+            header += &format!("{:<width$}", visible(policy));
+        }
+        out += &format!("{BOLD}{}{BOLD:#}\n", header.trim_end());
+        for (operation, cells) in &table.rows {
+            out += &format!("{:<first$}", visible(operation));
+            for (index, cell) in cells.iter().enumerate() {
+                let style = cell.map_or(DIM, cell_style);
+                let words = policy_matrix::words(*cell);
+                let last = index + 1 == cells.len();
+                let padding = if last {
+                    0
+                } else {
+                    columns[index] - words.chars().count()
+                };
+                out += &format!("{style}{words}{style:#}{:padding$}", "");
+            }
+            out += "\n";
+        }
+        out += "\n";
+    }
+    if !out.is_empty() {
+        out.insert_str(0, &format!("{DIM}{LEGEND}{DIM:#}\n"));
+    }
+    out
+}
+
+fn cell_style(cell: &PolicyCell) -> Style {
+    match cell.target {
+        _ if !cell.is_met() => RED,
+        Outcome::NeedsMore => YELLOW,
+        Outcome::Denied => DIM,
+        _ => GREEN,
+    }
 }
 
 /// Passed of those that apply.

@@ -3,11 +3,16 @@
 //!
 //! Much of the text was said by a target. Markdown and HTML in it are shown and not obeyed.
 
-use std::{env, fmt::Write as _, fs::OpenOptions, io, io::Write as _, path::PathBuf};
+use std::{env, fmt::Write as _, fs::OpenOptions, io, io::Write as _, iter, path::PathBuf};
 
-use super::{ProfileVerdict, Report, ScenarioResult, Tally, text::visible};
+use super::{
+    ProfileVerdict, Report, ScenarioResult, Tally,
+    policy_matrix::{self, LEGEND},
+    text::visible,
+};
 use crate::{
     event::{Event, Reporter},
+    policy_matrix::PolicyCell,
     verdict::Verdict,
 };
 
@@ -121,6 +126,7 @@ fn markdown(report: &Report, headline: &str) -> String {
             .map(|error| format!("- {}\n", inline(error))),
     );
     lines.section("Warned", of(Verdict::Warn).map(finding));
+    lines.section("Policy matrix", matrix(&report.policy_matrix).into_iter());
     lines.section(
         "Known failures",
         report.scenarios.iter().filter_map(|scenario| {
@@ -198,6 +204,35 @@ fn finding(scenario: &ScenarioResult) -> String {
         out += &format!("  - {}\n", inline(reason));
     }
     out
+}
+
+/// What each operation came to under each policy, a table as a whole: parts of one mean nothing.
+fn matrix(cells: &[PolicyCell]) -> Vec<String> {
+    let tables = policy_matrix::tables(cells);
+    let table = |(number, table): (usize, &policy_matrix::Table<'_>)| {
+        let mut out = match number {
+            0 => format!("{}\n", inline(LEGEND)),
+            _ => String::new(),
+        };
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let title = format!("operation {}", table.transport.unwrap_or_default());
+        let policies = table.policies.iter().copied();
+        let header = iter::once(title.trim_end()).chain(policies).map(inline);
+        out += &format!("\n{}", line(header.collect()));
+        out += &line(vec!["---".to_owned(); table.policies.len() + 1]);
+        for (operation, cells) in &table.rows {
+            let cells = cells.iter().map(|cell| {
+                let words = inline(&policy_matrix::words(*cell));
+                match cell {
+                    Some(cell) if !cell.is_met() => format!("**{words}**"),
+                    _ => words,
+                }
+            });
+            out += &line(iter::once(inline(operation)).chain(cells).collect());
+        }
+        out
+    };
+    tables.iter().enumerate().map(table).collect()
 }
 
 fn passed(tally: &Tally) -> String {

@@ -8,6 +8,7 @@ pub(crate) mod file;
 pub mod github;
 pub mod json;
 pub mod junit;
+mod policy_matrix;
 mod text;
 
 use std::{collections::HashSet, sync::Arc};
@@ -19,6 +20,7 @@ use crate::{
     exit::Exit,
     latency::MIN_SAMPLES,
     plan::Planned,
+    policy_matrix::PolicyCell,
     requirement::AMBIENT,
     verdict::{Level, NotApplicable, Verdict},
 };
@@ -63,6 +65,10 @@ pub struct Report {
     /// Whether a missed budget makes the run fail, as `--strict-latency` asks for.
     #[serde(default)]
     pub strict_latency: bool,
+    /// The policy matrix: one entry an operation, transport and policy, in the order of the
+    /// features; empty where it was not judged.
+    #[serde(default)]
+    pub policy_matrix: Vec<PolicyCell>,
     /// Tools of the target that no operation of its adapter maps, sorted.
     pub unmapped_tools: Vec<String>,
     /// What the suite made and could not remove again.

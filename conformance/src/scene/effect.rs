@@ -53,7 +53,7 @@ impl Scene {
                 let expected = self.held(&path)?.clone();
                 self.expect_held(&path, expected).await
             }
-            Effect::MountsListed => self.expect_mount_listed(),
+            Effect::MountsListed => self.expect_mount_listed(self.mount()?),
             Effect::Mounted { mount, version } => {
                 self.expect_mount(&mount, Some(("kv", Some(version)))).await
             }

@@ -34,7 +34,7 @@ impl Scene {
     }
 
     /// Gives the agent's token policies of the sources, made to fit the scene's mounts; in a Vault of its
-    /// own it gives the agent a server whose token has them as they are.
+    /// own it gives the agent a server whose token has them as they are. `none` grants nothing.
     ///
     /// # Errors
     /// When there is no such policy, or Vault refuses.
@@ -112,9 +112,24 @@ impl Scene {
     pub async fn make_mount_again(&mut self, name: &str, version: u8) -> StepResult {
         let removed = self.oracle.remove_mount(&self.path_of(name)).await;
         removed.map_err(Stop::blocked)?;
+        self.forget_mounts();
+        self.make_mount(name, version).await
+    }
+
+    /// Removes all mounts of the scene.
+    pub(super) async fn remove_mounts(&mut self) -> StepResult {
+        let removed = self.oracle.remove_mounts(&self.prefix).await;
+        self.forget_mounts();
+        removed.map_err(Stop::blocked)
+    }
+
+    /// Speaks of no mount any more, nor of what was in one.
+    pub(super) fn forget_mounts(&mut self) {
+        self.mount = None;
+        self.kv = None;
+        self.pki.clear();
         self.holds.clear();
         self.first.clear();
-        self.make_mount(name, version).await
     }
 
     /// Makes a transit mount with a key.

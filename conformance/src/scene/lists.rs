@@ -81,8 +81,8 @@ impl Scene {
         Err(self.failed(demanded, &given))
     }
 
-    pub(super) fn expect_mount_listed(&self) -> StepResult {
-        self.about_mount(self.mount()?).map(drop)
+    pub(super) fn expect_mount_listed(&self, mount: &str) -> StepResult {
+        self.about_mount(mount).map(drop)
     }
 
     /// What the answer says about a mount: its item of the list, or the lines that name it.

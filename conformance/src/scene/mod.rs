@@ -3,12 +3,14 @@
 //! This is the vocabulary that the steps speak. It makes what it needs through the oracle
 //! ([`given`]) and lets the agent act through the target; what the agent was told is judged
 //! in [`answered`], what has become of Vault in [`effect`], both for lists in [`lists`].
+//! A row of the policy matrix is brought about in [`matrix`].
 
 mod answered;
 pub mod effect;
 mod given;
 mod leak;
 mod lists;
+pub mod matrix;
 mod own;
 pub mod pki;
 
@@ -24,6 +26,7 @@ use crate::{
     act::{Act, Effect},
     latency::Call,
     plan::Planned,
+    policy_matrix::PolicyCell,
     redact::Secrets,
     slot::{Slot, Slots},
     tap::Tap,
@@ -105,6 +108,8 @@ pub struct Scene {
     volley: Vec<Deed>,
     /// What errors said, one after the other.
     errors: Vec<String>,
+    /// The cells of the policy matrix that were judged.
+    cells: Vec<PolicyCell>,
     /// What somebody else has written, by key.
     elsewhere: SecretData,
     /// The value of custom metadata.
@@ -131,6 +136,15 @@ struct Deed {
     held: Option<SecretData>,
     /// How many requests had passed the tap before.
     passed: usize,
+}
+
+/// What came of the requests of an act when the suite made them with the agent's token.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// Whether Vault let all of them through.
+    allowed: bool,
+    /// Whether it let one through that may have changed something.
+    touched: bool,
 }
 
 fn disclose(canaries: &mut [Canary], data: Option<&SecretData>) {
@@ -212,6 +226,7 @@ impl Scene {
             last: None,
             volley: Vec::new(),
             errors: Vec::new(),
+            cells: Vec::new(),
             elsewhere: SecretData::new(),
             custom: None,
             reason: None,
@@ -395,18 +410,24 @@ impl Scene {
         }
     }
 
-    /// Asks Vault for the same with the agent's token, and undoes what that changed. Whether
-    /// Vault allowed it.
+    /// Asks Vault for the same with the agent's token.
     ///
     /// # Errors
     /// When Vault gives no clear answer.
-    pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
+    async fn ask_vault(&self, act: &Act) -> StepResult<Asked> {
         let version = self.kv.as_ref().map_or(2, |kv| kv.version);
+        let mut asked = Asked {
+            allowed: true,
+            touched: false,
+        };
+        let mut before = Value::Null;
         for request in direct::requests(act.operation, &act.parameters, version) {
+            let request = direct::continued(request, &before);
             let answer = self.oracle.ask(&self.token()?.secret, &request).await;
             let answer = answer.map_err(Stop::blocked)?;
             if answer.denied() {
-                return Ok(false);
+                asked.allowed = false;
+                return Ok(asked);
             }
             if !answer.allowed() {
                 let why = format!(
@@ -415,6 +436,20 @@ impl Scene {
                 );
                 return Err(Stop::blocked(why));
             }
+            asked.touched |= !request.reads();
+            before = answer.body;
+        }
+        Ok(asked)
+    }
+
+    /// Asks Vault for the same with the agent's token, and undoes what that changed. Whether
+    /// Vault allowed it.
+    ///
+    /// # Errors
+    /// When Vault gives no clear answer.
+    pub async fn vault_allows(&mut self, act: &Act) -> StepResult<bool> {
+        if !self.ask_vault(act).await?.allowed {
+            return Ok(false);
         }
         if let Effect::Written { path, .. } | Effect::Deleted { path, .. } = &act.effect {
             match self.holds.get(path).cloned() {

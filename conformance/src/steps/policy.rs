@@ -1,8 +1,11 @@
 //! Steps about what the agent's token may do, with Vault asked in parallel.
 
-use cucumber::{given, when};
+use cucumber::{gherkin::Step, given, then, when};
 
 use crate::{
+    policy_matrix::Ruling,
+    scene::matrix::PolicyOn,
+    target::operation::Operation,
     verdict::{StepResult, Stop},
     world::World,
 };
@@ -56,4 +59,39 @@ async fn asks_to(world: &mut World, act: String) -> StepResult {
 #[when("the policy is changed to allow it")]
 async fn allowed_now(world: &mut World) -> StepResult {
     world.scene()?.allow_all().await
+}
+
+#[when(expr = "under each of these policies Vault and the agent are asked for {word}")]
+async fn asked_under_each(world: &mut World, step: &Step, operation: String) -> StepResult {
+    let unknown = || Stop::blocked(format!("no operation is called {operation:?}"));
+    let operation = Operation::named(&operation).ok_or_else(unknown)?;
+    let rows = step
+        .table
+        .iter()
+        .flat_map(|table| table.rows.iter().skip(1));
+    let policies: Vec<_> = rows
+        .filter_map(|row| match row.as_slice() {
+            [name, pki] => Some(PolicyOn {
+                name: name.clone(),
+                pki: pki.clone(),
+            }),
+            _ => None,
+        })
+        .collect();
+    world.scene()?.ask_under_each(operation, &policies).await
+}
+
+#[then("what Vault allows succeeds and shows its effect")]
+fn allowed_succeeds(world: &mut World) -> StepResult {
+    world.scene()?.expect_as_ruled(Ruling::Allowed)
+}
+
+#[then("what Vault denies is told as a denial, shows no value and changes nothing")]
+fn denied_is_told(world: &mut World) -> StepResult {
+    world.scene()?.expect_as_ruled(Ruling::Denied)
+}
+
+#[then("no call that Vault allows was denied for the sake of another request")]
+fn nothing_more_needed(world: &mut World) -> StepResult {
+    world.expect_nothing_more_needed()
 }

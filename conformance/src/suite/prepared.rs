@@ -199,6 +199,7 @@ impl Prepared {
         report.latency = lock(&run.measurements).entries();
         report.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         report.cleanup_errors = troubles;
+        report.policy_matrix = run.watch.policy_matrix();
         report.interrupted = executed.is_none();
         report.note_not_run(&plan);
         // One that failed when all had run has ended nothing.
@@ -346,6 +347,7 @@ impl Prepared {
             scenarios,
             latency: Vec::new(),
             strict_latency: self.strict_latency,
+            policy_matrix: Vec::new(),
             unmapped_tools: learnt.unmapped_tools,
             cleanup_errors: Vec::new(),
             baseline: None,

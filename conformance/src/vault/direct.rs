@@ -9,7 +9,7 @@ use crate::target::operation::{Operation, Parameters};
 /// The requests that an operation comes down to, and whose rights it therefore needs;
 /// `kv_version` is that of the mount in question.
 ///
-/// What one request takes from the answer to another is left empty: the policies decide first.
+/// What one request takes from the answer to another is left out: see [`continued`].
 #[must_use]
 pub fn requests(
     operation: Operation,
@@ -113,6 +113,21 @@ pub fn requests(
             VaultRequest::new("GET", format!("{mount}/cert/{}", text("serial")))
         }
     }]
+}
+
+/// A request with what it takes from the answer to the one before it: making an intermediate
+/// authority hands on first the request for its certificate and then the certificate.
+#[must_use]
+pub fn continued(mut request: VaultRequest, before: &Value) -> VaultRequest {
+    for (endpoint, field) in [
+        ("/root/sign-intermediate", "csr"),
+        ("/intermediate/set-signed", "certificate"),
+    ] {
+        if request.path.ends_with(endpoint) {
+            request.body = Some(json!({ field: before["data"][field] }));
+        }
+    }
+    request
 }
 
 /// Vault takes lists of names as text, with commas in between.

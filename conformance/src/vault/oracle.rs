@@ -51,6 +51,12 @@ impl VaultRequest {
         }
     }
 
+    /// Whether it changes nothing, by its method.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "LIST" | "HEAD")
+    }
+
     /// The same with a body.
     #[must_use]
     pub fn with(mut self, body: Value) -> Self {

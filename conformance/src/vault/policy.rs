@@ -12,9 +12,12 @@ static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/policie
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"path "([^"]+)""#).unwrap());
 
-/// A source's policy, verbatim, by its name.
+/// A source's policy, verbatim, by its name; `none` grants nothing.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static str> {
+    if name == "none" {
+        return Some(NONE);
+    }
     POLICIES.get_file(format!("{name}.hcl"))?.contents_utf8()
 }
 
@@ -93,5 +96,27 @@ mod tests {
         }
         assert!(!policy.contains("path \"secret/"), "{policy}");
         assert!(!policy.contains("path \"pki/"), "{policy}");
+    }
+
+    #[test]
+    fn a_policy_on_all_mounts_reaches_all_mounts_of_the_scenario() {
+        let policy = for_prefix(named("kag-mcp-server").unwrap(), "t1-");
+        let paths: Vec<_> = policy
+            .split('"')
+            .filter(|part| part.contains("t1-"))
+            .collect();
+        assert_eq!(paths, ["sys/mounts/t1-*", "t1-secret/*", "t1-pki/*"]);
+    }
+
+    #[test]
+    fn the_second_policy_of_the_blog_is_the_first_one_and_more() {
+        let (first, second) = (named("mcp-server").unwrap(), named("blog-pki").unwrap());
+        let more = &second[second.find(first).unwrap() + first.len()..];
+        assert!(more.contains("pki-internal/*"), "{more}");
+    }
+
+    #[test]
+    fn no_policy_grants_nothing() {
+        assert!(!named("none").unwrap().contains("path"));
     }
 }

@@ -183,6 +183,12 @@ impl Scene {
     /// # Errors
     /// When none can be made.
     pub async fn let_agent_import(&mut self, what: &str) -> StepResult {
+        let act = self.importing(what)?;
+        self.let_agent(act).await
+    }
+
+    /// Importing an authority that was made elsewhere, whole or not.
+    pub(super) fn importing(&mut self, what: &str) -> StepResult<Act> {
         let bundle = Bundle::new("Old Root").map_err(Stop::blocked)?;
         let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
         self.remember_keys(&pem, false);
@@ -190,8 +196,7 @@ impl Scene {
             pem.truncate(bundle.certificate.len() / 2);
             pem += bundle.key.expose_secret();
         }
-        let act = Act::import_bundle(&self.pki()?.path, &pem);
-        self.let_agent(act).await
+        Ok(Act::import_bundle(&self.pki()?.path, &pem))
     }
 
     /// Lets the agent make a role with these settings, strict in all others.

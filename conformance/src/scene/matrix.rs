@@ -1,0 +1,432 @@
+//! One row of the policy matrix: an operation under each policy. For each cell the stage is set
+//! anew, Vault is asked with the agent's token, the stage is set again where that changed it,
+//! and then the agent acts.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use serde_json::Map;
+
+use super::{Scene, effect::VersionState, pki::ROOT, pki::role_settings};
+use crate::{
+    act::{
+        Act,
+        pki::{PkiEffect, Wanted, strict_role},
+    },
+    certificate::Request,
+    policy_matrix::{Outcome, PolicyCell, Ruling, Seen, Told, agrees, judge},
+    tap::{Exchange, Tap},
+    target::{answer::Answer, operation::Operation},
+    vault::{
+        direct,
+        oracle::{VaultAnswer, VaultRequest},
+    },
+    verdict::{StepResult, Stop},
+};
+
+/// The secret that the operations on KV are about, and the folder that it is in.
+const SECRET: &str = "myapp/database";
+const FOLDER: &str = "myapp";
+/// The role that the operations on PKI are about, what it allows, and a name within that.
+const ROLE: &str = "inventory";
+const DOMAINS: &str = r#"subdomains of "inventory.internal""#;
+const NAME: &str = "prod.inventory.internal";
+/// A lifetime within that of the suite's authorities.
+const LIFETIME: &str = "72h";
+/// The longest lifetime in a PKI mount that the agent enables.
+const LONGEST: &str = "2400h";
+
+/// One of the policies, with the PKI mount that it speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyOn {
+    /// The policy's name; `none` grants nothing.
+    pub name: String,
+    /// What the PKI mount is called.
+    pub pki: String,
+}
+
+impl Scene {
+    /// Asks Vault and then the agent for an operation, under each of the policies.
+    ///
+    /// # Errors
+    /// When Vault gives no clear answer; not applicable where the target offers no tool for it.
+    pub async fn ask_under_each(
+        &mut self,
+        operation: Operation,
+        policies: &[PolicyOn],
+    ) -> StepResult {
+        let scene = self.prefix.clone();
+        let mut outcome = Ok(());
+        for (number, policy) in policies.iter().enumerate() {
+            // Names of its own: what a target remembers of one cell says nothing in another.
+            self.prefix = format!("{scene}{number}-");
+            match self.ask_under(operation, policy).await {
+                Ok(cell) => self.cells.push(cell),
+                Err(stop) => outcome = Err(stop),
+            }
+            if self.unanswered || outcome.is_err() {
+                break;
+            }
+        }
+        self.prefix = scene;
+        outcome
+    }
+
+    /// The cells that were judged.
+    pub fn take_cells(&mut self) -> Vec<PolicyCell> {
+        std::mem::take(&mut self.cells)
+    }
+
+    /// Where Vault said this, the agent must have been told so, and Vault be as it should.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_as_ruled(&self, ruling: Ruling) -> StepResult {
+        if self.cells.is_empty() {
+            return Err(Stop::blocked("the scenario asked for nothing"));
+        }
+        let unmet = |cell: &&PolicyCell| cell.vault == ruling && !cell.is_met();
+        let unmet: Vec<_> = self.cells.iter().filter(unmet).collect();
+        let seen = unmet.iter().map(|cell| {
+            let note = cell.note.as_deref().unwrap_or_default();
+            format!("under {}: {}: {note}", cell.policy, cell.target.words())
+        });
+        let seen: Vec<_> = seen.collect();
+        let names: Vec<_> = unmet.iter().map(|cell| cell.policy.as_str()).collect();
+        let demanded = match ruling {
+            _ if unmet.is_empty() => return Ok(()),
+            Ruling::Allowed => "success with its effect",
+            Ruling::Denied => "an error that says that permission was denied, and no change",
+        };
+        let demanded = format!("{demanded} under {}, as on Vault itself", names.join(", "));
+        Err(self.failed(demanded, &seen.join("\n")))
+    }
+
+    async fn ask_under(
+        &mut self,
+        operation: Operation,
+        policy: &PolicyOn,
+    ) -> StepResult<PolicyCell> {
+        self.forget_mounts();
+        let act = self.set_stage(operation, &policy.pki).await?;
+        self.use_policies(&[&policy.name]).await?;
+        let asked = self.ask_vault(&act).await?;
+        let act = match asked.touched {
+            true => {
+                self.remove_mounts().await?;
+                self.set_stage(operation, &policy.pki).await?
+            }
+            false => act,
+        };
+        let ruling = match asked.allowed {
+            true => Ruling::Allowed,
+            false => Ruling::Denied,
+        };
+        self.let_agent(act).await?;
+        let (target, note) = self.judge_cell(ruling).await?;
+        Ok(PolicyCell {
+            operation: operation.name().to_owned(),
+            policy: policy.name.clone(),
+            transport: self.planned.transport.to_string(),
+            vault: ruling,
+            target,
+            agrees: agrees(ruling, target),
+            note,
+        })
+    }
+
+    /// Makes what an operation is about, and nothing else, in mounts of which the policies speak.
+    async fn set_stage(&mut self, operation: Operation, pki: &str) -> StepResult<Act> {
+        let pki_path = self.path_of(pki);
+        match operation {
+            Operation::MountsList => {
+                self.make_mount("secret", 2).await?;
+                Ok(Act::list_mounts())
+            }
+            Operation::MountsCreate => Ok(Act::create_mount(self.path_of("extra"), 2)),
+            Operation::MountsDelete => {
+                self.make_pki_mount(pki, true).await?;
+                Ok(Act::delete_mount(pki_path))
+            }
+            Operation::PkiEnable => Ok(Act::enable_pki(&pki_path, LONGEST)),
+            Operation::PkiCreateRoot => {
+                self.make_pki_mount(pki, true).await?;
+                Ok(Act::create_root(&pki_path, "new-root", "New Root", LONGEST))
+            }
+            Operation::PkiImportBundle => {
+                self.make_pki_mount(pki, true).await?;
+                self.importing("a CA")
+            }
+            _ if operation.is_on_pki() => self.set_pki_stage(operation, pki).await,
+            _ => self.set_kv_stage(operation).await,
+        }
+    }
+
+    /// A secret with two versions.
+    async fn set_kv_stage(&mut self, operation: Operation) -> StepResult<Act> {
+        self.make_mount("secret", 2).await?;
+        for _ in 0..2 {
+            self.make_secret(SECRET, &["username", "password"]).await?;
+        }
+        match operation {
+            Operation::KvList => Act::list(self, FOLDER),
+            Operation::KvListAll => Act::list_all(self, FOLDER),
+            Operation::KvReadVersion => Act::read_version(self, SECRET, 2),
+            Operation::KvMetadata => Act::describe(self, SECRET),
+            Operation::KvWrite => {
+                let data = self.random_data(&["username", "password"], true);
+                Act::replace(self, SECRET, data)
+            }
+            Operation::KvWriteKey => {
+                let value = self.canary("value that the agent writes", true);
+                Act::write(self, SECRET, "password", &value)
+            }
+            Operation::KvDelete => Act::delete(self, SECRET),
+            Operation::KvDeleteKey => Act::delete_key(self, SECRET, "username"),
+            Operation::KvUndelete => {
+                let mount = &self.kv()?.path;
+                let ended = self.oracle.end_version(mount, "delete", SECRET).await;
+                ended.map_err(Stop::blocked)?;
+                Act::on_version(self, operation, SECRET, 1)
+            }
+            Operation::KvDestroy => Act::on_version(self, operation, SECRET, 1),
+            Operation::KvPurge => Act::purge(self, SECRET),
+            _ => Act::read(self, SECRET),
+        }
+    }
+
+    /// An authority with a role and, where the operation is about one, a certificate.
+    async fn set_pki_stage(&mut self, operation: Operation, pki: &str) -> StepResult<Act> {
+        self.make_authority(pki).await?;
+        self.make_role(ROLE, role_settings(DOMAINS)?).await?;
+        self.pki_mut()?.wanted = Wanted {
+            common_name: NAME.to_owned(),
+            ttl: LIFETIME.to_owned(),
+            ..Wanted::default()
+        };
+        let mount = self.pki()?.path.clone();
+        let on_role = |effect| Act::on_role(operation, &mount, ROLE, effect);
+        Ok(match operation {
+            // No policy of the sources speaks of two PKI mounts: one can hold both authorities.
+            Operation::PkiCreateIntermediate => {
+                let root = (mount.as_str(), ROOT);
+                Act::create_intermediate(&mount, "new-intermediate", "New CA", LONGEST, root)
+            }
+            Operation::PkiReadIssuer => Act::read_issuer(&mount, ROOT),
+            Operation::PkiCreateRole => {
+                let mut settings = strict_role();
+                settings.extend(role_settings(DOMAINS)?);
+                Act::create_role(&mount, "new-role", settings)
+            }
+            Operation::PkiListRoles => Act::on_pki(operation, &mount, PkiEffect::RolesListed),
+            Operation::PkiReadRole => on_role(PkiEffect::RoleShown),
+            Operation::PkiDeleteRole => on_role(PkiEffect::RoleGone),
+            Operation::PkiIssue => Act::issue(&mount, ROLE, &self.pki()?.wanted),
+            Operation::PkiSign => {
+                let request = Request::ec(NAME, &[NAME]).map_err(Stop::blocked)?;
+                let act = Act::sign(&mount, ROLE, NAME, &request.to_pem(), LIFETIME);
+                self.pki_mut()?.request = Some(request);
+                act
+            }
+            Operation::PkiRevoke | Operation::PkiReadCert => {
+                self.issue(NAME).await?;
+                let issued = self.pki()?.earlier.as_ref();
+                let missing = || Stop::blocked("Vault issued no certificate");
+                let serial = issued.ok_or_else(missing)?.serial();
+                let effect = match operation {
+                    Operation::PkiRevoke => PkiEffect::Revoked,
+                    _ => PkiEffect::CertificateShown,
+                };
+                Act::on_certificate(operation, &mount, &serial, effect)
+            }
+            Operation::PkiListCerts => {
+                Act::on_pki(operation, &mount, PkiEffect::CertificatesListed)
+            }
+            _ => Act::on_pki(operation, &mount, PkiEffect::IssuersListed),
+        })
+    }
+
+    async fn judge_cell(&mut self, ruling: Ruling) -> StepResult<(Outcome, Option<String>)> {
+        let deed = self.last()?.clone();
+        let told = match &deed.answer {
+            Answer::Success(_) => Told::Success,
+            answer if answer.is_denial() => Told::Denial,
+            Answer::Error(_) => Told::OtherError,
+            Answer::Nothing(_) => Told::Nothing,
+        };
+        let allowed = ruling == Ruling::Allowed;
+        let mut wrong = None;
+        let effect = match told {
+            Told::Success => noted(self.expect_effect_of_cell(ruling).await, &mut wrong)?,
+            _ => false,
+        };
+        let unchanged = match (told, allowed) {
+            // What may have changed was looked at.
+            (Told::Success, true) => true,
+            _ => noted(self.expect_unchanged(allowed).await, &mut wrong)?,
+        };
+        let silent = match told {
+            Told::Success => true,
+            _ => noted(self.expect_no_value(), &mut wrong)?,
+        };
+        let requests = self.requests_of(&deed.act, deed.passed);
+        let further = requests.iter().find(|passed| !passed.own && passed.denied);
+        let own_denied = requests.iter().any(|passed| passed.own && passed.denied);
+        let reads = deed.act.operation.reads();
+        let outcome = judge(&Seen {
+            ruling,
+            told,
+            effect,
+            changed: !unchanged,
+            value_shown: !silent,
+            further_request_denied: further.is_some() && !own_denied,
+            other_way: !allowed && reads && self.may_all(&requests).await?,
+        });
+        let note = match outcome {
+            _ if agrees(ruling, outcome) && outcome != Outcome::OtherWay => None,
+            Outcome::NeedsMore => further.map(|passed| passed.name.clone()),
+            Outcome::OtherWay => {
+                let mut served = requests.iter().filter(|passed| !passed.denied);
+                served.next().map(|passed| passed.name.clone())
+            }
+            _ => Some(match wrong {
+                Some(wrong) => format!("{wrong}; the agent was told of {}", deed.answer.describe()),
+                None => format!("the agent was told of {}", deed.answer.describe()),
+            }),
+        };
+        let note = note.map(|note| self.secrets().redact(&note.replace(&self.prefix, "")));
+        Ok((outcome, note))
+    }
+
+    async fn expect_effect_of_cell(&mut self, ruling: Ruling) -> StepResult {
+        let operation = self.last()?.act.operation;
+        if (operation, ruling) == (Operation::MountsList, Ruling::Denied) {
+            return self.expect_visible_mounts().await;
+        }
+        self.expect_effect().await?;
+        match operation {
+            Operation::KvUndelete => self.expect_version(SECRET, 1, VersionState::Intact).await,
+            Operation::KvDestroy => {
+                let state = VersionState::Destroyed;
+                self.expect_version(SECRET, 1, state).await
+            }
+            Operation::KvPurge => self.expect_purged(SECRET).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The requests that passed the tap since an act began; none are seen without a tap.
+    fn requests_of(&self, act: &Act, passed: usize) -> Vec<Passed> {
+        let version = self.kv.as_ref().map_or(2, |kv| kv.version);
+        let own: Vec<_> = direct::requests(act.operation, &act.parameters, version)
+            .iter()
+            .map(|request| name(&request.method, &request.path))
+            .collect();
+        let tap = self.slot().ok().and_then(|slot| slot.tap.as_ref());
+        let exchanges = tap.map(Tap::exchanges);
+        let exchanges = exchanges.unwrap_or_default();
+        let passed = exchanges.iter().skip(passed).map(|exchange| {
+            let name = asked_for(exchange);
+            Passed {
+                own: own.contains(&name),
+                denied: exchange.status == 403,
+                answered: exchange.status.is_success() || exchange.status == 404,
+                repeatable: name.starts_with("GET ") || name.starts_with("LIST "),
+                name,
+            }
+        });
+        passed.collect()
+    }
+
+    /// Whether the agent was served by requests that Vault answers to its token too when they
+    /// are made again: none of them the operation's own, all of which only read. What Vault
+    /// denied has served nobody.
+    async fn may_all(&self, requests: &[Passed]) -> StepResult<bool> {
+        let served: Vec<_> = requests.iter().filter(|passed| !passed.denied).collect();
+        let honest = |passed: &&Passed| !passed.own && passed.answered && passed.repeatable;
+        if served.is_empty() || !served.iter().all(honest) {
+            return Ok(false);
+        }
+        for passed in served {
+            let (method, path) = passed.name.split_once(' ').unwrap_or_default();
+            let answer = self.ask_as_agent(&VaultRequest::new(method, path)).await?;
+            if !answer.allowed() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn ask_as_agent(&self, request: &VaultRequest) -> StepResult<VaultAnswer> {
+        let answer = self.oracle.ask(&self.token()?.secret, request).await;
+        answer.map_err(Stop::blocked)
+    }
+
+    /// A list of mounts that is not the whole table must have all that the token may see.
+    async fn expect_visible_mounts(&self) -> StepResult {
+        let request = VaultRequest::new("GET", "sys/internal/ui/mounts");
+        let answer = self.ask_as_agent(&request).await?;
+        let visible = answer.body["data"]["secret"].as_object();
+        let visible: Vec<_> = visible.into_iter().flat_map(Map::keys).collect();
+        if visible.is_empty() {
+            return Err(self.failed("a denial, as the token sees no mount", "a success"));
+        }
+        for mount in visible {
+            self.expect_mount_listed(mount.trim_end_matches('/'))?;
+        }
+        Ok(())
+    }
+}
+
+/// A request of the target that passed the tap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Passed {
+    /// Method and path below `/v1/`, not escaped, without the query.
+    name: String,
+    /// Whether it is one of the operation's own.
+    own: bool,
+    /// Whether Vault denied it.
+    denied: bool,
+    /// Whether Vault let it through: "not found" is an answer too.
+    answered: bool,
+    /// Whether it only reads, so that it can be made again.
+    repeatable: bool,
+}
+
+/// What a request asks for, in whichever of Vault's two ways to list or to write.
+fn asked_for(exchange: &Exchange) -> String {
+    let (path, query) = exchange
+        .path
+        .split_once('?')
+        .unwrap_or((&exchange.path, ""));
+    let lists = query.split('&').any(|part| part == "list=true");
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    let path = path.strip_prefix("/v1/").unwrap_or(&path);
+    match lists {
+        true => name(&list(), path),
+        false => name(&exchange.method, path),
+    }
+}
+
+fn list() -> Method {
+    VaultRequest::new("LIST", "").method
+}
+
+fn name(method: &Method, path: &str) -> String {
+    let method = match method.as_str() {
+        "PUT" => "POST",
+        other => other,
+    };
+    format!("{method} {}", path.trim_end_matches('/'))
+}
+
+/// Whether something is as expected, and if not, what was seen; all else that stops a step does.
+fn noted(result: StepResult, seen: &mut Option<String>) -> StepResult<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(Stop::Failed { expected, actual }) => {
+            seen.get_or_insert(format!("expected {expected}, saw {actual}"));
+            Ok(false)
+        }
+        Err(other) => Err(other),
+    }
+}
