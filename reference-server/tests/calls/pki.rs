@@ -121,12 +121,11 @@ async fn a_read_takes_one_request_where_the_mount_is_known() {
 async fn a_change_takes_one_request_after_the_mount_was_verified() {
     let (server, vault) = FakePki::start().await;
     let forbidden = json!({ "errors": ["permission denied"] });
-    for path in ["roles/web", "issue/web", "revoke", "root/generate/internal"] {
+    for path in ["issue/web", "revoke", "root/generate/internal"] {
         vault.answer(&format!("POST pki/{path}"), 403, forbidden.clone());
     }
     let mut client = connect(&server.uri()).await;
     for (tool, arguments, path) in [
-        ("create_pki_role", web(), "roles/web"),
         (
             "issue_pki_certificate",
             json!({ "mount": "pki", "role": "web", "common_name": "a" }),
@@ -152,6 +151,19 @@ async fn a_change_takes_one_request_after_the_mount_was_verified() {
                 [MOUNT.to_owned(), format!("POST pki/{path}")]
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_looked_at_before_it_is_replaced() {
+    let (server, vault) = FakePki::start().await;
+    vault.answer("POST pki/roles/web", 200, of_pki(role()));
+    let mut client = connect(&server.uri()).await;
+    for status in [404, 403, 500] {
+        vault.answer("GET pki/roles/web", status, json!({ "errors": [] }));
+        client.call("create_pki_role", web()).await.unwrap();
+        let expected = [MOUNT, "GET pki/roles/web", "POST pki/roles/web"];
+        assert_eq!(vault.take_requests(), expected);
     }
 }
 

@@ -113,6 +113,7 @@ fn main() -> ExitCode {
             a_role_is_made_with_its_name_alone,
             a_role_is_read_back_as_it_was_made,
             a_role_is_replaced_wholly,
+            settings_that_are_lost_with_the_old_role_are_told,
             a_role_that_cannot_be_is_refused_by_name,
             an_absent_role_is_told,
             a_token_that_may_write_but_not_read_a_role_is_told_what_is_not_known;
