@@ -81,6 +81,7 @@ fn main() -> ExitCode {
             an_intermediate_issues_with_the_chain_to_the_root,
             a_lifetime_that_vault_shortens_is_told,
             a_refusal_names_the_argument_and_says_what_helps,
+            names_that_sound_like_arguments_mislead_nobody,
             a_refused_certificate_is_put_right_with_the_tools_alone,
             a_request_is_signed_where_issuing_is_denied,
             what_the_role_takes_from_the_request_is_told,
