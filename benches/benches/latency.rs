@@ -23,6 +23,7 @@ use vault_mcp_benches::{
     lab::Lab,
 };
 use vault_mcp_conformance::{
+    exit::Exit,
     interrupt,
     latency::{FIRST_CALL, Samples, budget},
     progress::Progress,
@@ -64,17 +65,17 @@ fn main() -> ExitCode {
         (false, true) => Some(TRIAL),
         (false, false) => Some(FULL),
     };
-    match Bench::new()
-        .map_err(|error| error.to_string())
-        .and_then(|bench| {
-            let ran = bench.run(rounds);
-            ran.map_err(|trouble| trouble.to_string())
-        }) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(trouble) => {
-            eprintln!("error: {trouble}");
-            ExitCode::FAILURE
-        }
+    let ran = match Bench::new() {
+        Ok(bench) => bench.run(rounds),
+        Err(error) => Err(Trouble::Runtime(error)),
+    };
+    let Err(trouble) = ran else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("error: {trouble}");
+    match trouble {
+        Trouble::Interrupted => Exit::Interrupted.into(),
+        _ => ExitCode::FAILURE,
     }
 }
 

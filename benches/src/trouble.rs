@@ -11,6 +11,9 @@ pub enum Trouble {
     /// Ctrl-C, or SIGTERM.
     #[error("interrupted")]
     Interrupted,
+    /// Nothing can be run.
+    #[error("no runtime: {0}")]
+    Runtime(#[source] std::io::Error),
     /// No Vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
