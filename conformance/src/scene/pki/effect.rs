@@ -78,26 +78,24 @@ impl Scene {
             .collect())
     }
 
-    /// The certificate of the one issuer that is new. Those that lead from it to the root may have
-    /// come with it: so its chain is complete.
-    pub(super) async fn new_issuer_certificate(&self) -> StepResult<(Issuer, Certificate)> {
+    /// The one issuer that is new, and its certificate. Whoever brings the chain along makes an
+    /// issuer of the root as well, which has a key elsewhere.
+    async fn new_issuer_certificate(&self) -> StepResult<(Issuer, Certificate)> {
         let mount = self.last()?.act.text("mount");
-        let demanded = format!("one new issuer with a certificate in {mount}");
+        let root = self.pki()?.root.as_ref();
         let mut certified = Vec::new();
         for issuer in self.new_issuers().await? {
             let pem = self.oracle.issuer_certificate(mount, &issuer.id).await;
-            let pem = pem.map_err(Stop::blocked)?;
-            certified.extend(Certificate::first_in(&pem).map(|certificate| (issuer, certificate)));
+            let certificate = Certificate::first_in(&pem.map_err(Stop::blocked)?);
+            let own = certificate.filter(|certificate| Some(certificate) != root);
+            certified.extend(own.map(|certificate| (issuer, certificate)));
         }
-        let roots: Vec<_> = self
-            .pki
-            .iter()
-            .filter_map(|pki| pki.root.as_ref())
-            .collect();
-        certified.retain(|(_, certificate)| !roots.contains(&certificate));
         match certified.len() {
             1 => Ok(certified.remove(0)),
-            count => Err(self.failed(demanded, &format!("{count} of them"))),
+            count => {
+                let demanded = format!("one new issuer with a certificate in {mount}");
+                Err(self.failed(demanded, &format!("{count} of them")))
+            }
         }
     }
 
