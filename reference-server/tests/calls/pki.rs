@@ -13,10 +13,11 @@ use crate::connect;
 
 const MOUNT: &str = "GET sys/internal/ui/mounts/pki";
 
-/// A Vault that answers by `METHOD path`, and 404 to all else.
+/// A Vault that answers by `METHOD path`, and 404 to all else. Of several answers it gives
+/// one after the other, and the last again and again.
 #[derive(Clone, Default)]
 struct FakePki {
-    answers: Arc<Mutex<BTreeMap<String, ResponseTemplate>>>,
+    answers: Arc<Mutex<BTreeMap<String, Vec<ResponseTemplate>>>>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -37,20 +38,26 @@ impl FakePki {
         (server, vault)
     }
 
+    /// Answers so from now on.
     fn answer(&self, request: &str, status: u16, body: Value) {
+        self.answer_with(request, ResponseTemplate::new(status).set_body_json(body));
+    }
+
+    fn answer_with(&self, request: &str, answer: ResponseTemplate) {
+        let mut answers = self.answers.lock().unwrap();
+        answers.insert(request.to_owned(), vec![answer]);
+    }
+
+    /// Answers so after the answers that there are.
+    fn then_answer(&self, request: &str, status: u16, body: Value) {
         let answer = ResponseTemplate::new(status).set_body_json(body);
-        self.answers
-            .lock()
-            .unwrap()
-            .insert(request.to_owned(), answer);
+        let mut answers = self.answers.lock().unwrap();
+        answers.entry(request.to_owned()).or_default().push(answer);
     }
 
     fn never_answer(&self, request: &str) {
-        let answer = ResponseTemplate::new(200).set_delay(Duration::from_secs(3600));
-        self.answers
-            .lock()
-            .unwrap()
-            .insert(request.to_owned(), answer);
+        let never = ResponseTemplate::new(200).set_delay(Duration::from_secs(3600));
+        self.answer_with(request, never);
     }
 
     fn take_requests(&self) -> Vec<String> {
@@ -69,8 +76,12 @@ impl Respond for FakePki {
         let path = request.url.path().trim_start_matches("/v1/");
         let request = format!("{} {path}", request.method);
         self.requests.lock().unwrap().push(request.clone());
-        let answer = self.answers.lock().unwrap().get(&request).cloned();
-        answer.unwrap_or_else(|| ResponseTemplate::new(404).set_body_json(json!({ "errors": [] })))
+        let mut answers = self.answers.lock().unwrap();
+        match answers.get_mut(&request) {
+            Some(answers) if answers.len() > 1 => answers.remove(0),
+            Some(answers) => answers[0].clone(),
+            None => ResponseTemplate::new(404).set_body_json(json!({ "errors": [] })),
+        }
     }
 }
 
@@ -110,12 +121,11 @@ async fn a_read_takes_one_request_where_the_mount_is_known() {
 async fn a_change_takes_one_request_after_the_mount_was_verified() {
     let (server, vault) = FakePki::start().await;
     let forbidden = json!({ "errors": ["permission denied"] });
-    for path in ["roles/web", "issue/web", "revoke", "root/generate/internal"] {
+    for path in ["issue/web", "revoke", "root/generate/internal"] {
         vault.answer(&format!("POST pki/{path}"), 403, forbidden.clone());
     }
     let mut client = connect(&server.uri()).await;
     for (tool, arguments, path) in [
-        ("create_pki_role", web(), "roles/web"),
         (
             "issue_pki_certificate",
             json!({ "mount": "pki", "role": "web", "common_name": "a" }),
@@ -141,6 +151,19 @@ async fn a_change_takes_one_request_after_the_mount_was_verified() {
                 [MOUNT.to_owned(), format!("POST pki/{path}")]
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_looked_at_before_it_is_replaced() {
+    let (server, vault) = FakePki::start().await;
+    vault.answer("POST pki/roles/web", 200, of_pki(role()));
+    let mut client = connect(&server.uri()).await;
+    for status in [404, 403, 500] {
+        vault.answer("GET pki/roles/web", status, json!({ "errors": [] }));
+        client.call("create_pki_role", web()).await.unwrap();
+        let expected = [MOUNT, "GET pki/roles/web", "POST pki/roles/web"];
+        assert_eq!(vault.take_requests(), expected);
     }
 }
 
@@ -193,12 +216,7 @@ async fn wrong_arguments_reach_no_vault() {
 #[tokio::test]
 async fn a_vault_that_does_not_answer_with_the_role_is_asked_for_it() {
     let (server, vault) = FakePki::start().await;
-    let written = ResponseTemplate::new(204);
-    vault
-        .answers
-        .lock()
-        .unwrap()
-        .insert("POST pki/roles/web".to_owned(), written);
+    vault.answer_with("POST pki/roles/web", ResponseTemplate::new(204));
     vault.answer("GET pki/roles/web", 200, of_pki(role()));
     let mut client = connect(&server.uri()).await;
     let made = client.call("create_pki_role", web()).await.unwrap();
@@ -299,4 +317,44 @@ async fn an_id_that_leaves_its_place_is_asked_for_nowhere() {
             .iter()
             .any(|request| request.starts_with("DELETE"))
     );
+}
+
+#[tokio::test]
+async fn what_vault_kept_of_a_bundle_that_it_refused_is_removed_or_told() {
+    let (server, vault) = FakePki::start().await;
+    let mut params = rcgen::CertificateParams::new([]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.serial_number = Some(vec![0x01, 0x02].into());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let bundle = params.self_signed(&key).unwrap().pem();
+    let list = |issuers: &[(&str, &str, &str)]| {
+        let ids: Vec<_> = issuers.iter().map(|(id, ..)| id).collect();
+        let infos = issuers.iter().map(|(id, serial, key)| {
+            (
+                (*id).to_owned(),
+                json!({ "serial_number": serial, "key_id": key }),
+            )
+        });
+        json!({ "data": { "keys": ids, "key_info": Value::Object(infos.collect()) } })
+    };
+    let before = [("was-there", "01:02", "")];
+    let after = [
+        before[0],
+        ("kept", "01:02", ""),
+        ("kept-by-others", "01:02", "a-key"),
+        ("of-others", "03:04", ""),
+    ];
+    vault.answer("GET pki/issuers/", 200, list(&before));
+    vault.then_answer("GET pki/issuers/", 200, list(&after));
+    let refusal = json!({ "errors": ["Error parsing issuer 1: canary"] });
+    vault.answer("POST pki/issuers/import/cert", 400, refusal);
+    let mut client = connect(&server.uri()).await;
+    let import = json!({ "mount": "pki", "kind": "import", "bundle": bundle });
+    let error = client.call("create_pki_issuer", import).await.unwrap_err();
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("`bundle`"), "{error}");
+    assert!(message.ends_with("pki/issuer/kept-by-others"), "{error}");
+    let mut requests = vault.take_requests();
+    requests.retain(|request| request.starts_with("DELETE"));
+    assert_eq!(requests, ["DELETE pki/issuer/kept"]);
 }

@@ -81,6 +81,7 @@ fn main() -> ExitCode {
             an_intermediate_issues_with_the_chain_to_the_root,
             a_lifetime_that_vault_shortens_is_told,
             a_refusal_names_the_argument_and_says_what_helps,
+            names_that_sound_like_arguments_mislead_nobody,
             a_refused_certificate_is_put_right_with_the_tools_alone,
             a_request_is_signed_where_issuing_is_denied,
             what_the_role_takes_from_the_request_is_told,
@@ -113,6 +114,7 @@ fn main() -> ExitCode {
             a_role_is_made_with_its_name_alone,
             a_role_is_read_back_as_it_was_made,
             a_role_is_replaced_wholly,
+            settings_that_are_lost_with_the_old_role_are_told,
             a_role_that_cannot_be_is_refused_by_name,
             an_absent_role_is_told,
             a_token_that_may_write_but_not_read_a_role_is_told_what_is_not_known;

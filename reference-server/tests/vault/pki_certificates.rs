@@ -277,6 +277,48 @@ pub(crate) async fn a_refusal_names_the_argument_and_says_what_helps(world: &Wor
     );
 }
 
+pub(crate) async fn names_that_sound_like_arguments_mislead_nobody(world: &World) {
+    mount(world, "pc-sound").await;
+    world
+        .write(
+            "pc-sound/roles/any",
+            json!({ "allowed_domains": ["other.com"], "key_type": "any" }),
+        )
+        .await;
+    let mut client = world.root().await;
+    for role in ["csr", "common_name", "ttl", "not_found"] {
+        let mut issue = issue("pc-sound", "csr.example.com", json!({}));
+        issue["role"] = json!(role);
+        let mut sign = sign("pc-sound", &request("csr.example.com"));
+        sign["role"] = json!(role);
+        for (tool, arguments) in [
+            ("issue_pki_certificate", issue),
+            ("sign_pki_certificate", sign),
+        ] {
+            let error = client.call(tool, arguments).await.unwrap_err();
+            assert!(
+                error["message"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("argument `role`"),
+                "{error}"
+            );
+        }
+    }
+    for name in ["csr.test", "csr", "unknown-role", "PEM"] {
+        let mut sign = sign("pc-sound", &request(name));
+        sign["role"] = json!("any");
+        let error = client.call("sign_pki_certificate", sign).await.unwrap_err();
+        assert!(
+            error["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("argument `common_name`"),
+            "{error}"
+        );
+    }
+}
+
 pub(crate) async fn a_refused_certificate_is_put_right_with_the_tools_alone(world: &World) {
     mount(world, "pc-repair").await;
     let mut client = world.root().await;

@@ -374,6 +374,22 @@ pub(crate) async fn a_bundle_is_imported_with_its_key(world: &World) {
     let issued = client.call("issue_pki_certificate", issue).await.unwrap();
     assert!(has_signed(&made["certificate"], &issued["certificate"]));
 
+    // Several keys, with what OpenSSL puts before them.
+    let (first, second) = (ca("First"), ca("Second"));
+    let parameters =
+        "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let key = |ca: &rcgen::CertifiedIssuer<'_, rcgen::KeyPair>| {
+        parameters.to_owned() + &ca.key().serialize_pem()
+    };
+    let two = [first.pem(), key(&first), second.pem(), key(&second)].concat();
+    let both = client
+        .call("create_pki_issuer", import("pi-import", &two))
+        .await
+        .unwrap();
+    assert_eq!(both["issuers"].as_array().unwrap().len(), 2);
+    assert!(!both["notes"].to_string().contains("cannot sign"), "{both}");
+    assert_eq!(counts(world, "pi-import").await, (4, 3));
+
     // Once more it changes nothing.
     let before = world.ask("LIST", "pi-import/issuers", Value::Null).await.1["data"].clone();
     arguments.as_object_mut().unwrap().remove("issuer");
@@ -418,7 +434,7 @@ pub(crate) async fn certificates_alone_need_less_of_a_policy_than_keys(world: &W
 
 pub(crate) async fn a_bundle_that_is_damaged_changes_nothing(world: &World) {
     world.pki_with_root("pi-damaged").await;
-    let ca = ca("Damaged");
+    let (ca, other) = (ca("Damaged"), ca("Other"));
     let key = ca.key().serialize_pem();
     let secret = key.lines().nth(1).unwrap().to_owned();
     let damaged_key = key.replace(&secret, &"A".repeat(secret.len()));
@@ -430,8 +446,9 @@ pub(crate) async fn a_bundle_that_is_damaged_changes_nothing(world: &World) {
         ca.pem() + &key[..100],
         ca.pem() + "and then some",
         ca.pem().replace("CERTIFICATE", "CERTIFICATE REQUEST"),
-        // Vault takes the certificate of this one before it finds fault with the key.
         ca.pem() + &damaged_key,
+        // Vault takes the first key of this one before it finds fault with the second.
+        ca.pem() + &other.pem() + &other.key().serialize_pem() + &damaged_key,
     ] {
         let error = client
             .call("create_pki_issuer", import("pi-damaged", &bundle))

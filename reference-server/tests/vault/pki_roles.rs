@@ -77,6 +77,26 @@ pub(crate) async fn a_role_is_replaced_wholly(world: &World) {
     );
 }
 
+pub(crate) async fn settings_that_are_lost_with_the_old_role_are_told(world: &World) {
+    world.pki_with_root("pr-lost").await;
+    let strict =
+        json!({ "allow_wildcard_certificates": false, "organization": ["Example"], "ttl": "1h" });
+    world.write("pr-lost/roles/web", strict).await;
+    let mut client = world.root().await;
+    let made = client
+        .call("create_pki_role", role("pr-lost", "web"))
+        .await
+        .unwrap();
+    let note = made["notes"][0].as_str().unwrap();
+    let expected = r#"`allow_wildcard_certificates` was false, `organization` was ["Example"];"#;
+    assert!(note.contains(expected), "{note}");
+    let again = client
+        .call("create_pki_role", role("pr-lost", "web"))
+        .await
+        .unwrap();
+    assert_eq!(again["notes"], json!([]));
+}
+
 pub(crate) async fn a_role_that_cannot_be_is_refused_by_name(world: &World) {
     world.pki("pr-bad").await;
     let mut client = world.root().await;

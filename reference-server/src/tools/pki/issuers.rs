@@ -198,7 +198,7 @@ async fn import(
     issuer: Option<&Name>,
 ) -> Result<IssuersCreated, Failure> {
     let bundle = Bundle::parse(text).map_err(|error| Failure::invalid("bundle", error))?;
-    let imported = vault.pki.import_issuers(mount, text, &bundle, issuer).await;
+    let imported = vault.pki.import_issuers(mount, &bundle, issuer).await;
     Ok(created(imported.map_err(unfinished)?, None))
 }
 

@@ -45,8 +45,10 @@ fn ttl(argument: &str, text: Option<&str>) -> Result<Option<Ttl>, Failure> {
 
 /// The note that a certificate needs which ends earlier than was asked for. Vault does not always tell.
 fn shortened(asked: Option<&Ttl>, certificate: &Certificate) -> Option<String> {
-    // Vault sets the beginning back a little, 30 s by default, so this is never said without reason.
-    let asked = asked.filter(|asked| asked.seconds() > certificate.lifetime)?;
+    // Vault sets the beginning back, by 30 s unless told otherwise, but counts the end from before it has
+    // made the key, which can take some seconds.
+    const TOLERANCE: u64 = 30;
+    let asked = asked.filter(|asked| asked.seconds() > certificate.lifetime + TOLERANCE)?;
     Some(format!(
         "the lifetime is shorter than asked for: asked for {}, vault gave {}, until {}",
         asked.as_str(),

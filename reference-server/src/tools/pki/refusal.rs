@@ -47,6 +47,8 @@ const NAMES: &str = "read_pki_role shows which names the role allows: ask for on
 const ROLES: &str = "list_pki_roles shows which roles there are; create_pki_role makes one";
 const KEYS: &str =
     "read_pki_role shows which keys the role wants: make a new key and a request with it";
+const REQUESTED: &str = "make a request without what the role does not allow, or replace the role with create_pki_role so \
+    that it allows it; read_pki_role shows what it allows";
 const ISSUER_NAME: &str = "give another name; list_pki_issuers shows which are in use";
 const ISSUERS: &str = "list_pki_issuers shows which issuers there are; create_pki_issuer makes one";
 const MOUNTS: &str = "list_mounts shows which mounts are of type `pki`; enable_pki makes one";
@@ -141,37 +143,42 @@ pub(super) const ROLE: &[Cause] = &[
 
 /// Signing a request: what comes from the request comes before what comes from arguments.
 pub(super) const SIGN: &[Cause] = &[
-    Cause::new("csr", "csr", CORRECT),
-    Cause::new("CSR", "csr", KEYS),
-    Cause::new("certificate request", "csr", CORRECT),
+    Cause::new(r#""csr" is empty"#, "csr", CORRECT),
+    Cause::new("csr contains no data", "csr", CORRECT),
+    Cause::new("certificate request could not be parsed", "csr", CORRECT),
+    Cause::new("request signature is invalid", "csr", CORRECT),
+    Cause::new("parse CSR's public key", "csr", KEYS),
+    Cause::new("key type in CSR", "csr", KEYS),
+    Cause::new("Refusing to sign CSR", "csr", KEYS),
     Cause::new("role requires", "csr", KEYS),
     Cause::new("bits are unsafe", "csr", KEYS),
+    Cause::new("via CSR", "csr", REQUESTED),
 ];
 
-/// Issuing and signing.
+/// Issuing and signing. What quotes a name comes first, as a name can be anything.
 pub(super) const ISSUE: &[Cause] = &[
-    Cause::new("unknown role", "role", ROLES).absent(),
-    Cause::new("common name", "common_name", NAMES),
-    Cause::new("common_name", "common_name", CORRECT),
-    Cause::new("subject alternate name", "alt_names", NAMES),
-    Cause::new("email address", "alt_names", NAMES),
+    Cause::new("common name ", "common_name", NAMES),
+    Cause::new("subject alternate name ", "alt_names", NAMES),
+    Cause::new("email address ", "alt_names", NAMES),
     Cause::new(
         "IP Subject Alternative Names",
         "ip_sans",
         "leave `ip_sans` out, or replace the role with create_pki_role so that it has `allow_ip_sans`",
     ),
     Cause::new("valid IP address", "ip_sans", CORRECT),
+    Cause::new("idna: ", "common_name` or `alt_names", CORRECT),
+    Cause::new("unknown role: ", "role", ROLES).absent(),
+    Cause::new("the common_name field", "common_name", CORRECT),
     Cause::new(
         "TTL would result in notAfter",
         "ttl",
         "ask for a shorter `ttl`: a certificate cannot outlast its issuer, whose end is in vault's message",
     ),
     Cause::new(
-        "key type",
+        "role key type",
         "role",
         "the role leaves the type of the key open, so Vault cannot make one: use sign_pki_certificate, or another role",
     ),
-    Cause::new("idna: ", "common_name` or `alt_names", CORRECT),
 ];
 
 /// Revoking.

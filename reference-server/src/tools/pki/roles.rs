@@ -25,7 +25,8 @@ pub(super) fn routes() -> [ToolRoute<VaultServer>; 4] {
             Effect::Sets,
             "Make a role in a PKI mount, which decides for which names certificates are issued and for how long. A \
              role of this name is replaced wholly: what is left out gets Vault's default, so give all that the role \
-             shall allow. A role without `allowed_domains` allows no name but `localhost`.",
+             shall allow. `notes` tell which other settings the old role had. A role without `allowed_domains` \
+             allows no name but `localhost`.",
             create_pki_role,
         ),
         route(
@@ -218,16 +219,29 @@ async fn create_pki_role(vault: Arc<Vault>, arguments: CreateRole) -> Result<Rol
     let written = vault.pki.write_role(&mount, &role, &new).await;
     let Told { data, warnings } =
         written.map_err(|error| refusal::explain(error, refusal::ROLE))?;
-    let mut notes = warnings;
-    if data.is_none() {
+    let mut notes = Vec::new();
+    if data.role.is_none() {
         notes.push(
             "the role was made, but the token may not read it: what it is now is not shown"
                 .to_owned(),
         );
     }
+    if !data.reset.is_empty() {
+        let was: Vec<_> = data
+            .reset
+            .iter()
+            .map(|(setting, value)| format!("`{setting}` was {value}"))
+            .collect();
+        notes.push(format!(
+            "the role that was replaced had settings for which there is no argument here, and which have Vault's \
+             defaults now: {}; tell the operator if that matters",
+            was.join(", ")
+        ));
+    }
+    notes.extend(warnings);
     Ok(RoleCreated {
         role: role.as_str().to_owned(),
-        settings: data.map(RoleSettings::from),
+        settings: data.role.map(RoleSettings::from),
         notes,
     })
 }

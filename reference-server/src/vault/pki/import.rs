@@ -60,24 +60,23 @@ impl Imported {
 }
 
 impl Pki {
-    /// Imports certificates of CAs, and private keys for them; `bundle` is what `text` says. With a name
-    /// it is given to the first of them that has a private key, or else to the first.
+    /// Imports certificates of CAs, and private keys for them. With a name it is given to the first of them
+    /// that has a private key, or else to the first.
     ///
     /// # Errors
     /// [`Unfinished`] says why it was not done, and what became of what was done on the way.
     pub async fn import_issuers(
         &self,
         mount: &MountPath,
-        text: &str,
         bundle: &Bundle,
         name: Option<&Name>,
     ) -> Result<Told<NewIssuers>, Unfinished> {
         // A policy can allow certificates and forbid private keys: Vault has an endpoint for each, and the
         // one for certificates refuses keys. Each bundle goes where no more is needed than it needs.
-        let endpoint = if bundle.has_private_key {
-            Endpoint::ImportBundle
-        } else {
+        let endpoint = if bundle.private_keys.is_empty() {
             Endpoint::ImportCertificates
+        } else {
+            Endpoint::ImportBundle
         };
         let path = ApiPath::pki(mount, &endpoint);
         self.verify(mount, &path, Capability::Update).await?;
@@ -85,24 +84,48 @@ impl Pki {
         if let Some(name) = name {
             check_name_is_free(&before, name)?;
         }
-
         let mut work = Work::new(self.client.clone());
-        let body = json!({ "pem_bundle": text });
-        let posted = self.post(mount, endpoint, &body).await;
-        let imported: Imported = match posted.and_then(|answer| work.data(&answer)) {
-            Ok(imported) => imported,
-            Err(error) => {
-                if error.refused_with(403).is_none() {
-                    self.find_half(mount, bundle, &before, &mut work).await;
-                }
-                return Err(work.undo(error, Stage::Mount).await);
-            }
-        };
-        imported.remember(mount, &mut work);
-        match self.imported(mount, bundle, &imported, name).await {
+        match self
+            .import(mount, endpoint, bundle, &before, name, &mut work)
+            .await
+        {
             Ok(made) => Ok(work.finish(made)),
             Err(error) => Err(work.undo(error, Stage::Mount).await),
         }
+    }
+
+    async fn import(
+        &self,
+        mount: &MountPath,
+        endpoint: Endpoint<'_>,
+        bundle: &Bundle,
+        before: &[ListedIssuer],
+        name: Option<&Name>,
+        work: &mut Work,
+    ) -> Result<NewIssuers, VaultError> {
+        // Vault keeps the keys that come before one that it refuses, and does not say which they are
+        // (seen on 1.21). Of several each goes alone first, which is taken or not.
+        if bundle.private_keys.len() > 1 {
+            for key in &bundle.private_keys {
+                let answer = self
+                    .post(mount, endpoint, &json!({ "pem_bundle": key }))
+                    .await?;
+                work.data::<Imported>(&answer)?.remember(mount, work);
+            }
+        }
+        let body = json!({ "pem_bundle": bundle.text });
+        let answer = match self.post(mount, endpoint, &body).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if error.refused_with(400).is_some() {
+                    self.find_half(mount, bundle, before, work).await;
+                }
+                return Err(error);
+            }
+        };
+        let imported: Imported = work.data(&answer)?;
+        imported.remember(mount, work);
+        self.imported(mount, bundle, &imported, name).await
     }
 
     async fn imported(
@@ -148,8 +171,8 @@ impl Pki {
         })
     }
 
-    /// Finds what Vault kept of a bundle that it refused: it keeps what came before the part that it
-    /// does not like (seen on 1.21), which may be certificates before a private key.
+    /// Finds what Vault kept of a bundle that it refused: the certificates that come before the one that
+    /// it does not like (seen on 1.21).
     async fn find_half(
         &self,
         mount: &MountPath,

@@ -31,7 +31,7 @@ pub use self::{
     intermediate::Signer,
     issuers::{Issuer, ListedIssuer, NewIssuer, NewIssuers},
     name::{Name, NameError, Serial, SerialError},
-    roles::{NewRole, Role},
+    roles::{NewRole, Role, Written},
     ttl::{Ttl, TtlError},
     work::{Stage, Unfinished},
     x509::{Bundle, Certificate, PemError, check_request},

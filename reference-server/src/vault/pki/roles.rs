@@ -1,6 +1,7 @@
 //! Roles: what certificates may be issued for whom.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Endpoint, Name, Pki, Told, Ttl, told};
 use crate::vault::{
@@ -69,6 +70,43 @@ pub struct NewRole {
     pub max_ttl: Option<Ttl>,
 }
 
+/// What writing a role did.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The role as Vault has it now; `None` if Vault did not tell, as versions before 1.13 do not, and the
+    /// token may not read it.
+    pub role: Option<Role>,
+    /// Settings of the role that was replaced which [`NewRole`] does not have, and what they were.
+    pub reset: Vec<(String, Value)>,
+}
+
+type Settings = serde_json::Map<String, Value>;
+
+/// Settings that [`NewRole`] has, or that follow from one that it has.
+const SET: [&str; 11] = [
+    "allowed_domains",
+    "allow_subdomains",
+    "allow_bare_domains",
+    "allow_glob_domains",
+    "allow_any_name",
+    "allow_ip_sans",
+    "key_type",
+    "key_bits",
+    "signature_bits",
+    "ttl",
+    "max_ttl",
+];
+
+fn reset(before: &Settings, now: &Settings) -> Vec<(String, Value)> {
+    let is_reset = |(key, value): &(&String, &Value)| {
+        !SET.contains(&key.as_str()) && now.get(*key).is_some_and(|now| now != *value)
+    };
+    let reset = before.iter().filter(is_reset);
+    reset
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
 fn for_vault<S: serde::Serializer>(ttl: &Option<Ttl>, serializer: S) -> Result<S::Ok, S::Error> {
     ttl.as_ref().map(Ttl::for_vault).serialize(serializer)
 }
@@ -97,8 +135,7 @@ impl Pki {
             .ok_or(VaultError::NotFound("role of this name in the mount"))
     }
 
-    /// Makes a role, or replaces it wholly. Returns the role as Vault has it now; `None` if Vault did not
-    /// tell, as versions before 1.13 do not, and the token may not read it.
+    /// Makes a role, or replaces it wholly.
     ///
     /// # Errors
     /// As for every request, see [`VaultError`].
@@ -107,20 +144,42 @@ impl Pki {
         mount: &MountPath,
         role: &Name,
         new: &NewRole,
-    ) -> Result<Told<Option<Role>>, VaultError> {
+    ) -> Result<Told<Written>, VaultError> {
         let endpoint = Endpoint::Role(role);
-        self.verify(mount, &ApiPath::pki(mount, &endpoint), Capability::Update)
-            .await?;
-        let answer = self.post(mount, endpoint, new).await?;
-        if let Ok(Told { data, warnings }) = told(&answer) {
-            return Ok(Told::new(Some(data), warnings));
-        }
-        let role = match self.read_role(mount, role).await {
-            Ok(role) => Some(role),
-            Err(error) if error.refused_with(403).is_some() => None,
-            Err(error) => return Err(error),
+        let path = ApiPath::pki(mount, &endpoint);
+        self.verify(mount, &path, Capability::Update).await?;
+        // What there was is told as far as it can be seen, and is in nobody's way if it cannot.
+        let before = match self.client.read(&path, None).await {
+            Ok(answer) => told::<Settings>(&answer).ok(),
+            Err(_) => None,
         };
-        Ok(Told::new(role, Vec::new()))
+        let answer = self.post(mount, endpoint, new).await?;
+        let (now, warnings) = match told::<Settings>(&answer) {
+            Ok(now) => (Some(now.data), now.warnings),
+            Err(_) => (self.settings(mount, role).await?, Vec::new()),
+        };
+        let reset = match (before, &now) {
+            (Some(before), Some(now)) => reset(&before.data, now),
+            _ => Vec::new(),
+        };
+        let role = now.map(|now| serde_json::from_value(Value::Object(now)));
+        let role = role
+            .transpose()
+            .map_err(|_| answer.unexpected("it is not a role"))?;
+        Ok(Told::new(Written { role, reset }, warnings))
+    }
+
+    /// All settings of a role; `None` if the token may not read it.
+    async fn settings(
+        &self,
+        mount: &MountPath,
+        role: &Name,
+    ) -> Result<Option<Settings>, VaultError> {
+        match self.ask::<Settings>(mount, Endpoint::Role(role)).await {
+            Ok(told) => Ok(told.map(|told| told.data)),
+            Err(error) if error.refused_with(403).is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes a role; returns whether it was seen to exist before. It was not if the token may

@@ -15,6 +15,8 @@ use x509_parser::{
 };
 
 const BEGIN: &str = "-----BEGIN ";
+/// Blocks of a bundle that Vault passes over, such as those that OpenSSL puts before EC keys.
+const PASSED_OVER: [&str; 4] = ["CRL", "X509 CRL", "EC PARAMETERS", "EC PARAMS"];
 
 /// Why a PEM text cannot be used. No message quotes from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -124,12 +126,14 @@ impl Certificate {
     }
 }
 
-/// Certificates of CAs, with or without their private keys.
+/// Certificates of CAs, with or without their private keys. It has no `Debug` for these.
 pub struct Bundle {
+    /// All of it, PEM.
+    pub text: String,
     /// At least one.
     pub certificates: Vec<Certificate>,
-    /// Whether there is a private key among them.
-    pub has_private_key: bool,
+    /// The private keys, PEM.
+    pub private_keys: Vec<String>,
 }
 
 impl Bundle {
@@ -137,23 +141,25 @@ impl Bundle {
     ///
     /// # Errors
     /// [`PemError`] if it is damaged, without a certificate, or with something else in it.
-    pub fn parse(mut text: &str) -> Result<Self, PemError> {
+    pub fn parse(text: &str) -> Result<Self, PemError> {
         let mut bundle = Self {
+            text: text.to_owned(),
             certificates: Vec::new(),
-            has_private_key: false,
+            private_keys: Vec::new(),
         };
-        while let Some((block, rest)) = next_block(text)? {
-            text = rest;
+        let mut rest = text;
+        while let Some((block, after)) = next_block(rest)? {
+            rest = after;
             if block.is_private_key() {
-                bundle.has_private_key = true;
-                continue;
+                bundle.private_keys.push(block.text.to_owned());
+            } else if !PASSED_OVER.contains(&block.pem.label.as_str()) {
+                let certificate = Certificate::of_block(&block)
+                    .map_err(|_| PemError::Other("certificate and no private key"))?;
+                if !certificate.is_ca {
+                    return Err(PemError::NotOfACa);
+                }
+                bundle.certificates.push(certificate);
             }
-            let certificate = Certificate::of_block(&block)
-                .map_err(|_| PemError::Other("certificate and no private key"))?;
-            if !certificate.is_ca {
-                return Err(PemError::NotOfACa);
-            }
-            bundle.certificates.push(certificate);
         }
         if bundle.certificates.is_empty() {
             return Err(PemError::NoBlock("CERTIFICATE"));
@@ -286,7 +292,7 @@ mod tests {
         ]
         .concat();
         let bundle = Bundle::parse(&bundle).unwrap();
-        assert!(bundle.has_private_key);
+        assert_eq!(bundle.private_keys, [root.key().serialize_pem().trim_end()]);
         let names: Vec<_> = bundle.certificates[2]
             .chain(&bundle.certificates)
             .into_iter()
@@ -317,7 +323,10 @@ mod tests {
         ] {
             assert_eq!(Bundle::parse(&text).err(), Some(expected), "{text}");
         }
-        assert!(!Bundle::parse(&ca.pem()).unwrap().has_private_key);
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let whole = Bundle::parse(&format!("{}{parameters}", ca.pem())).unwrap();
+        assert_eq!((whole.certificates.len(), whole.private_keys.len()), (1, 0));
     }
 
     #[test]
