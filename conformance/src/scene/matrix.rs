@@ -430,3 +430,44 @@ fn noted(result: StepResult, seen: &mut Option<String>) -> StepResult<bool> {
         Err(other) => Err(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use http::{Method, StatusCode};
+
+    use super::{asked_for, name};
+    use crate::{tap::Exchange, vault::oracle::VaultRequest};
+
+    fn asked(method: &str, path: &str) -> String {
+        asked_for(&Exchange {
+            at: Instant::now(),
+            method: Method::from_bytes(method.as_bytes()).unwrap(),
+            path: path.to_owned(),
+            status: StatusCode::OK,
+        })
+    }
+
+    #[test]
+    fn a_request_is_the_same_in_whichever_way_it_is_made() {
+        for (method, path, same) in [
+            ("GET", "/v1/pki/roles?list=true", "LIST pki/roles"),
+            ("GET", "/v1/pki/roles/?x=y&list=true", "LIST pki/roles"),
+            ("LIST", "/v1/kv/metadata/", "LIST kv/metadata"),
+            ("GET", "/v1/kv/data/a?version=1", "GET kv/data/a"),
+            ("PUT", "/v1/pki/roles/a", "POST pki/roles/a"),
+            ("GET", "/v1/pki/cert/0a%3A0b", "GET pki/cert/0a:0b"),
+            ("DELETE", "/v1/kv/data/a", "DELETE kv/data/a"),
+        ] {
+            assert_eq!(asked(method, path), same);
+        }
+    }
+
+    #[test]
+    fn a_request_of_the_suite_has_the_name_that_the_tap_gives_it() {
+        let request = VaultRequest::new("LIST", "kv/metadata/");
+        let seen = asked("GET", "/v1/kv/metadata?list=true");
+        assert_eq!(name(&request.method, &request.path), seen);
+    }
+}

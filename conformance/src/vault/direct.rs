@@ -140,3 +140,31 @@ fn with_commas(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{continued, requests};
+    use crate::{act::Act, vault::oracle::VaultRequest};
+
+    #[test]
+    fn an_intermediate_authority_hands_its_request_and_its_certificate_on() {
+        let act = Act::create_intermediate("int", "i", "CA", "72h", ("top", "root-ca"));
+        let requests = requests(act.operation, &act.parameters, 2);
+        let [generate, sign, set] = requests.as_slice() else {
+            panic!("{requests:?}");
+        };
+        let body = |request: &VaultRequest, data| {
+            let before = json!({ "data": data });
+            continued(request.clone(), &before).body
+        };
+        assert_eq!(body(generate, json!({ "csr": "x" })), generate.body);
+        assert_eq!(
+            body(sign, json!({ "csr": "x" })),
+            Some(json!({ "csr": "x" }))
+        );
+        let certificate = json!({ "certificate": "y" });
+        assert_eq!(body(set, certificate.clone()), Some(certificate));
+    }
+}
