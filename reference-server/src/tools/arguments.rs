@@ -58,6 +58,18 @@ fn check_value(name: &str, value: &Value, property: &Value) -> Result<(), String
             types.join(" or ")
         ));
     }
+    if let Some(choices) = property.get("enum").and_then(Value::as_array)
+        && !choices.contains(value)
+    {
+        let choices: Vec<_> = choices
+            .iter()
+            .filter_map(|choice| Some(format!("`{}`", choice.as_str()?)))
+            .collect();
+        return Err(format!(
+            "argument `{name}` must be one of {}",
+            choices.join(", ")
+        ));
+    }
     let bound = |keyword: &str| property.get(keyword).and_then(Value::as_u64);
     if bound("minLength").is_some_and(|least| least > 0) && value.as_str() == Some("") {
         return Err(format!("argument `{name}` is empty"));
@@ -131,6 +143,7 @@ mod tests {
                 "version": { "type": ["integer", "null"], "minimum": 1, "maximum": 9 },
                 "versions": { "type": "array", "minItems": 1, "items": { "type": "integer", "minimum": 1 } },
                 "data": { "type": "object" },
+                "kind": { "type": ["string", "null"], "enum": ["a", "b", null] },
             },
             "required": ["mount"],
         }));
@@ -192,8 +205,12 @@ mod tests {
                 "argument `data` has a number beyond 2^53, which Vault may round: make it a string",
             ),
             (
+                json!({ "mount": "a", "kind": "471147" }),
+                "argument `kind` must be one of `a`, `b`",
+            ),
+            (
                 json!({ "mount": "a", "x": "471147" }),
-                "unknown argument `x`: this tool takes `data`, `mount`, `version`, `versions`",
+                "unknown argument `x`: this tool takes `data`, `kind`, `mount`, `version`, `versions`",
             ),
         ] {
             assert_eq!(complaint(arguments), Err(expected.to_owned()));

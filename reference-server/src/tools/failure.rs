@@ -3,14 +3,13 @@
 //! A model has to be able to act on it: `kind` says what happened in one of a
 //! few words, `vault_messages` what Vault itself said, `next_step` what to do.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::{
     redact::Redactor,
-    vault::{
-        error::{Capability, Refusal, VaultError},
-        path::PathError,
-    },
+    vault::error::{Capability, Refusal, VaultError},
 };
 
 /// After a failure that says nothing about what Vault did.
@@ -118,8 +117,8 @@ impl Failure {
         )
     }
 
-    /// An argument that is not a path.
-    pub fn invalid_path(argument: &str, error: PathError) -> Self {
+    /// An argument that is not of its kind; `error` says why, as in "is not a path".
+    pub fn invalid(argument: &str, error: impl fmt::Display) -> Self {
         Self::invalid_argument(format!("argument `{argument}` {error}"))
     }
 
@@ -181,6 +180,11 @@ impl From<VaultError> for Failure {
                 message,
                 "call list_mounts and use a mount of type `kv` as `mount`",
             ),
+            VaultError::NotPki(_) => Self::new(
+                Kind::InvalidArgument,
+                message,
+                "call list_mounts and use a mount of type `pki` as `mount`; enable_pki makes one",
+            ),
             VaultError::NotFound(_) => Self {
                 status: Some(404),
                 ..Self::new(
@@ -215,7 +219,10 @@ impl From<VaultError> for Failure {
                 format!("{message}: nothing was done"),
                 "call read_secret_metadata to see which versions there are",
             ),
-            VaultError::MountName(error) => Self::invalid_path("mount", error),
+            VaultError::MountName(error) => Self::invalid("mount", error),
+            VaultError::NameTaken => {
+                Self::invalid_argument(format!("argument `issuer`: {message}"))
+            }
             VaultError::Conflict(_) => Self::new(
                 Kind::Conflict,
                 message,

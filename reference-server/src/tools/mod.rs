@@ -9,9 +9,11 @@ mod arguments;
 pub mod failure;
 mod kv;
 mod mounts;
+mod pki;
 mod progress;
 
 use std::{
+    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -35,14 +37,23 @@ use crate::{redact::Redactor, server::VaultServer, vault::Vault};
 /// Bound of one call, whatever it asks of Vault.
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
 /// Arguments that are secrets and must not come back in a message.
-const SECRET_ARGUMENTS: [&str; 2] = ["data", "value"];
-/// Longest `mount` or `path` that a failure repeats, in bytes.
+/// A request for a certificate is none, but what is given for one may be a private key.
+const SECRET_ARGUMENTS: [&str; 4] = ["bundle", "csr", "data", "value"];
+/// Arguments that a failure repeats, so that it tells what it is about.
+const SHOWN_ARGUMENTS: [&str; 5] = ["mount", "path", "role", "issuer", "serial_number"];
+/// Lines of this length, in bytes, are secrets of their own: Vault may quote a part of a PEM text.
+const SECRET_LINE_BYTES: usize = 24;
+/// Longest argument that a failure repeats, in bytes.
 const MAX_ECHO_BYTES: usize = 1024;
 
 /// All tools.
 pub fn router() -> ToolRouter<VaultServer> {
     let mut router = ToolRouter::new();
-    for route in mounts::routes().into_iter().chain(kv::routes()) {
+    for route in mounts::routes()
+        .into_iter()
+        .chain(kv::routes())
+        .chain(pki::routes())
+    {
         router.add_route(route);
     }
     router
@@ -57,6 +68,10 @@ enum Effect {
     Replaces,
     /// Adds what was not there and touches nothing else; a repetition finds it there.
     Adds,
+    /// Sets what was there, or not, to what is asked for; a repetition leaves it so.
+    Sets,
+    /// Adds something new each time and touches nothing else.
+    Makes,
     /// Removes what was there; a repetition finds nothing left to remove.
     Removes,
 }
@@ -65,8 +80,8 @@ impl Effect {
     fn annotations(self, title: &str) -> ToolAnnotations {
         ToolAnnotations::with_title(title)
             .read_only(matches!(self, Self::Reads))
-            .destructive(matches!(self, Self::Replaces | Self::Removes))
-            .idempotent(!matches!(self, Self::Replaces))
+            .destructive(matches!(self, Self::Replaces | Self::Sets | Self::Removes))
+            .idempotent(!matches!(self, Self::Replaces | Self::Makes))
             .open_world(false)
     }
 }
@@ -161,15 +176,35 @@ impl Call<'_> {
             .unwrap_or_else(|_elapsed| Ok(Err(Failure::timeout(CALL_TIMEOUT.as_secs()))))
             .unwrap_or_else(|_panic| Err(Failure::internal()));
         let (tool, mount, path) = (self.tool, self.shown("mount"), self.shown("path"));
+        let (role, issuer) = (self.shown("role"), self.shown("issuer"));
         let duration_ms = started.elapsed().as_millis();
         match result {
             Ok(result) => {
-                tracing::info!(tool, mount, path, outcome = "ok", duration_ms, "call");
+                tracing::info!(
+                    tool,
+                    mount,
+                    path,
+                    role,
+                    issuer,
+                    outcome = "ok",
+                    duration_ms,
+                    "call"
+                );
                 CallToolResult::structured(result)
             }
             Err(failure) => {
                 let (outcome, status) = (failure.kind.as_str(), failure.status);
-                tracing::info!(tool, mount, path, outcome, status, duration_ms, "call");
+                tracing::info!(
+                    tool,
+                    mount,
+                    path,
+                    role,
+                    issuer,
+                    outcome,
+                    status,
+                    duration_ms,
+                    "call"
+                );
                 self.failed(failure)
             }
         }
@@ -181,10 +216,8 @@ impl Call<'_> {
             #[serde(flatten)]
             failure: Failure,
             operation: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            mount: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            path: Option<String>,
+            #[serde(flatten)]
+            about: BTreeMap<&'static str, String>,
         }
         let mut secrets = Vec::new();
         for name in SECRET_ARGUMENTS {
@@ -196,8 +229,10 @@ impl Call<'_> {
         let report = Report {
             failure: failure.redacted(self.redactor, &secrets),
             operation: self.tool,
-            mount: self.shown("mount"),
-            path: self.shown("path"),
+            about: SHOWN_ARGUMENTS
+                .into_iter()
+                .filter_map(|name| Some((name, self.shown(name)?)))
+                .collect(),
         };
         let text =
             serde_json::to_string(&report).unwrap_or_else(|_| r#"{"kind":"internal"}"#.to_owned());
@@ -214,7 +249,12 @@ impl Call<'_> {
 /// The texts and the numbers in a value, however deep.
 fn collect_texts(value: &Value, texts: &mut Vec<String>) {
     match value {
-        Value::String(text) => texts.push(text.clone()),
+        Value::String(text) => {
+            texts.push(text.clone());
+            let lines = text.lines().map(str::trim);
+            let lines = lines.filter(|line| (SECRET_LINE_BYTES..text.len()).contains(&line.len()));
+            texts.extend(lines.map(str::to_owned));
+        }
         Value::Number(number) => texts.push(number.to_string()),
         Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
         Value::Object(members) => members.values().for_each(|it| collect_texts(it, texts)),
@@ -256,6 +296,24 @@ mod tests {
     async fn a_call_that_never_ends_is_answered() {
         let answer = failed(json!({}), futures::future::pending()).await;
         assert_eq!(answer["kind"], "vault_unavailable");
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_secret_of_many_lines_is_removed_too() {
+        let line = "MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQC5";
+        let bundle =
+            format!("-----BEGIN PRIVATE KEY-----\n{line}\n{line}AB\n-----END PRIVATE KEY-----\n");
+        let refusal = crate::vault::error::Refusal {
+            status: 400,
+            messages: vec![format!("cannot parse\n{line}AB\n-----END")],
+            retry_after: None,
+            capability: crate::vault::error::Capability::Update,
+            path: "pki/issuers/import/bundle".to_owned(),
+        };
+        let error = crate::vault::error::VaultError::Refused(refusal);
+        let answer = failed(json!({ "bundle": bundle }), async { Err(error.into()) }).await;
+        assert!(!answer.to_string().contains(line), "{answer}");
+        assert!(answer.to_string().contains("cannot parse"), "{answer}");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     vault::{
         Vault,
         kv::KvVersion,
-        mounts::{KvSettings, NewMount},
+        mounts::{KvSettings, NewEngine, NewMount},
         path::MountPath,
     },
 };
@@ -139,7 +139,7 @@ async fn create_mount(vault: Arc<Vault>, arguments: CreateMount) -> Result<Mount
         _ => KvVersion::V2,
     };
     let new = NewMount {
-        version,
+        engine: NewEngine::Kv(version),
         description: arguments.description.unwrap_or_default(),
     };
     vault.mounts.create(&mount, &new).await?;
@@ -196,5 +196,5 @@ async fn delete_mount(vault: Arc<Vault>, arguments: DeleteMount) -> Result<Mount
 }
 
 pub(super) fn mount(text: &str) -> Result<MountPath, Failure> {
-    MountPath::parse(text).map_err(|error| Failure::invalid_path("mount", error))
+    MountPath::parse(text).map_err(|error| Failure::invalid("mount", error))
 }

@@ -238,6 +238,8 @@ struct Envelope<T> {
     mount_type: Option<String>,
     #[serde(default)]
     lease_duration: u64,
+    #[serde(default)]
+    warnings: Option<Vec<String>>,
 }
 
 impl Answer {
@@ -275,6 +277,19 @@ impl Answer {
                 ..
             } => Ok(data),
             _ => Err(self.unexpected("it comes from a KV v1 engine")),
+        }
+    }
+
+    /// The `data` of the answer and Vault's warnings, provided it is an answer of a PKI engine.
+    ///
+    /// # Errors
+    /// As for [`Self::kv_data`].
+    pub fn pki_data<T: DeserializeOwned>(&self) -> Result<(T, Vec<String>), VaultError> {
+        let envelope: Envelope<T> = self.envelope()?;
+        match envelope.mount_type.as_deref() {
+            // Endpoints that need no token do not say, and neither do older versions of Vault.
+            None | Some("" | "pki") => Ok((envelope.data, envelope.warnings.unwrap_or_default())),
+            Some(_) => Err(self.unexpected("it comes from an engine that is not PKI")),
         }
     }
 

@@ -95,6 +95,9 @@ pub enum VaultError {
     /// The mount is not a KV secrets engine.
     #[error("the mount is a `{0}` engine, not a KV secrets engine")]
     NotKv(String),
+    /// The mount is not a PKI secrets engine.
+    #[error("the mount is a `{0}` engine, not a PKI secrets engine")]
+    NotPki(String),
     /// Nothing is stored there.
     #[error("there is no {0}")]
     NotFound(&'static str),
@@ -121,6 +124,9 @@ pub enum VaultError {
     /// The name cannot be given to a mount.
     #[error("the name of the mount {0}")]
     MountName(PathError),
+    /// An issuer is to get a name that another one has.
+    #[error("the mount has an issuer of this name or id already")]
+    NameTaken,
     /// Others changed the secret each time between the read and the write.
     #[error("the secret was changed by others {0} times while this write was tried")]
     Conflict(u32),

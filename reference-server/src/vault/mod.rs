@@ -2,15 +2,16 @@
 //!
 //! A request path is an [`path::ApiPath`], which can be made from validated
 //! parts alone; [`client`] sends it; [`mounts`] knows what is mounted; [`kv`]
-//! knows the two versions of the KV secrets engine; [`error`] says what can go wrong.
+//! knows the two versions of the KV secrets engine; [`pki`] the PKI secrets engine; [`error`] says what can go wrong.
 
 pub mod client;
 pub mod error;
 pub mod kv;
 pub mod mounts;
 pub mod path;
+pub mod pki;
 
-use self::{client::VaultClient, kv::Kv, mounts::Mounts};
+use self::{client::VaultClient, kv::Kv, mounts::Mounts, pki::Pki};
 
 /// One Vault, as the tools see it.
 pub struct Vault {
@@ -18,6 +19,8 @@ pub struct Vault {
     pub mounts: Mounts,
     /// The KV engines.
     pub kv: Kv,
+    /// The PKI engines.
+    pub pki: Pki,
 }
 
 impl Vault {
@@ -25,7 +28,8 @@ impl Vault {
     pub fn new(client: VaultClient) -> Self {
         Self {
             mounts: Mounts::new(client.clone()),
-            kv: Kv::new(client),
+            kv: Kv::new(client.clone()),
+            pki: Pki::new(client),
         }
     }
 }

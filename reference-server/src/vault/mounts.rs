@@ -1,4 +1,4 @@
-//! The table of mounts: what is mounted, making a KV mount, removing a mount.
+//! The table of mounts: what is mounted, making a mount, removing one.
 //!
 //! Vault shows the whole table (`sys/mounts`) only to a token with that right,
 //! and to every other token the mounts on which it has some right
@@ -13,6 +13,7 @@ use super::{
     error::{Capability, VaultError},
     kv::KvVersion,
     path::{ApiPath, FolderPath, MountPath},
+    pki::Ttl,
 };
 
 /// A secrets engine, as the table of mounts describes it.
@@ -24,9 +25,20 @@ pub struct Engine {
     #[serde(default)]
     pub description: String,
     options: Option<HashMap<String, String>>,
+    config: Option<EngineConfig>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct EngineConfig {
+    max_lease_ttl: u64,
 }
 
 impl Engine {
+    /// The longest lifetime that the mount grants, in seconds; `None` if Vault does not tell.
+    pub fn max_lease_ttl(&self) -> Option<u64> {
+        self.config.as_ref().map(|config| config.max_lease_ttl)
+    }
+
     /// The version of a KV engine; `None` for every other type.
     pub fn kv_version(&self) -> Option<KvVersion> {
         let options = self.options.as_ref();
@@ -44,10 +56,22 @@ pub type Table = BTreeMap<String, Engine>;
 /// What to make.
 #[derive(Debug, Clone)]
 pub struct NewMount {
-    /// The version of the KV engine.
-    pub version: KvVersion,
+    /// The engine.
+    pub engine: NewEngine,
     /// What the operator will read about the mount.
     pub description: String,
+}
+
+/// The engine of a new mount.
+#[derive(Debug, Clone)]
+pub enum NewEngine {
+    /// A KV engine of this version.
+    Kv(KvVersion),
+    /// A PKI engine.
+    Pki {
+        /// The longest lifetime of what it issues.
+        max_ttl: Ttl,
+    },
 }
 
 /// Settings of a KV v2 engine; what is not given stays as Vault has it.
@@ -114,19 +138,24 @@ impl Mounts {
         }
     }
 
-    /// Makes a KV mount. In KV v2 it may refuse requests for a moment after, see [`Self::answers`].
+    /// Makes a mount, with one request. In KV v2 it may refuse requests for a moment after, see
+    /// [`Self::answers`].
     ///
     /// # Errors
     /// Vault's refusal, as when the path is in use or reserved.
     pub async fn create(&self, mount: &MountPath, new: &NewMount) -> Result<(), VaultError> {
-        let body = serde_json::json!({
-            "type": "kv",
-            "description": new.description,
-            "options": { "version": new.version.number().to_string() },
-        });
+        let mut body = match &new.engine {
+            NewEngine::Kv(version) => {
+                serde_json::json!({ "type": "kv", "options": { "version": version.number().to_string() } })
+            }
+            NewEngine::Pki { max_ttl } => {
+                serde_json::json!({ "type": "pki", "config": { "max_lease_ttl": max_ttl.for_vault() } })
+            }
+        };
+        body["description"] = new.description.as_str().into();
         let path = ApiPath::mount_entry(mount).map_err(VaultError::MountName)?;
         self.client
-            .write(&path, Capability::Create, body.to_string().into_bytes())
+            .write(&path, Capability::Update, body.to_string().into_bytes())
             .await?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::kv::KvVersion;
+use super::{kv::KvVersion, pki::Endpoint};
 
 /// Longest path that is accepted, in bytes; far above any that Vault stores.
 const MAX_PATH_BYTES: usize = 4096;
@@ -93,6 +93,15 @@ impl MountPath {
     /// The path without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.0.0
+    }
+
+    /// Whether it lies where Vault keeps its own engines and mounts no others.
+    pub fn is_reserved(&self) -> bool {
+        const RESERVED: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
+        self.0
+            .iter()
+            .next()
+            .is_some_and(|first| RESERVED.contains(&first))
     }
 }
 
@@ -265,10 +274,23 @@ impl ApiPath {
             KvVersion::V2 => Some("metadata"),
         };
         let folder = folder.0.iter().flat_map(Segments::iter);
-        let mut path = Self::new(mount.0.iter().chain(endpoint).chain(folder));
-        path.plain.push('/');
-        path.escaped.push('/');
-        path
+        Self::new(mount.0.iter().chain(endpoint).chain(folder)).as_listing()
+    }
+
+    /// An endpoint of a PKI engine.
+    pub fn pki(mount: &MountPath, endpoint: &Endpoint<'_>) -> Self {
+        let path = Self::new(mount.0.iter().chain(endpoint.segments()));
+        if endpoint.is_listing() {
+            path.as_listing()
+        } else {
+            path
+        }
+    }
+
+    fn as_listing(mut self) -> Self {
+        self.plain.push('/');
+        self.escaped.push('/');
+        self
     }
 
     fn new<'a>(segments: impl Iterator<Item = &'a str>) -> Self {

@@ -80,7 +80,7 @@ async fn list_secrets(
 ) -> Result<SecretList, Failure> {
     let mount = mount(&arguments.mount)?;
     let folder = FolderPath::parse(arguments.path.as_deref().unwrap_or_default())
-        .map_err(|error| Failure::invalid_path("path", error))?;
+        .map_err(|error| Failure::invalid("path", error))?;
     let tree = if arguments.recursive == Some(true) {
         let mut walk = vault.kv.walk(&mount, &folder);
         while walk.step().await? {

@@ -76,7 +76,7 @@ impl From<Metadata> for Version {
 }
 
 fn secret(mount_text: &str, path: &str) -> Result<(MountPath, SecretPath), Failure> {
-    let path = SecretPath::parse(path).map_err(|error| Failure::invalid_path("path", error))?;
+    let path = SecretPath::parse(path).map_err(|error| Failure::invalid("path", error))?;
     Ok((mount(mount_text)?, path))
 }
 
