@@ -42,6 +42,7 @@ pub mod mutation;
 pub mod plan;
 pub mod progress;
 pub mod redact;
+pub mod repair;
 pub mod report;
 pub mod requirement;
 pub mod run;
