@@ -43,13 +43,13 @@ pub enum Refusal {
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?ix)
-        (?: common\ name | subject\ alternate\ name ) \ (?<name>\S+) \ (?:is\ )? not\ allowed\ by\ this\ role
+        r#"(?ix)
+        (?: common\ name | subject\ alternate\ name ) \ ["'`<(\[]* (?<name>[^\s"'`<>()\[\]]+) ["'`>)\]]* \ (?:is\ )? not\ allowed\ by\ this\ role
         | (?<addresses> ip\ subject\ alternative\ names\ are\ not\ allowed\ in\ this\ role )
         | (?<type> role\ requires\ keys\ of\ type )
         | (?<bits> role\ requires\ a\ minimum\ of\ a\ \d+-bit\ key )
-        | unknown\ role: \ ? (?<role>\S+)
-        ",
+        | unknown\ role: \ ? ["'`<(\[]* (?<role>\w[\w.-]*)
+        "#,
     )
     .unwrap()
 });
@@ -62,11 +62,14 @@ impl Refusal {
         let mut found: Vec<_> = PHRASES
             .captures_iter(&text)
             .filter_map(|captures| {
-                let word = |group: &str| Some(unquoted(captures.name(group)?.as_str()));
+                let word = |group: &str| Some(captures.name(group)?.as_str().to_owned());
                 let named = captures.iter().skip(1).flatten().next()?;
                 Some(match (word("name"), word("role")) {
                     (Some(name), _) => Self::Name(name),
-                    (_, Some(role)) => Self::UnknownRole(role),
+                    // A sentence may end here; the name of a role ends in no dot or dash.
+                    (_, Some(role)) => {
+                        Self::UnknownRole(role.trim_end_matches(['.', '-']).to_owned())
+                    }
                     _ if captures.name("addresses") == Some(named) => Self::Addresses,
                     _ if captures.name("type") == Some(named) => Self::KeyType,
                     _ => Self::KeyBits,
@@ -76,14 +79,6 @@ impl Refusal {
         found.dedup();
         found
     }
-}
-
-/// A word without the quotes and brackets around it, and without the punctuation after it.
-/// A star in front belongs to it.
-fn unquoted(word: &str) -> String {
-    word.trim_start_matches(['"', '\'', '`', '<', '(', '[', '{'])
-        .trim_end_matches(['"', '\'', '`', '>', ')', ']', '}', '.', ',', ';', ':'])
-        .to_owned()
 }
 
 /// The text with what was escaped as it was, and one space for any white space.
@@ -185,6 +180,7 @@ mod tests {
             body.clone(),
             inner.clone(),
             json!([inner]).to_string(),
+            json!({ "message": phrase, "vault_messages": [phrase], "status": 400 }).to_string(),
             format!("Vault says \"{phrase}\"."),
             phrase.to_uppercase().replace(' ', "  \n "),
             phrase.replace(NAME, &format!("\"{NAME}\"")),
