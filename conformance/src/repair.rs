@@ -40,7 +40,7 @@ pub enum Impossible {
     #[error("the error does not carry Vault's own message: nothing in it says what was refused")]
     NoReason,
     /// The error is about something else.
-    #[error("the error names {0}, which the agent did not ask for")]
+    #[error("the error is about {0}, which the agent did not ask for")]
     NotAskedFor(String),
     /// The target lets nobody choose what is needed.
     #[error("making a role offers no way to allow {0}")]

@@ -222,6 +222,10 @@ impl Scene {
             let error = error.clone();
             // Putting it right and asking again are two more.
             if self.pki()?.repair.calls + 2 > MAX_CALLS {
+                // A role that is not what the agent made says more than the refusal.
+                if let Some(made) = self.pki()?.repair.made.clone() {
+                    self.expect_role_of(&made).await?;
+                }
                 let demanded = format!("a certificate in {MAX_CALLS} calls{}", self.drawn()?);
                 return Err(self.failed(demanded, &format!("still an error: {error}")));
             }
@@ -383,23 +387,7 @@ impl Scene {
         let before = repair.before.as_ref().and_then(|role| role.get(setting));
         let kept = repair.shown.iter().any(|shown| shown == setting);
         let was = before.unwrap_or(&strict[setting]);
-        let right = match setting {
-            "allowed_domains" => {
-                let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-                let (now, was) = (list(now), list(was));
-                let own: Vec<_> = asked.names.iter().flat_map(|name| around(name)).collect();
-                let least = |domain: &Value| was.contains(domain) || own.contains(domain);
-                now.iter().all(least) && (!kept || was.iter().all(|domain| now.contains(domain)))
-            }
-            "allow_subdomains" | "allow_bare_domains" | "allow_glob_domains" => {
-                !kept || *now == json!(true) || *was == json!(false)
-            }
-            "allow_ip_sans" => now == was || asked.addresses,
-            "key_type" | "key_bits" => !kept || asked.key.is_some() || same(was, now),
-            "allow_any_name" => now == was || *now == json!(false),
-            _ => !kept || same(was, now),
-        };
-        if right {
+        if is_least(setting, (was, now), kept, &asked) {
             return Ok(());
         }
         let demanded = format!(
@@ -438,8 +426,85 @@ impl Scene {
     }
 }
 
+/// Whether a setting of a role that was put right allows no more than it did and what was asked
+/// for, and, where the agent could know it, no less than it did.
+fn is_least(setting: &str, (was, now): (&Value, &Value), known: bool, asked: &Asked) -> bool {
+    match setting {
+        "allowed_domains" => {
+            let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+            let (was, now) = (list(was), list(now));
+            let own: Vec<_> = asked.names.iter().flat_map(|name| around(name)).collect();
+            now.iter()
+                .all(|domain| was.contains(domain) || own.contains(domain))
+                && (!known || was.iter().all(|domain| now.contains(domain)))
+        }
+        "allow_any_name" => now == was || *now == json!(false),
+        "allow_ip_sans" => now == was || asked.addresses,
+        // With a domain of its own each may be what lets the name through.
+        "allow_subdomains" | "allow_bare_domains" | "allow_glob_domains" => {
+            !known || *now == json!(true) || *was == json!(false)
+        }
+        "key_type" | "key_bits" => !known || asked.key.is_some() || same(was, now),
+        _ => !known || same(was, now),
+    }
+}
+
 /// What a role for a name may list: it, the domain that it is in, and the names of that domain.
 fn around(name: &str) -> Vec<Value> {
     let parent = name.split_once('.').map_or(name, |(_, parent)| parent);
     vec![json!(name), json!(parent), json!(format!("*.{parent}"))]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{FAULTS, faulty, is_least};
+    use crate::repair::Asked;
+
+    const NAME: &str = "api.prod.inventory.internal";
+
+    #[test]
+    fn every_fault_that_is_drawn_is_one_that_a_scenario_can_word() {
+        for fault in FAULTS {
+            assert!(faulty(fault, NAME).is_ok(), "{fault}");
+        }
+        assert!(faulty("is too old", NAME).is_err());
+    }
+
+    #[test]
+    fn a_role_that_allows_more_or_less_than_it_should_is_noticed() {
+        let asked = Asked {
+            role: "inventory".to_owned(),
+            names: vec![NAME.to_owned()],
+            addresses: false,
+            ttl: "72h".to_owned(),
+            key: None,
+        };
+        for (setting, was, now, right) in [
+            ("allowed_domains", json!(["a"]), json!(["a", NAME]), true),
+            (
+                "allowed_domains",
+                json!(["a"]),
+                json!(["a", "*.prod.inventory.internal"]),
+                true,
+            ),
+            ("allowed_domains", json!(["a"]), json!([NAME]), false),
+            ("allowed_domains", json!(["a"]), json!(["a", "b"]), false),
+            ("allowed_domains", json!(null), json!(["internal"]), false),
+            ("allow_any_name", json!(false), json!(true), false),
+            ("allow_any_name", json!(true), json!(true), true),
+            ("allow_ip_sans", json!(false), json!(true), false),
+            ("allow_subdomains", json!(false), json!(true), true),
+            ("allow_subdomains", json!(true), json!(false), false),
+            ("key_type", json!("ec"), json!("rsa"), false),
+            ("max_ttl", json!(2_592_000), json!(0), false),
+            ("max_ttl", json!("720h"), json!(2_592_000), true),
+        ] {
+            let least = is_least(setting, (&was, &now), true, &asked);
+            assert_eq!(least, right, "{setting} from {was} to {now}");
+        }
+        let unknown = is_least("max_ttl", (&json!(60), &json!(0)), false, &asked);
+        assert!(unknown, "the agent could not know it");
+    }
 }
