@@ -43,7 +43,7 @@ Feature: A refused certificate can be put right with the tools alone
     And the role allows what it did, what was asked for, and nothing else
 
   @pki.role-repair-random @must @source:BLOG @needs:pki.issue @needs:pki.create_role
-  Scenario Outline: a role with faults that nobody knows before, for a name that nobody knows before (<draw>)
+  Scenario Outline: a name and faults of its role that nobody knows before, drawn for the <nth> time
     Given a role that should allow a certificate but does not, both drawn at random
     When the agent asks for that certificate
     Then it is refused, as Vault itself would refuse it
@@ -53,10 +53,10 @@ Feature: A refused certificate can be put right with the tools alone
     And the role allows what it did, what was asked for, and nothing else
 
     Examples:
-      | draw       |
-      | one of six |
-      | two        |
-      | three      |
-      | four       |
-      | five       |
-      | six        |
+      | nth    |
+      | first  |
+      | second |
+      | third  |
+      | fourth |
+      | fifth  |
+      | sixth  |

@@ -117,6 +117,13 @@ impl Scene {
         format!("n{letters}")
     }
 
+    /// A random DNS name that is deep enough for its domain to be somebody's own.
+    fn name(&mut self) -> String {
+        let depth = self.random.random_range(3..=5);
+        let labels: Vec<_> = (0..depth).map(|_| self.label()).collect();
+        labels.join(".")
+    }
+
     /// Draws a certificate and a role that refuses it, for one reason or for two, of what the
     /// target lets an agent ask for and put right.
     ///
@@ -128,6 +135,9 @@ impl Scene {
         if self.sends(Operation::PkiIssue, "ip_sans") && settles("allow_ip_sans") {
             second.push("an address");
         }
+        if self.sends(Operation::PkiIssue, "alt_names") {
+            second.push("another name");
+        }
         if self.maps(Operation::PkiSign) && settles("key_type") && settles("key_bits") {
             second.push("a key of its own");
         }
@@ -136,20 +146,19 @@ impl Scene {
             beyond if beyond == FAULTS.len() && second != "nothing else" => "allows it",
             index => FAULTS[index % FAULTS.len()],
         };
-        let (role, depth) = (self.label(), self.random.random_range(3..=5));
-        let labels: Vec<_> = (0..depth).map(|_| self.label()).collect();
-        let name = labels.join(".");
+        let (role, name) = (self.label(), self.name());
         let mut settings = faulty(fault, &name)?;
         let mut wanted = Wanted {
             ttl: format!("{}h", self.random.random_range(1..=720)),
             ..Wanted::default()
         };
-        let mut drawn = format!("a role that {fault}, for {name} and {second}");
+        let mut drawn = format!("the role {role} that {fault}, for {name} and {second}");
         match second {
             "an address" => {
                 let last: u8 = self.random.random_range(1..255);
                 wanted.ip_sans.push(format!("192.0.2.{last}"));
             }
+            "another name" => wanted.alt_names.push(self.name()),
             "a key of its own" => {
                 let (own, kind, bits) = self.one_of(&[
                     (Request::ec as fn(_, &[_]) -> _, "rsa", 2048),
@@ -242,7 +251,7 @@ impl Scene {
         let drawn = &self.pki()?.repair.drawn;
         Ok(match drawn.is_empty() {
             true => String::new(),
-            false => format!(", from {drawn}"),
+            false => format!(", of {drawn}"),
         })
     }
 
