@@ -45,6 +45,7 @@ pub mod plan;
 pub mod policy_matrix;
 pub mod progress;
 pub mod redact;
+pub mod repair;
 pub mod report;
 pub mod requirement;
 pub mod run;

@@ -4,8 +4,9 @@
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData as _};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::{Certificate, pem};
+use super::{Certificate, KeyKind, pem};
 
 const LABEL: &str = "CERTIFICATE REQUEST";
 
@@ -80,6 +81,16 @@ impl Request {
             *last ^= 1;
         }
         pem::encode(LABEL, &der)
+    }
+
+    /// What its key is.
+    #[must_use]
+    pub fn key_kind(&self) -> KeyKind {
+        let key = SubjectPublicKeyInfo::from_der(&self.key);
+        key.map_or_else(
+            |_| KeyKind::Other("none that can be read".to_owned()),
+            |(_, key)| KeyKind::of(&key),
+        )
     }
 
     /// Whether a certificate is for the key of this request.

@@ -206,7 +206,7 @@ async fn asks_another_role(world: &mut World, name: String, role: String) -> Ste
 async fn signs(world: &mut World, name: String, hours: u32) -> StepResult {
     world
         .scene()?
-        .let_agent_sign(&name, &format!("{hours}h"))
+        .let_agent_sign_new(&name, &format!("{hours}h"))
         .await
 }
 
@@ -238,6 +238,49 @@ async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepRes
     };
     let act = Act::on_certificate(operation, &scene.pki()?.path, &serial, effect);
     scene.let_agent(act).await
+}
+
+// Putting a role right.
+
+#[given(regex = r#"^the role "([^"]+)" that should allow "([^"]+)" but (.+)$"#)]
+async fn a_faulty_role(world: &mut World, role: String, name: String, fault: String) -> StepResult {
+    let scene = world.scene()?;
+    scene.make_faulty_role(&role, &name, &fault).await
+}
+
+#[given("a role that should allow a certificate but does not, both drawn at random")]
+async fn a_drawn_role(world: &mut World) -> StepResult {
+    world.scene()?.draw_faulty_role().await
+}
+
+#[when("the agent asks for that certificate")]
+async fn asks_for_drawn(world: &mut World) -> StepResult {
+    world.scene()?.let_agent_ask_for_drawn().await
+}
+
+#[then("it is refused, as Vault itself would refuse it")]
+async fn refused(world: &mut World) -> StepResult {
+    world.scene()?.expect_refused().await
+}
+
+#[when("the agent repairs the role from that error alone")]
+async fn repairs(world: &mut World) -> StepResult {
+    world.scene()?.let_agent_repair().await
+}
+
+#[when("asks for the same certificate again")]
+async fn asks_again(world: &mut World) -> StepResult {
+    world.scene()?.let_agent_ask_again().await
+}
+
+#[then("the certificate verifies against the mount's CA and lasts as long as was asked")]
+fn certificate_as_asked(world: &mut World) -> StepResult {
+    world.scene()?.expect_certificate_as_asked()
+}
+
+#[then("the role allows what it did, what was asked for, and nothing else")]
+async fn least_role(world: &mut World) -> StepResult {
+    world.scene()?.expect_least_role().await
 }
 
 // What must be seen.

@@ -100,6 +100,24 @@ impl Oracle {
         Ok(answer.body["data"].take())
     }
 
+    /// Whether a role issues a certificate with these fields: if it does, it is issued.
+    ///
+    /// # Errors
+    /// When Vault neither issues nor refuses it.
+    pub async fn issues(
+        &self,
+        mount: &str,
+        role: &str,
+        wanted: &Value,
+    ) -> Result<bool, OracleError> {
+        let request = VaultRequest::new("POST", format!("{mount}/issue/{role}"));
+        match self.root(request.with(wanted.clone())).await {
+            Ok(_) => Ok(true),
+            Err(OracleError::Refused { status: 400, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The issuers of a mount.
     ///
     /// # Errors

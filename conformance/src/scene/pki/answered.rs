@@ -201,6 +201,15 @@ impl Scene {
     /// # Errors
     /// When it does not; blocked where Vault does not refuse.
     pub async fn expect_vaults_refusal(&mut self) -> StepResult {
+        self.reason = Some(self.vaults_refusal().await?);
+        self.expect_vaults_reason()
+    }
+
+    /// The words in which Vault itself refuses what the agent did last.
+    ///
+    /// # Errors
+    /// Blocked where Vault does not refuse it.
+    pub(super) async fn vaults_refusal(&self) -> StepResult<String> {
         let act = self.last()?.act.clone();
         let requests = crate::vault::direct::requests(act.operation, &act.parameters, 2);
         let mut refusal = None;
@@ -212,8 +221,7 @@ impl Scene {
             }
         }
         let none = || Stop::blocked("this Vault does not refuse the same");
-        self.reason = Some(refusal.ok_or_else(none)?);
-        self.expect_vaults_reason()
+        refusal.ok_or_else(none)
     }
 
     /// The error must name these: arguments of the call, or what they held.

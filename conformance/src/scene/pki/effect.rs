@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::Scene;
 use crate::{
-    act::pki::PkiEffect,
+    act::{Act, pki::PkiEffect},
     certificate::{Certificate, RevocationList, duration},
     target::{answer::Answer, operation::Operation},
     vault::pki::Issuer,
@@ -24,7 +24,7 @@ impl Scene {
             PkiEffect::IssuerMade => self.expect_issuer().await,
             PkiEffect::IssuersListed => self.expect_issuers_listed().await,
             PkiEffect::IssuerShown => self.expect_issuer_shown().await,
-            PkiEffect::RoleMade => self.expect_role().await,
+            PkiEffect::RoleMade => self.expect_role_of(&self.last()?.act).await,
             PkiEffect::RolesListed => self.expect_roles_listed().await,
             PkiEffect::RoleShown => self.expect_role_shown().await,
             PkiEffect::RoleGone => self.expect_no_role().await,
@@ -153,7 +153,7 @@ impl Scene {
     /// When neither is so.
     pub async fn expect_role_or_word(&self) -> StepResult {
         match self.last()?.answer {
-            Answer::Success(_) => self.expect_role().await,
+            Answer::Success(_) => self.expect_role_of(&self.last()?.act).await,
             _ => {
                 self.expect_error()?;
                 self.expect_unchanged(false).await
@@ -195,11 +195,10 @@ impl Scene {
         let Some(asked) = asked else {
             return Ok(());
         };
-        let lasts = certificate.not_after() - OffsetDateTime::now_utc();
-        let difference = (lasts - asked).unsigned_abs();
-        if difference <= TOLERANCE || self.tells_the_end_of(certificate)? {
+        if self.lasts(certificate, asked) || self.tells_the_end_of(certificate)? {
             return Ok(());
         }
+        let lasts = certificate.not_after() - OffsetDateTime::now_utc();
         let demanded = format!(
             "a certificate that lasts {} h, or a word that it does not",
             asked.as_secs() / 3600
@@ -211,16 +210,24 @@ impl Scene {
         Err(self.failed(demanded, &seen))
     }
 
+    /// Whether a certificate that was just made lasts so long.
+    pub(super) fn lasts(&self, certificate: &Certificate, asked: Duration) -> bool {
+        let lasts = certificate.not_after() - OffsetDateTime::now_utc();
+        (lasts - asked).unsigned_abs() <= TOLERANCE
+    }
+
     async fn role(&self) -> StepResult<Option<Map<String, Value>>> {
-        let act = &self.last()?.act;
+        self.role_of(&self.last()?.act).await
+    }
+
+    async fn role_of(&self, act: &Act) -> StepResult<Option<Map<String, Value>>> {
         let role = self.oracle.role(act.text("mount"), act.text("role")).await;
         role.map_err(Stop::blocked)
     }
 
-    /// The role in Vault must have all settings that the target was told.
-    async fn expect_role(&self) -> StepResult {
-        let act = &self.last()?.act;
-        let Some(role) = self.role().await? else {
+    /// The role in Vault must have all settings that the target was told when it was made.
+    pub(super) async fn expect_role_of(&self, act: &Act) -> StepResult {
+        let Some(role) = self.role_of(act).await? else {
             let demanded = format!("Vault has the role {}", act.text("role"));
             return Err(self.failed(demanded, "there is none"));
         };

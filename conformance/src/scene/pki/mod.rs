@@ -1,12 +1,14 @@
 //! PKI in a scene: what it is given; what the agent must be told ([`answered`]) and what must
-//! have become of Vault ([`effect`]).
+//! have become of Vault ([`effect`]); and how an agent puts a role right ([`repair`]).
 
 mod answered;
 mod effect;
+mod repair;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
+use self::repair::Repair;
 use super::Scene;
 use crate::{
     act::{
@@ -38,6 +40,8 @@ pub struct PkiMount {
     pub request: Option<Request>,
     /// The certificate that was issued before.
     pub earlier: Option<Certificate>,
+    /// How the role is put right.
+    pub repair: Repair,
 }
 
 impl Scene {
@@ -60,6 +64,7 @@ impl Scene {
             wanted: Wanted::default(),
             request: None,
             earlier: None,
+            repair: Repair::default(),
         });
         Ok(())
     }
@@ -140,12 +145,25 @@ impl Scene {
         self.let_agent(act).await
     }
 
-    /// Lets the agent have a key of its own certified.
+    /// Lets the agent have a new key of its own certified.
     ///
     /// # Errors
     /// When no request can be made.
-    pub async fn let_agent_sign(&mut self, common_name: &str, ttl: &str) -> StepResult {
+    pub async fn let_agent_sign_new(&mut self, common_name: &str, ttl: &str) -> StepResult {
         let request = Request::ec(common_name, &[common_name]).map_err(Stop::blocked)?;
+        self.let_agent_sign(request, common_name, ttl).await
+    }
+
+    /// Lets the agent have the key of a request certified.
+    ///
+    /// # Errors
+    /// When the scenario gave no PKI mount.
+    pub async fn let_agent_sign(
+        &mut self,
+        request: Request,
+        common_name: &str,
+        ttl: &str,
+    ) -> StepResult {
         let pki = self.pki_mut()?;
         let act = Act::sign(&pki.path, &pki.role, common_name, &request.to_pem(), ttl);
         pki.request = Some(request);

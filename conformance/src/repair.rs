@@ -1,0 +1,284 @@
+//! A deterministic agent that puts a role right. It does what the model did in the story of
+//! the certificate for the inventory service: it reads an error, changes the role by that, and
+//! asks again. It knows no answer in advance: it has what it asked for, the error, the role as
+//! far as the target shows it, and the settings that the target lets it choose. It gives a role
+//! the least that lets a certificate through, never every name, and keeps what the role had.
+//!
+//! It is pure: the scene carries its calls to the target.
+
+mod refusal;
+
+use serde_json::{Value, json};
+
+pub use refusal::Refusal;
+
+use crate::{act::pki::strict_role, certificate::KeyKind, target::operation::Parameters};
+
+/// How many calls the agent may make until it has its certificate, asking included: asking,
+/// looking at the role, and twice putting it right and asking again.
+pub const MAX_CALLS: usize = 6;
+
+/// What an agent asked for, and was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Of this role.
+    pub role: String,
+    /// A certificate for these DNS names.
+    pub names: Vec<String>,
+    /// Whether for IP addresses as well.
+    pub addresses: bool,
+    /// For how long, as Vault reads it.
+    pub ttl: String,
+    /// For this key, where it has one.
+    pub key: Option<KeyKind>,
+}
+
+/// Why a role cannot be put right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Impossible {
+    /// The error has none of Vault's words.
+    #[error("the error does not carry Vault's own message: nothing in it says what was refused")]
+    NoReason,
+    /// The error is about something else.
+    #[error("the error is about {0}, which the agent did not ask for")]
+    NotAskedFor(String),
+    /// The target lets nobody choose what is needed.
+    #[error("making a role offers no way to allow {0}")]
+    NotOffered(String),
+}
+
+/// The settings with which a role allows what it refused with this error: those that are
+/// `known` of it, changed by no more than that.
+///
+/// `offered` are the settings that the target lets an agent choose; all others are as the
+/// target or Vault leaves them when a role is made anew.
+///
+/// # Errors
+/// When the error, or what is offered, is not enough for that.
+pub fn put_right(
+    error: &str,
+    known: Option<&Parameters>,
+    asked: &Asked,
+    offered: &[&str],
+) -> Result<Parameters, Impossible> {
+    let refusals = Refusal::all_in(error);
+    if refusals.is_empty() {
+        return Err(Impossible::NoReason);
+    }
+    for refusal in &refusals {
+        asked.must_have_asked(refusal)?;
+    }
+    let missing = |refusal: &Refusal| matches!(refusal, Refusal::UnknownRole(_));
+    let known = known.filter(|_| !refusals.iter().any(missing));
+    let mut role = Role {
+        settings: known.cloned().unwrap_or_else(strict_role),
+        offered,
+    };
+    role.forget_what_cannot_be_kept();
+    match known {
+        Some(_) => {
+            for refusal in &refusals {
+                role.allow(refusal, asked)?;
+            }
+        }
+        None => role.allow_all_of(asked)?,
+    }
+    Ok(role.settings)
+}
+
+/// What a target tells of a role, in the form in which it is told to make one.
+#[must_use]
+pub fn settings_told(told: &Parameters) -> Parameters {
+    let mut settings = strict_role();
+    for (name, value) in told {
+        let text = value.as_str();
+        let number = || value.as_u64().or_else(|| text?.parse().ok());
+        let setting = match (name.as_str(), value, text) {
+            ("allowed_domains", _, Some(list)) => json!(
+                list.split(',')
+                    .map(str::trim)
+                    .filter(|domain| !domain.is_empty())
+                    .collect::<Vec<_>>()
+            ),
+            ("allowed_domains", Value::Null, _) => json!([]),
+            ("ttl" | "max_ttl", _, _) => match number() {
+                Some(0) => json!(""),
+                Some(seconds) => json!(format!("{seconds}s")),
+                None => json!(text.unwrap_or_default()),
+            },
+            ("key_bits", _, _) => json!(number().unwrap_or_default()),
+            ("key_type" | "allowed_domains", _, _) => value.clone(),
+            _ => json!(value == true || text == Some("true")),
+        };
+        settings.insert(name.clone(), setting);
+    }
+    settings
+}
+
+impl Asked {
+    /// An error is no reason to allow what nobody asked for.
+    fn must_have_asked(&self, refusal: &Refusal) -> Result<(), Impossible> {
+        let is_right = match refusal {
+            Refusal::Name(name) => self.name(name).is_some(),
+            Refusal::UnknownRole(role) => role.eq_ignore_ascii_case(&self.role),
+            Refusal::Addresses => self.addresses,
+            Refusal::KeyType | Refusal::KeyBits => self.key.is_some(),
+        };
+        let what = || match refusal {
+            Refusal::Name(name) => format!("the name {name}"),
+            Refusal::UnknownRole(role) => format!("the role {role}"),
+            Refusal::Addresses => "addresses".to_owned(),
+            Refusal::KeyType | Refusal::KeyBits => "a key of its own".to_owned(),
+        };
+        match is_right {
+            true => Ok(()),
+            false => Err(Impossible::NotAskedFor(what())),
+        }
+    }
+
+    fn name(&self, refused: &str) -> Option<&String> {
+        let mut names = self.names.iter();
+        names.find(|name| name.eq_ignore_ascii_case(refused))
+    }
+}
+
+/// A flag with which a role lets names through, beside a domain in its list.
+const BARE: &str = "allow_bare_domains";
+const SUBDOMAINS: &str = "allow_subdomains";
+const GLOBS: &str = "allow_glob_domains";
+
+/// The domain that a name is in. One right below a top-level domain is in none worth trusting.
+fn parent(name: &str) -> Option<&str> {
+    let (_, parent) = name.split_once('.')?;
+    parent.contains('.').then_some(parent)
+}
+
+/// One way in which a role could let a name through.
+struct Way {
+    flag: &'static str,
+    domain: String,
+    /// How many other domains of the role the flag opens; then how much the domain does.
+    opens: (usize, u8),
+}
+
+/// A role that is being put right.
+struct Role<'o> {
+    settings: Parameters,
+    offered: &'o [&'o str],
+}
+
+impl Role<'_> {
+    fn offers(&self, setting: &str) -> bool {
+        self.offered.contains(&setting)
+    }
+
+    /// A role is made as a whole: what cannot be said of it is as in a new one.
+    fn forget_what_cannot_be_kept(&mut self) {
+        for (name, value) in strict_role() {
+            if !self.offers(&name) {
+                self.settings.insert(name, value);
+            }
+        }
+    }
+
+    fn set(&mut self, setting: &str, value: Value, what: &str) -> Result<(), Impossible> {
+        if self.settings.get(setting) != Some(&value) && !self.offers(setting) {
+            return Err(Impossible::NotOffered(what.to_owned()));
+        }
+        self.settings.insert(setting.to_owned(), value);
+        Ok(())
+    }
+
+    fn allow(&mut self, refusal: &Refusal, asked: &Asked) -> Result<(), Impossible> {
+        match refusal {
+            Refusal::Name(name) => {
+                let name = asked.name(name).unwrap_or(name);
+                self.allow_name(&name.to_lowercase())
+            }
+            Refusal::Addresses => self.set("allow_ip_sans", json!(true), "addresses"),
+            Refusal::KeyType | Refusal::KeyBits => self.allow_key(asked),
+            Refusal::UnknownRole(_) => Ok(()),
+        }
+    }
+
+    /// A role that is new, or of which nothing is known, is made for what was asked alone.
+    fn allow_all_of(&mut self, asked: &Asked) -> Result<(), Impossible> {
+        for name in &asked.names {
+            self.allow_name(&name.to_lowercase())?;
+        }
+        if asked.addresses {
+            self.allow(&Refusal::Addresses, asked)?;
+        }
+        if asked.key.is_some() && self.offers("key_type") {
+            self.allow_key(asked)?;
+        }
+        self.settings.insert("max_ttl".to_owned(), json!(asked.ttl));
+        Ok(())
+    }
+
+    fn allow_key(&mut self, asked: &Asked) -> Result<(), Impossible> {
+        let (kind, bits) = match &asked.key {
+            Some(KeyKind::Rsa(bits)) => ("rsa", *bits),
+            Some(KeyKind::Ec(bits)) => ("ec", *bits),
+            Some(KeyKind::Ed25519) => ("ed25519", 0),
+            Some(KeyKind::Other(_)) | None => {
+                return Err(Impossible::NotOffered("such a key".to_owned()));
+            }
+        };
+        self.set("key_type", json!(kind), "keys of another type")?;
+        self.set("key_bits", json!(bits), "keys with fewer bits")
+    }
+
+    fn domains(&self) -> Vec<String> {
+        let domains = self.settings.get("allowed_domains");
+        let domains = domains.and_then(Value::as_array).into_iter().flatten();
+        let text = |domain: &Value| domain.as_str().map(str::to_lowercase);
+        domains.filter_map(text).collect()
+    }
+
+    /// Lets a name through in the way that opens the least besides.
+    fn allow_name(&mut self, name: &str) -> Result<(), Impossible> {
+        let mut domains = self.domains();
+        let ways = self.ways_for(name, &domains);
+        let best = ways.into_iter().min_by_key(|way| way.opens);
+        let way = best.ok_or_else(|| Impossible::NotOffered(format!("the name {name}")))?;
+        if !domains.contains(&way.domain) {
+            domains.push(way.domain);
+            self.set("allowed_domains", json!(domains), "a domain")?;
+        }
+        self.set(way.flag, json!(true), name)
+    }
+
+    fn ways_for(&self, name: &str, domains: &[String]) -> Vec<Way> {
+        // The role is for this domain already.
+        let own = domains.iter().filter(|domain| {
+            let rest = name.strip_suffix(domain.as_str());
+            rest.is_some_and(|rest| rest.ends_with('.')) && !domain.contains('*')
+        });
+        let own = own.max_by_key(|domain| domain.len()).cloned();
+        let ways = [
+            (BARE, (!name.contains('*')).then(|| name.to_owned()), 0),
+            (SUBDOMAINS, own.or(parent(name).map(str::to_owned)), 1),
+            (GLOBS, parent(name).map(|parent| format!("*.{parent}")), 2),
+        ];
+        ways.into_iter()
+            .filter(|(flag, _, _)| self.offers(flag))
+            .filter_map(|(flag, domain, breadth)| {
+                let domain = domain?;
+                let is_on = self.settings.get(flag) == Some(&Value::Bool(true));
+                let others = domains
+                    .iter()
+                    .filter(|other| **other != domain && (flag == GLOBS) == other.contains('*'));
+                let opened = if is_on { 0 } else { others.count() };
+                Some(Way {
+                    flag,
+                    domain,
+                    opens: (opened, breadth),
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
