@@ -118,7 +118,7 @@ impl Scene {
         let pki = self.pki()?;
         let issued = self.oracle.issue(&pki.path, &pki.role, common_name).await;
         let issued = issued.map_err(Stop::blocked)?;
-        self.remember_keys(&issued["private_key"].to_string(), false);
+        self.remember_keys(&issued.to_string(), false);
         let certificate = parsed(&issued["certificate"].to_string())?;
         self.pki_mut()?.earlier = Some(certificate);
         Ok(())
