@@ -30,7 +30,7 @@ use crate::{
     tap::{Exchange, Tap},
     target::{Target, locate::checkout},
     vault::{audit::AuditLog, oracle::Oracle, own::OwnVaults, pulse::Pulse},
-    verdict::{Level, Stop, Verdict},
+    verdict::{Level, StepResult, Stop, Verdict},
     watch::{Evidence, Watch},
     world::World,
 };
@@ -185,21 +185,25 @@ impl Run {
         if planned.is_judged_last() {
             return world.set_watch(planned.transport, Arc::clone(&self.watch));
         }
-        let (target, seed) = (Arc::clone(&self.target), self.seed);
-        let scene = if planned.requirement.has_own_vault() {
-            let (planned, slots) = (Arc::clone(planned), Arc::clone(&self.slots));
-            let vault = self.own_vaults.lease().await;
-            vault.map(|vault| Scene::set_on_own(planned, vault, slots, target, seed))
-        } else {
-            match self.slots.lease(planned.transport).await {
-                Ok(slot) => {
-                    let (planned, oracle) = (Arc::clone(planned), Arc::clone(&self.oracle));
-                    return world.set_scene(Scene::set(planned, slot, target, oracle, seed).await);
-                }
-                Err(why) => Err(why),
-            }
+        let scene = match planned.requirement.has_own_vault() {
+            true => self.scene_on_own(planned).await,
+            false => self.scene(planned).await,
         };
-        world.set_scene(scene.map_err(Stop::blocked));
+        world.set_scene(scene);
+    }
+
+    async fn scene(&self, planned: &Arc<Planned>) -> StepResult<Scene> {
+        let slot = self.slots.lease(planned.transport).await;
+        let slot = slot.map_err(Stop::blocked)?;
+        let (planned, target) = (Arc::clone(planned), Arc::clone(&self.target));
+        Scene::set(planned, slot, target, Arc::clone(&self.oracle), self.seed).await
+    }
+
+    async fn scene_on_own(&self, planned: &Arc<Planned>) -> StepResult<Scene> {
+        let vault = self.own_vaults.lease().await.map_err(Stop::blocked)?;
+        let (slots, target) = (Arc::clone(&self.slots), Arc::clone(&self.target));
+        let planned = Arc::clone(planned);
+        Ok(Scene::set_on_own(planned, vault, slots, target, self.seed))
     }
 
     async fn take_down(
@@ -228,14 +232,15 @@ impl Run {
             .note_policy_cells(planned.transport, scene.take_cells());
         let mut aftermath = Aftermath::default();
         if let Some(own) = &scene.own {
-            aftermath.own_vault_lost = own.vault.pulse.lost().await.map(str::to_owned);
+            if let Some(story) = own.vault.pulse.lost().await {
+                aftermath.own_vault_lost = Some(story.to_owned());
+                lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
+                return self.take_away(scene, false).await;
+            }
         } else if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));
         }
-        let mut found = match aftermath.own_vault_lost {
-            None => self.examine_own_audit(planned, &scene).await,
-            Some(_) => false,
-        };
+        let mut found = self.examine_own_audit(planned, &scene).await;
         let (tokens, secrets) = (scene.tokens(), scene.secrets());
         let (unasked, values) = (scene.unasked_values(), scene.all_values());
         for Agent { slot, .. } in &mut scene.agents {
