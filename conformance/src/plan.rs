@@ -143,7 +143,7 @@ pub fn plan(
             // What is judged by this one needs it.
             let judged_by_it = |other: &&Arc<Requirement>| {
                 other.seen_in.as_ref() == Some(&requirement.id)
-                    && selected(&planned(*other), selection)
+                    && selected(&planned(other), selection)
             };
             let wanted = planned(requirement);
             if wanted.is_ambient()
