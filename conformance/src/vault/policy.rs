@@ -30,8 +30,8 @@ pub fn known(name: &str) -> StepResult<&'static str> {
 }
 
 /// The policy with each mount that it names moved to a name of the scenario's own:
-/// `secret/data/*` becomes `<prefix>secret/data/*`, and `sys/mounts/pki` becomes
-/// `sys/mounts/<prefix>pki`. What it says of the rest of `sys/` stays.
+/// `secret/data/*` becomes `<prefix>secret/data/*`, `sys/mounts/pki` becomes
+/// `sys/mounts/<prefix>pki`, and `sys/mounts/*` `sys/mounts/<prefix>*`. What it says of the rest of `sys/` stays.
 #[must_use]
 pub fn for_prefix(hcl: &str, prefix: &str) -> String {
     PATH.replace_all(hcl, |found: &Captures<'_>| {
