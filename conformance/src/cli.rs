@@ -135,7 +135,7 @@ struct RunArgs {
     /// End the run at the first MUST that fails and that the baseline does not list
     #[arg(long)]
     fail_fast: bool,
-    /// Exit with 1 where the 95th percentile of at least 20 calls is over its budget
+    /// Exit with 1 where an operation takes longer than its budget (95th percentile, 20 calls or more)
     #[arg(long)]
     strict_latency: bool,
     /// The folder for report.json, junit.xml and transcripts

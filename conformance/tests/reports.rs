@@ -501,6 +501,15 @@ fn a_missed_budget_is_shown_and_fails_the_run_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_budget_is_not_missed_where_vault_itself_takes_as_long() {
+    let mut read = latency("kv.read", 20, 144.1, Some(80.0));
+    read.direct_p95_ms = Some(92.9);
+    assert_eq!(read.keeps_budget(), None);
+    read.direct_p95_ms = None;
+    assert_eq!(read.keeps_budget(), Some(false));
+}
+
+#[test]
 fn a_budget_is_not_missed_by_fewer_than_twenty_calls() {
     assert_eq!(
         latency("kv.read", 19, 900.0, Some(80.0)).keeps_budget(),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Between two rounds, so that the run is hardly slower for it.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long the last request is waited for.
 const LAST: Duration = Duration::from_secs(2);

@@ -176,7 +176,7 @@ fn latencies(report: &Report) -> String {
             match latency.keeps_budget() {
                 Some(true) => "kept",
                 Some(false) => "**missed**",
-                None => "too few calls",
+                None => "not judged",
             }
         );
     }

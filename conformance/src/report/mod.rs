@@ -312,12 +312,14 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Whether it is within its budget; none where it has none, or where it is not within it
-    /// in too few calls to blame the target.
+    /// Whether it is within its budget; none where it has none, or where the target is not to
+    /// blame: too few calls were made, or Vault itself took as long on this machine.
     #[must_use]
     pub fn keeps_budget(&self) -> Option<bool> {
-        let keeps = self.p95_ms <= self.budget_ms?;
-        (keeps || self.samples >= MIN_SAMPLES).then_some(keeps)
+        let budget = self.budget_ms?;
+        let keeps = self.p95_ms <= budget;
+        let machine_keeps = self.direct_p95_ms.is_none_or(|direct| direct <= budget);
+        (keeps || (self.samples >= MIN_SAMPLES && machine_keeps)).then_some(keeps)
     }
 }
 

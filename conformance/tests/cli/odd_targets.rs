@@ -113,18 +113,18 @@ async fn a_server_that_answers_out_of_order_is_conformant() {
 async fn a_slow_server_fails_where_latency_is_strict_and_for_that_alone() {
     let trial = judged(&adapter("tardy")).with(&["--strict-latency"]);
     let ended = trial.ended().await;
-    ended.exits_with(1);
     assert_eq!(counts(&ended).1, 0, "{}", ended.stdout);
-    assert!(
-        ended.stdout.contains("SLOW  kv.read  stdio"),
-        "{}",
-        ended.stdout
-    );
     let report = ended.report();
     let latencies = report["latency"].as_array().unwrap();
     let read = latencies.iter().find(|l| l["operation"] == "kv.read");
-    let p50 = read.unwrap()["p50_ms"].as_f64().unwrap();
-    assert!(p50 > 90.0, "{report}");
+    let read = |field: &str| read.unwrap()[field].as_f64().unwrap();
+    assert!(read("samples") >= 20.0 && read("p50_ms") > 90.0, "{report}");
+    // On a machine so busy that Vault itself takes as long, no server is blamed.
+    if read("direct_p95_ms") <= 80.0 {
+        ended.exits_with(1);
+        let told = "SLOW  kv.read  stdio";
+        assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    }
     ended.leaves_nothing_behind().await;
 }
 
