@@ -40,3 +40,30 @@ Feature: The examples of kagent's architecture
     Then the agent is told of success
     And Vault has the mount "myapp" of KV version 2
     And nothing else in Vault has changed
+
+  @workflows.certificate @must @own-vault @source:KAG @needs:mounts.list @needs:pki.enable @needs:pki.create_root @needs:pki.create_role @needs:pki.issue
+  Scenario: a certificate is issued for the web server, from nothing
+    Given a new Vault with its KV version 2 mount "secret"
+    And the agent's token has the policies "kag-mcp-server, mount-table" of the architecture
+    When the agent lists the mounts
+    Then the agent is told of success
+    And Vault shows the effect
+    When the agent enables PKI at "pki" for certificates of up to 87600 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    And nothing else in Vault has changed
+    Given the PKI mount "pki" that the agent has made
+    When the agent makes a root CA "root-ca" called "Example Root" for 43800 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    And nothing else in Vault has changed
+    When the agent makes the role "web-server" that allows the domains "example.com" and any name
+    Then the agent is told of success
+    And Vault shows the effect
+    And nothing else in Vault has changed
+    Given the role "web-server"
+    When the agent asks for a certificate for "api.example.com" for 8760 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    And it comes with its chain, its serial number and its key
+    And nothing else in Vault has changed

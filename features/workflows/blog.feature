@@ -42,6 +42,27 @@ Feature: The blog's demo, step by step
       | enable PKI at "pki-internal" | blog-pki          |
       | create a KV mount "myapp"    | mcp-server-mounts |
 
+  @workflows.inventory-certificate @must @own-vault @source:BLOG @needs:pki.enable @needs:pki.create_root @needs:pki.create_role @needs:pki.issue
+  Scenario: the inventory service gets its certificate once its role is put right
+    Given a new Vault
+    And the agent's token has the policy "blog-pki" of the blog
+    When the agent enables PKI at "pki-internal" for certificates of up to 87600 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    And nothing else in Vault has changed
+    Given the PKI mount "pki-internal" that the agent has made
+    When the agent makes a root CA "internal-root" called "Internal Root" for 2400 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    And nothing else in Vault has changed
+    Given the role "inventory" that should allow "prod-inventory-service.prod.inventory.internal" but allows another domain
+    When the agent asks for a certificate for "prod-inventory-service.prod.inventory.internal" for 72 hours
+    Then it is refused, as Vault itself would refuse it
+    When the agent repairs the role from that error alone
+    And asks for the same certificate again
+    Then the certificate verifies against the mount's CA and lasts as long as was asked
+    And the role allows what it did, what was asked for, and nothing else
+
   @workflows.scoped-groups @must @own-vault @source:BLOG @needs:kv.read @needs:kv.write_key @needs:mounts.create
   Scenario: three groups have a server each, and reach what their own policy allows
     Given a new Vault with its KV version 2 mount "secret"

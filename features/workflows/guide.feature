@@ -77,3 +77,21 @@ Feature: The guide's patterns for agents that build and operate
     When the agent reads version 1 of the secret "prod/payments-service"
     Then the agent is told of an error
     And the agent is shown no value
+
+  @workflows.certificate-from-review @must @own-vault @source:GUIDE @needs:pki.list_roles @needs:pki.read_role @needs:pki.issue
+  Scenario: a new service without a certificate gets one from the role that is there for it
+    Given a new Vault
+    And a PKI mount "pki" with a root CA
+    And the role "staging" that allows subdomains of "example.com" and at most 720 hours
+    And the agent's token has the policy "pki-staging" scoped to this work
+    When the agent lists the roles
+    Then the agent is told of success
+    And Vault shows the effect
+    When the agent looks at the role "staging"
+    Then the agent is told of success
+    And Vault shows the effect
+    And nothing in Vault has changed
+    When the agent asks for a certificate for "staging.example.com" for 72 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    And nothing else in Vault has changed

@@ -76,3 +76,26 @@ Feature: The tutorial's secrets of an application, without their values
     And the agent is told when Vault has it last updated
     And the agent is shown no value
     And nothing in Vault has changed
+
+  @workflows.sign-not-issue @must @own-vault @source:TUT @needs:pki.enable @needs:pki.create_root @needs:pki.create_role @needs:pki.issue @needs:pki.sign
+  Scenario: under its policy PKI is set up and keys are certified, and none is issued
+    Given a new Vault
+    And the agent's token has the policy "vault-mcp-developer" of the tutorial
+    When the agent enables PKI at "pki" for certificates of up to 87600 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    Given the PKI mount "pki" that the agent has made
+    When the agent makes a root CA "root-ca" called "HashiCups Root" for 43800 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    When the agent makes the role "web" that allows subdomains of "hashicups.internal" and EC keys of 256 bits
+    Then the agent is told of success
+    And Vault shows the effect
+    Given the role "web"
+    When the agent asks for a certificate for "orders.hashicups.internal" for 72 hours
+    Then the agent is told that permission was denied
+    And nothing in Vault has changed
+    When the agent has its own key certified for "orders.hashicups.internal" for 72 hours
+    Then the agent is told of success
+    And Vault shows the effect
+    And nothing else in Vault has changed

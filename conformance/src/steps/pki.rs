@@ -18,6 +18,12 @@ async fn a_mount(world: &mut World, name: String) -> StepResult {
     world.scene()?.make_pki_mount(&name, true).await
 }
 
+#[given(expr = "the PKI mount {string} that the agent has made")]
+fn the_agents_mount(world: &mut World, name: String) -> StepResult {
+    world.scene()?.turn_to_pki_mount(&name);
+    Ok(())
+}
+
 #[given(expr = "a PKI mount {string} whose certificates may last as long as Vault's usually do")]
 async fn an_untuned_mount(world: &mut World, name: String) -> StepResult {
     world.scene()?.make_pki_mount(&name, false).await
@@ -32,6 +38,11 @@ async fn a_mount_with_a_root(world: &mut World, name: String) -> StepResult {
 async fn a_role(world: &mut World, role: String, text: String) -> StepResult {
     let settings = role_settings(&text)?;
     world.scene()?.make_role(&role, settings).await
+}
+
+#[given(expr = "the role {string}")]
+fn the_role(world: &mut World, role: String) -> StepResult {
+    world.scene()?.speak_of_role(&role)
 }
 
 #[given(expr = "a certificate for {string}")]

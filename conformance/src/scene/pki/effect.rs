@@ -132,7 +132,14 @@ impl Scene {
             let demanded = format!("a certificate that {signer} has signed");
             return Err(self.failed(demanded, &certificate.to_string()));
         }
-        self.expect_lifetime(&certificate)
+        self.expect_lifetime(&certificate)?;
+        // What is issued in this mount from now on is verified against it.
+        let own =
+            act.operation == Operation::PkiCreateRoot && act.text("mount") == self.pki()?.path;
+        if own && self.pki()?.root.is_none() {
+            self.pki_mut()?.root = Some(certificate);
+        }
+        Ok(())
     }
 
     /// An authority that was asked for must be there as asked, or the agent be told that it is not.

@@ -26,7 +26,7 @@ const LONG: &str = "87600h";
 pub const ROOT: &str = "root-ca";
 
 /// A PKI mount of the scene.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PkiMount {
     /// Its path in Vault, which no other scenario uses.
     pub path: String,
@@ -56,17 +56,18 @@ impl Scene {
             .make_pki_mount(&path, tuned.then_some(LONG))
             .await;
         made.map_err(Stop::blocked)?;
+        self.turn_to_pki_mount(name);
+        Ok(())
+    }
+
+    /// Turns to a PKI mount that is there.
+    pub fn turn_to_pki_mount(&mut self, name: &str) {
+        let path = self.path_of(name);
         self.mount = Some(path.clone());
         self.pki.push(PkiMount {
             path,
-            root: None,
-            role: String::new(),
-            wanted: Wanted::default(),
-            request: None,
-            earlier: None,
-            repair: Repair::default(),
+            ..PkiMount::default()
         });
-        Ok(())
     }
 
     /// Makes a PKI mount with a root CA that lasts longer than any certificate.
