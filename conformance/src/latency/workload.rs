@@ -1,11 +1,14 @@
 //! What the latency of an operation is measured on: mounts made for that alone, and the same
 //! operation as a tool call and as a request to Vault.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     target::operation::{Operation, Parameters},
-    vault::oracle::{Oracle, OracleError, SecretData, VaultRequest},
+    vault::{
+        direct,
+        oracle::{Oracle, OracleError, SecretData, VaultRequest},
+    },
 };
 
 const SECRET: &str = "app/database";
@@ -51,7 +54,7 @@ impl Workload {
             oracle.write_secret(&kv, 2, path, &data).await?;
         }
         let mut workload = Self { kv, pki: None };
-        if operations.iter().copied().any(issues) {
+        if operations.contains(&Operation::PkiIssue) {
             let pki = format!("{}{name}-pki", oracle.prefix());
             make_pki_mount(oracle, &pki).await?;
             workload.pki = Some(pki);
@@ -74,87 +77,47 @@ impl Workload {
     #[must_use]
     pub fn task(&self, operation: Operation) -> Option<Task> {
         let (kv, value) = (&self.kv, "written by a measurement");
-        let secret = |path: &str| parameters(json!({ "mount": kv, "path": path }));
-        let write = || {
-            VaultRequest::new("POST", format!("{kv}/data/{WRITTEN}"))
-                .with(json!({ "data": { "token": value } }))
-        };
-        let read = VaultRequest::new("GET", format!("{kv}/data/{SECRET}"));
-        let (parameters, direct) = match operation {
-            Operation::MountsList => (Parameters::new(), VaultRequest::new("GET", "sys/mounts")),
-            Operation::KvList => (
-                secret("app"),
-                VaultRequest::new("LIST", format!("{kv}/metadata/app")),
-            ),
-            Operation::KvRead => (secret(SECRET), read),
-            Operation::KvReadVersion => {
-                let mut parameters = secret(SECRET);
-                parameters.insert("version".to_owned(), json!(1));
-                let query = Some("version=1".to_owned());
-                (parameters, VaultRequest { query, ..read })
-            }
+        let parameters = match operation {
+            Operation::MountsList => json!({}),
+            Operation::KvList => json!({ "mount": kv, "path": "app" }),
+            Operation::KvRead => json!({ "mount": kv, "path": SECRET }),
+            Operation::KvReadVersion => json!({ "mount": kv, "path": SECRET, "version": 1 }),
             Operation::KvWrite => {
-                let mut parameters = secret(WRITTEN);
-                parameters.insert("data".to_owned(), json!({ "token": value }));
-                (parameters, write())
+                json!({ "mount": kv, "path": WRITTEN, "data": { "token": value } })
             }
             Operation::KvWriteKey => {
-                let mut parameters = secret(WRITTEN);
-                parameters.insert("key".to_owned(), json!("token"));
-                parameters.insert("value".to_owned(), json!(value));
-                (parameters, write())
+                json!({ "mount": kv, "path": WRITTEN, "key": "token", "value": value })
             }
-            operation if issues(operation) => self.issue()?,
+            Operation::PkiIssue => json!({
+                "mount": self.pki.as_ref()?,
+                "role": ROLE,
+                "common_name": "app.example.internal",
+                "alt_names": [],
+                "ip_sans": [],
+                "ttl": "1h",
+            }),
             _ => return None,
         };
+        let parameters = parameters.as_object()?.clone();
+        // What comes before it in a merging write is the target's to do without.
+        let mut direct = direct::requests(operation, &parameters, 2).pop()?;
+        if operation == Operation::KvReadVersion {
+            direct.query = Some("version=1".to_owned());
+        }
         Some(Task {
             operation,
             parameters,
             direct,
         })
     }
-
-    fn issue(&self) -> Option<(Parameters, VaultRequest)> {
-        let (pki, name, ttl) = (self.pki.as_ref()?, "app.example.internal", "1h");
-        let parameters = parameters(json!({
-            "mount": pki,
-            "role": ROLE,
-            "common_name": name,
-            "alt_names": [],
-            "ip_sans": [],
-            "ttl": ttl,
-        }));
-        let direct = VaultRequest::new("POST", format!("{pki}/issue/{ROLE}"))
-            .with(json!({ "common_name": name, "ttl": ttl }));
-        Some((parameters, direct))
-    }
-}
-
-fn issues(operation: Operation) -> bool {
-    operation.name() == "pki.issue"
-}
-
-fn parameters(of: Value) -> Parameters {
-    match of {
-        Value::Object(parameters) => parameters,
-        _ => Parameters::new(),
-    }
 }
 
 async fn make_pki_mount(oracle: &Oracle, mount: &str) -> Result<(), OracleError> {
-    oracle.make_mount(mount, "pki", json!({})).await?;
-    let root = json!({
-        "common_name": "measurement root", "key_type": "ec", "key_bits": 256, "ttl": "24h",
-    });
-    let role = json!({
+    oracle.make_pki_mount(mount, None).await?;
+    oracle.make_root(mount, "measurement-root", "24h").await?;
+    let settings = json!({
         "allow_any_name": true, "key_type": "ec", "key_bits": 256, "max_ttl": "12h",
     });
-    for (path, body) in [
-        ("root/generate/internal".to_owned(), root),
-        (format!("roles/{ROLE}"), role),
-    ] {
-        let request = VaultRequest::new("POST", format!("{mount}/{path}")).with(body);
-        oracle.root(request).await?;
-    }
-    Ok(())
+    let settings = settings.as_object().cloned().unwrap_or_default();
+    oracle.make_role(mount, ROLE, &settings).await
 }

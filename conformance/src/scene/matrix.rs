@@ -156,7 +156,7 @@ impl Scene {
                 self.make_pki_mount(pki, true).await?;
                 self.importing("a CA")
             }
-            _ if operation.is_on_pki() => self.set_pki_stage(operation, pki).await,
+            _ if operation.is_pki() => self.set_pki_stage(operation, pki).await,
             _ => self.set_kv_stage(operation).await,
         }
     }

@@ -286,12 +286,6 @@ impl Operation {
             )
     }
 
-    /// Whether it is about a PKI mount.
-    #[must_use]
-    pub fn is_on_pki(self) -> bool {
-        self.name().starts_with("pki.")
-    }
-
     /// The operation of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -223,7 +223,7 @@ impl Oracle {
     }
 
     /// Makes a request with the root token, and takes 404 for an answer but no other error.
-    pub(crate) async fn root(&self, request: VaultRequest) -> Result<VaultAnswer, OracleError> {
+    pub(super) async fn root(&self, request: VaultRequest) -> Result<VaultAnswer, OracleError> {
         let answer = self.ask(&self.root, &request).await?;
         if answer.allowed() {
             return Ok(answer);
