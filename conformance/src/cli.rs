@@ -110,7 +110,8 @@ struct RunArgs {
     /// The transport to judge
     #[arg(long, default_value = "all", value_name = "stdio|http|all", value_parser = transports)]
     transport: Transports,
-    /// The protocol revision to speak [default: the newest that the server speaks]
+    /// The one protocol revision to judge in [default: the newest with sessions that the server speaks, and the
+    /// others too for what may depend on them]
     #[arg(long, value_name = "R")]
     revision: Option<Revision>,
     /// Only these profiles

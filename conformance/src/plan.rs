@@ -2,9 +2,10 @@
 
 pub mod tags;
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use clap::ValueEnum as _;
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use self::tags::Tags;
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         transport::{Revision, TransportKind},
     },
     verdict::NotApplicable,
+    watch::Way,
 };
 
 /// What was asked for.
@@ -28,8 +30,8 @@ pub struct Selection {
     /// The only requirements to be asked of those that are slow or take a Vault of their own;
     /// none means all.
     pub costly: Option<Vec<String>>,
-    /// Transports, and the revision to speak on each.
-    pub transports: Vec<(TransportKind, Revision)>,
+    /// Transports, and what is spoken on each.
+    pub spoken: Vec<Spoken>,
     /// What there is to judge by.
     pub evidence: BTreeSet<Evidence>,
 }
@@ -39,6 +41,53 @@ impl Selection {
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         !self.profiles.is_empty() || !self.scenarios.is_empty() || self.tags.is_some()
+    }
+}
+
+/// The revisions in which a target is judged on one transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// The transport.
+    pub transport: TransportKind,
+    /// The revision in which all is asked that does not depend on the revision.
+    pub main: Revision,
+    /// The others that it speaks.
+    pub others: Vec<Revision>,
+    /// Those that it does not speak, with what shows that.
+    pub not_spoken: Vec<(Revision, String)>,
+}
+
+impl Spoken {
+    /// A transport on which one revision is spoken.
+    #[must_use]
+    pub const fn alone(transport: TransportKind, main: Revision) -> Self {
+        Self {
+            transport,
+            main,
+            others: Vec::new(),
+            not_spoken: Vec::new(),
+        }
+    }
+
+    /// The revisions in which a requirement is asked, each with why it cannot be where it cannot.
+    fn revisions_for(&self, requirement: &Requirement) -> Vec<(Revision, Option<&str>)> {
+        let of_era = |revision: Revision| requirement.era.is_none_or(|era| era == revision.era());
+        if requirement.era.is_none() && !requirement.every_revision {
+            return vec![(self.main, None)];
+        }
+        let spoken: Vec<_> = std::iter::once(self.main)
+            .chain(self.others.iter().copied())
+            .filter(|revision| of_era(*revision))
+            .map(|revision| (revision, None))
+            .collect();
+        if !spoken.is_empty() {
+            return spoken;
+        }
+        // Told once, for the newest of an era that is not spoken at all.
+        let mut not_spoken = self.not_spoken.iter().rev();
+        let newest = not_spoken.find(|(revision, _)| of_era(*revision));
+        let newest = newest.map(|(revision, why)| (*revision, Some(why.as_str())));
+        newest.into_iter().collect()
     }
 }
 
@@ -61,18 +110,26 @@ impl Planned {
     fn new(
         requirement: &Arc<Requirement>,
         transport: TransportKind,
-        revision: Revision,
+        (revision, not_spoken): (Revision, Option<&str>),
         adapter: &Adapter,
         evidence: &BTreeSet<Evidence>,
     ) -> Self {
+        let not_claimed = |what: String| format!("{}: {what}", NotApplicable::NotClaimed);
+        let not_spoken = not_spoken.map(|why| {
+            not_claimed(format!(
+                "the server does not speak {revision} on {transport}: {why}"
+            ))
+        });
+        let mut modes = requirement.modes.iter();
+        let no_mode = modes.find(|mode| !adapter.modes.contains_key(mode));
+        let no_mode =
+            no_mode.map(|mode| not_claimed(format!("the adapter describes no mode {mode}")));
         let unmapped = requirement
             .needs
             .iter()
             .find(|operation| !adapter.operations.contains_key(operation));
-        let unmapped = unmapped.map(|operation| {
-            let reason = NotApplicable::NotClaimed;
-            format!("{reason}: the adapter maps no tool to {operation}")
-        });
+        let unmapped = unmapped
+            .map(|operation| not_claimed(format!("the adapter maps no tool to {operation}")));
         let missing = requirement.evidence.iter().find(|e| !evidence.contains(e));
         let missing =
             missing.map(|missing| format!("{}: {}", NotApplicable::NoEvidence, missing.missing()));
@@ -81,8 +138,14 @@ impl Planned {
             requirement: Arc::clone(requirement),
             transport,
             revision,
-            not_applicable: unmapped.or(missing),
+            not_applicable: not_spoken.or(no_mode).or(unmapped).or(missing),
         }
+    }
+
+    /// How the target is spoken to.
+    #[must_use]
+    pub const fn way(&self) -> Way {
+        (self.transport, self.revision)
     }
 
     /// Whether it is judged from what was seen in the others.
@@ -110,7 +173,7 @@ fn key(requirement: &Requirement, transport: TransportKind, revision: Revision) 
 pub fn keys(requirements: &[Arc<Requirement>], transports: &[TransportKind]) -> Vec<String> {
     let mut keys = Vec::new();
     for &transport in transports {
-        for &revision in Revision::value_variants() {
+        for revision in Revision::ALL {
             let about = |r: &&Arc<Requirement>| r.transport.is_none_or(|only| only == transport);
             let requirements = requirements.iter().filter(about);
             keys.extend(requirements.map(|requirement| key(requirement, transport, revision)));
@@ -126,39 +189,62 @@ pub fn plan(
     adapter: &Adapter,
     selection: &Selection,
 ) -> Vec<Planned> {
-    let mut plan = Vec::new();
-    for &(transport, revision) in &selection.transports {
+    let mut plan: Vec<Planned> = Vec::new();
+    for spoken in &selection.spoken {
         for requirement in requirements {
+            let transport = spoken.transport;
             if requirement.transport.is_some_and(|only| only != transport) {
                 continue;
             }
-            let planned = |requirement: &Arc<Requirement>| {
-                Planned::new(
-                    requirement,
-                    transport,
-                    revision,
-                    adapter,
-                    &selection.evidence,
-                )
-            };
-            // What is judged by this one needs it.
-            let judged_by_it = |other: &&Arc<Requirement>| {
-                other.seen_in.as_ref() == Some(&requirement.id)
-                    && selected(&planned(other), selection)
-            };
-            let wanted = planned(requirement);
-            if wanted.is_ambient()
-                || selected(&wanted, selection)
-                || requirements.iter().any(|other| judged_by_it(&other))
-            {
-                plan.push(wanted);
+            for asked in spoken.revisions_for(requirement) {
+                let planned = |requirement: &Arc<Requirement>| {
+                    Planned::new(requirement, transport, asked, adapter, &selection.evidence)
+                };
+                // What is judged by this one needs it.
+                let judged_by_it = |other: &&Arc<Requirement>| {
+                    other.seen_in.as_ref() == Some(&requirement.id)
+                        && selected(&planned(other), selection)
+                };
+                let wanted = planned(requirement);
+                if wanted.is_ambient()
+                    || selected(&wanted, selection)
+                    || requirements.iter().any(|other| judged_by_it(&other))
+                {
+                    plan.push(wanted);
+                }
             }
         }
     }
-    if plan.iter().all(Planned::is_ambient) {
-        plan.clear();
-    }
+    let acting: HashSet<_> = (plan.iter())
+        .filter(|planned| !planned.is_ambient())
+        .map(|planned| (planned.transport, planned.revision))
+        .collect();
+    plan.retain(|planned| acting.contains(&(planned.transport, planned.revision)));
     plan
+}
+
+/// The revisions, besides the main one, that a target must be asked in if it speaks them.
+#[must_use]
+pub fn further_revisions(
+    requirements: &[Arc<Requirement>],
+    adapter: &Adapter,
+    selection: &Selection,
+    transport: TransportKind,
+    main: Revision,
+) -> Vec<Revision> {
+    let all = Spoken {
+        others: (Revision::ALL.into_iter())
+            .filter(|revision| *revision != main)
+            .collect(),
+        ..Spoken::alone(transport, main)
+    };
+    let selection = Selection {
+        spoken: vec![all.clone()],
+        ..selection.clone()
+    };
+    let plan = plan(requirements, adapter, &selection);
+    let is_planned = |revision: &Revision| plan.iter().any(|p| p.revision == *revision);
+    all.others.into_iter().filter(is_planned).collect()
 }
 
 fn selected(planned: &Planned, selection: &Selection) -> bool {
@@ -183,29 +269,31 @@ fn selected(planned: &Planned, selection: &Selection) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Planned, Selection, keys, plan};
+    use super::{Planned, Selection, Spoken, keys, plan};
     use crate::{
-        requirement::{self, Evidence},
+        requirement::{self, Evidence, Requirement},
         target::{
             Target,
+            launch::Mode,
             operation::Operation,
-            transport::{Revision, TransportKind},
+            transport::{Era, Revision, TransportKind},
         },
     };
 
+    fn requirements() -> Vec<Arc<Requirement>> {
+        let all = requirement::all().unwrap();
+        all.into_iter().map(Arc::new).collect()
+    }
+
     fn planned(target: &str, choose: impl Fn(&mut Selection)) -> Vec<Planned> {
-        let requirements: Vec<_> = requirement::all()
-            .unwrap()
-            .into_iter()
-            .map(Arc::new)
-            .collect();
+        let requirements = requirements();
         let mut selection = Selection {
             profiles: Vec::new(),
             scenarios: Vec::new(),
             tags: None,
             costly: None,
-            transports: TransportKind::ALL
-                .map(|kind| (kind, Revision::NEWEST))
+            spoken: TransportKind::ALL
+                .map(|kind| Spoken::alone(kind, Revision::NEWEST_OF_SESSIONS))
                 .to_vec(),
             evidence: Evidence::ALL.into(),
         };
@@ -274,11 +362,7 @@ mod tests {
 
     #[test]
     fn every_planned_key_is_in_the_catalogue() {
-        let requirements: Vec<_> = requirement::all()
-            .unwrap()
-            .into_iter()
-            .map(Arc::new)
-            .collect();
+        let requirements = requirements();
         let catalogue = keys(&requirements, &TransportKind::ALL);
         for planned in planned("hashicorp", |_| {}) {
             assert!(catalogue.contains(&planned.key), "{}", planned.key);
@@ -329,6 +413,54 @@ mod tests {
             let launch = planned.requirement.evidence.contains(&Evidence::Launch);
             assert_eq!(planned.not_applicable.is_some(), launch, "{}", planned.key);
         }
+    }
+
+    #[test]
+    fn one_revision_is_enough_for_what_does_not_depend_on_it() {
+        let speaks = |others: &[Revision], not_spoken: &[Revision]| Spoken {
+            others: others.to_vec(),
+            not_spoken: (not_spoken.iter())
+                .map(|revision| (*revision, "it says no".to_owned()))
+                .collect(),
+            ..Spoken::alone(TransportKind::Http, Revision::R2025_11_25)
+        };
+        let mut requirement = (*requirements().swap_remove(0)).clone();
+        let (old, new) = (Revision::R2025_06_18, Revision::R2026_07_28);
+        let both = speaks(&[old, new], &[]);
+        let asked = |requirement: &_| both.revisions_for(requirement).len();
+        requirement.every_revision = false;
+        assert_eq!(asked(&requirement), 1);
+        requirement.every_revision = true;
+        assert_eq!(asked(&requirement), 3);
+        requirement.every_revision = false;
+        requirement.era = Some(Era::Session);
+        assert_eq!(asked(&requirement), 2);
+        requirement.era = Some(Era::Stateless);
+        assert_eq!(both.revisions_for(&requirement), [(new, None)]);
+        let old_alone = speaks(&[], &[old, new]);
+        let told = [(new, Some("it says no"))];
+        assert_eq!(old_alone.revisions_for(&requirement), told);
+        // Where one revision was asked for, nothing is said of the others.
+        assert_eq!(speaks(&[], &[]).revisions_for(&requirement), []);
+    }
+
+    #[test]
+    fn a_mode_that_the_adapter_does_not_describe_is_not_claimed() {
+        let mut requirement = (*requirements().swap_remove(0)).clone();
+        requirement.modes = vec![Mode::Oauth];
+        let adapter = Target::find("reference").unwrap().adapter;
+        let asked = (Revision::R2025_11_25, None);
+        let evidence = Evidence::ALL.into();
+        let requirement = Arc::new(requirement);
+        let planned = Planned::new(
+            &requirement,
+            TransportKind::Stdio,
+            asked,
+            &adapter,
+            &evidence,
+        );
+        let reason = "not_claimed: the adapter describes no mode oauth";
+        assert_eq!(planned.not_applicable.as_deref(), Some(reason));
     }
 
     #[test]

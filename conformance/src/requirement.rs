@@ -4,8 +4,11 @@
 //! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
 //! without which it cannot be asked, `@evidence:KIND` what it is judged by that the suite
 //! does not always have, `@own-vault` that it has a Vault to itself, `@transport:T` the one
-//! transport that it is about, `@slow` that it takes seconds, `@seen-in:ID` that it is judged
-//! by what was seen in another requirement's scenarios. In an outline, `@needs:<operation>` is
+//! transport that it is about, `@era:session` or `@era:stateless` that it is about the revisions of
+//! one era, `@every-revision` (of a scenario or of its feature) that it is asked in all revisions
+//! that the target speaks, `@mode:NAME` the modes without which it cannot be asked and in which it
+//! starts the target itself, `@slow` that it takes seconds, `@seen-in:ID` that it is judged by
+//! what was seen in another requirement's scenarios. In an outline, `@needs:<operation>` is
 //! the operation that the row names.
 
 use std::sync::Arc;
@@ -14,9 +17,18 @@ use cucumber::feature::Ext as _;
 use gherkin::GherkinEnv;
 use include_dir::{Dir, include_dir};
 
-use crate::{target::operation::Operation, target::transport::TransportKind, verdict::Level};
+use crate::{
+    target::{
+        launch::Mode,
+        operation::Operation,
+        transport::{Era, TransportKind},
+    },
+    verdict::Level,
+};
 
 static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../features");
+
+const EVERY_REVISION: &str = "every-revision";
 
 /// The profile whose scenarios are judged from what was seen in all the others.
 pub const AMBIENT: &str = "ambient";
@@ -90,6 +102,12 @@ pub struct Requirement {
     pub evidence: Vec<Evidence>,
     /// The transport that it is about, where it is about one.
     pub transport: Option<TransportKind>,
+    /// The era that it is about, where it is about one.
+    pub era: Option<Era>,
+    /// Whether it is asked in every revision that the target speaks, and not in one alone.
+    pub every_revision: bool,
+    /// The modes that the target must claim; the scenario starts it in them.
+    pub modes: Vec<Mode>,
     /// The requirement in whose scenarios is seen what it is judged by, once all have ended.
     pub seen_in: Option<String>,
     /// Whether it takes seconds: the kill matrix asks it only where it must kill.
@@ -191,7 +209,8 @@ fn of_scenario(
     let title = scenario.name.clone();
     let (mut id, mut level, mut transport) = (None, None, None);
     let (mut sources, mut needs, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut slow, mut seen_in) = (false, None);
+    let (mut slow, mut seen_in, mut era, mut modes) = (false, None, None, Vec::new());
+    let mut every_revision = feature.tags.iter().any(|tag| tag == EVERY_REVISION);
     for tag in &scenario.tags {
         match tag.split_once(':') {
             Some(("source", source)) => sources.push(source.to_owned()),
@@ -210,7 +229,18 @@ fn of_scenario(
                         .ok_or_else(|| format!("{title:?} names the unknown transport {name}"))?,
                 );
             }
+            Some(("era", name)) => {
+                era = Some(
+                    Era::named(name)
+                        .ok_or_else(|| format!("{title:?} names the unknown era {name}"))?,
+                );
+            }
+            Some(("mode", name)) => modes.push(
+                Mode::named(name)
+                    .ok_or_else(|| format!("{title:?} names the unknown mode {name}"))?,
+            ),
             Some(("seen-in", id)) => seen_in = Some(id.to_owned()),
+            None if tag == EVERY_REVISION => every_revision = true,
             None if tag == "slow" => slow = true,
             None if tag == "own-vault" => evidence.push(Evidence::OwnVault),
             None if tag == "must" => level = Some(Level::Must),
@@ -230,6 +260,9 @@ fn of_scenario(
         needs,
         evidence,
         transport,
+        era,
+        every_revision,
+        modes,
         seen_in,
         slow,
         row: None,
@@ -322,6 +355,8 @@ mod tests {
             ("@kv.a", "@kv.a @evidence:odit"),
             ("@kv.a", "@kv.a @musst"),
             ("@kv.a", "@kv.a @evidence:tab"),
+            ("@kv.a", "@kv.a @era:stone"),
+            ("@kv.a", "@kv.a @mode:readonly"),
         ] {
             let text = RIGHT.replace(from, to);
             assert!(of_feature("f", "kv", &text).is_err(), "{text}");

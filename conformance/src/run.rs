@@ -26,7 +26,7 @@ use crate::{
     redact::Secrets,
     report::{Failure, ScenarioResult},
     scene::{Agent, Scene},
-    slot::{Slot, Slots},
+    slot::{Setup, Slot, Slots},
     tap::{Exchange, Tap},
     target::{Target, locate::checkout},
     vault::{audit::AuditLog, oracle::Oracle, own::OwnVaults, pulse::Pulse},
@@ -183,7 +183,7 @@ impl Run {
             return world.set_scene(Err(Stop::blocked("Vault is lost")));
         }
         if planned.is_judged_last() {
-            return world.set_watch(planned.transport, Arc::clone(&self.watch));
+            return world.set_watch(planned.way(), Arc::clone(&self.watch));
         }
         let scene = match planned.requirement.has_own_vault() {
             true => self.scene_on_own(planned).await,
@@ -193,17 +193,25 @@ impl Run {
     }
 
     async fn scene(&self, planned: &Arc<Planned>) -> StepResult<Scene> {
-        let slot = self.slots.lease(planned.transport).await;
-        let slot = slot.map_err(Stop::blocked)?;
-        let (planned, target) = (Arc::clone(planned), Arc::clone(&self.target));
-        Scene::set(planned, slot, target, Arc::clone(&self.oracle), self.seed).await
+        let mut scene = Scene::new(
+            Arc::clone(planned),
+            Arc::clone(&self.target),
+            Arc::clone(&self.slots),
+            Arc::clone(&self.oracle),
+            self.seed,
+        );
+        // One that is about modes starts the target itself, in these.
+        if planned.requirement.modes.is_empty() {
+            scene.start_server(Setup::default()).await?;
+        }
+        Ok(scene)
     }
 
     async fn scene_on_own(&self, planned: &Arc<Planned>) -> StepResult<Scene> {
         let vault = self.own_vaults.lease().await.map_err(Stop::blocked)?;
         let (slots, target) = (Arc::clone(&self.slots), Arc::clone(&self.target));
         let planned = Arc::clone(planned);
-        Ok(Scene::set_on_own(planned, vault, slots, target, self.seed))
+        Ok(Scene::new_on_own(planned, vault, target, slots, self.seed))
     }
 
     async fn take_down(
@@ -229,10 +237,10 @@ impl Run {
             lock(&self.measurements).add(planned.transport, call);
         }
         self.watch
-            .note_policy_cells(planned.transport, scene.take_cells());
+            .note_policy_cells(planned.way(), scene.take_cells());
         let mut aftermath = Aftermath::default();
         if let Some(own) = &scene.own {
-            if let Some(story) = own.vault.pulse.lost().await {
+            if let Some(story) = own.pulse.lost().await {
                 aftermath.own_vault_lost = Some(story.to_owned());
                 lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
                 return self.take_away(scene, false).await;
@@ -263,7 +271,7 @@ impl Run {
                 secrets: &secrets,
                 ended: ended.map(|status| status.to_string()),
             };
-            found |= self.watch.examine(planned.transport, &evidence);
+            found |= self.watch.examine(planned.way(), &evidence);
             aftermath.vault_requests += exchanges(slot).len();
         }
         if (failed || found)
@@ -283,7 +291,7 @@ impl Run {
 
     /// Looks through the audit log of a scene's own Vault; returns whether it found anything.
     async fn examine_own_audit(&self, planned: &Planned, scene: &Scene) -> bool {
-        let own = scene.own.as_ref().map(|own| &own.vault);
+        let own = scene.own.as_ref();
         let Some((own, audit)) = own.and_then(|own| Some((own, own.audit.as_ref()?))) else {
             return false;
         };
@@ -294,7 +302,7 @@ impl Run {
         let tokens = (scene.agents.iter()).filter_map(|agent| agent.slot.token.as_ref());
         let accessors: Vec<_> = tokens.map(|token| token.accessor.as_str()).collect();
         let since = audit.entries(|entry| entry.sequence >= own.leased_at);
-        (self.watch).examine_own_audit(planned.transport, &planned.key, &since, &accessors)
+        (self.watch).examine_own_audit(planned.way(), &planned.key, &since, &accessors)
     }
 
     /// Gives back what a scene had, or ends it.
@@ -306,7 +314,7 @@ impl Run {
             }
         }
         if let Some(own) = scene.own
-            && let Err(error) = self.own_vaults.give_back(own.vault).await
+            && let Err(error) = self.own_vaults.give_back(own).await
         {
             lock(&self.troubles).push(error);
         }

@@ -5,7 +5,8 @@
 //! and the mounts are new for each.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{
@@ -22,22 +23,90 @@ use crate::{
     mutation::sabotage::Sabotage,
     tap::{Tap, VaultFilter},
     target::{
-        Target, container,
-        instance::{Instance, Surroundings},
-        launch::HttpLaunch,
+        Target,
+        adapter::Adapter,
+        container,
+        instance::{Instance, StartError, Surroundings},
+        launch::{HttpLaunch, Mode},
         transport::{Revision, TransportKind},
     },
     vault::{
-        oracle::{Oracle, Token},
+        oracle::{Oracle, OracleError, Token},
         policy,
     },
 };
 
+/// How a target is set up, besides the plain way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// The modes that it is started in.
+    pub modes: BTreeSet<Mode>,
+    /// What the placeholders of these modes stand for, by name.
+    pub values: BTreeMap<&'static str, String>,
+    /// The certificate authority that the suite trusts when it speaks to the target, PEM.
+    pub trusted_ca: Option<String>,
+}
+
+impl Setup {
+    /// A target in one mode.
+    #[must_use]
+    pub fn of(mode: Mode) -> Self {
+        Self::default().and(mode)
+    }
+
+    /// In a further mode.
+    #[must_use]
+    pub fn and(mut self, mode: Mode) -> Self {
+        self.modes.insert(mode);
+        self
+    }
+
+    /// With a value for a placeholder.
+    #[must_use]
+    pub fn with(mut self, placeholder: &'static str, value: impl Into<String>) -> Self {
+        self.values.insert(placeholder, value.into());
+        self
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.modes.iter().map(|mode| mode.name()).collect();
+        match names.as_slice() {
+            [] => f.write_str("as it is"),
+            [one] => write!(f, "in the mode {one}"),
+            several => write!(f, "in the modes {}", several.join(" and ")),
+        }
+    }
+}
+
+/// Slots of the same kind stand in for one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotKind {
+    /// How the target is spoken to.
+    pub transport: TransportKind,
+    /// In which revision.
+    pub revision: Revision,
+    /// How the target is set up.
+    pub setup: Setup,
+}
+
+/// Why there is no slot.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SlotError {
+    /// Vault, or this machine, does not let the suite make what a slot needs.
+    #[error("{0}")]
+    Surroundings(String),
+    /// The target does not start, or does not answer.
+    #[error("{0}")]
+    Target(String),
+}
+
 /// What one scenario uses, and no other at the same time.
 #[derive(Debug)]
 pub struct Slot {
-    /// How the target is spoken to.
-    pub transport: TransportKind,
+    /// What stands in for it.
+    pub kind: SlotKind,
     /// The token that the target acts with; none is known of one that runs already.
     pub token: Option<Token>,
     /// What stands between target and Vault, where the suite started the target.
@@ -52,8 +121,7 @@ pub struct Slot {
 pub struct Slots {
     oracle: Arc<Oracle>,
     target: Arc<Target>,
-    programs: HashMap<TransportKind, PathBuf>,
-    revision: Option<Revision>,
+    programs: HashMap<String, PathBuf>,
     sabotage: Option<Sabotage>,
     made: AtomicUsize,
     free: Mutex<Vec<Slot>>,
@@ -70,8 +138,7 @@ impl Slots {
     pub fn new(
         oracle: Arc<Oracle>,
         target: Arc<Target>,
-        programs: HashMap<TransportKind, PathBuf>,
-        revision: Option<Revision>,
+        programs: HashMap<String, PathBuf>,
         sabotage: Option<Sabotage>,
     ) -> Self {
         let adapter = &target.adapter;
@@ -81,7 +148,6 @@ impl Slots {
             oracle,
             target,
             programs,
-            revision,
             sabotage,
             made: AtomicUsize::new(0),
             free: Mutex::default(),
@@ -94,16 +160,37 @@ impl Slots {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A slot for the transport: a free one, or one made now.
+    /// A slot of this kind: a free one, or one made now.
     ///
     /// # Errors
     /// When Vault refuses what it needs or the target does not start.
-    pub async fn lease(&self, transport: TransportKind) -> Result<Slot, String> {
-        let turn = self.turn(transport).await;
-        let mut slot = match self.take_free(transport) {
+    pub async fn lease(&self, kind: &SlotKind) -> Result<Slot, SlotError> {
+        let turn = self.turn(kind.transport).await;
+        let free = self.take_free(|slot| slot.kind == *kind);
+        let mut slot = match free {
             Some(slot) => slot,
-            None => self.make(transport).await?,
+            None => {
+                self.make_room(turn.is_some()).await?;
+                self.make(kind.transport, Some(kind.revision), &kind.setup)
+                    .await?
+            }
         };
+        slot.turn = turn;
+        Ok(slot)
+    }
+
+    /// A slot in the revision that is wanted, or else in whichever the target speaks.
+    ///
+    /// # Errors
+    /// When Vault refuses what it needs or the target does not start, or not speak that.
+    pub async fn try_out(
+        &self,
+        transport: TransportKind,
+        revision: Option<Revision>,
+    ) -> Result<Slot, SlotError> {
+        let turn = self.turn(transport).await;
+        self.make_room(turn.is_some()).await?;
+        let mut slot = self.make(transport, revision, &Setup::default()).await?;
         slot.turn = turn;
         Ok(slot)
     }
@@ -115,19 +202,27 @@ impl Slots {
     pub async fn make_on(
         &self,
         oracle: &Oracle,
-        transport: TransportKind,
+        kind: &SlotKind,
         token: Token,
-    ) -> Result<Slot, String> {
-        let turn = self.turn(transport).await;
-        if turn.is_some()
-            && let Some(slot) = self.take_free(transport)
-        {
-            // Its port is needed.
-            slot.instance.stop().await?;
-        }
-        let mut slot = self.start(oracle, transport, token).await?;
+    ) -> Result<Slot, SlotError> {
+        let turn = self.turn(kind.transport).await;
+        self.make_room(turn.is_some()).await?;
+        let revision = Some(kind.revision);
+        let mut slot = self
+            .start(oracle, kind.transport, revision, &kind.setup, token)
+            .await?;
         slot.turn = turn;
         Ok(slot)
+    }
+
+    /// Ends the free instance of a target with a fixed port, whose port is needed.
+    async fn make_room(&self, is_needed: bool) -> Result<(), SlotError> {
+        let fixed = |slot: &Slot| self.take_turns(slot.kind.transport);
+        let free = self.take_free(fixed).filter(|_| is_needed);
+        match free {
+            Some(slot) => slot.instance.stop().await.map_err(SlotError::Target),
+            None => Ok(()),
+        }
     }
 
     /// Whether only one instance of the target can run.
@@ -145,28 +240,31 @@ impl Slots {
         }
     }
 
-    fn take_free(&self, transport: TransportKind) -> Option<Slot> {
+    fn take_free(&self, is_wanted: impl Fn(&Slot) -> bool) -> Option<Slot> {
         let mut free = self.free();
-        let index = free.iter().position(|slot| slot.transport == transport)?;
+        let index = free.iter().position(is_wanted)?;
         Some(free.swap_remove(index))
     }
 
-    async fn make(&self, transport: TransportKind) -> Result<Slot, String> {
+    async fn make(
+        &self,
+        transport: TransportKind,
+        revision: Option<Revision>,
+        setup: &Setup,
+    ) -> Result<Slot, SlotError> {
         if self.target.adapter.remote.is_some() {
-            return self.reach(transport).await;
+            return self.reach(transport, revision).await;
         }
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let policy_name = format!("{}slot-{number}", self.oracle.prefix());
         let oracle = &self.oracle;
+        let refused = |error: OracleError| SlotError::Surroundings(error.to_string());
         oracle
             .write_policy(&policy_name, policy::NONE)
             .await
-            .map_err(|error| error.to_string())?;
-        let token = oracle
-            .make_token(&policy_name)
-            .await
-            .map_err(|error| error.to_string())?;
-        self.start(oracle, transport, token).await
+            .map_err(refused)?;
+        let token = oracle.make_token(&policy_name).await.map_err(refused)?;
+        self.start(oracle, transport, revision, setup, token).await
     }
 
     /// Starts a target with this token, and a tap between it and the Vault that the oracle
@@ -175,22 +273,36 @@ impl Slots {
         &self,
         oracle: &Oracle,
         transport: TransportKind,
+        revision: Option<Revision>,
+        setup: &Setup,
         token: Token,
-    ) -> Result<Slot, String> {
+    ) -> Result<Slot, SlotError> {
         let sabotage = self.sabotage.as_ref().map(|sabotage| {
             Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
         });
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
-        let adapter = &self.target.adapter;
-        let program = self.programs.get(&transport).cloned();
+        let mut adapter = self.target.adapter.in_modes(&setup.modes);
+        if let Some(sabotage) = &self.sabotage {
+            adapter.extend_env(&sabotage.env());
+        }
+        let word = adapter.command(transport).and_then(<[String]>::first);
+        let program = word.and_then(|word| self.programs.get(word)).cloned();
         let (tap, vault_addr) = self
-            .tap(oracle, transport, program.as_deref(), vault_filter)
-            .await?;
+            .tap(
+                oracle,
+                &adapter,
+                transport,
+                program.as_deref(),
+                vault_filter,
+            )
+            .await
+            .map_err(SlotError::Surroundings)?;
         let limit = adapter.limits.global;
         let surroundings = Surroundings {
             vault_addr,
             pace: limit.map(|limit| Arc::new(Pace::within(limit))),
             token: token.secret.clone(),
+            setup: setup.clone(),
             started_by: self
                 .sabotage
                 .as_ref()
@@ -198,11 +310,14 @@ impl Slots {
                 .unwrap_or_default(),
             filter: sabotage.map(|s| s as Arc<dyn AnswerFilter>),
         };
-        let instance = Instance::start(adapter, program, transport, self.revision, &surroundings)
-            .await
-            .map_err(|error| error.to_string())?;
+        let instance = Instance::start(&adapter, program, transport, revision, &surroundings);
+        let instance = instance.await.map_err(in_target)?;
         Ok(Slot {
-            transport,
+            kind: SlotKind {
+                transport,
+                revision: instance.server.revision,
+                setup: setup.clone(),
+            },
             token: Some(token),
             tap: Some(tap),
             instance,
@@ -215,11 +330,12 @@ impl Slots {
     async fn tap(
         &self,
         oracle: &Oracle,
+        adapter: &Adapter,
         transport: TransportKind,
         program: Option<&Path>,
         filter: Option<Arc<dyn VaultFilter>>,
     ) -> Result<(Tap, String), String> {
-        let (adapter, endpoint) = (&self.target.adapter, oracle.endpoint());
+        let endpoint = oracle.endpoint();
         let launch = match transport {
             TransportKind::Stdio => adapter.stdio.clone(),
             TransportKind::Http => adapter.http.as_ref().map(HttpLaunch::launch),
@@ -238,21 +354,31 @@ impl Slots {
     }
 
     /// A connection to a target that runs already.
-    async fn reach(&self, transport: TransportKind) -> Result<Slot, String> {
+    async fn reach(
+        &self,
+        transport: TransportKind,
+        revision: Option<Revision>,
+    ) -> Result<Slot, SlotError> {
         let surroundings = Surroundings {
             vault_addr: String::new(),
             token: SecretString::default(),
+            setup: Setup::default(),
             started_by: Vec::new(),
             filter: None,
             pace: self.pace.clone(),
         };
         let adapter = &self.target.adapter;
-        let reached = Instance::start(adapter, None, transport, self.revision, &surroundings);
+        let reached = Instance::start(adapter, None, transport, revision, &surroundings);
+        let instance = reached.await.map_err(in_target)?;
         Ok(Slot {
-            transport,
+            kind: SlotKind {
+                transport,
+                revision: instance.server.revision,
+                setup: Setup::default(),
+            },
             token: None,
             tap: None,
-            instance: reached.await.map_err(|error| error.to_string())?,
+            instance,
             turn: None,
         })
     }
@@ -273,4 +399,8 @@ impl Slots {
         let ended = futures::future::join_all(ends).await;
         ended.into_iter().filter_map(Result::err).collect()
     }
+}
+
+fn in_target(error: StartError) -> SlotError {
+    SlotError::Target(error.to_string())
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
@@ -12,7 +12,10 @@ use crate::{
     },
     policy_matrix::PolicyCell,
     redact::Secrets,
-    target::{operation::Operation, transport::TransportKind},
+    target::{
+        operation::Operation,
+        transport::{Revision, TransportKind},
+    },
     vault::{
         audit::{AuditEntry, AuditLog},
         oracle::CORRELATION_ID,
@@ -57,7 +60,7 @@ impl Finding {
     }
 }
 
-/// What was seen on one transport.
+/// What was seen on one transport, in one revision.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
     /// How many scenarios were watched.
@@ -81,8 +84,11 @@ struct Owner {
 /// The watch over a whole run.
 #[derive(Debug, Default)]
 pub struct Watch {
-    transports: Mutex<HashMap<TransportKind, Watched>>,
+    seen: Mutex<HashMap<Way, Watched>>,
 }
+
+/// How a target was spoken to.
+pub type Way = (TransportKind, Revision);
 
 /// The evidence of one scenario.
 #[derive(Debug)]
@@ -108,15 +114,16 @@ pub struct Evidence<'a> {
 }
 
 impl Watch {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Way, Watched>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Looks through the evidence of one scenario; returns whether it found anything.
-    pub fn examine(&self, transport: TransportKind, evidence: &Evidence<'_>) -> bool {
-        let findings = findings(evidence);
+    pub fn examine(&self, way: Way, evidence: &Evidence<'_>) -> bool {
+        let findings = findings(way.1, evidence);
         let found = !findings.is_empty();
-        let mut transports = self
-            .transports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let watched = transports.entry(transport).or_default();
+        let mut seen = self.lock();
+        let watched = seen.entry(way).or_default();
         watched.scenarios += 1;
         watched.findings.extend(findings);
         watched
@@ -130,20 +137,22 @@ impl Watch {
     }
 
     /// Takes note of cells of the policy matrix.
-    pub fn note_policy_cells(&self, transport: TransportKind, cells: Vec<PolicyCell>) {
-        let mut transports = self
-            .transports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        transports.entry(transport).or_default().cells.extend(cells);
+    pub fn note_policy_cells(&self, way: Way, cells: Vec<PolicyCell>) {
+        self.lock().entry(way).or_default().cells.extend(cells);
     }
 
     /// The whole policy matrix: by operation and transport, the policies as they were asked.
     #[must_use]
     pub fn policy_matrix(&self) -> Vec<PolicyCell> {
-        let all = TransportKind::ALL.map(|transport| self.seen(transport).cells);
-        let mut cells = all.concat();
-        cells.sort_by_key(|cell| Operation::named(&cell.operation));
+        let seen = self.lock();
+        let mut cells: Vec<_> = (seen.values())
+            .flat_map(|watched| watched.cells.clone())
+            .collect();
+        // Stable: the policies of one operation stay in the order in which they were asked.
+        cells.sort_by_key(|cell| {
+            let transport = TransportKind::named(&cell.transport);
+            (Operation::named(&cell.operation), transport)
+        });
         cells
     }
 
@@ -152,11 +161,7 @@ impl Watch {
     pub fn examine_audit(&self, audit: &AuditLog) {
         let foreign =
             audit.entries(|entry| entry.correlation_id.as_deref() != Some(CORRELATION_ID));
-        let mut transports = self
-            .transports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for watched in transports.values_mut() {
+        for watched in self.lock().values_mut() {
             for owner in &watched.owners {
                 let other = foreign.iter().find(|entry| {
                     let accessor = entry.accessor.as_ref();
@@ -176,7 +181,7 @@ impl Watch {
     /// whether it found any.
     pub fn examine_own_audit(
         &self,
-        transport: TransportKind,
+        way: Way,
         scenario: &str,
         entries: &[Arc<AuditEntry>],
         accessors: &[&str],
@@ -189,29 +194,22 @@ impl Watch {
         let Some(entry) = foreign else {
             return false;
         };
-        let mut transports = self
-            .transports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let watched = transports.entry(transport).or_default();
+        let mut seen = self.lock();
+        let watched = seen.entry(way).or_default();
         watched
             .findings
             .push(Finding::foreign_token(scenario, entry));
         true
     }
 
-    /// What was seen on a transport.
+    /// What was seen where it was spoken to in this way.
     #[must_use]
-    pub fn seen(&self, transport: TransportKind) -> Watched {
-        let transports = self
-            .transports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        transports.get(&transport).cloned().unwrap_or_default()
+    pub fn seen(&self, way: Way) -> Watched {
+        self.lock().get(&way).cloned().unwrap_or_default()
     }
 }
 
-fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
+fn findings(revision: Revision, evidence: &Evidence<'_>) -> Vec<Finding> {
     let finding = |concern, what: String| Finding {
         concern,
         scenario: evidence.scenario.to_owned(),
@@ -252,7 +250,7 @@ fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
             findings.push(finding(Concern::Noise, shown));
         }
     }
-    if let Some(problem) = wire::first_problem(evidence.lines) {
+    if let Some(problem) = wire::first_problem(evidence.lines, revision) {
         findings.push(finding(
             Concern::InvalidMessage,
             evidence.secrets.redact(&problem),
@@ -270,6 +268,7 @@ mod tests {
     use crate::{
         mcp::transcript::{Line, Speaker},
         redact::Secrets,
+        target::transport::Revision,
     };
 
     const TOKEN: &str = "hvs.0123456789abcdef";
@@ -299,7 +298,7 @@ mod tests {
             secrets: &secrets(&[TOKEN, ASKED, UNASKED]),
             ended: None,
         };
-        let findings = findings(&evidence);
+        let findings = findings(Revision::R2025_11_25, &evidence);
         for finding in &findings {
             for secret in [TOKEN, ASKED, UNASKED] {
                 assert!(!finding.what.contains(secret), "{finding:?}");

@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use crate::{
     policy_matrix::Outcome,
     scene::Scene,
-    target::transport::TransportKind,
     verdict::{NotApplicable, StepResult, Stop},
-    watch::{Concern, Watch},
+    watch::{Concern, Watch, Way},
 };
 
 /// What the steps of one scenario work on.
@@ -24,7 +23,7 @@ enum Stage {
     /// A scenario that acts.
     Scene(Box<Scene>),
     /// A scenario that judges what was seen in the others.
-    Watch(TransportKind, Arc<Watch>),
+    Watch(Way, Arc<Watch>),
 }
 
 /// Printed by cucumber when a step fails: says nothing, since a scene knows secrets.
@@ -43,9 +42,9 @@ impl World {
         };
     }
 
-    /// Lets the scenario judge what was seen on a transport.
-    pub fn set_watch(&mut self, transport: TransportKind, watch: Arc<Watch>) {
-        self.0 = Stage::Watch(transport, watch);
+    /// Lets the scenario judge what was seen where the target was spoken to in this way.
+    pub fn set_watch(&mut self, way: Way, watch: Arc<Watch>) {
+        self.0 = Stage::Watch(way, watch);
     }
 
     /// Takes the scene away, once the scenario has ended.
@@ -73,14 +72,14 @@ impl World {
     /// # Errors
     /// When it was, or when there was no scenario to see it in.
     pub fn expect_unseen(&self, concern: Concern, expected: &str) -> StepResult {
-        let Stage::Watch(transport, watch) = &self.0 else {
+        let Stage::Watch(way, watch) = &self.0 else {
             return Err(Stop::blocked("the scenario has nothing to judge"));
         };
-        let seen = watch.seen(*transport);
+        let seen = watch.seen(*way);
         if seen.scenarios == 0 {
             return Err(Stop::NotApplicable {
                 reason: NotApplicable::NoEvidence,
-                detail: format!("no scenario ran on {transport}"),
+                detail: format!("no scenario ran on {} in {}", way.0, way.1),
             });
         }
         let mut found = seen
@@ -105,7 +104,7 @@ impl World {
     /// # Errors
     /// When one was, or when the policy matrix was not judged.
     pub fn expect_nothing_more_needed(&self) -> StepResult {
-        let Stage::Watch(transport, watch) = &self.0 else {
+        let Stage::Watch((transport, _), watch) = &self.0 else {
             return Err(Stop::blocked("the scenario has nothing to judge"));
         };
         let mut cells = watch.policy_matrix();

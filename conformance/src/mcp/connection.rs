@@ -19,7 +19,14 @@ use super::{
     stdio::StdioWire,
     transcript::{Speaker, Transcript},
 };
-use crate::target::transport::Revision;
+use crate::target::transport::{Era, Revision};
+
+/// What the stateless era writes into the `_meta` of requests and results (2026-07-28, schema,
+/// `RequestMetaObject` and `ResultMetaObject`).
+const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// How many answers to a target's own requests may wait to be sent.
 const MAX_ANSWERS: usize = 64;
@@ -52,15 +59,26 @@ pub enum NoReply {
     Unanswered(String),
 }
 
-/// What the target says in its answer to `initialize`.
+/// What the target says of itself when it is first spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
-    /// The revision that was agreed on.
+    /// The revision that is spoken.
     pub revision: Revision,
     /// `serverInfo.name`
     pub name: Option<String>,
     /// `serverInfo.version`
     pub version: Option<String>,
+}
+
+impl ServerInfo {
+    fn new(revision: Revision, info: &Value) -> Self {
+        let told = |field: &str| Some(info[field].as_str()?.to_owned());
+        Self {
+            revision,
+            name: told("name"),
+            version: told("version"),
+        }
+    }
 }
 
 /// Something between target and suite that changes what the target says.
@@ -193,6 +211,10 @@ fn answer_to(method: &str, id: &Value) -> Value {
     }
 }
 
+fn client_info() -> Value {
+    json!({ "name": "vault-mcp-conformance", "version": env!("CARGO_PKG_VERSION") })
+}
+
 /// How messages travel.
 #[derive(Debug)]
 pub enum Wire {
@@ -210,6 +232,8 @@ pub struct Connection {
     next_id: AtomicU64,
     budget: Duration,
     paces: Vec<Arc<Pace>>,
+    /// What is spoken, once that is known.
+    revision: Mutex<Option<Revision>>,
 }
 
 impl Connection {
@@ -249,6 +273,7 @@ impl Connection {
             next_id: AtomicU64::new(1),
             budget,
             paces,
+            revision: Mutex::default(),
         }
     }
 
@@ -258,39 +283,74 @@ impl Connection {
         &self.inbox.transcript
     }
 
-    /// Begins an MCP session of the `initialize` era, in the revision that is wanted, or else
-    /// in the newest that both sides speak.
+    /// Comes together with the target, in the revision that is wanted, or else in the newest of
+    /// the era of sessions that both sides speak; with a target that knows no sessions, without.
     ///
     /// # Errors
     /// When the target gives no usable answer; the text says what came instead.
-    pub async fn initialize(&self, wanted: Option<Revision>) -> Result<ServerInfo, String> {
-        let asked = wanted.unwrap_or(Revision::NEWEST);
+    pub async fn begin(&self, wanted: Option<Revision>) -> Result<ServerInfo, String> {
+        match wanted.map(|wanted| (wanted, wanted.era())) {
+            Some((revision, Era::Stateless)) => self.discover(revision).await,
+            Some((revision, Era::Session)) => self.initialize(revision, true).await,
+            None => {
+                let problem = match self.initialize(Revision::NEWEST_OF_SESSIONS, false).await {
+                    Ok(server) => return Ok(server),
+                    Err(problem) => problem,
+                };
+                let discovered = self.discover(Revision::R2026_07_28).await;
+                discovered.map_err(|other| format!("{problem}; {other}"))
+            }
+        }
+    }
+
+    async fn initialize(&self, asked: Revision, only: bool) -> Result<ServerInfo, String> {
         let params = json!({
             "protocolVersion": asked.name(),
             "capabilities": {},
-            "clientInfo": { "name": "vault-mcp-conformance", "version": env!("CARGO_PKG_VERSION") },
+            "clientInfo": client_info(),
         });
-        let result = match self.request("initialize", params).await {
-            Ok(Reply::Result(result)) => result,
-            Ok(Reply::Error { code, message }) => {
-                return Err(format!("initialize was refused: {code} {message}"));
-            }
-            Err(why) => return Err(format!("initialize was not answered: {why}")),
-        };
+        let result = self.result_of("initialize", params).await?;
         let offered = result["protocolVersion"].as_str().unwrap_or_default();
         let revision = Revision::named(offered)
-            .filter(|offered| wanted.is_none_or(|wanted| wanted == *offered))
+            .filter(|offered| offered.era() == Era::Session && (!only || *offered == asked))
             .ok_or_else(|| format!("it was asked for revision {asked} and offers {offered:?}"))?;
+        self.use_revision(revision);
+        self.notify("notifications/initialized", json!({})).await;
+        Ok(ServerInfo::new(revision, &result["serverInfo"]))
+    }
+
+    async fn discover(&self, revision: Revision) -> Result<ServerInfo, String> {
+        self.use_revision(revision);
+        let result = self.result_of("server/discover", json!({})).await?;
+        let offered = &result["supportedVersions"];
+        let offers = |version: &Value| *version == revision.name();
+        if !offered.as_array().is_some_and(|all| all.iter().any(offers)) {
+            return Err(format!(
+                "it was asked for revision {revision} and offers {offered}"
+            ));
+        }
+        Ok(ServerInfo::new(revision, &result["_meta"][SERVER_INFO]))
+    }
+
+    async fn result_of(&self, method: &str, params: Value) -> Result<Value, String> {
+        match self.request(method, params).await {
+            Ok(Reply::Result(result)) => Ok(result),
+            Ok(Reply::Error { code, message }) => {
+                Err(format!("{method} was refused: {code} {message}"))
+            }
+            Err(why) => Err(format!("{method} was not answered: {why}")),
+        }
+    }
+
+    fn use_revision(&self, revision: Revision) {
+        *self.revision() = Some(revision);
         if let Wire::Http(wire) = &*self.wire {
             wire.use_revision(revision);
         }
-        self.notify("notifications/initialized", json!({})).await;
-        let told = |field: &str| Some(result["serverInfo"][field].as_str()?.to_owned());
-        Ok(ServerInfo {
-            revision,
-            name: told("name"),
-            version: told("version"),
-        })
+    }
+
+    fn revision(&self) -> MutexGuard<'_, Option<Revision>> {
+        self.revision.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks, and waits for the answer.
@@ -320,6 +380,7 @@ impl Connection {
         if let Some(why) = self.inbox.closed.get() {
             self.inbox.fail(id, NoReply::Closed(why.clone()));
         }
+        let params = self.with_meta(params);
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         self.inbox
             .transcript
@@ -339,6 +400,22 @@ impl Connection {
                 (Err(NoReply::TimedOut(self.budget)), self.budget)
             }
         }
+    }
+
+    /// The parameters of a request, with what every request of the stateless era carries.
+    fn with_meta(&self, mut params: Value) -> Value {
+        if let Some(revision) = *self.revision()
+            && revision.era() == Era::Stateless
+        {
+            for (key, value) in [
+                (PROTOCOL_VERSION, json!(revision.name())),
+                (CLIENT_CAPABILITIES, json!({})),
+                (CLIENT_INFO, client_info()),
+            ] {
+                params["_meta"][key] = value;
+            }
+        }
+        params
     }
 
     /// Tells, and waits for nothing but the message's way out.
@@ -373,13 +450,7 @@ impl Connection {
         let mut tools = Vec::new();
         let mut params = json!({});
         for _ in 0..MAX_PAGES {
-            let page = match self.request("tools/list", params).await {
-                Ok(Reply::Result(page)) => page,
-                Ok(Reply::Error { code, message }) => {
-                    return Err(format!("tools/list was refused: {code} {message}"));
-                }
-                Err(why) => return Err(format!("tools/list was not answered: {why}")),
-            };
+            let page = self.result_of("tools/list", params).await?;
             tools.extend(page["tools"].as_array().cloned().unwrap_or_default());
             match page["nextCursor"].as_str() {
                 Some(cursor) => params = json!({ "cursor": cursor }),

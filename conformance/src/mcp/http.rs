@@ -1,20 +1,24 @@
-//! The streamable HTTP transport of the `initialize` era: one POST a message, answered
-//! with JSON or with a stream of events.
+//! The streamable HTTP transport: one POST a message, answered with JSON or with a stream of
+//! events.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use data_encoding::BASE64;
 use futures::StreamExt as _;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{
+    Certificate,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
+};
 use serde_json::Value;
 
 use super::{
     connection::{Inbox, NoReply},
     transcript::Speaker,
 };
-use crate::target::transport::Revision;
+use crate::target::transport::{Era, Revision};
 
 /// The largest body that is taken from a target.
 const MAX_BODY: usize = 32 << 20;
@@ -35,13 +39,19 @@ struct Session {
 }
 
 impl HttpWire {
-    /// Speaks to the endpoint at `url`, with these headers in every request.
+    /// Speaks to the endpoint at `url`, with these headers in every request; its certificate may
+    /// be signed by `ca`.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(url: String, headers: HeaderMap) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        url: String,
+        headers: HeaderMap,
+        ca: Option<Certificate>,
+    ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .no_proxy()
+            .tls_certs_merge(ca)
             .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
@@ -79,6 +89,11 @@ impl HttpWire {
             }
             if let Some(revision) = session.revision {
                 post = post.header("mcp-protocol-version", revision.name());
+                if revision.era() == Era::Stateless {
+                    for (name, value) in routing_headers(message) {
+                        post = post.header(name, value);
+                    }
+                }
             }
         }
         let answer = post.send().await.map_err(closed)?;
@@ -92,7 +107,9 @@ impl HttpWire {
             .transcript()
             .record(Speaker::Log, format!("HTTP {status}\n{headers}"));
         if let Some(id) = answer.headers().get(SESSION) {
-            self.session().id = Some(id.clone());
+            let mut session = self.session();
+            let stateless = session.revision.is_some_and(|r| r.era() == Era::Stateless);
+            session.id = Some(id.clone()).filter(|_| !stateless);
         }
         let kind = answer.headers().get(CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -126,6 +143,31 @@ impl HttpWire {
             return Err(NoReply::Unanswered(seen));
         }
         Ok(())
+    }
+}
+
+/// What the stateless era repeats of a message in headers, so that it can be routed unread
+/// (2026-07-28, streamable HTTP, "Request Metadata").
+fn routing_headers(message: &Value) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::new();
+    if let Some(method) = message["method"].as_str() {
+        headers.push(("mcp-method", header_text(method)));
+        if let Some(name) = message["params"]["name"]
+            .as_str()
+            .filter(|_| method == "tools/call")
+        {
+            headers.push(("mcp-name", header_text(name)));
+        }
+    }
+    headers
+}
+
+/// A text as it may stand in a header: as it is, or encoded where a header cannot carry it.
+fn header_text(text: &str) -> String {
+    let plain = text.trim() == text && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    match plain && !text.starts_with("=?") {
+        true => text.to_owned(),
+        false => format!("=?base64?{}?=", BASE64.encode(text.as_bytes())),
     }
 }
 

@@ -6,15 +6,20 @@
 
 use std::collections::HashMap;
 
-use rust_mcp_schema::mcp_2025_11_25 as r2025_11_25;
+use mcp_schema_2025_11_25 as r2025_11_25;
+use mcp_schema_2026_07_28 as r2026_07_28;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::transcript::{Line, Speaker};
+use crate::target::transport::{Era, Revision};
+
+/// The error codes that the revision 2026-07-28 defines in the range that it keeps for itself.
+const DEFINED_CODES: [i64; 3] = [-32020, -32021, -32022];
 
 /// What is wrong with the first message that is not valid, if one is not.
 #[must_use]
-pub fn first_problem(lines: &[Line]) -> Option<String> {
+pub fn first_problem(lines: &[Line], revision: Revision) -> Option<String> {
     let mut asked: HashMap<u64, String> = HashMap::new();
     lines.iter().find_map(|line| match line.speaker {
         Speaker::Suite => {
@@ -23,13 +28,13 @@ pub fn first_problem(lines: &[Line]) -> Option<String> {
             asked.insert(id, method.to_owned());
             None
         }
-        Speaker::Target => problem(&line.text, &mut asked),
+        Speaker::Target => problem(&line.text, revision.era(), &mut asked),
         Speaker::Noise | Speaker::Log | Speaker::Vault | Speaker::Note => None,
     })
 }
 
 /// What is wrong with one message; an answer is taken off `asked`.
-fn problem(text: &str, asked: &mut HashMap<u64, String>) -> Option<String> {
+fn problem(text: &str, era: Era, asked: &mut HashMap<u64, String>) -> Option<String> {
     let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
         return Some(
             "a message is not a JSON object (JSON-RPC batches are gone since 2025-06-18)".into(),
@@ -40,10 +45,22 @@ fn problem(text: &str, asked: &mut HashMap<u64, String>) -> Option<String> {
     }
     let body = Value::Object(message.clone());
     if message.contains_key("method") {
-        return match message.get("id") {
-            Some(Value::Null) => Some("a request of the server has the id null".to_owned()),
-            Some(_) => decoded::<r2025_11_25::ServerRequest>(&body, "a request of the server"),
-            None => decoded::<r2025_11_25::ServerNotification>(&body, "a notification"),
+        return match (message.get("id"), era) {
+            (Some(_), Era::Stateless) => {
+                Some("the server made a request, which this revision knows none of".to_owned())
+            }
+            (None, Era::Stateless) => {
+                decoded::<r2026_07_28::ServerNotification>(&body, "a notification")
+            }
+            (Some(Value::Null), Era::Session) => {
+                Some("a request of the server has the id null".to_owned())
+            }
+            (Some(_), Era::Session) => {
+                decoded::<r2025_11_25::ServerRequest>(&body, "a request of the server")
+            }
+            (None, Era::Session) => {
+                decoded::<r2025_11_25::ServerNotification>(&body, "a notification")
+            }
         };
     }
     match (message.get("result"), message.get("error")) {
@@ -53,7 +70,7 @@ fn problem(text: &str, asked: &mut HashMap<u64, String>) -> Option<String> {
             if let Some(id) = message.get("id").and_then(Value::as_u64) {
                 asked.remove(&id);
             }
-            error_problem(error)
+            error_problem(error, era)
         }
         (Some(result), None) => {
             let id = message.get("id").unwrap_or(&Value::Null);
@@ -62,14 +79,23 @@ fn problem(text: &str, asked: &mut HashMap<u64, String>) -> Option<String> {
                     "an answer has the id {id}, which no open request has"
                 ));
             };
-            result_problem(&method, result)
+            match era {
+                Era::Session => result_problem(&method, result),
+                Era::Stateless => stateless_result_problem(&method, result),
+            }
         }
     }
 }
 
-fn error_problem(error: &Value) -> Option<String> {
-    if !error["code"].is_i64() {
+fn error_problem(error: &Value, era: Era) -> Option<String> {
+    let Some(code) = error["code"].as_i64() else {
         return Some("an error has no integer code".to_owned());
+    };
+    let kept = (-32099..=-32020).contains(&code) && !DEFINED_CODES.contains(&code);
+    if era == Era::Stateless && (kept || code == -32002) {
+        return Some(format!(
+            "an error has the code {code}, which must not be used"
+        ));
     }
     if !error["message"].is_string() {
         return Some("an error has no message".to_owned());
@@ -88,6 +114,23 @@ fn result_problem(method: &str, result: &Value) -> Option<String> {
     }
 }
 
+fn stateless_result_problem(method: &str, result: &Value) -> Option<String> {
+    let what = format!("the result of {method}");
+    match (method, result["resultType"].as_str()) {
+        ("server/discover", _) => decoded::<r2026_07_28::DiscoverResult>(result, &what),
+        ("tools/list", _) => decoded::<r2026_07_28::ListToolsResult>(result, &what),
+        ("tools/call", Some("input_required")) => {
+            let asks = result["inputRequests"].as_object();
+            match asks.is_some_and(|requests| !requests.is_empty()) {
+                true => Some(format!("{what} asks for what the client cannot give")),
+                false => decoded::<r2026_07_28::InputRequiredResult>(result, &what),
+            }
+        }
+        ("tools/call", _) => decoded::<r2026_07_28::CallToolResult>(result, &what),
+        _ => decoded::<r2026_07_28::Result>(result, &what),
+    }
+}
+
 fn decoded<T: DeserializeOwned>(value: &Value, what: &str) -> Option<String> {
     let error = serde_json::from_value::<T>(value.clone()).err()?;
     Some(format!("{what} does not fit the schema: {error}"))
@@ -99,21 +142,27 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::first_problem;
-    use crate::mcp::transcript::{Line, Speaker};
+    use crate::{
+        mcp::transcript::{Line, Speaker},
+        target::transport::Revision,
+    };
 
     fn problem_of(method: &str, answer: &Value) -> Option<String> {
+        problem_in(Revision::R2025_11_25, method, answer)
+    }
+
+    fn problem_in(revision: Revision, method: &str, answer: &Value) -> Option<String> {
         let line = |speaker, text: String| Line {
             at_ms: 0,
             speaker,
             text,
         };
-        first_problem(&[
-            line(
-                Speaker::Suite,
-                json!({ "id": 1, "method": method }).to_string(),
-            ),
+        let asked = json!({ "id": 1, "method": method }).to_string();
+        let lines = [
+            line(Speaker::Suite, asked),
             line(Speaker::Target, answer.to_string()),
-        ])
+        ];
+        first_problem(&lines, revision)
     }
 
     fn call_result(result: Value) -> Option<String> {
@@ -171,11 +220,51 @@ mod tests {
         assert_eq!(problem_of("ping", &log), None);
     }
 
+    fn stateless(method: &str, body: Value) -> Option<String> {
+        let mut answer = json!({ "jsonrpc": "2.0", "id": 1 });
+        for (member, value) in body.as_object().unwrap() {
+            answer[member] = value.clone();
+        }
+        problem_in(Revision::R2026_07_28, method, &answer)
+    }
+
+    #[test]
+    fn a_result_of_the_stateless_era_says_of_what_type_it_is() {
+        let complete = json!({ "resultType": "complete", "content": [] });
+        assert_eq!(stateless("tools/call", json!({ "result": complete })), None);
+        let untyped = json!({ "content": [] });
+        assert!(stateless("tools/call", json!({ "result": untyped })).is_some());
+        let list =
+            json!({ "resultType": "complete", "tools": [], "ttlMs": 0, "cacheScope": "private" });
+        assert_eq!(stateless("tools/list", json!({ "result": list })), None);
+        let uncached = json!({ "resultType": "complete", "tools": [] });
+        assert!(stateless("tools/list", json!({ "result": uncached })).is_some());
+        let asking = json!({ "resultType": "input_required", "inputRequests": { "a": {} } });
+        assert!(stateless("tools/call", json!({ "result": asking })).is_some());
+    }
+
+    #[test]
+    fn a_server_of_the_stateless_era_asks_nothing_and_keeps_to_the_codes_that_there_are() {
+        let asked = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+        assert!(problem_in(Revision::R2026_07_28, "tools/call", &asked).is_some());
+        for (code, allowed) in [
+            (-32602, true),
+            (-32020, true),
+            (-32002, false),
+            (-32099, false),
+        ] {
+            let error = json!({ "error": { "code": code, "message": "m" } });
+            assert_eq!(stateless("tools/call", error).is_none(), allowed, "{code}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_message_makes_the_check_panic(text in "\\PC{0,80}") {
             let line = Line { at_ms: 0, speaker: Speaker::Target, text };
-            let _ = first_problem(&[line]);
+            for revision in Revision::ALL {
+                let _ = first_problem(std::slice::from_ref(&line), revision);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{definition::Mutation, sabotage::Sabotage};
 use crate::{
     progress::Progress,
     report::Report,
-    requirement::AMBIENT,
+    requirement::{self, AMBIENT},
     suite::{Suite, SuiteError},
     target::{
         Target,
@@ -72,6 +72,9 @@ pub enum Scope {
     WhatMustCatch,
 }
 
+/// The profile in whose scenarios what is ambient is looked for.
+const SHOWN_IN: &str = "kv";
+
 /// Runs mutations on a conforming target, all on one Vault.
 ///
 /// # Errors
@@ -113,12 +116,17 @@ async fn judge(
     scope: Scope,
     vault: &provider::Vault,
 ) -> Result<Report, SuiteError> {
-    // What is ambient can show in any scenario.
-    let ambient = mutation.killed_by.iter().any(|id| id.starts_with(AMBIENT));
-    let all = scope == Scope::Everything || ambient;
     let mut builder = Suite::builder();
-    for id in mutation.killed_by.iter().filter(|_| !all) {
-        builder = builder.scenario(id);
+    if scope == Scope::WhatMustCatch {
+        for id in &mutation.killed_by {
+            builder = match id.starts_with(AMBIENT) {
+                // It can show in any scenario.
+                true => (requirement::all()?.iter())
+                    .filter(|requirement| requirement.profile == SHOWN_IN)
+                    .fold(builder, |builder, shown| builder.scenario(&shown.id)),
+                false => builder.scenario(id),
+            };
+        }
     }
     let prepared = builder
         .target(target.clone())

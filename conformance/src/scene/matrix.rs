@@ -6,13 +6,9 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::Map;
 
-use super::{Scene, effect::VersionState, pki::ROOT, pki::role_settings};
+use super::{Scene, effect::VersionState, stage::SECRET};
 use crate::{
-    act::{
-        Act,
-        pki::{PkiEffect, Wanted, strict_role},
-    },
-    certificate::Request,
+    act::Act,
     policy_matrix::{Outcome, PolicyCell, Ruling, Seen, Told, agrees, judge},
     tap::{Exchange, Tap},
     target::{answer::Answer, operation::Operation},
@@ -22,18 +18,6 @@ use crate::{
     },
     verdict::{StepResult, Stop},
 };
-
-/// The secret that the operations on KV are about, and the folder that it is in.
-const SECRET: &str = "myapp/database";
-const FOLDER: &str = "myapp";
-/// The role that the operations on PKI are about, what it allows, and a name within that.
-const ROLE: &str = "inventory";
-const DOMAINS: &str = r#"subdomains of "inventory.internal""#;
-const NAME: &str = "prod.inventory.internal";
-/// A lifetime within that of the suite's authorities.
-const LIFETIME: &str = "72h";
-/// The longest lifetime in a PKI mount that the agent enables.
-const LONGEST: &str = "2400h";
 
 /// One of the policies, with the PKI mount that it speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,117 +115,6 @@ impl Scene {
             target,
             agrees: agrees(ruling, target),
             note,
-        })
-    }
-
-    /// Makes what an operation is about, and nothing else, in mounts of which the policies speak.
-    async fn set_stage(&mut self, operation: Operation, pki: &str) -> StepResult<Act> {
-        let pki_path = self.path_of(pki);
-        match operation {
-            Operation::MountsList => {
-                self.make_mount("secret", 2).await?;
-                Ok(Act::list_mounts())
-            }
-            Operation::MountsCreate => Ok(Act::create_mount(self.path_of("extra"), 2)),
-            Operation::MountsDelete => {
-                self.make_pki_mount(pki, true).await?;
-                Ok(Act::delete_mount(pki_path))
-            }
-            Operation::PkiEnable => Ok(Act::enable_pki(&pki_path, LONGEST)),
-            Operation::PkiCreateRoot => {
-                self.make_pki_mount(pki, true).await?;
-                Ok(Act::create_root(&pki_path, "new-root", "New Root", LONGEST))
-            }
-            Operation::PkiImportBundle => {
-                self.make_pki_mount(pki, true).await?;
-                self.importing("a CA")
-            }
-            _ if operation.is_pki() => self.set_pki_stage(operation, pki).await,
-            _ => self.set_kv_stage(operation).await,
-        }
-    }
-
-    /// A secret with two versions.
-    async fn set_kv_stage(&mut self, operation: Operation) -> StepResult<Act> {
-        self.make_mount("secret", 2).await?;
-        for _ in 0..2 {
-            self.make_secret(SECRET, &["username", "password"]).await?;
-        }
-        match operation {
-            Operation::KvList => Act::list(self, FOLDER),
-            Operation::KvListAll => Act::list_all(self, FOLDER),
-            Operation::KvReadVersion => Act::read_version(self, SECRET, 2),
-            Operation::KvMetadata => Act::describe(self, SECRET),
-            Operation::KvWrite => {
-                let data = self.random_data(&["username", "password"], true);
-                Act::replace(self, SECRET, data)
-            }
-            Operation::KvWriteKey => {
-                let value = self.canary("value that the agent writes", true);
-                Act::write(self, SECRET, "password", &value)
-            }
-            Operation::KvDelete => Act::delete(self, SECRET),
-            Operation::KvDeleteKey => Act::delete_key(self, SECRET, "username"),
-            Operation::KvUndelete => {
-                let mount = &self.kv()?.path;
-                let ended = self.oracle.end_version(mount, "delete", SECRET).await;
-                ended.map_err(Stop::blocked)?;
-                Act::on_version(self, operation, SECRET, 1)
-            }
-            Operation::KvDestroy => Act::on_version(self, operation, SECRET, 1),
-            Operation::KvPurge => Act::purge(self, SECRET),
-            _ => Act::read(self, SECRET),
-        }
-    }
-
-    /// An authority with a role and, where the operation is about one, a certificate.
-    async fn set_pki_stage(&mut self, operation: Operation, pki: &str) -> StepResult<Act> {
-        self.make_authority(pki).await?;
-        self.make_role(ROLE, role_settings(DOMAINS)?).await?;
-        self.pki_mut()?.wanted = Wanted {
-            common_name: NAME.to_owned(),
-            ttl: LIFETIME.to_owned(),
-            ..Wanted::default()
-        };
-        let mount = self.pki()?.path.clone();
-        let on_role = |effect| Act::on_role(operation, &mount, ROLE, effect);
-        Ok(match operation {
-            // No policy of the sources speaks of two PKI mounts: one can hold both authorities.
-            Operation::PkiCreateIntermediate => {
-                let root = (mount.as_str(), ROOT);
-                Act::create_intermediate(&mount, "new-intermediate", "New CA", LONGEST, root)
-            }
-            Operation::PkiReadIssuer => Act::read_issuer(&mount, ROOT),
-            Operation::PkiCreateRole => {
-                let mut settings = strict_role();
-                settings.extend(role_settings(DOMAINS)?);
-                Act::create_role(&mount, "new-role", settings)
-            }
-            Operation::PkiListRoles => Act::on_pki(operation, &mount, PkiEffect::RolesListed),
-            Operation::PkiReadRole => on_role(PkiEffect::RoleShown),
-            Operation::PkiDeleteRole => on_role(PkiEffect::RoleGone),
-            Operation::PkiIssue => Act::issue(&mount, ROLE, &self.pki()?.wanted),
-            Operation::PkiSign => {
-                let request = Request::ec(NAME, &[NAME]).map_err(Stop::blocked)?;
-                let act = Act::sign(&mount, ROLE, NAME, &request.to_pem(), LIFETIME);
-                self.pki_mut()?.request = Some(request);
-                act
-            }
-            Operation::PkiRevoke | Operation::PkiReadCert => {
-                self.issue(NAME).await?;
-                let issued = self.pki()?.earlier.as_ref();
-                let missing = || Stop::blocked("Vault issued no certificate");
-                let serial = issued.ok_or_else(missing)?.serial();
-                let effect = match operation {
-                    Operation::PkiRevoke => PkiEffect::Revoked,
-                    _ => PkiEffect::CertificateShown,
-                };
-                Act::on_certificate(operation, &mount, &serial, effect)
-            }
-            Operation::PkiListCerts => {
-                Act::on_pki(operation, &mount, PkiEffect::CertificatesListed)
-            }
-            _ => Act::on_pki(operation, &mount, PkiEffect::IssuersListed),
         })
     }
 

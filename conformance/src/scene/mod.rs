@@ -3,7 +3,8 @@
 //! This is the vocabulary that the steps speak. It makes what it needs through the oracle
 //! ([`given`]) and lets the agent act through the target; what the agent was told is judged
 //! in [`answered`], what has become of Vault in [`effect`], both for lists in [`lists`].
-//! A row of the policy matrix is brought about in [`matrix`].
+//! A row of the policy matrix is brought about in [`matrix`]; what an operation is about is made
+//! in [`stage`].
 
 mod answered;
 pub mod effect;
@@ -13,6 +14,8 @@ mod lists;
 pub mod matrix;
 mod own;
 pub mod pki;
+mod read_only;
+mod stage;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -28,11 +31,11 @@ use crate::{
     plan::Planned,
     policy_matrix::PolicyCell,
     redact::Secrets,
-    slot::{Slot, Slots},
+    slot::{Setup, Slot, SlotError, SlotKind, Slots},
     tap::Tap,
     target::{
         Target,
-        answer::{Answer, perform},
+        answer::{Answer, Manner, perform},
         operation::Operation,
     },
     vault::{
@@ -68,14 +71,6 @@ pub struct Agent {
     pub slot: Slot,
 }
 
-/// What a scene has that is set in a Vault of its own.
-pub struct Own {
-    /// That Vault.
-    pub vault: OwnVault,
-    /// What makes slots on it.
-    slots: Arc<Slots>,
-}
-
 /// One running scenario.
 pub struct Scene {
     /// What is running.
@@ -85,8 +80,10 @@ pub struct Scene {
     /// Which of them acts now.
     acting: usize,
     /// The Vault that it has to itself, if it has one.
-    pub own: Option<Own>,
+    pub own: Option<OwnVault>,
     target: Arc<Target>,
+    /// Where servers come from.
+    slots: Arc<Slots>,
     oracle: Arc<Oracle>,
     random: StdRng,
     /// What all names of this scene in Vault begin with; empty in a Vault of its own.
@@ -160,51 +157,84 @@ fn disclose(canaries: &mut [Canary], data: Option<&SecretData>) {
 }
 
 impl Scene {
-    /// Sets a scene with a policy that allows everything in it.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn set(
+    /// A scene in which nobody acts yet.
+    #[must_use]
+    pub fn new(
         planned: Arc<Planned>,
-        slot: Slot,
         target: Arc<Target>,
+        slots: Arc<Slots>,
         oracle: Arc<Oracle>,
         seed: u64,
-    ) -> StepResult<Self> {
+    ) -> Self {
+        let mut scene = Self::empty(planned, target, slots, oracle, seed);
+        let number = scene.random.next_u32();
+        scene.prefix = format!("{}{number:08x}-", scene.oracle.prefix());
+        scene
+    }
+
+    /// Gives the agent a server that is set up so, whose token has a policy that allows everything
+    /// in the scene; that agent acts from now on.
+    ///
+    /// # Errors
+    /// When Vault refuses, or the server does not start: for one that is to be started in a mode
+    /// that it claims, that is a failure.
+    pub async fn start_server(&mut self, setup: Setup) -> StepResult {
+        let kind = self.kind(setup);
+        let slot = match self.slots.lease(&kind).await {
+            Ok(slot) => slot,
+            Err(SlotError::Target(problem)) if !kind.setup.modes.is_empty() => {
+                let demanded = format!("the server starts {}", kind.setup);
+                return Err(self.failed(demanded, &problem));
+            }
+            Err(problem) => return Err(Stop::blocked(problem)),
+        };
         slot.instance.connection.transcript().begin_scenario();
         if let Some(tap) = &slot.tap {
             tap.forget();
         }
         let knows_token = slot.token.is_some();
-        let mut scene = Self::empty(planned, target, oracle, seed);
-        let number = scene.random.next_u32();
-        scene.prefix = format!("{}{number:08x}-", scene.oracle.prefix());
-        scene.agents.push(Agent {
+        self.acting = self.agents.len();
+        self.agents.push(Agent {
             name: String::new(),
             slot,
         });
         if knows_token {
-            scene.allow_all().await?;
+            self.allow_all().await?;
         }
-        Ok(scene)
+        Ok(())
     }
 
-    /// Sets a scene in a Vault of its own, where nobody acts yet.
+    /// What slots this scenario uses.
+    fn kind(&self, setup: Setup) -> SlotKind {
+        SlotKind {
+            transport: self.planned.transport,
+            revision: self.planned.revision,
+            setup,
+        }
+    }
+
+    /// A scene in a Vault of its own, where nobody acts yet.
     #[must_use]
-    pub fn set_on_own(
+    pub fn new_on_own(
         planned: Arc<Planned>,
         vault: OwnVault,
-        slots: Arc<Slots>,
         target: Arc<Target>,
+        slots: Arc<Slots>,
         seed: u64,
     ) -> Self {
         let oracle = Arc::clone(&vault.oracle);
-        let mut scene = Self::empty(planned, target, oracle, seed);
-        scene.own = Some(Own { vault, slots });
+        let mut scene = Self::empty(planned, target, slots, oracle, seed);
+        scene.own = Some(vault);
         scene
     }
 
-    fn empty(planned: Arc<Planned>, target: Arc<Target>, oracle: Arc<Oracle>, seed: u64) -> Self {
+    fn empty(
+        planned: Arc<Planned>,
+        target: Arc<Target>,
+        slots: Arc<Slots>,
+        oracle: Arc<Oracle>,
+        seed: u64,
+    ) -> Self {
         let digest = Sha256::digest(format!("{seed} {}", planned.key));
         Self {
             planned,
@@ -212,6 +242,7 @@ impl Scene {
             acting: 0,
             own: None,
             target,
+            slots,
             oracle,
             random: StdRng::from_seed(digest.into()),
             prefix: String::new(),
@@ -325,17 +356,16 @@ impl Scene {
     /// # Errors
     /// Not applicable where the target offers no tool for it; blocked where Vault fails.
     pub async fn let_agent(&mut self, act: Act) -> StepResult {
-        self.let_agent_with(act, false).await
+        self.let_agent_with(act, Manner::Whole).await
     }
 
-    /// The same, if `bare` with nothing but the arguments that the tool's schema requires.
-    async fn let_agent_with(&mut self, act: Act, bare: bool) -> StepResult {
+    async fn let_agent_with(&mut self, act: Act, manner: Manner<'_>) -> StepResult {
         let before = self.snapshot().await?;
         let tap = self.slot()?.tap.as_ref();
         let passed = tap.map_or(0, Tap::passed);
         let trapped = tap.is_some_and(Tap::has_trap);
         self.let_know(&act);
-        let deed = self.carry_out(act, before, passed, bare).await?;
+        let deed = self.carry_out(act, before, passed, manner).await?;
         if matches!(deed.answer, Answer::Success(_)) && !trapped {
             let tap = self.slot()?.tap.as_ref();
             let call = Call {
@@ -366,7 +396,7 @@ impl Scene {
         self.slot()?.instance.connection.rest().await;
         let deeds = acts
             .into_iter()
-            .map(|act| self.carry_out(act, Snapshot::new(), 0, false));
+            .map(|act| self.carry_out(act, Snapshot::new(), 0, Manner::Whole));
         let deeds = futures::future::try_join_all(deeds).await?;
         let silent = |deed: &Deed| matches!(deed.answer, Answer::Nothing(_));
         self.unanswered |= deeds.iter().any(silent);
@@ -379,7 +409,7 @@ impl Scene {
         act: Act,
         before: Snapshot,
         passed: usize,
-        bare: bool,
+        manner: Manner<'_>,
     ) -> StepResult<Deed> {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
         let (answer, took) = perform(
@@ -387,7 +417,7 @@ impl Scene {
             &self.slot()?.instance,
             act.operation,
             &act.parameters,
-            bare,
+            manner,
         )
         .await?;
         Ok(Deed {

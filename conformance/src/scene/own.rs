@@ -3,14 +3,15 @@
 
 use serde_json::Value;
 
-use super::{Agent, KvMount, Own, Scene};
+use super::{Agent, KvMount, Scene};
 use crate::{
-    vault::{oracle::Token, policy},
+    slot::Setup,
+    vault::{oracle::Token, own::OwnVault, policy},
     verdict::{NotApplicable, StepResult, Stop},
 };
 
 impl Scene {
-    fn own(&self) -> StepResult<&Own> {
+    fn own(&self) -> StepResult<&OwnVault> {
         let missing = || Stop::blocked("the scenario has no Vault of its own: it lacks @own-vault");
         self.own.as_ref().ok_or_else(missing)
     }
@@ -53,16 +54,16 @@ impl Scene {
     /// When Vault refuses or the server does not start; not applicable where it is to be the second one of a
     /// server on a fixed port.
     pub async fn add_agent(&mut self, name: &str, policies: &[&str]) -> StepResult {
-        let slots = &self.own()?.slots;
-        let transport = self.planned.transport;
-        if slots.take_turns(transport) && !self.agents.is_empty() {
+        self.own()?;
+        let kind = self.kind(Setup::default());
+        if self.slots.take_turns(kind.transport) && !self.agents.is_empty() {
             return Err(Stop::NotApplicable {
                 reason: NotApplicable::NotClaimed,
                 detail: "of a server on a fixed port only one can run".to_owned(),
             });
         }
         let token = self.make_token(policies).await?;
-        let slot = slots.make_on(&self.oracle, transport, token).await;
+        let slot = self.slots.make_on(&self.oracle, &kind, token).await;
         self.acting = self.agents.len();
         self.agents.push(Agent {
             name: name.to_owned(),

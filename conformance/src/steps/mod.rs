@@ -2,6 +2,7 @@
 
 mod ambient;
 mod kv;
+mod modes;
 mod mounts;
 mod outcome;
 mod pki;

@@ -8,7 +8,7 @@ use crate::{
     redact::Secrets,
     slot::{Slot, Slots},
     target::{
-        answer::{Answer, Data, Success, perform, root},
+        answer::{Answer, Data, Manner, Success, perform, root},
         mapping::ResultShape,
         operation::{Operation, Parameters},
     },
@@ -71,7 +71,8 @@ impl Prepared {
         let adapter = &self.target.adapter;
         let mut checked = Checked::of(adapter);
         for &transport in &self.transports {
-            let slot = slots.lease(transport).await?;
+            let slot = slots.try_out(transport, None).await;
+            let slot = slot.map_err(|error| error.to_string())?;
             checked.transports.push(transport.to_string());
             checked.hold_against(adapter, &slot.instance.tools);
             let number = rand::random::<u32>();
@@ -165,7 +166,14 @@ impl Prepared {
                 };
                 parameters.insert((*name).to_owned(), parameter);
             }
-            let answer = perform(adapter, &slot.instance, operation, &parameters, false).await;
+            let answer = perform(
+                adapter,
+                &slot.instance,
+                operation,
+                &parameters,
+                Manner::Whole,
+            )
+            .await;
             let judged = match answer {
                 Ok((answer, _)) => judge(operation, &mapping.result, &answer, &expected),
                 // A tool that is missing is among the findings already.
@@ -178,7 +186,7 @@ impl Prepared {
             };
             trials.push(Trial {
                 operation: operation.name(),
-                transport: slot.transport.to_string(),
+                transport: slot.kind.transport.to_string(),
                 found,
                 text: secrets.redact(&text),
             });

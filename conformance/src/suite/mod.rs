@@ -9,7 +9,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use clap::ValueEnum as _;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +19,7 @@ use crate::{
     exit::Exit,
     hint,
     mutation::sabotage::Sabotage,
-    plan::{Selection, keys, plan, tags::Tags},
+    plan::{Selection, Spoken, keys, plan, tags::Tags},
     progress::Progress,
     report::Report,
     requirement::{self, FeatureError, Requirement},
@@ -237,7 +236,8 @@ impl Builder {
         self
     }
 
-    /// The protocol revision; the newest that the target speaks unless given.
+    /// The one protocol revision to judge in. Unless it is given all is judged in the newest that the
+    /// target speaks of those with sessions, and what may depend on the revision in the others too.
     #[must_use]
     pub fn revision(mut self, revision: Revision) -> Self {
         self.revision = Some(revision);
@@ -399,9 +399,12 @@ impl Builder {
                 .as_ref()
                 .map(|sabotage| sabotage.killed_by().to_vec()),
             // Which revision the target speaks shows when it is started.
-            transports: transports
+            spoken: transports
                 .iter()
-                .map(|kind| (*kind, self.revision.unwrap_or(Revision::NEWEST)))
+                .map(|kind| {
+                    let main = self.revision.unwrap_or(Revision::NEWEST_OF_SESSIONS);
+                    Spoken::alone(*kind, main)
+                })
                 .collect(),
             evidence: match target.adapter.remote {
                 Some(_) => BTreeSet::new(),
@@ -468,11 +471,15 @@ fn check_selection(
     }
     let revisions = match &revision {
         Some(revision) => std::slice::from_ref(revision),
-        None => Revision::value_variants(),
+        None => &Revision::ALL,
     };
     let any = Selection {
-        transports: (selection.transports.iter())
-            .flat_map(|(kind, _)| revisions.iter().map(|revision| (*kind, *revision)))
+        spoken: (selection.spoken.iter())
+            .flat_map(|spoken| {
+                revisions
+                    .iter()
+                    .map(|r| Spoken::alone(spoken.transport, *r))
+            })
             .collect(),
         ..selection.clone()
     };

@@ -14,8 +14,9 @@ use crate::{
     baseline::Baseline,
     event::{Event, Reporter},
     latency::direct::DirectRequests,
+    mcp::connection::ServerInfo,
     mutation::sabotage::Sabotage,
-    plan::{Planned, Selection, keys, plan},
+    plan::{Planned, Selection, Spoken, further_revisions, keys, plan},
     progress::Progress,
     report::{
         ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo, Summary, TargetInfo,
@@ -23,7 +24,7 @@ use crate::{
     },
     requirement::Requirement,
     run::{Run, result_of},
-    slot::Slots,
+    slot::{SlotError, Slots},
     target::{
         Target,
         locate::{self, Build},
@@ -45,7 +46,8 @@ pub(crate) struct Prepared {
     pub(super) revision: Option<Revision>,
     pub(super) requirements: Vec<Arc<Requirement>>,
     pub(super) selection: Selection,
-    pub(super) programs: HashMap<TransportKind, PathBuf>,
+    /// Where each program is that an adapter names.
+    pub(super) programs: HashMap<String, PathBuf>,
     pub(super) vault: VaultOptions,
     pub(super) seed: u64,
     pub(super) jobs: usize,
@@ -95,17 +97,16 @@ impl Prepared {
     pub(super) async fn find_programs(&mut self, build: Build) -> Result<(), SuiteError> {
         let built = locate::build(&self.target, build, &self.progress).await;
         built.map_err(|error| self.unusable(&error))?;
-        for &transport in &self.transports {
-            let adapter = &self.target.adapter;
-            let command = match transport {
-                TransportKind::Stdio => adapter.stdio.as_ref().map(|launch| &launch.command),
-                TransportKind::Http => adapter.http.as_ref().map(|launch| &launch.command),
-            };
-            if let Some(command) = command.and_then(|command| command.first()) {
-                let program = locate::locate(&self.target, command, build);
-                let program = program.map_err(|error| self.unusable(&error))?;
-                self.programs.insert(transport, program);
-            }
+        let adapter = &self.target.adapter;
+        let plain = (self.transports.iter()).filter_map(|&transport| adapter.command(transport));
+        let in_modes = adapter
+            .modes
+            .values()
+            .filter_map(|mode| mode.command.as_deref());
+        for word in plain.chain(in_modes).filter_map(<[String]>::first) {
+            let program = locate::locate(&self.target, word, build);
+            let program = program.map_err(|error| self.unusable(&error))?;
+            self.programs.insert(word.clone(), program);
         }
         Ok(())
     }
@@ -119,7 +120,6 @@ impl Prepared {
             Arc::clone(&oracle),
             Arc::clone(&self.target),
             self.programs.clone(),
-            self.revision,
             self.sabotage.clone(),
         );
         Ok((oracle, Arc::new(slots)))
@@ -139,7 +139,7 @@ impl Prepared {
         let begun = self.interrupt.run_until_cancelled(self.begin(&slots)).await;
         let pulse = vault.pulse();
         let planned = match begun {
-            Some(Ok(learnt)) => match self.plan(&learnt.revisions) {
+            Some(Ok(learnt)) => match self.plan(&learnt.spoken) {
                 plan if plan.is_empty() => Err(self.not_spoken(&learnt)),
                 plan => Ok((learnt, plan)),
             },
@@ -217,20 +217,14 @@ impl Prepared {
         let _step = self
             .progress
             .step(format!("starting {}", self.target.adapter.title));
-        let leases = self
-            .transports
-            .iter()
-            .map(|&transport| slots.lease(transport));
+        let transports = self.transports.iter();
+        let tries = transports.map(|&transport| self.try_out(transport, slots));
         let mut learnt = Learnt::default();
-        for slot in futures::future::try_join_all(leases).await? {
-            let server = &slot.instance.server;
-            learnt.revisions.push((slot.transport, server.revision));
-            learnt.name.clone_from(&server.name);
-            learnt.version.clone_from(&server.version);
-            learnt
-                .unmapped_tools
-                .extend(slot.instance.tool_names.clone());
-            slots.give_back(slot);
+        for (spoken, server, tools) in futures::future::try_join_all(tries).await? {
+            learnt.spoken.push(spoken);
+            learnt.name = server.name;
+            learnt.version = server.version;
+            learnt.unmapped_tools.extend(tools);
         }
         let tools = &mut learnt.unmapped_tools;
         tools.sort();
@@ -245,10 +239,52 @@ impl Prepared {
         Ok(learnt)
     }
 
+    /// Starts the target on one transport, and again for each other revision that the choice is
+    /// about; returns what is spoken there, what the target says of itself, and its tools.
+    async fn try_out(
+        &self,
+        transport: TransportKind,
+        slots: &Slots,
+    ) -> Result<(Spoken, ServerInfo, Vec<String>), String> {
+        let first = slots.try_out(transport, self.revision).await;
+        let first = first.map_err(|error| error.to_string())?;
+        let (server, tools) = (
+            first.instance.server.clone(),
+            first.instance.tool_names.clone(),
+        );
+        slots.give_back(first);
+        let mut spoken = Spoken::alone(transport, server.revision);
+        if self.revision.is_some() {
+            return Ok((spoken, server, tools));
+        }
+        let (requirements, adapter) = (&self.requirements, &self.target.adapter);
+        let others = further_revisions(
+            requirements,
+            adapter,
+            &self.selection,
+            transport,
+            spoken.main,
+        );
+        for revision in others {
+            match slots.try_out(transport, Some(revision)).await {
+                Ok(slot) => {
+                    spoken.others.push(revision);
+                    slots.give_back(slot);
+                }
+                Err(SlotError::Target(why)) => {
+                    let why = why.lines().next().unwrap_or_default().to_owned();
+                    spoken.not_spoken.push((revision, why));
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok((spoken, server, tools))
+    }
+
     /// What is to be told of a choice that is about another revision than the target speaks.
     fn not_spoken(&self, learnt: &Learnt) -> SuiteError {
-        let spoken = learnt.revisions.iter();
-        let spoken: Vec<_> = spoken.map(|(kind, r)| format!("{r} on {kind}")).collect();
+        let spoken = learnt.spoken.iter();
+        let spoken: Vec<_> = (spoken.map(|s| format!("{} on {}", s.main, s.transport))).collect();
         SuiteError::NothingSelected(format!(
             "that choice has no scenario in a revision that is spoken: {} speaks {}",
             self.target.adapter.title,
@@ -270,9 +306,9 @@ impl Prepared {
         }
     }
 
-    fn plan(&self, revisions: &[(TransportKind, Revision)]) -> Vec<Arc<Planned>> {
+    fn plan(&self, spoken: &[Spoken]) -> Vec<Arc<Planned>> {
         let selection = Selection {
-            transports: revisions.to_vec(),
+            spoken: spoken.to_vec(),
             ..self.selection.clone()
         };
         let plan = plan(&self.requirements, &self.target.adapter, &selection);
@@ -307,15 +343,17 @@ impl Prepared {
         let mut profiles: Vec<_> = scenarios.iter().map(|s| s.profile.clone()).collect();
         profiles.sort();
         profiles.dedup();
-        let mut revisions: Vec<_> = learnt
-            .revisions
-            .iter()
-            .map(|(_, r)| r.to_string())
+        let spoken = learnt.spoken.iter();
+        let mut revisions: Vec<_> = spoken
+            .flat_map(|spoken| std::iter::once(&spoken.main).chain(&spoken.others))
+            .map(ToString::to_string)
             .collect();
         revisions.sort();
         revisions.dedup();
         let adapter = &self.target.adapter;
-        let program = self.programs.values().next();
+        let command = (self.transports.iter()).find_map(|&transport| adapter.command(transport));
+        let word = command.and_then(<[String]>::first);
+        let program = word.and_then(|word| self.programs.get(word));
         Report {
             schema_version: SCHEMA_VERSION,
             suite: SuiteInfo {
@@ -360,7 +398,7 @@ impl Prepared {
         let blocked = |planned: &Arc<Planned>| {
             result_of(planned, Verdict::Blocked, Some(problem.clone()), None, 0, 0)
         };
-        let plan = self.plan(&self.selection.transports);
+        let plan = self.plan(&self.selection.spoken);
         let scenarios = plan.iter().map(blocked).collect();
         let report = self.report(scenarios, VaultInfo::default(), Learnt::default());
         SuiteError::Environment {
@@ -391,7 +429,7 @@ async fn clean_up(oracle: &Oracle, pulse: &Pulse) -> Vec<String> {
 struct Learnt {
     name: Option<String>,
     version: Option<String>,
-    revisions: Vec<(TransportKind, Revision)>,
+    spoken: Vec<Spoken>,
     unmapped_tools: Vec<String>,
 }
 

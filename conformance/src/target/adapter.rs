@@ -1,6 +1,10 @@
 //! The adapter file: how to start a target, and which tool call carries which operation.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use serde::Deserialize;
 use toml::{
@@ -225,21 +229,43 @@ impl Adapter {
         self
     }
 
-    /// The adapter of the same target in a mode, where it claims that.
+    /// The adapter of the same target in these modes; those that it does not claim change nothing.
     #[must_use]
-    pub fn in_mode(&self, mode: Mode) -> Option<Self> {
-        let settings = self.modes.get(&mode)?;
+    pub fn in_modes(&self, modes: &BTreeSet<Mode>) -> Self {
         let mut adapter = self.clone();
-        if let Some(launch) = &mut adapter.stdio {
-            launch.command.extend(settings.args.clone());
-            launch.env.extend(settings.env.clone());
+        for settings in modes.iter().filter_map(|mode| self.modes.get(mode)) {
+            if let Some(launch) = &mut adapter.stdio {
+                settings.change(&mut launch.command, &mut launch.env);
+            }
+            if let Some(launch) = &mut adapter.http {
+                settings.change(&mut launch.command, &mut launch.env);
+                launch.headers.extend(settings.headers.clone());
+                if let Some(url) = &settings.url {
+                    launch.url.clone_from(url);
+                }
+                launch.ready = settings.ready.clone().or(launch.ready.take());
+            }
         }
-        if let Some(launch) = &mut adapter.http {
-            launch.command.extend(settings.args.clone());
-            launch.env.extend(settings.env.clone());
-            launch.headers.extend(settings.headers.clone());
+        adapter
+    }
+
+    /// Starts the target with these variables, in place of those of the same name.
+    pub(crate) fn extend_env(&mut self, env: &BTreeMap<String, String>) {
+        if let Some(launch) = &mut self.stdio {
+            launch.env.extend(env.clone());
         }
-        Some(adapter)
+        if let Some(launch) = &mut self.http {
+            launch.env.extend(env.clone());
+        }
+    }
+
+    /// The program with its arguments that starts the target.
+    #[must_use]
+    pub fn command(&self, transport: TransportKind) -> Option<&[String]> {
+        match transport {
+            TransportKind::Stdio => self.stdio.as_ref().map(|launch| launch.command.as_slice()),
+            TransportKind::Http => self.http.as_ref().map(|launch| launch.command.as_slice()),
+        }
     }
 
     /// The transports that the target offers.
@@ -358,6 +384,17 @@ impl Checker<'_> {
             self.placeholders(text, &known)?;
         }
         self.headers(&settings.headers)?;
+        for url in settings.url.iter().chain(&settings.ready) {
+            self.url(url)?;
+        }
+        if settings
+            .command
+            .as_ref()
+            .is_some_and(|command| command.first().is_none_or(String::is_empty))
+        {
+            let problem = format!("the command of [modes.{name}] names no program");
+            return Err(self.wrong(&format!("modes.{name}"), &problem));
+        }
         Ok(mode)
     }
 
@@ -623,11 +660,31 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
             "{RIGHT}\n[modes.read_only]\nenv = {{ VAULT_TOKEN = 'x', LIMIT = '{{rate}}:{{burst}}' }}\nargs = ['--read-only']\n"
         );
         let adapter = parse(&text).unwrap();
-        assert!(adapter.in_mode(Mode::Tls).is_none());
-        let launch = adapter.in_mode(Mode::ReadOnly).unwrap().stdio.unwrap();
+        let launch = adapter.in_modes(&[Mode::Tls].into()).stdio.unwrap();
+        assert_eq!(launch.command, ["my-server", "--stdio"]);
+        let launch = adapter.in_modes(&[Mode::ReadOnly].into()).stdio.unwrap();
         assert_eq!(launch.command, ["my-server", "--stdio", "--read-only"]);
         assert_eq!(launch.env["VAULT_TOKEN"], "x");
         assert_eq!(launch.env["VAULT_ADDR"], "{vault_addr}");
+    }
+
+    #[test]
+    fn a_mode_may_have_a_command_and_an_address_of_its_own() {
+        let adapter = parse(
+            "name = 'mine'\n[http]\ncommand = ['s']\nurl = 'http://127.0.0.1:{port}/mcp'\n\
+             [modes.tls]\nurl = 'https://127.0.0.1:{port}/mcp'\nready = 'https://127.0.0.1:{port}/up'\n\
+             [modes.session]\ncommand = ['launch', '--', '{command}']\n",
+        )
+        .unwrap();
+        let http = adapter.in_modes(&[Mode::Tls].into()).http.unwrap();
+        assert_eq!(http.url, "https://127.0.0.1:{port}/mcp");
+        assert_eq!(http.ready.as_deref(), Some("https://127.0.0.1:{port}/up"));
+        let http = adapter.in_modes(&[Mode::Session].into()).http.unwrap();
+        assert_eq!(http.command, ["launch", "--", "{command}"]);
+        for wrong in ["url = 'here'", "command = []"] {
+            let text = format!("{RIGHT}\n[modes.tls]\n{wrong}\n");
+            assert!(parse(&text).is_err(), "{wrong}");
+        }
     }
 
     #[test]

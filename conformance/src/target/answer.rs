@@ -106,9 +106,20 @@ impl Answer {
     }
 }
 
+/// How a tool is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner<'n> {
+    /// With all arguments of the adapter.
+    Whole,
+    /// With nothing but the arguments that the tool's schema requires, and what says which thing
+    /// is meant.
+    Required,
+    /// With all arguments, by this name, whether the target lists it or not.
+    Named(&'n str),
+}
+
 /// Makes the tool call that carries an operation; returns what was answered, and how long
-/// that took. If `bare`, it is made with nothing but the arguments that the tool's schema
-/// requires and what says which thing is meant.
+/// that took.
 ///
 /// # Errors
 /// Not applicable where the adapter does not map the operation; failed where it maps it to
@@ -118,7 +129,7 @@ pub async fn perform(
     instance: &Instance,
     operation: Operation,
     parameters: &Parameters,
-    bare: bool,
+    manner: Manner<'_>,
 ) -> StepResult<(Answer, Duration)> {
     let mapping = adapter
         .operations
@@ -128,7 +139,11 @@ pub async fn perform(
             detail: format!("the adapter maps no tool to {operation}"),
         })?;
     let tools = &instance.tool_names;
-    let Some(tool) = mapping.tool(tools) else {
+    let named = match manner {
+        Manner::Named(name) => Some(name),
+        Manner::Whole | Manner::Required => mapping.tool(tools),
+    };
+    let Some(tool) = named else {
         let wanted = mapping.tools.join(" or ");
         return Err(Stop::failed(
             format!("the tool {wanted:?}, to which the adapter maps {operation}"),
@@ -136,7 +151,7 @@ pub async fn perform(
         ));
     };
     let mut arguments = mapping.arguments(parameters);
-    if bare {
+    if manner == Manner::Required {
         let about = instance.tools.iter().find(|about| about["name"] == tool);
         leave_required(&mut arguments, mapping, about)?;
     }

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{
+    Certificate,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::{
@@ -36,7 +39,7 @@ use crate::mcp::{
     stdio::{StdioWire, record_log},
     transcript::{Speaker, Transcript},
 };
-use crate::redact::Secrets;
+use crate::{redact::Secrets, slot::Setup};
 
 /// What a target may take of the ambient environment. Everything else is left out, so that
 /// no `VAULT_*` or `MCP_*` variable of whoever runs the suite decides how a target behaves.
@@ -72,6 +75,8 @@ pub struct Surroundings {
     pub vault_addr: String,
     /// The token that it is to use.
     pub token: SecretString,
+    /// How it is set up.
+    pub setup: Setup,
     /// What is put before its command.
     pub started_by: Vec<String>,
     /// What changes its answers on their way to the suite, if anything does.
@@ -318,7 +323,8 @@ impl Starting<'_> {
         self.belongings.process = Some(process);
         let filled = launch.headers.iter();
         let headers = headers_of(filled.map(|(name, value)| (name, self.fill(value, &text))))?;
-        let wire = HttpWire::new(self.fill(&launch.url, &text), headers)
+        let ca = self.trusted_ca()?;
+        let wire = HttpWire::new(self.fill(&launch.url, &text), headers, ca)
             .map_err(|error| format!("no HTTP client: {error}"))?;
         let mut logs = Vec::new();
         let connection = self.connection(|inbox| {
@@ -348,7 +354,7 @@ impl Starting<'_> {
         };
         let filled = remote.headers.iter();
         let headers = headers_of(filled.map(|(name, value)| (name, fill(value))))?;
-        let wire = HttpWire::new(remote.url.clone(), headers)
+        let wire = HttpWire::new(remote.url.clone(), headers, None)
             .map_err(|error| format!("no HTTP client: {error}"))?;
         Ok(self.connection(|_| Wire::Http(wire)))
     }
@@ -381,7 +387,12 @@ impl Starting<'_> {
             "vault_token" => Some(self.surroundings.token.expose_secret()),
             "vault_token_file" => file.map(TokenFile::path),
             "port" => Some(port),
-            _ => None,
+            other => self
+                .surroundings
+                .setup
+                .values
+                .get(other)
+                .map(String::as_str),
         })
     }
 
@@ -447,9 +458,18 @@ impl Starting<'_> {
         Process::spawn(&mut start).map_err(|error| format!("it cannot be run: {error}"))
     }
 
+    /// The certificate authority that the target's own certificate is to be verified by.
+    fn trusted_ca(&self) -> Result<Option<Certificate>, String> {
+        let ca = self.surroundings.setup.trusted_ca.as_ref();
+        let ca = ca.map(|pem| Certificate::from_pem(pem.as_bytes()));
+        ca.transpose()
+            .map_err(|error| format!("the certificate authority is not usable: {error}"))
+    }
+
     async fn wait_until_ready(&mut self, port: u16, ready: Option<&str>) -> Result<(), String> {
         let client = reqwest::Client::builder()
             .no_proxy()
+            .tls_certs_merge(self.trusted_ca()?)
             .timeout(Duration::from_secs(1))
             .build()
             .map_err(|error| format!("no HTTP client: {error}"))?;
@@ -488,7 +508,7 @@ impl Starting<'_> {
         let budget = self.adapter.budgets.start();
         let greeted = {
             let greeting = async {
-                let server = connection.initialize(revision).await?;
+                let server = connection.begin(revision).await?;
                 let tools = connection.list_tools().await?;
                 Ok((server, tools))
             };

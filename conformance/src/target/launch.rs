@@ -178,25 +178,43 @@ impl fmt::Display for Mode {
     }
 }
 
-/// How a mode is switched on: what is added to the launch.
+/// How a mode is switched on: what is added to the launch, or stands in the place of a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModeSettings {
+    /// The program and its arguments, in place of those of the launch.
+    pub command: Option<Vec<String>>,
     /// Variables, in place of those of the same name.
     pub env: BTreeMap<String, String>,
     /// Further arguments, after the others.
     pub args: Vec<String>,
     /// Headers, in place of those of the same name.
     pub headers: BTreeMap<String, String>,
+    /// The address of the MCP endpoint, where it is another.
+    pub url: Option<String>,
+    /// The address that tells that the target can be used, where it is another.
+    pub ready: Option<String>,
 }
 
 impl ModeSettings {
     /// All texts that may have placeholders.
     pub(super) fn texts(&self) -> impl Iterator<Item = &String> {
-        self.env
-            .values()
+        let command = self.command.iter().flatten();
+        command
+            .chain(self.env.values())
             .chain(&self.args)
             .chain(self.headers.values())
+            .chain(&self.url)
+            .chain(&self.ready)
+    }
+
+    /// Changes how a target is started.
+    pub(super) fn change(&self, command: &mut Vec<String>, env: &mut BTreeMap<String, String>) {
+        if let Some(own) = &self.command {
+            command.clone_from(own);
+        }
+        command.extend(self.args.clone());
+        env.extend(self.env.clone());
     }
 }
 

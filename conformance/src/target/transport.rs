@@ -52,7 +52,28 @@ impl fmt::Display for TransportKind {
     }
 }
 
-/// A revision of the protocol, of the era that begins with `initialize`.
+/// How a client and a server come together: the protocol changed that once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Era {
+    /// By `initialize`, which begins a session.
+    Session,
+    /// Not at all: each request says all that is needed to answer it.
+    Stateless,
+}
+
+impl Era {
+    /// The era of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "session" => Some(Self::Session),
+            "stateless" => Some(Self::Stateless),
+            _ => None,
+        }
+    }
+}
+
+/// A revision of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
 pub enum Revision {
     /// 2025-06-18
@@ -61,16 +82,23 @@ pub enum Revision {
     /// 2025-11-25
     #[value(name = "2025-11-25")]
     R2025_11_25,
+    /// 2026-07-28
+    #[value(name = "2026-07-28")]
+    R2026_07_28,
 }
 
 impl Revision {
-    /// The newest revision that the suite speaks.
-    pub const NEWEST: Self = Self::R2025_11_25;
+    /// All that the suite speaks, the oldest first.
+    pub const ALL: [Self; 3] = [Self::R2025_06_18, Self::R2025_11_25, Self::R2026_07_28];
+
+    /// The newest revision of the era of sessions: a server that speaks several is judged in that
+    /// one, but for what may differ between revisions.
+    pub const NEWEST_OF_SESSIONS: Self = Self::R2025_11_25;
 
     /// The revision of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::R2025_06_18, Self::R2025_11_25]
+        Self::ALL
             .into_iter()
             .find(|revision| revision.name() == name)
     }
@@ -81,6 +109,16 @@ impl Revision {
         match self {
             Self::R2025_06_18 => "2025-06-18",
             Self::R2025_11_25 => "2025-11-25",
+            Self::R2026_07_28 => "2026-07-28",
+        }
+    }
+
+    /// How client and server come together in it.
+    #[must_use]
+    pub const fn era(self) -> Era {
+        match self {
+            Self::R2025_06_18 | Self::R2025_11_25 => Era::Session,
+            Self::R2026_07_28 => Era::Stateless,
         }
     }
 }

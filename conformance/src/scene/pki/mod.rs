@@ -16,7 +16,11 @@ use crate::{
         pki::{Wanted, strict_role},
     },
     certificate::{Bundle, Certificate, Request, private_keys_in, secret_lines},
-    target::{answer::Answer, operation::Operation, template},
+    target::{
+        answer::{Answer, Manner},
+        operation::Operation,
+        template,
+    },
     verdict::{NotApplicable, StepResult, Stop},
 };
 
@@ -292,7 +296,7 @@ impl Scene {
         settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
         let act = Act::create_role(&self.pki()?.path, role, settings);
         role.clone_into(&mut self.pki_mut()?.role);
-        self.let_agent_with(act, true).await
+        self.let_agent_with(act, Manner::Required).await
     }
 
     /// Keys in what was said, with the certificates that they are for, are secrets: no later
