@@ -76,16 +76,3 @@ Feature: A role allows what it was made to allow, and nothing else
     Then the agent is told of success
     And Vault shows the effect
     And nothing else in Vault has changed
-
-  @pki.role-elsewhere @must @source:SEC @needs:pki.create_role
-  Scenario Outline: a role cannot be made in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secrets "app/database"
-    When the agent makes the role "web" in the KV mount
-    Then the agent is told of an error
-    And nothing in Vault has changed
-
-    Examples:
-      | version |
-      | 1       |
-      | 2       |

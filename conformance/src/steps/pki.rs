@@ -109,6 +109,11 @@ async fn imports(world: &mut World, what: String) -> StepResult {
     world.scene()?.let_agent_import(&what).await
 }
 
+#[when(regex = "^the agent (makes a role|makes a root CA|asks for a certificate) in the KV mount$")]
+async fn misplaces(world: &mut World, what: String) -> StepResult {
+    world.scene()?.let_agent_misplace(&what).await
+}
+
 #[when(regex = "^the agent lists the (issuers|roles|certificates)$")]
 async fn lists(world: &mut World, what: String) -> StepResult {
     let (operation, effect) = match what.as_str() {
@@ -129,11 +134,6 @@ async fn looks_at_an_issuer(world: &mut World, issuer: String) -> StepResult {
 }
 
 // Roles.
-
-#[when(expr = "the agent makes the role {string} in the KV mount")]
-async fn makes_a_role_in_kv(world: &mut World, role: String) -> StepResult {
-    world.scene()?.let_agent_make_role_in_kv(&role).await
-}
 
 #[when(regex = r#"^the agent makes the role "([^"]+)" that allows (.+)$"#)]
 async fn makes_a_role(world: &mut World, role: String, text: String) -> StepResult {

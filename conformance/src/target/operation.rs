@@ -145,7 +145,6 @@ impl Operation {
             "ttl",
             "max_ttl",
         ];
-        const CERTIFICATE: &[&str] = &["certificate", "chain", "serial"];
         match self {
             Self::MountsList => about("mounts.list", &[], &["type", "version", "description"]),
             Self::MountsCreate => about("mounts.create", &["mount", "version", "description"], &[]),
@@ -206,12 +205,12 @@ impl Operation {
                     "ip_sans",
                     "ttl",
                 ],
-                &["certificate", "chain", "serial", "private_key"],
+                &["certificate", "serial", "private_key"],
             ),
             Self::PkiSign => about(
                 "pki.sign",
                 &["mount", "role", "common_name", "csr", "ttl"],
-                CERTIFICATE,
+                &["certificate", "serial"],
             ),
             Self::PkiRevoke => about("pki.revoke", &["mount", "serial"], &[]),
             Self::PkiListCerts => about("pki.list_certs", &["mount"], &[]),

@@ -1,15 +1,11 @@
 //! Bad days of the suite's surroundings: a Vault that dies in the middle of a run, which is blamed on nobody;
 //! a run that is killed; a cache that cannot be written.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
-};
+use std::os::unix::fs::symlink;
 
 use rustix::process::Signal;
-use vault_mcp_conformance::{cache::Cache, progress::Progress, vault::build};
 
-use crate::trial::{Ended, Trial, adapter, fake, is_left, run, succeeds};
+use crate::trial::{Ended, adapter, fake, is_left, run, succeeds};
 
 /// The target is shown to refuse a call, which is a failure as a rule; but Vault died just before.
 fn is_blamed_on_nobody(ended: &Ended, how: &str) {
@@ -43,37 +39,11 @@ fn is_blamed_on_nobody(ended: &Ended, how: &str) {
     assert_eq!(report["cleanup_errors"], serde_json::json!([]));
 }
 
-fn killing(trial: Trial, command: &str) -> Trial {
-    fs::write(trial.path("notes").join("kill"), command).unwrap();
-    trial
-}
-
 #[tokio::test]
 async fn a_vault_process_that_is_killed_blocks_what_follows_and_fails_nothing() {
-    let vault = build::get(&Cache::locate().unwrap(), &Progress::stderr())
-        .await
-        .unwrap();
     let trial = fake("kill").with(&["--vault", "binary"]);
-    // A `vault` that leaves its process id.
-    let (program, noted) = (
-        trial.path("empty").join("vault"),
-        trial.path("notes").join("vault"),
-    );
-    let script = format!(
-        "#!/bin/sh\necho $$ > {}\nexec {} \"$@\"\n",
-        noted.display(),
-        vault.display()
-    );
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!(
-        "{}:{}",
-        trial.path("empty").display(),
-        std::env::var("PATH").unwrap()
-    );
-    let trial = killing(trial, &format!("kill -9 $(cat {})", noted.display()));
 
-    let ended = trial.with_env("PATH", &path).ended().await;
+    let ended = trial.killing_its_vault_process().await.ended().await;
 
     is_blamed_on_nobody(&ended, "signal: 9");
     ended.leaves_nothing_behind().await;
@@ -91,7 +61,7 @@ async fn a_vault_container_that_is_killed_blocks_what_follows_and_fails_nothing(
         noted.display()
     );
 
-    let ended = killing(trial, &kill).ended().await;
+    let ended = trial.killing_with(&kill).ended().await;
 
     is_blamed_on_nobody(&ended, "exit status: 137");
     ended.leaves_nothing_behind().await;

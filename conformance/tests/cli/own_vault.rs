@@ -1,10 +1,7 @@
 //! Stories in a Vault of their own, as far as they show outside: none of these Vaults stays, however the run ends,
 //! and one that is lost is blamed on nobody.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
-
 use rustix::process::Signal;
-use vault_mcp_conformance::{cache::Cache, progress::Progress, vault::build};
 
 use crate::trial::{Ended, FAKE_TARGET, Trial, adapter, is_left, run, succeeds};
 
@@ -75,31 +72,10 @@ async fn the_vault_of_a_story_goes_with_the_run_after_one_that_was_killed() {
 
 #[tokio::test]
 async fn a_story_whose_vault_is_killed_is_blocked_and_the_others_are_judged() {
-    let vault = build::get(&Cache::locate().unwrap(), &Progress::stderr())
-        .await
-        .unwrap();
     let trial = story("kill").with_vault().with(&["--vault", "binary"]);
-    // A `vault` that leaves its process id: the last that is started is the story's.
-    let (program, noted) = (
-        trial.path("empty").join("vault"),
-        trial.path("notes").join("vault"),
-    );
-    let script = format!(
-        "#!/bin/sh\necho $$ > {}\nexec {} \"$@\"\n",
-        noted.display(),
-        vault.display()
-    );
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!(
-        "{}:{}",
-        trial.path("empty").display(),
-        std::env::var("PATH").unwrap()
-    );
-    let kill = format!("kill -9 $(cat {})", noted.display());
-    fs::write(trial.path("notes").join("kill"), kill).unwrap();
 
-    let ended = trial.with_env("PATH", &path).ended().await;
+    // The last that is started is the story's.
+    let ended = trial.killing_its_vault_process().await.ended().await;
 
     ended.exits_with(1);
     assert_eq!(ended.verdict_of(STORY), "blocked");

@@ -7,7 +7,7 @@ use std::{
     ffi::OsStr,
     fs,
     net::TcpStream,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::{Command as Tool, Stdio},
     time::Duration,
@@ -20,7 +20,7 @@ use tokio::{
     process::{Child, Command},
     time::{sleep, timeout},
 };
-use vault_mcp_conformance::{cache::Cache, report::json};
+use vault_mcp_conformance::{cache::Cache, progress::Progress, report::json, vault::build};
 
 /// How long a run may take; a machine's first one may have to build Vault.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -151,6 +151,27 @@ impl Trial {
         let cache = killed.folder.path().join("cache");
         self.command.env("VAULT_MCP_CONFORMANCE_CACHE", cache);
         self
+    }
+
+    /// What a fake that is told to `kill` runs.
+    pub(crate) fn killing_with(self, command: &str) -> Self {
+        fs::write(self.path("notes").join("kill"), command).unwrap();
+        self
+    }
+
+    /// The same, of the Vault process that was started last: the `vault` on PATH leaves its id.
+    pub(crate) async fn killing_its_vault_process(self) -> Self {
+        let cache = Cache::locate().unwrap();
+        let vault = build::get(&cache, &Progress::stderr()).await.unwrap();
+        let (empty, noted) = (self.path("empty"), self.path("notes").join("vault"));
+        let (vault, noted) = (vault.display(), noted.display());
+        let script = format!("#!/bin/sh\necho $$ > {noted}\nexec {vault} \"$@\"\n");
+        let program = empty.join("vault");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", empty.display(), std::env::var("PATH").unwrap());
+        self.killing_with(&format!("kill -9 $(cat {noted})"))
+            .with_env("PATH", path)
     }
 
     pub(crate) async fn ended(self) -> Ended {

@@ -249,14 +249,28 @@ impl Scene {
         Ok(())
     }
 
-    /// Lets the agent make a role in the KV mount.
+    /// Lets the agent do in the KV mount what belongs in one of PKI.
     ///
     /// # Errors
     /// When there is none.
-    pub async fn let_agent_make_role_in_kv(&mut self, role: &str) -> StepResult {
-        let mut settings = strict_role();
-        settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
-        let act = Act::create_role(&self.kv()?.path, role, settings);
+    pub async fn let_agent_misplace(&mut self, what: &str) -> StepResult {
+        let mount = &self.kv()?.path;
+        let act = match what {
+            "makes a role" => {
+                let mut settings = strict_role();
+                settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
+                Act::create_role(mount, "web", settings)
+            }
+            "makes a root CA" => Act::create_root(mount, "root-ca", "Misplaced Root", "2400h"),
+            _ => {
+                let wanted = Wanted {
+                    common_name: "pay.shop.example".to_owned(),
+                    ttl: "72h".to_owned(),
+                    ..Wanted::default()
+                };
+                Act::issue(mount, "web", &wanted)
+            }
+        };
         self.let_agent(act).await
     }
 
