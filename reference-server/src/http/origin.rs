@@ -243,7 +243,8 @@ mod tests {
         fn no_list_is_too_strange_to_be_read(list in ".{0,60}") {
             if let Ok(origins) = AllowedOrigins::new(&list, true) {
                 for listed in &origins.listed {
-                    prop_assert_eq!(canonical(listed).as_ref(), Some(listed));
+                    let canonical = canonical(listed);
+                    prop_assert_eq!(canonical.as_ref(), Some(listed));
                 }
             }
         }
