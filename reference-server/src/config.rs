@@ -34,26 +34,26 @@ Environment:
   TRANSPORT_HOST, TRANSPORT_PORT, MCP_ENDPOINT
                    as the flags of `streamable-http`; where no subcommand is given, any of them chooses it
   MCP_ALLOWED_ORIGINS
-                   web pages that may call over HTTP: their origins, exactly as a browser sends them, separated
-                   by commas [default: none]
-  MCP_CORS_MODE    `strict`: only those; `development`: pages that this machine serves to itself, too
-                   (`localhost`, `127.0.0.1`, `[::1]`, any port) [default: strict]. There is no `disabled`: any
-                   page in a browser could then use the Vault token.
+                   web pages that may call over HTTP: their origins, separated by commas, each
+                   exactly as a browser sends it [default: none]
+  MCP_CORS_MODE    `strict`: those alone; `development`: also pages that this machine serves to
+                   itself (`localhost`, `127.0.0.1`, `[::1]`, any port) [default: strict].
+                   There is no `disabled`: any page in a browser could use the Vault token then.
   MCP_ALLOWED_HOSTS
-                   names by which clients call the server, besides those of loopback and the address that is
-                   listened on, separated by commas; for addresses like 0.0.0.0, and behind a proxy
+                   names by which clients call the server, separated by commas, besides those of
+                   loopback and the address to listen on; for 0.0.0.0, and behind a proxy
   MCP_TLS_CERT_FILE, MCP_TLS_KEY_FILE
-                   PEM files of the certificate (with the chain to its CA) and of its key, which is not encrypted;
-                   read once, at the start. Without TLS the server listens on loopback only.
+                   PEM files of the certificate, with the chain to its CA, and of its key, not
+                   encrypted; read at the start. Without TLS the server listens on loopback only.
 
 Examples:
   VAULT_TOKEN=... vault-mcp-reference
       serve one client over stdin and stdout
   VAULT_TOKEN=... vault-mcp-reference streamable-http --transport-port 9000
       serve http://127.0.0.1:9000/mcp
-  VAULT_TOKEN=... MCP_TLS_CERT_FILE=cert.pem MCP_TLS_KEY_FILE=key.pem MCP_ALLOWED_HOSTS=mcp.example.com \\
-  vault-mcp-reference streamable-http --transport-host 0.0.0.0
-      serve https://mcp.example.com:8080/mcp, to whoever reaches it: all act with the server's token
+  VAULT_TOKEN=... MCP_TLS_CERT_FILE=cert.pem MCP_TLS_KEY_FILE=key.pem \\
+  MCP_ALLOWED_HOSTS=mcp.example.com vault-mcp-reference http --transport-host 0.0.0.0
+      serve https://mcp.example.com:8080/mcp to whoever reaches it, with the server's token
 
 Give the server a token with the least rights that its tools need. Reading secrets below `secret/`:
   path \"secret/data/*\"     { capabilities = [\"read\"] }

@@ -40,7 +40,7 @@ pub enum GuardError {
         unset: &'static str,
     },
     /// The certificate or its key cannot be used.
-    #[error("TLS is not possible with what {CERT_FILE} and {KEY_FILE} name: {0}")]
+    #[error("TLS cannot be set up ({CERT_FILE}, {KEY_FILE}): {0}")]
     Tls(#[from] TlsError),
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn accept(
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let serving = Serving::new(app, tls, stop.clone());
-    let mut was_full = false;
+    let mut is_told = false;
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -59,13 +59,15 @@ pub(super) async fn accept(
             },
             () = stop.cancelled() => break,
         };
-        let place = places.clone().try_acquire_owned();
-        let is_full = place.is_err();
-        if is_full && !was_full {
-            tracing::warn!("there are {MAX_CONNECTIONS} connections, more are closed");
-        }
-        was_full = is_full;
-        let Ok(place) = place else { continue };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            if !is_told {
+                tracing::warn!("there are {MAX_CONNECTIONS} connections, more are closed");
+            }
+            is_told = true;
+            continue;
+        };
+        // A crowd that comes and goes is told of once.
+        is_told &= places.available_permits() < MAX_CONNECTIONS / 2;
         // Answers are small and somebody waits for each; a failure costs some time, nothing else.
         let _ = stream.set_nodelay(true);
         let serving = serving.clone();
