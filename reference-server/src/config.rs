@@ -3,6 +3,8 @@
 //! Flags, variables and defaults are those of HashiCorp's vault-mcp-server, so
 //! that one can stand in for the other. An empty variable counts as unset.
 
+mod http;
+
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,6 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
 use secrecy::SecretString;
 use thiserror::Error;
+
+pub use self::http::GuardError;
+use crate::http::{host::AllowedHosts, origin::AllowedOrigins, tls::Tls};
 
 const DEFAULT_VAULT_ADDR: &str = "http://127.0.0.1:8200";
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -28,12 +33,27 @@ Environment:
   TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, where no subcommand is given
   TRANSPORT_HOST, TRANSPORT_PORT, MCP_ENDPOINT
                    as the flags of `streamable-http`; where no subcommand is given, any of them chooses it
+  MCP_ALLOWED_ORIGINS
+                   web pages that may call over HTTP: their origins, separated by commas, each
+                   exactly as a browser sends it [default: none]
+  MCP_CORS_MODE    `strict`: those alone; `development`: also pages that this machine serves to
+                   itself (`localhost`, `127.0.0.1`, `[::1]`, any port) [default: strict].
+                   There is no `disabled`: any page in a browser could use the Vault token then.
+  MCP_ALLOWED_HOSTS
+                   names by which clients call the server, separated by commas, besides those of
+                   loopback and the address to listen on; for 0.0.0.0, and behind a proxy
+  MCP_TLS_CERT_FILE, MCP_TLS_KEY_FILE
+                   PEM files of the certificate, with the chain to its CA, and of its key, not
+                   encrypted; read at the start. Without TLS the server listens on loopback only.
 
 Examples:
   VAULT_TOKEN=... vault-mcp-reference
       serve one client over stdin and stdout
   VAULT_TOKEN=... vault-mcp-reference streamable-http --transport-port 9000
       serve http://127.0.0.1:9000/mcp
+  VAULT_TOKEN=... MCP_TLS_CERT_FILE=cert.pem MCP_TLS_KEY_FILE=key.pem \\
+  MCP_ALLOWED_HOSTS=mcp.example.com vault-mcp-reference http --transport-host 0.0.0.0
+      serve https://mcp.example.com:8080/mcp to whoever reaches it, with the server's token
 
 Give the server a token with the least rights that its tools need. Reading secrets below `secret/`:
   path \"secret/data/*\"     { capabilities = [\"read\"] }
@@ -93,7 +113,7 @@ pub enum TransportCommand {
 /// Flags of the HTTP transport.
 #[derive(Debug, Default, Args)]
 pub struct HttpArgs {
-    /// The loopback address to listen on [env: TRANSPORT_HOST] [default: 127.0.0.1]
+    /// The address to listen on; other than loopback only with TLS [env: TRANSPORT_HOST] [default: 127.0.0.1]
     #[arg(long)]
     pub transport_host: Option<String>,
     /// The port to listen on, 0 for any that is free [env: TRANSPORT_PORT] [default: 8080]
@@ -138,9 +158,9 @@ pub enum ConfigError {
         "the host to listen on is {0:?}; it can be an IP address or `localhost` (--transport-host, TRANSPORT_HOST)"
     )]
     Host(String),
-    /// The host to listen on is not a loopback address.
+    /// The host to listen on is not a loopback address, and there is no TLS.
     #[error(
-        "{0} is not a loopback address, and without TLS tokens and secrets would cross the network in clear: listen on 127.0.0.1 or ::1"
+        "{0} is not a loopback address, and without TLS tokens and secrets would cross the network in clear: set MCP_TLS_CERT_FILE and MCP_TLS_KEY_FILE, or listen on 127.0.0.1 or ::1"
     )]
     NotLoopback(IpAddr),
     /// The port is no port.
@@ -153,19 +173,28 @@ pub enum ConfigError {
         "the endpoint is {0:?}; it can be a path of letters, digits, `-`, `_`, `.` and `/`, other than {HEALTH_PATH} (--mcp-endpoint, MCP_ENDPOINT)"
     )]
     Endpoint(String),
+    /// What guards the HTTP transport is not set up right.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
 }
 
-/// Where the HTTP transport listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the HTTP transport listens, and what guards it.
+#[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// A loopback address; port 0 means any that is free.
+    /// A loopback address unless there is TLS; port 0 means any that is free.
     pub address: SocketAddr,
     /// The path of the MCP endpoint, with a slash in front and none at the end.
     pub endpoint: String,
+    /// Which web pages may call.
+    pub origins: AllowedOrigins,
+    /// By which names clients may call the server.
+    pub hosts: AllowedHosts,
+    /// What encrypts the connections of clients.
+    pub tls: Option<Tls>,
 }
 
 /// How clients reach the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Transport {
     /// One client, over stdin and stdout.
     Stdio,
@@ -234,6 +263,14 @@ impl Config {
             && !ip.is_ok_and(|ip| ip.is_loopback())
     }
 
+    /// Whether other machines can call, and so act with the token.
+    pub fn is_open_to_the_network(&self) -> bool {
+        match &self.transport {
+            Transport::Http(options) => !options.address.ip().is_loopback(),
+            Transport::Stdio => false,
+        }
+    }
+
     /// Vault's address without the credentials, the path and the query that it may hold.
     pub fn shown_vault_addr(&self) -> String {
         self.vault_addr.origin().ascii_serialization()
@@ -275,7 +312,8 @@ fn http_options(
         "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
         text => text.parse().map_err(|_| ConfigError::Host(host.clone()))?,
     };
-    if !ip.is_loopback() {
+    let tls = http::tls(&env)?;
+    if !ip.is_loopback() && tls.is_none() {
         return Err(ConfigError::NotLoopback(ip));
     }
     let port = match args.transport_port.or_else(|| env("TRANSPORT_PORT")) {
@@ -289,6 +327,9 @@ fn http_options(
     Ok(HttpOptions {
         address: SocketAddr::new(ip, port),
         endpoint: checked_endpoint(endpoint)?,
+        origins: http::origins(&env)?,
+        hosts: http::hosts(&env, ip)?,
+        tls,
     })
 }
 
@@ -322,7 +363,7 @@ mod tests {
 
     fn http(line: &[&str], env: &[(&str, &str)]) -> String {
         match config(line, env).unwrap().transport {
-            Transport::Http(HttpOptions { address, endpoint }) => format!("{address}{endpoint}"),
+            Transport::Http(options) => format!("{}{}", options.address, options.endpoint),
             Transport::Stdio => "stdio".to_owned(),
         }
     }
@@ -389,6 +430,55 @@ mod tests {
         ] {
             let message = config(&[], &[env]).unwrap_err().to_string();
             assert!(message.contains(expected), "{env:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_bad_guard_of_the_http_transport_is_refused_by_name() {
+        for (env, expected) in [
+            (("MCP_CORS_MODE", "open"), "MCP_CORS_MODE is \"open\""),
+            (("MCP_CORS_MODE", "Strict"), "MCP_CORS_MODE"),
+            (("MCP_CORS_MODE", "disabled"), "MCP_ALLOWED_ORIGINS"),
+            (
+                ("MCP_ALLOWED_ORIGINS", "null"),
+                "MCP_ALLOWED_ORIGINS: \"null\"",
+            ),
+            (("MCP_ALLOWED_HOSTS", "*"), "MCP_ALLOWED_HOSTS: \"*\""),
+            (("MCP_TLS_CERT_FILE", "a"), "MCP_TLS_KEY_FILE is not"),
+            (("MCP_TLS_KEY_FILE", "a"), "MCP_TLS_CERT_FILE is not"),
+        ] {
+            let message = config(&["http"], &[env]).unwrap_err().to_string();
+            assert!(message.contains(expected), "{env:?}: {message}");
+            assert!(config(&["stdio"], &[env]).is_ok(), "{env:?}");
+        }
+        let both = [
+            ("MCP_TLS_CERT_FILE", "/absent/cert"),
+            ("MCP_TLS_KEY_FILE", "/absent/key"),
+        ];
+        let message = config(&["http"], &both).unwrap_err().to_string();
+        assert!(message.contains("MCP_TLS_CERT_FILE"), "{message}");
+        assert!(message.contains("/absent/cert"), "{message}");
+    }
+
+    #[test]
+    fn pages_of_this_machine_may_call_in_development_alone() {
+        let origins = |env: &[(&str, &str)]| match config(&["http"], env).unwrap().transport {
+            Transport::Http(options) => options.origins,
+            Transport::Stdio => unreachable!(),
+        };
+        let listed = ("MCP_ALLOWED_ORIGINS", "https://app.example");
+        let development = ("MCP_CORS_MODE", "development");
+        for (env, app, local) in [
+            (&[][..], false, false),
+            (&[("MCP_CORS_MODE", "strict")], false, false),
+            (&[listed], true, false),
+            (&[development], false, true),
+            (&[listed, development], true, true),
+        ] {
+            let origins = origins(env);
+            assert_eq!(origins.contains("https://app.example"), app, "{env:?}");
+            assert_eq!(origins.contains("http://localhost:6274"), local, "{env:?}");
+            assert!(!origins.contains("https://evil.example"), "{env:?}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! - [`server`]: the MCP face: what it says about itself, and its one tool router.
 //! - [`tools`]: what a model can ask for, one module a subject, and how a call is answered.
 //! - [`vault`]: the only code that speaks to Vault.
-//! - [`stdio`] and [`http`]: the transports, the second with checks that keep web pages out.
+//! - [`stdio`] and [`http`]: the transports, the second with what keeps web pages, floods and eavesdroppers out.
 //! - [`redact`]: keeps tokens and values out of what is shown.
 
 pub mod config;

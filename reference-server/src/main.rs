@@ -70,6 +70,11 @@ async fn serve(server: VaultServer, config: &Config) -> io::Result<()> {
             "vault is reached over plain http: the token and all secrets can be read on the way"
         );
     }
+    if config.is_open_to_the_network() {
+        tracing::warn!(
+            "other machines can reach this address: whoever calls acts with the server's token"
+        );
+    }
     match &config.transport {
         Transport::Stdio => stdio::serve(server, shutdown).await,
         Transport::Http(options) => http::serve(server, options, shutdown)

@@ -79,6 +79,10 @@ async fn help_teaches_the_environment_and_the_policy() {
         "VAULT_ADDR",
         "VAULT_TOKEN",
         "TRANSPORT_PORT",
+        "MCP_ALLOWED_ORIGINS",
+        "MCP_CORS_MODE",
+        "MCP_ALLOWED_HOSTS",
+        "MCP_TLS_CERT_FILE",
         "streamable-http",
         "secret/data/*",
     ] {

@@ -1,0 +1,219 @@
+//! Connections: taken in one place, bounded in number, and each bounded in whatever
+//! its client can make the server wait for.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{patience::Patience, tls::Tls};
+
+/// Connections at once; what comes beyond is closed. A process may usually have 1,024 files
+/// open, and a call has a connection to Vault, too.
+const MAX_CONNECTIONS: usize = 480;
+/// Longest time for a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time in which the head of a request may arrive, and in which a connection may idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Largest head of a request: a token, a certificate or two, and room. There can be 100 headers.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Longest time in which a client may take nothing of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes connections until `stop` is cancelled, and none afterwards; returns those
+/// that are open then. Each ends with the answer to the request that it has in hand.
+pub(super) async fn accept(
+    listener: TcpListener,
+    app: Router,
+    tls: Option<&Tls>,
+    stop: &CancellationToken,
+) -> TaskTracker {
+    let connections = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let serving = Serving::new(app, tls, stop.clone());
+    let mut is_told = false;
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // The client is gone already, or there are too many.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+            () = stop.cancelled() => break,
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            if !is_told {
+                tracing::warn!("there are {MAX_CONNECTIONS} connections, more are closed");
+            }
+            is_told = true;
+            continue;
+        };
+        // A crowd that comes and goes is told of once.
+        is_told &= places.available_permits() < MAX_CONNECTIONS / 2;
+        // Answers are small and somebody waits for each; a failure costs some time, nothing else.
+        let _ = stream.set_nodelay(true);
+        let serving = serving.clone();
+        connections.spawn(async move {
+            serving.connection(stream).await;
+            drop(place);
+        });
+    }
+    connections.close();
+    connections
+}
+
+/// What is done with a connection.
+#[derive(Clone)]
+struct Serving {
+    app: TowerToHyperService<Router>,
+    http: http1::Builder,
+    tls: Option<TlsAcceptor>,
+    stop: CancellationToken,
+}
+
+impl Serving {
+    fn new(app: Router, tls: Option<&Tls>, stop: CancellationToken) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_header_size(MAX_HEAD_BYTES);
+        Self {
+            app: TowerToHyperService::new(app),
+            http,
+            tls: tls.map(Tls::acceptor),
+            stop,
+        }
+    }
+
+    async fn connection<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stream = Patience::new(stream, WRITE_TIMEOUT);
+        let Some(tls) = &self.tls else {
+            return self.requests(stream).await;
+        };
+        tokio::select! {
+            shaken = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => match shaken {
+                Ok(Ok(stream)) => self.requests(stream).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            },
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    async fn requests<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connection = self
+            .http
+            .serve_connection(TokioIo::new(stream), self.app.clone());
+        let mut connection = pin!(connection);
+        tokio::select! {
+            // A broken connection is the client's business.
+            _ = connection.as_mut() => {}
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// A client's end of a connection that is served.
+    fn connect(tls: Option<&Tls>) -> DuplexStream {
+        let (ours, theirs) = duplex(1 << 20);
+        let app = Router::new().route("/", get(async || "served"));
+        let serving = Serving::new(app, tls, CancellationToken::new());
+        tokio::spawn(async move { serving.connection(theirs).await });
+        ours
+    }
+
+    /// What is answered until the connection is closed, and after how long that is.
+    async fn answer(mut client: DuplexStream, sent: &[u8]) -> (String, Duration) {
+        let start = Instant::now();
+        client.write_all(sent).await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        (
+            String::from_utf8_lossy(&answer).into_owned(),
+            start.elapsed(),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_come_to_an_end_is_not_waited_for() {
+        for sent in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: localhost\r\n"] {
+            let (answer, after) = answer(connect(None), sent.as_bytes()).await;
+            assert_eq!(answer, "", "{sent}");
+            assert_eq!(after, HEAD_TIMEOUT, "{sent}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_closed() {
+        let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        let (answer, after) = answer(connect(None), request).await;
+        assert!(answer.ends_with("served"), "{answer}");
+        assert_eq!(after, HEAD_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_headers_is_refused() {
+        let many = "a: b\r\n".repeat(101);
+        let long = format!("a: {}\r\n", "b".repeat(MAX_HEAD_BYTES));
+        for headers in [many, long.clone(), long.trim_end().to_owned()] {
+            let request = format!("GET / HTTP/1.1\r\n{headers}\r\n");
+            let (answer, _) = answer(connect(None), request.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_that_does_not_come_to_an_end_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("cert"), folder.path().join("key"));
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        fs::write(&certificate, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let tls = Tls::load(&certificate, &key).unwrap();
+        // Nothing at all, and the beginning of a record.
+        for sent in [&b""[..], &b"\x16\x03\x01\x02"[..]] {
+            let (answer, after) = answer(connect(Some(&tls)), sent).await;
+            assert_eq!(answer, "");
+            assert_eq!(after, HANDSHAKE_TIMEOUT);
+        }
+    }
+}

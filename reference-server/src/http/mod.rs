@@ -1,0 +1,139 @@
+//! The streamable HTTP transport: the MCP endpoint and the health check, behind
+//! what keeps web pages, floods and the network's ears out.
+//!
+//! The server acts for whoever reaches it. On loopback every page in a local browser
+//! could, by a request from a foreign origin ([`origin`], [`cors`]) or by a name that
+//! resolves to 127.0.0.1 ([`host`]); elsewhere whoever listens on the way ([`tls`]).
+
+mod connection;
+mod cors;
+pub mod host;
+mod message;
+pub mod origin;
+mod patience;
+mod sessions;
+pub mod tls;
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, Method, header},
+    middleware::{self, Next},
+    response::Response,
+    routing::get,
+};
+use futures::StreamExt as _;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{HEALTH_PATH, HttpOptions},
+    server::VaultServer,
+};
+
+/// How long calls may go on after the server was told to stop.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+/// How long it may then take to tell their clients that they were given up.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Serves until `shutdown` is cancelled. Calls that are in hand then are answered, if
+/// that takes no more than 3 s.
+///
+/// # Errors
+/// An I/O error if the address cannot be listened on.
+pub async fn serve(
+    server: VaultServer,
+    options: &HttpOptions,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let listener = TcpListener::bind(options.address).await?;
+    let address = listener.local_addr()?;
+    let scheme = match options.tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    tracing::info!("serving {scheme}://{address}{}", options.endpoint);
+    let calls = CancellationToken::new();
+    let _ends_with_this = calls.clone().drop_guard();
+    let app = app(server, options, shutdown.clone(), calls.clone());
+    let open = connection::accept(listener, app, options.tls.as_ref(), &shutdown).await;
+    if timeout(SHUTDOWN_GRACE, open.wait()).await.is_err() {
+        calls.cancel();
+        // Whoever is still busy after that is cut off by the end of the process.
+        let _ = timeout(GOODBYE, open.wait()).await;
+    }
+    Ok(())
+}
+
+/// All that is served. Streams on which a client only listens end with `shutdown`,
+/// sessions and calls with `calls`.
+fn app(
+    server: VaultServer,
+    options: &HttpOptions,
+    shutdown: CancellationToken,
+    calls: CancellationToken,
+) -> Router {
+    let config = StreamableHttpServerConfig::default()
+        .with_max_request_body_bytes(message::MAX_BODY_BYTES)
+        .with_cancellation_token(calls)
+        // The layers check both for every path, and more strictly.
+        .disable_allowed_hosts()
+        .disable_allowed_origins();
+    let sessions = sessions::manager();
+    let mcp = StreamableHttpService::new(move || Ok(server.clone()), sessions.clone(), config);
+    let endpoint = &options.endpoint;
+    let health = json!({
+        "status": "ok",
+        "service": env!("CARGO_PKG_NAME"),
+        "transport": "streamable-http",
+        "endpoint": endpoint,
+    })
+    .to_string();
+    let origins = Arc::new(options.origins.clone());
+    let hosts = Arc::new(options.hosts.clone());
+    // A request passes the layers from the last to the first.
+    Router::new()
+        .route(
+            HEALTH_PATH,
+            get(async move || ([(header::CONTENT_TYPE, "application/json")], health)),
+        )
+        .route_service(endpoint, mcp.clone())
+        .route_service(&format!("{endpoint}/"), mcp)
+        .layer(middleware::from_fn_with_state(shutdown, end_listening))
+        .layer(middleware::from_fn_with_state(sessions, sessions::guard))
+        .layer(middleware::from_fn(message::refuse_malformed))
+        .layer(middleware::from_fn(cors::answer_preflight))
+        .layer(middleware::from_fn_with_state(hosts, host::refuse_foreign))
+        .layer(middleware::from_fn_with_state(
+            origins,
+            cors::refuse_foreign,
+        ))
+}
+
+/// Ends the streams on which clients only listen when the server stops: nothing
+/// that is in hand keeps them open, and they would outlast any grace.
+async fn end_listening(
+    State(shutdown): State<CancellationToken>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let listens = request.method() == Method::GET;
+    let response = next.run(request).await;
+    if !listens || !is_event_stream(response.headers()) {
+        return response;
+    }
+    response.map(|body| {
+        let events = body.into_data_stream();
+        Body::from_stream(events.take_until(shutdown.cancelled_owned()))
+    })
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
