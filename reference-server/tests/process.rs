@@ -62,6 +62,17 @@ async fn a_bad_configuration_is_refused_with_exit_code_2_and_nothing_secret() {
             ("A", "b"),
             "--transport-port",
         ),
+        (
+            &[],
+            ("VAULT_TOKEN_FILE", "/nowhere"),
+            "both VAULT_TOKEN and",
+        ),
+        (&[], ("VAULT_TOKEN_RENEW", "perhaps"), "VAULT_TOKEN_RENEW"),
+        (&[], ("VAULT_CACERT", "/nowhere/ca.pem"), "/nowhere/ca.pem"),
+        (&[], ("VAULT_CACERT", "/dev/null"), "VAULT_CACERT"),
+        (&[], ("MCP_LOG_FORMAT", "xml"), "MCP_LOG_FORMAT"),
+        (&[], ("MCP_LOG_FILE", "/nowhere/log"), "/nowhere/log"),
+        (&["--log-file", "/"], ("A", "b"), "--log-file"),
     ] {
         let output = outcome(arguments, &[env]).await;
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -73,11 +84,78 @@ async fn a_bad_configuration_is_refused_with_exit_code_2_and_nothing_secret() {
 }
 
 #[tokio::test]
+async fn a_token_file_without_a_token_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    let empty = empty.to_str().unwrap();
+    for (arguments, file) in [
+        (&["http", "--vault-token-file", empty][..], ""),
+        (&[], empty),
+        (&[], "/nowhere/token"),
+    ] {
+        let env = [("VAULT_TOKEN", ""), ("VAULT_TOKEN_FILE", file)];
+        let output = outcome(arguments, &env).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("VAULT_TOKEN_FILE: /"), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_cannot_go_unverified() {
+    let env = [
+        ("VAULT_ADDR", "https://vault.test:8200"),
+        ("VAULT_SKIP_VERIFY", "true"),
+    ];
+    let output = outcome(&[], &env).await;
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("VAULT_CACERT"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_log_file_takes_the_place_of_stderr_and_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.log");
+    let env = [
+        ("MCP_LOG_FILE", file.to_str().unwrap()),
+        ("MCP_LOG_FORMAT", "json"),
+    ];
+    for runs in 1..=2 {
+        let output = outcome(&["stdio"], &env).await;
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+        let log = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(log.matches("vault is http://127.0.0.1:8200").count(), runs);
+        for line in log.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert!(line["timestamp"].is_string(), "{line}");
+            assert_eq!(line["level"], "INFO");
+        }
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let text = outcome(&["stdio", "--log-format", "text"], &env[..1]).await;
+    assert!(text.status.success());
+    let log = std::fs::read_to_string(&file).unwrap();
+    assert!(!log.lines().last().unwrap().starts_with('{'), "{log}");
+}
+
+#[tokio::test]
 async fn help_teaches_the_environment_and_the_policy() {
     let help = String::from_utf8(outcome(&["--help"], &[]).await.stdout).unwrap();
     for expected in [
         "VAULT_ADDR",
         "VAULT_TOKEN",
+        "VAULT_TOKEN_FILE",
+        "VAULT_CACERT",
+        "session",
         "TRANSPORT_PORT",
         "streamable-http",
         "secret/data/*",
@@ -185,6 +263,46 @@ async fn http_serves_health_and_the_endpoint_and_refuses_foreign_pages() {
         assert_eq!(answer.status(), 403, "{header}: {value}");
         assert!(!answer.headers().contains_key("mcp-session-id"));
     }
+}
+
+#[tokio::test]
+async fn a_call_over_http_is_logged_with_the_beginning_of_its_session() {
+    let mut child = server(&["http", "-p", "0", "--log-format", "json"], &[])
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut logged = async |wanted: &str| loop {
+        let line = log.next_line().await.unwrap().unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"].as_str().unwrap().starts_with(wanted) {
+            return line;
+        }
+    };
+    let serving = logged("serving ").await["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let base = serving.strip_prefix("serving ").unwrap();
+    let base = base.strip_suffix("/mcp").unwrap();
+    let opened = post(base, hello()).send().await.unwrap();
+    let id = opened.headers()["mcp-session-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    for message in [
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({
+            "jsonrpc": "2.0", "id": 2, "method": "tools/call",
+            "params": { "name": "list_mounts", "arguments": { "no": "such argument" } },
+        }),
+    ] {
+        let request = post(base, message.to_string()).header("mcp-session-id", &id);
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+    let call = logged("call").await;
+    assert_eq!(call["session"], id[..8]);
+    assert_eq!(call["outcome"], "invalid_argument");
+    assert!(!call.to_string().contains(&id));
 }
 
 #[tokio::test]
