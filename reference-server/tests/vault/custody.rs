@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::{Value, json};
+use vault_mcp_conformance::vault::audit::AuditKind;
 
 use crate::{
     server::Server,
@@ -89,7 +90,9 @@ pub(crate) async fn a_renewable_token_is_renewed_before_it_ends(world: &World) {
     assert!(!server.end().await.join("\n").contains(&token));
     let looked_up = world
         .audited(|entry| {
-            entry.accessor.as_deref() == Some(&accessor) && entry.path == "auth/token/lookup-self"
+            entry.kind == AuditKind::Request
+                && entry.accessor.as_deref() == Some(&accessor)
+                && entry.path == "auth/token/lookup-self"
         })
         .await;
     assert_eq!(looked_up.len(), 1);

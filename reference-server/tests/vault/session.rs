@@ -55,7 +55,7 @@ pub(crate) async fn a_command_is_given_the_token_and_the_token_ends_with_it(worl
     for expected in [
         "token-agent",
         "default, developer",
-        "7h59m",
+        "ends in",
         "the token is revoked",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
