@@ -17,7 +17,7 @@ use thiserror::Error;
 pub use self::custody::{AuthoritySetting, CustodyError, TokenOrigin};
 use crate::log::LogArgs;
 #[cfg(unix)]
-use crate::session::SessionArgs;
+use crate::session::{self, SessionArgs};
 
 const DEFAULT_VAULT_ADDR: &str = "http://127.0.0.1:8200";
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -30,14 +30,14 @@ const ENVIRONMENT_HELP: &str = "\
 Environment:
   VAULT_ADDR       where Vault listens [default: http://127.0.0.1:8200]
   VAULT_TOKEN      the token to act with (no flag, as flags are visible to others)
-  VAULT_TOKEN_FILE a file with the token in place of VAULT_TOKEN, as --vault-token-file; it is read before each
-                   request to Vault, so another token in it is used at once
+  VAULT_TOKEN_FILE a file with the token in place of VAULT_TOKEN, as --vault-token-file; it is read
+                   before each request to Vault, so another token in it is used at once
   VAULT_TOKEN_RENEW
-                   `true` renews the token after two thirds of its life; it then needs
-                   `read` on auth/token/lookup-self and `update` on auth/token/renew-self (the policy `default` has both)
-                   [default: false]
-  VAULT_CACERT     a PEM file with the authorities that may have signed Vault's certificate, these and no others
-                   [default: those that this machine trusts]; the certificate is always verified
+                   `true` renews the token after two thirds of its life [default: false]; it needs
+                   `read` on auth/token/lookup-self and `update` on auth/token/renew-self, which
+                   the policy `default` grants
+  VAULT_CACERT     a PEM file with the authorities that may have signed Vault's certificate, and no
+                   others [default: those that this machine trusts]; it is always verified
   VAULT_NAMESPACE  the namespace to work in (Vault Enterprise)
   MCP_LOG_FILE, MCP_LOG_FORMAT
                    as --log-file and --log-format
@@ -53,8 +53,8 @@ Examples:
   VAULT_MCP_TOKEN=... vault-mcp-reference session -- code --wait .
       run an editor with a token that is revoked when the editor ends; see `session --help`
 
-Each call of a tool is one line of the log, with the correlation id that Vault's audit log has for its requests
-(X-Correlation-Id), and that stands in the error of a call.
+Each call of a tool is one line of the log, with the correlation id that Vault's audit log has for
+its requests (X-Correlation-Id), and that stands in the error of the call.
 
 Give the server a token with the least rights that its tools need. Reading secrets below `secret/`:
   path \"secret/data/*\"     { capabilities = [\"read\"] }
@@ -123,6 +123,7 @@ pub enum Command {
     Serve(TransportCommand),
     /// Run a command with a Vault token, and revoke the token when it ends
     #[cfg(unix)]
+    #[command(long_about = session::LONG_ABOUT, after_long_help = session::EXAMPLES)]
     Session(SessionArgs),
 }
 

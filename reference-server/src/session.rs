@@ -39,22 +39,31 @@ const SIGNALLED: u8 = 128;
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
 
-const LONG_ABOUT: &str = "\
+/// What `session --help` says.
+pub const LONG_ABOUT: &str = "\
 Run a command with a Vault token, and revoke the token when it ends
 
-Takes the token from VAULT_MCP_TOKEN and looks it up: its name, its policies and how long it lives are shown on stderr, and
-a root token is refused. Runs COMMAND with VAULT_ADDR, VAULT_TOKEN and VAULT_MCP_TOKEN set to that address and token, and
-without VAULT_TOKEN_FILE, so that all that it starts, such as the MCP servers of an editor, acts with this token and no
-other. Passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to it. When COMMAND ends, however it ends, or cannot be started, the
+Takes the token from VAULT_MCP_TOKEN and looks it up: its name, its policies and how long it lives
+are shown on stderr, and a root token is refused. Runs COMMAND with VAULT_ADDR, VAULT_TOKEN and
+VAULT_MCP_TOKEN set to that address and token, and without VAULT_TOKEN_FILE, so that all that it
+starts, such as the MCP servers of an editor, acts with this token and no other. Passes SIGHUP,
+SIGINT, SIGQUIT and SIGTERM on to it. When COMMAND ends, however it ends, or cannot be started, the
 token is revoked.
 
-A program that goes to the background at once ends the session: give editors their flag to wait, as in `code --wait`.
+A program that goes to the background at once ends the session: give editors their flag to wait,
+as in `code --wait`.
 
-VAULT_TOKEN is not taken in place of VAULT_MCP_TOKEN: it may be a token of your own, which you still need.";
+VAULT_TOKEN is not taken in place of VAULT_MCP_TOKEN: it may be a token of your own, which you
+still need. VAULT_NAMESPACE and VAULT_CACERT are as for the server. The log flags are the
+server's: a session logs nothing.";
 
-const EXAMPLES: &str = "\
-Exit codes: that of COMMAND, 128+n if signal n ended it; 127 if there is no such command, 126 if it cannot be run; 125 if the
-token was refused, or could not be revoked; 2 if the command line or the environment is wrong.
+/// What `session --help` ends with.
+pub const EXAMPLES: &str = "\
+Exit codes:
+  that of COMMAND; 128+n if signal n ended it
+  127  there is no such command, 126 it cannot be run
+  125  the token was refused, or could not be revoked
+  2    the command line or the environment is wrong
 
 Example:
   export VAULT_ADDR=https://vault.example.com:8200
@@ -63,7 +72,6 @@ Example:
 
 /// Arguments of `session`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT, after_help = EXAMPLES)]
 pub struct SessionArgs {
     /// Take a root token, too; it is revoked at the end like any other
     #[arg(long)]

@@ -84,7 +84,7 @@ pub(crate) async fn a_renewable_token_is_renewed_before_it_ends(world: &World) {
             .await;
         assert_eq!(renewed["outcome"], "ok");
     }
-    let facts = world.facts(&accessor).await.expect("the token lives");
+    let facts = world.facts(&accessor).await.unwrap();
     assert!(facts["last_renewal_time"].as_u64().is_some(), "{facts}");
     read(&mut server, "renewed").await.unwrap();
     assert!(!server.end().await.join("\n").contains(&token));

@@ -90,15 +90,13 @@ impl Server {
         let search = async {
             loop {
                 let line = self.log.next_line().await.unwrap();
-                let line: Value = serde_json::from_str(&line.expect("the log has ended")).unwrap();
+                let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
                 if fits(&line) {
                     return line;
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, search)
-            .await
-            .expect("a line of the log")
+        tokio::time::timeout(PATIENCE, search).await.unwrap()
     }
 
     /// The next line of the log whose message has this in it.
