@@ -298,7 +298,7 @@ impl Session {
                 VaultError::Refused(refusal) if refusal.is_about_the_token() => {
                     return Ok("the token was not valid any more");
                 }
-                VaultError::Refused(refusal) if matches!(refusal.status, 400..=428) => {
+                VaultError::Refused(refusal) if refusal.is_final() => {
                     return Err(told(&error));
                 }
                 _ if attempt == ATTEMPTS => return Err(told(&error)),

@@ -184,6 +184,43 @@ async fn stdout_carries_messages_alone_and_the_end_of_stdin_ends_the_server() {
     assert!(child.wait().await.unwrap().success());
 }
 
+#[tokio::test]
+async fn a_call_that_is_cancelled_is_logged_too() {
+    let vault = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", vault.local_addr().unwrap());
+    let mut child = server(&["--log-format", "json"], &[("VAULT_ADDR", &address)])
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let call = json!({
+        "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "list_mounts" },
+    });
+    let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    stdin
+        .write_all(format!("{}\n{ready}\n{call}\n", hello()).as_bytes())
+        .await
+        .unwrap();
+    // Vault has the call, and never answers.
+    let _connection = vault.accept().await.unwrap();
+    let cancelled = json!({
+        "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 },
+    });
+    stdin
+        .write_all(format!("{cancelled}\n").as_bytes())
+        .await
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = loop {
+        let line = log.next_line().await.unwrap().unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"] == "call" {
+            break line;
+        }
+    };
+    assert_eq!(line["outcome"], "cancelled");
+    assert_eq!(line["vault_requests"], 1);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn sigterm_ends_the_server_in_both_transports() {

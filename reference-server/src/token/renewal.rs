@@ -152,7 +152,7 @@ impl Keeper {
             "own request"
         );
         answer.map_err(|error| match &error {
-            VaultError::Refused(refusal) if matches!(refusal.status, 400..=428 | 430..=499) => {
+            VaultError::Refused(refusal) if refusal.is_final() => {
                 let said = format!("{error}: {}", refusal.messages.join("; "));
                 let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
                 Unanswered::Refused(self.redactor.scrub(&said, &[]))

@@ -56,6 +56,11 @@ impl Refusal {
         self.messages.iter().any(|message| message.contains(phrase))
     }
 
+    /// Whether Vault would refuse the same request again, however long one waits.
+    pub fn is_final(&self) -> bool {
+        matches!(self.status, 400 | 403 | 405)
+    }
+
     /// Whether Vault does not know the token: it is wrong, has expired or was revoked.
     pub fn is_about_the_token(&self) -> bool {
         self.status == 403 && (self.says("invalid token") || self.says("bad token"))

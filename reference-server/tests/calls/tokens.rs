@@ -7,11 +7,15 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio_util::sync::CancellationToken;
+use vault_mcp_reference::{
+    token::{Token, TokenSource, renewal},
+    vault::{client::VaultClient, tls::Authorities},
+};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
-use vault_mcp_reference::token::TokenSource;
-
-use crate::client::Client;
+use crate::{TOKEN, client::Client};
 
 /// A Vault that knows one token alone, and puts another one into the file when it refuses.
 #[derive(Clone)]
@@ -100,4 +104,46 @@ async fn all_requests_of_a_call_and_its_error_have_one_correlation_id() {
     assert!(seen.iter().all(|[_, _, sent]| *sent == id), "{seen:?}");
     let (_, others) = write("wrong").await;
     assert!(others.iter().all(|[_, _, sent]| *sent != id));
+}
+
+/// An answer, and word of the request that it is given to.
+struct Told(UnboundedSender<String>, ResponseTemplate);
+
+impl Respond for Told {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let path = request.url.path().trim_start_matches("/v1/auth/token/");
+        self.0.send(path.to_owned()).unwrap();
+        self.1.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_vault_that_does_not_answer_is_asked_again_for_a_renewal() {
+    let server = MockServer::start().await;
+    let (told, mut requests) = mpsc::unbounded_channel();
+    let json = |data: Value| ResponseTemplate::new(200).set_body_json(data);
+    let facts = json!({ "ttl": 6, "renewable": true, "expire_time": "2026-01-01T00:00:00Z" });
+    let renewed = json!({ "lease_duration": 3600, "renewable": true });
+    for answer in [
+        ResponseTemplate::new(503),
+        json(json!({ "data": facts })),
+        ResponseTemplate::new(500),
+        json(json!({ "auth": renewed })),
+    ] {
+        Mock::given(any())
+            .respond_with(Told(told.clone(), answer))
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+    }
+    let address = server.uri().parse().unwrap();
+    let tokens = TokenSource::fixed(Token::new(TOKEN.into()).unwrap());
+    let client = VaultClient::new(address, tokens, None, &Authorities::of_this_machine()).unwrap();
+    let shutdown = CancellationToken::new();
+    let keeper = tokio::spawn(renewal::keep_alive(client, shutdown.clone()));
+    for path in ["lookup-self", "lookup-self", "renew-self", "renew-self"] {
+        assert_eq!(requests.recv().await.unwrap(), path);
+    }
+    shutdown.cancel();
+    keeper.await.unwrap();
 }

@@ -98,6 +98,23 @@ pub(crate) async fn a_renewable_token_is_renewed_before_it_ends(world: &World) {
     assert_eq!(looked_up.len(), 1);
 }
 
+pub(crate) async fn a_token_that_takes_the_place_of_another_is_looked_up_too(world: &World) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let (first, _) = world.make_token(json!({ "ttl": "1h" })).await;
+    let (second, _) = world.make_token(json!({ "ttl": "2h" })).await;
+    fs::write(&file, first).unwrap();
+    let file_name = file.to_str().unwrap();
+    let env = [
+        ("VAULT_TOKEN_FILE", file_name),
+        ("VAULT_TOKEN_RENEW", "true"),
+    ];
+    let mut server = Server::start(world, &env).await;
+    server.says("the token ends in 59m").await;
+    fs::write(&file, second).unwrap();
+    server.says("the token ends in 1h59m").await;
+}
+
 pub(crate) async fn the_end_of_a_token_that_cannot_be_renewed_is_told(world: &World) {
     for (more, told) in [
         (json!({ "ttl": "4h", "renewable": false }), "ends in 3h59m"),

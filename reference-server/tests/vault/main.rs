@@ -156,6 +156,7 @@ fn main() -> ExitCode {
         custody:
             a_token_file_is_read_again,
             a_renewable_token_is_renewed_before_it_ends,
+            a_token_that_takes_the_place_of_another_is_looked_up_too,
             the_end_of_a_token_that_cannot_be_renewed_is_told,
             a_token_that_may_not_look_itself_up_still_works,
             nothing_is_asked_about_a_token_unless_it_is_to_be_renewed;
