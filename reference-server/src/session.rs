@@ -8,7 +8,8 @@ mod signals;
 
 use std::{
     ffi::{OsStr, OsString},
-    io,
+    fmt::Display,
+    io::{self, Write},
     process::ExitStatus,
     time::Duration,
 };
@@ -140,8 +141,9 @@ pub async fn run(
     session.run(&args.command).await
 }
 
-fn tell(message: impl std::fmt::Display) {
-    eprintln!("vault-mcp-reference: {message}");
+fn tell(message: impl Display) {
+    // The terminal may be gone, which `eprintln` would panic about; the token still has to go.
+    let _ = writeln!(io::stderr(), "vault-mcp-reference: {message}");
 }
 
 struct Session {
@@ -159,7 +161,7 @@ impl Session {
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, SessionError> {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
-        let setup = |error: &dyn std::fmt::Display| SessionError::Setup(error.to_string());
+        let setup = |error: &dyn Display| SessionError::Setup(error.to_string());
         if flag("VAULT_TOKEN_FILE").is_some() {
             return Err(SessionError::TokenFile);
         }

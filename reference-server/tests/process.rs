@@ -221,6 +221,58 @@ async fn a_call_that_is_cancelled_is_logged_too() {
     assert_eq!(line["vault_requests"], 1);
 }
 
+/// A session whose Vault answers so often with 503 when the token is to be revoked.
+#[cfg(unix)]
+async fn session(refusals: u64) -> Output {
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+    let vault = MockServer::start().await;
+    let facts = json!({
+        "accessor": "acc-4711", "display_name": "agent", "policies": ["default"], "ttl": 60,
+        "expire_time": "2026-01-01T00:00:00Z",
+    });
+    let facts = ResponseTemplate::new(200).set_body_json(json!({ "data": facts }));
+    let revoke = || Mock::given(path("/v1/auth/token/revoke-self"));
+    Mock::given(path("/v1/auth/token/lookup-self"))
+        .respond_with(facts)
+        .mount(&vault)
+        .await;
+    if refusals > 0 {
+        revoke()
+            .respond_with(ResponseTemplate::new(503))
+            .up_to_n_times(refusals)
+            .mount(&vault)
+            .await;
+    }
+    revoke()
+        .respond_with(ResponseTemplate::new(204))
+        .mount(&vault)
+        .await;
+    let address = vault.uri();
+    let env = [
+        ("VAULT_ADDR", address.as_str()),
+        ("VAULT_MCP_TOKEN", "hvs.canary"),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    outcome(&["session", "--", "sh", "-c", "exit 3"], &env).await
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_token_is_revoked_again_and_again_while_vault_does_not_answer() {
+    for (refusals, code, told) in [
+        (2, 3, "the token is revoked"),
+        (100, 125, "THE TOKEN IS STILL VALID"),
+    ] {
+        let output = session(refusals).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+        assert_eq!(stderr.contains("acc-4711"), code == 125, "{stderr}");
+        assert!(!stderr.contains("canary"), "{stderr}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn sigterm_ends_the_server_in_both_transports() {

@@ -164,6 +164,7 @@ fn main() -> ExitCode {
             a_command_is_given_the_token_and_the_token_ends_with_it,
             a_session_that_ends_well_ends_with_0,
             a_signal_to_the_session_ends_command_and_token,
+            a_terminal_that_is_gone_does_not_keep_the_token,
             a_signal_to_the_command_ends_the_token,
             a_command_that_cannot_be_started_ends_the_token,
             a_root_token_is_refused_unless_it_is_asked_for,

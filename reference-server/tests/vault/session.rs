@@ -88,6 +88,16 @@ pub(crate) async fn a_signal_to_the_session_ends_command_and_token(world: &World
     }
 }
 
+pub(crate) async fn a_terminal_that_is_gone_does_not_keep_the_token(world: &World) {
+    let (token, accessor) = world.make_token(json!({})).await;
+    let mut child = session(world, &token, "echo ready; read line; exit 7");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("ready"));
+    drop((child.stderr.take(), lines, child.stdin.take()));
+    assert_eq!(child.wait().await.unwrap().code(), Some(7));
+    assert_eq!(world.facts(&accessor).await, None);
+}
+
 pub(crate) async fn a_signal_to_the_command_ends_the_token(world: &World) {
     let (token, accessor) = world.make_token(json!({})).await;
     let child = session(world, &token, "kill -KILL $$");
