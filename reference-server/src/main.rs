@@ -1,7 +1,8 @@
 //! Starts the server: command line, log, signals, exit code.
 //!
 //! Exit codes: 0 after a client or a signal ended the service, 1 when serving
-//! failed, 2 when the command line or the environment is wrong.
+//! failed, 2 when the command line or the environment is wrong. A session has
+//! further ones, see [`vault_mcp_reference::session`].
 
 use std::{io, process::ExitCode};
 
