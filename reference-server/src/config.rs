@@ -3,6 +3,7 @@
 //! Flags, variables and defaults are those of HashiCorp's vault-mcp-server, so
 //! that one can stand in for the other. An empty variable counts as unset.
 
+mod custody;
 mod http;
 
 use std::{
@@ -10,13 +11,16 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
-use secrecy::SecretString;
 use thiserror::Error;
 
+pub use self::custody::{AuthoritySetting, CustodyError, TokenOrigin};
 pub use self::http::GuardError;
 use crate::http::{host::AllowedHosts, origin::AllowedOrigins, tls::Tls};
+use crate::log::LogArgs;
+#[cfg(unix)]
+use crate::session::{self, SessionArgs};
 
 const DEFAULT_VAULT_ADDR: &str = "http://127.0.0.1:8200";
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -28,8 +32,18 @@ pub const HEALTH_PATH: &str = "/health";
 const ENVIRONMENT_HELP: &str = "\
 Environment:
   VAULT_ADDR       where Vault listens [default: http://127.0.0.1:8200]
-  VAULT_TOKEN      the token to act with (required; no flag, as flags are visible to others)
+  VAULT_TOKEN      the token to act with (no flag, as flags are visible to others)
+  VAULT_TOKEN_FILE a file with the token in place of VAULT_TOKEN, as --vault-token-file; it is read
+                   before each request to Vault, so another token in it is used at once
+  VAULT_TOKEN_RENEW
+                   `true` renews the token after two thirds of its life [default: false]; it needs
+                   `read` on auth/token/lookup-self and `update` on auth/token/renew-self, which
+                   the policy `default` grants
+  VAULT_CACERT     a PEM file with the authorities that may have signed Vault's certificate, and no
+                   others [default: those that this machine trusts]; it is always verified
   VAULT_NAMESPACE  the namespace to work in (Vault Enterprise)
+  MCP_LOG_FILE, MCP_LOG_FORMAT
+                   as --log-file and --log-format
   TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, where no subcommand is given
   TRANSPORT_HOST, TRANSPORT_PORT, MCP_ENDPOINT
                    as the flags of `streamable-http`; where no subcommand is given, any of them chooses it
@@ -54,6 +68,11 @@ Examples:
   VAULT_TOKEN=... MCP_TLS_CERT_FILE=cert.pem MCP_TLS_KEY_FILE=key.pem \\
   MCP_ALLOWED_HOSTS=mcp.example.com vault-mcp-reference http --transport-host 0.0.0.0
       serve https://mcp.example.com:8080/mcp to whoever reaches it, with the server's token
+  VAULT_MCP_TOKEN=... vault-mcp-reference session -- code --wait .
+      run an editor with a token that is revoked when the editor ends; see `session --help`
+
+Each call of a tool is one line of the log, with the correlation id that Vault's audit log has for
+its requests (X-Correlation-Id), and that stands in the error of the call.
 
 Give the server a token with the least rights that its tools need. Reading secrets below `secret/`:
   path \"secret/data/*\"     { capabilities = [\"read\"] }
@@ -91,13 +110,39 @@ No tool that works on secrets or certificates needs to read `sys/mounts`, and no
     after_help = "--help shows the environment variables and examples."
 )]
 pub struct Cli {
-    /// How much is logged, to stderr; never tokens or values
-    #[arg(long, global = true, value_enum, default_value_t = LogLevel::Info)]
-    pub log_level: LogLevel,
+    /// What is logged, how and where.
+    #[command(flatten)]
+    pub log: LogArgs,
 
-    /// How clients reach the server
+    /// A file with the token to act with, in place of VAULT_TOKEN [env: VAULT_TOKEN_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub vault_token_file: Option<String>,
+
+    /// What to do; serve, unless told otherwise
     #[command(subcommand)]
-    pub transport: Option<TransportCommand>,
+    pub command: Option<Command>,
+}
+
+impl Cli {
+    /// What is set by a flag, under the name of the variable that the flag stands for.
+    pub fn flag(&self, variable: &str) -> Option<String> {
+        match variable {
+            "VAULT_TOKEN_FILE" => self.vault_token_file.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve MCP clients.
+    #[command(flatten)]
+    Serve(TransportCommand),
+    /// Run a command with a Vault token, and revoke the token when it ends
+    #[cfg(unix)]
+    #[command(long_about = session::LONG_ABOUT, after_long_help = session::EXAMPLES)]
+    Session(SessionArgs),
 }
 
 /// A transport, as the command line names it.
@@ -124,27 +169,17 @@ pub struct HttpArgs {
     pub mcp_endpoint: Option<String>,
 }
 
-/// How much is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    /// Only what an operator has to act on.
-    Error,
-    /// What may need attention, too.
-    Warn,
-    /// One line a call, too.
-    Info,
-    /// Everything.
-    Debug,
-}
-
 /// Why a configuration is refused.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// Without a token there is nothing that the server could do.
     #[error(
-        "VAULT_TOKEN is not set: give the server a Vault token with the least rights that its tools need"
+        "neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set: give the server a Vault token with the least rights that its tools need"
     )]
     NoToken,
+    /// The token or the authorities cannot be used.
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
     /// The address of Vault is of no use. It may hold credentials and is not quoted.
     #[error(
         "VAULT_ADDR is not an address of Vault: {0}; it looks like https://vault.example.com:8200"
@@ -206,8 +241,12 @@ pub enum Transport {
 pub struct Config {
     /// Where Vault listens. It may hold credentials: show [`Self::shown_vault_addr`].
     pub vault_addr: Url,
-    /// The token to act with.
-    pub token: SecretString,
+    /// Where the token to act with comes from.
+    pub token: TokenOrigin,
+    /// Whether that token is renewed.
+    pub renew_token: bool,
+    /// The authorities that vouch for Vault.
+    pub authorities: AuthoritySetting,
     /// The namespace to work in.
     pub namespace: Option<String>,
     /// How clients reach the server.
@@ -244,11 +283,13 @@ impl Config {
             }
             None => Transport::Stdio,
         };
+        let vault_addr =
+            vault_addr(&env("VAULT_ADDR").unwrap_or_else(|| DEFAULT_VAULT_ADDR.to_owned()))?;
         Ok(Self {
-            vault_addr: vault_addr(
-                &env("VAULT_ADDR").unwrap_or_else(|| DEFAULT_VAULT_ADDR.to_owned()),
-            )?,
-            token: env("VAULT_TOKEN").ok_or(ConfigError::NoToken)?.into(),
+            token: TokenOrigin::new(env)?.ok_or(ConfigError::NoToken)?,
+            renew_token: custody::renewal(env)?,
+            authorities: AuthoritySetting::new(env, &vault_addr)?,
+            vault_addr,
             namespace: env("VAULT_NAMESPACE"),
             transport,
         })
@@ -352,7 +393,12 @@ mod tests {
 
     fn config(line: &[&str], env: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let cli = Cli::try_parse_from(["vault-mcp-reference"].iter().chain(line)).unwrap();
-        Config::new(cli.transport, |name| {
+        let transport = cli.command.map(|command| match command {
+            Command::Serve(transport) => transport,
+            #[cfg(unix)]
+            Command::Session(_) => unreachable!("no test of the configuration starts one"),
+        });
+        Config::new(transport, |name| {
             let default = (name == "VAULT_TOKEN").then(|| "hvs.canary".to_owned());
             env.iter()
                 .find(|(key, _)| *key == name)

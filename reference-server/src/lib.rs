@@ -5,12 +5,21 @@
 //! - [`tools`]: what a model can ask for, one module a subject, and how a call is answered.
 //! - [`vault`]: the only code that speaks to Vault.
 //! - [`stdio`] and [`http`]: the transports, the second with what keeps web pages, floods and eavesdroppers out.
-//! - [`redact`]: keeps tokens and values out of what is shown.
+//! - [`token`]: where the token comes from, and how it is kept alive.
+//! - [`log`]: lines of text or of JSON, on stderr or in a file; [`trace`]: what belongs to one call there.
+//! - `session`: a command that is given a token, and the token ends with it.
+//! - [`redact`]: keeps tokens and values out of what is shown; [`private_file`] tells files that others can read.
 
 pub mod config;
 pub mod http;
+pub mod log;
+pub mod private_file;
 pub mod redact;
 pub mod server;
+#[cfg(unix)]
+pub mod session;
 pub mod stdio;
+pub mod token;
 pub mod tools;
+pub mod trace;
 pub mod vault;

@@ -1,32 +1,36 @@
 //! Starts the server: command line, log, signals, exit code.
 //!
 //! Exit codes: 0 after a client or a signal ended the service, 1 when serving
-//! failed, 2 when the command line or the environment is wrong.
+//! failed, 2 when the command line or the environment is wrong. A session has
+//! further ones, see [`vault_mcp_reference::session`].
 
-use std::{
-    io::{self, IsTerminal},
-    panic,
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
 use clap::Parser;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 use vault_mcp_reference::{
-    config::{Cli, Config, LogLevel, Transport},
-    http,
+    config::{Cli, Command, Config, Transport, TransportCommand},
+    http, log,
     server::VaultServer,
     stdio,
+    token::renewal,
     vault::client::{VaultClient, install_crypto_provider},
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    start_log(cli.log_level);
+    let mut cli = Cli::parse();
     install_crypto_provider();
-    let (config, server) = match configure(cli) {
+    let transport = match cli.command.take() {
+        Some(Command::Serve(transport)) => Some(transport),
+        #[cfg(unix)]
+        Some(Command::Session(session)) => return run_session(session, &cli),
+        None => None,
+    };
+    let configured = log::start(&cli.log, variable)
+        .map_err(Into::into)
+        .and_then(|()| configure(transport, &cli));
+    let (config, client) = match configured {
         Ok(configured) => configured,
         Err(error) => {
             eprintln!("vault-mcp-reference: {error}");
@@ -37,7 +41,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let served = runtime.block_on(serve(server, &config));
+    let served = runtime.block_on(serve(client, &config));
     // A read of stdin that cannot be interrupted must not hold the exit up.
     runtime.shutdown_background();
     match served {
@@ -46,14 +50,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn configure(cli: Cli) -> Result<(Config, VaultServer), Box<dyn std::error::Error>> {
-    let config = Config::new(cli.transport, |name| std::env::var(name).ok())?;
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn configure(
+    transport: Option<TransportCommand>,
+    cli: &Cli,
+) -> Result<(Config, VaultClient), Box<dyn std::error::Error>> {
+    let config = Config::new(transport, |name| cli.flag(name).or_else(|| variable(name)))?;
     let client = VaultClient::new(
         config.vault_addr.clone(),
-        config.token.clone(),
+        config.token.open()?,
         config.namespace.as_deref(),
+        &config.authorities.open()?,
     )?;
-    Ok((config, VaultServer::new(client)))
+    Ok((config, client))
+}
+
+#[cfg(unix)]
+fn run_session(args: vault_mcp_reference::session::SessionArgs, cli: &Cli) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let session = vault_mcp_reference::session::run(args, |name| cli.flag(name), variable);
+    ExitCode::from(runtime.block_on(session))
 }
 
 fn failed(error: &io::Error) -> ExitCode {
@@ -61,7 +83,7 @@ fn failed(error: &io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn serve(server: VaultServer, config: &Config) -> io::Result<()> {
+async fn serve(client: VaultClient, config: &Config) -> io::Result<()> {
     let shutdown = CancellationToken::new();
     cancel_on_signal(&shutdown)?;
     tracing::info!("vault is {}", config.shown_vault_addr());
@@ -75,6 +97,10 @@ async fn serve(server: VaultServer, config: &Config) -> io::Result<()> {
             "other machines can reach this address: whoever calls acts with the server's token"
         );
     }
+    if config.renew_token {
+        tokio::spawn(renewal::keep_alive(client.clone(), shutdown.clone()));
+    }
+    let server = VaultServer::new(client);
     match &config.transport {
         Transport::Stdio => stdio::serve(server, shutdown).await,
         Transport::Http(options) => http::serve(server, options, shutdown)
@@ -114,33 +140,4 @@ fn cancel_on_signal(shutdown: &CancellationToken) -> io::Result<()> {
         }
     });
     Ok(())
-}
-
-/// Logs to stderr; stdout belongs to the protocol. The libraries are held to
-/// errors whatever the level: at finer ones they print whole messages.
-fn start_log(level: LogLevel) {
-    let level = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    let filter = Targets::new()
-        .with_default(LevelFilter::ERROR)
-        .with_target("vault_mcp_reference", level);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    tracing_subscriber::registry()
-        .with(lines)
-        .with(filter)
-        .init();
-    // The message of a panic may quote what it should not; the place suffices to find it.
-    panic::set_hook(Box::new(|panic| {
-        let place = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        tracing::error!(place, "panic");
-    }));
 }

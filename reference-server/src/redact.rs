@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
+
+use crate::token::TokenSource;
 
 /// What stands where something was removed.
 const MARK: &str = "[redacted]";
@@ -13,9 +15,9 @@ const MARK: &str = "[redacted]";
 /// them everywhere would make a message unreadable.
 const SHORTEST_VALUE: usize = 4;
 
-/// Removes the server's token, and values that a call carried, from texts.
+/// Removes the server's tokens, and values that a call carried, from texts.
 pub struct Redactor {
-    token: SecretString,
+    tokens: TokenSource,
 }
 
 impl fmt::Debug for Redactor {
@@ -25,14 +27,17 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// A redactor that knows the server's token.
-    pub fn new(token: SecretString) -> Self {
-        Self { token }
+    /// A redactor that knows the server's token, and those that it had before.
+    pub fn new(tokens: TokenSource) -> Self {
+        Self { tokens }
     }
 
-    /// The text without the token and without the values, as they are or as they stand in JSON.
+    /// The text without the tokens and without the values, as they are or as they stand in JSON.
     pub fn scrub(&self, text: &str, values: &[&str]) -> String {
-        let mut clean = replace(text, self.token.expose_secret());
+        let mut clean = text.to_owned();
+        for token in self.tokens.known() {
+            clean = replace(&clean, token.expose_secret());
+        }
         for value in values.iter().filter(|value| value.len() >= SHORTEST_VALUE) {
             clean = replace(&clean, value);
             let quoted = serde_json::Value::from(*value).to_string();
@@ -53,9 +58,10 @@ fn replace(text: &str, secret: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::Token;
 
     fn redactor() -> Redactor {
-        Redactor::new(SecretString::from("hvs.token"))
+        Redactor::new(TokenSource::fixed(Token::new("hvs.token".into()).unwrap()))
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl VaultServer {
     /// A server for the Vault that the client speaks to.
     pub fn new(client: VaultClient) -> Self {
         Self {
-            redactor: Arc::new(Redactor::new(client.token().clone())),
+            redactor: Arc::new(Redactor::new(client.tokens().clone())),
             vault: Arc::new(Vault::new(client)),
             router: Arc::new(tools::router()),
         }

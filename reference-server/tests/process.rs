@@ -62,6 +62,17 @@ async fn a_bad_configuration_is_refused_with_exit_code_2_and_nothing_secret() {
             ("A", "b"),
             "--transport-port",
         ),
+        (
+            &[],
+            ("VAULT_TOKEN_FILE", "/nowhere"),
+            "both VAULT_TOKEN and",
+        ),
+        (&[], ("VAULT_TOKEN_RENEW", "perhaps"), "VAULT_TOKEN_RENEW"),
+        (&[], ("VAULT_CACERT", "/nowhere/ca.pem"), "/nowhere/ca.pem"),
+        (&[], ("VAULT_CACERT", "/dev/null"), "VAULT_CACERT"),
+        (&[], ("MCP_LOG_FORMAT", "xml"), "MCP_LOG_FORMAT"),
+        (&[], ("MCP_LOG_FILE", "/nowhere/log"), "/nowhere/log"),
+        (&["--log-file", "/"], ("A", "b"), "--log-file"),
     ] {
         let output = outcome(arguments, &[env]).await;
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -73,11 +84,78 @@ async fn a_bad_configuration_is_refused_with_exit_code_2_and_nothing_secret() {
 }
 
 #[tokio::test]
+async fn a_token_file_without_a_token_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    let empty = empty.to_str().unwrap();
+    for (arguments, file) in [
+        (&["http", "--vault-token-file", empty][..], ""),
+        (&[], empty),
+        (&[], "/nowhere/token"),
+    ] {
+        let env = [("VAULT_TOKEN", ""), ("VAULT_TOKEN_FILE", file)];
+        let output = outcome(arguments, &env).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("VAULT_TOKEN_FILE: /"), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_cannot_go_unverified() {
+    let env = [
+        ("VAULT_ADDR", "https://vault.test:8200"),
+        ("VAULT_SKIP_VERIFY", "true"),
+    ];
+    let output = outcome(&[], &env).await;
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("VAULT_CACERT"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_log_file_takes_the_place_of_stderr_and_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.log");
+    let env = [
+        ("MCP_LOG_FILE", file.to_str().unwrap()),
+        ("MCP_LOG_FORMAT", "json"),
+    ];
+    for runs in 1..=2 {
+        let output = outcome(&["stdio"], &env).await;
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+        let log = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(log.matches("vault is http://127.0.0.1:8200").count(), runs);
+        for line in log.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert!(line["timestamp"].is_string(), "{line}");
+            assert_eq!(line["level"], "INFO");
+        }
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let text = outcome(&["stdio", "--log-format", "text"], &env[..1]).await;
+    assert!(text.status.success());
+    let log = std::fs::read_to_string(&file).unwrap();
+    assert!(!log.lines().last().unwrap().starts_with('{'), "{log}");
+}
+
+#[tokio::test]
 async fn help_teaches_the_environment_and_the_policy() {
     let help = String::from_utf8(outcome(&["--help"], &[]).await.stdout).unwrap();
     for expected in [
         "VAULT_ADDR",
         "VAULT_TOKEN",
+        "VAULT_TOKEN_FILE",
+        "VAULT_CACERT",
+        "session",
         "TRANSPORT_PORT",
         "MCP_ALLOWED_ORIGINS",
         "MCP_CORS_MODE",
@@ -108,6 +186,95 @@ async fn stdout_carries_messages_alone_and_the_end_of_stdin_ends_the_server() {
     drop(stdin);
     assert_eq!(lines.next_line().await.unwrap(), None);
     assert!(child.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_is_logged_too() {
+    let vault = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", vault.local_addr().unwrap());
+    let mut child = server(&["--log-format", "json"], &[("VAULT_ADDR", &address)])
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let call = json!({
+        "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "list_mounts" },
+    });
+    let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    stdin
+        .write_all(format!("{}\n{ready}\n{call}\n", hello()).as_bytes())
+        .await
+        .unwrap();
+    // Vault has the call, and never answers.
+    let _connection = vault.accept().await.unwrap();
+    let cancelled = json!({
+        "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 },
+    });
+    stdin
+        .write_all(format!("{cancelled}\n").as_bytes())
+        .await
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = loop {
+        let line = log.next_line().await.unwrap().unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"] == "call" {
+            break line;
+        }
+    };
+    assert_eq!(line["outcome"], "cancelled");
+    assert_eq!(line["vault_requests"], 1);
+}
+
+/// A session whose Vault answers so often with 503 when the token is to be revoked.
+#[cfg(unix)]
+async fn session(refusals: u64) -> Output {
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+    let vault = MockServer::start().await;
+    let facts = json!({
+        "accessor": "acc-4711", "display_name": "agent", "policies": ["default"], "ttl": 60,
+        "expire_time": "2026-01-01T00:00:00Z",
+    });
+    let facts = ResponseTemplate::new(200).set_body_json(json!({ "data": facts }));
+    let revoke = || Mock::given(path("/v1/auth/token/revoke-self"));
+    Mock::given(path("/v1/auth/token/lookup-self"))
+        .respond_with(facts)
+        .mount(&vault)
+        .await;
+    if refusals > 0 {
+        revoke()
+            .respond_with(ResponseTemplate::new(503))
+            .up_to_n_times(refusals)
+            .mount(&vault)
+            .await;
+    }
+    revoke()
+        .respond_with(ResponseTemplate::new(204))
+        .mount(&vault)
+        .await;
+    let address = vault.uri();
+    let env = [
+        ("VAULT_ADDR", address.as_str()),
+        ("VAULT_MCP_TOKEN", "hvs.canary"),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    outcome(&["session", "--", "sh", "-c", "exit 3"], &env).await
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_token_is_revoked_again_and_again_while_vault_does_not_answer() {
+    for (refusals, code, told) in [
+        (2, 3, "the token is revoked"),
+        (100, 125, "THE TOKEN IS STILL VALID"),
+    ] {
+        let output = session(refusals).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+        assert_eq!(stderr.contains("acc-4711"), code == 125, "{stderr}");
+        assert!(!stderr.contains("canary"), "{stderr}");
+    }
 }
 
 #[cfg(unix)]
@@ -189,6 +356,46 @@ async fn http_serves_health_and_the_endpoint_and_refuses_foreign_pages() {
         assert_eq!(answer.status(), 403, "{header}: {value}");
         assert!(!answer.headers().contains_key("mcp-session-id"));
     }
+}
+
+#[tokio::test]
+async fn a_call_over_http_is_logged_with_the_beginning_of_its_session() {
+    let mut child = server(&["http", "-p", "0", "--log-format", "json"], &[])
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut logged = async |wanted: &str| loop {
+        let line = log.next_line().await.unwrap().unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"].as_str().unwrap().starts_with(wanted) {
+            return line;
+        }
+    };
+    let serving = logged("serving ").await["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let base = serving.strip_prefix("serving ").unwrap();
+    let base = base.strip_suffix("/mcp").unwrap();
+    let opened = post(base, hello()).send().await.unwrap();
+    let id = opened.headers()["mcp-session-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    for message in [
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({
+            "jsonrpc": "2.0", "id": 2, "method": "tools/call",
+            "params": { "name": "list_mounts", "arguments": { "no": "such argument" } },
+        }),
+    ] {
+        let request = post(base, message.to_string()).header("mcp-session-id", &id);
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+    let call = logged("call").await;
+    assert_eq!(call["session"], id[..8]);
+    assert_eq!(call["outcome"], "invalid_argument");
+    assert!(!call.to_string().contains(&id));
 }
 
 #[tokio::test]

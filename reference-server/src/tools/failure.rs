@@ -162,6 +162,12 @@ impl From<VaultError> for Failure {
             VaultError::Unreachable(_) | VaultError::Timeout(_) => {
                 Self::new(Kind::VaultUnavailable, message, TRY_AGAIN)
             }
+            VaultError::Certificate(_) => Self::new(
+                Kind::VaultUnavailable,
+                message,
+                "ask the operator to set VAULT_CACERT to the authority that signed vault's certificate, and VAULT_ADDR \
+                 to a name that the certificate has; nothing was sent",
+            ),
             VaultError::Unexpected { status, .. } => Self {
                 status: Some(status),
                 ..Self::new(
@@ -305,9 +311,7 @@ fn denied(refusal: Refusal, said: &str) -> Failure {
         ..
     } = refusal;
     let grant = format!("ask the operator for a policy that grants `{capability}` on `{path}`");
-    let (message, next_step, policy_can_help) = if refusal.says("invalid token")
-        || refusal.says("bad token")
-    {
+    let (message, next_step, policy_can_help) = if refusal.is_about_the_token() {
         (
             format!("permission denied (403): vault does not accept the server's token{said}"),
             "ask the operator for a new token for this server: this one is invalid, expired or revoked".to_owned(),

@@ -11,6 +11,7 @@ mod kv;
 mod mounts;
 mod pki;
 mod progress;
+mod session;
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +33,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use self::{failure::Failure, progress::Progress};
-use crate::{redact::Redactor, server::VaultServer, vault::Vault};
+use crate::{redact::Redactor, server::VaultServer, trace::Trace, vault::Vault};
 
 /// Bound of one call, whatever it asks of Vault.
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
@@ -126,6 +127,7 @@ where
         let server = call.service.clone();
         let arguments = call.arguments.unwrap_or_default();
         let cancelled = call.request_context.ct.clone();
+        let session = session::shown(&call.request_context.extensions);
         let progress = Progress::of(&call.request_context);
         let input_schema = Arc::clone(&input_schema);
         async move {
@@ -141,10 +143,16 @@ where
                 tool: name,
                 arguments: &arguments,
                 redactor: server.redactor(),
+                session,
+                trace: Trace::start(),
+                started: Instant::now(),
             };
             tokio::select! {
                 // Nobody waits for an answer any more; dropping the work ends it.
-                () = cancelled.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
+                () = cancelled.cancelled() => {
+                    call.log("cancelled", None);
+                    Err(ErrorData::internal_error("cancelled", None))
+                }
                 answer = call.answer(work) => Ok(answer.into()),
             }
         }
@@ -165,59 +173,61 @@ struct Call<'a> {
     tool: &'static str,
     arguments: &'a JsonObject,
     redactor: &'a Redactor,
+    /// The session that it belongs to, as it may be shown.
+    session: Option<String>,
+    trace: Arc<Trace>,
+    started: Instant,
 }
 
 impl Call<'_> {
     /// Runs the work of the call to its answer, whatever happens in it.
     async fn answer(&self, work: impl Future<Output = Result<Value, Failure>>) -> CallToolResult {
-        let started = Instant::now();
-        let result = tokio::time::timeout(CALL_TIMEOUT, AssertUnwindSafe(work).catch_unwind())
+        let work = self.trace.scope(AssertUnwindSafe(work).catch_unwind());
+        let result = tokio::time::timeout(CALL_TIMEOUT, work)
             .await
             .unwrap_or_else(|_elapsed| Ok(Err(Failure::timeout(CALL_TIMEOUT.as_secs()))))
             .unwrap_or_else(|_panic| Err(Failure::internal()));
-        let (tool, mount, path) = (self.tool, self.shown("mount"), self.shown("path"));
-        let (role, issuer) = (self.shown("role"), self.shown("issuer"));
-        let duration_ms = started.elapsed().as_millis();
         match result {
             Ok(result) => {
-                tracing::info!(
-                    tool,
-                    mount,
-                    path,
-                    role,
-                    issuer,
-                    outcome = "ok",
-                    duration_ms,
-                    "call"
-                );
+                self.log("ok", None);
                 CallToolResult::structured(result)
             }
             Err(failure) => {
-                let (outcome, status) = (failure.kind.as_str(), failure.status);
-                tracing::info!(
-                    tool,
-                    mount,
-                    path,
-                    role,
-                    issuer,
-                    outcome,
-                    status,
-                    duration_ms,
-                    "call"
-                );
+                self.log(failure.kind.as_str(), failure.status);
                 self.failed(failure)
             }
         }
     }
 
+    /// The one line of the log that each call gets.
+    fn log(&self, outcome: &str, status: Option<u16>) {
+        let asked = self.trace.asked();
+        tracing::info!(
+            tool = self.tool,
+            session = self.session,
+            mount = self.shown("mount"),
+            path = self.shown("path"),
+            role = self.shown("role"),
+            issuer = self.shown("issuer"),
+            vault_path = asked.path.map(|path| self.redactor.scrub(&path, &[])),
+            vault_requests = asked.requests,
+            outcome,
+            status,
+            duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            correlation_id = self.trace.correlation_id(),
+            "call"
+        );
+    }
+
     fn failed(&self, failure: Failure) -> CallToolResult {
         #[derive(Serialize)]
-        struct Report {
+        struct Report<'a> {
             #[serde(flatten)]
             failure: Failure,
             operation: &'static str,
             #[serde(flatten)]
             about: BTreeMap<&'static str, String>,
+            correlation_id: &'a str,
         }
         let mut secrets = Vec::new();
         for name in SECRET_ARGUMENTS {
@@ -233,6 +243,7 @@ impl Call<'_> {
                 .into_iter()
                 .filter_map(|name| Some((name, self.shown(name)?)))
                 .collect(),
+            correlation_id: self.trace.correlation_id(),
         };
         let text =
             serde_json::to_string(&report).unwrap_or_else(|_| r#"{"kind":"internal"}"#.to_owned());
@@ -265,17 +276,21 @@ fn collect_texts(value: &Value, texts: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use rmcp::model::object;
-    use secrecy::SecretString;
     use serde_json::json;
 
     use super::*;
+    use crate::token::{Token, TokenSource};
 
     async fn failed(arguments: Value, work: impl Future<Output = Result<Value, Failure>>) -> Value {
-        let redactor = Redactor::new(SecretString::from("hvs.canary"));
+        let token = Token::new("hvs.canary".into()).unwrap();
+        let redactor = Redactor::new(TokenSource::fixed(token));
         let call = Call {
             tool: "write_secret",
             arguments: &object(arguments),
             redactor: &redactor,
+            session: None,
+            trace: Trace::start(),
+            started: Instant::now(),
         };
         let result = call.answer(work).await;
         assert_eq!(result.is_error, Some(true));

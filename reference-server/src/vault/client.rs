@@ -10,13 +10,17 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
     error::{Capability, Refusal, VaultError},
     path::ApiPath,
+    tls::{self, Authorities},
+};
+use crate::{
+    token::{Token, TokenSource},
+    trace,
 };
 
 /// A Vault that does not take the connection within this time is down.
@@ -33,7 +37,7 @@ const UPGRADE_PAUSE: Duration = Duration::from_millis(250);
 /// Why a client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The token or the namespace cannot stand in an HTTP header.
+    /// The namespace cannot stand in an HTTP header.
     #[error("{0} has characters that cannot be sent in an HTTP header")]
     Header(&'static str),
     /// The HTTP or TLS library could not be set up.
@@ -46,7 +50,7 @@ pub enum ClientError {
 pub struct VaultClient {
     http: reqwest::Client,
     address: Url,
-    token: SecretString,
+    tokens: TokenSource,
 }
 
 impl fmt::Debug for VaultClient {
@@ -56,21 +60,18 @@ impl fmt::Debug for VaultClient {
 }
 
 impl VaultClient {
-    /// A client for the Vault at `address`.
+    /// A client for the Vault at `address`, whose certificate one of the authorities has signed.
     ///
     /// # Errors
-    /// [`ClientError`] if the token or the namespace cannot be sent, or TLS cannot be set up.
+    /// [`ClientError`] if the namespace cannot be sent, or TLS cannot be set up.
     pub fn new(
         address: Url,
-        token: SecretString,
+        tokens: TokenSource,
         namespace: Option<&str>,
+        authorities: &Authorities,
     ) -> Result<Self, ClientError> {
         install_crypto_provider();
-        let mut token_value = HeaderValue::from_str(token.expose_secret())
-            .map_err(|_| ClientError::Header("VAULT_TOKEN"))?;
-        token_value.set_sensitive(true);
         let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static("x-vault-token"), token_value);
         headers.insert(
             HeaderName::from_static("x-vault-request"),
             HeaderValue::from_static("true"),
@@ -80,7 +81,8 @@ impl VaultClient {
                 .map_err(|_| ClientError::Header("VAULT_NAMESPACE"))?;
             headers.insert(HeaderName::from_static("x-vault-namespace"), namespace);
         }
-        let http = reqwest::Client::builder()
+        let http = authorities
+            .apply(reqwest::Client::builder())
             .default_headers(headers)
             .user_agent(concat!(
                 env!("CARGO_PKG_NAME"),
@@ -96,13 +98,13 @@ impl VaultClient {
         Ok(Self {
             http,
             address,
-            token,
+            tokens,
         })
     }
 
-    /// The token that this client sends, for redaction.
-    pub fn token(&self) -> &SecretString {
-        &self.token
+    /// Where the token comes from that this client sends.
+    pub fn tokens(&self) -> &TokenSource {
+        &self.tokens
     }
 
     /// Reads a path; `version` asks for one version of a KV v2 secret.
@@ -153,9 +155,11 @@ impl VaultClient {
         body: Option<Vec<u8>>,
     ) -> Result<Answer, VaultError> {
         let mut upgrade_retries = 0;
+        let mut token = self.tokens.current().await;
+        let mut token_changed = false;
         loop {
             let answer = self
-                .send_once(capability, path, query, body.clone())
+                .send_once(&token, capability, path, query, body.clone())
                 .await?;
             if answer.status.is_success() || answer.status == StatusCode::NOT_FOUND {
                 return Ok(answer);
@@ -167,6 +171,14 @@ impl VaultClient {
                 capability,
                 path: path.plain().to_owned(),
             };
+            // Vault has done nothing then, so writes repeat too.
+            if refusal.is_about_the_token() && !token_changed {
+                let other = self.tokens.current().await;
+                if other != token {
+                    (token, token_changed) = (other, true);
+                    continue;
+                }
+            }
             if !refusal.says("Upgrading from non-versioned to versioned data")
                 || upgrade_retries == UPGRADE_RETRIES
             {
@@ -179,6 +191,7 @@ impl VaultClient {
 
     async fn send_once(
         &self,
+        token: &Token,
         capability: Capability,
         path: &ApiPath,
         query: Option<&str>,
@@ -194,7 +207,14 @@ impl VaultClient {
         let prefix = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{prefix}/v1/{}", path.escaped()));
         url.set_query(query);
-        let mut request = self.http.request(method, url);
+        let mut request = self
+            .http
+            .request(method, url)
+            .header(HeaderName::from_static("x-vault-token"), token.header())
+            .header(
+                HeaderName::from_static("x-correlation-id"),
+                trace::note_request(path.plain()),
+            );
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
@@ -262,6 +282,18 @@ impl Answer {
         self.envelope().map(|envelope| envelope.data)
     }
 
+    /// The `auth` of the answer, which tells of a token.
+    ///
+    /// # Errors
+    /// As for [`Self::data`].
+    pub fn auth<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
+        #[derive(Deserialize)]
+        struct Login<T> {
+            auth: T,
+        }
+        self.json().map(|login: Login<T>| login.auth)
+    }
+
     /// The `data` of the answer, provided it is an answer of a KV engine.
     ///
     /// # Errors
@@ -317,6 +349,10 @@ impl Answer {
     }
 
     fn envelope<T: DeserializeOwned>(&self) -> Result<Envelope<T>, VaultError> {
+        self.json()
+    }
+
+    fn json<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
         // The parser's error is dropped: it may quote the body.
         serde_json::from_slice(&self.body)
             .map_err(|_| self.unexpected("it is not JSON of the documented shape"))
@@ -348,7 +384,9 @@ pub fn install_crypto_provider() {
 }
 
 fn no_answer(error: reqwest::Error) -> VaultError {
-    if error.is_timeout() && !error.is_connect() {
+    if let Some(reason) = tls::refusal(&error) {
+        VaultError::Certificate(reason)
+    } else if error.is_timeout() && !error.is_connect() {
         VaultError::Timeout(REQUEST_TIMEOUT.as_secs())
     } else {
         VaultError::Unreachable(innermost(&error))

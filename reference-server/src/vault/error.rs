@@ -56,6 +56,16 @@ impl Refusal {
         self.messages.iter().any(|message| message.contains(phrase))
     }
 
+    /// Whether Vault would refuse the same request again, however long one waits.
+    pub fn is_final(&self) -> bool {
+        matches!(self.status, 400 | 403 | 405)
+    }
+
+    /// Whether Vault does not know the token: it is wrong, has expired or was revoked.
+    pub fn is_about_the_token(&self) -> bool {
+        self.status == 403 && (self.says("invalid token") || self.says("bad token"))
+    }
+
     /// Whether the mount or the secret takes no write without check-and-set.
     pub fn demands_a_version(&self) -> bool {
         self.says("check-and-set parameter required")
@@ -75,6 +85,9 @@ pub enum VaultError {
     /// No answer: Vault is down, or the connection broke.
     #[error("could not get an answer from vault: {0}")]
     Unreachable(String),
+    /// Vault's certificate is not accepted, so that nothing was sent.
+    #[error("vault's certificate is not accepted: {0}")]
+    Certificate(String),
     /// No complete answer in time.
     #[error("vault did not answer within {0} s")]
     Timeout(u64),

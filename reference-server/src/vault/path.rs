@@ -207,6 +207,11 @@ impl ApiPath {
         Self::new(["sys", "mounts"].into_iter())
     }
 
+    /// What a token may ask about itself; `endpoint` is one segment.
+    pub(super) fn own_token(endpoint: &'static str) -> Self {
+        Self::new(["auth", "token", endpoint].into_iter())
+    }
+
     /// The entry of one mount in the table of mounts.
     ///
     /// # Errors

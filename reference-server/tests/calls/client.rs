@@ -1,12 +1,15 @@
 //! A client that speaks MCP to a server in the same process.
 
 use rmcp::ServiceExt;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
-use vault_mcp_reference::{server::VaultServer, vault::client::VaultClient};
+use vault_mcp_reference::{
+    server::VaultServer,
+    token::{Token, TokenSource},
+    vault::{client::VaultClient, tls::Authorities},
+};
 
 /// A client that is connected to a server of its own.
 pub(crate) struct Client {
@@ -18,12 +21,20 @@ pub(crate) struct Client {
 impl Client {
     /// A client whose server speaks to the Vault at this address, with this token.
     pub(crate) async fn connect(vault_addr: &str, token: &str) -> Self {
-        let vault = VaultClient::new(
-            vault_addr.parse().unwrap(),
-            SecretString::from(token),
-            Some("team/a"),
-        )
-        .unwrap();
+        let tokens = TokenSource::fixed(Token::new(token.into()).unwrap());
+        Self::connect_with(vault_addr, tokens).await
+    }
+
+    /// A client whose server sends what comes from a source of tokens.
+    pub(crate) async fn connect_with(vault_addr: &str, tokens: TokenSource) -> Self {
+        let vault_addr = vault_addr.parse().unwrap();
+        let authorities = Authorities::of_this_machine();
+        let vault = VaultClient::new(vault_addr, tokens, Some("team/a"), &authorities);
+        Self::connect_through(vault.unwrap()).await
+    }
+
+    /// A client whose server speaks to Vault like this.
+    pub(crate) async fn connect_through(vault: VaultClient) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         tokio::spawn(async move {
             VaultServer::new(vault)

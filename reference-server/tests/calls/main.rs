@@ -7,6 +7,8 @@ mod harness;
 mod kv;
 mod mcp;
 mod pki;
+mod tls;
+mod tokens;
 
 use client::Client;
 

@@ -6,6 +6,8 @@
 #[path = "../calls/client.rs"]
 mod client;
 mod crowds;
+#[cfg(unix)]
+mod custody;
 mod lists;
 mod metadata;
 mod mounts;
@@ -14,6 +16,10 @@ mod pki_issuers;
 mod pki_mounts;
 mod pki_roles;
 mod replaced;
+mod server;
+#[cfg(unix)]
+mod session;
+mod traces;
 mod versions;
 mod world;
 mod writes;
@@ -122,6 +128,8 @@ fn main() -> ExitCode {
             a_mount_that_became_v1_is_never_written_in_the_shape_of_v2,
             a_mount_that_became_v2_is_never_written_in_the_shape_of_v1,
             a_v1_secret_that_looks_like_an_answer_of_v2_is_not_taken_for_one;
+        traces:
+            each_call_is_found_in_the_audit_log_denials_too;
         versions:
             undelete_restores_the_versions_that_were_named,
             destroy_destroys_the_versions_that_were_named,
@@ -142,6 +150,28 @@ fn main() -> ExitCode {
             a_key_is_deleted_and_the_others_are_kept,
             deleting_what_is_not_there_makes_no_version,
             values_are_not_in_errors;
+    }
+    #[cfg(unix)]
+    tests! {
+        custody:
+            a_token_file_is_read_again,
+            a_renewable_token_is_renewed_before_it_ends,
+            a_token_that_takes_the_place_of_another_is_looked_up_too,
+            the_end_of_a_token_that_cannot_be_renewed_is_told,
+            a_token_that_may_not_look_itself_up_still_works,
+            nothing_is_asked_about_a_token_unless_it_is_to_be_renewed;
+        session:
+            a_command_is_given_the_token_and_the_token_ends_with_it,
+            a_session_that_ends_well_ends_with_0,
+            a_signal_to_the_session_ends_command_and_token,
+            a_terminal_that_is_gone_does_not_keep_the_token,
+            a_signal_to_the_command_ends_the_token,
+            a_command_that_cannot_be_started_ends_the_token,
+            a_root_token_is_refused_unless_it_is_asked_for,
+            a_token_that_vault_does_not_know_starts_nothing,
+            a_token_of_your_own_is_never_taken,
+            a_token_that_could_not_be_revoked_is_told,
+            a_token_that_is_gone_already_is_as_good_as_revoked;
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if let Some(world) = world.and_then(Arc::into_inner) {

@@ -1,10 +1,13 @@
 //! One Vault for all tests, and what they need of it.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use vault_mcp_conformance::{
     progress::Progress,
     vault::{
+        audit::AuditEntry,
         oracle::{Oracle, VaultRequest},
         provider::{self, Vault, VaultOptions},
     },
@@ -72,6 +75,39 @@ impl World {
     pub(crate) async fn token_with(&self, name: &str, policy: &str) -> SecretString {
         self.oracle.write_policy(name, policy).await.unwrap();
         self.oracle.make_token(name).await.unwrap().secret
+    }
+
+    /// A token as it is asked for, with few rights unless that says more, and its accessor.
+    pub(crate) async fn make_token(&self, mut wanted: Value) -> (String, String) {
+        if wanted["policies"].is_null() {
+            wanted["policies"] = json!(["default"]);
+        }
+        let (status, body) = self.ask("POST", "auth/token/create", wanted).await;
+        assert_eq!(status, 200, "{body}");
+        let text = |name: &str| body["auth"][name].as_str().unwrap().to_owned();
+        (text("client_token"), text("accessor"))
+    }
+
+    /// What Vault knows about a token; nothing, once it is gone.
+    pub(crate) async fn facts(&self, accessor: &str) -> Option<Value> {
+        let body = json!({ "accessor": accessor });
+        let (status, body) = self.ask("POST", "auth/token/lookup-accessor", body).await;
+        (status == 200).then(|| body["data"].clone())
+    }
+
+    pub(crate) async fn revoke(&self, accessor: &str) {
+        self.write(
+            "auth/token/revoke-accessor",
+            json!({ "accessor": accessor }),
+        )
+        .await;
+    }
+
+    /// The entries of the audit log that fit, of all that Vault has answered by now.
+    pub(crate) async fn audited(&self, fits: impl Fn(&AuditEntry) -> bool) -> Vec<Arc<AuditEntry>> {
+        let audit = self.vault.audit().unwrap();
+        audit.settle().await.unwrap();
+        audit.entries(fits)
     }
 
     /// A KV mount that takes requests.

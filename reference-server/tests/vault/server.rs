@@ -1,0 +1,122 @@
+//! The server as people start it, and a client on its standard streams.
+
+use std::{process::Stdio, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+};
+
+use crate::world::World;
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program, with nothing of this process's environment but this.
+pub(crate) fn program(world: &World, arguments: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("VAULT_ADDR", world.address())
+        .envs(env.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+pub(crate) struct Server {
+    child: Child,
+    stdin: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Server {
+    /// A server over stdio whose log is JSON.
+    pub(crate) async fn start(world: &World, env: &[(&str, &str)]) -> Self {
+        let mut child = program(world, &["--log-format", "json"], env)
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            stdin: child.stdin.take().unwrap(),
+            answers: BufReader::new(child.stdout.take().unwrap()).lines(),
+            log: BufReader::new(child.stderr.take().unwrap()).lines(),
+            child,
+        };
+        let hello = json!({
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": { "name": "test", "version": "0" },
+        });
+        server.request("initialize", hello).await;
+        server
+            .send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+            .await;
+        server
+    }
+
+    async fn send(&mut self, message: Value) {
+        let line = format!("{message}\n");
+        self.stdin.write_all(line.as_bytes()).await.unwrap();
+    }
+
+    async fn request(&mut self, method: &str, params: Value) -> Value {
+        self.send(json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }))
+            .await;
+        let line = tokio::time::timeout(PATIENCE, self.answers.next_line()).await;
+        serde_json::from_str(&line.unwrap().unwrap().unwrap()).unwrap()
+    }
+
+    /// Calls a tool: its result, or the JSON object of its error.
+    pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, Value> {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let answer = self.request("tools/call", params).await;
+        let result = &answer["result"];
+        match result["isError"] == true {
+            true => {
+                Err(serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap())
+            }
+            false => Ok(result["structuredContent"].clone()),
+        }
+    }
+
+    /// The next line of the log that fits; it has to come.
+    pub(crate) async fn logged(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+        let search = async {
+            loop {
+                let line = self.log.next_line().await.unwrap();
+                let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+                if fits(&line) {
+                    return line;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap()
+    }
+
+    /// The next line of the log whose message has this in it.
+    pub(crate) async fn says(&mut self, words: &str) -> Value {
+        self.logged(|line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|it| it.contains(words))
+        })
+        .await
+    }
+
+    /// Ends the server; returns the rest of its log.
+    pub(crate) async fn end(mut self) -> Vec<String> {
+        drop(self.stdin);
+        let mut rest = Vec::new();
+        while let Some(line) = self.log.next_line().await.unwrap() {
+            rest.push(line);
+        }
+        assert!(self.child.wait().await.unwrap().success());
+        rest
+    }
+}
