@@ -71,7 +71,10 @@ async fn serve(server: VaultServer, config: &Config) -> io::Result<()> {
         );
     }
     match &config.transport {
-        Transport::Stdio => stdio::serve(server, shutdown).await,
+        Transport::Stdio => {
+            stdio::serve(server, shutdown).await;
+            Ok(())
+        }
         Transport::Http(options) => http::serve(server, options, shutdown)
             .await
             .map_err(|error| {

@@ -1,12 +1,12 @@
 //! A client that speaks MCP to a server in the same process.
 
-use rmcp::ServiceExt;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
-use vault_mcp_reference::{server::VaultServer, vault::client::VaultClient};
+use tokio_util::sync::CancellationToken;
+use vault_mcp_reference::{server::VaultServer, stdio, vault::client::VaultClient};
 
 /// A client that is connected to a server of its own.
 pub(crate) struct Client {
@@ -16,8 +16,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client whose server speaks to the Vault at this address, with this token.
-    pub(crate) async fn connect(vault_addr: &str, token: &str) -> Self {
+    /// A client that has said nothing yet; its server speaks to the Vault at this address, with this token.
+    pub(crate) fn open(vault_addr: &str, token: &str) -> Self {
         let vault = VaultClient::new(
             vault_addr.parse().unwrap(),
             SecretString::from(token),
@@ -25,21 +25,24 @@ impl Client {
         )
         .unwrap();
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        tokio::spawn(async move {
-            VaultServer::new(vault)
-                .serve(theirs)
-                .await
-                .unwrap()
-                .waiting()
-                .await
-                .unwrap()
-        });
+        let (requests, answers) = tokio::io::split(theirs);
+        tokio::spawn(stdio::serve_on(
+            VaultServer::new(vault),
+            requests,
+            answers,
+            CancellationToken::new(),
+        ));
         let (reader, writer) = tokio::io::split(ours);
-        let mut client = Self {
+        Self {
             lines: BufReader::new(reader).lines(),
             writer,
             next_id: 0,
-        };
+        }
+    }
+
+    /// A client that has opened a session of 2025-11-25.
+    pub(crate) async fn connect(vault_addr: &str, token: &str) -> Self {
+        let mut client = Self::open(vault_addr, token);
         let hello = json!({
             "protocolVersion": "2025-11-25",
             "capabilities": {},
@@ -60,10 +63,23 @@ impl Client {
 
     /// Sends a message as it stands.
     pub(crate) async fn send(&mut self, message: Value) {
-        self.writer
-            .write_all(format!("{message}\n").as_bytes())
-            .await
-            .unwrap();
+        self.send_line(message.to_string().as_bytes()).await;
+    }
+
+    /// Sends a line, whatever is in it.
+    pub(crate) async fn send_line(&mut self, line: &[u8]) {
+        self.writer.write_all(line).await.unwrap();
+        self.writer.write_all(b"\n").await.unwrap();
+    }
+
+    /// Closes the client's side; returns what the server says until it closes its own.
+    pub(crate) async fn close(mut self) -> Vec<Value> {
+        self.writer.shutdown().await.unwrap();
+        let mut messages = Vec::new();
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            messages.push(serde_json::from_str(&line).unwrap());
+        }
+        messages
     }
 
     /// Sends a request without waiting for its answer; returns its id.

@@ -5,16 +5,18 @@
 //! reach it: by a request from a foreign origin, or by a name that resolves to
 //! 127.0.0.1 (DNS rebinding). `Origin` and `Host` give both away.
 
+mod message;
+mod revision;
+
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header, uri::Authority},
+    http::{HeaderMap, StatusCode, header, uri::Authority},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post_service},
 };
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -24,19 +26,16 @@ use hyper_util::{
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{HEALTH_PATH, HttpOptions},
+    protocol::message::MAX_BYTES,
     server::VaultServer,
 };
 
-/// Largest request; the arguments of one call and some room.
-const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// Longest time in which the body of a request may arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time in which the head of a request may arrive, and in which a connection may idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after a connection could not be accepted.
@@ -56,7 +55,7 @@ pub async fn serve(
     let listener = TcpListener::bind(options.address).await?;
     let address = listener.local_addr()?;
     tracing::info!("serving http://{address}{}", options.endpoint);
-    let app = app(server, &options.endpoint, address, shutdown.child_token());
+    let app = app(server, &options.endpoint, address, shutdown.clone());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT);
@@ -103,9 +102,10 @@ fn app(
     address: SocketAddr,
     shutdown: CancellationToken,
 ) -> Router {
+    // Calls in hand go on when the server is told to stop; what would never end, ends.
+    let server = server.until(shutdown);
     let config = StreamableHttpServerConfig::default()
-        .with_max_request_body_bytes(MAX_BODY_BYTES)
-        .with_cancellation_token(shutdown)
+        .with_max_request_body_bytes(MAX_BYTES)
         // `refuse_foreign` checks both for every path, and more strictly.
         .disable_allowed_hosts()
         .disable_allowed_origins();
@@ -114,6 +114,8 @@ fn app(
         LocalSessionManager::default().into(),
         config,
     );
+    // No GET: the server says nothing unasked, so there is nothing to listen to.
+    let mcp = post_service(mcp.clone()).delete_service(mcp);
     let health = json!({
         "status": "ok",
         "service": env!("CARGO_PKG_NAME"),
@@ -126,9 +128,9 @@ fn app(
             HEALTH_PATH,
             get(async move || ([(header::CONTENT_TYPE, "application/json")], health)),
         )
-        .route_service(endpoint, mcp.clone())
-        .route_service(&format!("{endpoint}/"), mcp)
-        .layer(middleware::from_fn(refuse_malformed))
+        .route(endpoint, mcp.clone())
+        .route(&format!("{endpoint}/"), mcp)
+        .layer(middleware::from_fn(message::refuse_malformed))
         .layer(middleware::from_fn_with_state(address, refuse_foreign))
 }
 
@@ -141,76 +143,6 @@ async fn refuse_foreign(
         Some(reason) => (StatusCode::FORBIDDEN, reason).into_response(),
         None => next.run(request).await,
     }
-}
-
-/// Answers what is no JSON-RPC request with a JSON-RPC error; rmcp answers with a text.
-/// The body is received here, so that its size and the time it takes are bounded.
-async fn refuse_malformed(request: Request, next: Next) -> Response {
-    if request.method() != Method::POST {
-        return next.run(request).await;
-    }
-    let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            return (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the request is larger than 4 MiB",
-            )
-                .into_response();
-        }
-        Err(_) => {
-            return (
-                StatusCode::REQUEST_TIMEOUT,
-                "the request took too long to arrive",
-            )
-                .into_response();
-        }
-    };
-    match malformed(&body) {
-        Some(error) => {
-            let json = [(header::CONTENT_TYPE, "application/json")];
-            (StatusCode::BAD_REQUEST, json, error.to_string()).into_response()
-        }
-        None => next.run(Request::from_parts(head, Body::from(body))).await,
-    }
-}
-
-/// The JSON-RPC error for a body that is no single JSON-RPC message.
-fn malformed(body: &[u8]) -> Option<Value> {
-    let error = |code: i32, message: &str, id: &Value| {
-        Some(json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } }))
-    };
-    let Ok(message) = serde_json::from_slice::<Value>(body) else {
-        return error(-32700, "the body is not JSON", &Value::Null);
-    };
-    let id = match &message["id"] {
-        id if id.is_string() || id.is_i64() || id.is_u64() => id,
-        _ => &Value::Null,
-    };
-    if message["jsonrpc"] != "2.0" {
-        return error(
-            -32600,
-            "the body is not one JSON-RPC 2.0 message; batches are not supported",
-            id,
-        );
-    }
-    if message.get("id").is_some() && id.is_null() {
-        return error(-32600, "`id` must be a string or an integer", id);
-    }
-    if message
-        .get("method")
-        .is_some_and(|method| !method.is_string())
-    {
-        return error(-32600, "`method` must be a string", id);
-    }
-    if ["method", "result", "error"]
-        .iter()
-        .all(|member| message.get(member).is_none())
-    {
-        return error(-32600, "the message has no `method`", id);
-    }
-    None
 }
 
 /// Why a request is refused, if it is.
@@ -286,42 +218,6 @@ mod tests {
         ] {
             assert!(refused("localhost:8080", Some(origin)), "{origin}");
         }
-    }
-
-    #[test]
-    fn what_is_no_json_rpc_message_gets_the_error_that_json_rpc_has_for_it() {
-        let code = |body: &str| {
-            malformed(body.as_bytes())
-                .map(|error| (error["error"]["code"].clone(), error["id"].clone()))
-        };
-        for (body, expected, id) in [
-            ("{bad", -32700, json!(null)),
-            ("", -32700, json!(null)),
-            (
-                r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
-                -32600,
-                json!(null),
-            ),
-            (r#"{"id":1,"method":"ping"}"#, -32600, json!(1)),
-            (
-                r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
-                -32600,
-                json!(null),
-            ),
-            (
-                r#"{"jsonrpc":"2.0","id":"a","method":3}"#,
-                -32600,
-                json!("a"),
-            ),
-            (r#"{"jsonrpc":"2.0","id":7}"#, -32600, json!(7)),
-        ] {
-            assert_eq!(code(body), Some((json!(expected), id)), "{body}");
-        }
-        assert_eq!(code(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), None);
-        assert_eq!(
-            code(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#),
-            None
-        );
     }
 
     #[test]
