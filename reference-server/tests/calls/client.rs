@@ -10,8 +10,8 @@ use vault_mcp_reference::{server::VaultServer, stdio, vault::client::VaultClient
 
 /// A client that is connected to a server of its own.
 pub(crate) struct Client {
-    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    writer: WriteHalf<DuplexStream>,
+    pub(crate) lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    pub(crate) writer: WriteHalf<DuplexStream>,
     next_id: u64,
 }
 
@@ -70,16 +70,6 @@ impl Client {
     pub(crate) async fn send_line(&mut self, line: &[u8]) {
         self.writer.write_all(line).await.unwrap();
         self.writer.write_all(b"\n").await.unwrap();
-    }
-
-    /// Closes the client's side; returns what the server says until it closes its own.
-    pub(crate) async fn close(mut self) -> Vec<Value> {
-        self.writer.shutdown().await.unwrap();
-        let mut messages = Vec::new();
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            messages.push(serde_json::from_str(&line).unwrap());
-        }
-        messages
     }
 
     /// Sends a request without waiting for its answer; returns its id.
