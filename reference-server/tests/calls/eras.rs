@@ -235,6 +235,11 @@ async fn a_request_of_2026_is_refused_for_its_headers_and_its_metadata() {
             call().body(VERSION, Some(json!("1900-01-01"))),
             -32020,
         ),
+        (
+            "two revisions in the headers",
+            call().header("mcp-protocol-version", Some("2026-07-28, 2026-07-28")),
+            -32020,
+        ),
         ("no method", call().header("mcp-method", None), -32020),
         (
             "another method",
@@ -474,6 +479,49 @@ async fn a_listener_is_told_so_first_and_of_the_end_last() {
     assert_eq!(rest[0]["result"]["resultType"], "complete");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_ends_listeners_with_a_result_and_answers_calls_in_hand() {
+    let (vault, address) = SlowVault::start().await;
+    let server = HttpServer::start(&address).await;
+    let wanted = json!({ "notifications": {} });
+    let listen = alone("subscriptions/listen", wanted);
+    let listener = server.send(Method::POST, &listen).await;
+    let (id, _) = server.initialize("2025-11-25").await;
+    let call = in_session(&id, "2025-11-25", "tools/call", read_secret());
+    let call = server.send(Method::POST, &call).await;
+    let (_, mut stream) = vault.request().await;
+    server.terminate().await;
+    let ended = timeout(PATIENCE, Answer::read(listener)).await.unwrap();
+    assert!(stands_alone(ended.result()), "{}", ended.shown());
+    refuse(&mut stream).await;
+    let answered = timeout(PATIENCE, Answer::read(call)).await.unwrap();
+    assert_eq!(answered.result()["isError"], true, "{}", answered.shown());
+}
+
+#[tokio::test]
+async fn what_2026_does_not_have_is_refused_or_ignored() {
+    let (vault, state) = FakeVault::start(2).await;
+    let server = HttpServer::start(&vault.uri()).await;
+    let call = alone("tools/call", read_secret());
+    let notification = call.clone().body("/id", None);
+    let response = json!({ "jsonrpc": "2.0", "id": 1, "result": {} });
+    for (message, statuses) in [
+        (notification.body, [202, 400]),
+        (response, [400, 400]),
+        (json!([call.body.clone()]), [400, 400]),
+    ] {
+        let request = Post {
+            body: message,
+            ..call.clone()
+        };
+        let answer = server.post(&request).await;
+        assert!(statuses.contains(&answer.status), "{}", answer.shown());
+        assert_eq!(answer.status == 202, answer.body.is_empty());
+    }
+    assert_eq!(state.take_requests(), Vec::<String>::new());
+}
+
 /// A Vault of which every answer is up to the test.
 struct SlowVault {
     listener: TcpListener,
@@ -505,6 +553,12 @@ async fn head(stream: &mut TcpStream) -> Option<String> {
     }
     let head = String::from_utf8(head).unwrap();
     Some(head.lines().next().unwrap().to_owned())
+}
+
+/// Answers a request to Vault with a denial.
+async fn refuse(stream: &mut TcpStream) {
+    let reply = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 13\r\n\r\n{\"errors\":[]}";
+    stream.write_all(reply).await.unwrap();
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use vault_mcp_reference::vault::client::install_crypto_provider;
 
 /// The binary, serving HTTP on a port of its own.
 pub(crate) struct HttpServer {
-    _process: Child,
+    process: Child,
     url: String,
     http: reqwest::Client,
 }
@@ -56,7 +56,7 @@ impl HttpServer {
         // The pipe has to be read on, or the server gets an error on its log.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         Self {
-            _process: process,
+            process,
             url,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         }
@@ -79,6 +79,14 @@ impl HttpServer {
     /// Sends a request; returns the whole answer.
     pub(crate) async fn post(&self, post: &Post) -> Answer {
         Answer::read(self.send(Method::POST, post).await).await
+    }
+
+    /// Tells the server to stop.
+    #[cfg(unix)]
+    pub(crate) async fn terminate(&self) {
+        let id = self.process.id().unwrap().to_string();
+        let mut kill = Command::new("kill");
+        assert!(kill.args(["-TERM", &id]).status().await.unwrap().success());
     }
 
     /// Opens a session of this revision; returns its id and the answer to `initialize`.
