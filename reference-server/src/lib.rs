@@ -1,6 +1,7 @@
 //! A minimal MCP server for HashiCorp Vault.
 //!
 //! - [`config`]: the command line and the environment, checked before anything starts.
+//! - `protocol`: the revisions of MCP that are spoken, and reading one message.
 //! - [`server`]: the MCP face: what it says about itself, and its one tool router.
 //! - [`tools`]: what a model can ask for, one module a subject, and how a call is answered.
 //! - [`vault`]: the only code that speaks to Vault.
@@ -14,6 +15,7 @@ pub mod config;
 pub mod http;
 pub mod log;
 pub mod private_file;
+mod protocol;
 pub mod redact;
 pub mod server;
 #[cfg(unix)]

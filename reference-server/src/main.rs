@@ -102,7 +102,10 @@ async fn serve(client: VaultClient, config: &Config) -> io::Result<()> {
     }
     let server = VaultServer::new(client);
     match &config.transport {
-        Transport::Stdio => stdio::serve(server, shutdown).await,
+        Transport::Stdio => {
+            stdio::serve(server, shutdown).await;
+            Ok(())
+        }
         Transport::Http(options) => http::serve(server, options, shutdown)
             .await
             .map_err(|error| {

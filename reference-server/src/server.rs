@@ -1,21 +1,26 @@
 //! The MCP face of the server: what it says about itself, and its tool router.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     handler::server::tool::{ToolCallContext, ToolRouter},
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
-        CompleteResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
-        ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
-        ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ServerCapabilities, ServerConfig, Tool,
+        CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod,
+        CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorCode,
+        Implementation, InitializeRequestParams, InitializeResult, ListPromptsRequestMethod,
+        ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
+        ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, MetaObject,
+        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+        SubscriptionFilter, Tool,
     },
-    service::RequestContext,
+    service::{RequestContext, SubscriptionContext},
 };
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    protocol,
     redact::Redactor,
     tools,
     vault::{Vault, client::VaultClient},
@@ -28,12 +33,17 @@ const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a Hash
     keys by issue_pki_certificate alone and once: do not repeat them where they do not belong, and call \
     read_secret_metadata where key names or versions are enough.";
 
+/// How long a client may keep the list of tools, in milliseconds. It stays the same as long as
+/// the server runs; after a restart it may be another.
+const LIST_TTL_MS: u64 = 60_000;
+
 /// Serves one Vault under one token. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct VaultServer {
     vault: Arc<Vault>,
     redactor: Arc<Redactor>,
     router: Arc<ToolRouter<Self>>,
+    end: CancellationToken,
 }
 
 impl VaultServer {
@@ -43,7 +53,15 @@ impl VaultServer {
             redactor: Arc::new(Redactor::new(client.tokens().clone())),
             vault: Arc::new(Vault::new(client)),
             router: Arc::new(tools::router()),
+            end: CancellationToken::new(),
         }
+    }
+
+    /// The same server, which ends what would go on for ever once `end` is cancelled.
+    #[must_use]
+    pub fn until(mut self, end: CancellationToken) -> Self {
+        self.end = end;
+        self
     }
 
     pub(crate) fn vault(&self) -> &Arc<Vault> {
@@ -57,23 +75,52 @@ impl VaultServer {
 
 impl ServerHandler for VaultServer {
     fn get_info(&self) -> ServerConfig {
-        let implementation = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
-            .with_title("Vault MCP reference server");
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(implementation)
+            .with_server_info(implementation())
             .with_instructions(INSTRUCTIONS)
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(protocol::REVISIONS)
+    }
+
+    /// The first `initialize` of a connection decides; one that asks for anything else is refused.
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        // rmcp itself notes the request where it opens a session, and nothing on stdio.
+        if let Some(agreed) = context.peer.peer_info()
+            && *agreed != request
+        {
+            let message = "this connection is initialized already";
+            return Err(ErrorData::invalid_request(message, None));
+        }
+        let result = self.negotiate_initialize(&request)?;
+        let agreed = request.with_protocol_version(result.protocol_version.clone());
+        context.peer.set_peer_info(agreed);
+        Ok(result)
     }
 
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         // All tools fit one page, so no cursor was ever given out.
         if request.is_some_and(|request| request.cursor.is_some()) {
             return Err(ErrorData::invalid_params("unknown cursor", None));
         }
-        Ok(ListToolsResult::with_all_items(self.router.list_all()))
+        let mut tools = ListToolsResult::with_all_items(self.router.list_all());
+        if protocol::stands_alone(&context) {
+            // Private: what one caller may see says nothing of another.
+            tools = tools
+                .with_ttl_ms(LIST_TTL_MS)
+                .with_cache_scope(CacheScope::Private);
+            tools.meta = Some(identity());
+        }
+        Ok(tools)
     }
 
     async fn call_tool(
@@ -81,9 +128,52 @@ impl ServerHandler for VaultServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.router
+        let stands_alone = protocol::stands_alone(&context);
+        let mut response = self
+            .router
             .call(ToolCallContext::new(self, request, context))
-            .await
+            .await?;
+        if let CallToolResponse::Complete(result) = &mut response
+            && stands_alone
+        {
+            result.meta = Some(identity());
+        }
+        Ok(response)
+    }
+
+    /// What rmcp cannot read as a request that it knows: unknown methods, and wrong parameters.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(
+            if protocol::has_method(&request.method, protocol::stands_alone(&context)) {
+                ErrorData::invalid_params("the parameters do not fit this method", None)
+            } else {
+                ErrorData::new(
+                    ErrorCode::METHOD_NOT_FOUND,
+                    "this server has no such method",
+                    None,
+                )
+            },
+        )
+    }
+
+    /// A client may listen, though the server offers nothing that it could be told of.
+    fn accepted_subscription_filter(
+        &self,
+        _requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::new())
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        tokio::select! {
+            () = subscription.cancelled() => {}
+            () = self.end.cancelled() => {}
+        }
+        Ok(())
     }
 
     // rmcp answers for capabilities that are not offered with empty results;
@@ -126,4 +216,19 @@ impl ServerHandler for VaultServer {
     fn get_tool(&self, name: &str) -> Option<Tool> {
         self.router.get(name).cloned()
     }
+}
+
+fn implementation() -> Implementation {
+    Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+        .with_title("Vault MCP reference server")
+}
+
+/// Who answers, as results say it that stand for themselves.
+fn identity() -> MetaObject {
+    let mut meta = MetaObject::new();
+    meta.0.insert(
+        "io.modelcontextprotocol/serverInfo".to_owned(),
+        json!(implementation()),
+    );
+    meta
 }

@@ -11,6 +11,7 @@ pub mod host;
 mod message;
 pub mod origin;
 mod patience;
+mod revision;
 mod sessions;
 pub mod tls;
 
@@ -18,14 +19,10 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, Method, header},
-    middleware::{self, Next},
-    response::Response,
-    routing::get,
+    http::header,
+    middleware,
+    routing::{get, post_service},
 };
-use futures::StreamExt as _;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
@@ -33,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{HEALTH_PATH, HttpOptions},
+    protocol::message::MAX_BYTES,
     server::VaultServer,
 };
 
@@ -70,22 +68,25 @@ pub async fn serve(
     Ok(())
 }
 
-/// All that is served. Streams on which a client only listens end with `shutdown`,
-/// sessions and calls with `calls`.
+/// All that is served. Subscriptions end with `shutdown`, sessions and calls with `calls`.
 fn app(
     server: VaultServer,
     options: &HttpOptions,
     shutdown: CancellationToken,
     calls: CancellationToken,
 ) -> Router {
+    // What would never end by itself, ends.
+    let server = server.until(shutdown);
     let config = StreamableHttpServerConfig::default()
-        .with_max_request_body_bytes(message::MAX_BODY_BYTES)
+        .with_max_request_body_bytes(MAX_BYTES)
         .with_cancellation_token(calls)
         // The layers check both for every path, and more strictly.
         .disable_allowed_hosts()
         .disable_allowed_origins();
     let sessions = sessions::manager();
     let mcp = StreamableHttpService::new(move || Ok(server.clone()), sessions.clone(), config);
+    // No GET: the server says nothing unasked, so there is nothing to listen to.
+    let mcp = post_service(mcp.clone()).delete_service(mcp);
     let endpoint = &options.endpoint;
     let health = json!({
         "status": "ok",
@@ -102,9 +103,8 @@ fn app(
             HEALTH_PATH,
             get(async move || ([(header::CONTENT_TYPE, "application/json")], health)),
         )
-        .route_service(endpoint, mcp.clone())
-        .route_service(&format!("{endpoint}/"), mcp)
-        .layer(middleware::from_fn_with_state(shutdown, end_listening))
+        .route(endpoint, mcp.clone())
+        .route(&format!("{endpoint}/"), mcp)
         .layer(middleware::from_fn_with_state(sessions, sessions::guard))
         .layer(middleware::from_fn(message::refuse_malformed))
         .layer(middleware::from_fn(cors::answer_preflight))
@@ -113,27 +113,4 @@ fn app(
             origins,
             cors::refuse_foreign,
         ))
-}
-
-/// Ends the streams on which clients only listen when the server stops: nothing
-/// that is in hand keeps them open, and they would outlast any grace.
-async fn end_listening(
-    State(shutdown): State<CancellationToken>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let listens = request.method() == Method::GET;
-    let response = next.run(request).await;
-    if !listens || !is_event_stream(response.headers()) {
-        return response;
-    }
-    response.map(|body| {
-        let events = body.into_data_stream();
-        Body::from_stream(events.take_until(shutdown.cancelled_owned()))
-    })
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }

@@ -13,7 +13,7 @@ use axum::{
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use serde::Deserialize;
 
-use super::message::MAX_BODY_BYTES;
+use crate::protocol::message::MAX_BYTES;
 
 const SESSION_HEADER: &str = "mcp-session-id";
 /// Sessions at once. Requests that arrive together can exceed it by the number of connections.
@@ -48,7 +48,7 @@ pub(super) async fn guard(
             }
             let (head, body) = request.into_parts();
             // It is in memory already, and no longer than this.
-            let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
+            let body = to_bytes(body, MAX_BYTES).await.unwrap_or_default();
             match begins_session(&body) {
                 true => full(),
                 false => next.run(Request::from_parts(head, Body::from(body))).await,
@@ -104,13 +104,20 @@ mod tests {
         config::HttpOptions,
         http::{app, host::AllowedHosts, origin::AllowedOrigins},
         server::VaultServer,
-        vault::client::{VaultClient, install_crypto_provider},
+        token::{Token, TokenSource},
+        vault::{
+            client::{VaultClient, install_crypto_provider},
+            tls::Authorities,
+        },
     };
 
     fn server() -> TowerToHyperService<Router> {
         install_crypto_provider();
         let vault = "http://127.0.0.1:1".parse().unwrap();
-        let server = VaultServer::new(VaultClient::new(vault, "hvs.canary".into(), None).unwrap());
+        let token = TokenSource::fixed(Token::new("hvs.canary".into()).unwrap());
+        let authorities = Authorities::of_this_machine();
+        let client = VaultClient::new(vault, token, None, &authorities).unwrap();
+        let server = VaultServer::new(client);
         let options = HttpOptions {
             address: ([127, 0, 0, 1], 0).into(),
             endpoint: "/mcp".to_owned(),
@@ -138,7 +145,7 @@ mod tests {
         }
         let request = request.body(Body::from(body.to_string())).unwrap();
         let (head, body) = server.call(request).await.unwrap().into_parts();
-        let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap();
+        let body = to_bytes(body, MAX_BYTES).await.unwrap();
         Response::from_parts(head, Body::from(body))
     }
 

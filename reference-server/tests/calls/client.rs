@@ -1,80 +1,96 @@
 //! A client that speaks MCP to a server in the same process.
 
-use rmcp::ServiceExt;
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
+use tokio_util::sync::CancellationToken;
 use vault_mcp_reference::{
     server::VaultServer,
+    stdio,
     token::{Token, TokenSource},
     vault::{client::VaultClient, tls::Authorities},
 };
 
 /// A client that is connected to a server of its own.
 pub(crate) struct Client {
-    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    writer: WriteHalf<DuplexStream>,
+    pub(crate) lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    pub(crate) writer: WriteHalf<DuplexStream>,
     next_id: u64,
 }
 
 impl Client {
-    /// A client whose server speaks to the Vault at this address, with this token.
-    pub(crate) async fn connect(vault_addr: &str, token: &str) -> Self {
+    /// A client that has said nothing yet; its server speaks to the Vault at this address, with this token.
+    pub(crate) fn open(vault_addr: &str, token: &str) -> Self {
         let tokens = TokenSource::fixed(Token::new(token.into()).unwrap());
-        Self::connect_with(vault_addr, tokens).await
+        Self::open_with(vault_addr, tokens)
     }
 
-    /// A client whose server sends what comes from a source of tokens.
-    pub(crate) async fn connect_with(vault_addr: &str, tokens: TokenSource) -> Self {
+    fn open_with(vault_addr: &str, tokens: TokenSource) -> Self {
         let vault_addr = vault_addr.parse().unwrap();
         let authorities = Authorities::of_this_machine();
         let vault = VaultClient::new(vault_addr, tokens, Some("team/a"), &authorities);
-        Self::connect_through(vault.unwrap()).await
+        Self::open_through(vault.unwrap())
     }
 
-    /// A client whose server speaks to Vault like this.
-    pub(crate) async fn connect_through(vault: VaultClient) -> Self {
+    fn open_through(vault: VaultClient) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        tokio::spawn(async move {
-            VaultServer::new(vault)
-                .serve(theirs)
-                .await
-                .unwrap()
-                .waiting()
-                .await
-                .unwrap()
-        });
+        let (requests, answers) = tokio::io::split(theirs);
+        tokio::spawn(stdio::serve_on(
+            VaultServer::new(vault),
+            requests,
+            answers,
+            CancellationToken::new(),
+        ));
         let (reader, writer) = tokio::io::split(ours);
-        let mut client = Self {
+        Self {
             lines: BufReader::new(reader).lines(),
             writer,
             next_id: 0,
-        };
+        }
+    }
+
+    /// A client that has opened a session of 2025-11-25.
+    pub(crate) async fn connect(vault_addr: &str, token: &str) -> Self {
+        Self::open(vault_addr, token).begun().await
+    }
+
+    /// The same, whose server sends what comes from a source of tokens.
+    pub(crate) async fn connect_with(vault_addr: &str, tokens: TokenSource) -> Self {
+        Self::open_with(vault_addr, tokens).begun().await
+    }
+
+    /// The same, whose server speaks to Vault like this.
+    pub(crate) async fn connect_through(vault: VaultClient) -> Self {
+        Self::open_through(vault).begun().await
+    }
+
+    async fn begun(mut self) -> Self {
         let hello = json!({
             "protocolVersion": "2025-11-25",
             "capabilities": {},
             "clientInfo": { "name": "test", "version": "0" },
         });
         assert!(
-            client
-                .request("initialize", hello)
+            self.request("initialize", hello)
                 .await
                 .get("result")
                 .is_some()
         );
-        client
-            .send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+        self.send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
             .await;
-        client
+        self
     }
 
     /// Sends a message as it stands.
     pub(crate) async fn send(&mut self, message: Value) {
-        self.writer
-            .write_all(format!("{message}\n").as_bytes())
-            .await
-            .unwrap();
+        self.send_line(message.to_string().as_bytes()).await;
+    }
+
+    /// Sends a line, whatever is in it.
+    pub(crate) async fn send_line(&mut self, line: &[u8]) {
+        self.writer.write_all(line).await.unwrap();
+        self.writer.write_all(b"\n").await.unwrap();
     }
 
     /// Sends a request without waiting for its answer; returns its id.

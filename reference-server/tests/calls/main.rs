@@ -1,9 +1,15 @@
 //! Calls of the tools, from the MCP message to the requests that Vault gets,
 //! all in one process.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod client;
+mod eras;
 mod harness;
+mod http;
 mod kv;
 mod mcp;
 mod pki;
