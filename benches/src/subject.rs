@@ -9,10 +9,11 @@ use std::{
 use secrecy::SecretString;
 use vault_mcp_conformance::{
     latency::workload::Task,
+    slot::Setup,
     tap::Tap,
     target::{
         Target,
-        answer::{Answer, perform},
+        answer::{Answer, Manner, perform},
         instance::{Instance, Surroundings},
         operation::Operation,
         transport::TransportKind,
@@ -214,7 +215,7 @@ impl Subject {
             instance,
             task.operation,
             &task.parameters,
-            false,
+            Manner::Whole,
         );
         match performed.await {
             Ok((Answer::Success(_), took)) => Ok(took),
@@ -243,6 +244,7 @@ impl Server {
 
     async fn start(&self, vault_addr: &str) -> Result<Instance, Trouble> {
         let surroundings = Surroundings {
+            setup: Setup::default(),
             vault_addr: vault_addr.to_owned(),
             token: self.token.clone(),
             started_by: Vec::new(),

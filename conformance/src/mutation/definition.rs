@@ -32,9 +32,6 @@ pub struct Mutation {
     /// Put before the target's command: how it is started.
     #[serde(default)]
     pub started_by: Vec<String>,
-    /// Variables that the target is started with, in place of those of its adapter and its mode.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
     /// Between target and suite.
     #[serde(default)]
     pub answer: Vec<AnswerRule>,

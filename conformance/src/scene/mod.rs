@@ -14,7 +14,6 @@ mod lists;
 pub mod matrix;
 mod own;
 pub mod pki;
-mod read_only;
 mod stage;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -359,7 +358,7 @@ impl Scene {
         self.let_agent_with(act, Manner::Whole).await
     }
 
-    async fn let_agent_with(&mut self, act: Act, manner: Manner<'_>) -> StepResult {
+    async fn let_agent_with(&mut self, act: Act, manner: Manner) -> StepResult {
         let before = self.snapshot().await?;
         let tap = self.slot()?.tap.as_ref();
         let passed = tap.map_or(0, Tap::passed);
@@ -409,7 +408,7 @@ impl Scene {
         act: Act,
         before: Snapshot,
         passed: usize,
-        manner: Manner<'_>,
+        manner: Manner,
     ) -> StepResult<Deed> {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
         let (answer, took) = perform(

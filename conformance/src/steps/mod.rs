@@ -2,7 +2,6 @@
 
 mod ambient;
 mod kv;
-mod modes;
 mod mounts;
 mod outcome;
 mod pki;

@@ -108,14 +108,12 @@ impl Answer {
 
 /// How a tool is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner<'n> {
+pub enum Manner {
     /// With all arguments of the adapter.
     Whole,
     /// With nothing but the arguments that the tool's schema requires, and what says which thing
     /// is meant.
     Required,
-    /// With all arguments, by this name, whether the target lists it or not.
-    Named(&'n str),
 }
 
 /// Makes the tool call that carries an operation; returns what was answered, and how long
@@ -129,7 +127,7 @@ pub async fn perform(
     instance: &Instance,
     operation: Operation,
     parameters: &Parameters,
-    manner: Manner<'_>,
+    manner: Manner,
 ) -> StepResult<(Answer, Duration)> {
     let mapping = adapter
         .operations
@@ -139,11 +137,7 @@ pub async fn perform(
             detail: format!("the adapter maps no tool to {operation}"),
         })?;
     let tools = &instance.tool_names;
-    let named = match manner {
-        Manner::Named(name) => Some(name),
-        Manner::Whole | Manner::Required => mapping.tool(tools),
-    };
-    let Some(tool) = named else {
+    let Some(tool) = mapping.tool(tools) else {
         let wanted = mapping.tools.join(" or ");
         return Err(Stop::failed(
             format!("the tool {wanted:?}, to which the adapter maps {operation}"),

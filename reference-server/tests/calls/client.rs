@@ -26,14 +26,16 @@ impl Client {
         Self::open_with(vault_addr, tokens)
     }
 
-    fn open_with(vault_addr: &str, tokens: TokenSource) -> Self {
+    /// The same; its server sends what comes from a source of tokens.
+    pub(crate) fn open_with(vault_addr: &str, tokens: TokenSource) -> Self {
         let vault_addr = vault_addr.parse().unwrap();
         let authorities = Authorities::of_this_machine();
         let vault = VaultClient::new(vault_addr, tokens, Some("team/a"), &authorities);
         Self::open_through(vault.unwrap())
     }
 
-    fn open_through(vault: VaultClient) -> Self {
+    /// The same; its server speaks to Vault like this.
+    pub(crate) fn open_through(vault: VaultClient) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let (requests, answers) = tokio::io::split(theirs);
         tokio::spawn(stdio::serve_on(
@@ -55,17 +57,8 @@ impl Client {
         Self::open(vault_addr, token).begun().await
     }
 
-    /// The same, whose server sends what comes from a source of tokens.
-    pub(crate) async fn connect_with(vault_addr: &str, tokens: TokenSource) -> Self {
-        Self::open_with(vault_addr, tokens).begun().await
-    }
-
-    /// The same, whose server speaks to Vault like this.
-    pub(crate) async fn connect_through(vault: VaultClient) -> Self {
-        Self::open_through(vault).begun().await
-    }
-
-    async fn begun(mut self) -> Self {
+    /// Opens a session of 2025-11-25.
+    pub(crate) async fn begun(mut self) -> Self {
         let hello = json!({
             "protocolVersion": "2025-11-25",
             "capabilities": {},

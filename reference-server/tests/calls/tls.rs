@@ -171,7 +171,9 @@ async fn a_certificate_for_another_name_or_another_time_is_refused() {
 async fn a_model_is_told_which_setting_the_operator_has_to_look_at() {
     let vault = TlsVault::start(&authority(), "127.0.0.1", |_| {});
     let (_folder, authorities) = in_file(&[&authority()]);
-    let mut client = Client::connect_through(vault.client(&authorities)).await;
+    let mut client = Client::open_through(vault.client(&authorities))
+        .begun()
+        .await;
     let error = client.call("list_mounts", json!({})).await.unwrap_err();
     assert_eq!(error["kind"], "vault_unavailable");
     let message = error["message"].as_str().unwrap();

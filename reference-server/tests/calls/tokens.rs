@@ -66,7 +66,7 @@ async fn write(then: &'static str) -> (Result<Value, Value>, Vec<[String; 3]>) {
         .mount(&server)
         .await;
     let tokens = TokenSource::file(file).unwrap();
-    let mut client = Client::connect_with(&server.uri(), tokens).await;
+    let mut client = Client::open_with(&server.uri(), tokens).begun().await;
     let arguments = json!({ "mount": "secret", "path": "app", "data": { "k": "v" } });
     let answer = client.call("put_secret", arguments).await;
     let seen = vault.seen.lock().unwrap().clone();

@@ -65,6 +65,24 @@ impl Server {
         }
     }
 
+    /// A subscription of the era without sessions: a stream that lasts.
+    async fn listen(&self) -> reqwest::Response {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let listen = json!({ "_meta": meta, "notifications": {} });
+        let answer = self
+            .post(&message("subscriptions/listen", listen))
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "subscriptions/listen")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200);
+        answer
+    }
+
     /// The exit code of the server, which must end in time.
     async fn end(&mut self) -> Option<i32> {
         let ended = timeout(LIMIT, self.process.wait()).await;
@@ -76,14 +94,7 @@ impl Server {
 async fn what_is_in_hand_is_answered_while_streams_end_and_nobody_new_is_let_in() {
     let (_vault, asked, mut server) = server_with_slow_vault(Duration::from_secs(2)).await;
     let session = server.session().await;
-    let mut listening = server
-        .request(Method::GET, "/mcp")
-        .header("accept", "text/event-stream")
-        .header("mcp-session-id", &session)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(listening.status(), 200);
+    let mut listening = server.listen().await;
     let call = tokio::spawn(server.call(&session));
     asked.notified().await;
     server.terminate().await;
