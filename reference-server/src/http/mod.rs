@@ -28,6 +28,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::origin::AllowedOrigins;
 use crate::{
     config::{HEALTH_PATH, HttpOptions},
     protocol::message::MAX_BYTES,
@@ -58,7 +59,8 @@ pub async fn serve(
     tracing::info!("serving {scheme}://{address}{}", options.endpoint);
     let calls = CancellationToken::new();
     let _ends_with_this = calls.clone().drop_guard();
-    let app = app(server, options, shutdown.clone(), calls.clone());
+    let origins = options.origins.clone().with_own(scheme, address.port());
+    let app = app(server, options, origins, shutdown.clone(), calls.clone());
     let open = connection::accept(listener, app, options.tls.as_ref(), &shutdown).await;
     if timeout(SHUTDOWN_GRACE, open.wait()).await.is_err() {
         calls.cancel();
@@ -72,6 +74,7 @@ pub async fn serve(
 fn app(
     server: VaultServer,
     options: &HttpOptions,
+    origins: AllowedOrigins,
     shutdown: CancellationToken,
     calls: CancellationToken,
 ) -> Router {
@@ -95,7 +98,7 @@ fn app(
         "endpoint": endpoint,
     })
     .to_string();
-    let origins = Arc::new(options.origins.clone());
+    let origins = Arc::new(origins);
     let hosts = Arc::new(options.hosts.clone());
     // A request passes the layers from the last to the first.
     Router::new()

@@ -1,4 +1,4 @@
-//! Which web pages may call the server: those of the origins that its operator listed.
+//! Which web pages may call the server: those of the origins that its operator listed, and of its own.
 //!
 //! An origin is compared as a text. Code that takes it apart may find more than one
 //! way to read `http://localhost:3000.evil.example`, and a browser knows only one.
@@ -39,6 +39,16 @@ impl AllowedOrigins {
             listed: listed.collect::<Result<_, _>>()?,
             loopback,
         })
+    }
+
+    /// These and the server's own origin: what a page there does crosses no origin, and clients that
+    /// always name one name this.
+    #[must_use]
+    pub(super) fn with_own(mut self, scheme: &str, port: u16) -> Self {
+        let own =
+            ["127.0.0.1", "[::1]", "localhost"].map(|host| format!("{scheme}://{host}:{port}"));
+        self.listed.extend(own);
+        self
     }
 
     /// Whether pages of this origin may call.
@@ -109,6 +119,25 @@ mod tests {
         }
         assert!(matches!(none.admit(&HeaderMap::new()), Ok(None)));
         assert!(!none.contains(""));
+    }
+
+    #[test]
+    fn the_servers_own_origin_may_call_and_no_other_of_this_machine() {
+        let own = AllowedOrigins::default().with_own("http", 8080);
+        for origin in [
+            "http://localhost:8080",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+        ] {
+            assert!(own.admit(&headers(&[origin])).is_ok(), "{origin}");
+        }
+        for origin in [
+            "https://localhost:8080",
+            "http://localhost:3000",
+            "http://localhost",
+        ] {
+            assert!(own.admit(&headers(&[origin])).is_err(), "{origin}");
+        }
     }
 
     #[test]

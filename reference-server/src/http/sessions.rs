@@ -126,7 +126,13 @@ mod tests {
             tls: None,
         };
         let never = CancellationToken::new();
-        TowerToHyperService::new(app(server, &options, never.clone(), never))
+        TowerToHyperService::new(app(
+            server,
+            &options,
+            AllowedOrigins::default(),
+            never.clone(),
+            never,
+        ))
     }
 
     async fn post(
