@@ -4,7 +4,8 @@
 //! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
 //! without which it cannot be asked, `@evidence:KIND` what it is judged by that the suite
 //! does not always have, `@own-vault` that it has a Vault to itself, `@transport:T` the one
-//! transport that it is about, `@slow` that it takes seconds, `@seen-in:ID` that it is judged
+//! transport that it is about, `@own-target` that no later scenario may use its target,
+//! `@slow` that it takes seconds, `@seen-in:ID` that it is judged
 //! by what was seen in another requirement's scenarios. In an outline, `@needs:<operation>` is
 //! the operation that the row names.
 
@@ -92,6 +93,8 @@ pub struct Requirement {
     pub transport: Option<TransportKind>,
     /// The requirement in whose scenarios is seen what it is judged by, once all have ended.
     pub seen_in: Option<String>,
+    /// Whether it wears its target out: no later scenario may use it.
+    pub own_target: bool,
     /// Whether it takes seconds: the kill matrix asks it only where it must kill.
     pub slow: bool,
     /// The row of its outline, counted from 1.
@@ -191,7 +194,7 @@ fn of_scenario(
     let title = scenario.name.clone();
     let (mut id, mut level, mut transport) = (None, None, None);
     let (mut sources, mut needs, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut slow, mut seen_in) = (false, None);
+    let (mut slow, mut own_target, mut seen_in) = (false, false, None);
     for tag in &scenario.tags {
         match tag.split_once(':') {
             Some(("source", source)) => sources.push(source.to_owned()),
@@ -212,6 +215,7 @@ fn of_scenario(
             }
             Some(("seen-in", id)) => seen_in = Some(id.to_owned()),
             None if tag == "slow" => slow = true,
+            None if tag == "own-target" => own_target = true,
             None if tag == "own-vault" => evidence.push(Evidence::OwnVault),
             None if tag == "must" => level = Some(Level::Must),
             None if tag == "should" => level = Some(Level::Should),
@@ -231,6 +235,7 @@ fn of_scenario(
         evidence,
         transport,
         seen_in,
+        own_target,
         slow,
         row: None,
         feature: Arc::clone(feature),

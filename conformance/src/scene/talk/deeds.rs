@@ -1,0 +1,254 @@
+//! Operations, carried out one by one, and held to what the server says of their tools.
+
+use serde_json::Value;
+
+use super::{no_evidence, not_claimed, tools::name_of};
+use crate::{
+    act::Act,
+    scene::Scene,
+    schema,
+    target::{
+        answer::{Answer, perform},
+        operation::Operation,
+    },
+    verdict::{NotApplicable, StepResult, Stop},
+};
+
+/// An operation that was carried out.
+pub struct Done {
+    operation: Operation,
+    /// Its tool, as listed.
+    tool: Value,
+    /// The result of a success.
+    result: Option<Value>,
+    /// Whether Vault was another one after it.
+    changed: bool,
+    /// Whether it was yet another one after it was done again.
+    changed_again: bool,
+}
+
+impl Scene {
+    /// Lets the agent carry out every operation that the target offers, each in mounts of its
+    /// own; with `twice` once more in the same way, with Vault looked at in between.
+    ///
+    /// # Errors
+    /// When Vault fails.
+    pub async fn do_everything(&mut self, twice: bool) -> StepResult {
+        let scene = self.prefix.clone();
+        let mut outcome = Ok(());
+        for (number, operation) in Operation::ALL.into_iter().enumerate() {
+            let Some(tool) = self.tool_of(operation).cloned() else {
+                continue;
+            };
+            self.prefix = format!("{scene}{number}-");
+            match self.do_one(operation, tool, twice).await {
+                Ok(done) => self.talk.deeds.push(done),
+                // That it cannot be done at all is for others to judge.
+                Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => {}
+                Err(stop) => outcome = Err(stop),
+            }
+            if self.unanswered || outcome.is_err() {
+                break;
+            }
+        }
+        self.prefix = scene;
+        outcome
+    }
+
+    async fn do_one(&mut self, operation: Operation, tool: Value, twice: bool) -> StepResult<Done> {
+        self.forget_mounts();
+        let act = self.set_stage(operation, "pki").await?;
+        let before = match twice {
+            true => self.snapshot().await?,
+            false => Default::default(),
+        };
+        let answer = self.perform_plainly(&act, false).await?;
+        let mut done = Done {
+            operation,
+            tool,
+            result: match &answer {
+                Answer::Success(success) => serde_json::from_str(&success.whole).ok(),
+                _ => None,
+            },
+            changed: false,
+            changed_again: false,
+        };
+        if twice && done.result.is_some() {
+            let after = self.snapshot().await?;
+            done.changed = after != before;
+            self.perform_plainly(&act, false).await?;
+            done.changed_again = self.snapshot().await? != after;
+        }
+        Ok(done)
+    }
+
+    /// Carries out an act with nothing looked at; if `bare` with nothing but what the tool's
+    /// schema requires.
+    async fn perform_plainly(&mut self, act: &Act, bare: bool) -> StepResult<Answer> {
+        self.let_know(act);
+        let (adapter, instance) = (&self.target.adapter, &self.slot()?.instance);
+        let (answer, _) = perform(adapter, instance, act.operation, &act.parameters, bare).await?;
+        self.take_note(&answer);
+        self.unanswered |= matches!(answer, Answer::Nothing(_));
+        Ok(answer)
+    }
+
+    /// Some operations that the target offers must have succeeded.
+    fn successes(&self) -> StepResult<Vec<(&Done, &Value)>> {
+        let deeds = self.talk.deeds.iter();
+        let successes: Vec<_> = deeds
+            .filter_map(|done| Some((done, done.result.as_ref()?)))
+            .collect();
+        match successes.is_empty() {
+            true => Err(no_evidence("no operation succeeded")),
+            false => Ok(successes),
+        }
+    }
+
+    /// What changed Vault must not be called reading by its tool.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn expect_no_writer_called_reader(&self) -> StepResult {
+        let wrong = |(done, _): &(&Done, &Value)| {
+            done.changed && done.tool["annotations"]["readOnlyHint"] == true
+        };
+        self.expect_none("no readOnlyHint: true on what changes Vault", wrong)
+    }
+
+    /// What changed Vault once more, done again in the same way, must not be called idempotent
+    /// by its tool.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn expect_idempotence_true(&self) -> StepResult {
+        let wrong = |(done, _): &(&Done, &Value)| {
+            done.changed_again && done.tool["annotations"]["idempotentHint"] == true
+        };
+        self.expect_none(
+            "no idempotentHint: true on what changes Vault each time",
+            wrong,
+        )
+    }
+
+    fn expect_none(&self, expected: &str, wrong: impl Fn(&(&Done, &Value)) -> bool) -> StepResult {
+        let wrong: Vec<_> = self.successes()?.into_iter().filter(wrong).collect();
+        let names = wrong
+            .iter()
+            .map(|(done, _)| format!("{} ({})", name_of(&done.tool), done.operation));
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(self.failed(expected, &names.collect::<Vec<_>>().join(", "))),
+        }
+    }
+
+    /// Every success of a tool that has a schema of results must have one that fits it.
+    ///
+    /// # Errors
+    /// When one has not; not applicable where no tool has such a schema.
+    pub fn expect_results_fit(&self) -> StepResult {
+        let mut judged = false;
+        for (done, result) in self.successes()? {
+            let Some(schema) = done.tool.get("outputSchema") else {
+                continue;
+            };
+            judged = true;
+            let expected = format!(
+                "structuredContent that fits the schema of {}",
+                name_of(&done.tool)
+            );
+            let Some(content) = result.get("structuredContent") else {
+                return Err(self.failed(expected, &result.to_string()));
+            };
+            // A schema that cannot be used is for another requirement to judge.
+            let Ok(validator) = schema::validator(schema) else {
+                continue;
+            };
+            if let Err(error) = validator.validate(content) {
+                let seen = format!(
+                    "{} at {:?}: {error}",
+                    done.operation,
+                    error.instance_path().as_str()
+                );
+                return Err(self.failed(expected, &seen));
+            }
+        }
+        match judged {
+            true => Ok(()),
+            false => Err(not_claimed("no tool has a schema of results")),
+        }
+    }
+
+    /// Where a result has structure, its text should say the same.
+    ///
+    /// # Errors
+    /// When it does not; not applicable where no result has.
+    pub fn expect_text_says_the_same(&self) -> StepResult {
+        let mut judged = false;
+        for (done, result) in self.successes()? {
+            let Some(content) = result.get("structuredContent") else {
+                continue;
+            };
+            judged = true;
+            let mut texts = result["content"].as_array().into_iter().flatten();
+            let says_it = |item: &Value| {
+                let text = item["text"].as_str().unwrap_or_default();
+                serde_json::from_str::<Value>(text).is_ok_and(|said| said == *content)
+            };
+            if !texts.any(says_it) {
+                let expected = format!(
+                    "a text that says what the structure of {} does",
+                    name_of(&done.tool)
+                );
+                return Err(self.failed(expected, &result.to_string()));
+            }
+        }
+        match judged {
+            true => Ok(()),
+            false => Err(not_claimed("no result has a structure")),
+        }
+    }
+
+    /// Carries out what only reads, first with all arguments and then with those alone that
+    /// its tool's schema requires or that say what is meant. What works in the first way must
+    /// work in the second.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn read_with_required_alone(&mut self) -> StepResult {
+        self.make_shared_stage().await?;
+        self.let_know_all();
+        let mut judged = 0;
+        for operation in Operation::ALL
+            .into_iter()
+            .filter(|operation| operation.reads())
+        {
+            if self.tool_of(operation).is_none() {
+                continue;
+            }
+            let act = self.act_on_shared_stage(operation).await?;
+            if !matches!(self.perform_plainly(&act, false).await?, Answer::Success(_)) {
+                // For others to judge.
+                continue;
+            }
+            let answer = match self.perform_plainly(&act, true).await {
+                Err(Stop::NotApplicable { .. }) => continue,
+                other => other?,
+            };
+            if !matches!(answer, Answer::Success(_)) {
+                let expected = format!(
+                    "{operation} works with the arguments that its tool requires, as it does with all"
+                );
+                return Err(self.failed(expected, &answer.describe()));
+            }
+            judged += 1;
+        }
+        match judged {
+            0 => Err(Stop::NotApplicable {
+                reason: NotApplicable::NoEvidence,
+                detail: "nothing that only reads could be asked both ways".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
