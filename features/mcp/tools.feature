@@ -30,13 +30,13 @@ Feature: What the server says of its tools is true
 
   @mcp.read-only-hint @must @source:MCP @source:SEC
   Scenario: no tool that changes Vault says that it only reads
-    When the agent carries out every operation twice
-    Then no tool that changed Vault says that it only reads
+    When the agent carries out what writes though its tool says that it only reads
+    Then that changes nothing in Vault
 
   @mcp.idempotent-hint @must @source:MCP
-  Scenario: no tool that changes Vault each time says that it does so but once
-    When the agent carries out every operation twice
-    Then no tool that changed Vault both times says that it is idempotent
+  Scenario: no tool that changes Vault each time says that it is idempotent
+    When the agent carries out twice what writes and whose tool says that once is enough
+    Then the second time changes nothing in Vault
 
   @mcp.readers-marked @should @source:MCP
   Scenario: tools that only read say so

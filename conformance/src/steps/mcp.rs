@@ -4,6 +4,7 @@ use cucumber::{then, when};
 use serde_json::json;
 
 use crate::{
+    scene::talk::deeds::Hint,
     schema::Fault,
     verdict::{StepResult, Stop},
     world::World,
@@ -164,9 +165,19 @@ fn tool_names(world: &mut World) -> StepResult {
     world.scene()?.expect_tool_names()
 }
 
-#[when(regex = "^the agent carries out every operation( twice)?$")]
-async fn do_everything(world: &mut World, twice: String) -> StepResult {
-    world.scene()?.do_everything(!twice.is_empty()).await
+#[when("the agent carries out every operation")]
+async fn do_everything(world: &mut World) -> StepResult {
+    world.scene()?.do_everything().await
+}
+
+#[when("the agent carries out what writes though its tool says that it only reads")]
+async fn do_read_only(world: &mut World) -> StepResult {
+    world.scene()?.do_hinted(Hint::ReadOnly).await
+}
+
+#[when("the agent carries out twice what writes and whose tool says that once is enough")]
+async fn do_idempotent(world: &mut World) -> StepResult {
+    world.scene()?.do_hinted(Hint::Idempotent).await
 }
 
 #[then("every result fits what its tool says of results")]
@@ -179,14 +190,10 @@ fn text_says_the_same(world: &mut World) -> StepResult {
     world.scene()?.expect_text_says_the_same()
 }
 
-#[then("no tool that changed Vault says that it only reads")]
-fn no_writer_called_reader(world: &mut World) -> StepResult {
-    world.scene()?.expect_no_writer_called_reader()
-}
-
-#[then("no tool that changed Vault both times says that it is idempotent")]
-fn idempotence_true(world: &mut World) -> StepResult {
-    world.scene()?.expect_idempotence_true()
+#[then("that changes nothing in Vault")]
+#[then("the second time changes nothing in Vault")]
+fn hints_true(world: &mut World) -> StepResult {
+    world.scene()?.expect_hints_true()
 }
 
 #[then("every tool that only reads says so")]

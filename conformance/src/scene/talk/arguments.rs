@@ -115,33 +115,24 @@ impl Scene {
         Ok(())
     }
 
-    /// Calls every tool with each of its arguments bad in this way. Nothing may be written by
-    /// a call that its tool's schema does not allow.
+    /// Calls every tool with each of its arguments bad in this way.
     ///
     /// # Errors
-    /// When something is.
+    /// When Vault fails.
     pub async fn call_with(&mut self, fault: Fault) -> StepResult {
         let calls = self.right_arguments().await?;
-        // What another value than the right one may change is not looked at.
-        let never_right = matches!(fault, Fault::WrongType | Fault::Missing);
+        let before = self.snapshot().await?;
         for (tool, arguments) in calls {
             let bad = fault.inflict(&arguments, &tool["inputSchema"], &mut self.random);
-            let before = match never_right {
-                true => self.snapshot().await?,
-                false => Default::default(),
-            };
             for (argument, arguments) in bad {
                 self.call(&tool, &argument, arguments).await?;
                 if self.unanswered {
                     return Ok(());
                 }
             }
-            if never_right && self.snapshot().await? != before {
-                let seen = format!("Vault has changed after calls of {}", name_of(&tool));
-                let expected = "nothing is written by a call with bad arguments";
-                return Err(self.failed(expected, &seen));
-            }
         }
+        let never_right = self.talk.trials.iter().all(|trial| !trial.fits);
+        self.talk.written = never_right && self.snapshot().await? != before;
         Ok(())
     }
 
@@ -185,17 +176,25 @@ impl Scene {
         }
     }
 
-    /// A call that its tool's schema does not allow must have been an error.
+    /// A call that its tool's schema does not allow must have been an error, and where all calls
+    /// were such nothing may have been written.
     ///
     /// # Errors
-    /// When it was a success.
+    /// When one was a success, or something was written.
     pub fn expect_bad_refused(&self) -> StepResult {
         let wrong = |trial: &&Trial| !trial.fits && matches!(trial.seen, Seen::Success(_));
-        match self.trials()?.iter().find(wrong) {
-            None => Ok(()),
-            Some(trial) => {
-                let expected = "an error where the tool's own schema does not allow the arguments";
-                Err(self.failed(expected, &trial.describe()))
+        if let Some(trial) = self.trials()?.iter().find(wrong) {
+            let expected = "an error where the tool's own schema does not allow the arguments";
+            return Err(self.failed(expected, &trial.describe()));
+        }
+        match self.talk.written {
+            false => Ok(()),
+            true => {
+                let expected = "nothing is written by calls with bad arguments";
+                Err(self.failed(
+                    expected,
+                    "Vault has changed, though all were told of errors",
+                ))
             }
         }
     }

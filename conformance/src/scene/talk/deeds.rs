@@ -21,27 +21,66 @@ pub struct Done {
     tool: Value,
     /// The result of a success.
     result: Option<Value>,
-    /// Whether Vault was another one after it.
+    /// Whether Vault was another one after it, if it was looked at; done twice, after the
+    /// second time.
     changed: bool,
-    /// Whether it was yet another one after it was done again.
-    changed_again: bool,
+}
+
+/// What a tool says of itself that can be held against Vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// It only reads.
+    ReadOnly,
+    /// Calling it twice is like calling it once.
+    Idempotent,
+}
+
+impl Hint {
+    fn given_by(self, tool: &Value) -> bool {
+        let name = match self {
+            Self::ReadOnly => "readOnlyHint",
+            Self::Idempotent => "idempotentHint",
+        };
+        tool["annotations"][name] == true
+    }
 }
 
 impl Scene {
     /// Lets the agent carry out every operation that the target offers, each in mounts of its
-    /// own; with `twice` once more in the same way, with Vault looked at in between.
+    /// own.
     ///
     /// # Errors
     /// When Vault fails.
-    pub async fn do_everything(&mut self, twice: bool) -> StepResult {
+    pub async fn do_everything(&mut self) -> StepResult {
+        self.do_all(|_, _| true, None).await
+    }
+
+    /// Lets the agent carry out every operation that writes and whose tool gives this hint, and
+    /// looks what becomes of Vault.
+    ///
+    /// # Errors
+    /// When Vault fails.
+    pub async fn do_hinted(&mut self, hint: Hint) -> StepResult {
+        let wanted = |operation: Operation, tool: &Value| !operation.reads() && hint.given_by(tool);
+        self.do_all(wanted, Some(hint)).await
+    }
+
+    async fn do_all(
+        &mut self,
+        wanted: impl Fn(Operation, &Value) -> bool,
+        hint: Option<Hint>,
+    ) -> StepResult {
         let scene = self.prefix.clone();
         let mut outcome = Ok(());
         for (number, operation) in Operation::ALL.into_iter().enumerate() {
-            let Some(tool) = self.tool_of(operation).cloned() else {
+            let tool = self
+                .tool_of(operation)
+                .filter(|tool| wanted(operation, tool));
+            let Some(tool) = tool.cloned() else {
                 continue;
             };
             self.prefix = format!("{scene}{number}-");
-            match self.do_one(operation, tool, twice).await {
+            match self.do_one(operation, tool, hint).await {
                 Ok(done) => self.talk.deeds.push(done),
                 // That it cannot be done at all is for others to judge.
                 Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => {}
@@ -55,31 +94,41 @@ impl Scene {
         outcome
     }
 
-    async fn do_one(&mut self, operation: Operation, tool: Value, twice: bool) -> StepResult<Done> {
+    async fn do_one(
+        &mut self,
+        operation: Operation,
+        tool: Value,
+        hint: Option<Hint>,
+    ) -> StepResult<Done> {
         self.forget_mounts();
         let act = self.set_stage(operation, "pki").await?;
-        let before = match twice {
-            true => self.snapshot().await?,
-            false => Default::default(),
+        let before = match hint {
+            Some(Hint::ReadOnly) => Some(self.snapshot().await?),
+            _ => None,
         };
         let answer = self.perform_plainly(&act, false).await?;
-        let mut done = Done {
+        let result = match &answer {
+            Answer::Success(success) => serde_json::from_str(&success.whole).ok(),
+            _ => None,
+        };
+        let before = match hint {
+            Some(Hint::Idempotent) if result.is_some() => {
+                let between = self.snapshot().await?;
+                self.perform_plainly(&act, false).await?;
+                Some(between)
+            }
+            _ => before,
+        };
+        let changed = match before {
+            Some(before) => self.snapshot().await? != before,
+            None => false,
+        };
+        Ok(Done {
             operation,
             tool,
-            result: match &answer {
-                Answer::Success(success) => serde_json::from_str(&success.whole).ok(),
-                _ => None,
-            },
-            changed: false,
-            changed_again: false,
-        };
-        if twice && done.result.is_some() {
-            let after = self.snapshot().await?;
-            done.changed = after != before;
-            self.perform_plainly(&act, false).await?;
-            done.changed_again = self.snapshot().await? != after;
-        }
-        Ok(done)
+            result,
+            changed,
+        })
     }
 
     /// Carries out an act with nothing looked at; if `bare` with nothing but what the tool's
@@ -105,40 +154,21 @@ impl Scene {
         }
     }
 
-    /// What changed Vault must not be called reading by its tool.
+    /// What was carried out because of what its tool says must not have changed Vault.
     ///
     /// # Errors
-    /// When it is.
-    pub fn expect_no_writer_called_reader(&self) -> StepResult {
-        let wrong = |(done, _): &(&Done, &Value)| {
-            done.changed && done.tool["annotations"]["readOnlyHint"] == true
-        };
-        self.expect_none("no readOnlyHint: true on what changes Vault", wrong)
-    }
-
-    /// What changed Vault once more, done again in the same way, must not be called idempotent
-    /// by its tool.
-    ///
-    /// # Errors
-    /// When it is.
-    pub fn expect_idempotence_true(&self) -> StepResult {
-        let wrong = |(done, _): &(&Done, &Value)| {
-            done.changed_again && done.tool["annotations"]["idempotentHint"] == true
-        };
-        self.expect_none(
-            "no idempotentHint: true on what changes Vault each time",
-            wrong,
-        )
-    }
-
-    fn expect_none(&self, expected: &str, wrong: impl Fn(&(&Done, &Value)) -> bool) -> StepResult {
-        let wrong: Vec<_> = self.successes()?.into_iter().filter(wrong).collect();
-        let names = wrong
-            .iter()
-            .map(|(done, _)| format!("{} ({})", name_of(&done.tool), done.operation));
+    /// When it has.
+    pub fn expect_hints_true(&self) -> StepResult {
+        let wrong = self.talk.deeds.iter().filter(|done| done.changed);
+        let wrong: Vec<_> = wrong
+            .map(|done| format!("{} ({})", name_of(&done.tool), done.operation))
+            .collect();
         match wrong.is_empty() {
             true => Ok(()),
-            false => Err(self.failed(expected, &names.collect::<Vec<_>>().join(", "))),
+            false => {
+                let expected = "no change in Vault by what is said to change nothing";
+                Err(self.failed(expected, &wrong.join(", ")))
+            }
         }
     }
 

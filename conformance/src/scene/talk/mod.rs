@@ -45,6 +45,8 @@ pub struct Talk {
     deeds: Vec<deeds::Done>,
     /// What came of calls with bad arguments.
     trials: Vec<arguments::Trial>,
+    /// Whether Vault was another one after calls none of which a schema allows.
+    written: bool,
     /// What came back over HTTP last.
     http: Option<Result<HttpAnswer, NoHttp>>,
     /// Session ids that were given out.
