@@ -21,8 +21,6 @@ use crate::{
 
 /// A revision that there is not.
 const NO_REVISION: &str = "1999-01-01";
-/// A session that no server has given out.
-const NO_SESSION: &str = "6f1d2c3b-0000-4000-8000-5a1e5a1e5a1e";
 /// How many sessions are opened to see how their ids are made.
 const SAMPLES: usize = 12;
 /// What an id must vary by, over those samples, bits: less than any random id does, more than a
@@ -85,7 +83,9 @@ impl Scene {
                 listing.with_all(headers)
             }
             "in a session that was never given out" => {
-                listing.with_all(headers).with(SESSION, NO_SESSION)
+                let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
+                let other = another_id(id.unwrap_or_default());
+                listing.with_all(headers).with(SESSION, &other)
             }
             _ => return Err(Stop::blocked(format!("nobody lists {how:?}"))),
         };
@@ -345,6 +345,20 @@ impl Scene {
         let answer = self.endpoint()?.send(&asked, BORNE).await;
         self.talk.http = Some(answer);
         Ok(())
+    }
+}
+
+/// An id of the same form, which was never given out.
+fn another_id(id: &str) -> String {
+    let other = |digit: char| match digit {
+        '0' => '1',
+        '1'..='9' => '0',
+        other => other,
+    };
+    let other: String = id.chars().map(other).collect();
+    match other == id {
+        true => format!("{id}0"),
+        false => other,
     }
 }
 
