@@ -164,6 +164,17 @@ pub enum Fault {
     Scripts,
 }
 
+/// Arguments, one of which is bad.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bad {
+    /// Which.
+    pub argument: String,
+    /// All of them.
+    pub arguments: Value,
+    /// Whether the schema allows them all the same.
+    pub fits: bool,
+}
+
 impl Fault {
     /// All of them.
     pub const ALL: [Self; 8] = [
@@ -198,14 +209,8 @@ impl Fault {
         Self::ALL.into_iter().find(|fault| fault.words() == words)
     }
 
-    /// These arguments with one argument made bad, in each way in which that can be done: the
-    /// argument, and all of them. One text is long, not each: it is the size that counts.
-    pub fn inflict(
-        self,
-        arguments: &Value,
-        schema: &Value,
-        random: &mut impl Rng,
-    ) -> Vec<(String, Value)> {
+    /// These arguments with one argument made bad, for each argument with which that can be done.
+    pub fn inflict(self, arguments: &Value, schema: &Value, random: &mut impl Rng) -> Vec<Bad> {
         let Some(given) = arguments.as_object() else {
             return Vec::new();
         };
@@ -232,22 +237,35 @@ impl Fault {
         let among = match self {
             Self::WrongType | Self::Deep => names,
             Self::Null | Self::Missing => needed,
-            Self::Long => texts.into_iter().take(1).collect(),
-            Self::Empty | Self::Control | Self::Scripts => texts,
+            Self::Empty | Self::Long | Self::Control | Self::Scripts => texts,
         };
         let validator = validator(schema).ok();
         let fits = |arguments: &Value| validator.as_ref().is_none_or(|v| v.is_valid(arguments));
-        let bad = |name: String| {
+        let bad = |argument: String| {
             let mut bad = given.clone();
-            if self == Self::Missing {
-                bad.remove(&name)?;
-                return Some((name, Value::Object(bad)));
-            }
-            self.values(random).into_iter().find_map(|value| {
-                bad.insert(name.clone(), value);
+            let values = match self {
+                Self::Missing => {
+                    bad.remove(&argument)?;
+                    let arguments = Value::Object(bad);
+                    let fits = fits(&arguments);
+                    return Some(Bad {
+                        argument,
+                        arguments,
+                        fits,
+                    });
+                }
+                _ => self.values(random),
+            };
+            values.into_iter().find_map(|value| {
+                bad.insert(argument.clone(), value);
                 let arguments = Value::Object(bad.clone());
-                let wanted = self != Self::WrongType || !fits(&arguments);
-                wanted.then(|| (name.clone(), arguments))
+                let fits = fits(&arguments);
+                let serves = self != Self::WrongType || !fits;
+                serves.then(|| Bad {
+                    argument: argument.clone(),
+                    arguments,
+                    fits,
+                })
             })
         };
         among.into_iter().filter_map(bad).collect()
@@ -282,7 +300,7 @@ mod tests {
     use rand::{SeedableRng as _, rngs::StdRng};
     use serde_json::{Value, json};
 
-    use super::{Fault, Revision, problem, required_arguments, validator};
+    use super::{Bad, Fault, Revision, problem, required_arguments, validator};
 
     fn schema() -> Value {
         json!({
@@ -325,9 +343,19 @@ mod tests {
         for fault in [Fault::WrongType, Fault::Null, Fault::Missing] {
             let bad = fault.inflict(&arguments, &schema(), &mut random);
             assert!(bad.len() >= 5, "{fault:?}: {bad:?}");
-            for (name, arguments) in bad {
-                let nullable = fault == Fault::Null && ["count", "either"].contains(&&*name);
-                assert_eq!(validator.is_valid(&arguments), nullable, "{fault:?} {name}");
+            for Bad {
+                argument,
+                arguments,
+                fits,
+            } in bad
+            {
+                let nullable = fault == Fault::Null && ["count", "either"].contains(&&*argument);
+                assert_eq!(
+                    validator.is_valid(&arguments),
+                    nullable,
+                    "{fault:?} {argument}"
+                );
+                assert_eq!(fits, nullable, "{fault:?} {argument}");
             }
         }
     }

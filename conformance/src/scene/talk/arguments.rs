@@ -1,18 +1,23 @@
 //! Bad arguments: made after each tool's own schema, wrong in one way.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{no_evidence, tools::name_of};
 use crate::{
     mcp::connection::Reply,
     scene::Scene,
-    schema::{self, Fault},
+    schema::{self, Bad, Fault},
     target::operation::Operation,
     verdict::StepResult,
 };
 
 /// What Vault lets any token do, and no call of a tool is about.
 const HARMLESS: [&str; 2] = ["/v1/sys/capabilities", "/v1/auth/token/"];
+
+/// An argument that no tool has.
+const UNKNOWN: &str = "no_such_argument";
 
 /// A call with a bad argument, and what came of it.
 pub struct Trial {
@@ -72,9 +77,12 @@ impl Scene {
     }
 
     /// Calls a tool, and notes what came of it.
-    async fn call(&mut self, tool: &Value, argument: &str, arguments: Value) -> StepResult {
-        let validator = schema::validator(&tool["inputSchema"]).ok();
-        let fits = validator.is_none_or(|validator| validator.is_valid(&arguments));
+    async fn call(&mut self, tool: &Value, bad: Bad) -> StepResult {
+        let Bad {
+            argument,
+            arguments,
+            fits,
+        } = bad;
         let params = json!({ "name": name_of(tool), "arguments": arguments });
         let seen = match self.request("tools/call", params).await? {
             Ok(Reply::Result(result)) => {
@@ -89,7 +97,7 @@ impl Scene {
         };
         self.talk.trials.push(Trial {
             tool: name_of(tool).to_owned(),
-            argument: argument.to_owned(),
+            argument,
             fits,
             seen,
         });
@@ -107,7 +115,12 @@ impl Scene {
                 continue;
             }
             let arguments = schema::required_arguments(&tool["inputSchema"], &name);
-            self.call(&tool, "what it requires", arguments).await?;
+            let bare = Bad {
+                argument: "what it requires".to_owned(),
+                arguments,
+                fits: true,
+            };
+            self.call(&tool, bare).await?;
             if self.unanswered {
                 break;
             }
@@ -122,10 +135,15 @@ impl Scene {
     pub async fn call_with(&mut self, fault: Fault) -> StepResult {
         let calls = self.right_arguments().await?;
         let before = self.snapshot().await?;
+        let mut tried = BTreeSet::new();
         for (tool, arguments) in calls {
             let bad = fault.inflict(&arguments, &tool["inputSchema"], &mut self.random);
-            for (argument, arguments) in bad {
-                self.call(&tool, &argument, arguments).await?;
+            for bad in bad {
+                // So much text is costly: one tool for each name of an argument will do.
+                if fault == Fault::Long && !tried.insert(bad.argument.clone()) {
+                    continue;
+                }
+                self.call(&tool, bad).await?;
                 if self.unanswered {
                     return Ok(());
                 }
@@ -150,9 +168,14 @@ impl Scene {
             if !Operation::ALL.iter().any(reads) {
                 continue;
             }
-            let mut unknown = arguments;
-            unknown["no_such_argument"] = json!("x");
-            self.call(&tool, "no_such_argument", unknown).await?;
+            let mut arguments = arguments;
+            arguments[UNKNOWN] = json!("x");
+            let unknown = Bad {
+                argument: UNKNOWN.to_owned(),
+                arguments,
+                fits: true,
+            };
+            self.call(&tool, unknown).await?;
         }
         Ok(())
     }
