@@ -470,7 +470,7 @@ impl Connection {
         if let Some(why) = self.inbox.closed.get() {
             self.inbox.fail(id, NoReply::Closed(why.clone()));
         }
-        self.inbox.transcript.record(Speaker::Suite, text);
+        self.inbox.transcript.record(Speaker::Suite, written(&text));
         let sent = Instant::now();
         let (wire, inbox) = (Arc::clone(&self.wire), Arc::clone(&self.inbox));
         let exchange = tokio::spawn(async move { send(&wire, &inbox, Some(id), &message).await });
@@ -538,7 +538,7 @@ impl Connection {
         let (to, mut heard) = mpsc::unbounded_channel();
         let asked = Asked::of(text);
         *self.inbox.listener() = Some(Listener { asked, to });
-        self.inbox.transcript.record(Speaker::Suite, text);
+        self.inbox.transcript.record(Speaker::Suite, written(text));
         let altered = self.inbox.sent(text);
         let sent = wire.send_line(altered.as_deref().unwrap_or(text)).await;
         let mut said = Said {
@@ -636,6 +636,32 @@ impl Connection {
     }
 }
 
+/// What is written down of a message: of long texts in it, which somebody would have to look
+/// through for secrets, how long they are.
+pub(super) fn written(text: &str) -> String {
+    const LONG: usize = 16 << 10;
+    fn shorten(value: &mut Value) {
+        match value {
+            Value::String(text) if text.len() > LONG => {
+                *text = format!("({} bytes of text)", text.len());
+            }
+            Value::Array(items) => items.iter_mut().for_each(shorten),
+            Value::Object(fields) => fields.values_mut().for_each(shorten),
+            _ => {}
+        }
+    }
+    if text.len() <= LONG {
+        return text.to_owned();
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(mut message) => {
+            shorten(&mut message);
+            message.to_string()
+        }
+        Err(_) => format!("({} bytes that are no JSON)", text.len()),
+    }
+}
+
 async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value) {
     let altered = inbox.filter.as_ref().and_then(|filter| {
         let text = filter.sent(&message.to_string())?;
@@ -650,5 +676,57 @@ async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value)
         (Err(why), Some(id)) => inbox.fail(id, why),
         (Err(why), None) => inbox.transcript.record(Speaker::Note, why.to_string()),
         (Ok(()), _) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Asked, Said, written};
+
+    #[test]
+    fn a_long_text_is_written_down_by_its_length_alone() {
+        let long = json!({ "id": 1, "params": { "value": "x".repeat(20_000), "key": "k" } });
+        let seen: Value = serde_json::from_str(&written(&long.to_string())).unwrap();
+        let expected = json!({ "value": "(20000 bytes of text)", "key": "k" });
+        assert_eq!(seen, json!({ "id": 1, "params": expected }));
+        assert_eq!(written("{ short"), "{ short");
+        assert_eq!(
+            written(&"[".repeat(20_000)),
+            "(20000 bytes that are no JSON)"
+        );
+    }
+
+    #[test]
+    fn what_a_text_asks_is_found_where_there_is_anything() {
+        let call = r#"{"method":"tools/call","params":{"name":"t"}}"#;
+        assert!(Asked::of(call).calls("t"));
+        assert_eq!(Asked::of("{ no json").method, "");
+    }
+
+    #[test]
+    fn a_result_is_a_success_and_an_error_is_a_refusal_in_each_of_its_forms() {
+        let said = |message: Value| {
+            let mut said = Said::default();
+            said.hears(message);
+            (said.success().is_some(), said.refuses())
+        };
+        assert_eq!(said(json!({ "id": 1, "result": {} })), (true, false));
+        assert_eq!(said(json!([{ "id": 1, "result": {} }])), (true, false));
+        assert_eq!(
+            said(json!({ "id": 1, "error": { "code": -32600 } })),
+            (false, true)
+        );
+        assert_eq!(
+            said(json!({ "id": 1, "result": { "isError": true } })),
+            (false, true)
+        );
+        let refused = Said {
+            status: Some(400),
+            ..Said::default()
+        };
+        assert!(refused.refuses() && refused.success().is_none());
+        assert_eq!(Said::default().describe(), "nothing came back");
     }
 }

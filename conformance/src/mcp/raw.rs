@@ -12,7 +12,7 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{
-    connection::{Asked, Inbox},
+    connection::{Asked, Inbox, written},
     http::{EventReader, HttpWire},
     pace::Pace,
     transcript::Speaker,
@@ -197,8 +197,8 @@ impl RawHttp {
         let head = format!("HTTP {}\n{}", asked.method, shown(&asked.headers));
         transcript.record(Speaker::Note, head.chars().take(SHOWN).collect::<String>());
         if !asked.body.is_empty() {
-            let body = asked.body.get(..SHOWN).unwrap_or(&asked.body);
-            transcript.record(Speaker::Suite, String::from_utf8_lossy(body));
+            let body = String::from_utf8_lossy(&asked.body);
+            transcript.record(Speaker::Suite, written(&body));
         }
     }
 
