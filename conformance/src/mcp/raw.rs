@@ -12,10 +12,10 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{
-    connection::{Asked, Inbox, written},
+    connection::{Asked, Inbox},
     http::{EventReader, HttpWire},
     pace::Pace,
-    transcript::Speaker,
+    transcript::{Speaker, written},
 };
 
 /// What is kept of the body of an answer.
@@ -246,7 +246,7 @@ impl RawHttp {
             body.extend_from_slice(&chunk);
             if streams {
                 for data in events.read(&chunk) {
-                    self.arrives(&asked, &data, &mut answer);
+                    answer.messages.extend(self.inbox.arriving(&asked, &data));
                 }
                 let mut answers = answer.messages.iter();
                 if answers.any(|message| message["method"].is_null()) {
@@ -259,17 +259,9 @@ impl RawHttp {
         }
         answer.body = String::from_utf8_lossy(&body).into_owned();
         if !streams {
-            let text = answer.body.clone();
-            self.arrives(&asked, &text, &mut answer);
+            answer.messages = self.inbox.arriving(&asked, &answer.body);
         }
         Ok(answer)
-    }
-
-    /// Takes what is a message.
-    fn arrives(&self, asked: &Asked, text: &str, answer: &mut HttpAnswer) {
-        if let Ok(message @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
-            answer.messages.extend(self.inbox.arriving(asked, message));
-        }
     }
 }
 
@@ -286,4 +278,104 @@ fn shown(headers: &HeaderMap) -> String {
         format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()))
     };
     headers.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use reqwest::{Method, header::HeaderMap};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::{HttpAnswer, HttpAsk, NoHttp};
+    use crate::mcp::{
+        connection::{Connection, Wire},
+        http::HttpWire,
+        transcript::Speaker,
+    };
+
+    /// What becomes of a request to a server that answers so; without an answer it keeps the
+    /// connection open, with an empty one it closes it.
+    async fn asked(
+        asked: HttpAsk,
+        answer: Option<&str>,
+        patience: Duration,
+    ) -> (Result<HttpAnswer, NoHttp>, Connection) {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let wire = HttpWire::new(url, HeaderMap::new()).unwrap();
+        let wait = Duration::from_secs(5);
+        let connection =
+            Connection::open(Arc::default(), None, wait, Vec::new(), |_| Wire::Http(wire));
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await.unwrap();
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                None => std::future::pending().await,
+            }
+        };
+        let http = connection.http().unwrap();
+        let answered = tokio::select! {
+            answered = http.send(&asked, patience) => answered,
+            () = async { serving.await; std::future::pending().await } => unreachable!(),
+        };
+        (answered, connection)
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn an_answer_is_read_with_its_messages_and_written_down() {
+        let body = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (answered, connection) = asked(HttpAsk::post("{}"), Some(&answer), LONG).await;
+        let answered = answered.unwrap();
+        assert_eq!(
+            (answered.status, answered.kind()),
+            (200, "application/json")
+        );
+        assert_eq!(answered.messages.len(), 1);
+        let said = connection.transcript().last_words(Speaker::Target, 1);
+        assert_eq!(said, [body]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_goes_on_is_read_up_to_the_answer() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
+                      data: {\"method\":\"notifications/progress\"}\n\n\
+                      data: {\"id\":1,\"result\":{}}\n\n";
+        let (answered, _) = asked(HttpAsk::post("{}"), Some(answer), LONG).await;
+        assert_eq!(answered.unwrap().messages.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_only_listened_to_is_not_waited_for() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let (answered, _) = asked(HttpAsk::new(Method::GET), Some(answer), LONG).await;
+        assert_eq!(answered.unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn who_never_answers_is_told_from_who_closes_the_connection() {
+        let patience = Duration::from_millis(50);
+        let (answered, _) = asked(HttpAsk::new(Method::PUT), None, patience).await;
+        assert_eq!(answered, Err(NoHttp::Hung));
+        let (answered, _) = asked(HttpAsk::new(Method::PUT), Some(""), LONG).await;
+        assert!(matches!(answered, Err(NoHttp::Closed(_))), "{answered:?}");
+    }
+
+    #[test]
+    fn a_request_says_what_is_in_its_headers_and_in_its_body() {
+        let asked = HttpAsk::post("{\"a\":1}").with("x-b", "two");
+        assert!(asked.says("\"a\":1") && asked.says("x-b: \"two\"") && !asked.says("three"));
+    }
 }

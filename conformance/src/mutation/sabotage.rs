@@ -506,3 +506,98 @@ fn canned(answer: &CannedAnswer) -> Response<Bytes> {
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+    use serde_json::{Value, json};
+
+    use super::{Sabotage, Saboteur, set};
+    use crate::{
+        mcp::{
+            connection::{AnswerFilter as _, Asked},
+            raw::{HttpAnswer, HttpAsk, NoHttp},
+        },
+        target::Target,
+    };
+
+    fn saboteur(rules: &str) -> Saboteur {
+        let mutation = toml::from_str(&format!("does = 'x'\n{rules}")).unwrap();
+        let adapter = Target::find("reference").unwrap().adapter;
+        let token = SecretString::from("t");
+        Sabotage::new(mutation).for_slot(&adapter, &token, &token)
+    }
+
+    fn answers(saboteur: &Saboteur, asked: &str) -> Vec<Value> {
+        let message = json!({ "id": 1, "result": { "tools": [{ "name": "a" }, { "name": "b" }] } });
+        let arriving = saboteur.filter(&Asked::of(asked), message);
+        arriving
+            .iter()
+            .map(|text| serde_json::from_str(text).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_star_in_a_pointer_is_every_item_of_a_list() {
+        let mut value = json!({ "a": [{ "b": 1 }, { "b": 2 }], "c": {} });
+        set(&mut value, "/a/*/b", &json!(0));
+        set(&mut value, "/a/1/d", &json!("x"));
+        set(&mut value, "/missing/e", &json!(1));
+        assert_eq!(
+            value,
+            json!({ "a": [{ "b": 0 }, { "b": 0, "d": "x" }], "c": {} })
+        );
+    }
+
+    #[test]
+    fn a_rule_acts_on_answers_to_its_method_from_the_one_that_it_names_on() {
+        let rules =
+            "[[answer]]\nmethod = 'tools/list'\nfrom = 2\nset = { '/result/tools/*/name' = 'z' }";
+        let saboteur = saboteur(rules);
+        let list = r#"{"id":1,"method":"tools/list"}"#;
+        let name = |asked| answers(&saboteur, asked)[0]["result"]["tools"][1]["name"].clone();
+        assert_eq!(name(list), "b");
+        assert_eq!(name(r#"{"id":1,"method":"ping"}"#), "b");
+        assert_eq!(name(list), "z");
+    }
+
+    #[test]
+    fn an_answer_is_lost_where_what_was_asked_says_so() {
+        let saboteur = saboteur("[[answer]]\nasked = 'this'\nasked_without = 'that'\nlost = true");
+        let call = |words: &str| format!(r#"{{"method":"tools/call","params":"{words}"}}"#);
+        assert!(answers(&saboteur, &call("this")).is_empty());
+        assert_eq!(answers(&saboteur, &call("this and that")).len(), 1);
+        assert_eq!(answers(&saboteur, &call("nothing")).len(), 1);
+    }
+
+    #[test]
+    fn what_the_suite_says_is_changed_only_where_a_rule_finds_its_text() {
+        let saboteur = saboteur("[[message]]\ncontains = '}} x'\nreplace = [['}} x', '}}']]");
+        assert_eq!(saboteur.sent("{{}} x").as_deref(), Some("{{}}"));
+        assert_eq!(saboteur.sent("{{}}"), None);
+    }
+
+    #[test]
+    fn an_answer_over_http_gets_another_status_or_never_comes() {
+        let rules = "[[http_answer]]\nmethod = 'POST'\nasked = '1999'\nbecomes = 200\n\
+                     [[http_answer]]\nmethod = 'PUT'\nhangs = true";
+        let saboteur = saboteur(rules);
+        let answer = || {
+            Ok(HttpAnswer {
+                status: 400,
+                ..HttpAnswer::default()
+            })
+        };
+        let status = |asked: HttpAsk| saboteur.http(&asked, answer()).map(|answer| answer.status);
+        let post = HttpAsk::post("{}");
+        assert_eq!(status(post.clone()), Ok(400));
+        assert_eq!(
+            status(post.with("mcp-protocol-version", "1999-01-01")),
+            Ok(200)
+        );
+        assert_eq!(
+            status(HttpAsk::new(reqwest::Method::PUT)),
+            Err(NoHttp::Hung)
+        );
+    }
+}

@@ -16,6 +16,8 @@ use crate::{
 /// What Vault lets any token do, and no call of a tool is about.
 const HARMLESS: [&str; 2] = ["/v1/sys/capabilities", "/v1/auth/token/"];
 
+/// The longest answer that a failure shows, bytes.
+const LONG: usize = 16 << 10;
 /// An argument that no tool has.
 const UNKNOWN: &str = "no_such_argument";
 
@@ -37,12 +39,15 @@ enum Seen {
 
 impl Trial {
     fn describe(&self) -> String {
+        let cut = |text: &String| match text.len() {
+            0..=LONG => text.clone(),
+            long => format!("({long} bytes of text)"),
+        };
         let seen = match &self.seen {
-            Seen::Success(text) => format!("a success: {text}"),
-            Seen::Error(text) => format!("an error: {text}"),
+            Seen::Success(text) => format!("a success: {}", cut(text)),
+            Seen::Error(text) => format!("an error: {}", cut(text)),
             Seen::Nothing(why) => why.clone(),
         };
-        let seen: String = seen.chars().take(400).collect();
         format!("{} with {} so: {seen}", self.tool, self.argument)
     }
 }
