@@ -660,7 +660,7 @@ async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value)
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{Asked, Said};
 
