@@ -50,6 +50,7 @@ pub mod report;
 pub mod requirement;
 pub mod run;
 pub mod scene;
+pub mod schema;
 pub mod slot;
 mod steps;
 pub mod suite;

@@ -5,10 +5,11 @@
 //! without which it cannot be asked, `@evidence:KIND` what it is judged by that the suite
 //! does not always have, `@own-vault` that it has a Vault to itself, `@transport:T` the one
 //! transport that it is about, `@era:session` or `@era:stateless` that it is about the revisions of
-//! one era, `@every-revision` (of a scenario or of its feature) that it is asked in all revisions
-//! that the target speaks, `@mode:NAME` the modes without which it cannot be asked and in which it
-//! starts the target itself, `@slow` that it takes seconds, `@seen-in:ID` that it is judged by
-//! what was seen in another requirement's scenarios. In an outline, `@needs:<operation>` is
+//! one era, `@every-revision` that it is asked in all revisions that the target speaks (both of a
+//! scenario or of its feature), `@mode:NAME` the modes without which it cannot be asked and in which it
+//! starts the target itself, `@own-target` that no later scenario may use its target, `@slow` that
+//! it takes seconds, `@seen-in:ID` that it is judged by what was seen in another requirement's
+//! scenarios. In an outline, `@needs:<operation>` is
 //! the operation that the row names.
 
 use std::sync::Arc;
@@ -110,6 +111,8 @@ pub struct Requirement {
     pub modes: Vec<Mode>,
     /// The requirement in whose scenarios is seen what it is judged by, once all have ended.
     pub seen_in: Option<String>,
+    /// Whether it wears its target out: no later scenario may use it.
+    pub own_target: bool,
     /// Whether it takes seconds: the kill matrix asks it only where it must kill.
     pub slow: bool,
     /// The row of its outline, counted from 1.
@@ -209,9 +212,12 @@ fn of_scenario(
     let title = scenario.name.clone();
     let (mut id, mut level, mut transport) = (None, None, None);
     let (mut sources, mut needs, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut slow, mut seen_in, mut era, mut modes) = (false, None, None, Vec::new());
-    let mut every_revision = feature.tags.iter().any(|tag| tag == EVERY_REVISION);
-    for tag in &scenario.tags {
+    let (mut slow, mut own_target, mut seen_in) = (false, false, None);
+    let (mut era, mut modes) = (None, Vec::new());
+    let mut every_revision = false;
+    let is_about_revisions = |tag: &&String| *tag == EVERY_REVISION || tag.starts_with("era:");
+    let of_feature = feature.tags.iter().filter(is_about_revisions);
+    for tag in of_feature.chain(&scenario.tags) {
         match tag.split_once(':') {
             Some(("source", source)) => sources.push(source.to_owned()),
             Some(("needs", name)) => needs.push(
@@ -242,6 +248,7 @@ fn of_scenario(
             Some(("seen-in", id)) => seen_in = Some(id.to_owned()),
             None if tag == EVERY_REVISION => every_revision = true,
             None if tag == "slow" => slow = true,
+            None if tag == "own-target" => own_target = true,
             None if tag == "own-vault" => evidence.push(Evidence::OwnVault),
             None if tag == "must" => level = Some(Level::Must),
             None if tag == "should" => level = Some(Level::Should),
@@ -264,6 +271,7 @@ fn of_scenario(
         every_revision,
         modes,
         seen_in,
+        own_target,
         slow,
         row: None,
         feature: Arc::clone(feature),

@@ -285,7 +285,8 @@ impl Run {
             }
         }
         lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
-        let reusable = !scene.unanswered && scene.own.is_none();
+        let worn = scene.unanswered || planned.requirement.own_target;
+        let reusable = !worn && scene.own.is_none();
         self.take_away(scene, reusable).await;
     }
 
@@ -306,7 +307,12 @@ impl Run {
     }
 
     /// Gives back what a scene had, or ends it.
-    async fn take_away(&self, scene: Scene, reusable: bool) {
+    async fn take_away(&self, mut scene: Scene, reusable: bool) {
+        for connection in scene.take_further_connections() {
+            if let Err(error) = connection.stop().await {
+                lock(&self.troubles).push(error);
+            }
+        }
         for Agent { slot, .. } in scene.agents {
             match reusable {
                 true => self.slots.give_back(slot),

@@ -10,14 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     http::HttpWire,
     pace::Pace,
+    raw::{HttpAnswer, HttpAsk, NoHttp, RawHttp},
     stdio::StdioWire,
-    transcript::{Speaker, Transcript},
+    transcript::{Speaker, Transcript, written},
 };
 use crate::target::transport::{Era, Revision};
 
@@ -81,17 +83,126 @@ impl ServerInfo {
     }
 }
 
-/// Something between target and suite that changes what the target says.
+/// What an answer answers, as the suite has worded it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Its method; empty where it has none.
+    pub method: String,
+    /// The tool that it calls.
+    pub tool: Option<String>,
+    /// All of it.
+    pub text: String,
+}
+
+impl Asked {
+    /// What a text asks.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let message: Value = serde_json::from_str(text).unwrap_or_default();
+        Self {
+            method: message["method"].as_str().unwrap_or_default().to_owned(),
+            tool: message["params"]["name"].as_str().map(str::to_owned),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Whether it calls this tool.
+    #[must_use]
+    pub fn calls(&self, tool: &str) -> bool {
+        self.tool.as_deref() == Some(tool)
+    }
+}
+
+/// Something between target and suite that changes what either says.
 pub trait AnswerFilter: Send + Sync {
-    /// What arrives instead of `message`, which answers a request of this method and tool.
-    fn filter(&self, method: &str, tool: Option<&str>, message: Value) -> Vec<String>;
+    /// What is sent instead of this text; none where it stays as it is.
+    fn sent(&self, text: &str) -> Option<String>;
+
+    /// What arrives instead of `message`, which answers this.
+    fn filter(&self, asked: &Asked, message: Value) -> Vec<String>;
+
+    /// What HTTP gives instead of an answer to this.
+    ///
+    /// # Errors
+    /// When nothing comes.
+    fn http(
+        &self,
+        asked: &HttpAsk,
+        answer: Result<HttpAnswer, NoHttp>,
+    ) -> Result<HttpAnswer, NoHttp>;
+}
+
+/// What came back for a text that the suite has sent as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// The HTTP status, over HTTP.
+    pub status: Option<u16>,
+    /// The messages, those of a batch one by one.
+    pub messages: Vec<Value>,
+    /// Why there is no more, where something went wrong.
+    pub problem: Option<String>,
+}
+
+impl Said {
+    fn hears(&mut self, message: Value) {
+        match message {
+            Value::Array(messages) => self.messages.extend(messages),
+            message => self.messages.push(message),
+        }
+    }
+
+    /// The first result that tells of success.
+    #[must_use]
+    pub fn success(&self) -> Option<&Value> {
+        let results = self.messages.iter().map(|message| &message["result"]);
+        let mut successes = results.filter(|result| !result.is_null() && result["isError"] != true);
+        successes.next()
+    }
+
+    /// The first JSON-RPC error.
+    #[must_use]
+    pub fn error(&self) -> Option<&Value> {
+        let mut errors = self.messages.iter().map(|message| &message["error"]);
+        errors.find(|error| !error.is_null())
+    }
+
+    /// Whether it was answered by an error: of JSON-RPC, of a tool, or of HTTP.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        let mut results = self.messages.iter().map(|message| &message["result"]);
+        self.error().is_some()
+            || results.any(|result| result["isError"] == true)
+            || self.status.is_some_and(|status| status >= 400)
+    }
+
+    /// What came back, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let status = self.status.map(|status| format!("HTTP {status}"));
+        let messages = self.messages.iter().map(Value::to_string);
+        let said: Vec<_> = status
+            .into_iter()
+            .chain(messages)
+            .chain(self.problem.clone())
+            .collect();
+        match said.is_empty() {
+            true => "nothing came back".to_owned(),
+            false => said.join(", "),
+        }
+    }
 }
 
 /// A request that waits for its reply.
 struct Pending {
-    method: String,
-    tool: Option<String>,
+    /// Known where something changes answers.
+    asked: Option<Asked>,
     reply: oneshot::Sender<(Result<Reply, NoReply>, Instant)>,
+}
+
+/// Who has sent text as it is, and hears what no request of the suite waits for.
+struct Listener {
+    asked: Asked,
+    to: mpsc::UnboundedSender<Value>,
 }
 
 impl Pending {
@@ -106,6 +217,7 @@ impl Pending {
 pub struct Inbox {
     transcript: Arc<Transcript>,
     pending: Mutex<HashMap<u64, Pending>>,
+    listener: Mutex<Option<Listener>>,
     /// Why nothing arrives any more, once that is so.
     closed: OnceLock<String>,
     filter: Option<Arc<dyn AnswerFilter>>,
@@ -124,6 +236,42 @@ impl Inbox {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn listener(&self) -> MutexGuard<'_, Option<Listener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What changes what is said, if anything does.
+    #[must_use]
+    pub fn filter(&self) -> Option<&Arc<dyn AnswerFilter>> {
+        self.filter.as_ref()
+    }
+
+    /// What is sent in place of a text.
+    #[must_use]
+    pub fn sent(&self, text: &str) -> Option<String> {
+        self.filter.as_ref()?.sent(text)
+    }
+
+    /// Takes a message that answers a text which the suite has sent as it is; returns what
+    /// arrives of it, none where it is no message.
+    #[must_use]
+    pub fn arriving(&self, asked: &Asked, raw: &str) -> Vec<Value> {
+        let message: Value = match serde_json::from_str(raw) {
+            Ok(message @ (Value::Object(_) | Value::Array(_))) => message,
+            _ => return Vec::new(),
+        };
+        let texts = match &self.filter {
+            Some(filter) if message["method"].is_null() => filter.filter(asked, message),
+            _ => vec![raw.to_owned()],
+        };
+        let record = |text: String| {
+            let message = serde_json::from_str(&text).ok();
+            self.transcript.record(Speaker::Target, text);
+            message
+        };
+        texts.into_iter().filter_map(record).collect()
+    }
+
     /// Where what is said is written down.
     #[must_use]
     pub fn transcript(&self) -> &Transcript {
@@ -138,14 +286,17 @@ impl Inbox {
         let Ok(message) = serde_json::from_str::<Value>(raw) else {
             return self.deliver(raw);
         };
-        let asked = message["id"].as_u64().and_then(|id| {
-            let pending = self.pending();
-            let asked = pending.get(&id)?;
-            Some((asked.method.clone(), asked.tool.clone()))
-        });
-        match asked {
-            Some((method, tool)) => {
-                for altered in filter.filter(&method, tool.as_deref(), message) {
+        let asked = message["id"]
+            .as_u64()
+            .and_then(|id| self.pending().get(&id)?.asked.clone());
+        let overheard = || {
+            let listener = self.listener();
+            let listener = listener.as_ref().filter(|_| message["method"].is_null());
+            listener.map(|listener| listener.asked.clone())
+        };
+        match asked.or_else(overheard) {
+            Some(asked) => {
+                for altered in filter.filter(&asked, message) {
                     self.deliver(&altered);
                 }
             }
@@ -169,6 +320,10 @@ impl Inbox {
             return;
         }
         let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else {
+            if let Some(listener) = self.listener().as_ref() {
+                // Whoever listened may have heard enough.
+                let _ = listener.to.send(message);
+            }
             return;
         };
         let reply = match (&message["result"], &message["error"]) {
@@ -194,6 +349,7 @@ impl Inbox {
             .record(Speaker::Note, format!("the connection ended: {why}"));
         // Before those who wait are told: who comes later sees it.
         let _ = self.closed.set(why.to_owned());
+        self.listener().take();
         for (_, waiting) in self.pending().drain() {
             waiting.answer(Err(NoReply::Closed(why.to_owned())));
         }
@@ -251,6 +407,7 @@ impl Connection {
         let inbox = Arc::new(Inbox {
             transcript,
             pending: Mutex::default(),
+            listener: Mutex::default(),
             closed: OnceLock::new(),
             filter,
             to_target,
@@ -371,20 +528,15 @@ impl Connection {
         self.keep_pace().await;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (reply, answered) = oneshot::channel();
-        let waiting = Pending {
-            method: method.to_owned(),
-            tool: params["name"].as_str().map(str::to_owned),
-            reply,
-        };
-        self.inbox.pending().insert(id, waiting);
+        let params = self.with_meta(params);
+        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        let text = message.to_string();
+        let asked = self.inbox.filter.as_ref().map(|_| Asked::of(&text));
+        self.inbox.pending().insert(id, Pending { asked, reply });
         if let Some(why) = self.inbox.closed.get() {
             self.inbox.fail(id, NoReply::Closed(why.clone()));
         }
-        let params = self.with_meta(params);
-        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        self.inbox
-            .transcript
-            .record(Speaker::Suite, message.to_string());
+        self.inbox.transcript.record(Speaker::Suite, written(&text));
         let sent = Instant::now();
         let (wire, inbox) = (Arc::clone(&self.wire), Arc::clone(&self.inbox));
         let exchange = tokio::spawn(async move { send(&wire, &inbox, Some(id), &message).await });
@@ -428,6 +580,105 @@ impl Connection {
         send(&self.wire, &self.inbox, None, &message).await;
     }
 
+    /// Sends a text as it is, and listens for what comes back. What is no request need not be
+    /// answered: what is said within a moment after the next request's answer counts.
+    ///
+    /// Nobody else may say such a text on the connection meanwhile.
+    pub async fn say(&self, text: &str, is_request: bool) -> Said {
+        self.say_for(text, is_request.then_some(self.budget)).await
+    }
+
+    /// Sends a request as it is, and listens this long for its answer.
+    pub async fn say_within(&self, text: &str, patience: Duration) -> Said {
+        self.say_for(text, Some(patience)).await
+    }
+
+    async fn say_for(&self, text: &str, patience: Option<Duration>) -> Said {
+        match &*self.wire {
+            Wire::Stdio(wire) => self.say_line(wire, text, patience).await,
+            Wire::Http(wire) => {
+                let asked = HttpAsk::post(text).with_all(wire.session_headers());
+                let patience = patience.unwrap_or(self.budget);
+                let answer = self.raw_http(wire).send(&asked, patience).await;
+                let mut said = Said::default();
+                match answer {
+                    Ok(answer) => {
+                        said.status = Some(answer.status);
+                        answer.messages.into_iter().for_each(|m| said.hears(m));
+                    }
+                    Err(why) => said.problem = Some(why.to_string()),
+                }
+                said
+            }
+        }
+    }
+
+    async fn say_line(&self, wire: &StdioWire, text: &str, patience: Option<Duration>) -> Said {
+        /// How long an answer to what is no request is waited for.
+        const MOMENT: Duration = Duration::from_millis(200);
+        self.keep_pace().await;
+        let (to, mut heard) = mpsc::unbounded_channel();
+        let asked = Asked::of(text);
+        *self.inbox.listener() = Some(Listener { asked, to });
+        self.inbox.transcript.record(Speaker::Suite, written(text));
+        let altered = self.inbox.sent(text);
+        let sent = wire.send_line(altered.as_deref().unwrap_or(text)).await;
+        let mut said = Said {
+            problem: sent.err(),
+            ..Said::default()
+        };
+        if patience.is_none() {
+            // Whether that is answered is for others to judge.
+            let _ = self.request("ping", json!({})).await;
+        }
+        match tokio::time::timeout(patience.unwrap_or(MOMENT), heard.recv()).await {
+            Ok(Some(message)) => said.hears(message),
+            Ok(None) => said.problem = self.inbox.closed.get().cloned(),
+            Err(_) => {
+                said.problem = patience.map(|time| NoReply::TimedOut(time).to_string());
+            }
+        }
+        self.inbox.listener().take();
+        while let Ok(message) = heard.try_recv() {
+            said.hears(message);
+        }
+        said
+    }
+
+    /// The endpoint, for requests that no client makes; none over stdio.
+    #[must_use]
+    pub fn http(&self) -> Option<RawHttp> {
+        match &*self.wire {
+            Wire::Stdio(_) => None,
+            Wire::Http(wire) => Some(self.raw_http(wire)),
+        }
+    }
+
+    /// The headers that name its session and its revision; none over stdio.
+    #[must_use]
+    pub fn session_headers(&self) -> HeaderMap {
+        match &*self.wire {
+            Wire::Stdio(_) => HeaderMap::new(),
+            Wire::Http(wire) => wire.session_headers(),
+        }
+    }
+
+    fn raw_http(&self, wire: &HttpWire) -> RawHttp {
+        RawHttp::new(wire, Arc::clone(&self.inbox), self.paces.clone())
+    }
+
+    /// Its wire.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// Counts its requests from this number on, so that they are told from those of another
+    /// connection in the same transcript.
+    pub fn count_from(&self, first: u64) {
+        self.next_id.store(first, Ordering::Relaxed);
+    }
+
     /// Waits until the target's limits let as many calls through at once as ever.
     pub async fn rest(&self) {
         for pace in &self.paces {
@@ -462,6 +713,11 @@ impl Connection {
 }
 
 async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value) {
+    let altered = inbox.filter.as_ref().and_then(|filter| {
+        let text = filter.sent(&message.to_string())?;
+        serde_json::from_str(&text).ok()
+    });
+    let message = altered.as_ref().unwrap_or(message);
     let sent = match wire {
         Wire::Stdio(wire) => wire.send(message).await.map_err(NoReply::Closed),
         Wire::Http(wire) => wire.exchange(message, inbox).await,
@@ -470,5 +726,44 @@ async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value)
         (Err(why), Some(id)) => inbox.fail(id, why),
         (Err(why), None) => inbox.transcript.record(Speaker::Note, why.to_string()),
         (Ok(()), _) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Asked, Said};
+
+    #[test]
+    fn what_a_text_asks_is_found_where_there_is_anything() {
+        let call = r#"{"method":"tools/call","params":{"name":"t"}}"#;
+        assert!(Asked::of(call).calls("t"));
+        assert_eq!(Asked::of("{ no json").method, "");
+    }
+
+    #[test]
+    fn a_result_is_a_success_and_an_error_is_a_refusal_in_each_of_its_forms() {
+        let said = |message: Value| {
+            let mut said = Said::default();
+            said.hears(message);
+            (said.success().is_some(), said.refuses())
+        };
+        assert_eq!(said(json!({ "id": 1, "result": {} })), (true, false));
+        assert_eq!(said(json!([{ "id": 1, "result": {} }])), (true, false));
+        assert_eq!(
+            said(json!({ "id": 1, "error": { "code": -32600 } })),
+            (false, true)
+        );
+        assert_eq!(
+            said(json!({ "id": 1, "result": { "isError": true } })),
+            (false, true)
+        );
+        let refused = Said {
+            status: Some(400),
+            ..Said::default()
+        };
+        assert!(refused.refuses() && refused.success().is_none());
+        assert_eq!(Said::default().describe(), "nothing came back");
     }
 }

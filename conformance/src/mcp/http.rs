@@ -10,7 +10,7 @@ use data_encoding::BASE64;
 use futures::StreamExt as _;
 use reqwest::{
     Certificate,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::Value;
 
@@ -22,13 +22,19 @@ use crate::target::transport::{Era, Revision};
 
 /// The largest body that is taken from a target.
 const MAX_BODY: usize = 32 << 20;
-const SESSION: &str = "mcp-session-id";
+/// The header that names the session.
+pub const SESSION: &str = "mcp-session-id";
+/// The header that names the revision.
+pub const VERSION: &str = "mcp-protocol-version";
 
 /// An endpoint, and the session that it gave.
 #[derive(Debug)]
 pub struct HttpWire {
     client: reqwest::Client,
+    /// Gives each request a connection to itself, and adds nothing to it.
+    plain: reqwest::Client,
     url: String,
+    headers: HeaderMap,
     session: Mutex<Session>,
 }
 
@@ -49,22 +55,50 @@ impl HttpWire {
         headers: HeaderMap,
         ca: Option<Certificate>,
     ) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_merge(ca)
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .build()?;
+        let client = || {
+            reqwest::Client::builder()
+                .no_proxy()
+                .tls_certs_merge(ca.clone())
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(Duration::from_secs(5))
+        };
         Ok(Self {
-            client,
+            client: client().default_headers(headers.clone()).build()?,
+            plain: client().pool_max_idle_per_host(0).build()?,
             url,
+            headers,
             session: Mutex::default(),
         })
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address of the endpoint, and the headers of every request to it.
+    #[must_use]
+    pub fn endpoint(&self) -> (&str, &HeaderMap) {
+        (&self.url, &self.headers)
+    }
+
+    /// What gives each request a connection to itself, and adds nothing to it.
+    pub(super) fn plain_client(&self) -> reqwest::Client {
+        self.plain.clone()
+    }
+
+    /// The headers of a request of its session: its id, if it has one, and the revision.
+    #[must_use]
+    pub fn session_headers(&self) -> HeaderMap {
+        let session = self.session();
+        let id = session.id.clone().map(|id| (SESSION, id));
+        let revision = session.revision.map(|revision| {
+            let name = HeaderValue::from_static(revision.name());
+            (VERSION, name)
+        });
+        let headers = id.into_iter().chain(revision);
+        headers
+            .map(|(name, value)| (HeaderName::from_static(name), value))
+            .collect()
     }
 
     /// Names the negotiated revision in every later request.
@@ -88,7 +122,7 @@ impl HttpWire {
                 post = post.header(SESSION, id);
             }
             if let Some(revision) = session.revision {
-                post = post.header("mcp-protocol-version", revision.name());
+                post = post.header(VERSION, revision.name());
                 if revision.era() == Era::Stateless {
                     for (name, value) in routing_headers(message) {
                         post = post.header(name, value);
@@ -190,7 +224,7 @@ async fn body_of(answer: reqwest::Response) -> Result<String, NoReply> {
 
 /// Reads server-sent events (WHATWG HTML, section 9.2) and gives the data of each.
 #[derive(Debug, Default)]
-struct EventReader {
+pub(super) struct EventReader {
     buffer: Vec<u8>,
     data: Option<String>,
 }
@@ -201,7 +235,7 @@ impl EventReader {
     }
 
     /// Takes the next bytes; returns the data of the events that they complete.
-    fn read(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<String> {
         self.buffer.extend_from_slice(bytes);
         let mut complete = Vec::new();
         while let Some((line, used)) = next_line(&self.buffer) {

@@ -6,6 +6,7 @@
 pub mod connection;
 pub mod http;
 pub mod pace;
+pub mod raw;
 pub mod stdio;
 pub mod transcript;
 pub mod wire;

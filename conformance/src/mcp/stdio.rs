@@ -19,7 +19,8 @@ const MAX_LINE: usize = 32 << 20;
 /// The writing half: a process's standard input.
 #[derive(Debug)]
 pub struct StdioWire {
-    stdin: Mutex<ChildStdin>,
+    /// None once it was closed.
+    stdin: Mutex<Option<ChildStdin>>,
 }
 
 impl StdioWire {
@@ -34,7 +35,7 @@ impl StdioWire {
             inbox.close(&end);
         });
         Self {
-            stdin: Mutex::new(stdin),
+            stdin: Mutex::new(Some(stdin)),
         }
     }
 
@@ -43,16 +44,29 @@ impl StdioWire {
     /// # Errors
     /// When the target reads no more.
     pub async fn send(&self, message: &Value) -> Result<(), String> {
-        let mut line = message.to_string();
-        line.push('\n');
+        self.send_line(&message.to_string()).await
+    }
+
+    /// Writes one line, whatever it says.
+    ///
+    /// # Errors
+    /// When the target reads no more.
+    pub async fn send_line(&self, line: &str) -> Result<(), String> {
         let mut stdin = self.stdin.lock().await;
+        let stdin = stdin.as_mut().ok_or("the suite has closed it")?;
         let written = async {
             stdin.write_all(line.as_bytes()).await?;
+            stdin.write_all(b"\n").await?;
             stdin.flush().await
         };
         written
             .await
             .map_err(|error| format!("the target's standard input: {error}"))
+    }
+
+    /// Closes the target's standard input.
+    pub async fn close(&self) {
+        self.stdin.lock().await.take();
     }
 }
 

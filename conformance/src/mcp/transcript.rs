@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::redact::Secrets;
 
@@ -160,8 +160,8 @@ impl Transcript {
         let mut lines: Vec<_> = inner.lines.iter().chain(&seen_elsewhere).collect();
         lines.sort_by_key(|line| line.at_ms);
         for line in lines {
-            let text = secrets.redact(&line.text);
-            let entry = match serde_json::from_str::<serde_json::Value>(&text) {
+            let text = secrets.redact(&written(&line.text));
+            let entry = match serde_json::from_str::<Value>(&text) {
                 Ok(message) if message.is_object() || message.is_array() => {
                     json!({ "at_ms": line.at_ms, "who": line.speaker.name(), "message": message })
                 }
@@ -179,10 +179,51 @@ impl Transcript {
     }
 }
 
+/// A message with long texts in it replaced by how long they are: they tell a reader nothing,
+/// and looking through megabytes for secrets stalls all scenarios.
+pub(super) fn written(text: &str) -> String {
+    const LONG: usize = 64 << 10;
+    fn shorten(value: &mut Value) {
+        match value {
+            Value::String(text) if text.len() > LONG => {
+                *text = format!("({} bytes of text)", text.len());
+            }
+            Value::Array(items) => items.iter_mut().for_each(shorten),
+            Value::Object(fields) => fields.values_mut().for_each(shorten),
+            _ => {}
+        }
+    }
+    if text.len() <= LONG {
+        return text.to_owned();
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(mut message) => {
+            shorten(&mut message);
+            message.to_string()
+        }
+        Err(_) => format!("({} bytes that are no JSON)", text.len()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Speaker, Transcript};
+    use serde_json::{Value, json};
+
+    use super::{Speaker, Transcript, written};
     use crate::redact::Secrets;
+
+    #[test]
+    fn a_long_text_is_written_down_by_its_length_alone() {
+        let long = json!({ "id": 1, "params": { "value": "x".repeat(70_000), "key": "k" } });
+        let seen: Value = serde_json::from_str(&written(&long.to_string())).unwrap();
+        let expected = json!({ "value": "(70000 bytes of text)", "key": "k" });
+        assert_eq!(seen, json!({ "id": 1, "params": expected }));
+        assert_eq!(written("{ short"), "{ short");
+        assert_eq!(
+            written(&"[".repeat(70_000)),
+            "(70000 bytes that are no JSON)"
+        );
+    }
 
     #[test]
     fn a_scenario_sees_the_beginning_and_itself_but_not_its_predecessor() {

@@ -20,12 +20,10 @@ const DEFINED_CODES: [i64; 3] = [-32020, -32021, -32022];
 /// What is wrong with the first message that is not valid, if one is not.
 #[must_use]
 pub fn first_problem(lines: &[Line], revision: Revision) -> Option<String> {
-    let mut asked: HashMap<u64, String> = HashMap::new();
+    let mut asked = Open::default();
     lines.iter().find_map(|line| match line.speaker {
         Speaker::Suite => {
-            let message: Value = serde_json::from_str(&line.text).ok()?;
-            let (id, method) = (message["id"].as_u64()?, message["method"].as_str()?);
-            asked.insert(id, method.to_owned());
+            asked.note(&line.text);
             None
         }
         Speaker::Target => problem(&line.text, revision.era(), &mut asked),
@@ -33,8 +31,38 @@ pub fn first_problem(lines: &[Line], revision: Revision) -> Option<String> {
     })
 }
 
+/// The requests that are open: their methods, by their ids as JSON.
+#[derive(Default)]
+struct Open {
+    methods: HashMap<String, String>,
+    /// Whether a batch was sent: whoever knows batches may answer with one.
+    batch: bool,
+}
+
+impl Open {
+    fn note(&mut self, text: &str) {
+        match serde_json::from_str::<Value>(text) {
+            Ok(Value::Array(messages)) => {
+                self.batch = true;
+                messages.iter().for_each(|message| self.note_one(message));
+            }
+            Ok(message) => self.note_one(&message),
+            Err(_) => {}
+        }
+    }
+
+    fn note_one(&mut self, message: &Value) {
+        if let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) {
+            self.methods.insert(id.to_string(), method.to_owned());
+        }
+    }
+}
+
 /// What is wrong with one message; an answer is taken off `asked`.
-fn problem(text: &str, era: Era, asked: &mut HashMap<u64, String>) -> Option<String> {
+fn problem(text: &str, era: Era, asked: &mut Open) -> Option<String> {
+    if asked.batch && text.starts_with('[') {
+        return None;
+    }
     let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
         return Some(
             "a message is not a JSON object (JSON-RPC batches are gone since 2025-06-18)".into(),
@@ -67,14 +95,14 @@ fn problem(text: &str, era: Era, asked: &mut HashMap<u64, String>) -> Option<Str
         (Some(_), Some(_)) => Some("an answer has both result and error".to_owned()),
         (None, None) => Some("an answer has neither result nor error".to_owned()),
         (None, Some(error)) => {
-            if let Some(id) = message.get("id").and_then(Value::as_u64) {
-                asked.remove(&id);
+            if let Some(id) = message.get("id") {
+                asked.methods.remove(&id.to_string());
             }
             error_problem(error, era)
         }
         (Some(result), None) => {
             let id = message.get("id").unwrap_or(&Value::Null);
-            let Some(method) = id.as_u64().and_then(|id| asked.remove(&id)) else {
+            let Some(method) = asked.methods.remove(&id.to_string()) else {
                 return Some(format!(
                     "an answer has the id {id}, which no open request has"
                 ));

@@ -26,15 +26,24 @@ pub struct Mutation {
     /// The requirements that must catch it; none for a variant, which must pass.
     #[serde(default)]
     pub killed_by: Vec<String>,
+    /// The SHOULDs that a variant does not keep, though it conforms.
+    #[serde(default)]
+    pub warned_by: Vec<String>,
     /// The transports that it acts on.
     #[serde(default = "all_transports")]
     pub transports: Vec<TransportKind>,
     /// Put before the target's command: how it is started.
     #[serde(default)]
     pub started_by: Vec<String>,
+    /// Between suite and target, on the way to it.
+    #[serde(default)]
+    pub message: Vec<MessageRule>,
     /// Between target and suite.
     #[serde(default)]
     pub answer: Vec<AnswerRule>,
+    /// The same, for what HTTP says besides messages.
+    #[serde(default)]
+    pub http_answer: Vec<HttpRule>,
     /// Between target and tap, on the way to Vault.
     #[serde(default)]
     pub vault_request: Vec<RequestRule>,
@@ -55,13 +64,51 @@ impl Mutation {
     }
 }
 
+/// Changes what the suite says to the target.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageRule {
+    /// Only messages that contain this.
+    pub contains: String,
+    /// Pairs of texts: what is there, and what comes in its place.
+    pub replace: Vec<(String, String)>,
+}
+
+/// Changes what HTTP answers to requests that the suite words itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpRule {
+    /// Only answers to this HTTP method.
+    pub method: Option<String>,
+    /// Only where a header or the body of the request contains this.
+    pub asked: Option<String>,
+    /// Only with this status.
+    pub status: Option<u16>,
+    /// Gets this status.
+    pub becomes: Option<u16>,
+    /// Gets this header, if it has one of that name: name and value.
+    pub header: Option<(String, String)>,
+    /// Never comes.
+    #[serde(default)]
+    pub hangs: bool,
+}
+
 /// Changes an answer of the target to the suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerRule {
+    /// Only answers to this method; else to tool calls. Empty for what asked for no method.
+    pub method: Option<String>,
     /// Only answers to this operation's tool; else to every tool call.
     #[serde(default, deserialize_with = "operation")]
     pub operation: Option<Operation>,
+    /// Only where what was asked contains this.
+    pub asked: Option<String>,
+    /// Only where what was asked does not contain this.
+    pub asked_without: Option<String>,
+    /// Only from this one on of all that it would change, counted from 1.
+    #[serde(default)]
+    pub from: usize,
     /// Only errors (`true`) or only successes (`false`).
     pub error: Option<bool>,
     /// Only where the message contains this.
@@ -85,6 +132,13 @@ pub struct AnswerRule {
     pub text_only: bool,
     /// Removes the part of the message that this JSON pointer names.
     pub remove: Option<String>,
+    /// Parts of the message, by JSON pointer with `*` for every item of a list, that become
+    /// something else; in texts is filled in what `append_text` fills in.
+    #[serde(default)]
+    pub set: BTreeMap<String, Value>,
+    /// Never comes.
+    #[serde(default)]
+    pub lost: bool,
     /// Comes as a line of its own before the message.
     pub noise: Option<String>,
     /// Comes with the result of the call before it.
@@ -272,6 +326,21 @@ mod tests {
         for mutation in all().unwrap() {
             for id in &mutation.killed_by {
                 assert!(ids.contains(id), "{} names {id}", mutation.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_variant_may_not_keep_is_a_should() {
+        let requirements = requirement::all().unwrap();
+        for mutation in all().unwrap() {
+            for id in &mutation.warned_by {
+                let mut about = requirements.iter().filter(|r| r.id == *id);
+                assert!(mutation.is_variant(), "{}", mutation.name);
+                assert!(
+                    about.next().is_some_and(|r| r.level == Level::Should),
+                    "{id}"
+                );
             }
         }
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -15,7 +18,10 @@ use super::definition::{
 };
 use crate::{
     certificate::private_keys_in,
-    mcp::connection::AnswerFilter,
+    mcp::{
+        connection::{AnswerFilter, Asked},
+        raw::{HttpAnswer, HttpAsk, NoHttp},
+    },
     tap::VaultFilter,
     target::{adapter::Adapter, template},
 };
@@ -68,6 +74,7 @@ impl Sabotage {
             last_key: Mutex::default(),
             last_result: Mutex::default(),
             first_answers: Mutex::default(),
+            changed: self.0.answer.iter().map(|_| AtomicUsize::new(0)).collect(),
         }
     }
 }
@@ -83,27 +90,41 @@ pub struct Saboteur {
     last_key: Mutex<SecretString>,
     last_result: Mutex<Option<Value>>,
     first_answers: Mutex<HashMap<String, Response<Bytes>>>,
+    /// For each answer rule how many answers it was about.
+    changed: Vec<AtomicUsize>,
 }
 
 impl AnswerFilter for Saboteur {
-    fn filter(&self, method: &str, tool: Option<&str>, message: Value) -> Vec<String> {
+    fn sent(&self, text: &str) -> Option<String> {
+        let mut rules = self.mutation.message.iter();
+        let rule = rules.find(|rule| text.contains(&rule.contains))?;
+        let replaced = rule.replace.iter();
+        Some(replaced.fold(text.to_owned(), |text, (from, to)| text.replace(from, to)))
+    }
+
+    fn filter(&self, asked: &Asked, message: Value) -> Vec<String> {
         let mut message = message;
         let mut arriving = Vec::new();
-        for (rule, only) in self.mutation.answer.iter().zip(&self.tools) {
-            let about_this = match (rule.operation, only) {
-                (None, _) => method == "tools/call" || rule.text_only,
-                (Some(_), only) => {
-                    method == "tools/call" && only.iter().any(|name| Some(name.as_str()) == tool)
+        let rules = self.mutation.answer.iter().zip(&self.tools);
+        for ((rule, only), changed) in rules.zip(&self.changed) {
+            let about_this = match (&rule.method, rule.operation) {
+                (Some(method), _) => *method == asked.method,
+                (None, None) => asked.method == "tools/call" || rule.text_only,
+                (None, Some(_)) => {
+                    asked.method == "tools/call" && only.iter().any(|name| asked.calls(name))
                 }
             };
             let is_error = message["result"]["isError"] == true || !message["error"].is_null();
             let applies = about_this
                 && rule.error.is_none_or(|wanted| wanted == is_error)
-                && rule
-                    .contains
-                    .as_ref()
-                    .is_none_or(|part| message.to_string().contains(part));
+                && (rule.contains.as_ref()).is_none_or(|part| message.to_string().contains(part))
+                && (rule.asked.as_ref()).is_none_or(|part| asked.text.contains(part))
+                && (rule.asked_without.as_ref()).is_none_or(|part| !asked.text.contains(part))
+                && changed.fetch_add(1, Ordering::Relaxed) + 1 >= rule.from;
             if applies {
+                if rule.lost {
+                    return arriving;
+                }
                 arriving.extend(rule.noise.clone());
                 self.alter(rule, &mut message);
             }
@@ -111,11 +132,43 @@ impl AnswerFilter for Saboteur {
         arriving.push(message.to_string());
         arriving
     }
+
+    fn http(
+        &self,
+        asked: &HttpAsk,
+        answer: Result<HttpAnswer, NoHttp>,
+    ) -> Result<HttpAnswer, NoHttp> {
+        let mut answer = answer?;
+        for rule in &self.mutation.http_answer {
+            let applies = (rule.method.as_ref()).is_none_or(|m| *m == asked.method.as_str())
+                && (rule.asked.as_ref()).is_none_or(|part| asked.says(part))
+                && rule.status.is_none_or(|status| status == answer.status);
+            if !applies {
+                continue;
+            }
+            if rule.hangs {
+                return Err(NoHttp::Hung);
+            }
+            answer.status = rule.becomes.unwrap_or(answer.status);
+            if let Some((name, value)) = &rule.header
+                && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
+                && let Some(header) = answer.headers.get_mut(name)
+            {
+                *header = value;
+            }
+        }
+        Ok(answer)
+    }
 }
 
 impl Saboteur {
     fn alter(&self, rule: &AnswerRule, message: &mut Value) {
         let text_result = |text: &str, is_error: bool| json!({ "content": [{ "type": "text", "text": text }], "isError": is_error });
+        if rule.succeed_with.is_some() || rule.fail_with.is_some() {
+            message
+                .as_object_mut()
+                .map(|message| message.remove("error"));
+        }
         if let Some(text) = &rule.succeed_with {
             message["result"] = text_result(text, false);
         }
@@ -162,6 +215,13 @@ impl Saboteur {
         {
             fields.remove(name);
         }
+        for (pointer, value) in &rule.set {
+            let value = match value {
+                Value::String(text) => json!(self.filled(text)),
+                other => other.clone(),
+            };
+            set(message, pointer, &value);
+        }
     }
 
     fn note_key(&self, body: &Bytes) {
@@ -173,19 +233,23 @@ impl Saboteur {
 
     fn alter_text(&self, rule: &AnswerRule, text: &mut String) {
         if let Some(addition) = &rule.append_text {
-            let last_value = self
-                .last_value
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let last_key = self.last_key.lock().unwrap_or_else(PoisonError::into_inner);
-            let addition = template::fill(addition, |name| match name {
-                "vault_token" => Some(self.token.expose_secret()),
-                "last_value" => Some(last_value.as_str()),
-                "last_key" => Some(last_key.expose_secret()),
-                _ => None,
-            });
-            text.push_str(&addition);
+            text.push_str(&self.filled(addition));
         }
+    }
+
+    /// A text with the secrets that it names put in.
+    fn filled(&self, text: &str) -> String {
+        let last_value = self
+            .last_value
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let last_key = self.last_key.lock().unwrap_or_else(PoisonError::into_inner);
+        template::fill(text, |name| match name {
+            "vault_token" => Some(self.token.expose_secret()),
+            "last_value" => Some(last_value.as_str()),
+            "last_key" => Some(last_key.expose_secret()),
+            _ => None,
+        })
     }
 }
 
@@ -264,7 +328,7 @@ impl Saboteur {
                 };
                 change_values(body.pointer_mut(at), change);
             }
-            set(body, &rule.set);
+            set_all(body, &rule.set);
             if let Some(Value::Array(names)) = body.pointer_mut("/data/keys") {
                 names.truncate(rule.max_names.unwrap_or(names.len()));
                 if rule.drop_name && names.len() > 1 {
@@ -309,7 +373,7 @@ fn alter_request(rule: &RequestRule, request: &mut Request<Bytes>, path: String)
         if let (Some(most), Some(Value::Object(data))) = (rule.max_keys, body.pointer_mut(at)) {
             *data = std::mem::take(data).into_iter().take(most).collect();
         }
-        set(body, &rule.set);
+        set_all(body, &rule.set);
         if let Some(Value::Object(data)) = body.pointer_mut(at)
             && rule.drop_key
             && data.len() > 1
@@ -388,14 +452,36 @@ fn leave_out(value: &mut Value, names: &[String]) {
 }
 
 /// Sets parts of a body, in objects that are there.
-fn set(body: &mut Value, parts: &BTreeMap<String, Value>) {
+fn set_all(body: &mut Value, parts: &BTreeMap<String, Value>) {
     for (pointer, value) in parts {
-        if let Some((parent, name)) = pointer.rsplit_once('/')
-            && let Some(Value::Object(fields)) = body.pointer_mut(parent)
-        {
-            fields.insert(name.to_owned(), value.clone());
+        set(body, pointer, value);
+    }
+}
+
+/// Sets what a JSON pointer names, in objects that are there; `*` is every item of a list.
+fn set(value: &mut Value, pointer: &str, new: &Value) {
+    fn set_at(value: &mut Value, path: &[&str], new: &Value) {
+        match (path, value) {
+            ([name], Value::Object(fields)) => {
+                fields.insert((*name).to_owned(), new.clone());
+            }
+            ([name, rest @ ..], Value::Object(fields)) => {
+                if let Some(field) = fields.get_mut(*name) {
+                    set_at(field, rest, new);
+                }
+            }
+            ([which, rest @ ..], Value::Array(items)) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    if *which == "*" || *which == index.to_string() {
+                        set_at(item, rest, new);
+                    }
+                }
+            }
+            _ => {}
         }
     }
+    let path: Vec<_> = pointer.split('/').skip(1).collect();
+    set_at(value, &path, new);
 }
 
 /// The data of a secret in an answer of Vault.
@@ -419,4 +505,99 @@ fn canned(answer: &CannedAnswer) -> Response<Bytes> {
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+    use serde_json::{Value, json};
+
+    use super::{Sabotage, Saboteur, set};
+    use crate::{
+        mcp::{
+            connection::{AnswerFilter as _, Asked},
+            raw::{HttpAnswer, HttpAsk, NoHttp},
+        },
+        target::Target,
+    };
+
+    fn saboteur(rules: &str) -> Saboteur {
+        let mutation = toml::from_str(&format!("does = 'x'\n{rules}")).unwrap();
+        let adapter = Target::find("reference").unwrap().adapter;
+        let token = SecretString::from("t");
+        Sabotage::new(mutation).for_slot(&adapter, &token, &token)
+    }
+
+    fn answers(saboteur: &Saboteur, asked: &str) -> Vec<Value> {
+        let message = json!({ "id": 1, "result": { "tools": [{ "name": "a" }, { "name": "b" }] } });
+        let arriving = saboteur.filter(&Asked::of(asked), message);
+        arriving
+            .iter()
+            .map(|text| serde_json::from_str(text).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_star_in_a_pointer_is_every_item_of_a_list() {
+        let mut value = json!({ "a": [{ "b": 1 }, { "b": 2 }], "c": {} });
+        set(&mut value, "/a/*/b", &json!(0));
+        set(&mut value, "/a/1/d", &json!("x"));
+        set(&mut value, "/missing/e", &json!(1));
+        assert_eq!(
+            value,
+            json!({ "a": [{ "b": 0 }, { "b": 0, "d": "x" }], "c": {} })
+        );
+    }
+
+    #[test]
+    fn a_rule_acts_on_answers_to_its_method_from_the_one_that_it_names_on() {
+        let rules =
+            "[[answer]]\nmethod = 'tools/list'\nfrom = 2\nset = { '/result/tools/*/name' = 'z' }";
+        let saboteur = saboteur(rules);
+        let list = r#"{"id":1,"method":"tools/list"}"#;
+        let name = |asked| answers(&saboteur, asked)[0]["result"]["tools"][1]["name"].clone();
+        assert_eq!(name(list), "b");
+        assert_eq!(name(r#"{"id":1,"method":"ping"}"#), "b");
+        assert_eq!(name(list), "z");
+    }
+
+    #[test]
+    fn an_answer_is_lost_where_what_was_asked_says_so() {
+        let saboteur = saboteur("[[answer]]\nasked = 'this'\nasked_without = 'that'\nlost = true");
+        let call = |words: &str| format!(r#"{{"method":"tools/call","params":"{words}"}}"#);
+        assert!(answers(&saboteur, &call("this")).is_empty());
+        assert_eq!(answers(&saboteur, &call("this and that")).len(), 1);
+        assert_eq!(answers(&saboteur, &call("nothing")).len(), 1);
+    }
+
+    #[test]
+    fn what_the_suite_says_is_changed_only_where_a_rule_finds_its_text() {
+        let saboteur = saboteur("[[message]]\ncontains = '}} x'\nreplace = [['}} x', '}}']]");
+        assert_eq!(saboteur.sent("{{}} x").as_deref(), Some("{{}}"));
+        assert_eq!(saboteur.sent("{{}}"), None);
+    }
+
+    #[test]
+    fn an_answer_over_http_gets_another_status_or_never_comes() {
+        let rules = "[[http_answer]]\nmethod = 'POST'\nasked = '1999'\nbecomes = 200\n\
+                     [[http_answer]]\nmethod = 'PUT'\nhangs = true";
+        let saboteur = saboteur(rules);
+        let answer = || {
+            Ok(HttpAnswer {
+                status: 400,
+                ..HttpAnswer::default()
+            })
+        };
+        let status = |asked: HttpAsk| saboteur.http(&asked, answer()).map(|answer| answer.status);
+        let post = HttpAsk::post("{}");
+        assert_eq!(status(post.clone()), Ok(400));
+        assert_eq!(
+            status(post.with("mcp-protocol-version", "1999-01-01")),
+            Ok(200)
+        );
+        assert_eq!(
+            status(HttpAsk::new(reqwest::Method::PUT)),
+            Err(NoHttp::Hung)
+        );
+    }
 }

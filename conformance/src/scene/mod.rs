@@ -4,7 +4,7 @@
 //! ([`given`]) and lets the agent act through the target; what the agent was told is judged
 //! in [`answered`], what has become of Vault in [`effect`], both for lists in [`lists`].
 //! A row of the policy matrix is brought about in [`matrix`]; what an operation is about is made
-//! in [`stage`].
+//! in [`stage`]. What is about the protocol and not about Vault is in [`talk`].
 
 mod answered;
 pub mod effect;
@@ -15,6 +15,7 @@ pub mod matrix;
 mod own;
 pub mod pki;
 mod stage;
+pub mod talk;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, pki::PkiMount};
+use self::{leak::Leak, pki::PkiMount, talk::Talk};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -114,6 +115,8 @@ pub struct Scene {
     reason: Option<String>,
     /// What a secret scanner has found.
     leak: Option<Leak>,
+    /// What was said that no operation is about.
+    talk: Talk,
     /// Whether a call had no answer: one may still come, into the next scenario.
     pub unanswered: bool,
     /// How long calls took, of those that succeeded with nothing in their way.
@@ -261,6 +264,7 @@ impl Scene {
             custom: None,
             reason: None,
             leak: None,
+            talk: Talk::default(),
             unanswered: false,
             calls: Vec::new(),
         }
@@ -436,6 +440,13 @@ impl Scene {
                 let held = act.secret().and_then(|path| secrets.get(path)).cloned();
                 disclose(&mut self.canaries, held.as_ref());
             }
+        }
+    }
+
+    /// Whoever calls tools in whatever way may come to know any value.
+    fn let_know_all(&mut self) {
+        for canary in &mut self.canaries {
+            canary.known_to_agent = true;
         }
     }
 

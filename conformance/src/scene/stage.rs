@@ -54,17 +54,49 @@ impl Scene {
                 self.make_pki_mount(pki, true).await?;
                 self.importing("a CA")
             }
-            _ if operation.is_pki() => self.set_pki_stage(operation, pki).await,
-            _ => self.set_kv_stage(operation).await,
+            _ if operation.is_pki() => {
+                self.make_pki_stage(pki).await?;
+                self.pki_act(operation).await
+            }
+            _ => {
+                self.make_kv_stage().await?;
+                self.kv_act(operation).await
+            }
+        }
+    }
+
+    /// A stage on which the agent can do everything, made once for all operations.
+    pub(super) async fn make_shared_stage(&mut self) -> StepResult {
+        self.make_mount("spare", 2).await?;
+        self.make_pki_stage("pki").await?;
+        self.make_kv_stage().await
+    }
+
+    /// An operation on the stage that is shared.
+    pub(super) async fn act_on_shared_stage(&mut self, operation: Operation) -> StepResult<Act> {
+        let pki = self.pki()?.path.clone();
+        match operation {
+            Operation::MountsList => Ok(Act::list_mounts()),
+            Operation::MountsCreate => Ok(Act::create_mount(self.path_of("extra"), 2)),
+            Operation::MountsDelete => Ok(Act::delete_mount(self.path_of("spare"))),
+            Operation::PkiEnable => Ok(Act::enable_pki(&self.path_of("more"), LONGEST)),
+            Operation::PkiCreateRoot => Ok(Act::create_root(&pki, "new-root", "New Root", LONGEST)),
+            Operation::PkiImportBundle => self.importing("a CA"),
+            _ if operation.is_pki() => self.pki_act(operation).await,
+            _ => self.kv_act(operation).await,
         }
     }
 
     /// A secret with two versions.
-    async fn set_kv_stage(&mut self, operation: Operation) -> StepResult<Act> {
+    async fn make_kv_stage(&mut self) -> StepResult {
         self.make_mount("secret", 2).await?;
         for _ in 0..2 {
             self.make_secret(SECRET, &["username", "password"]).await?;
         }
+        Ok(())
+    }
+
+    async fn kv_act(&mut self, operation: Operation) -> StepResult<Act> {
         match operation {
             Operation::KvList => Act::list(self, FOLDER),
             Operation::KvListAll => Act::list_all(self, FOLDER),
@@ -92,8 +124,8 @@ impl Scene {
         }
     }
 
-    /// An authority with a role and, where the operation is about one, a certificate.
-    async fn set_pki_stage(&mut self, operation: Operation, pki: &str) -> StepResult<Act> {
+    /// An authority with a role.
+    async fn make_pki_stage(&mut self, pki: &str) -> StepResult {
         self.make_authority(pki).await?;
         self.make_role(ROLE, role_settings(DOMAINS)?).await?;
         self.pki_mut()?.wanted = Wanted {
@@ -101,6 +133,11 @@ impl Scene {
             ttl: LIFETIME.to_owned(),
             ..Wanted::default()
         };
+        Ok(())
+    }
+
+    /// An operation on it; where it is about a certificate there is one.
+    async fn pki_act(&mut self, operation: Operation) -> StepResult<Act> {
         let mount = self.pki()?.path.clone();
         let on_role = |effect| Act::on_role(operation, &mount, ROLE, effect);
         Ok(match operation {

@@ -2,6 +2,7 @@
 
 mod ambient;
 mod kv;
+mod mcp;
 mod mounts;
 mod outcome;
 mod pki;

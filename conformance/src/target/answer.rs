@@ -129,21 +129,7 @@ pub async fn perform(
     parameters: &Parameters,
     manner: Manner,
 ) -> StepResult<(Answer, Duration)> {
-    let mapping = adapter
-        .operations
-        .get(&operation)
-        .ok_or_else(|| Stop::NotApplicable {
-            reason: NotApplicable::NotClaimed,
-            detail: format!("the adapter maps no tool to {operation}"),
-        })?;
-    let tools = &instance.tool_names;
-    let Some(tool) = mapping.tool(tools) else {
-        let wanted = mapping.tools.join(" or ");
-        return Err(Stop::failed(
-            format!("the tool {wanted:?}, to which the adapter maps {operation}"),
-            format!("tools/list has {}", tools.join(", ")),
-        ));
-    };
+    let (mapping, tool) = carrier(adapter, instance, operation)?;
     let mut arguments = mapping.arguments(parameters);
     if manner == Manner::Required {
         let about = instance.tools.iter().find(|about| about["name"] == tool);
@@ -161,10 +147,37 @@ pub async fn perform(
     Ok((answer, took))
 }
 
+/// How an operation is carried out, and by which tool.
+///
+/// # Errors
+/// As for [`perform`].
+pub fn carrier<'a>(
+    adapter: &'a Adapter,
+    instance: &Instance,
+    operation: Operation,
+) -> StepResult<(&'a Mapping, &'a str)> {
+    let mapping = adapter
+        .operations
+        .get(&operation)
+        .ok_or_else(|| Stop::NotApplicable {
+            reason: NotApplicable::NotClaimed,
+            detail: format!("the adapter maps no tool to {operation}"),
+        })?;
+    let tools = &instance.tool_names;
+    let tool = mapping.tool(tools).ok_or_else(|| {
+        let wanted = mapping.tools.join(" or ");
+        Stop::failed(
+            format!("the tool {wanted:?}, to which the adapter maps {operation}"),
+            format!("tools/list has {}", tools.join(", ")),
+        )
+    })?;
+    Ok((mapping, tool))
+}
+
 /// Leaves of a call's arguments those that the tool's schema requires, and those that say which
-/// mount and which role are meant.
+/// thing is meant.
 fn leave_required(arguments: &mut Value, mapping: &Mapping, about: Option<&Value>) -> StepResult {
-    const IDENTITY: [&str; 2] = ["{mount}", "{role}"];
+    const IDENTITY: [&str; 5] = ["{mount}", "{path}", "{role}", "{issuer}", "{serial}"];
     let schema = about.map(|about| &about["inputSchema"]);
     let required = schema.and_then(|schema| schema["required"].as_array());
     let (Some(arguments), Some(required)) = (arguments.as_object_mut(), required) else {

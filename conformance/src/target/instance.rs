@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
     pin::pin,
@@ -36,6 +37,7 @@ use crate::mcp::{
     connection::{AnswerFilter, Connection, ServerInfo, Wire},
     http::HttpWire,
     pace::Pace,
+    raw::RawHttp,
     stdio::{StdioWire, record_log},
     transcript::{Speaker, Transcript},
 };
@@ -117,10 +119,63 @@ impl Belongings {
     }
 }
 
+/// How another connection to the same target is made.
+#[derive(Clone)]
+struct Again {
+    adapter: Adapter,
+    program: Option<PathBuf>,
+    surroundings: Surroundings,
+    transcript: Arc<Transcript>,
+}
+
+impl fmt::Debug for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Again").finish_non_exhaustive()
+    }
+}
+
+/// A connection on which nothing was said yet, and over stdio the process behind it.
+#[derive(Debug)]
+pub struct Bare {
+    belongings: Belongings,
+    /// The connection.
+    pub connection: Connection,
+}
+
+impl Bare {
+    /// Closes the process's standard input; over HTTP there is none.
+    pub async fn close_input(&self) {
+        if let Wire::Stdio(wire) = self.connection.wire() {
+            wire.close().await;
+        }
+    }
+
+    /// Asks the process to end, as a supervisor does.
+    pub fn terminate(&self) {
+        if let Some(process) = &self.belongings.process {
+            process.terminate();
+        }
+    }
+
+    /// How the process ended, if it does within this time.
+    pub async fn ends_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        self.belongings.ends_within(time).await
+    }
+
+    /// Ends and removes all that belongs to it.
+    ///
+    /// # Errors
+    /// When the process cannot be ended.
+    pub async fn stop(mut self) -> Result<(), String> {
+        self.belongings.end().await
+    }
+}
+
 /// A running target that has answered `initialize` and `tools/list`.
 #[derive(Debug)]
 pub struct Instance {
     belongings: Belongings,
+    again: Again,
     /// The connection to it.
     pub connection: Connection,
     /// What it says of itself.
@@ -177,6 +232,12 @@ impl Instance {
         surroundings: &Surroundings,
     ) -> Result<Self, StartError> {
         let transcript = Arc::new(Transcript::default());
+        let again = Again {
+            adapter: adapter.clone(),
+            program: program.clone(),
+            surroundings: surroundings.clone(),
+            transcript: Arc::clone(&transcript),
+        };
         let mut starting = Starting {
             adapter,
             program,
@@ -234,12 +295,60 @@ impl Instance {
         let names = tools.iter().filter_map(|tool| tool["name"].as_str());
         Ok(Self {
             belongings,
+            again,
             tool_names: names.map(str::to_owned).collect(),
             connection,
             server,
             tools,
             credentials,
         })
+    }
+
+    /// Another connection to the same target, on which nothing was said yet: over stdio to a
+    /// process of its own. What is said on it is in the same transcript.
+    ///
+    /// # Errors
+    /// When the target does not start.
+    pub async fn another(&self) -> Result<Bare, String> {
+        /// No scenario makes so many requests on the first connection.
+        const FIRST_REQUEST: u64 = 1_000_000;
+        let adapter = &self.again.adapter;
+        let mut starting = Starting {
+            adapter,
+            program: self.again.program.clone(),
+            surroundings: &self.again.surroundings,
+            transcript: Arc::clone(&self.again.transcript),
+            command: String::new(),
+            logs: Vec::new(),
+            belongings: Belongings::default(),
+            credentials: Vec::new(),
+        };
+        let connection = match (self.connection.wire(), &adapter.stdio) {
+            (Wire::Stdio(_), Some(launch)) => starting.stdio(launch).await?,
+            (Wire::Stdio(_), None) => return Err("the adapter has no [stdio]".to_owned()),
+            (Wire::Http(wire), _) => starting.same_endpoint(wire)?,
+        };
+        connection.count_from(FIRST_REQUEST);
+        Ok(Bare {
+            belongings: starting.belongings,
+            connection,
+        })
+    }
+
+    /// The endpoint, for requests that no client makes; none over stdio.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<RawHttp> {
+        self.connection.http()
+    }
+
+    /// The TCP ports on which the process listens, and all that it has started; none where
+    /// that cannot be seen: in a container, or on a system without `/proc`.
+    pub async fn listens_on(&self) -> Option<Vec<u16>> {
+        let process = self.belongings.process.as_ref()?;
+        match self.belongings.container {
+            Some(_) => None,
+            None => process.listens_on().await,
+        }
     }
 
     /// How the process ended, if it has.
@@ -307,6 +416,14 @@ impl Starting<'_> {
         });
         self.logs.extend(log);
         Ok(connection)
+    }
+
+    /// A new connection to the endpoint of another one.
+    fn same_endpoint(&self, wire: &HttpWire) -> Result<Connection, String> {
+        let (url, headers) = wire.endpoint();
+        let wire = HttpWire::new(url.to_owned(), headers.clone(), self.trusted_ca()?)
+            .map_err(|error| format!("no HTTP client: {error}"))?;
+        Ok(self.connection(|_| Wire::Http(wire)))
     }
 
     async fn http(&mut self, launch: &HttpLaunch) -> Result<Connection, String> {

@@ -9,6 +9,7 @@ pub mod locate;
 pub mod mapping;
 pub mod operation;
 mod process;
+mod sockets;
 pub mod template;
 mod token_file;
 pub mod transport;

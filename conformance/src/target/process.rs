@@ -8,6 +8,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::sockets;
 use crate::vault::leftovers::{RUN_VARIABLE, note_target, run_id};
 
 /// How long a target may take to end when it is told to.
@@ -73,6 +74,20 @@ impl Process {
                 group.as_raw_nonzero()
             )),
         }
+    }
+
+    /// Asks it to end, as a supervisor does.
+    pub(super) fn terminate(&self) {
+        if let Some(group) = self.group {
+            signal_group(group, Signal::TERM);
+        }
+    }
+
+    /// The TCP ports on which the group listens; none where that cannot be seen.
+    pub(super) async fn listens_on(&self) -> Option<Vec<u16>> {
+        let group = self.group?.as_raw_nonzero().get();
+        let looking = tokio::task::spawn_blocking(move || sockets::listening(group));
+        looking.await.ok()?
     }
 
     fn kill_group(&mut self) {

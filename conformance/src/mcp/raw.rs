@@ -1,0 +1,381 @@
+//! HTTP requests that no well-behaved client makes: any method, any header, any body, a body
+//! that never ends. Bounded in time and in size, and written down like all else.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use reqwest::{
+    Body, Method,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use serde_json::Value;
+
+use super::{
+    connection::{Asked, Inbox},
+    http::{EventReader, HttpWire},
+    pace::Pace,
+    transcript::{Speaker, written},
+};
+
+/// What is kept of the body of an answer.
+const MAX_BODY: usize = 8 << 20;
+/// What is written down of a request.
+const SHOWN: usize = 4 << 10;
+/// The largest body that is searched for a text.
+const SEARCHED: usize = 64 << 10;
+
+/// The endpoint of a target.
+pub struct RawHttp {
+    client: reqwest::Client,
+    url: String,
+    headers: HeaderMap,
+    inbox: Arc<Inbox>,
+    paces: Vec<Arc<Pace>>,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct HttpAsk {
+    /// Its method.
+    pub method: Method,
+    /// Its headers, besides those of every request to the endpoint; one of the same name
+    /// stands in its place.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// Whether the body stops half-way and never ends.
+    pub endless: bool,
+}
+
+impl HttpAsk {
+    /// A request without a body.
+    #[must_use]
+    pub fn new(method: Method) -> Self {
+        Self {
+            method,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            endless: false,
+        }
+    }
+
+    /// A message, as a client posts it.
+    #[must_use]
+    pub fn post(text: &str) -> Self {
+        Self {
+            body: Bytes::copy_from_slice(text.as_bytes()),
+            ..Self::new(Method::POST)
+        }
+        .with(CONTENT_TYPE.as_str(), "application/json")
+    }
+
+    /// With this header in place of any other of its name; one that cannot be sent is left out.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        let header = name.parse::<HeaderName>().ok();
+        if let Some((name, value)) = header.zip(HeaderValue::from_str(value).ok()) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// With these headers.
+    #[must_use]
+    pub fn with_all(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Whether a header or the body has this text.
+    #[must_use]
+    pub fn says(&self, part: &str) -> bool {
+        let mut headers = self.headers.iter();
+        headers.any(|(name, value)| format!("{name}: {value:?}").contains(part))
+            || (self.body.len() <= SEARCHED && String::from_utf8_lossy(&self.body).contains(part))
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HttpAnswer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, as far as it was read.
+    pub body: String,
+    /// The messages in it.
+    pub messages: Vec<Value>,
+}
+
+impl HttpAnswer {
+    /// The media type of the body, without parameters; empty where none is told.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        let kind = self.headers.get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        kind.split(';').next().unwrap_or_default().trim()
+    }
+
+    /// Whether it refuses.
+    #[must_use]
+    pub const fn refuses(&self) -> bool {
+        self.status >= 400 && self.status < 500
+    }
+
+    /// What came back, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let body: String = self.body.chars().take(300).collect();
+        match body.is_empty() {
+            true => format!("HTTP {}", self.status),
+            false => format!("HTTP {}: {body}", self.status),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoHttp {
+    /// The connection was closed.
+    #[error("the connection was closed without an answer: {0}")]
+    Closed(String),
+    /// Nothing came in time.
+    #[error("no answer came, and the connection stayed open")]
+    Hung,
+}
+
+impl RawHttp {
+    /// The endpoint of this wire; all is written down in the inbox's transcript.
+    #[must_use]
+    pub fn new(wire: &HttpWire, inbox: Arc<Inbox>, paces: Vec<Arc<Pace>>) -> Self {
+        let (url, headers) = wire.endpoint();
+        Self {
+            client: wire.plain_client(),
+            url: url.to_owned(),
+            headers: headers.clone(),
+            inbox,
+            paces,
+        }
+    }
+
+    /// Sends a request on a connection of its own, and reads the answer: a stream of events up
+    /// to the first answer in it, and none of one that only listens.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn send(&self, asked: &HttpAsk, patience: Duration) -> Result<HttpAnswer, NoHttp> {
+        for pace in &self.paces {
+            pace.wait().await;
+        }
+        self.write_down(asked);
+        let exchange = self.exchange(asked);
+        let answer = tokio::time::timeout(patience, exchange).await;
+        let answer = answer.unwrap_or(Err(NoHttp::Hung));
+        let answer = match self.inbox.filter() {
+            Some(filter) => filter.http(asked, answer),
+            None => answer,
+        };
+        let transcript = self.inbox.transcript();
+        match &answer {
+            Ok(answer) => {
+                let headers = shown(&answer.headers);
+                let status = answer.status;
+                transcript.record(Speaker::Log, format!("HTTP {status}\n{headers}"));
+                if answer.messages.is_empty() && !answer.body.is_empty() {
+                    transcript.record(Speaker::Log, answer.body.clone());
+                }
+            }
+            Err(why) => transcript.record(Speaker::Note, why.to_string()),
+        }
+        answer
+    }
+
+    fn write_down(&self, asked: &HttpAsk) {
+        let transcript = self.inbox.transcript();
+        let head = format!("HTTP {}\n{}", asked.method, shown(&asked.headers));
+        transcript.record(Speaker::Note, head.chars().take(SHOWN).collect::<String>());
+        if !asked.body.is_empty() {
+            let body = String::from_utf8_lossy(&asked.body);
+            transcript.record(Speaker::Suite, written(&body));
+        }
+    }
+
+    async fn exchange(&self, asked: &HttpAsk) -> Result<HttpAnswer, NoHttp> {
+        let text = String::from_utf8_lossy(&asked.body);
+        let altered = self.inbox.sent(&text).map(Bytes::from);
+        let body = altered.unwrap_or_else(|| asked.body.clone());
+        let mut headers = self.headers.clone();
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        for (name, value) in &asked.headers {
+            match asked.headers.get_all(name).iter().count() {
+                1 => drop(headers.insert(name, value.clone())),
+                _ => drop(headers.append(name, value.clone())),
+            }
+        }
+        let body = match asked.endless {
+            true => {
+                let begun = stream::iter([Ok::<_, std::io::Error>(body)]);
+                Body::wrap_stream(begun.chain(stream::pending()))
+            }
+            false => Body::from(body),
+        };
+        let request = self.client.request(asked.method.clone(), &self.url);
+        let sent = request.headers(headers).body(body).send().await;
+        let response = sent.map_err(closed)?;
+        let mut answer = HttpAnswer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            ..HttpAnswer::default()
+        };
+        let streams = answer.kind() == "text/event-stream";
+        if streams && asked.method == Method::GET {
+            return Ok(answer);
+        }
+        let mut events = EventReader::default();
+        let mut chunks = response.bytes_stream();
+        let mut body = Vec::new();
+        let asked = Asked::of(&text);
+        while let Some(chunk) = chunks.next().await {
+            // What came before the end counts.
+            let Ok(chunk) = chunk else { break };
+            body.extend_from_slice(&chunk);
+            if streams {
+                for data in events.read(&chunk) {
+                    answer.messages.extend(self.inbox.arriving(&asked, &data));
+                }
+                let mut answers = answer.messages.iter();
+                if answers.any(|message| message["method"].is_null()) {
+                    break;
+                }
+            }
+            if body.len() > MAX_BODY {
+                break;
+            }
+        }
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+        if !streams {
+            answer.messages = self.inbox.arriving(&asked, &answer.body);
+        }
+        Ok(answer)
+    }
+}
+
+fn closed(error: reqwest::Error) -> NoHttp {
+    use std::error::Error as _;
+
+    let error = error.without_url();
+    let source = error.source().map(|source| format!(": {source}"));
+    NoHttp::Closed(format!("{error}{}", source.unwrap_or_default()))
+}
+
+fn shown(headers: &HeaderMap) -> String {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()))
+    };
+    headers.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use reqwest::{Method, header::HeaderMap};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::{HttpAnswer, HttpAsk, NoHttp};
+    use crate::mcp::{
+        connection::{Connection, Wire},
+        http::HttpWire,
+        transcript::Speaker,
+    };
+
+    /// What becomes of a request to a server that answers so; without an answer it keeps the
+    /// connection open, with an empty one it closes it.
+    async fn asked(
+        asked: HttpAsk,
+        answer: Option<&str>,
+        patience: Duration,
+    ) -> (Result<HttpAnswer, NoHttp>, Connection) {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let wire = HttpWire::new(url, HeaderMap::new(), None).unwrap();
+        let wait = Duration::from_secs(5);
+        let connection =
+            Connection::open(Arc::default(), None, wait, Vec::new(), |_| Wire::Http(wire));
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await.unwrap();
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                None => std::future::pending().await,
+            }
+        };
+        let http = connection.http().unwrap();
+        let answered = tokio::select! {
+            answered = http.send(&asked, patience) => answered,
+            () = async { serving.await; std::future::pending().await } => unreachable!(),
+        };
+        (answered, connection)
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn an_answer_is_read_with_its_messages_and_written_down() {
+        let body = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (answered, connection) = asked(HttpAsk::post("{}"), Some(&answer), LONG).await;
+        let answered = answered.unwrap();
+        assert_eq!(
+            (answered.status, answered.kind()),
+            (200, "application/json")
+        );
+        assert_eq!(answered.messages.len(), 1);
+        let said = connection.transcript().last_words(Speaker::Target, 1);
+        assert_eq!(said, [body]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_goes_on_is_read_up_to_the_answer() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
+                      data: {\"method\":\"notifications/progress\"}\n\n\
+                      data: {\"id\":1,\"result\":{}}\n\n";
+        let (answered, _) = asked(HttpAsk::post("{}"), Some(answer), LONG).await;
+        assert_eq!(answered.unwrap().messages.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_only_listened_to_is_not_waited_for() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let (answered, _) = asked(HttpAsk::new(Method::GET), Some(answer), LONG).await;
+        assert_eq!(answered.unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn who_never_answers_is_told_from_who_closes_the_connection() {
+        let patience = Duration::from_millis(50);
+        let (answered, _) = asked(HttpAsk::new(Method::PUT), None, patience).await;
+        assert_eq!(answered, Err(NoHttp::Hung));
+        let (answered, _) = asked(HttpAsk::new(Method::PUT), Some(""), LONG).await;
+        assert!(matches!(answered, Err(NoHttp::Closed(_))), "{answered:?}");
+    }
+
+    #[test]
+    fn a_request_says_what_is_in_its_headers_and_in_its_body() {
+        let asked = HttpAsk::post("{\"a\":1}").with("x-b", "two");
+        assert!(asked.says("\"a\":1") && asked.says("x-b: \"two\"") && !asked.says("three"));
+    }
+}

@@ -1,0 +1,276 @@
+//! Bad arguments: made after each tool's own schema, wrong in one way.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{no_evidence, tools::name_of};
+use crate::{
+    mcp::connection::Reply,
+    scene::Scene,
+    schema::{self, Bad, Fault},
+    target::operation::Operation,
+    verdict::StepResult,
+};
+
+/// What Vault lets any token do, and no call of a tool is about.
+const HARMLESS: [&str; 2] = ["/v1/sys/capabilities", "/v1/auth/token/"];
+
+/// The longest answer that a failure shows, bytes.
+const LONG: usize = 16 << 10;
+/// An argument that no tool has.
+const UNKNOWN: &str = "no_such_argument";
+
+/// A call with a bad argument, and what came of it.
+pub struct Trial {
+    tool: String,
+    argument: String,
+    /// Whether the tool's schema allows the arguments.
+    fits: bool,
+    seen: Seen,
+}
+
+/// What came of a call.
+enum Seen {
+    Success(String),
+    Error(String),
+    Nothing(String),
+}
+
+impl Trial {
+    fn describe(&self) -> String {
+        let cut = |text: &String| match text.len() {
+            0..=LONG => text.clone(),
+            long => format!("({long} bytes of text)"),
+        };
+        let seen = match &self.seen {
+            Seen::Success(text) => format!("a success: {}", cut(text)),
+            Seen::Error(text) => format!("an error: {}", cut(text)),
+            Seen::Nothing(why) => why.clone(),
+        };
+        format!("{} with {} so: {seen}", self.tool, self.argument)
+    }
+}
+
+impl Scene {
+    /// Arguments with which each tool can be called: those of an operation that it carries, on
+    /// a stage where that can be done, or else made after its schema.
+    async fn right_arguments(&mut self) -> StepResult<Vec<(Value, Value)>> {
+        self.make_shared_stage().await?;
+        self.let_know_all();
+        let name = self.path_of("made-up");
+        let mut calls = Vec::new();
+        for tool in self.instance()?.tools.clone() {
+            if tool["execution"]["taskSupport"] == "required" {
+                continue;
+            }
+            let carries = |operation: &Operation| {
+                let carrier = self.tool_of(*operation);
+                carrier.is_some_and(|carrier| name_of(carrier) == name_of(&tool))
+            };
+            let arguments = match Operation::ALL.into_iter().find(carries) {
+                None => schema::required_arguments(&tool["inputSchema"], &name),
+                Some(operation) => {
+                    let act = self.act_on_shared_stage(operation).await?;
+                    let mapping = self.target.adapter.operations.get(&operation);
+                    mapping.map_or(Value::Null, |mapping| mapping.arguments(&act.parameters))
+                }
+            };
+            calls.push((tool, arguments));
+        }
+        Ok(calls)
+    }
+
+    /// Calls a tool, and notes what came of it.
+    async fn call(&mut self, tool: &Value, bad: Bad) -> StepResult {
+        let Bad {
+            argument,
+            arguments,
+            fits,
+        } = bad;
+        let params = json!({ "name": name_of(tool), "arguments": arguments });
+        let seen = match self.request("tools/call", params).await? {
+            Ok(Reply::Result(result)) => {
+                self.remember_keys(&result.to_string(), true);
+                match result["isError"] == true {
+                    true => Seen::Error(result["content"].to_string()),
+                    false => Seen::Success(result.to_string()),
+                }
+            }
+            Ok(Reply::Error { code, message }) => Seen::Error(format!("{code} {message}")),
+            Err(why) => Seen::Nothing(why.to_string()),
+        };
+        self.talk.trials.push(Trial {
+            tool: name_of(tool).to_owned(),
+            argument,
+            fits,
+            seen,
+        });
+        Ok(())
+    }
+
+    /// Calls every tool with nothing but the arguments that its schema requires.
+    ///
+    /// # Errors
+    /// When Vault fails.
+    pub async fn call_barely(&mut self) -> StepResult {
+        let name = self.path_of("made-up");
+        for tool in self.instance()?.tools.clone() {
+            if tool["execution"]["taskSupport"] == "required" {
+                continue;
+            }
+            let arguments = schema::required_arguments(&tool["inputSchema"], &name);
+            let bare = Bad {
+                argument: "what it requires".to_owned(),
+                arguments,
+                fits: true,
+            };
+            self.call(&tool, bare).await?;
+            if self.unanswered {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls every tool with each of its arguments bad in this way.
+    ///
+    /// # Errors
+    /// When Vault fails.
+    pub async fn call_with(&mut self, fault: Fault) -> StepResult {
+        let calls = self.right_arguments().await?;
+        let before = self.snapshot().await?;
+        let mut tried = BTreeSet::new();
+        for (tool, arguments) in calls {
+            let bad = fault.inflict(&arguments, &tool["inputSchema"], &mut self.random);
+            for bad in bad {
+                // So much text is costly: one tool for each name of an argument will do.
+                if fault == Fault::Long && !tried.insert(bad.argument.clone()) {
+                    continue;
+                }
+                self.call(&tool, bad).await?;
+                if self.unanswered {
+                    return Ok(());
+                }
+            }
+        }
+        let never_right = self.talk.trials.iter().all(|trial| !trial.fits);
+        self.talk.written = never_right && self.snapshot().await? != before;
+        Ok(())
+    }
+
+    /// Calls every tool that only reads with an argument that it does not have.
+    ///
+    /// # Errors
+    /// When Vault fails.
+    pub async fn call_with_unknown_argument(&mut self) -> StepResult {
+        for (tool, arguments) in self.right_arguments().await? {
+            let reads = |operation: &Operation| {
+                let carrier = self.tool_of(*operation);
+                operation.reads()
+                    && carrier.is_some_and(|carrier| name_of(carrier) == name_of(&tool))
+            };
+            if !Operation::ALL.iter().any(reads) {
+                continue;
+            }
+            let mut arguments = arguments;
+            arguments[UNKNOWN] = json!("x");
+            let unknown = Bad {
+                argument: UNKNOWN.to_owned(),
+                arguments,
+                fits: true,
+            };
+            self.call(&tool, unknown).await?;
+        }
+        Ok(())
+    }
+
+    fn trials(&self) -> StepResult<&[Trial]> {
+        match self.talk.trials.is_empty() {
+            true => Err(no_evidence("no tool can be called so")),
+            false => Ok(&self.talk.trials),
+        }
+    }
+
+    /// Every call must have been answered.
+    ///
+    /// # Errors
+    /// When one was not.
+    pub fn expect_all_answered(&self) -> StepResult {
+        let silent = |trial: &&Trial| matches!(trial.seen, Seen::Nothing(_));
+        match self.trials()?.iter().find(silent) {
+            None => Ok(()),
+            Some(trial) => Err(self.failed("an answer to every call", &trial.describe())),
+        }
+    }
+
+    /// A call that its tool's schema does not allow must have been an error, and where all calls
+    /// were such nothing may have been written.
+    ///
+    /// # Errors
+    /// When one was a success, or something was written.
+    pub fn expect_bad_refused(&self) -> StepResult {
+        let wrong = |trial: &&Trial| !trial.fits && matches!(trial.seen, Seen::Success(_));
+        if let Some(trial) = self.trials()?.iter().find(wrong) {
+            let expected = "an error where the tool's own schema does not allow the arguments";
+            return Err(self.failed(expected, &trial.describe()));
+        }
+        match self.talk.written {
+            false => Ok(()),
+            true => {
+                let expected = "nothing is written by calls with bad arguments";
+                Err(self.failed(
+                    expected,
+                    "Vault has changed, though all were told of errors",
+                ))
+            }
+        }
+    }
+
+    /// An error about an argument should name it.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub fn expect_argument_named(&self) -> StepResult {
+        let nameless = |trial: &&Trial| match &trial.seen {
+            Seen::Error(text) if !trial.fits => {
+                !text.to_lowercase().contains(&trial.argument.to_lowercase())
+            }
+            _ => false,
+        };
+        match self.trials()?.iter().find(nameless) {
+            None => Ok(()),
+            Some(trial) => Err(self.failed("an error that names the argument", &trial.describe())),
+        }
+    }
+
+    /// All calls should have been errors.
+    ///
+    /// # Errors
+    /// When one was not.
+    pub fn expect_all_refused(&self) -> StepResult {
+        let accepted = |trial: &&Trial| !matches!(trial.seen, Seen::Error(_));
+        match self.trials()?.iter().find(accepted) {
+            None => Ok(()),
+            Some(trial) => Err(self.failed("an error", &trial.describe())),
+        }
+    }
+
+    /// Nothing outside of the scene may have been written.
+    ///
+    /// # Errors
+    /// When something was.
+    pub fn expect_nothing_written_outside(&self) -> StepResult {
+        let exchanges = self.tap()?.exchanges();
+        let outside = exchanges.iter().find(|exchange| {
+            let reads = matches!(exchange.method.as_str(), "GET" | "LIST" | "HEAD");
+            let path = &exchange.path;
+            let harmless = HARMLESS.iter().any(|part| path.starts_with(part));
+            !reads && exchange.status.is_success() && !path.contains(&self.prefix) && !harmless
+        });
+        outside.map_or(Ok(()), |write| {
+            let seen = format!("{} {}", write.method, write.path);
+            Err(self.failed("nothing written outside of the agent's own mounts", &seen))
+        })
+    }
+}

@@ -1,0 +1,397 @@
+//! HTTP as no well-behaved client uses it, and the sessions that a server gives out.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{
+    Method,
+    header::{CONTENT_TYPE, HeaderMap},
+};
+use serde_json::json;
+
+use super::{not_claimed, opening::opening, request};
+use crate::{
+    mcp::{
+        http::{SESSION, VERSION},
+        raw::{HttpAnswer, HttpAsk, NoHttp, RawHttp},
+    },
+    scene::Scene,
+    verdict::{StepResult, Stop},
+};
+
+/// A revision that there is not.
+const NO_REVISION: &str = "1999-01-01";
+/// How many sessions are opened to see how their ids are made.
+const SAMPLES: usize = 12;
+/// What an id must vary by, over those samples, bits: less than any random id does, more than a
+/// counter or a clock.
+const VARIETY: f64 = 40.0;
+/// How many requests never end.
+const ENDLESS: usize = 20;
+/// For how long they last, while others ask.
+const MEANWHILE: Duration = Duration::from_secs(2);
+/// How long a request that never ends should be borne with.
+const BORNE: Duration = Duration::from_secs(45);
+
+impl Scene {
+    fn endpoint(&self) -> StepResult<RawHttp> {
+        let missing = || Stop::blocked("the target is not spoken to over HTTP");
+        self.instance()?.endpoint().ok_or_else(missing)
+    }
+
+    async fn send(&mut self, asked: &HttpAsk) -> StepResult {
+        let patience = self.patience();
+        let answer = self.endpoint()?.send(asked, patience).await;
+        self.talk.http = Some(answer);
+        Ok(())
+    }
+
+    fn http_answer(&self) -> StepResult<&Result<HttpAnswer, NoHttp>> {
+        let missing = || Stop::blocked("the scenario asked nothing over HTTP yet");
+        self.talk.http.as_ref().ok_or_else(missing)
+    }
+
+    fn http_seen(&self) -> StepResult<String> {
+        Ok(match self.http_answer()? {
+            Ok(answer) => answer.describe(),
+            Err(why) => why.to_string(),
+        })
+    }
+
+    fn session(&self) -> StepResult<HeaderMap> {
+        Ok(self.connection()?.session_headers())
+    }
+
+    /// Lists the tools, as a client does that says this of itself: in a session, in another
+    /// revision, in no session though there are any, or in one that was never given out.
+    ///
+    /// # Errors
+    /// Not applicable where the server gives out no sessions and one is meant.
+    pub async fn list_over_http(&mut self, how: &str) -> StepResult {
+        let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
+        let mut headers = self.session()?;
+        let has_sessions = headers.contains_key(SESSION);
+        if how.contains("session") && !has_sessions {
+            return Err(not_claimed("the server gives out no sessions"));
+        }
+        let asked = match how {
+            "in a revision that there is not" => {
+                listing.with_all(headers).with(VERSION, NO_REVISION)
+            }
+            "without its session" => {
+                headers.remove(SESSION);
+                listing.with_all(headers)
+            }
+            "in a session that was never given out" => {
+                let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
+                let other = another_id(id.unwrap_or_default());
+                listing.with_all(headers).with(SESSION, &other)
+            }
+            _ => return Err(Stop::blocked(format!("nobody lists {how:?}"))),
+        };
+        self.send(&asked).await
+    }
+
+    /// Tells the server something.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn tell_over_http(&mut self) -> StepResult {
+        let text = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        let asked = HttpAsk::post(&text.to_string()).with_all(self.session()?);
+        self.send(&asked).await
+    }
+
+    /// Asks for the stream on which the server speaks unasked.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn listen_over_http(&mut self) -> StepResult {
+        let asked = HttpAsk::new(Method::GET).with_all(self.session()?);
+        let asked = asked.with("accept", "text/event-stream");
+        self.send(&asked).await
+    }
+
+    /// The answer must have this status.
+    ///
+    /// # Errors
+    /// When it has another one.
+    pub fn expect_status(&self, status: u16) -> StepResult {
+        match self.http_answer()? {
+            Ok(answer) if answer.status == status => Ok(()),
+            _ => Err(self.failed(format!("HTTP {status}"), &self.http_seen()?)),
+        }
+    }
+
+    /// What was told must be accepted, and no more said about it.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn expect_accepted(&self) -> StepResult {
+        match self.http_answer()? {
+            Ok(answer) if answer.status == 202 && answer.body.is_empty() => Ok(()),
+            _ => Err(self.failed("HTTP 202 without a body", &self.http_seen()?)),
+        }
+    }
+
+    /// The stream must be one of events, or refused: there is none, or not for this client.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn expect_stream_or_refusal(&self) -> StepResult {
+        match self.http_answer()? {
+            Ok(answer) if answer.status == 200 && answer.kind() == "text/event-stream" => Ok(()),
+            Ok(answer) if answer.refuses() => Ok(()),
+            _ => {
+                let expected = "a stream of events, or HTTP 405";
+                Err(self.failed(expected, &self.http_seen()?))
+            }
+        }
+    }
+
+    /// The request must have been refused: by a status that says so, or by the end of the
+    /// connection.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_http_refused(&self) -> StepResult {
+        match self.http_answer()? {
+            Ok(answer) if answer.refuses() => Ok(()),
+            Err(NoHttp::Closed(_)) => Ok(()),
+            _ => {
+                let expected = "a 4xx status, or a closed connection";
+                Err(self.failed(expected, &self.http_seen()?))
+            }
+        }
+    }
+
+    /// The request must have been dealt with: answered, or its connection closed.
+    ///
+    /// # Errors
+    /// When it hangs.
+    pub fn expect_no_hang(&self) -> StepResult {
+        match self.http_answer()? {
+            Err(NoHttp::Hung) => {
+                let expected = "an answer or a closed connection";
+                Err(self.failed(expected, &self.http_seen()?))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a session; returns its id, if it has one.
+    async fn open_session(&mut self) -> StepResult<Option<Bytes>> {
+        let revision = self.instance()?.server.revision;
+        let opened = HttpAsk::post(&opening("probe-1", revision.name()));
+        self.send(&opened).await?;
+        match self.http_answer()? {
+            Ok(answer) if answer.status == 200 => {
+                let id = answer.headers.get(SESSION);
+                Ok(id.map(|id| Bytes::copy_from_slice(id.as_bytes())))
+            }
+            _ => Err(Stop::blocked(format!(
+                "no session began: {}",
+                self.http_seen()?
+            ))),
+        }
+    }
+
+    fn in_session(&self, asked: HttpAsk, id: &[u8]) -> StepResult<HttpAsk> {
+        let mut headers = self.session()?;
+        let id = http::HeaderValue::from_bytes(id).map_err(Stop::blocked)?;
+        headers.insert(SESSION, id);
+        Ok(asked.with_all(headers))
+    }
+
+    /// Opens a session, ends it, and lists the tools in it.
+    ///
+    /// # Errors
+    /// Not applicable where there are no sessions, or clients cannot end them.
+    pub async fn list_in_ended_session(&mut self) -> StepResult {
+        let no_sessions = || not_claimed("the server gives out no sessions");
+        let id = self.open_session().await?.ok_or_else(no_sessions)?;
+        let ending = self.in_session(HttpAsk::new(Method::DELETE), &id)?;
+        self.send(&ending).await?;
+        if !matches!(self.http_answer()?, Ok(answer) if answer.status < 300) {
+            let seen = self.http_seen()?;
+            return Err(not_claimed(format!("clients cannot end sessions: {seen}")));
+        }
+        let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
+        let listing = self.in_session(listing, &id)?;
+        self.send(&listing).await
+    }
+
+    /// Opens sessions, and ends them again.
+    ///
+    /// # Errors
+    /// Not applicable where there are none.
+    pub async fn open_sessions(&mut self) -> StepResult {
+        for _ in 0..SAMPLES {
+            let Some(id) = self.open_session().await? else {
+                return Err(not_claimed("the server gives out no sessions"));
+            };
+            self.talk.sessions.push(id.to_vec());
+            if let Ok(ending) = self.in_session(HttpAsk::new(Method::DELETE), &id) {
+                self.send(&ending).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Their ids must be of visible ASCII characters.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn expect_visible_ids(&self) -> StepResult {
+        let visible = |id: &&Vec<u8>| !id.is_empty() && id.iter().all(u8::is_ascii_graphic);
+        match self.talk.sessions.iter().find(|id| !visible(id)) {
+            None => Ok(()),
+            Some(id) => {
+                let seen = String::from_utf8_lossy(id).escape_default().to_string();
+                Err(self.failed("ids of visible ASCII characters", &seen))
+            }
+        }
+    }
+
+    /// Nobody should guess the next id from those before.
+    ///
+    /// # Errors
+    /// When they vary too little.
+    pub fn expect_unguessable_ids(&self) -> StepResult {
+        let bits = variety(&self.talk.sessions);
+        if bits >= VARIETY {
+            return Ok(());
+        }
+        let ids = self.talk.sessions.iter().take(3);
+        let ids: Vec<_> = ids.map(|id| String::from_utf8_lossy(id)).collect();
+        let expected = "random ids, which no counter and no clock makes";
+        Err(self.failed(expected, &format!("{} and so on", ids.join(", "))))
+    }
+
+    /// Sends what a feature words so.
+    ///
+    /// # Errors
+    /// Blocked when no request is worded so.
+    pub async fn send_odd(&mut self, what: &str) -> StepResult {
+        let listing = request(&json!("list-1"), "tools/list", json!({}));
+        let listing = HttpAsk::post(&listing).with_all(self.session()?);
+        let by = |method: Method| HttpAsk {
+            method,
+            ..listing.clone()
+        };
+        let asked = match what {
+            "of another content type" => listing.with(CONTENT_TYPE.as_str(), "text/plain"),
+            "of no content type" => {
+                let mut listing = listing;
+                listing.headers.remove(CONTENT_TYPE);
+                listing
+            }
+            "by the verb PUT" => by(Method::PUT),
+            "by the verb PATCH" => by(Method::PATCH),
+            "with a body that is no text" => HttpAsk {
+                body: Bytes::from_static(&[0xff, 0xfe, 0x00, 0x80]),
+                ..listing
+            },
+            "with a body of 32 MiB" => HttpAsk {
+                body: Bytes::from(vec![b' '; 32 << 20]),
+                ..listing
+            },
+            "with 2 MiB of headers" => {
+                let mut listing = listing;
+                for number in 0..256 {
+                    listing = listing.with(&format!("x-flood-{number}"), &"x".repeat(8 << 10));
+                }
+                listing
+            }
+            _ => return Err(Stop::blocked(format!("no request is worded {what:?}"))),
+        };
+        self.send(&asked).await
+    }
+
+    fn endless(&self) -> StepResult<HttpAsk> {
+        let asked = HttpAsk::post("{\"jsonrpc\":").with_all(self.session()?);
+        Ok(HttpAsk {
+            endless: true,
+            ..asked
+        })
+    }
+
+    /// Sends requests that never end, and asks for the tools meanwhile.
+    ///
+    /// # Errors
+    /// When that is not answered.
+    pub async fn ask_beside_endless(&mut self) -> StepResult {
+        let (endpoint, asked) = (self.endpoint()?, self.endless()?);
+        let endless = (0..ENDLESS).map(|_| endpoint.send(&asked, MEANWHILE));
+        let connection = self.connection()?;
+        let others = async {
+            tokio::time::sleep(MEANWHILE / 4).await;
+            connection.request("tools/list", json!({})).await
+        };
+        let (_, other) = tokio::join!(futures::future::join_all(endless), others);
+        if let Err(why) = other {
+            let seen = format!("a call beside {ENDLESS} of them: {why}");
+            return Err(self.failed("others are served beside requests that never end", &seen));
+        }
+        Ok(())
+    }
+
+    /// Sends a request that never ends, for as long as it is borne with.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn send_endless(&mut self) -> StepResult {
+        let asked = self.endless()?;
+        let answer = self.endpoint()?.send(&asked, BORNE).await;
+        self.talk.http = Some(answer);
+        Ok(())
+    }
+}
+
+/// An id of the same form, which was never given out.
+fn another_id(id: &str) -> String {
+    let other = |digit: char| match digit {
+        '0' => '1',
+        '1'..='9' => '0',
+        other => other,
+    };
+    let other: String = id.chars().map(other).collect();
+    match other == id {
+        true => format!("{id}0"),
+        false => other,
+    }
+}
+
+/// By how many bits texts vary: for each place the logarithm of how many bytes were seen there.
+fn variety(samples: &[Vec<u8>]) -> f64 {
+    let places = samples.iter().map(Vec::len).max().unwrap_or(0);
+    let seen = |place: usize| {
+        let bytes: BTreeSet<_> = samples.iter().map(|sample| sample.get(place)).collect();
+        u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+    };
+    (0..places).map(|place| f64::from(seen(place)).log2()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+
+    use super::{SAMPLES, VARIETY, variety};
+
+    fn bits(sample: impl FnMut(usize) -> String) -> f64 {
+        let samples: Vec<_> = (0..SAMPLES).map(sample).map(String::into_bytes).collect();
+        variety(&samples)
+    }
+
+    #[test]
+    fn a_counter_and_a_clock_vary_little_and_what_is_random_much() {
+        let mut random = StdRng::seed_from_u64(7);
+        assert!(bits(|number| format!("session-{number}")) < VARIETY);
+        assert!(bits(|number| format!("{:016x}", 0x1000 + number)) < VARIETY);
+        let nanoseconds = 1_790_000_000_000_000_000_u64;
+        assert!(bits(|number| format!("{}", nanoseconds + 7_654_321 * number as u64)) < VARIETY);
+        assert!(bits(|_| format!("{:016x}", random.random::<u64>())) > VARIETY);
+        let mut random = StdRng::seed_from_u64(8);
+        assert!(bits(|n| format!("0199{n:04x}-7000-{:016x}", random.random::<u64>())) > VARIETY);
+    }
+}

@@ -1,0 +1,381 @@
+//! Messages that no well-behaved client sends, and what must come of them.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::request;
+use crate::{
+    act::Act,
+    mcp::connection::Said,
+    scene::Scene,
+    tap::trap::{Springs, Trap},
+    target::answer::carrier,
+    verdict::{StepResult, Stop},
+};
+
+/// For how long Vault keeps a reading waiting that is to be cancelled.
+const SLOW: Duration = Duration::from_millis(800);
+/// How long after its beginning it is cancelled.
+const CANCELLED: Duration = Duration::from_millis(250);
+/// The name of a tool that no server has.
+const NO_TOOL: &str = "no_such_tool_6f1d";
+/// The token of a call whose progress is wished for.
+const PROGRESS: &str = "progress-of-the-list";
+
+/// Progress that was told.
+pub struct Progress {
+    /// Whether the call had a token.
+    wished: bool,
+    /// Whether it came after the call's answer.
+    late: bool,
+    params: Value,
+}
+
+impl Scene {
+    /// Says what a feature words so, and listens.
+    ///
+    /// # Errors
+    /// Blocked when no message is worded so.
+    pub async fn say_odd(&mut self, what: &str) -> StepResult {
+        let id = json!("odd-1");
+        let ask = |method: &str, params: Value| (request(&id, method, params), true);
+        let any = self.instance()?.tool_names.first().cloned();
+        let any = any.unwrap_or_else(|| NO_TOOL.to_owned());
+        let call = |params: Value| ask("tools/call", params);
+        let raw = |message: Value| (message.to_string(), false);
+        let whole = request(&id, "tools/list", json!({}));
+        let (text, is_request) = match what {
+            "a method that there is not" => ask("no/such/method", json!({})),
+            "a tool that there is not" => call(json!({ "name": NO_TOOL, "arguments": {} })),
+            "a call that names no tool" => call(json!({ "arguments": {} })),
+            "a call whose tool is a number" => call(json!({ "name": 7, "arguments": {} })),
+            "a call whose arguments are a list" => call(json!({ "name": any, "arguments": [] })),
+            "a call whose arguments are text" => call(json!({ "name": any, "arguments": "x" })),
+            "a call without parameters" => {
+                raw(json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call" }))
+            }
+            "text that is no JSON" => ("{ this is no JSON".to_owned(), false),
+            "half a message" => (whole[..whole.len() / 2].to_owned(), false),
+            "a message with something behind it" => (format!("{whole} x"), false),
+            "JSON that is nested 20,000 deep" => ("[".repeat(20_000), false),
+            "control characters" => (format!("{{\"\u{1}\u{7f}{whole}"), false),
+            "a text" => raw(json!("tools/list")),
+            "a number" => raw(json!(42)),
+            "an empty object" => raw(json!({})),
+            "an empty list" => raw(json!([])),
+            "a message that does not tell its version" => {
+                raw(json!({ "id": id, "method": "tools/list" }))
+            }
+            "a message of JSON-RPC 1.0" => {
+                raw(json!({ "jsonrpc": "1.0", "id": id, "method": "tools/list" }))
+            }
+            "a message whose method is a number" => {
+                raw(json!({ "jsonrpc": "2.0", "id": id, "method": 7 }))
+            }
+            "a message whose id is a list" => {
+                raw(json!({ "jsonrpc": "2.0", "id": [1], "method": "tools/list" }))
+            }
+            "an answer to nothing" => raw(json!({ "jsonrpc": "2.0", "id": id, "result": {} })),
+            _ => return Err(Stop::blocked(format!("no message is worded {what:?}"))),
+        };
+        self.say(&text, is_request).await
+    }
+
+    async fn say(&mut self, text: &str, is_request: bool) -> StepResult {
+        let said = self.connection()?.say(text, is_request).await;
+        self.heard(said);
+        Ok(())
+    }
+
+    pub(super) fn heard(&mut self, said: Said) {
+        self.unanswered |= said.problem.is_some();
+        self.talk.said = Some(said);
+    }
+
+    pub(super) fn said(&self) -> StepResult<&Said> {
+        let missing = || Stop::blocked("the scenario let nothing be said yet");
+        self.talk.said.as_ref().ok_or_else(missing)
+    }
+
+    /// What was said must have been refused: by an error, or where it was no request by
+    /// silence.
+    ///
+    /// # Errors
+    /// When it succeeded, or a request has no answer.
+    pub fn expect_refused_message(&self, may_be_silent: bool) -> StepResult {
+        let said = self.said()?;
+        if said.success().is_none() && (may_be_silent || said.refuses()) {
+            return Ok(());
+        }
+        let expected = match may_be_silent {
+            true => "an error, or no answer",
+            false => "an error",
+        };
+        Err(self.failed(expected, &said.describe()))
+    }
+
+    /// What was said must have been answered with this JSON-RPC error.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_error_code(&self, code: i64) -> StepResult {
+        let said = self.said()?;
+        match said.error().map(|error| &error["code"]) {
+            Some(seen) if *seen == code => Ok(()),
+            _ => Err(self.failed(format!("the JSON-RPC error {code}"), &said.describe())),
+        }
+    }
+
+    /// Tells the server something that no revision knows.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn tell_unknown(&mut self) -> StepResult {
+        let text = json!({ "jsonrpc": "2.0", "method": "notifications/no_such", "params": {} });
+        self.say(&text.to_string(), false).await
+    }
+
+    /// What was told must not have been answered; a refusal over HTTP may tell why.
+    ///
+    /// # Errors
+    /// When it was.
+    pub fn expect_unanswered(&self) -> StepResult {
+        let said = self.said()?;
+        let refused = said.status.is_some_and(|status| status >= 400);
+        let answers = said
+            .messages
+            .iter()
+            .filter(|message| message["method"].is_null());
+        let mut answers = answers.filter(|answer| !(refused && answer["id"].is_null()));
+        match answers.next() {
+            None => Ok(()),
+            Some(_) => Err(self.failed("no answer to what asks for none", &said.describe())),
+        }
+    }
+
+    /// Asks with this id, and the answer must have the same.
+    ///
+    /// # Errors
+    /// When it has another one.
+    pub async fn expect_id_kept(&mut self, id: &Value) -> StepResult {
+        self.say(&request(id, "tools/list", json!({})), true)
+            .await?;
+        let said = self.said()?;
+        match said.messages.iter().any(|message| message["id"] == *id) {
+            true => Ok(()),
+            false => Err(self.failed(format!("an answer with the id {id}"), &said.describe())),
+        }
+    }
+
+    /// The call that carries an act, as a client words it.
+    fn call_of(&self, act: &Act) -> StepResult<Value> {
+        let adapter = &self.target.adapter;
+        let (mapping, tool) = carrier(adapter, self.instance()?, act.operation)?;
+        Ok(json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) }))
+    }
+
+    /// Writes where no client would: before the connection is opened, or in a batch. What came
+    /// of it in Vault must be what the client was told.
+    ///
+    /// # Errors
+    /// When Vault has changed and no success was told.
+    pub async fn write_out_of_turn(&mut self, when: &str) -> StepResult {
+        let value = self.canary("value that the agent writes", true);
+        let act = Act::write(self, "app/database", "token", &value)?;
+        let call = request(&json!("early-1"), "tools/call", self.call_of(&act)?);
+        let before = self.snapshot().await?;
+        let said = match when {
+            "before the connection is opened" => {
+                let said = self.connect_again().await?.say(&call, false).await;
+                self.disconnect().await?;
+                said
+            }
+            _ => self.connection()?.say(&format!("[{call}]"), false).await,
+        };
+        let changed = self.snapshot().await? != before;
+        let told = said.success().is_some();
+        self.talk.said = Some(said);
+        if changed && !told {
+            let seen = format!("Vault has changed; {}", self.said()?.describe());
+            return Err(self.failed("nothing changes, as no success was told", &seen));
+        }
+        Ok(())
+    }
+
+    // Cancellation.
+
+    /// Cancels what cannot be cancelled: a call that there is not, one that has ended, and
+    /// nothing at all.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn cancel_nothing(&mut self) -> StepResult {
+        const METHOD: &str = "notifications/cancelled";
+        let ended = json!("ended-1");
+        self.say(&request(&ended, "tools/list", json!({})), true)
+            .await?;
+        let connection = self.connection()?;
+        for params in [
+            json!({ "requestId": 999_999, "reason": "no longer needed" }),
+            json!({ "requestId": ended }),
+            json!({ "requestId": { "no": "id" } }),
+            json!({}),
+        ] {
+            connection.notify(METHOD, params).await;
+        }
+        Ok(())
+    }
+
+    /// Cancels a reading that Vault keeps waiting, while another call is made.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn cancel_slow_reading(&mut self, path: &str) -> StepResult {
+        let act = Act::read(self, path)?;
+        self.let_know(&act);
+        let id = json!("slow-1");
+        let slow = request(&id, "tools/call", self.call_of(&act)?);
+        let springs = Springs::First(Box::pin(sleep(SLOW)));
+        let part = format!("{}/", self.mount()?);
+        self.tap()?.set(Trap::new([Method::GET], part, springs));
+        let connection = self.connection()?;
+        let cancel = async {
+            sleep(CANCELLED).await;
+            let params = json!({ "requestId": id, "reason": "no longer needed" });
+            connection.notify("notifications/cancelled", params).await;
+            connection.request("tools/list", json!({})).await
+        };
+        let reading = connection.say_within(&slow, SLOW + SLOW);
+        let (said, other) = tokio::join!(reading, cancel);
+        if let Err(why) = other {
+            let seen = format!("another call was not answered: {why}");
+            return Err(self.failed("what was not cancelled goes on", &seen));
+        }
+        self.heard(said);
+        Ok(())
+    }
+
+    /// What was cancelled must not have been answered.
+    ///
+    /// # Errors
+    /// When it was.
+    pub fn expect_cancelled(&self) -> StepResult {
+        let said = self.said()?;
+        match said
+            .messages
+            .iter()
+            .any(|message| message["id"] == "slow-1")
+        {
+            true => Err(self.failed("no answer to what was cancelled", &said.describe())),
+            false => Ok(()),
+        }
+    }
+
+    // Progress.
+
+    /// Lists everything twice, the second time with a token for progress.
+    ///
+    /// # Errors
+    /// When that is not answered.
+    pub async fn list_all_with_progress(&mut self) -> StepResult {
+        let act = Act::list_all(self, "")?;
+        let mut call = self.call_of(&act)?;
+        self.note_progress_of(call.clone()).await?;
+        call["_meta"] = json!({ "progressToken": PROGRESS });
+        self.note_progress_of(call).await
+    }
+
+    /// Notes what progress is told during a call, and after it.
+    async fn note_progress_of(&mut self, call: Value) -> StepResult {
+        let wished = call["_meta"].is_object();
+        let before = self.messages_of_target(false)?.len();
+        if let Err(why) = self.request("tools/call", call).await? {
+            return Err(self.failed("an answer", &why.to_string()));
+        }
+        // What is told after the answer arrives before that of the next request.
+        self.expect_next_call_works().await?;
+        let mut late = false;
+        for mut message in self.messages_of_target(false)?.into_iter().skip(before) {
+            if message["method"] == "notifications/progress" {
+                let params = message["params"].take();
+                self.talk.progress.push(Progress {
+                    wished,
+                    late,
+                    params,
+                });
+            } else {
+                late |= message["method"].is_null();
+            }
+        }
+        Ok(())
+    }
+
+    /// Progress must have been told only where it was wished for, by its token, rising, and
+    /// not after the answer.
+    ///
+    /// # Errors
+    /// When it was told in another way.
+    pub fn expect_progress_as_wished(&self) -> StepResult {
+        let mut last = f64::NEG_INFINITY;
+        for Progress {
+            wished,
+            late,
+            params,
+        } in &self.talk.progress
+        {
+            let progress = params["progress"].as_f64().unwrap_or(f64::NEG_INFINITY);
+            if !wished || *late || params["progressToken"] != PROGRESS || progress <= last {
+                let expected = "progress of the token that was sent, rising, before the answer";
+                return Err(self.failed(expected, &params.to_string()));
+            }
+            last = progress;
+        }
+        Ok(())
+    }
+
+    /// Progress must have been told.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn expect_progress(&self) -> StepResult {
+        match self.talk.progress.iter().any(|progress| progress.wished) {
+            true => Ok(()),
+            false => Err(self.failed("progress of a long list, whose token was sent", "none")),
+        }
+    }
+
+    /// The target asked for nothing, and told nothing, that was not agreed on at the
+    /// beginning: the suite offers a server nothing.
+    ///
+    /// # Errors
+    /// When it did.
+    pub fn expect_only_agreed(&self) -> StepResult {
+        let greeting = self.greeting()?;
+        let offers = &greeting["capabilities"];
+        for message in self.messages_of_target(true)? {
+            let Some(method) = message["method"].as_str() else {
+                continue;
+            };
+            let agreed = match method {
+                "ping" | "notifications/progress" | "notifications/cancelled" => true,
+                "notifications/message" => offers["logging"].is_object(),
+                _ => match method
+                    .strip_prefix("notifications/")
+                    .and_then(|m| m.split_once('/'))
+                {
+                    Some((what, "list_changed")) => offers[what]["listChanged"] == true,
+                    Some((what, "updated")) => offers[what]["subscribe"] == true,
+                    _ => false,
+                },
+            };
+            if !agreed {
+                let expected = "nothing but what was agreed on";
+                return Err(self.failed(expected, &message.to_string()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! What client and server say to each other: the protocol, and not what it is used for.
+//!
+//! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`],
+//! what the server says of its tools in [`tools`], operations to which that is held in
+//! [`deeds`], bad arguments in [`arguments`], HTTP in [`http`], the process of a stdio server
+//! in [`process`].
+
+pub mod arguments;
+pub mod deeds;
+pub mod http;
+pub mod messages;
+pub mod opening;
+pub mod process;
+pub mod tools;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Scene;
+use crate::{
+    mcp::{
+        connection::{Connection, NoReply, Reply, Said},
+        raw::{HttpAnswer, NoHttp},
+        transcript::Speaker,
+    },
+    target::instance::{Bare, Instance},
+    verdict::{NotApplicable, StepResult, Stop},
+};
+
+/// What was said that no operation is about.
+#[derive(Default)]
+pub struct Talk {
+    /// Further connections to the target.
+    further: Vec<Bare>,
+    /// What came back for the last text.
+    said: Option<Said>,
+    /// The revisions that were asked for, each with what was offered.
+    offers: Vec<(String, Option<String>)>,
+    /// The tools, each time that they were listed.
+    lists: Vec<Vec<Value>>,
+    /// The progress that was told.
+    progress: Vec<messages::Progress>,
+    /// What came of operations that were carried out.
+    deeds: Vec<deeds::Done>,
+    /// What came of calls with bad arguments.
+    trials: Vec<arguments::Trial>,
+    /// Whether Vault was another one after calls none of which a schema allows.
+    written: bool,
+    /// What came back over HTTP last.
+    http: Option<Result<HttpAnswer, NoHttp>>,
+    /// Session ids that were given out.
+    sessions: Vec<Vec<u8>>,
+    /// How long the process took to end, if it did.
+    ended: Option<Duration>,
+}
+
+/// A request with an id of the suite's own choice.
+fn request(id: &Value, method: &str, params: Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
+}
+
+fn not_claimed(detail: impl Into<String>) -> Stop {
+    Stop::NotApplicable {
+        reason: NotApplicable::NotClaimed,
+        detail: detail.into(),
+    }
+}
+
+fn no_evidence(detail: impl Into<String>) -> Stop {
+    Stop::NotApplicable {
+        reason: NotApplicable::NoEvidence,
+        detail: detail.into(),
+    }
+}
+
+impl Scene {
+    /// Takes the further connections away, which have to be ended.
+    pub fn take_further_connections(&mut self) -> Vec<Bare> {
+        std::mem::take(&mut self.talk.further)
+    }
+
+    fn instance(&self) -> StepResult<&Instance> {
+        Ok(&self.slot()?.instance)
+    }
+
+    fn connection(&self) -> StepResult<&Connection> {
+        Ok(&self.instance()?.connection)
+    }
+
+    /// Asks, and remembers if no answer came.
+    async fn request(&mut self, method: &str, params: Value) -> StepResult<Result<Reply, NoReply>> {
+        let reply = self.connection()?.request(method, params).await;
+        self.unanswered |= reply.is_err();
+        Ok(reply)
+    }
+
+    /// What the target may take to answer.
+    fn patience(&self) -> Duration {
+        self.target.adapter.budgets.call()
+    }
+
+    /// A further connection, on which nothing was said yet.
+    async fn connect_again(&mut self) -> StepResult<&Connection> {
+        let another = self.instance()?.another().await;
+        let another = another.map_err(Stop::blocked)?;
+        self.talk.further.push(another);
+        let missing = || Stop::blocked("the further connection is gone");
+        let bare = self.talk.further.last().ok_or_else(missing)?;
+        Ok(&bare.connection)
+    }
+
+    /// Ends the further connections.
+    async fn disconnect(&mut self) -> StepResult {
+        for bare in self.take_further_connections() {
+            bare.stop().await.map_err(Stop::blocked)?;
+        }
+        Ok(())
+    }
+
+    /// The messages of the target, since the connection began or the scenario did.
+    fn messages_of_target(&self, since_beginning: bool) -> StepResult<Vec<Value>> {
+        let transcript = self.connection()?.transcript();
+        let lines = match since_beginning {
+            true => transcript.lines(),
+            false => transcript.scenario_lines(),
+        };
+        let lines = lines.iter().filter(|line| line.speaker == Speaker::Target);
+        Ok(lines
+            .filter_map(|line| serde_json::from_str(&line.text).ok())
+            .collect())
+    }
+
+    /// What the target said to the suite's own `initialize`.
+    fn greeting(&self) -> StepResult<Value> {
+        let messages = self.messages_of_target(true)?;
+        let results = messages
+            .into_iter()
+            .map(|mut message| message["result"].take());
+        let mut greetings = results.filter(|result| result["protocolVersion"].is_string());
+        let missing = || not_claimed("the connection began without initialize");
+        greetings.next().ok_or_else(missing)
+    }
+
+    /// The server must be alive, and do what it is asked next.
+    ///
+    /// # Errors
+    /// When it is not, or does not.
+    pub async fn expect_next_call_works(&mut self) -> StepResult {
+        let slot = self.agents.get_mut(self.acting);
+        if let Some(ended) = slot.and_then(|agent| agent.slot.instance.ended()) {
+            let seen = format!("its process ended: {ended}");
+            return Err(self.failed("the next call works", &seen));
+        }
+        let seen = match self.request("tools/list", json!({})).await? {
+            Ok(Reply::Result(page)) if page["tools"].is_array() => return Ok(()),
+            Ok(Reply::Result(other)) => format!("tools/list gave {other}"),
+            Ok(Reply::Error { code, message }) => {
+                format!("tools/list was refused: {code} {message}")
+            }
+            Err(why) => format!("tools/list was not answered: {why}"),
+        };
+        Err(self.failed("the next call works", &seen))
+    }
+}

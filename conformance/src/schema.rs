@@ -1,0 +1,397 @@
+//! The schemas of a target's tools: whether they are valid, what fits them, and arguments that
+//! are made after them, right or wrong in one way.
+
+use jsonschema::Validator;
+use rand::{Rng, seq::SliceRandom as _};
+use serde_json::{Map, Value, json};
+
+use crate::target::transport::Revision;
+
+/// How deep a value that fits a schema is made.
+const DEPTH: usize = 6;
+/// How long a long text is, bytes.
+const LONG: usize = 1 << 20;
+/// How many objects and lists deep JSON is nested in, each: what usual parsers take, with the
+/// message around it.
+const DEEP: usize = 50;
+
+/// What is wrong with a schema of this revision, if anything is: it must be one of an object,
+/// and valid in its dialect, which is JSON Schema 2020-12 unless it names another. The
+/// revision 2025-06-18 says nothing of dialects: there draft 7 will do as well.
+#[must_use]
+pub fn problem(schema: &Value, revision: Revision) -> Option<String> {
+    if !schema.is_object() {
+        return Some("it is no JSON object".to_owned());
+    }
+    if schema["type"] != "object" {
+        return Some(format!("its type is {}, not \"object\"", schema["type"]));
+    }
+    let dialect = schema["$schema"].as_str();
+    if dialect.is_some_and(|dialect| !dialect.contains("json-schema.org/")) {
+        // A dialect that the suite does not know.
+        return None;
+    }
+    let invalid = jsonschema::meta::validate(schema).err()?.to_string();
+    let other = revision == Revision::R2025_06_18 && dialect.is_none();
+    if other && jsonschema::draft7::meta::is_valid(schema) {
+        return None;
+    }
+    Some(invalid)
+}
+
+/// What checks values against a schema.
+///
+/// # Errors
+/// When it can check nothing: a reference leads nowhere, a pattern is no expression.
+pub fn validator(schema: &Value) -> Result<Validator, String> {
+    jsonschema::validator_for(schema).map_err(|error| error.to_string())
+}
+
+/// Nothing but the arguments that a tool's schema requires; `text` stands wherever any text will do.
+#[must_use]
+pub fn required_arguments(schema: &Value, text: &str) -> Value {
+    object(schema, schema, text, DEPTH)
+}
+
+fn object(schema: &Value, root: &Value, text: &str, depth: usize) -> Value {
+    let required = schema["required"].as_array().into_iter().flatten();
+    let fields = required.filter_map(Value::as_str).map(|name| {
+        let about = &schema["properties"][name];
+        (name.to_owned(), example(about, root, text, depth))
+    });
+    Value::Object(fields.collect())
+}
+
+/// A value that fits a schema, as far as its usual keywords go.
+fn example(schema: &Value, root: &Value, text: &str, depth: usize) -> Value {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Value::Null;
+    };
+    if let Some(value) = schema.get("const") {
+        return value.clone();
+    }
+    let choices = schema["enum"]
+        .as_array()
+        .or_else(|| schema["examples"].as_array());
+    if let Some(first) = choices.and_then(|choices| choices.first()) {
+        return first.clone();
+    }
+    if let Some(value) = schema.get("default").filter(|value| !value.is_null()) {
+        return value.clone();
+    }
+    if let Some(place) = schema["$ref"].as_str().and_then(|to| to.strip_prefix('#')) {
+        let meant = root.pointer(place).unwrap_or(&Value::Null);
+        return example(meant, root, text, depth);
+    }
+    let alternatives = ["anyOf", "oneOf", "allOf"].map(|kind| schema[kind].as_array());
+    if let Some(alternatives) = alternatives.into_iter().flatten().next() {
+        let some = alternatives.iter().find(|other| other["type"] != "null");
+        return example(some.unwrap_or(&Value::Null), root, text, depth);
+    }
+    let number = |name: &str| schema[name].as_i64();
+    let least = number("minimum").or(number("exclusiveMinimum").map(|least| least + 1));
+    match kind_of(schema) {
+        "object" => object(schema, root, text, depth),
+        "array" => {
+            let item = || example(&schema["items"], root, text, depth);
+            let least = number("minItems").and_then(|count| usize::try_from(count).ok());
+            std::iter::repeat_with(item)
+                .take(least.unwrap_or(1))
+                .collect()
+        }
+        "integer" | "number" => json!(
+            least
+                .unwrap_or(1)
+                .min(number("maximum").unwrap_or(i64::MAX))
+        ),
+        "boolean" => json!(false),
+        "null" => Value::Null,
+        _ => json!(fitting_text(schema, text)),
+    }
+}
+
+/// The type of a schema, the first that is not null; a string where it tells none.
+fn kind_of(schema: &Value) -> &str {
+    let kinds = schema["type"].as_array().into_iter().flatten();
+    let mut kinds = kinds
+        .filter_map(Value::as_str)
+        .filter(|kind| *kind != "null");
+    let one = schema["type"].as_str().or_else(|| kinds.next());
+    let guessed = || match schema["properties"].is_object() {
+        true => "object",
+        false => "string",
+    };
+    one.unwrap_or_else(guessed)
+}
+
+fn fitting_text(schema: &Value, text: &str) -> String {
+    match schema["format"].as_str() {
+        Some("date-time") => return "2030-01-01T00:00:00Z".to_owned(),
+        Some("date") => return "2030-01-01".to_owned(),
+        Some("email") => return "nobody@example.invalid".to_owned(),
+        Some("uri" | "url") => return "https://example.invalid/".to_owned(),
+        Some("uuid") => return "00000000-0000-4000-8000-000000000000".to_owned(),
+        _ => {}
+    }
+    let length = |name: &str| schema[name].as_u64().and_then(|n| usize::try_from(n).ok());
+    let mut text = text.to_owned();
+    while text.chars().count() < length("minLength").unwrap_or(0).min(LONG) {
+        text.push('x');
+    }
+    text.chars()
+        .take(length("maxLength").unwrap_or(usize::MAX))
+        .collect()
+}
+
+/// A way in which an argument is bad, or at least odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is of another type than the schema says.
+    WrongType,
+    /// It is required, and null.
+    Null,
+    /// It is required, and left out.
+    Missing,
+    /// It is an empty text.
+    Empty,
+    /// It is 1 MiB of text.
+    Long,
+    /// It is JSON that is nested deeply.
+    Deep,
+    /// It has control characters in it.
+    Control,
+    /// It is in letters of many scripts.
+    Scripts,
+}
+
+/// Arguments, one of which is bad.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bad {
+    /// Which.
+    pub argument: String,
+    /// All of them.
+    pub arguments: Value,
+    /// Whether the schema allows them all the same.
+    pub fits: bool,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::WrongType,
+        Self::Null,
+        Self::Missing,
+        Self::Empty,
+        Self::Long,
+        Self::Deep,
+        Self::Control,
+        Self::Scripts,
+    ];
+
+    /// What a feature calls it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::WrongType => "of the wrong type",
+            Self::Null => "null",
+            Self::Missing => "left out",
+            Self::Empty => "empty",
+            Self::Long => "of 1 MiB",
+            Self::Deep => "nested deeply",
+            Self::Control => "with control characters",
+            Self::Scripts => "in letters of many scripts",
+        }
+    }
+
+    /// The fault that a feature words so.
+    #[must_use]
+    pub fn worded(words: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.words() == words)
+    }
+
+    /// These arguments with one argument made bad, for each argument with which that can be done.
+    pub fn inflict(self, arguments: &Value, schema: &Value, random: &mut impl Rng) -> Vec<Bad> {
+        let Some(given) = arguments.as_object() else {
+            return Vec::new();
+        };
+        let required = |name: &String| {
+            let required = schema["required"].as_array();
+            required.is_some_and(|required| required.contains(&json!(name)))
+        };
+        let declared = schema["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(Map::keys);
+        let mut names: Vec<_> = declared.chain(given.keys()).cloned().collect();
+        names.sort();
+        names.dedup();
+        let is_text = |name: &String| kind_of(&schema["properties"][name]) == "string";
+        let (texts, needed): (Vec<_>, Vec<_>) = (
+            names.iter().filter(|name| is_text(name)).cloned().collect(),
+            names
+                .iter()
+                .filter(|name| required(name))
+                .cloned()
+                .collect(),
+        );
+        let among = match self {
+            Self::WrongType | Self::Deep => names,
+            Self::Null | Self::Missing => needed,
+            Self::Empty | Self::Long | Self::Control | Self::Scripts => texts,
+        };
+        let validator = validator(schema).ok();
+        let fits = |arguments: &Value| validator.as_ref().is_none_or(|v| v.is_valid(arguments));
+        let bad = |argument: String| {
+            let mut bad = given.clone();
+            let values = match self {
+                Self::Missing => {
+                    bad.remove(&argument)?;
+                    let arguments = Value::Object(bad);
+                    let fits = fits(&arguments);
+                    return Some(Bad {
+                        argument,
+                        arguments,
+                        fits,
+                    });
+                }
+                _ => self.values(random),
+            };
+            values.into_iter().find_map(|value| {
+                bad.insert(argument.clone(), value);
+                let arguments = Value::Object(bad.clone());
+                let fits = fits(&arguments);
+                let serves = self != Self::WrongType || !fits;
+                serves.then(|| Bad {
+                    argument: argument.clone(),
+                    arguments,
+                    fits,
+                })
+            })
+        };
+        among.into_iter().filter_map(bad).collect()
+    }
+
+    /// Values of which the first that serves stands in an argument's place.
+    fn values(self, random: &mut impl Rng) -> Vec<Value> {
+        match self {
+            Self::WrongType => {
+                let mut values = vec![
+                    json!(true),
+                    json!(0.5),
+                    json!("~ \u{7f}no such thing"),
+                    json!(["x"]),
+                    json!({ "x": 1 }),
+                ];
+                values.shuffle(random);
+                values
+            }
+            Self::Null | Self::Missing => vec![Value::Null],
+            Self::Empty => vec![json!("")],
+            Self::Long => vec![json!("x".repeat(LONG))],
+            Self::Deep => vec![(0..DEEP).fold(json!({}), |inner, _| json!({ "a": [inner] }))],
+            Self::Control => vec![json!("a\u{0}b\u{7}\u{1b}[31m\r\nc\u{7f}\u{85}")],
+            Self::Scripts => vec![json!("Größe-Ωμέγα-你好-नमस्ते-\u{202e}-🔐-\u{feff}")],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng as _, rngs::StdRng};
+    use serde_json::{Value, json};
+
+    use super::{Bad, Fault, Revision, problem, required_arguments, validator};
+
+    fn schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "mount": { "type": "string", "minLength": 1 },
+                "count": { "type": ["integer", "null"], "minimum": 2, "maximum": 9 },
+                "kind": { "enum": ["a", "b"] },
+                "tags": { "type": "array", "items": { "type": "string" }, "minItems": 2 },
+                "about": { "$ref": "#/$defs/about" },
+                "either": { "anyOf": [{ "type": "null" }, { "type": "boolean" }] },
+                "note": { "type": "string" },
+            },
+            "required": ["mount", "count", "kind", "tags", "about", "either"],
+            "additionalProperties": false,
+            "$defs": { "about": {
+                "type": "object",
+                "properties": { "when": { "type": "string", "format": "date" } },
+                "required": ["when"],
+            } },
+        })
+    }
+
+    #[test]
+    fn what_is_made_after_a_schema_fits_it_and_has_nothing_but_what_is_required() {
+        let arguments = required_arguments(&schema(), "name");
+        assert!(
+            validator(&schema()).unwrap().is_valid(&arguments),
+            "{arguments}"
+        );
+        assert_eq!(arguments["mount"], "name");
+        assert!(arguments.get("note").is_none());
+    }
+
+    #[test]
+    fn a_wrong_type_never_fits_and_what_is_optional_is_not_left_out() {
+        let arguments = required_arguments(&schema(), "name");
+        let validator = validator(&schema()).unwrap();
+        let mut random = StdRng::seed_from_u64(7);
+        for fault in [Fault::WrongType, Fault::Null, Fault::Missing] {
+            let bad = fault.inflict(&arguments, &schema(), &mut random);
+            assert!(bad.len() >= 5, "{fault:?}: {bad:?}");
+            for Bad {
+                argument,
+                arguments,
+                fits,
+            } in bad
+            {
+                let nullable = fault == Fault::Null && ["count", "either"].contains(&&*argument);
+                assert_eq!(
+                    validator.is_valid(&arguments),
+                    nullable,
+                    "{fault:?} {argument}"
+                );
+                assert_eq!(fits, nullable, "{fault:?} {argument}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_faults() {
+        let arguments = required_arguments(&schema(), "name");
+        let made = |seed| {
+            let mut random = StdRng::seed_from_u64(seed);
+            Fault::WrongType.inflict(&arguments, &schema(), &mut random)
+        };
+        assert_eq!(made(1), made(1));
+    }
+
+    #[test]
+    fn every_fault_has_words_of_its_own() {
+        for fault in Fault::ALL {
+            assert_eq!(Fault::worded(fault.words()), Some(fault));
+        }
+    }
+
+    #[test]
+    fn a_schema_is_held_to_its_own_dialect() {
+        let newest = |schema: Value| problem(&schema, Revision::R2025_11_25);
+        assert_eq!(newest(schema()), None);
+        assert_eq!(newest(json!({ "type": "object" })), None);
+        assert!(newest(json!({ "type": "string" })).is_some());
+        assert!(newest(json!(["object"])).is_some());
+        let wrong = json!({ "type": "object", "properties": { "a": { "type": "strnig" } } });
+        assert!(newest(wrong).is_some());
+        // A list of schemas for `items` is draft 7, and gone in 2020-12.
+        let items = json!({ "type": "object", "properties": { "a": { "items": [{}] } } });
+        assert!(newest(items.clone()).is_some());
+        assert_eq!(problem(&items, Revision::R2025_06_18), None);
+        let mut draft7 = items;
+        draft7["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+        assert_eq!(newest(draft7), None);
+    }
+}
