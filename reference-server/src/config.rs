@@ -3,6 +3,8 @@
 //! Flags, variables and defaults are those of HashiCorp's vault-mcp-server, so
 //! that one can stand in for the other. An empty variable counts as unset.
 
+mod gates;
+
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -10,8 +12,16 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
-use secrecy::SecretString;
 use thiserror::Error;
+
+use crate::{
+    limits::{RateError, Rates},
+    vault::{
+        access::Access,
+        credential::{Credential, TokenError},
+        namespace::{Namespace, NamespaceError},
+    },
+};
 
 const DEFAULT_VAULT_ADDR: &str = "http://127.0.0.1:8200";
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -23,11 +33,26 @@ pub const HEALTH_PATH: &str = "/health";
 const ENVIRONMENT_HELP: &str = "\
 Environment:
   VAULT_ADDR       where Vault listens [default: http://127.0.0.1:8200]
-  VAULT_TOKEN      the token to act with (required; no flag, as flags are visible to others)
+  VAULT_TOKEN      the token to act with (no flag, as flags are visible to others); over HTTP it can be left out:
+                   each request then has to bring a token of its own
   VAULT_NAMESPACE  the namespace to work in (Vault Enterprise)
+  ENABLE_VAULT_OPERATIONS
+                   `false` makes the server read-only: tools that change Vault are not listed, a call of one says
+                   so, and nothing but reads is ever sent to Vault [default: true]
+  MCP_RATE_LIMIT_SESSION, MCP_RATE_LIMIT_GLOBAL
+                   tool calls a second, and at once, of each session and of all clients together
+                   [default: 5:10 and 10:20]. A call beyond them is not carried out and says when to try again.
+                   In the era without sessions the first one is for each token, over stdio for the process.
+                   All tool calls count, and nothing else does: no other message reaches Vault
   TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, where no subcommand is given
   TRANSPORT_HOST, TRANSPORT_PORT, MCP_ENDPOINT
                    as the flags of `streamable-http`; where no subcommand is given, any of them chooses it
+
+Headers of a request over HTTP:
+  X-Vault-Token      the token to act with, in place of the server's, for this request alone. A session belongs to
+                     the token that it began with; another one cannot use it
+  X-Vault-Namespace  the namespace to work in, in place of VAULT_NAMESPACE; with the server's token it has to be
+                     that one or one below it
 
 Examples:
   VAULT_TOKEN=... vault-mcp-reference
@@ -125,6 +150,25 @@ pub enum ConfigError {
         "VAULT_TOKEN is not set: give the server a Vault token with the least rights that its tools need"
     )]
     NoToken,
+    /// The token is none.
+    #[error("VAULT_TOKEN cannot be used: {0}")]
+    Token(#[from] TokenError),
+    /// The namespace is none.
+    #[error("VAULT_NAMESPACE cannot be used: {0}")]
+    Namespace(#[from] NamespaceError),
+    /// `ENABLE_VAULT_OPERATIONS` is neither yes nor no.
+    #[error("ENABLE_VAULT_OPERATIONS is {0:?}; it can be `true` or `1`, `false` or `0`")]
+    Operations(String),
+    /// A rate limit is none.
+    #[error("{name} is {value:?}; {error}")]
+    RateLimit {
+        /// The variable.
+        name: &'static str,
+        /// What it is set to.
+        value: String,
+        /// What it can be.
+        error: RateError,
+    },
     /// The address of Vault is of no use. It may hold credentials and is not quoted.
     #[error(
         "VAULT_ADDR is not an address of Vault: {0}; it looks like https://vault.example.com:8200"
@@ -177,10 +221,14 @@ pub enum Transport {
 pub struct Config {
     /// Where Vault listens. It may hold credentials: show [`Self::shown_vault_addr`].
     pub vault_addr: Url,
-    /// The token to act with.
-    pub token: SecretString,
+    /// Whom the server acts as; without one each request has to bring a token of its own.
+    pub credential: Option<Credential>,
     /// The namespace to work in.
-    pub namespace: Option<String>,
+    pub namespace: Option<Namespace>,
+    /// Whether Vault may be changed.
+    pub access: Access,
+    /// How many tool calls are let through.
+    pub rates: Rates,
     /// How clients reach the server.
     pub transport: Transport,
 }
@@ -190,6 +238,8 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("vault_addr", &self.shown_vault_addr())
             .field("namespace", &self.namespace)
+            .field("access", &self.access)
+            .field("rates", &self.rates)
             .field("transport", &self.transport)
             .finish_non_exhaustive()
     }
@@ -219,8 +269,10 @@ impl Config {
             vault_addr: vault_addr(
                 &env("VAULT_ADDR").unwrap_or_else(|| DEFAULT_VAULT_ADDR.to_owned()),
             )?,
-            token: env("VAULT_TOKEN").ok_or(ConfigError::NoToken)?.into(),
-            namespace: env("VAULT_NAMESPACE"),
+            credential: gates::credential(&transport, env)?,
+            namespace: gates::namespace(env)?,
+            access: gates::access(env)?,
+            rates: gates::rates(env)?,
             transport,
         })
     }
@@ -386,6 +438,8 @@ mod tests {
             (("MCP_ENDPOINT", "/{*any}"), "MCP_ENDPOINT"),
             (("MCP_ENDPOINT", "/health"), "MCP_ENDPOINT"),
             (("MCP_ENDPOINT", "/"), "MCP_ENDPOINT"),
+            (("VAULT_TOKEN", "hvs. canary"), "VAULT_TOKEN"),
+            (("VAULT_NAMESPACE", "team/../a"), "VAULT_NAMESPACE"),
         ] {
             let message = config(&[], &[env]).unwrap_err().to_string();
             assert!(message.contains(expected), "{env:?}: {message}");

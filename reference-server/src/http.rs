@@ -3,7 +3,10 @@
 //!
 //! The server listens on loopback, where every page in a local browser could
 //! reach it: by a request from a foreign origin, or by a name that resolves to
-//! 127.0.0.1 (DNS rebinding). `Origin` and `Host` give both away.
+//! 127.0.0.1 (DNS rebinding). `Origin` and `Host` give both away. Whom a request
+//! acts as is found out by [`credential`].
+
+mod credential;
 
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
@@ -109,8 +112,9 @@ fn app(
         // `refuse_foreign` checks both for every path, and more strictly.
         .disable_allowed_hosts()
         .disable_allowed_origins();
+    let for_clients = server.clone();
     let mcp = StreamableHttpService::new(
-        move || Ok(server.clone()),
+        move || Ok(for_clients.for_another_client()),
         LocalSessionManager::default().into(),
         config,
     );
@@ -122,12 +126,13 @@ fn app(
     })
     .to_string();
     Router::new()
+        .route_service(endpoint, mcp.clone())
+        .route_service(&format!("{endpoint}/"), mcp)
+        .route_layer(middleware::from_fn_with_state(server, credential::identify))
         .route(
             HEALTH_PATH,
             get(async move || ([(header::CONTENT_TYPE, "application/json")], health)),
         )
-        .route_service(endpoint, mcp.clone())
-        .route_service(&format!("{endpoint}/"), mcp)
         .layer(middleware::from_fn(refuse_malformed))
         .layer(middleware::from_fn_with_state(address, refuse_foreign))
 }

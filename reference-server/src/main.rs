@@ -15,11 +15,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 use vault_mcp_reference::{
+    caller::Callers,
     config::{Cli, Config, LogLevel, Transport},
     http,
     server::VaultServer,
     stdio,
-    vault::client::{VaultClient, install_crypto_provider},
+    vault::{
+        access::Access,
+        client::{VaultAddress, install_crypto_provider},
+    },
 };
 
 fn main() -> ExitCode {
@@ -48,12 +52,13 @@ fn main() -> ExitCode {
 
 fn configure(cli: Cli) -> Result<(Config, VaultServer), Box<dyn std::error::Error>> {
     let config = Config::new(cli.transport, |name| std::env::var(name).ok())?;
-    let client = VaultClient::new(
-        config.vault_addr.clone(),
-        config.token.clone(),
-        config.namespace.as_deref(),
+    let callers = Callers::new(
+        VaultAddress::new(config.vault_addr.clone(), config.access)?,
+        config.credential.clone(),
+        config.namespace.clone(),
+        config.rates,
     )?;
-    Ok((config, VaultServer::new(client)))
+    Ok((config, VaultServer::new(callers)))
 }
 
 fn failed(error: &io::Error) -> ExitCode {
@@ -65,6 +70,12 @@ async fn serve(server: VaultServer, config: &Config) -> io::Result<()> {
     let shutdown = CancellationToken::new();
     cancel_on_signal(&shutdown)?;
     tracing::info!("vault is {}", config.shown_vault_addr());
+    if config.access == Access::ReadOnly {
+        tracing::info!("read-only: nothing in vault can be changed through this server");
+    }
+    if config.credential.is_none() {
+        tracing::info!("there is no VAULT_TOKEN: each request has to bring a token of its own");
+    }
     if config.token_crosses_in_clear() {
         tracing::warn!(
             "vault is reached over plain http: the token and all secrets can be read on the way"

@@ -1,9 +1,9 @@
-//! Keeps the token and the values of a call out of what is shown.
+//! Keeps tokens and the values of a call out of what is shown.
 //!
 //! Nothing here makes messages with secrets in them; but Vault's own messages
 //! are passed on, and what they quote is Vault's choice.
 
-use std::fmt;
+use std::{cmp::Reverse, fmt};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -13,9 +13,10 @@ const MARK: &str = "[redacted]";
 /// them everywhere would make a message unreadable.
 const SHORTEST_VALUE: usize = 4;
 
-/// Removes the server's token, and values that a call carried, from texts.
+/// Removes tokens, and values that a call carried, from texts.
 pub struct Redactor {
-    token: SecretString,
+    /// The longest first, as one may be the beginning of another.
+    tokens: Vec<SecretString>,
 }
 
 impl fmt::Debug for Redactor {
@@ -25,14 +26,19 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// A redactor that knows the server's token.
-    pub fn new(token: SecretString) -> Self {
-        Self { token }
+    /// A redactor that knows these tokens.
+    pub fn new(tokens: impl IntoIterator<Item = SecretString>) -> Self {
+        let mut tokens: Vec<_> = tokens.into_iter().collect();
+        tokens.sort_by_key(|token| Reverse(token.expose_secret().len()));
+        Self { tokens }
     }
 
-    /// The text without the token and without the values, as they are or as they stand in JSON.
+    /// The text without the tokens and without the values, as they are or as they stand in JSON.
     pub fn scrub(&self, text: &str, values: &[&str]) -> String {
-        let mut clean = replace(text, self.token.expose_secret());
+        let mut clean = text.to_owned();
+        for token in &self.tokens {
+            clean = replace(&clean, token.expose_secret());
+        }
         for value in values.iter().filter(|value| value.len() >= SHORTEST_VALUE) {
             clean = replace(&clean, value);
             let quoted = serde_json::Value::from(*value).to_string();
@@ -55,7 +61,15 @@ mod tests {
     use super::*;
 
     fn redactor() -> Redactor {
-        Redactor::new(SecretString::from("hvs.token"))
+        Redactor::new(["hvs.token", "hvs.token-of-another"].map(SecretString::from))
+    }
+
+    #[test]
+    fn a_token_that_begins_like_another_leaves_nothing_of_it() {
+        assert_eq!(
+            redactor().scrub("hvs.token-of-another, hvs.token", &[]),
+            "[redacted], [redacted]"
+        );
     }
 
     #[test]

@@ -1,24 +1,26 @@
 //! The MCP face of the server: what it says about itself, and its tool router.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     handler::server::tool::{ToolCallContext, ToolRouter},
     model::{
         CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
-        CompleteResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
-        ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
-        ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ServerCapabilities, ServerConfig, Tool,
+        CompleteResult, Extensions, Implementation, InitializeRequestParams, InitializeResult,
+        ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+        ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
 };
 
 use crate::{
-    redact::Redactor,
+    caller::{Caller, Callers, Tenant},
+    limits::{Bucket, Exceeded},
     tools,
-    vault::{Vault, client::VaultClient},
+    vault::access::Access,
 };
 
 const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a HashiCorp Vault, runs CAs and issues \
@@ -28,40 +30,79 @@ const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a Hash
     keys by issue_pki_certificate alone and once: do not repeat them where they do not belong, and call \
     read_secret_metadata where key names or versions are enough.";
 
-/// Serves one Vault under one token. Cheap to clone; clones share everything.
+const READ_ONLY_INSTRUCTIONS: &str =
+    "This server is read-only: it offers no tool that changes Vault.";
+
+/// Serves one Vault to one client. Cheap to clone; clones are for the same client.
 #[derive(Clone)]
 pub struct VaultServer {
-    vault: Arc<Vault>,
-    redactor: Arc<Redactor>,
+    callers: Arc<Callers>,
     router: Arc<ToolRouter<Self>>,
+    /// What the session of this client is let through by; empty if it has none.
+    session: Arc<OnceLock<Bucket>>,
 }
 
 impl VaultServer {
-    /// A server for the Vault that the client speaks to.
-    pub fn new(client: VaultClient) -> Self {
+    /// A server for these callers.
+    pub fn new(callers: Callers) -> Self {
         Self {
-            redactor: Arc::new(Redactor::new(client.token().clone())),
-            vault: Arc::new(Vault::new(client)),
+            callers: Arc::new(callers),
             router: Arc::new(tools::router()),
+            session: Arc::default(),
         }
     }
 
-    pub(crate) fn vault(&self) -> &Arc<Vault> {
-        &self.vault
+    /// The same server for another client.
+    #[must_use]
+    pub fn for_another_client(&self) -> Self {
+        Self {
+            session: Arc::default(),
+            ..self.clone()
+        }
     }
 
-    pub(crate) fn redactor(&self) -> &Redactor {
-        &self.redactor
+    pub(crate) fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    /// What is kept for the caller of a request. Over stdio, where no token can be brought, that is the server
+    /// itself; a request that came over HTTP has its caller with it, or none.
+    pub(crate) fn tenant(&self, request: &Extensions) -> Option<Arc<Tenant>> {
+        let caller = match request.get::<Parts>() {
+            Some(head) => head.extensions.get::<Caller>()?.clone(),
+            None => self.callers.own(None).ok()?,
+        };
+        Some(self.callers.tenant(&caller))
+    }
+
+    /// Counts a call: of the session if there is one, else of the caller.
+    pub(crate) fn admit(&self, tenant: &Tenant) -> Result<(), Exceeded> {
+        let client = self.session.get().unwrap_or(&tenant.bucket);
+        self.callers.limits().admit(client)
     }
 }
 
 impl ServerHandler for VaultServer {
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        self.session.get_or_init(|| self.callers.limits().client());
+        context.peer.set_peer_info(request.clone());
+        self.negotiate_initialize(&request)
+    }
+
     fn get_info(&self) -> ServerConfig {
         let implementation = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .with_title("Vault MCP reference server");
+        let instructions = match self.callers.access() {
+            Access::ReadWrite => INSTRUCTIONS.to_owned(),
+            Access::ReadOnly => format!("{READ_ONLY_INSTRUCTIONS} {INSTRUCTIONS}"),
+        };
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(implementation)
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(instructions)
     }
 
     async fn list_tools(
@@ -73,7 +114,9 @@ impl ServerHandler for VaultServer {
         if request.is_some_and(|request| request.cursor.is_some()) {
             return Err(ErrorData::invalid_params("unknown cursor", None));
         }
-        Ok(ListToolsResult::with_all_items(self.router.list_all()))
+        let mut tools = self.router.list_all();
+        tools.retain(|tool| tools::is_permitted(tool, self.callers.access()));
+        Ok(ListToolsResult::with_all_items(tools))
     }
 
     async fn call_tool(

@@ -1,7 +1,8 @@
-//! The HTTP client for Vault: one place where the token goes out, to one address.
+//! The HTTP client for Vault: one place where tokens go out, to one address.
 //!
-//! It keeps connections alive, follows no redirect, uses no proxy, and bounds
-//! every answer in time and in size.
+//! It keeps connections alive, whoever they are used for, follows no redirect,
+//! uses no proxy, and bounds every answer in time and in size. Where Vault must
+//! not be changed, nothing else than a read leaves.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -10,14 +11,20 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
+    access::Access,
+    credential::Credential,
     error::{Capability, Refusal, VaultError},
     path::ApiPath,
 };
+
+/// The header that carries the token, towards this server as towards Vault.
+pub const TOKEN_HEADER: &str = "x-vault-token";
+/// The header that carries the namespace, towards this server as towards Vault.
+pub const NAMESPACE_HEADER: &str = "x-vault-namespace";
 
 /// A Vault that does not take the connection within this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -30,56 +37,40 @@ const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 const UPGRADE_RETRIES: u32 = 4;
 const UPGRADE_PAUSE: Duration = Duration::from_millis(250);
 
-/// Why a client could not be made.
+/// The HTTP or TLS library could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The token or the namespace cannot stand in an HTTP header.
-    #[error("{0} has characters that cannot be sent in an HTTP header")]
-    Header(&'static str),
-    /// The HTTP or TLS library could not be set up.
-    #[error("the HTTP client could not be set up: {0}")]
-    Setup(String),
-}
+#[error("the HTTP client could not be set up: {0}")]
+pub struct SetupError(String);
 
-/// Vault's API under one address, token and namespace.
+/// The Vault at one address, and the connections to it, which all who act there share. Cheap to clone.
 #[derive(Clone)]
-pub struct VaultClient {
+pub struct VaultAddress {
     http: reqwest::Client,
-    address: Url,
-    token: SecretString,
+    url: Url,
+    access: Access,
 }
 
-impl fmt::Debug for VaultClient {
+impl fmt::Debug for VaultAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VaultClient").finish_non_exhaustive()
+        // The address may hold credentials.
+        f.debug_struct("VaultAddress")
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }
 
-impl VaultClient {
-    /// A client for the Vault at `address`.
+impl VaultAddress {
+    /// The Vault at this address.
     ///
     /// # Errors
-    /// [`ClientError`] if the token or the namespace cannot be sent, or TLS cannot be set up.
-    pub fn new(
-        address: Url,
-        token: SecretString,
-        namespace: Option<&str>,
-    ) -> Result<Self, ClientError> {
+    /// [`SetupError`] if TLS cannot be set up.
+    pub fn new(url: Url, access: Access) -> Result<Self, SetupError> {
         install_crypto_provider();
-        let mut token_value = HeaderValue::from_str(token.expose_secret())
-            .map_err(|_| ClientError::Header("VAULT_TOKEN"))?;
-        token_value.set_sensitive(true);
         let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static("x-vault-token"), token_value);
         headers.insert(
             HeaderName::from_static("x-vault-request"),
             HeaderValue::from_static("true"),
         );
-        if let Some(namespace) = namespace {
-            let namespace = HeaderValue::from_str(namespace)
-                .map_err(|_| ClientError::Header("VAULT_NAMESPACE"))?;
-            headers.insert(HeaderName::from_static("x-vault-namespace"), namespace);
-        }
         let http = reqwest::Client::builder()
             .default_headers(headers)
             .user_agent(concat!(
@@ -92,17 +83,30 @@ impl VaultClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .build()
-            .map_err(|error| ClientError::Setup(innermost(&error)))?;
-        Ok(Self {
-            http,
-            address,
-            token,
-        })
+            .map_err(|error| SetupError(innermost(&error)))?;
+        Ok(Self { http, url, access })
     }
 
-    /// The token that this client sends, for redaction.
-    pub fn token(&self) -> &SecretString {
-        &self.token
+    /// Whether Vault may be changed.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+}
+
+/// Vault's API under one address, token and namespace.
+#[derive(Debug, Clone)]
+pub struct VaultClient {
+    address: VaultAddress,
+    credential: Credential,
+}
+
+impl VaultClient {
+    /// A client that acts with this credential.
+    pub fn new(address: VaultAddress, credential: Credential) -> Self {
+        Self {
+            address,
+            credential,
+        }
     }
 
     /// Reads a path; `version` asks for one version of a KV v2 secret.
@@ -190,11 +194,21 @@ impl VaultClient {
             Capability::Create | Capability::Update => Method::POST,
             Capability::Delete => Method::DELETE,
         };
-        let mut url = self.address.clone();
+        if !self.address.access.permits(&method) {
+            return Err(VaultError::ReadOnly);
+        }
+        let mut url = self.address.url.clone();
         let prefix = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{prefix}/v1/{}", path.escaped()));
         url.set_query(query);
-        let mut request = self.http.request(method, url);
+        let mut request = self
+            .address
+            .http
+            .request(method, url)
+            .header(TOKEN_HEADER, self.credential.header().clone());
+        if let Some(namespace) = self.credential.namespace() {
+            request = request.header(NAMESPACE_HEADER, namespace.as_str());
+        }
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }

@@ -6,7 +6,12 @@ use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
-use vault_mcp_reference::{server::VaultServer, vault::client::VaultClient};
+use vault_mcp_reference::{
+    caller::Callers,
+    limits::Rates,
+    server::VaultServer,
+    vault::{access::Access, client::VaultAddress, credential::Credential},
+};
 
 /// A client that is connected to a server of its own.
 pub(crate) struct Client {
@@ -18,15 +23,31 @@ pub(crate) struct Client {
 impl Client {
     /// A client whose server speaks to the Vault at this address, with this token.
     pub(crate) async fn connect(vault_addr: &str, token: &str) -> Self {
-        let vault = VaultClient::new(
-            vault_addr.parse().unwrap(),
-            SecretString::from(token),
-            Some("team/a"),
+        let rate = "10000:10000".parse().unwrap();
+        let rates = Rates {
+            session: rate,
+            global: rate,
+        };
+        Self::connect_gated(vault_addr, token, Access::ReadWrite, rates).await
+    }
+
+    /// A client whose server lets through no more than that.
+    pub(crate) async fn connect_gated(
+        vault_addr: &str,
+        token: &str,
+        access: Access,
+        rates: Rates,
+    ) -> Self {
+        let callers = Callers::new(
+            VaultAddress::new(vault_addr.parse().unwrap(), access).unwrap(),
+            Some(Credential::new(SecretString::from(token), None).unwrap()),
+            Some("team/a".parse().unwrap()),
+            rates,
         )
         .unwrap();
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         tokio::spawn(async move {
-            VaultServer::new(vault)
+            VaultServer::new(callers)
                 .serve(theirs)
                 .await
                 .unwrap()

@@ -6,6 +6,7 @@
 #[path = "../calls/client.rs"]
 mod client;
 mod crowds;
+mod gates;
 mod lists;
 mod metadata;
 mod mounts;
@@ -14,6 +15,8 @@ mod pki_issuers;
 mod pki_mounts;
 mod pki_roles;
 mod replaced;
+#[path = "../callers/server.rs"]
+mod server;
 mod versions;
 mod world;
 mod writes;
@@ -51,6 +54,9 @@ fn main() -> ExitCode {
             two_hundred_calls_at_once_are_all_answered_over_stdio,
             two_hundred_calls_at_once_are_all_answered_over_http,
             progress_is_told_over_http;
+        gates:
+            nothing_changes_in_vault_where_the_server_is_read_only,
+            each_request_has_the_rights_of_its_own_token;
         lists:
             a_tree_of_200_folders_is_listed_whole,
             names_are_relative_to_the_folder_that_was_listed,

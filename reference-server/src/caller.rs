@@ -1,0 +1,332 @@
+//! On whose behalf calls are carried out, and what the server keeps for each of them.
+//!
+//! A caller is a credential: one that a request brought, or the server's own. What Vault told one of them about its
+//! mounts is kept for that one alone, as another token or namespace may be told something else.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+use crate::{
+    limits::{Bucket, Limits, Rates},
+    redact::Redactor,
+    seal::{NoRandomness, Print, Seal},
+    vault::{
+        Vault,
+        access::Access,
+        client::{VaultAddress, VaultClient},
+        credential::{Credential, TokenError},
+        kv::Turns,
+        namespace::Namespace,
+    },
+};
+
+/// Callers for whom something is kept. Who was not heard of for longest is forgotten first, at the cost of
+/// a request to Vault and of a rate limit that starts afresh.
+const MAX_TENANTS: usize = 1024;
+
+/// Whom a request acts as.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    credential: Credential,
+    print: Print,
+}
+
+/// Why a request may act as nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CallerError {
+    /// It brought none, and the server has none of its own.
+    #[error(
+        "this server has no Vault token of its own: send yours with each request, in the header X-Vault-Token"
+    )]
+    NoToken,
+    /// What it brought is none.
+    #[error("the header X-Vault-Token cannot be used: {0}")]
+    Token(#[from] TokenError),
+    /// The server's own token is for one namespace and what is below it.
+    #[error(
+        "the token of this server is not used in that namespace: send a token of your own in the header X-Vault-Token"
+    )]
+    Namespace,
+}
+
+/// What is kept for one caller.
+pub struct Tenant {
+    /// Vault, as the caller sees it.
+    pub vault: Arc<Vault>,
+    /// Knows the caller's token and the server's.
+    pub redactor: Redactor,
+    /// What the caller is let through by outside of a session.
+    pub bucket: Bucket,
+}
+
+/// All who may call.
+pub struct Callers {
+    address: VaultAddress,
+    own: Option<Credential>,
+    namespace: Option<Namespace>,
+    limits: Limits,
+    turns: Arc<Turns>,
+    seal: Seal,
+    tenants: Mutex<Tenants>,
+}
+
+impl fmt::Debug for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callers").finish_non_exhaustive()
+    }
+}
+
+impl Callers {
+    /// Callers of the Vault at this address. Without a token of the server's `own` each request has to bring one;
+    /// `namespace` is for those that name none.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn new(
+        address: VaultAddress,
+        own: Option<Credential>,
+        namespace: Option<Namespace>,
+        rates: Rates,
+    ) -> Result<Self, NoRandomness> {
+        Ok(Self {
+            address,
+            own: own.map(|credential| credential.in_namespace(namespace.clone())),
+            namespace,
+            limits: Limits::new(rates),
+            turns: Arc::default(),
+            seal: Seal::new()?,
+            tenants: Mutex::default(),
+        })
+    }
+
+    /// Whether Vault may be changed.
+    pub fn access(&self) -> Access {
+        self.address.access()
+    }
+
+    /// How many calls are let through.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The caller of a request that brought this token and named this namespace.
+    ///
+    /// # Errors
+    /// [`CallerError`] if it may act as nobody.
+    pub fn caller(
+        &self,
+        token: Option<SecretString>,
+        namespace: Option<Namespace>,
+    ) -> Result<Caller, CallerError> {
+        let Some(token) = token else {
+            return self.own(namespace);
+        };
+        let namespace = namespace.or_else(|| self.namespace.clone());
+        let credential = Credential::new(token, namespace)?;
+        let token = credential.token().expose_secret().as_bytes();
+        Ok(Caller {
+            print: self.print(&[b"token", token], &credential),
+            credential,
+        })
+    }
+
+    /// The server itself. Its token may be renewed or replaced; it stays the same caller.
+    ///
+    /// # Errors
+    /// [`CallerError`] if it has no token, or not for this namespace.
+    pub fn own(&self, namespace: Option<Namespace>) -> Result<Caller, CallerError> {
+        let mut credential = self.own.clone().ok_or(CallerError::NoToken)?;
+        if let Some(namespace) = namespace {
+            if let Some(own) = &self.namespace
+                && !own.contains(&namespace)
+            {
+                return Err(CallerError::Namespace);
+            }
+            credential = credential.in_namespace(Some(namespace));
+        }
+        Ok(Caller {
+            print: self.print(&[b"own"], &credential),
+            credential,
+        })
+    }
+
+    fn print(&self, who: &[&[u8]], credential: &Credential) -> Print {
+        let namespace = credential.namespace().map_or("", Namespace::as_str);
+        self.seal.print(&[who, &[namespace.as_bytes()]].concat())
+    }
+
+    /// What makes a session the caller's own.
+    pub fn session_print(&self, caller: &Caller, session: &str) -> Print {
+        self.seal.print(&session_parts(caller, session))
+    }
+
+    /// Whether the session is the caller's own.
+    pub fn owns_session(&self, caller: &Caller, session: &str, print: &[u8]) -> bool {
+        self.seal.made(print, &session_parts(caller, session))
+    }
+
+    /// What is kept for the caller.
+    pub fn tenant(&self, caller: &Caller) -> Arc<Tenant> {
+        self.tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .find(caller.print, || self.new_tenant(&caller.credential))
+    }
+
+    fn new_tenant(&self, credential: &Credential) -> Tenant {
+        let client = VaultClient::new(self.address.clone(), credential.clone());
+        let known = self.own.iter().chain([credential]);
+        Tenant {
+            vault: Arc::new(Vault::new(client, Arc::clone(&self.turns))),
+            redactor: Redactor::new(known.map(|credential| credential.token().clone())),
+            bucket: self.limits.client(),
+        }
+    }
+}
+
+fn session_parts<'a>(caller: &'a Caller, session: &'a str) -> [&'a [u8]; 3] {
+    [b"session", &caller.print, session.as_bytes()]
+}
+
+/// The tenants that are kept, each with the number of its latest use.
+#[derive(Default)]
+struct Tenants {
+    kept: HashMap<Print, (Arc<Tenant>, u64)>,
+    uses: u64,
+}
+
+impl Tenants {
+    fn find(&mut self, print: Print, make: impl FnOnce() -> Tenant) -> Arc<Tenant> {
+        self.uses += 1;
+        if let Some((tenant, used)) = self.kept.get_mut(&print) {
+            *used = self.uses;
+            return Arc::clone(tenant);
+        }
+        if self.kept.len() >= MAX_TENANTS {
+            let oldest = self.kept.iter().min_by_key(|(_, (_, used))| *used);
+            if let Some(oldest) = oldest.map(|(print, _)| *print) {
+                self.kept.remove(&oldest);
+            }
+        }
+        let tenant = Arc::new(make());
+        self.kept.insert(print, (Arc::clone(&tenant), self.uses));
+        tenant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn callers(token: Option<&str>, namespace: Option<&str>) -> Callers {
+        let address = "http://127.0.0.1:1".parse().unwrap();
+        let rate = "5:10".parse().unwrap();
+        Callers::new(
+            VaultAddress::new(address, Access::ReadWrite).unwrap(),
+            token.map(|token| Credential::new(SecretString::from(token), None).unwrap()),
+            namespace.map(|namespace| namespace.parse().unwrap()),
+            Rates {
+                session: rate,
+                global: rate,
+            },
+        )
+        .unwrap()
+    }
+
+    fn print(callers: &Callers, token: Option<&str>, namespace: Option<&str>) -> Print {
+        let caller = callers.caller(
+            token.map(SecretString::from),
+            namespace.map(|namespace| namespace.parse().unwrap()),
+        );
+        caller.unwrap().print
+    }
+
+    #[test]
+    fn a_caller_is_a_token_in_a_namespace() {
+        let callers = callers(Some("hvs.own"), None);
+        let prints = [
+            print(&callers, None, None),
+            print(&callers, None, Some("team")),
+            print(&callers, Some("hvs.own"), None),
+            print(&callers, Some("hvs.own"), Some("team")),
+            print(&callers, Some("hvs.other"), None),
+            print(&callers, Some("hvs.other"), Some("team")),
+            print(&callers, Some("hvs.other"), Some("team/a")),
+        ];
+        for (at, one) in prints.iter().enumerate() {
+            assert!(!prints[at + 1..].contains(one), "{at}");
+        }
+        assert_eq!(
+            print(&callers, Some("hvs.other"), Some("/team/")),
+            prints[5]
+        );
+    }
+
+    #[test]
+    fn who_names_no_namespace_works_in_that_of_the_server() {
+        let callers = callers(Some("hvs.own"), Some("team"));
+        let named = |token| print(&callers, token, Some("team"));
+        assert_eq!(print(&callers, None, None), named(None));
+        assert_eq!(print(&callers, Some("hvs.a"), None), named(Some("hvs.a")));
+    }
+
+    #[test]
+    fn the_token_of_the_server_stays_below_its_namespace_and_others_may_go_where_they_can() {
+        let callers = callers(Some("hvs.own"), Some("team"));
+        let asked = |token: Option<&str>, namespace: &str| {
+            let namespace = Some(namespace.parse().unwrap());
+            callers
+                .caller(token.map(SecretString::from), namespace)
+                .map(drop)
+        };
+        assert_eq!(asked(None, "team/a"), Ok(()));
+        assert_eq!(asked(None, "teams"), Err(CallerError::Namespace));
+        assert_eq!(asked(Some("hvs.a"), "teams"), Ok(()));
+    }
+
+    #[test]
+    fn without_a_token_of_the_server_a_request_has_to_bring_one() {
+        let callers = callers(None, None);
+        let asked = |token: Option<&str>| callers.caller(token.map(SecretString::from), None);
+        assert_eq!(asked(None).map(drop), Err(CallerError::NoToken));
+        assert_eq!(asked(Some("hvs.a")).map(drop), Ok(()));
+        assert_eq!(
+            asked(Some("")).map(drop),
+            Err(CallerError::Token(TokenError))
+        );
+    }
+
+    #[test]
+    fn what_is_kept_is_kept_apart_and_within_a_bound() {
+        let callers = callers(Some("hvs.own"), None);
+        let tenant = |token: &str| {
+            let caller = callers.caller(Some(SecretString::from(token)), None);
+            callers.tenant(&caller.unwrap())
+        };
+        let (first, second) = (tenant("hvs.first"), tenant("hvs.second"));
+        assert!(!Arc::ptr_eq(&first.vault, &second.vault));
+        for n in 0..MAX_TENANTS {
+            tenant(&format!("hvs.{n}"));
+            assert!(Arc::ptr_eq(&first, &tenant("hvs.first")));
+        }
+        let tenants = callers.tenants.lock().unwrap();
+        assert_eq!(tenants.kept.len(), MAX_TENANTS);
+        drop(tenants);
+        assert!(!Arc::ptr_eq(&second, &tenant("hvs.second")));
+    }
+
+    #[test]
+    fn the_redactor_of_a_caller_knows_the_token_of_the_server_too() {
+        let callers = callers(Some("hvs.own"), None);
+        let caller = callers.caller(Some(SecretString::from("hvs.brought")), None);
+        let tenant = callers.tenant(&caller.unwrap());
+        let clean = tenant.redactor.scrub("hvs.own hvs.brought", &[]);
+        assert_eq!(clean, "[redacted] [redacted]");
+    }
+}
