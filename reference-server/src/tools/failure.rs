@@ -94,7 +94,7 @@ pub struct Failure {
     pub vault_messages: Vec<String>,
     /// What a policy would have to grant.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing_capability: Option<MissingCapability>,
+    pub missing_capability: Option<Box<MissingCapability>>,
     /// After how many milliseconds it is worth calling again, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
@@ -381,9 +381,11 @@ fn denied(refusal: Refusal, said: &str) -> Failure {
     };
     Failure {
         status: Some(status),
-        missing_capability: policy_can_help.then(|| MissingCapability {
-            capability: *capability,
-            path: path.clone(),
+        missing_capability: policy_can_help.then(|| {
+            Box::new(MissingCapability {
+                capability: *capability,
+                path: path.clone(),
+            })
         }),
         vault_messages: refusal.messages,
         ..Failure::new(Kind::PermissionDenied, message, next_step)
