@@ -2,7 +2,10 @@
 
 use std::{
     process::Stdio,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
@@ -20,6 +23,7 @@ pub(crate) struct Server {
     client: reqwest::Client,
     url: String,
     log: Arc<Mutex<String>>,
+    calls: AtomicU64,
 }
 
 /// What came back.
@@ -96,7 +100,13 @@ impl Server {
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             url,
             log,
+            calls: AtomicU64::new(2),
         }
+    }
+
+    /// An id that no other call has, as those of one session may be under way at the same time.
+    fn next_id(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
     /// All that it has logged.
@@ -169,8 +179,7 @@ impl Server {
         headers: Headers<'_>,
     ) -> Reply {
         let params = json!({ "name": tool, "arguments": arguments });
-        let message =
-            json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params });
+        let message = json!({ "jsonrpc": "2.0", "id": self.next_id(), "method": "tools/call", "params": params });
         self.in_session(id, &message, headers).await
     }
 
@@ -188,8 +197,7 @@ impl Server {
             "io.modelcontextprotocol/clientCapabilities": {},
         });
         let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
-        let message =
-            json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params });
+        let message = json!({ "jsonrpc": "2.0", "id": self.next_id(), "method": "tools/call", "params": params });
         let of_era = [
             ("mcp-protocol-version", VERSION),
             ("mcp-method", "tools/call"),
