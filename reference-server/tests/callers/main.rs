@@ -1,9 +1,10 @@
-//! Whom requests over HTTP act as, and how many of them are let through: the binary, and a Vault that notes what it is
+//! Whom requests over HTTP act as, and which of them are let through: the binary, and a Vault that notes what it is
 //! asked by whom.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod credentials;
 mod limits;
+mod read_only;
 mod server;
 
 use std::sync::{Arc, Mutex};
