@@ -33,26 +33,26 @@ pub const HEALTH_PATH: &str = "/health";
 const ENVIRONMENT_HELP: &str = "\
 Environment:
   VAULT_ADDR       where Vault listens [default: http://127.0.0.1:8200]
-  VAULT_TOKEN      the token to act with (no flag, as flags are visible to others); over HTTP it can be left out:
-                   each request then has to bring a token of its own
+  VAULT_TOKEN      the token to act with (no flag, as flags are visible to others); over HTTP it
+                   can be left out: each request then has to bring a token of its own
   VAULT_NAMESPACE  the namespace to work in (Vault Enterprise)
   ENABLE_VAULT_OPERATIONS
-                   `false` makes the server read-only: tools that change Vault are not listed, a call of one says
-                   so, and nothing but reads is ever sent to Vault [default: true]
+                   `false` makes the server read-only: tools that change Vault are not listed, a
+                   call of one says so, and Vault gets nothing but reads [default: true]
   MCP_RATE_LIMIT_SESSION, MCP_RATE_LIMIT_GLOBAL
-                   tool calls a second, and at once, of each session and of all clients together
-                   [default: 5:10 and 10:20]. A call beyond them is not carried out and says when to try again.
-                   In the era without sessions the first one is for each token, over stdio for the process.
-                   All tool calls count, and nothing else does: no other message reaches Vault
+                   tool calls a second, and at once, of each session and of all clients
+                   [default: 5:10 and 10:20]. A call beyond them is not carried out and says when
+                   to try again. In the era without sessions each token has the limit of a
+                   session, over stdio the process. Nothing but tool calls counts
   TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, where no subcommand is given
   TRANSPORT_HOST, TRANSPORT_PORT, MCP_ENDPOINT
                    as the flags of `streamable-http`; where no subcommand is given, any of them chooses it
 
 Headers of a request over HTTP:
-  X-Vault-Token      the token to act with, in place of the server's, for this request alone. A session belongs to
-                     the token that it began with; another one cannot use it
-  X-Vault-Namespace  the namespace to work in, in place of VAULT_NAMESPACE; with the server's token it has to be
-                     that one or one below it
+  X-Vault-Token      the token to act with in place of the server's, for this request alone; a
+                     session belongs to the token that it began with
+  X-Vault-Namespace  the namespace to work in, in place of VAULT_NAMESPACE; with the server's token
+                     it has to be that one or one below it
 
 Examples:
   VAULT_TOKEN=... vault-mcp-reference
