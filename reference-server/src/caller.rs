@@ -3,17 +3,14 @@
 //! A caller is a credential: one that a request brought, or the server's own. What Vault told one of them about its
 //! mounts is kept for that one alone, as another token or namespace may be told something else.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 use crate::{
     limits::{Bucket, Limits, Rates},
+    recent::Recent,
     redact::Redactor,
     seal::{NoRandomness, Print, Seal},
     vault::{
@@ -26,14 +23,17 @@ use crate::{
     },
 };
 
-/// Callers for whom something is kept. Who was not heard of for longest is forgotten first, at the cost of
-/// a request to Vault and of a rate limit that starts afresh.
+/// Callers for whom something is kept. Who is forgotten costs a request to Vault, and has a rate limit that starts
+/// afresh; that of all callers together goes on.
 const MAX_TENANTS: usize = 1024;
 
 /// Whom a request acts as.
 #[derive(Debug, Clone)]
 pub struct Caller {
     credential: Credential,
+    /// Of the token alone.
+    token: Print,
+    /// Of the token and the namespace.
     print: Print,
 }
 
@@ -61,8 +61,8 @@ pub struct Tenant {
     pub vault: Arc<Vault>,
     /// Knows the caller's token and the server's.
     pub redactor: Redactor,
-    /// What the caller is let through by outside of a session.
-    pub bucket: Bucket,
+    /// What the caller is let through by outside of a session, in whichever namespace.
+    pub bucket: Arc<Bucket>,
 }
 
 /// All who may call.
@@ -73,7 +73,8 @@ pub struct Callers {
     limits: Limits,
     turns: Arc<Turns>,
     seal: Seal,
-    tenants: Mutex<Tenants>,
+    tenants: Recent<Tenant>,
+    buckets: Recent<Bucket>,
 }
 
 impl fmt::Debug for Callers {
@@ -101,7 +102,8 @@ impl Callers {
             limits: Limits::new(rates),
             turns: Arc::default(),
             seal: Seal::new()?,
-            tenants: Mutex::default(),
+            tenants: Recent::new(MAX_TENANTS),
+            buckets: Recent::new(MAX_TENANTS),
         })
     }
 
@@ -129,11 +131,9 @@ impl Callers {
         };
         let namespace = namespace.or_else(|| self.namespace.clone());
         let credential = Credential::new(token, namespace)?;
-        let token = credential.token().expose_secret().as_bytes();
-        Ok(Caller {
-            print: self.print(&[b"token", token], &credential),
-            credential,
-        })
+        let text = credential.token().expose_secret().as_bytes();
+        let token = self.seal.print(&[b"token", text]);
+        Ok(self.known(token, credential))
     }
 
     /// The server itself. Its token may be renewed or replaced; it stays the same caller.
@@ -150,15 +150,17 @@ impl Callers {
             }
             credential = credential.in_namespace(Some(namespace));
         }
-        Ok(Caller {
-            print: self.print(&[b"own"], &credential),
-            credential,
-        })
+        Ok(self.known(self.seal.print(&[b"own"]), credential))
     }
 
-    fn print(&self, who: &[&[u8]], credential: &Credential) -> Print {
+    fn known(&self, token: Print, credential: Credential) -> Caller {
         let namespace = credential.namespace().map_or("", Namespace::as_str);
-        self.seal.print(&[who, &[namespace.as_bytes()]].concat())
+        let print = self.seal.print(&[b"caller", &token, namespace.as_bytes()]);
+        Caller {
+            credential,
+            token,
+            print,
+        }
     }
 
     /// What makes a session the caller's own.
@@ -173,51 +175,22 @@ impl Callers {
 
     /// What is kept for the caller.
     pub fn tenant(&self, caller: &Caller) -> Arc<Tenant> {
-        self.tenants
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .find(caller.print, || self.new_tenant(&caller.credential))
+        self.tenants.find(caller.print, || self.new_tenant(caller))
     }
 
-    fn new_tenant(&self, credential: &Credential) -> Tenant {
-        let client = VaultClient::new(self.address.clone(), credential.clone());
-        let known = self.own.iter().chain([credential]);
+    fn new_tenant(&self, caller: &Caller) -> Tenant {
+        let client = VaultClient::new(self.address.clone(), caller.credential.clone());
+        let known = self.own.iter().chain([&caller.credential]);
         Tenant {
             vault: Arc::new(Vault::new(client, Arc::clone(&self.turns))),
             redactor: Redactor::new(known.map(|credential| credential.token().clone())),
-            bucket: self.limits.client(),
+            bucket: self.buckets.find(caller.token, || self.limits.client()),
         }
     }
 }
 
 fn session_parts<'a>(caller: &'a Caller, session: &'a str) -> [&'a [u8]; 3] {
     [b"session", &caller.print, session.as_bytes()]
-}
-
-/// The tenants that are kept, each with the number of its latest use.
-#[derive(Default)]
-struct Tenants {
-    kept: HashMap<Print, (Arc<Tenant>, u64)>,
-    uses: u64,
-}
-
-impl Tenants {
-    fn find(&mut self, print: Print, make: impl FnOnce() -> Tenant) -> Arc<Tenant> {
-        self.uses += 1;
-        if let Some((tenant, used)) = self.kept.get_mut(&print) {
-            *used = self.uses;
-            return Arc::clone(tenant);
-        }
-        if self.kept.len() >= MAX_TENANTS {
-            let oldest = self.kept.iter().min_by_key(|(_, (_, used))| *used);
-            if let Some(oldest) = oldest.map(|(print, _)| *print) {
-                self.kept.remove(&oldest);
-            }
-        }
-        let tenant = Arc::new(make());
-        self.kept.insert(print, (Arc::clone(&tenant), self.uses));
-        tenant
-    }
 }
 
 #[cfg(test)]
@@ -303,22 +276,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_kept_apart_and_within_a_bound() {
+    fn what_vault_told_one_caller_is_kept_apart_and_the_limit_is_that_of_the_token() {
         let callers = callers(Some("hvs.own"), None);
-        let tenant = |token: &str| {
-            let caller = callers.caller(Some(SecretString::from(token)), None);
+        let tenant = |token: &str, namespace: &str| {
+            let namespace = Some(namespace.parse().unwrap());
+            let caller = callers.caller(Some(SecretString::from(token)), namespace);
             callers.tenant(&caller.unwrap())
         };
-        let (first, second) = (tenant("hvs.first"), tenant("hvs.second"));
-        assert!(!Arc::ptr_eq(&first.vault, &second.vault));
-        for n in 0..MAX_TENANTS {
-            tenant(&format!("hvs.{n}"));
-            assert!(Arc::ptr_eq(&first, &tenant("hvs.first")));
-        }
-        let tenants = callers.tenants.lock().unwrap();
-        assert_eq!(tenants.kept.len(), MAX_TENANTS);
-        drop(tenants);
-        assert!(!Arc::ptr_eq(&second, &tenant("hvs.second")));
+        let (one, again) = (tenant("hvs.a", "team"), tenant("hvs.a", "team"));
+        assert!(Arc::ptr_eq(&one.vault, &again.vault));
+        let (elsewhere, other) = (tenant("hvs.a", "other"), tenant("hvs.b", "team"));
+        assert!(!Arc::ptr_eq(&one.vault, &elsewhere.vault));
+        assert!(!Arc::ptr_eq(&one.vault, &other.vault));
+        assert!(Arc::ptr_eq(&one.bucket, &elsewhere.bucket));
+        assert!(!Arc::ptr_eq(&one.bucket, &other.bucket));
     }
 
     #[test]

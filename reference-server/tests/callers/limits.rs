@@ -85,7 +85,9 @@ async fn without_sessions_each_credential_has_a_limit() {
         assert_eq!(carried_out_stateless(&server, headers, 20).await, 4);
         assert_eq!(vault.take().len(), 4);
     }
-    // The id of a session, invented or not, is no way around.
+    // Neither another namespace nor the id of a session, invented or not, is a way around.
+    let elsewhere = [&[("x-vault-namespace", "team")], A].concat();
+    assert_eq!(carried_out_stateless(&server, &elsewhere, 20).await, 0);
     let session = server.session(A).await;
     for id in ["invented", &session] {
         let headers = [&[("mcp-session-id", id)], A].concat();
