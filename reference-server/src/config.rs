@@ -4,6 +4,7 @@
 //! that one can stand in for the other. An empty variable counts as unset.
 
 mod custody;
+mod gates;
 mod http;
 
 use std::{
@@ -17,10 +18,17 @@ use thiserror::Error;
 
 pub use self::custody::{AuthoritySetting, CustodyError, TokenOrigin};
 pub use self::http::GuardError;
-use crate::http::{host::AllowedHosts, origin::AllowedOrigins, tls::Tls};
-use crate::log::LogArgs;
 #[cfg(unix)]
 use crate::session::{self, SessionArgs};
+use crate::{
+    http::{host::AllowedHosts, origin::AllowedOrigins, tls::Tls},
+    limits::{RateError, Rates},
+    log::LogArgs,
+    vault::{
+        access::Access,
+        namespace::{Namespace, NamespaceError},
+    },
+};
 
 const DEFAULT_VAULT_ADDR: &str = "http://127.0.0.1:8200";
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -32,16 +40,26 @@ pub const HEALTH_PATH: &str = "/health";
 const ENVIRONMENT_HELP: &str = "\
 Environment:
   VAULT_ADDR       where Vault listens [default: http://127.0.0.1:8200]
-  VAULT_TOKEN      the token to act with (no flag, as flags are visible to others)
+  VAULT_TOKEN      the token to act with (no flag, as flags are visible to others); over HTTP it
+                   can be left out: each request then has to bring a token of its own
   VAULT_TOKEN_FILE a file with the token in place of VAULT_TOKEN, as --vault-token-file; it is read
                    before each request to Vault, so another token in it is used at once
   VAULT_TOKEN_RENEW
-                   `true` renews the token after two thirds of its life [default: false]; it needs
+                   `true` renews that token after two thirds of its life [default: false]; it needs
                    `read` on auth/token/lookup-self and `update` on auth/token/renew-self, which
                    the policy `default` grants
   VAULT_CACERT     a PEM file with the authorities that may have signed Vault's certificate, and no
                    others [default: those that this machine trusts]; it is always verified
   VAULT_NAMESPACE  the namespace to work in (Vault Enterprise)
+  ENABLE_VAULT_OPERATIONS
+                   `false` makes the server read-only: tools that change Vault are not listed, a
+                   call of one says so, and Vault gets nothing but reads, and VAULT_TOKEN_RENEW's
+                   renewals [default: true]
+  MCP_RATE_LIMIT_SESSION, MCP_RATE_LIMIT_GLOBAL
+                   tool calls a second, and at once, of each session and of all clients
+                   [default: 5:10 and 10:20]. A call beyond them is not carried out and says when
+                   to try again. In the era without sessions each token has the limit of a
+                   session, over stdio the process. Nothing but tool calls counts
   MCP_LOG_FILE, MCP_LOG_FORMAT
                    as --log-file and --log-format
   TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, where no subcommand is given
@@ -60,6 +78,12 @@ Environment:
                    PEM files of the certificate, with the chain to its CA, and of its key, not
                    encrypted; read at the start. Without TLS the server listens on loopback only.
 
+Headers of a request over HTTP:
+  X-Vault-Token      the token to act with in place of the server's, for this request alone; a
+                     session belongs to the token that it began with
+  X-Vault-Namespace  the namespace to work in, in place of VAULT_NAMESPACE; with the server's token
+                     it has to be that one or one below it
+
 Examples:
   VAULT_TOKEN=... vault-mcp-reference
       serve one client over stdin and stdout
@@ -67,7 +91,8 @@ Examples:
       serve http://127.0.0.1:9000/mcp
   VAULT_TOKEN=... MCP_TLS_CERT_FILE=cert.pem MCP_TLS_KEY_FILE=key.pem \\
   MCP_ALLOWED_HOSTS=mcp.example.com vault-mcp-reference http --transport-host 0.0.0.0
-      serve https://mcp.example.com:8080/mcp to whoever reaches it, with the server's token
+      serve https://mcp.example.com:8080/mcp to whoever reaches it, with the server's token where
+      a request brings none
   VAULT_MCP_TOKEN=... vault-mcp-reference session -- code --wait .
       run an editor with a token that is revoked when the editor ends; see `session --help`
 
@@ -172,7 +197,7 @@ pub struct HttpArgs {
 /// Why a configuration is refused.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// Without a token there is nothing that the server could do.
+    /// Over stdio, where no request can bring a token, there is nothing that the server could do without one.
     #[error(
         "neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set: give the server a Vault token with the least rights that its tools need"
     )]
@@ -180,6 +205,22 @@ pub enum ConfigError {
     /// The token or the authorities cannot be used.
     #[error(transparent)]
     Custody(#[from] CustodyError),
+    /// The namespace is none.
+    #[error("VAULT_NAMESPACE cannot be used: {0}")]
+    Namespace(#[from] NamespaceError),
+    /// `ENABLE_VAULT_OPERATIONS` is neither yes nor no.
+    #[error("ENABLE_VAULT_OPERATIONS is {0:?}; it can be `true` or `1`, `false` or `0`")]
+    Operations(String),
+    /// A rate limit is none.
+    #[error("{name} is {value:?}; {error}")]
+    RateLimit {
+        /// The variable.
+        name: &'static str,
+        /// What it is set to.
+        value: String,
+        /// What it can be.
+        error: RateError,
+    },
     /// The address of Vault is of no use. It may hold credentials and is not quoted.
     #[error(
         "VAULT_ADDR is not an address of Vault: {0}; it looks like https://vault.example.com:8200"
@@ -241,14 +282,18 @@ pub enum Transport {
 pub struct Config {
     /// Where Vault listens. It may hold credentials: show [`Self::shown_vault_addr`].
     pub vault_addr: Url,
-    /// Where the token to act with comes from.
-    pub token: TokenOrigin,
+    /// Where the token to act with comes from; without one each request has to bring a token of its own.
+    pub token: Option<TokenOrigin>,
     /// Whether that token is renewed.
     pub renew_token: bool,
     /// The authorities that vouch for Vault.
     pub authorities: AuthoritySetting,
     /// The namespace to work in.
-    pub namespace: Option<String>,
+    pub namespace: Option<Namespace>,
+    /// Whether Vault may be changed.
+    pub access: Access,
+    /// How many tool calls are let through.
+    pub rates: Rates,
     /// How clients reach the server.
     pub transport: Transport,
 }
@@ -258,6 +303,8 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("vault_addr", &self.shown_vault_addr())
             .field("namespace", &self.namespace)
+            .field("access", &self.access)
+            .field("rates", &self.rates)
             .field("transport", &self.transport)
             .finish_non_exhaustive()
     }
@@ -283,14 +330,20 @@ impl Config {
             }
             None => Transport::Stdio,
         };
+        let token = TokenOrigin::new(env)?;
+        if token.is_none() && matches!(transport, Transport::Stdio) {
+            return Err(ConfigError::NoToken);
+        }
         let vault_addr =
             vault_addr(&env("VAULT_ADDR").unwrap_or_else(|| DEFAULT_VAULT_ADDR.to_owned()))?;
         Ok(Self {
-            token: TokenOrigin::new(env)?.ok_or(ConfigError::NoToken)?,
-            renew_token: custody::renewal(env)?,
+            renew_token: custody::renewal(env, token.as_ref())?,
+            token,
             authorities: AuthoritySetting::new(env, &vault_addr)?,
             vault_addr,
-            namespace: env("VAULT_NAMESPACE"),
+            namespace: gates::namespace(env)?,
+            access: gates::access(env)?,
+            rates: gates::rates(env)?,
             transport,
         })
     }
@@ -304,7 +357,7 @@ impl Config {
             && !ip.is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Whether other machines can call, and so act with the token.
+    /// Whether other machines can call.
     pub fn is_open_to_the_network(&self) -> bool {
         match &self.transport {
             Transport::Http(options) => !options.address.ip().is_loopback(),
@@ -473,10 +526,22 @@ mod tests {
             (("MCP_ENDPOINT", "/{*any}"), "MCP_ENDPOINT"),
             (("MCP_ENDPOINT", "/health"), "MCP_ENDPOINT"),
             (("MCP_ENDPOINT", "/"), "MCP_ENDPOINT"),
+            (("VAULT_NAMESPACE", "team/../a"), "VAULT_NAMESPACE"),
         ] {
             let message = config(&[], &[env]).unwrap_err().to_string();
             assert!(message.contains(expected), "{env:?}: {message}");
         }
+    }
+
+    #[test]
+    fn a_token_can_be_left_out_where_a_request_can_bring_one() {
+        let none = ("VAULT_TOKEN", "");
+        assert!(config(&["http"], &[none]).unwrap().token.is_none());
+        assert!(config(&["http"], &[]).unwrap().token.is_some());
+        assert!(matches!(
+            config(&["stdio"], &[none]),
+            Err(ConfigError::NoToken)
+        ));
     }
 
     #[test]

@@ -10,12 +10,17 @@ use clap::Parser;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use vault_mcp_reference::{
-    config::{Cli, Command, Config, Transport, TransportCommand},
+    caller::Callers,
+    config::{Cli, Command, Config, TokenOrigin, Transport, TransportCommand},
     http, log,
     server::VaultServer,
     stdio,
     token::renewal,
-    vault::client::{VaultClient, install_crypto_provider},
+    vault::{
+        access::Access,
+        client::{VaultAddress, VaultClient, install_crypto_provider},
+        credential::Credential,
+    },
 };
 
 fn main() -> ExitCode {
@@ -30,8 +35,8 @@ fn main() -> ExitCode {
     let configured = log::start(&cli.log, variable)
         .map_err(Into::into)
         .and_then(|()| configure(transport, &cli));
-    let (config, client) = match configured {
-        Ok(configured) => configured,
+    let service = match configured {
+        Ok(service) => service,
         Err(error) => {
             eprintln!("vault-mcp-reference: {error}");
             return ExitCode::from(2);
@@ -41,7 +46,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let served = runtime.block_on(serve(client, &config));
+    let served = runtime.block_on(serve(service));
     // A read of stdin that cannot be interrupted must not hold the exit up.
     runtime.shutdown_background();
     match served {
@@ -54,18 +59,41 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// All that is needed to serve.
+struct Service {
+    config: Config,
+    server: VaultServer,
+    /// Whose token is kept alive, if one is.
+    renewing: Option<VaultClient>,
+}
+
 fn configure(
     transport: Option<TransportCommand>,
     cli: &Cli,
-) -> Result<(Config, VaultClient), Box<dyn std::error::Error>> {
+) -> Result<Service, Box<dyn std::error::Error>> {
     let config = Config::new(transport, |name| cli.flag(name).or_else(|| variable(name)))?;
-    let client = VaultClient::new(
-        config.vault_addr.clone(),
-        config.token.open()?,
-        config.namespace.as_deref(),
-        &config.authorities.open()?,
+    let authorities = config.authorities.open()?;
+    let tokens = config.token.as_ref().map(TokenOrigin::open).transpose()?;
+    let address = |access| VaultAddress::new(config.vault_addr.clone(), access, &authorities);
+    let renewing = match &tokens {
+        Some(tokens) if config.renew_token => {
+            // A way of its own, as to renew is to write, which a read-only server does in no other place.
+            let credential = Credential::new(tokens.clone(), config.namespace.clone());
+            Some(VaultClient::new(address(Access::ReadWrite)?, credential))
+        }
+        _ => None,
+    };
+    let callers = Callers::new(
+        address(config.access)?,
+        tokens,
+        config.namespace.clone(),
+        config.rates,
     )?;
-    Ok((config, client))
+    Ok(Service {
+        server: VaultServer::new(callers),
+        renewing,
+        config,
+    })
 }
 
 #[cfg(unix)]
@@ -83,24 +111,36 @@ fn failed(error: &io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn serve(client: VaultClient, config: &Config) -> io::Result<()> {
+async fn serve(service: Service) -> io::Result<()> {
+    let Service {
+        config,
+        server,
+        renewing,
+    } = service;
     let shutdown = CancellationToken::new();
     cancel_on_signal(&shutdown)?;
     tracing::info!("vault is {}", config.shown_vault_addr());
+    if config.access == Access::ReadOnly {
+        tracing::info!("read-only: nothing in vault can be changed through this server");
+    }
+    if config.token.is_none() {
+        tracing::info!(
+            "there is neither VAULT_TOKEN nor VAULT_TOKEN_FILE: each request has to bring a token of its own"
+        );
+    }
     if config.token_crosses_in_clear() {
         tracing::warn!(
             "vault is reached over plain http: the token and all secrets can be read on the way"
         );
     }
-    if config.is_open_to_the_network() {
+    if config.token.is_some() && config.is_open_to_the_network() {
         tracing::warn!(
-            "other machines can reach this address: whoever calls acts with the server's token"
+            "other machines can reach this address: whoever brings no token of their own acts with the server's"
         );
     }
-    if config.renew_token {
-        tokio::spawn(renewal::keep_alive(client.clone(), shutdown.clone()));
+    if let Some(client) = renewing {
+        tokio::spawn(renewal::keep_alive(client, shutdown.clone()));
     }
-    let server = VaultServer::new(client);
     match &config.transport {
         Transport::Stdio => {
             stdio::serve(server, shutdown).await;

@@ -1,9 +1,9 @@
-//! Keeps the token and the values of a call out of what is shown.
+//! Keeps tokens and the values of a call out of what is shown.
 //!
 //! Nothing here makes messages with secrets in them; but Vault's own messages
 //! are passed on, and what they quote is Vault's choice.
 
-use std::fmt;
+use std::{cmp::Reverse, fmt};
 
 use secrecy::ExposeSecret;
 
@@ -15,9 +15,9 @@ const MARK: &str = "[redacted]";
 /// them everywhere would make a message unreadable.
 const SHORTEST_VALUE: usize = 4;
 
-/// Removes the server's tokens, and values that a call carried, from texts.
+/// Removes tokens, and values that a call carried, from texts.
 pub struct Redactor {
-    tokens: TokenSource,
+    sources: Vec<TokenSource>,
 }
 
 impl fmt::Debug for Redactor {
@@ -27,15 +27,19 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// A redactor that knows the server's token, and those that it had before.
-    pub fn new(tokens: TokenSource) -> Self {
-        Self { tokens }
+    /// A redactor that knows the tokens that come from these sources, and those that came before.
+    pub fn new(sources: impl IntoIterator<Item = TokenSource>) -> Self {
+        let sources = sources.into_iter().collect();
+        Self { sources }
     }
 
     /// The text without the tokens and without the values, as they are or as they stand in JSON.
     pub fn scrub(&self, text: &str, values: &[&str]) -> String {
         let mut clean = text.to_owned();
-        for token in self.tokens.known() {
+        let mut tokens: Vec<_> = self.sources.iter().flat_map(TokenSource::known).collect();
+        // The longest first, as one may be the beginning of another.
+        tokens.sort_by_key(|token| Reverse(token.expose_secret().len()));
+        for token in tokens {
             clean = replace(&clean, token.expose_secret());
         }
         for value in values.iter().filter(|value| value.len() >= SHORTEST_VALUE) {
@@ -61,7 +65,18 @@ mod tests {
     use crate::token::Token;
 
     fn redactor() -> Redactor {
-        Redactor::new(TokenSource::fixed(Token::new("hvs.token".into()).unwrap()))
+        Redactor::new(["hvs.token", "hvs.token-of-another"].map(|text| {
+            let token = Token::new(text.into()).unwrap();
+            TokenSource::fixed(token)
+        }))
+    }
+
+    #[test]
+    fn a_token_that_begins_like_another_leaves_nothing_of_it() {
+        assert_eq!(
+            redactor().scrub("hvs.token-of-another, hvs.token", &[]),
+            "[redacted], [redacted]"
+        );
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! The MCP face of the server: what it says about itself, and its tool router.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
+use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     handler::server::tool::{ToolCallContext, ToolRouter},
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod,
-        CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorCode,
+        CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorCode, Extensions,
         Implementation, InitializeRequestParams, InitializeResult, ListPromptsRequestMethod,
         ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
         ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, MetaObject,
@@ -20,10 +24,11 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    caller::{Caller, Callers, Tenant},
+    limits::{Bucket, Exceeded},
     protocol,
-    redact::Redactor,
     tools,
-    vault::{Vault, client::VaultClient},
+    vault::access::Access,
 };
 
 const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a HashiCorp Vault, runs CAs and issues \
@@ -33,27 +38,31 @@ const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a Hash
     keys by issue_pki_certificate alone and once: do not repeat them where they do not belong, and call \
     read_secret_metadata where key names or versions are enough.";
 
+const READ_ONLY_INSTRUCTIONS: &str =
+    "This server is read-only: it offers no tool that changes Vault.";
+
 /// How long a client may keep the list of tools, in milliseconds. It stays the same as long as
 /// the server runs; after a restart it may be another.
 const LIST_TTL_MS: u64 = 60_000;
 
-/// Serves one Vault under one token. Cheap to clone; clones share everything.
+/// Serves one Vault to one client. Cheap to clone; clones are for the same client.
 #[derive(Clone)]
 pub struct VaultServer {
-    vault: Arc<Vault>,
-    redactor: Arc<Redactor>,
+    callers: Arc<Callers>,
     router: Arc<ToolRouter<Self>>,
     end: CancellationToken,
+    /// What the session of this client is let through by; empty if it has none.
+    session: Arc<OnceLock<Bucket>>,
 }
 
 impl VaultServer {
-    /// A server for the Vault that the client speaks to.
-    pub fn new(client: VaultClient) -> Self {
+    /// A server for these callers.
+    pub fn new(callers: Callers) -> Self {
         Self {
-            redactor: Arc::new(Redactor::new(client.tokens().clone())),
-            vault: Arc::new(Vault::new(client)),
+            callers: Arc::new(callers),
             router: Arc::new(tools::router()),
             end: CancellationToken::new(),
+            session: Arc::default(),
         }
     }
 
@@ -64,20 +73,45 @@ impl VaultServer {
         self
     }
 
-    pub(crate) fn vault(&self) -> &Arc<Vault> {
-        &self.vault
+    /// The same server for another client.
+    #[must_use]
+    pub fn for_another_client(&self) -> Self {
+        Self {
+            session: Arc::default(),
+            ..self.clone()
+        }
     }
 
-    pub(crate) fn redactor(&self) -> &Redactor {
-        &self.redactor
+    pub(crate) fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    /// What is kept for the caller of a request. Over stdio, where no token can be brought, that is the server
+    /// itself; a request that came over HTTP has its caller with it, or none.
+    pub(crate) fn tenant(&self, request: &Extensions) -> Option<Arc<Tenant>> {
+        let caller = match request.get::<Parts>() {
+            Some(head) => head.extensions.get::<Caller>()?.clone(),
+            None => self.callers.own(None).ok()?,
+        };
+        Some(self.callers.tenant(&caller))
+    }
+
+    /// Counts a call: of the session if there is one, else of the caller.
+    pub(crate) fn admit(&self, tenant: &Tenant) -> Result<(), Exceeded> {
+        let client = self.session.get().unwrap_or(&tenant.bucket);
+        self.callers.limits().admit(client)
     }
 }
 
 impl ServerHandler for VaultServer {
     fn get_info(&self) -> ServerConfig {
+        let instructions = match self.callers.access() {
+            Access::ReadWrite => INSTRUCTIONS.to_owned(),
+            Access::ReadOnly => format!("{READ_ONLY_INSTRUCTIONS} {INSTRUCTIONS}"),
+        };
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(implementation())
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(instructions)
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
@@ -98,6 +132,7 @@ impl ServerHandler for VaultServer {
             return Err(ErrorData::invalid_request(message, None));
         }
         let result = self.negotiate_initialize(&request)?;
+        self.session.get_or_init(|| self.callers.limits().client());
         let agreed = request.with_protocol_version(result.protocol_version.clone());
         context.peer.set_peer_info(agreed);
         Ok(result)
@@ -112,15 +147,17 @@ impl ServerHandler for VaultServer {
         if request.is_some_and(|request| request.cursor.is_some()) {
             return Err(ErrorData::invalid_params("unknown cursor", None));
         }
-        let mut tools = ListToolsResult::with_all_items(self.router.list_all());
+        let mut tools = self.router.list_all();
+        tools.retain(|tool| tools::is_permitted(tool, self.callers.access()));
+        let mut list = ListToolsResult::with_all_items(tools);
         if protocol::stands_alone(&context) {
             // Private: what one caller may see says nothing of another.
-            tools = tools
+            list = list
                 .with_ttl_ms(LIST_TTL_MS)
                 .with_cache_scope(CacheScope::Private);
-            tools.meta = Some(identity());
+            list.meta = Some(identity());
         }
-        Ok(tools)
+        Ok(list)
     }
 
     async fn call_tool(

@@ -24,7 +24,13 @@ use crate::{
     config::{Config, ConfigError, TransportCommand},
     token::{Token, TokenSource, renewal},
     trace::Trace,
-    vault::{client::VaultClient, error::VaultError, own_token::TokenFacts},
+    vault::{
+        access::Access,
+        client::{VaultAddress, VaultClient},
+        credential::Credential,
+        error::VaultError,
+        own_token::TokenFacts,
+    },
 };
 
 /// What the exit codes of `env`, `timeout` and shells mean, too: the launcher itself failed,
@@ -170,7 +176,7 @@ impl Session {
         };
         let token = SecretString::from(token);
         let checked = Token::new(token.clone())
-            .map_err(|error| setup(&format!("VAULT_MCP_TOKEN {error}")))?;
+            .map_err(|error| setup(&format!("VAULT_MCP_TOKEN cannot be used: {error}")))?;
         // Of all settings of a server only those matter here that say where Vault is.
         let config = Config::new(Some(TransportCommand::Stdio), |name| match name {
             "VAULT_TOKEN" => Some(token.expose_secret().to_owned()),
@@ -178,14 +184,13 @@ impl Session {
             _ => None,
         })?;
         let authorities = config.authorities.open().map_err(|error| setup(&error))?;
+        // The token is revoked in the end, and that is a write.
+        let address =
+            VaultAddress::new(config.vault_addr.clone(), Access::ReadWrite, &authorities)
+                .map_err(|error| setup(&error))?;
+        let credential = Credential::new(TokenSource::fixed(checked), config.namespace.clone());
         let mut session = Self {
-            client: VaultClient::new(
-                config.vault_addr.clone(),
-                TokenSource::fixed(checked),
-                config.namespace.as_deref(),
-                &authorities,
-            )
-            .map_err(|error| setup(&error))?,
+            client: VaultClient::new(address, credential),
             vault_addr: set("VAULT_ADDR").unwrap_or_else(|| config.shown_vault_addr()),
             token,
             facts: TokenFacts::default(),

@@ -1,4 +1,4 @@
-//! The server's Vault token: where it comes from, and which it has been.
+//! Vault tokens: what can be one, where it comes from, and which it has been.
 //!
 //! A token that comes from a file is read from there before each request: the
 //! file is small, and so no change of it is missed. While the file cannot be
@@ -20,12 +20,14 @@ use thiserror::Error;
 
 pub use self::file::TokenFileError;
 
+/// Longest token, in bytes. Batch tokens with much metadata are the longest that Vault makes; they are shorter.
+const MAX_TOKEN_BYTES: usize = 4096;
 /// How many tokens of before are still kept out of what is shown.
 const PAST_TOKENS: usize = 16;
 
 /// A text that cannot be a token. It is not quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("has characters that no token has, such as spaces and line breaks")]
+#[error("a token is 1 to 4096 visible ASCII characters, without spaces")]
 pub struct NotAToken;
 
 /// A Vault token, which is never printed.
@@ -38,10 +40,11 @@ impl Token {
     /// Takes a text for a token.
     ///
     /// # Errors
-    /// [`NotAToken`] if it is empty, or has anything but visible ASCII in it.
+    /// [`NotAToken`] if it is empty, longer than any token, or has anything but visible ASCII in it.
     pub fn new(secret: SecretString) -> Result<Self, NotAToken> {
         let text = secret.expose_secret();
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let fits = (1..=MAX_TOKEN_BYTES).contains(&text.len());
+        if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(NotAToken);
         }
         let mut header = HeaderValue::from_str(text).map_err(|_| NotAToken)?;
@@ -94,7 +97,7 @@ struct Tokens {
 }
 
 impl TokenSource {
-    /// One token, for as long as the server lives.
+    /// One token, for ever.
     pub fn fixed(token: Token) -> Self {
         Self::new(None, token)
     }
@@ -193,6 +196,7 @@ mod tests {
     fn what_cannot_be_sent_is_no_token() {
         for text in [
             "",
+            &"x".repeat(MAX_TOKEN_BYTES + 1),
             "hvs.a b",
             "hvs.a\n",
             "hvs.a\r\nx-other: b",

@@ -73,6 +73,22 @@ async fn a_bad_configuration_is_refused_with_exit_code_2_and_nothing_secret() {
         (&[], ("MCP_LOG_FORMAT", "xml"), "MCP_LOG_FORMAT"),
         (&[], ("MCP_LOG_FILE", "/nowhere/log"), "/nowhere/log"),
         (&["--log-file", "/"], ("A", "b"), "--log-file"),
+        (
+            &[],
+            ("ENABLE_VAULT_OPERATIONS", "no"),
+            "ENABLE_VAULT_OPERATIONS",
+        ),
+        (
+            &[],
+            ("MCP_RATE_LIMIT_SESSION", "five"),
+            "MCP_RATE_LIMIT_SESSION",
+        ),
+        (
+            &["http"],
+            ("MCP_RATE_LIMIT_GLOBAL", "5:0"),
+            "MCP_RATE_LIMIT_GLOBAL",
+        ),
+        (&[], ("VAULT_NAMESPACE", "a b"), "VAULT_NAMESPACE"),
     ] {
         let output = outcome(arguments, &[env]).await;
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -161,6 +177,9 @@ async fn help_teaches_the_environment_and_the_policy() {
         "MCP_CORS_MODE",
         "MCP_ALLOWED_HOSTS",
         "MCP_TLS_CERT_FILE",
+        "ENABLE_VAULT_OPERATIONS",
+        "MCP_RATE_LIMIT_SESSION",
+        "X-Vault-Token",
         "streamable-http",
         "secret/data/*",
     ] {

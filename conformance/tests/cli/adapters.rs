@@ -35,12 +35,12 @@ extends = "reference"
 
 [stdio]
 command = ["REFERENCE_SERVER", "stdio"]
-env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}" }}
+env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}", MCP_RATE_LIMIT_SESSION = "10000:10000", MCP_RATE_LIMIT_GLOBAL = "10000:10000" }}
 
 [http]
 command = ["REFERENCE_SERVER", "streamable-http", "--transport-port", "{port}"]
 url = "http://127.0.0.1:{port}/mcp"
-env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}" }}
+env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}", MCP_RATE_LIMIT_SESSION = "10000:10000", MCP_RATE_LIMIT_GLOBAL = "10000:10000" }}
 "#
     ))
 }
@@ -78,7 +78,7 @@ command = ["sh", "-c", '''
 ls -l {vault_token_file} > "$NOTES/listed"
 VAULT_TOKEN=$(cat {vault_token_file}) exec REFERENCE_SERVER stdio
 ''']
-env = { VAULT_ADDR = "{vault_addr}", NOTES = "NOTES_FOLDER" }
+env = { VAULT_ADDR = "{vault_addr}", NOTES = "NOTES_FOLDER", MCP_RATE_LIMIT_SESSION = "10000:10000", MCP_RATE_LIMIT_GLOBAL = "10000:10000" }
 "#,
     );
     let trial = run(&text)
@@ -189,6 +189,8 @@ async fn judged_remotely() -> Report {
             "VAULT_TOKEN",
             made["auth"]["client_token"].as_str().unwrap(),
         )
+        .env("MCP_RATE_LIMIT_SESSION", "10000:10000")
+        .env("MCP_RATE_LIMIT_GLOBAL", "10000:10000")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)

@@ -20,7 +20,7 @@ pub enum CustodyError {
     )]
     TwoTokens,
     /// The token cannot be one.
-    #[error("VAULT_TOKEN {0}")]
+    #[error("VAULT_TOKEN cannot be used: {0}")]
     Token(#[from] NotAToken),
     /// The file cannot be used.
     #[error(transparent)]
@@ -28,6 +28,12 @@ pub enum CustodyError {
     /// `VAULT_TOKEN_RENEW` is neither yes nor no.
     #[error("VAULT_TOKEN_RENEW is {0:?}; it can be `true` or `false`")]
     Renew(String),
+    /// Tokens that requests bring are renewed by those whose they are.
+    #[error(
+        "VAULT_TOKEN_RENEW is set, and the server has no token of its own to renew: set VAULT_TOKEN or VAULT_TOKEN_FILE, \
+         or unset it"
+    )]
+    NothingToRenew,
     /// The authorities cannot be used.
     #[error(transparent)]
     Authorities(#[from] AuthorityError),
@@ -72,9 +78,13 @@ impl TokenOrigin {
 
 /// Whether the token is renewed: only where the operator says so, as how long it
 /// lives is the operator's business.
-pub(super) fn renewal(env: impl Fn(&str) -> Option<String>) -> Result<bool, CustodyError> {
+pub(super) fn renewal(
+    env: impl Fn(&str) -> Option<String>,
+    token: Option<&TokenOrigin>,
+) -> Result<bool, CustodyError> {
     match env("VAULT_TOKEN_RENEW").as_deref() {
         None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") if token.is_none() => Err(CustodyError::NothingToRenew),
         Some("true" | "1") => Ok(true),
         Some(other) => Err(CustodyError::Renew(other.to_owned())),
     }
@@ -138,12 +148,16 @@ mod tests {
 
     #[test]
     fn a_token_is_renewed_only_if_that_is_asked_for() {
-        let renewed = |set| renewal(env(set));
+        let token = TokenOrigin::Variable("hvs.a".into());
+        let renewed = |set| renewal(env(set), Some(&token));
         assert!(!renewed(&[]).unwrap());
         assert!(!renewed(&[("VAULT_TOKEN_RENEW", "false")]).unwrap());
         assert!(renewed(&[("VAULT_TOKEN_RENEW", "true")]).unwrap());
         let message = renewed(&[("VAULT_TOKEN_RENEW", "yes")]).unwrap_err();
         assert!(message.to_string().contains("VAULT_TOKEN_RENEW"));
+        let nothing = renewal(env(&[("VAULT_TOKEN_RENEW", "true")]), None);
+        assert!(matches!(nothing, Err(CustodyError::NothingToRenew)));
+        assert!(!renewal(env(&[]), None).unwrap());
     }
 
     #[test]

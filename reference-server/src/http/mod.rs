@@ -3,10 +3,12 @@
 //!
 //! The server acts for whoever reaches it. On loopback every page in a local browser
 //! could, by a request from a foreign origin ([`origin`], [`cors`]) or by a name that
-//! resolves to 127.0.0.1 ([`host`]); elsewhere whoever listens on the way ([`tls`]).
+//! resolves to 127.0.0.1 ([`host`]); elsewhere whoever listens on the way ([`tls`]). Whom a
+//! request acts as is found out by `credential`.
 
 mod connection;
 mod cors;
+mod credential;
 pub mod host;
 mod message;
 pub mod origin;
@@ -87,7 +89,12 @@ fn app(
         .disable_allowed_hosts()
         .disable_allowed_origins();
     let sessions = sessions::manager();
-    let mcp = StreamableHttpService::new(move || Ok(server.clone()), sessions.clone(), config);
+    let for_clients = server.clone();
+    let mcp = StreamableHttpService::new(
+        move || Ok(for_clients.for_another_client()),
+        sessions.clone(),
+        config,
+    );
     // No GET: the server says nothing unasked, so there is nothing to listen to.
     let mcp = post_service(mcp.clone()).delete_service(mcp);
     let endpoint = &options.endpoint;
@@ -100,16 +107,18 @@ fn app(
     .to_string();
     let origins = Arc::new(origins);
     let hosts = Arc::new(options.hosts.clone());
-    // A request passes the layers from the last to the first.
+    // A request passes the layers from the last to the first; those of routes are for the endpoint alone.
     Router::new()
+        .route(endpoint, mcp.clone())
+        .route(&format!("{endpoint}/"), mcp)
+        .route_layer(middleware::from_fn_with_state(sessions, sessions::guard))
+        .route_layer(middleware::from_fn(message::refuse_malformed))
+        // Before a message is waited for, and before its session is looked up by its true id.
+        .route_layer(middleware::from_fn_with_state(server, credential::identify))
         .route(
             HEALTH_PATH,
             get(async move || ([(header::CONTENT_TYPE, "application/json")], health)),
         )
-        .route(endpoint, mcp.clone())
-        .route(&format!("{endpoint}/"), mcp)
-        .layer(middleware::from_fn_with_state(sessions, sessions::guard))
-        .layer(middleware::from_fn(message::refuse_malformed))
         .layer(middleware::from_fn(cors::answer_preflight))
         .layer(middleware::from_fn_with_state(hosts, host::refuse_foreign))
         .layer(middleware::from_fn_with_state(

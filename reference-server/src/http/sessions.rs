@@ -101,23 +101,14 @@ mod tests {
 
     use super::*;
     use crate::{
+        caller::tests::callers,
         config::HttpOptions,
         http::{app, host::AllowedHosts, origin::AllowedOrigins},
         server::VaultServer,
-        token::{Token, TokenSource},
-        vault::{
-            client::{VaultClient, install_crypto_provider},
-            tls::Authorities,
-        },
     };
 
     fn server() -> TowerToHyperService<Router> {
-        install_crypto_provider();
-        let vault = "http://127.0.0.1:1".parse().unwrap();
-        let token = TokenSource::fixed(Token::new("hvs.canary".into()).unwrap());
-        let authorities = Authorities::of_this_machine();
-        let client = VaultClient::new(vault, token, None, &authorities).unwrap();
-        let server = VaultServer::new(client);
+        let server = VaultServer::new(callers(Some("hvs.canary"), None));
         let options = HttpOptions {
             address: ([127, 0, 0, 1], 0).into(),
             endpoint: "/mcp".to_owned(),

@@ -31,7 +31,7 @@ const LAST_CALL: f64 = 0.9;
 /// Keeps the token of this client alive until `shutdown` is cancelled.
 pub async fn keep_alive(client: VaultClient, shutdown: CancellationToken) {
     let keeper = Keeper {
-        redactor: Redactor::new(client.tokens().clone()),
+        redactor: Redactor::new([client.tokens().clone()]),
         client,
     };
     tokio::select! {

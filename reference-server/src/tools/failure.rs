@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
+    limits::{Exceeded, Limit},
     redact::Redactor,
     vault::error::{Capability, Refusal, VaultError},
 };
@@ -36,8 +37,10 @@ pub enum Kind {
     VaultUnavailable,
     /// Vault is sealed.
     VaultSealed,
-    /// Vault's quota is used up.
+    /// A limit of this server is used up and Vault was not asked, or Vault's own is and there is a status.
     RateLimited,
+    /// This server changes nothing; Vault was not asked.
+    ReadOnly,
     /// Vault refused for another reason.
     VaultError,
     /// The answer is not one of Vault's.
@@ -59,6 +62,7 @@ impl Kind {
             Self::VaultUnavailable => "vault_unavailable",
             Self::VaultSealed => "vault_sealed",
             Self::RateLimited => "rate_limited",
+            Self::ReadOnly => "read_only",
             Self::VaultError => "vault_error",
             Self::UnexpectedAnswer => "unexpected_answer",
             Self::Internal => "internal",
@@ -90,7 +94,10 @@ pub struct Failure {
     pub vault_messages: Vec<String>,
     /// What a policy would have to grant.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing_capability: Option<MissingCapability>,
+    pub missing_capability: Option<Box<MissingCapability>>,
+    /// After how many milliseconds it is worth calling again, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
     /// What to do.
     pub next_step: String,
 }
@@ -104,8 +111,14 @@ impl Failure {
             message: message.into(),
             vault_messages: Vec::new(),
             missing_capability: None,
+            retry_after_ms: None,
             next_step: next_step.into(),
         }
+    }
+
+    /// A change where none is to be made.
+    pub fn read_only() -> Self {
+        VaultError::ReadOnly.into()
     }
 
     /// A wrong argument; `complaint` names it and never quotes its value.
@@ -150,7 +163,35 @@ impl Failure {
         for message in &mut self.vault_messages {
             *message = redactor.scrub(message, values);
         }
+        // These quote arguments that are no values.
+        self.next_step = redactor.scrub(&self.next_step, &[]);
+        if let Some(missing) = &mut self.missing_capability {
+            missing.path = redactor.scrub(&missing.path, &[]);
+        }
         self
+    }
+}
+
+impl From<Exceeded> for Failure {
+    fn from(exceeded: Exceeded) -> Self {
+        let Exceeded { rate, .. } = exceeded;
+        let whose = match exceeded.limit {
+            Limit::Session => "of this session",
+            Limit::Global => "of this server, which all its clients share,",
+        };
+        let wait = u64::try_from(exceeded.retry_after.as_millis()).unwrap_or(u64::MAX);
+        // The part of a millisecond that is cut off has to pass, too.
+        let wait = wait.saturating_add(1);
+        Self {
+            retry_after_ms: Some(wait),
+            ..Self::new(
+                Kind::RateLimited,
+                format!(
+                    "the rate limit {whose} is used up ({rate}, calls a second and at once); nothing was done"
+                ),
+                format!("wait {wait} ms and call again, less often"),
+            )
+        }
     }
 }
 
@@ -176,6 +217,12 @@ impl From<VaultError> for Failure {
                     "read before any change; if it happens again, ask the operator what answers at VAULT_ADDR",
                 )
             },
+            VaultError::ReadOnly => Self::new(
+                Kind::ReadOnly,
+                message,
+                "no tool of this server changes anything; if a change is needed, ask the operator, who can allow it \
+                 with ENABLE_VAULT_OPERATIONS=true and a restart",
+            ),
             VaultError::NoSuchMount => Self::new(
                 Kind::NotFound,
                 message,
@@ -296,9 +343,13 @@ fn refused(refusal: Refusal) -> Failure {
             "act on vault's message; calling again without a change will fail again".to_owned(),
         ),
     };
+    let retry_after_ms = refusal
+        .retry_after
+        .map(|seconds| seconds.saturating_mul(1000));
     Failure {
         status: Some(status),
         vault_messages: refusal.messages,
+        retry_after_ms,
         ..Failure::new(kind, message, next_step)
     }
 }
@@ -313,13 +364,13 @@ fn denied(refusal: Refusal, said: &str) -> Failure {
     let grant = format!("ask the operator for a policy that grants `{capability}` on `{path}`");
     let (message, next_step, policy_can_help) = if refusal.is_about_the_token() {
         (
-            format!("permission denied (403): vault does not accept the server's token{said}"),
-            "ask the operator for a new token for this server: this one is invalid, expired or revoked".to_owned(),
+            format!("permission denied (403): vault does not accept the token{said}"),
+            "ask the operator for a new token: this one is invalid, expired or revoked".to_owned(),
             false,
         )
     } else if refusal.says("preflight capability check") {
         (
-            "permission denied (403): the server's token has no right on this mount, or there is no such mount; \
+            "permission denied (403): the token has no right on this mount, or there is no such mount; \
              vault does not tell which"
                 .to_owned(),
             format!("call list_mounts and use a `path` from it as `mount`, or {grant}"),
@@ -334,9 +385,11 @@ fn denied(refusal: Refusal, said: &str) -> Failure {
     };
     Failure {
         status: Some(status),
-        missing_capability: policy_can_help.then(|| MissingCapability {
-            capability: *capability,
-            path: path.clone(),
+        missing_capability: policy_can_help.then(|| {
+            Box::new(MissingCapability {
+                capability: *capability,
+                path: path.clone(),
+            })
         }),
         vault_messages: refusal.messages,
         ..Failure::new(Kind::PermissionDenied, message, next_step)

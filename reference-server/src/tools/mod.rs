@@ -1,8 +1,8 @@
 //! What a model can ask for, and how every call is answered.
 //!
 //! A tool is a typed function from arguments to a result; [`router`] lists
-//! them. All else is the same for each and lives in [`route`]: arguments are
-//! checked, time is bounded, cancellation is heard, a panic becomes an error,
+//! them. All else is the same for each and lives in [`route`]: what is too much
+//! or not permitted is refused, arguments are checked, time is bounded, cancellation is heard, a panic becomes an error,
 //! a failure gets its one shape, and one line is logged.
 
 mod arguments;
@@ -33,7 +33,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use self::{failure::Failure, progress::Progress};
-use crate::{redact::Redactor, server::VaultServer, trace::Trace, vault::Vault};
+use crate::{
+    redact::Redactor,
+    server::VaultServer,
+    trace::Trace,
+    vault::{Vault, access::Access},
+};
 
 /// Bound of one call, whatever it asks of Vault.
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
@@ -60,7 +65,15 @@ pub fn router() -> ToolRouter<VaultServer> {
     router
 }
 
-/// What a tool does to Vault, told to the client as annotations.
+/// Whether a tool is offered; one that is not can be called, and says so.
+pub fn is_permitted(tool: &Tool, access: Access) -> bool {
+    // The hint is what `Effect` says of the tool.
+    let hint = tool.annotations.as_ref().and_then(|it| it.read_only_hint);
+    access == Access::ReadWrite || hint == Some(true)
+}
+
+/// What a tool does to Vault, told to the client as annotations. Where Vault must not be changed, none is carried
+/// out that does not read alone.
 #[derive(Clone, Copy)]
 enum Effect {
     /// Changes nothing.
@@ -78,9 +91,13 @@ enum Effect {
 }
 
 impl Effect {
+    fn is_permitted(self, access: Access) -> bool {
+        access == Access::ReadWrite || matches!(self, Self::Reads)
+    }
+
     fn annotations(self, title: &str) -> ToolAnnotations {
         ToolAnnotations::with_title(title)
-            .read_only(matches!(self, Self::Reads))
+            .read_only(self.is_permitted(Access::ReadOnly))
             .destructive(matches!(self, Self::Replaces | Self::Sets | Self::Removes))
             .idempotent(!matches!(self, Self::Replaces | Self::Makes))
             .open_world(false)
@@ -130,19 +147,27 @@ where
         let session = session::shown(&call.request_context.extensions);
         let progress = Progress::of(&call.request_context);
         let input_schema = Arc::clone(&input_schema);
+        let tenant = server.tenant(&call.request_context.extensions);
         async move {
+            let Some(tenant) = tenant else {
+                return Err(ErrorData::internal_error("the caller is not known", None));
+            };
             let work = async {
+                server.admit(&tenant)?;
+                if !effect.is_permitted(server.callers().access()) {
+                    return Err(Failure::read_only());
+                }
                 arguments::check(&arguments, &input_schema).map_err(Failure::invalid_argument)?;
                 // The check leaves nothing to complain about that the error could name.
                 let typed = serde_json::from_value(Value::Object(arguments.clone()))
                     .map_err(|_| Failure::invalid_argument("arguments do not fit the schema"))?;
-                let result = function(Arc::clone(server.vault()), progress, typed).await?;
+                let result = function(Arc::clone(&tenant.vault), progress, typed).await?;
                 serde_json::to_value(result).map_err(|_| Failure::internal())
             };
             let call = Call {
                 tool: name,
                 arguments: &arguments,
-                redactor: server.redactor(),
+                redactor: &tenant.redactor,
                 session,
                 trace: Trace::start(),
                 started: Instant::now(),
@@ -283,7 +308,7 @@ mod tests {
 
     async fn failed(arguments: Value, work: impl Future<Output = Result<Value, Failure>>) -> Value {
         let token = Token::new("hvs.canary".into()).unwrap();
-        let redactor = Redactor::new(TokenSource::fixed(token));
+        let redactor = Redactor::new([TokenSource::fixed(token)]);
         let call = Call {
             tool: "write_secret",
             arguments: &object(arguments),

@@ -1,7 +1,8 @@
-//! The HTTP client for Vault: one place where the token goes out, to one address.
+//! The HTTP client for Vault: one place where tokens go out, to one address.
 //!
-//! It keeps connections alive, follows no redirect, uses no proxy, and bounds
-//! every answer in time and in size.
+//! It keeps connections alive, whoever they are used for, follows no redirect,
+//! uses no proxy, and bounds every answer in time and in size. Where Vault must
+//! not be changed, nothing else than a read leaves.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -14,6 +15,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
+    access::Access,
+    credential::Credential,
     error::{Capability, Refusal, VaultError},
     path::ApiPath,
     tls::{self, Authorities},
@@ -22,6 +25,13 @@ use crate::{
     token::{Token, TokenSource},
     trace,
 };
+
+/// The header that carries the token, towards this server as towards Vault.
+pub const TOKEN_HEADER: &str = "x-vault-token";
+/// The header that carries the namespace, towards this server as towards Vault.
+pub const NAMESPACE_HEADER: &str = "x-vault-namespace";
+/// The header by which the requests of one call are found in Vault's audit log.
+const CORRELATION_HEADER: &str = "x-correlation-id";
 
 /// A Vault that does not take the connection within this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,53 +44,40 @@ const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 const UPGRADE_RETRIES: u32 = 4;
 const UPGRADE_PAUSE: Duration = Duration::from_millis(250);
 
-/// Why a client could not be made.
+/// The HTTP or TLS library could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The namespace cannot stand in an HTTP header.
-    #[error("{0} has characters that cannot be sent in an HTTP header")]
-    Header(&'static str),
-    /// The HTTP or TLS library could not be set up.
-    #[error("the HTTP client could not be set up: {0}")]
-    Setup(String),
-}
+#[error("the HTTP client could not be set up: {0}")]
+pub struct SetupError(String);
 
-/// Vault's API under one address, token and namespace.
+/// The Vault at one address, and the connections to it, which all who act there share. Cheap to clone.
 #[derive(Clone)]
-pub struct VaultClient {
+pub struct VaultAddress {
     http: reqwest::Client,
-    address: Url,
-    tokens: TokenSource,
+    url: Url,
+    access: Access,
 }
 
-impl fmt::Debug for VaultClient {
+impl fmt::Debug for VaultAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VaultClient").finish_non_exhaustive()
+        // The address may hold credentials.
+        f.debug_struct("VaultAddress")
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }
 
-impl VaultClient {
-    /// A client for the Vault at `address`, whose certificate one of the authorities has signed.
+impl VaultAddress {
+    /// The Vault at this address, whose certificate one of the authorities has signed.
     ///
     /// # Errors
-    /// [`ClientError`] if the namespace cannot be sent, or TLS cannot be set up.
-    pub fn new(
-        address: Url,
-        tokens: TokenSource,
-        namespace: Option<&str>,
-        authorities: &Authorities,
-    ) -> Result<Self, ClientError> {
+    /// [`SetupError`] if TLS cannot be set up.
+    pub fn new(url: Url, access: Access, authorities: &Authorities) -> Result<Self, SetupError> {
         install_crypto_provider();
         let mut headers = HeaderMap::new();
         headers.insert(
             HeaderName::from_static("x-vault-request"),
             HeaderValue::from_static("true"),
         );
-        if let Some(namespace) = namespace {
-            let namespace = HeaderValue::from_str(namespace)
-                .map_err(|_| ClientError::Header("VAULT_NAMESPACE"))?;
-            headers.insert(HeaderName::from_static("x-vault-namespace"), namespace);
-        }
         let http = authorities
             .apply(reqwest::Client::builder())
             .default_headers(headers)
@@ -94,17 +91,35 @@ impl VaultClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .build()
-            .map_err(|error| ClientError::Setup(innermost(&error)))?;
-        Ok(Self {
-            http,
+            .map_err(|error| SetupError(innermost(&error)))?;
+        Ok(Self { http, url, access })
+    }
+
+    /// Whether Vault may be changed.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+}
+
+/// Vault's API at one address, with one credential. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct VaultClient {
+    address: VaultAddress,
+    credential: Credential,
+}
+
+impl VaultClient {
+    /// A client that acts with this credential.
+    pub fn new(address: VaultAddress, credential: Credential) -> Self {
+        Self {
             address,
-            tokens,
-        })
+            credential,
+        }
     }
 
     /// Where the token comes from that this client sends.
     pub fn tokens(&self) -> &TokenSource {
-        &self.tokens
+        self.credential.tokens()
     }
 
     /// Reads a path; `version` asks for one version of a KV v2 secret.
@@ -155,7 +170,7 @@ impl VaultClient {
         body: Option<Vec<u8>>,
     ) -> Result<Answer, VaultError> {
         let mut upgrade_retries = 0;
-        let mut token = self.tokens.current().await;
+        let mut token = self.tokens().current().await;
         let mut token_changed = false;
         loop {
             let answer = self
@@ -173,7 +188,7 @@ impl VaultClient {
             };
             // Vault has done nothing then, so writes repeat too.
             if refusal.is_about_the_token() && !token_changed {
-                let other = self.tokens.current().await;
+                let other = self.tokens().current().await;
                 if other != token {
                     (token, token_changed) = (other, true);
                     continue;
@@ -203,18 +218,22 @@ impl VaultClient {
             Capability::Create | Capability::Update => Method::POST,
             Capability::Delete => Method::DELETE,
         };
-        let mut url = self.address.clone();
+        if !self.address.access.permits(&method) {
+            return Err(VaultError::ReadOnly);
+        }
+        let mut url = self.address.url.clone();
         let prefix = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{prefix}/v1/{}", path.escaped()));
         url.set_query(query);
         let mut request = self
+            .address
             .http
             .request(method, url)
-            .header(HeaderName::from_static("x-vault-token"), token.header())
-            .header(
-                HeaderName::from_static("x-correlation-id"),
-                trace::note_request(path.plain()),
-            );
+            .header(TOKEN_HEADER, token.header())
+            .header(CORRELATION_HEADER, trace::note_request(path.plain()));
+        if let Some(namespace) = self.credential.namespace() {
+            request = request.header(NAMESPACE_HEADER, namespace.as_str());
+        }
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }

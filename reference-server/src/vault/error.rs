@@ -102,6 +102,9 @@ pub enum VaultError {
         /// What is wrong with the answer.
         reason: &'static str,
     },
+    /// The request would change Vault, and this server must not; it was not sent.
+    #[error("this server is read-only: nothing was changed, and vault was not asked")]
+    ReadOnly,
     /// There is no mount at the path.
     #[error("there is no mount at this path")]
     NoSuchMount,

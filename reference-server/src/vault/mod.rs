@@ -1,21 +1,32 @@
 //! The only code that speaks to Vault.
 //!
 //! A request path is an [`path::ApiPath`], which can be made from validated
-//! parts alone; [`client`] sends it, and [`tls`] says to whom; [`own_token`] is about the token itself; [`mounts`] knows what is mounted; [`kv`]
+//! parts alone; [`client`] sends it, as [`credential`] and [`namespace`] say, as far as [`access`] permits,
+//! to whom [`tls`] accepts; [`own_token`] is about the token itself; [`mounts`] knows what is mounted; [`kv`]
 //! knows the two versions of the KV secrets engine; [`pki`] the PKI secrets engine; [`error`] says what can go wrong.
 
+pub mod access;
 pub mod client;
+pub mod credential;
 pub mod error;
 pub mod kv;
 pub mod mounts;
+pub mod namespace;
 pub mod own_token;
 pub mod path;
 pub mod pki;
 pub mod tls;
 
-use self::{client::VaultClient, kv::Kv, mounts::Mounts, pki::Pki};
+use std::sync::Arc;
 
-/// One Vault, as the tools see it.
+use self::{
+    client::VaultClient,
+    kv::{Kv, Turns},
+    mounts::Mounts,
+    pki::Pki,
+};
+
+/// One Vault, as the tools see it with one credential. What it remembers of the mounts was told to that credential.
 pub struct Vault {
     /// The table of mounts.
     pub mounts: Mounts,
@@ -26,11 +37,11 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// The Vault that the client speaks to.
-    pub fn new(client: VaultClient) -> Self {
+    /// The Vault that the client speaks to. `turns` are those of all who act in it.
+    pub fn new(client: VaultClient, turns: Arc<Turns>) -> Self {
         Self {
             mounts: Mounts::new(client.clone()),
-            kv: Kv::new(client.clone()),
+            kv: Kv::new(client.clone(), turns),
             pki: Pki::new(client),
         }
     }

@@ -6,11 +6,29 @@ use tokio::io::{
 };
 use tokio_util::sync::CancellationToken;
 use vault_mcp_reference::{
+    caller::Callers,
+    limits::Rates,
     server::VaultServer,
     stdio,
     token::{Token, TokenSource},
-    vault::{client::VaultClient, tls::Authorities},
+    vault::{access::Access, client::VaultAddress, tls::Authorities},
 };
+
+/// A limit that nothing here meets.
+pub(crate) const GENEROUS: &str = "10000:10000";
+
+/// Limits as they are set.
+pub(crate) fn rates(session: &str, global: &str) -> Rates {
+    Rates {
+        session: session.parse().unwrap(),
+        global: global.parse().unwrap(),
+    }
+}
+
+/// A token that stays the same.
+pub(crate) fn fixed(token: &str) -> TokenSource {
+    TokenSource::fixed(Token::new(token.into()).unwrap())
+}
 
 /// A client that is connected to a server of its own.
 pub(crate) struct Client {
@@ -22,24 +40,24 @@ pub(crate) struct Client {
 impl Client {
     /// A client that has said nothing yet; its server speaks to the Vault at this address, with this token.
     pub(crate) fn open(vault_addr: &str, token: &str) -> Self {
-        let tokens = TokenSource::fixed(Token::new(token.into()).unwrap());
-        Self::open_with(vault_addr, tokens)
+        Self::open_with(vault_addr, fixed(token))
     }
 
     /// The same; its server sends what comes from a source of tokens.
     pub(crate) fn open_with(vault_addr: &str, tokens: TokenSource) -> Self {
-        let vault_addr = vault_addr.parse().unwrap();
-        let authorities = Authorities::of_this_machine();
-        let vault = VaultClient::new(vault_addr, tokens, Some("team/a"), &authorities);
-        Self::open_through(vault.unwrap())
+        let (url, authorities) = (vault_addr.parse().unwrap(), Authorities::of_this_machine());
+        let address = VaultAddress::new(url, Access::ReadWrite, &authorities).unwrap();
+        Self::open_through(address, tokens, rates(GENEROUS, GENEROUS))
     }
 
-    /// The same; its server speaks to Vault like this.
-    pub(crate) fn open_through(vault: VaultClient) -> Self {
+    /// The same; its server speaks to this Vault, and lets through no more calls than that.
+    pub(crate) fn open_through(address: VaultAddress, tokens: TokenSource, rates: Rates) -> Self {
+        let namespace = "team/a".parse().unwrap();
+        let callers = Callers::new(address, Some(tokens), Some(namespace), rates).unwrap();
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let (requests, answers) = tokio::io::split(theirs);
         tokio::spawn(stdio::serve_on(
-            VaultServer::new(vault),
+            VaultServer::new(callers),
             requests,
             answers,
             CancellationToken::new(),

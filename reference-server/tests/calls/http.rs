@@ -10,6 +10,8 @@ use tokio::{
 };
 use vault_mcp_reference::vault::client::install_crypto_provider;
 
+use crate::client::GENEROUS;
+
 /// The binary, serving HTTP on a port of its own.
 pub(crate) struct HttpServer {
     process: Child,
@@ -41,6 +43,8 @@ impl HttpServer {
             .env_clear()
             .env("VAULT_ADDR", vault_addr)
             .env("VAULT_TOKEN", crate::TOKEN)
+            .env("MCP_RATE_LIMIT_SESSION", GENEROUS)
+            .env("MCP_RATE_LIMIT_GLOBAL", GENEROUS)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

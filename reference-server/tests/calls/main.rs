@@ -8,6 +8,7 @@
 
 mod client;
 mod eras;
+mod gates;
 mod harness;
 mod http;
 mod kv;

@@ -13,17 +13,19 @@ use rustls::{
 };
 use serde_json::json;
 use tempfile::TempDir;
-use vault_mcp_reference::{
-    token::{Token, TokenSource},
-    vault::{
-        client::{VaultClient, install_crypto_provider},
-        error::VaultError,
-        path::ApiPath,
-        tls::Authorities,
-    },
+use vault_mcp_reference::vault::{
+    access::Access,
+    client::{VaultAddress, VaultClient, install_crypto_provider},
+    credential::Credential,
+    error::VaultError,
+    path::ApiPath,
+    tls::Authorities,
 };
 
-use crate::{TOKEN, client::Client};
+use crate::{
+    TOKEN,
+    client::{Client, GENEROUS, fixed, rates},
+};
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
@@ -87,18 +89,16 @@ impl TlsVault {
         Self { address, requests }
     }
 
-    fn client(&self, authorities: &Authorities) -> VaultClient {
-        let tokens = TokenSource::fixed(Token::new(TOKEN.into()).unwrap());
-        VaultClient::new(self.address.parse().unwrap(), tokens, None, authorities).unwrap()
+    fn address(&self, authorities: &Authorities) -> VaultAddress {
+        let url = self.address.parse().unwrap();
+        VaultAddress::new(url, Access::ReadWrite, authorities).unwrap()
     }
 
     /// What becomes of a request.
     async fn outcome(&self, authorities: &Authorities) -> Result<(), VaultError> {
-        let answer = self
-            .client(authorities)
-            .read(&ApiPath::mounts(), None)
-            .await;
-        answer.map(drop)
+        let credential = Credential::new(fixed(TOKEN), None);
+        let client = VaultClient::new(self.address(authorities), credential);
+        client.read(&ApiPath::mounts(), None).await.map(drop)
     }
 
     fn requests(&self) -> usize {
@@ -171,7 +171,8 @@ async fn a_certificate_for_another_name_or_another_time_is_refused() {
 async fn a_model_is_told_which_setting_the_operator_has_to_look_at() {
     let vault = TlsVault::start(&authority(), "127.0.0.1", |_| {});
     let (_folder, authorities) = in_file(&[&authority()]);
-    let mut client = Client::open_through(vault.client(&authorities))
+    let address = vault.address(&authorities);
+    let mut client = Client::open_through(address, fixed(TOKEN), rates(GENEROUS, GENEROUS))
         .begun()
         .await;
     let error = client.call("list_mounts", json!({})).await.unwrap_err();

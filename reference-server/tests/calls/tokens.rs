@@ -10,12 +10,20 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 use vault_mcp_reference::{
-    token::{Token, TokenSource, renewal},
-    vault::{client::VaultClient, tls::Authorities},
+    token::{TokenSource, renewal},
+    vault::{
+        access::Access,
+        client::{VaultAddress, VaultClient},
+        credential::Credential,
+        tls::Authorities,
+    },
 };
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
-use crate::{TOKEN, client::Client};
+use crate::{
+    TOKEN,
+    client::{Client, fixed},
+};
 
 /// A Vault that knows one token alone, and puts another one into the file when it refuses.
 #[derive(Clone)]
@@ -89,7 +97,7 @@ async fn a_token_that_is_refused_again_is_an_error_and_not_tried_for_ever() {
         assert_eq!(error["kind"], "permission_denied");
         let message = error["message"].as_str().unwrap();
         assert!(
-            message.contains("does not accept the server's token"),
+            message.contains("does not accept the token"),
             "{message}"
         );
         assert_eq!(seen.len(), requests, "{seen:?}");
@@ -136,9 +144,9 @@ async fn a_vault_that_does_not_answer_is_asked_again_for_a_renewal() {
             .mount(&server)
             .await;
     }
-    let address = server.uri().parse().unwrap();
-    let tokens = TokenSource::fixed(Token::new(TOKEN.into()).unwrap());
-    let client = VaultClient::new(address, tokens, None, &Authorities::of_this_machine()).unwrap();
+    let (url, authorities) = (server.uri().parse().unwrap(), Authorities::of_this_machine());
+    let address = VaultAddress::new(url, Access::ReadWrite, &authorities).unwrap();
+    let client = VaultClient::new(address, Credential::new(fixed(TOKEN), None));
     let shutdown = CancellationToken::new();
     let keeper = tokio::spawn(renewal::keep_alive(client, shutdown.clone()));
     for path in ["lookup-self", "lookup-self", "renew-self", "renew-self"] {

@@ -50,6 +50,8 @@ fn server(world: &World, arguments: &[&str]) -> Child {
         .env_clear()
         .env("VAULT_ADDR", world.address())
         .env("VAULT_TOKEN", world.root_token())
+        .env("MCP_RATE_LIMIT_SESSION", "10000:10000")
+        .env("MCP_RATE_LIMIT_GLOBAL", "10000:10000")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -54,7 +54,7 @@ pub(crate) async fn a_token_file_is_read_again(world: &World) {
     let ended = read(&mut server, "token-file").await.unwrap_err();
     let message = ended["message"].as_str().unwrap();
     assert!(
-        message.contains("does not accept the server's token"),
+        message.contains("does not accept the token"),
         "{message}"
     );
     let (again, _) = world
@@ -96,6 +96,35 @@ pub(crate) async fn a_renewable_token_is_renewed_before_it_ends(world: &World) {
         })
         .await;
     assert_eq!(looked_up.len(), 1);
+}
+
+pub(crate) async fn a_token_is_renewed_where_nothing_else_is_changed(world: &World) {
+    stage(world, "renewed-only").await;
+    let wanted = json!({ "policies": ["renewed-only"], "ttl": "5s" });
+    let (token, accessor) = world.make_token(wanted).await;
+    let env = [
+        ("VAULT_TOKEN", token.as_str()),
+        ("VAULT_TOKEN_RENEW", "true"),
+        ("ENABLE_VAULT_OPERATIONS", "false"),
+    ];
+    let mut server = Server::start(world, &env).await;
+    let renewed = server
+        .logged(|line| line["vault_path"] == "auth/token/renew-self")
+        .await;
+    assert_eq!(renewed["outcome"], "ok");
+    let write = json!({ "key": "k", "value": "new" });
+    let refused = server.call("write_secret", app("renewed-only", write)).await;
+    assert_eq!(refused.unwrap_err()["kind"], "read_only");
+    read(&mut server, "renewed-only").await.unwrap();
+    let changes = world
+        .audited(|entry| {
+            entry.kind == AuditKind::Request
+                && entry.accessor.as_deref() == Some(&accessor)
+                && !["read", "list"].contains(&entry.operation.as_str())
+        })
+        .await;
+    assert!(!changes.is_empty());
+    assert!(changes.iter().all(|entry| entry.path == "auth/token/renew-self"));
 }
 
 pub(crate) async fn a_token_that_takes_the_place_of_another_is_looked_up_too(world: &World) {

@@ -8,6 +8,9 @@ mod client;
 mod crowds;
 #[cfg(unix)]
 mod custody;
+mod gates;
+#[path = "../callers/server.rs"]
+mod http_server;
 mod lists;
 mod metadata;
 mod mounts;
@@ -57,6 +60,9 @@ fn main() -> ExitCode {
             two_hundred_calls_at_once_are_all_answered_over_stdio,
             two_hundred_calls_at_once_are_all_answered_over_http,
             progress_is_told_over_http;
+        gates:
+            nothing_changes_in_vault_where_the_server_is_read_only,
+            each_request_has_the_rights_of_its_own_token;
         lists:
             a_tree_of_200_folders_is_listed_whole,
             names_are_relative_to_the_folder_that_was_listed,
@@ -156,6 +162,7 @@ fn main() -> ExitCode {
         custody:
             a_token_file_is_read_again,
             a_renewable_token_is_renewed_before_it_ends,
+            a_token_is_renewed_where_nothing_else_is_changed,
             a_token_that_takes_the_place_of_another_is_looked_up_too,
             the_end_of_a_token_that_cannot_be_renewed_is_told,
             a_token_that_may_not_look_itself_up_still_works,

@@ -1,12 +1,11 @@
 //! Changes of a secret: read, decide, write; again when another writer came between.
 
-use std::{hash::BuildHasher, time::Duration};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::MutexGuard;
 
-use super::{Kv, KvVersion, LOCKS, Metadata, Secret, Stored};
+use super::{Kv, KvVersion, Metadata, Secret, Stored};
 use crate::vault::{
     error::{Capability, VaultError},
     path::{ApiPath, MountPath, SecretPath},
@@ -54,7 +53,7 @@ impl Kv {
         if kv_version == KvVersion::V1 && check_version.is_some() {
             return Err(VaultError::NoVersions);
         }
-        let turn = self.turn(mount, path).await;
+        let turn = self.turns.take(mount, path).await;
         let capability = Capability::Update;
         let stored = self
             .store(mount, kv_version, path, capability, check_version, data)
@@ -151,7 +150,7 @@ impl Kv {
         path: &SecretPath,
         decide: impl Fn(KvVersion, Stored) -> Result<Change, VaultError> + Send,
     ) -> Result<Changed, VaultError> {
-        let _turn = self.turn(mount, path).await;
+        let _turn = self.turns.take(mount, path).await;
         for attempt in 0..CHANGE_ATTEMPTS {
             if attempt > 0 {
                 tokio::time::sleep(CONFLICT_PAUSE * 2_u32.pow(attempt - 1)).await;
@@ -260,14 +259,6 @@ impl Kv {
             deleted: true,
             checked: true,
         })
-    }
-
-    /// Lets the changes of one secret through one after the other, so that
-    /// concurrent calls on this server do not run into conflicts of their own.
-    pub(super) async fn turn(&self, mount: &MountPath, path: &SecretPath) -> MutexGuard<'_, ()> {
-        let hash = self.hasher.hash_one((mount, path));
-        // The remainder is below 64 and fits any usize.
-        self.locks[(hash % LOCKS as u64) as usize].lock().await
     }
 }
 

@@ -7,27 +7,27 @@
 //! each change starts with a request whose answer proves the version.
 //!
 //! Reading is here; [`tree`] lists all folders of a folder, [`change`] writes
-//! and deletes, [`history`] deals with the versions that KV v2 keeps.
+//! and deletes, in [`turns`], [`history`] deals with the versions that KV v2 keeps.
 
 mod change;
 mod history;
 mod mount;
 mod tree;
+mod turns;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    hash::RandomState,
-    sync::RwLock,
+    sync::{Arc, RwLock},
 };
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::Mutex;
 
 pub use self::{
     change::Changed,
     history::{History, KeyNames, Outline, Purged, VersionState, VersionStates},
     tree::{Tree, Walk},
+    turns::Turns,
 };
 use super::{
     client::{Answer, VaultClient},
@@ -35,9 +35,6 @@ use super::{
     mounts::Mounts,
     path::{ApiPath, FolderPath, MountPath, SecretPath},
 };
-
-/// Locks that keep changes of one secret in order; two secrets rarely share one.
-const LOCKS: usize = 64;
 
 /// The version of a KV secrets engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,19 +129,17 @@ pub struct Kv {
     client: VaultClient,
     mounts: Mounts,
     versions: RwLock<HashMap<MountPath, KvVersion>>,
-    locks: [Mutex<()>; LOCKS],
-    hasher: RandomState,
+    turns: Arc<Turns>,
 }
 
 impl Kv {
     /// All KV engines that the client's token reaches.
-    pub fn new(client: VaultClient) -> Self {
+    pub fn new(client: VaultClient, turns: Arc<Turns>) -> Self {
         Self {
             mounts: Mounts::new(client.clone()),
             client,
             versions: RwLock::default(),
-            locks: std::array::from_fn(|_| Mutex::new(())),
-            hasher: RandomState::new(),
+            turns,
         }
     }
 

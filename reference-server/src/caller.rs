@@ -1,0 +1,307 @@
+//! On whose behalf calls are carried out, and what the server keeps for each of them.
+//!
+//! A caller is a credential: one that a request brought, or the server's own. What Vault told one of them about its
+//! mounts is kept for that one alone, as another token or namespace may be told something else.
+
+use std::{fmt, sync::Arc};
+
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+use crate::{
+    limits::{Bucket, Limits, Rates},
+    recent::Recent,
+    redact::Redactor,
+    seal::{NoRandomness, Print, Seal},
+    token::{NotAToken, Token, TokenSource},
+    vault::{
+        Vault,
+        access::Access,
+        client::{VaultAddress, VaultClient},
+        credential::Credential,
+        kv::Turns,
+        namespace::Namespace,
+    },
+};
+
+/// Callers for whom something is kept. Who is forgotten costs a request to Vault, and has a rate limit that starts
+/// afresh; that of all callers together goes on.
+const MAX_TENANTS: usize = 1024;
+
+/// Whom a request acts as.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    credential: Credential,
+    /// Of the token alone.
+    token: Print,
+    /// Of the token and the namespace.
+    print: Print,
+}
+
+/// Why a request may act as nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CallerError {
+    /// It brought none, and the server has none of its own.
+    #[error(
+        "this server has no Vault token of its own: send yours with each request, in the header X-Vault-Token"
+    )]
+    NoToken,
+    /// What it brought is none.
+    #[error("the header X-Vault-Token cannot be used: {0}")]
+    Token(#[from] NotAToken),
+    /// The server's own token is for one namespace and what is below it.
+    #[error(
+        "the token of this server is not used in that namespace: send a token of your own in the header X-Vault-Token"
+    )]
+    Namespace,
+}
+
+/// What is kept for one caller.
+pub struct Tenant {
+    /// Vault, as the caller sees it.
+    pub vault: Arc<Vault>,
+    /// Knows the caller's token and the server's, those that it had before, too.
+    pub redactor: Redactor,
+    /// What the caller is let through by outside of a session, in whichever namespace.
+    pub bucket: Arc<Bucket>,
+}
+
+/// All who may call.
+pub struct Callers {
+    address: VaultAddress,
+    own: Option<TokenSource>,
+    namespace: Option<Namespace>,
+    limits: Limits,
+    turns: Arc<Turns>,
+    seal: Seal,
+    tenants: Recent<Tenant>,
+    buckets: Recent<Bucket>,
+}
+
+impl fmt::Debug for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callers").finish_non_exhaustive()
+    }
+}
+
+impl Callers {
+    /// Callers of the Vault at this address. Without a token of the server's `own` each request has to bring one;
+    /// `namespace` is for those that name none.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn new(
+        address: VaultAddress,
+        own: Option<TokenSource>,
+        namespace: Option<Namespace>,
+        rates: Rates,
+    ) -> Result<Self, NoRandomness> {
+        Ok(Self {
+            address,
+            own,
+            namespace,
+            limits: Limits::new(rates),
+            turns: Arc::default(),
+            seal: Seal::new()?,
+            tenants: Recent::new(MAX_TENANTS),
+            buckets: Recent::new(MAX_TENANTS),
+        })
+    }
+
+    /// Whether Vault may be changed.
+    pub fn access(&self) -> Access {
+        self.address.access()
+    }
+
+    /// How many calls are let through.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The caller of a request that brought this token and named this namespace.
+    ///
+    /// # Errors
+    /// [`CallerError`] if it may act as nobody.
+    pub fn caller(
+        &self,
+        token: Option<SecretString>,
+        namespace: Option<Namespace>,
+    ) -> Result<Caller, CallerError> {
+        let Some(token) = token else {
+            return self.own(namespace);
+        };
+        let token = Token::new(token)?;
+        let text = token.expose_secret().as_bytes();
+        let print = self.seal.print(&[b"token", text]);
+        let namespace = namespace.or_else(|| self.namespace.clone());
+        let credential = Credential::new(TokenSource::fixed(token), namespace);
+        Ok(self.known(print, credential))
+    }
+
+    /// The server itself. Its token may be renewed or replaced; it stays the same caller.
+    ///
+    /// # Errors
+    /// [`CallerError`] if it has no token, or not for this namespace.
+    pub fn own(&self, namespace: Option<Namespace>) -> Result<Caller, CallerError> {
+        let tokens = self.own.clone().ok_or(CallerError::NoToken)?;
+        let namespace = match (namespace, &self.namespace) {
+            (Some(named), Some(own)) if !own.contains(&named) => {
+                return Err(CallerError::Namespace);
+            }
+            (named, own) => named.or_else(|| own.clone()),
+        };
+        let credential = Credential::new(tokens, namespace);
+        Ok(self.known(self.seal.print(&[b"own"]), credential))
+    }
+
+    fn known(&self, token: Print, credential: Credential) -> Caller {
+        let namespace = credential.namespace().map_or("", Namespace::as_str);
+        let print = self.seal.print(&[b"caller", &token, namespace.as_bytes()]);
+        Caller {
+            credential,
+            token,
+            print,
+        }
+    }
+
+    /// What makes a session the caller's own.
+    pub fn session_print(&self, caller: &Caller, session: &str) -> Print {
+        self.seal.print(&session_parts(caller, session))
+    }
+
+    /// Whether the session is the caller's own.
+    pub fn owns_session(&self, caller: &Caller, session: &str, print: &[u8]) -> bool {
+        self.seal.made(print, &session_parts(caller, session))
+    }
+
+    /// What is kept for the caller.
+    pub fn tenant(&self, caller: &Caller) -> Arc<Tenant> {
+        self.tenants.find(caller.print, || self.new_tenant(caller))
+    }
+
+    fn new_tenant(&self, caller: &Caller) -> Tenant {
+        let client = VaultClient::new(self.address.clone(), caller.credential.clone());
+        let known = self.own.iter().chain([caller.credential.tokens()]);
+        Tenant {
+            vault: Arc::new(Vault::new(client, Arc::clone(&self.turns))),
+            redactor: Redactor::new(known.cloned()),
+            bucket: self.buckets.find(caller.token, || self.limits.client()),
+        }
+    }
+}
+
+fn session_parts<'a>(caller: &'a Caller, session: &'a str) -> [&'a [u8]; 3] {
+    [b"session", &caller.print, session.as_bytes()]
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::vault::tls::Authorities;
+
+    /// Callers of a server that has this token, and of a Vault that is not there.
+    pub(crate) fn callers(token: Option<&str>, namespace: Option<&str>) -> Callers {
+        let url = "http://127.0.0.1:1".parse().unwrap();
+        let authorities = Authorities::of_this_machine();
+        let rate = "5:10".parse().unwrap();
+        Callers::new(
+            VaultAddress::new(url, Access::ReadWrite, &authorities).unwrap(),
+            token.map(|token| TokenSource::fixed(Token::new(token.into()).unwrap())),
+            namespace.map(|namespace| namespace.parse().unwrap()),
+            Rates {
+                session: rate,
+                global: rate,
+            },
+        )
+        .unwrap()
+    }
+
+    fn print(callers: &Callers, token: Option<&str>, namespace: Option<&str>) -> Print {
+        let caller = callers.caller(
+            token.map(SecretString::from),
+            namespace.map(|namespace| namespace.parse().unwrap()),
+        );
+        caller.unwrap().print
+    }
+
+    #[test]
+    fn a_caller_is_a_token_in_a_namespace() {
+        let callers = callers(Some("hvs.own"), None);
+        let prints = [
+            print(&callers, None, None),
+            print(&callers, None, Some("team")),
+            print(&callers, Some("hvs.own"), None),
+            print(&callers, Some("hvs.own"), Some("team")),
+            print(&callers, Some("hvs.other"), None),
+            print(&callers, Some("hvs.other"), Some("team")),
+            print(&callers, Some("hvs.other"), Some("team/a")),
+        ];
+        for (at, one) in prints.iter().enumerate() {
+            assert!(!prints[at + 1..].contains(one), "{at}");
+        }
+        assert_eq!(
+            print(&callers, Some("hvs.other"), Some("/team/")),
+            prints[5]
+        );
+    }
+
+    #[test]
+    fn who_names_no_namespace_works_in_that_of_the_server() {
+        let callers = callers(Some("hvs.own"), Some("team"));
+        let named = |token| print(&callers, token, Some("team"));
+        assert_eq!(print(&callers, None, None), named(None));
+        assert_eq!(print(&callers, Some("hvs.a"), None), named(Some("hvs.a")));
+    }
+
+    #[test]
+    fn the_token_of_the_server_stays_below_its_namespace_and_others_may_go_where_they_can() {
+        let callers = callers(Some("hvs.own"), Some("team"));
+        let asked = |token: Option<&str>, namespace: &str| {
+            let namespace = Some(namespace.parse().unwrap());
+            callers
+                .caller(token.map(SecretString::from), namespace)
+                .map(drop)
+        };
+        assert_eq!(asked(None, "team/a"), Ok(()));
+        assert_eq!(asked(None, "teams"), Err(CallerError::Namespace));
+        assert_eq!(asked(Some("hvs.a"), "teams"), Ok(()));
+    }
+
+    #[test]
+    fn without_a_token_of_the_server_a_request_has_to_bring_one() {
+        let callers = callers(None, None);
+        let asked = |token: Option<&str>| callers.caller(token.map(SecretString::from), None);
+        assert_eq!(asked(None).map(drop), Err(CallerError::NoToken));
+        assert_eq!(asked(Some("hvs.a")).map(drop), Ok(()));
+        assert_eq!(
+            asked(Some("")).map(drop),
+            Err(CallerError::Token(NotAToken))
+        );
+    }
+
+    #[test]
+    fn what_vault_told_one_caller_is_kept_apart_and_the_limit_is_that_of_the_token() {
+        let callers = callers(Some("hvs.own"), None);
+        let tenant = |token: &str, namespace: &str| {
+            let namespace = Some(namespace.parse().unwrap());
+            let caller = callers.caller(Some(SecretString::from(token)), namespace);
+            callers.tenant(&caller.unwrap())
+        };
+        let (one, again) = (tenant("hvs.a", "team"), tenant("hvs.a", "team"));
+        assert!(Arc::ptr_eq(&one.vault, &again.vault));
+        let (elsewhere, other) = (tenant("hvs.a", "other"), tenant("hvs.b", "team"));
+        assert!(!Arc::ptr_eq(&one.vault, &elsewhere.vault));
+        assert!(!Arc::ptr_eq(&one.vault, &other.vault));
+        assert!(Arc::ptr_eq(&one.bucket, &elsewhere.bucket));
+        assert!(!Arc::ptr_eq(&one.bucket, &other.bucket));
+    }
+
+    #[test]
+    fn the_redactor_of_a_caller_knows_the_token_of_the_server_too() {
+        let callers = callers(Some("hvs.own"), None);
+        let caller = callers.caller(Some(SecretString::from("hvs.brought")), None);
+        let tenant = callers.tenant(&caller.unwrap());
+        let clean = tenant.redactor.scrub("hvs.own hvs.brought", &[]);
+        assert_eq!(clean, "[redacted] [redacted]");
+    }
+}

@@ -1,0 +1,121 @@
+//! The namespace of a request to Vault, validated where it comes in.
+
+use std::{fmt, str::FromStr};
+
+use thiserror::Error;
+
+/// Longest namespace, in bytes.
+const MAX_BYTES: usize = 1024;
+
+/// A namespace such as `team/a`: one or more segments of visible ASCII, without a slash around them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace(String);
+
+/// What is wrong with a namespace. It is not quoted: it may have come from anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "it has to be a path such as `team/a`, of up to 1024 visible ASCII characters, without empty segments, `.`, \
+     `..` and any of \\ ? # % ; , \" '"
+)]
+pub struct NamespaceError;
+
+impl Namespace {
+    /// The namespace, as it goes out.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the other one is this one or below it.
+    pub fn contains(&self, other: &Self) -> bool {
+        other
+            .0
+            .strip_prefix(&self.0)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = NamespaceError;
+
+    /// A slash in front or at the end, which people write and Vault takes, makes no difference.
+    fn from_str(text: &str) -> Result<Self, NamespaceError> {
+        let path = text.strip_prefix('/').unwrap_or(text);
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let plain = |segment: &str| {
+            let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\\?#%;,\"'".contains(&byte);
+            !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed)
+        };
+        if path.len() > MAX_BYTES || !path.split('/').all(plain) {
+            return Err(NamespaceError);
+        }
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn namespace(text: &str) -> Namespace {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_slash_around_it_makes_no_difference() {
+        for text in ["team/a", "/team/a", "team/a/", "/team/a/"] {
+            assert_eq!(namespace(text).as_str(), "team/a");
+        }
+    }
+
+    #[test]
+    fn what_could_mean_something_else_to_somebody_is_refused() {
+        for text in [
+            "",
+            "/",
+            "//",
+            "a//b",
+            "//a",
+            ".",
+            "a/../b",
+            "a b",
+            "a\nb",
+            "a\r\nX-Vault-Token: b",
+            "a%2fb",
+            "a,b",
+            "a?b",
+            "a\\b",
+            "größe",
+            "a\0b",
+        ] {
+            assert_eq!(text.parse::<Namespace>(), Err(NamespaceError), "{text:?}");
+        }
+        assert!("a".repeat(1025).parse::<Namespace>().is_err());
+    }
+
+    #[test]
+    fn a_namespace_contains_itself_and_what_is_below() {
+        let team = namespace("team");
+        assert!(team.contains(&namespace("team")));
+        assert!(team.contains(&namespace("team/a/b")));
+        assert!(!team.contains(&namespace("teams")));
+        assert!(!namespace("team/a").contains(&team));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_can_stand_in_a_header(text in "\\PC{0,40}") {
+            if let Ok(namespace) = text.parse::<Namespace>() {
+                prop_assert!(reqwest::header::HeaderValue::from_str(namespace.as_str()).is_ok());
+                prop_assert_eq!(namespace.as_str().parse(), Ok(namespace.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The binary in front of a real Vault: read-only, and with tokens that requests bring.
+
+use std::process::Stdio;
+
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+};
+
+use crate::{
+    http_server::{Server, hello},
+    world::{World, app},
+};
+
+const GENEROUS: [(&str, &str); 2] = [
+    ("MCP_RATE_LIMIT_SESSION", "10000:10000"),
+    ("MCP_RATE_LIMIT_GLOBAL", "10000:10000"),
+];
+
+/// A change by each tool that can make one, which would succeed if it were let through.
+fn changes() -> Vec<(&'static str, Value)> {
+    let role = json!({ "mount": "gates-pki", "role": "web", "allowed_domains": ["example.com"] });
+    let issue = json!({ "mount": "gates-pki", "role": "web", "common_name": "a.example.com" });
+    let issuer =
+        json!({ "kind": "root", "mount": "gates-pki", "issuer": "other", "common_name": "Other" });
+    vec![
+        ("create_mount", json!({ "mount": "gates-new" })),
+        ("delete_mount", json!({ "mount": "gates" })),
+        (
+            "write_secret",
+            app("gates", json!({ "key": "k", "value": "new" })),
+        ),
+        (
+            "put_secret",
+            app("gates", json!({ "data": { "k": "new" } })),
+        ),
+        ("delete_secret", app("gates", json!({}))),
+        ("undelete_secret", app("gates", json!({ "versions": [1] }))),
+        (
+            "destroy_secret_versions",
+            app("gates", json!({ "versions": [1] })),
+        ),
+        ("purge_secret", app("gates", json!({}))),
+        ("enable_pki", json!({ "mount": "gates-new-pki" })),
+        ("create_pki_issuer", issuer),
+        ("create_pki_role", role),
+        (
+            "delete_pki_role",
+            json!({ "mount": "gates-pki", "role": "web" }),
+        ),
+        ("issue_pki_certificate", issue.clone()),
+        ("sign_pki_certificate", issue),
+        (
+            "revoke_pki_certificate",
+            json!({ "mount": "gates-pki", "serial_number": "01:02" }),
+        ),
+    ]
+}
+
+/// All that the changes would change.
+async fn picture(world: &World) -> Value {
+    let mut mounts = world.read("sys/mounts").await;
+    // Other tests make mounts at the same time.
+    mounts
+        .as_object_mut()
+        .unwrap()
+        .retain(|path, _| path.starts_with("gates"));
+    json!({
+        "mounts": mounts,
+        "secret": world.read("gates/metadata/app").await,
+        "roles": world.read("gates-pki/roles/web").await,
+        "issuers": world.names("gates-pki/issuers").await,
+        "certificates": world.names("gates-pki/certs").await,
+    })
+}
+
+fn kind(message: &Value) -> Value {
+    let text = message["result"]["content"][0]["text"].as_str().unwrap();
+    serde_json::from_str::<Value>(text).unwrap()["kind"].clone()
+}
+
+/// The answers to these calls over stdio, by their place.
+async fn over_stdio(env: &[(&str, &str)], calls: &[(&str, Value)]) -> Vec<Value> {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"))
+        .env_clear()
+        .envs(env.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdin = server.stdin.take().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let greeting = format!("{}\n{initialized}\n", hello());
+    stdin.write_all(greeting.as_bytes()).await.unwrap();
+    lines.next_line().await.unwrap().unwrap();
+    let mut answers = Vec::new();
+    for (tool, arguments) in calls {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let call = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params });
+        stdin
+            .write_all(format!("{call}\n").as_bytes())
+            .await
+            .unwrap();
+        let answer = lines.next_line().await.unwrap().unwrap();
+        answers.push(serde_json::from_str(&answer).unwrap());
+    }
+    answers
+}
+
+pub(crate) async fn nothing_changes_in_vault_where_the_server_is_read_only(world: &World) {
+    world.mount("gates", 2).await;
+    world.versions("gates", 2).await;
+    world.pki_with_root("gates-pki").await;
+    let role = json!({ "allowed_domains": "example.com", "allow_subdomains": true });
+    world.write("gates-pki/roles/web", role).await;
+    let before = picture(world).await;
+    let own = [
+        ("VAULT_ADDR", world.address()),
+        ("VAULT_TOKEN", world.root_token()),
+        ("ENABLE_VAULT_OPERATIONS", "false"),
+    ];
+    let env = [&own[..], &GENEROUS].concat();
+    let server = Server::start(&env).await;
+    let session = server.session(&[]).await;
+    for (tool, arguments) in changes() {
+        let reply = server.call(&session, tool, arguments.clone(), &[]).await;
+        assert_eq!(reply.kind(), "read_only", "{tool}");
+        let reply = server.call_stateless(tool, arguments, &[]).await;
+        assert_eq!(reply.kind(), "read_only", "{tool}");
+    }
+    for answer in over_stdio(&env, &changes()).await {
+        assert_eq!(kind(&answer), "read_only", "{answer}");
+    }
+    assert_eq!(picture(world).await, before);
+
+    for (tool, arguments) in [
+        ("list_mounts", json!({})),
+        (
+            "list_secrets",
+            json!({ "mount": "gates", "recursive": true }),
+        ),
+        ("read_secret", app("gates", json!({ "version": 1 }))),
+        ("read_secret_metadata", app("gates", json!({}))),
+        ("list_pki_issuers", json!({ "mount": "gates-pki" })),
+        (
+            "read_pki_issuer",
+            json!({ "mount": "gates-pki", "issuer": "root" }),
+        ),
+        ("list_pki_roles", json!({ "mount": "gates-pki" })),
+        (
+            "read_pki_role",
+            json!({ "mount": "gates-pki", "role": "web" }),
+        ),
+        ("list_pki_certificates", json!({ "mount": "gates-pki" })),
+    ] {
+        let reply = server.call(&session, tool, arguments, &[]).await;
+        assert_eq!(reply.kind(), "ok", "{tool}: {reply:?}");
+    }
+    assert!(
+        server.log().contains("outcome=\"read_only\""),
+        "{}",
+        server.log()
+    );
+}
+
+pub(crate) async fn each_request_has_the_rights_of_its_own_token(world: &World) {
+    world.mount("gates-tokens", 2).await;
+    world.versions("gates-tokens", 1).await;
+    let reader = [("gates-tokens/data/*", "read")];
+    let writer = [("gates-tokens/data/*", "read create update")];
+    let reader = world.token("gates-reader", &reader).await;
+    let writer = world.token("gates-writer", &writer).await;
+    let none = world
+        .token("gates-none", &[("gates-nowhere/*", "read")])
+        .await;
+    let read = || app("gates-tokens", json!({}));
+    let write = || app("gates-tokens", json!({ "key": "k", "value": "new" }));
+    // The server's own token may do everything: it must not be lent to anybody.
+    let own = [
+        ("VAULT_ADDR", world.address()),
+        ("VAULT_TOKEN", world.root_token()),
+    ];
+    let server = Server::start(&[&own[..], &GENEROUS].concat()).await;
+    for (token, may_read, may_write) in [
+        (&reader, "ok", "permission_denied"),
+        (&none, "permission_denied", "permission_denied"),
+        (&writer, "ok", "ok"),
+        (&reader, "ok", "permission_denied"),
+    ] {
+        let headers = [("x-vault-token", token.expose_secret())];
+        let session = server.session(&headers).await;
+        for (tool, arguments, expected) in [
+            ("read_secret", read(), may_read),
+            ("write_secret", write(), may_write),
+        ] {
+            let reply = server
+                .call(&session, tool, arguments.clone(), &headers)
+                .await;
+            assert_eq!(reply.kind(), expected, "{tool}: {reply:?}");
+            let reply = server.call_stateless(tool, arguments, &headers).await;
+            assert_eq!(reply.kind(), expected, "{tool}: {reply:?}");
+        }
+    }
+    let stored = world.read("gates-tokens/data/app").await;
+    assert_eq!(stored["metadata"]["version"], 3);
+
+    // A token that nobody knows is nobody's, and one that is revoked stops to work at once.
+    let headers = [("x-vault-token", "hvs.nobody")];
+    let reply = server.call_stateless("read_secret", read(), &headers).await;
+    assert_eq!(reply.kind(), "permission_denied");
+    let headers = [("x-vault-token", writer.expose_secret())];
+    let session = server.session(&headers).await;
+    world
+        .write(
+            "auth/token/revoke",
+            json!({ "token": writer.expose_secret() }),
+        )
+        .await;
+    let reply = server.call(&session, "read_secret", read(), &headers).await;
+    assert_eq!(reply.kind(), "permission_denied");
+}
