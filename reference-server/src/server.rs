@@ -26,8 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     caller::{Caller, Callers, Tenant},
     limits::{Bucket, Exceeded},
-    protocol,
-    tools,
+    protocol, tools,
     vault::access::Access,
 };
 

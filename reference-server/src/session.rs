@@ -185,9 +185,8 @@ impl Session {
         })?;
         let authorities = config.authorities.open().map_err(|error| setup(&error))?;
         // The token is revoked in the end, and that is a write.
-        let address =
-            VaultAddress::new(config.vault_addr.clone(), Access::ReadWrite, &authorities)
-                .map_err(|error| setup(&error))?;
+        let address = VaultAddress::new(config.vault_addr.clone(), Access::ReadWrite, &authorities)
+            .map_err(|error| setup(&error))?;
         let credential = Credential::new(TokenSource::fixed(checked), config.namespace.clone());
         let mut session = Self {
             client: VaultClient::new(address, credential),

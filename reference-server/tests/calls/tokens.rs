@@ -96,10 +96,7 @@ async fn a_token_that_is_refused_again_is_an_error_and_not_tried_for_ever() {
         let error = answer.unwrap_err();
         assert_eq!(error["kind"], "permission_denied");
         let message = error["message"].as_str().unwrap();
-        assert!(
-            message.contains("does not accept the token"),
-            "{message}"
-        );
+        assert!(message.contains("does not accept the token"), "{message}");
         assert_eq!(seen.len(), requests, "{seen:?}");
     }
 }
@@ -144,7 +141,10 @@ async fn a_vault_that_does_not_answer_is_asked_again_for_a_renewal() {
             .mount(&server)
             .await;
     }
-    let (url, authorities) = (server.uri().parse().unwrap(), Authorities::of_this_machine());
+    let (url, authorities) = (
+        server.uri().parse().unwrap(),
+        Authorities::of_this_machine(),
+    );
     let address = VaultAddress::new(url, Access::ReadWrite, &authorities).unwrap();
     let client = VaultClient::new(address, Credential::new(fixed(TOKEN), None));
     let shutdown = CancellationToken::new();

@@ -53,10 +53,7 @@ pub(crate) async fn a_token_file_is_read_again(world: &World) {
     world.revoke(&accessor).await;
     let ended = read(&mut server, "token-file").await.unwrap_err();
     let message = ended["message"].as_str().unwrap();
-    assert!(
-        message.contains("does not accept the token"),
-        "{message}"
-    );
+    assert!(message.contains("does not accept the token"), "{message}");
     let (again, _) = world
         .make_token(json!({ "policies": ["token-file"] }))
         .await;
@@ -113,7 +110,9 @@ pub(crate) async fn a_token_is_renewed_where_nothing_else_is_changed(world: &Wor
         .await;
     assert_eq!(renewed["outcome"], "ok");
     let write = json!({ "key": "k", "value": "new" });
-    let refused = server.call("write_secret", app("renewed-only", write)).await;
+    let refused = server
+        .call("write_secret", app("renewed-only", write))
+        .await;
     assert_eq!(refused.unwrap_err()["kind"], "read_only");
     read(&mut server, "renewed-only").await.unwrap();
     let changes = world
@@ -124,7 +123,11 @@ pub(crate) async fn a_token_is_renewed_where_nothing_else_is_changed(world: &Wor
         })
         .await;
     assert!(!changes.is_empty());
-    assert!(changes.iter().all(|entry| entry.path == "auth/token/renew-self"));
+    assert!(
+        changes
+            .iter()
+            .all(|entry| entry.path == "auth/token/renew-self")
+    );
 }
 
 pub(crate) async fn a_token_that_takes_the_place_of_another_is_looked_up_too(world: &World) {
