@@ -281,7 +281,10 @@ impl Slots {
             Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
         });
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
-        let adapter = self.target.adapter.in_modes(&setup.modes);
+        let mut adapter = self.target.adapter.in_modes(&setup.modes);
+        if let Some(sabotage) = &self.sabotage {
+            adapter.extend_env(&sabotage.env());
+        }
         let word = adapter.command(transport).and_then(<[String]>::first);
         let program = word.and_then(|word| self.programs.get(word)).cloned();
         let (tap, vault_addr) = self

@@ -43,6 +43,12 @@ impl Sabotage {
         self.0.started_by.clone()
     }
 
+    /// Variables that the target is started with, in place of those of its adapter.
+    #[must_use]
+    pub fn env(&self) -> BTreeMap<String, String> {
+        self.0.env.clone()
+    }
+
     /// The requirements that must catch it.
     #[must_use]
     pub fn killed_by(&self) -> &[String] {

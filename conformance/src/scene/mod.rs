@@ -14,6 +14,7 @@ mod lists;
 pub mod matrix;
 mod own;
 pub mod pki;
+mod read_only;
 mod stage;
 pub mod talk;
 
@@ -362,7 +363,7 @@ impl Scene {
         self.let_agent_with(act, Manner::Whole).await
     }
 
-    async fn let_agent_with(&mut self, act: Act, manner: Manner) -> StepResult {
+    async fn let_agent_with(&mut self, act: Act, manner: Manner<'_>) -> StepResult {
         let before = self.snapshot().await?;
         let tap = self.slot()?.tap.as_ref();
         let passed = tap.map_or(0, Tap::passed);
@@ -412,7 +413,7 @@ impl Scene {
         act: Act,
         before: Snapshot,
         passed: usize,
-        manner: Manner,
+        manner: Manner<'_>,
     ) -> StepResult<Deed> {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
         let (answer, took) = perform(

@@ -249,6 +249,16 @@ impl Adapter {
         adapter
     }
 
+    /// Starts the target with these variables, in place of those of the same name.
+    pub(crate) fn extend_env(&mut self, env: &BTreeMap<String, String>) {
+        if let Some(launch) = &mut self.stdio {
+            launch.env.extend(env.clone());
+        }
+        if let Some(launch) = &mut self.http {
+            launch.env.extend(env.clone());
+        }
+    }
+
     /// The program with its arguments that starts the target.
     #[must_use]
     pub fn command(&self, transport: TransportKind) -> Option<&[String]> {
