@@ -10,6 +10,7 @@ mod answered;
 pub mod effect;
 mod given;
 mod leak;
+pub mod limits;
 mod lists;
 pub mod matrix;
 mod own;
@@ -25,7 +26,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, pki::PkiMount, talk::Talk};
+use self::{leak::Leak, limits::Rush, pki::PkiMount, talk::Talk};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -102,6 +103,8 @@ pub struct Scene {
     canaries: Vec<Canary>,
     acts: HashMap<String, Act>,
     last: Option<Deed>,
+    /// What came of asking at full speed.
+    rush: Rush,
     /// What came of calls that were made at once, each with what it asked for.
     volley: Vec<Deed>,
     /// What errors said, one after the other.
@@ -258,6 +261,7 @@ impl Scene {
             canaries: Vec::new(),
             acts: HashMap::new(),
             last: None,
+            rush: Rush::default(),
             volley: Vec::new(),
             errors: Vec::new(),
             cells: Vec::new(),

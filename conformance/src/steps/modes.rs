@@ -1,8 +1,11 @@
 //! Steps about servers that are started in a mode.
 
+use std::time::Duration;
+
 use cucumber::{given, then, when};
 
 use crate::{
+    scene::limits::Allowance,
     slot::Setup,
     target::{launch::Mode, operation::Operation},
     verdict::{StepResult, Stop},
@@ -47,4 +50,80 @@ fn plain_refusals(world: &mut World) -> StepResult {
 #[then("no write has reached Vault")]
 fn no_write(world: &mut World) -> StepResult {
     world.scene()?.expect_no_write_at_vault()
+}
+
+// Limits.
+
+#[given(
+    expr = "a server that lets each client through {int} times a second, and {int} times at once"
+)]
+async fn limits_each(world: &mut World, rate: u32, burst: u32) -> StepResult {
+    let setup = Setup::of(Mode::RateLimit);
+    let allowance = Allowance { rate, burst };
+    world.scene()?.start_limited(setup, allowance).await
+}
+
+#[given(
+    expr = "a server that lets all clients through {int} times a second, and {int} times at once"
+)]
+async fn limits_all(world: &mut World, rate: u32, burst: u32) -> StepResult {
+    let setup = Setup::of(Mode::GlobalLimit);
+    let allowance = Allowance { rate, burst };
+    world.scene()?.start_limited(setup, allowance).await
+}
+
+#[when(regex = r#"^the agent reads the secret "([^"]+)" at full speed for (\d+) seconds?$"#)]
+async fn rushes(world: &mut World, path: String, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    world.scene()?.let_agent_rush(&path, length, None).await
+}
+
+#[when(
+    expr = "the agent reads the secret {string} at full speed for {int} seconds, and another one {int} times a second"
+)]
+async fn rushes_beside(world: &mut World, path: String, seconds: u64, times: u32) -> StepResult {
+    let (length, every) = (Duration::from_secs(seconds), Duration::from_secs(1) / times.max(1));
+    world.scene()?.let_agent_rush(&path, length, Some(every)).await
+}
+
+#[when(expr = "clients come, read the secret {string} and go for {int} seconds")]
+async fn come_and_go(world: &mut World, path: String, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    world.scene()?.let_clients_come_and_go(&path, length).await
+}
+
+#[then("no more reads have reached Vault than were to be let through")]
+fn within_limit(world: &mut World) -> StepResult {
+    world.scene()?.expect_within_limit()
+}
+
+#[then("hardly fewer reads have reached Vault than were to be let through")]
+fn limit_used(world: &mut World) -> StepResult {
+    world.scene()?.expect_limit_used()
+}
+
+#[then("every read that has not reached Vault is told as an error")]
+fn excess_refused(world: &mut World) -> StepResult {
+    world.scene()?.expect_excess_refused()
+}
+
+#[then("after a second the next read succeeds")]
+async fn goes_on(world: &mut World) -> StepResult {
+    world.scene()?.expect_goes_on("app/database").await
+}
+
+#[then("every refusal tells when to try again")]
+fn retry_told(world: &mut World) -> StepResult {
+    world.scene()?.expect_retry_told()
+}
+
+#[then("all reads of the other one succeed")]
+fn modest_served(world: &mut World) -> StepResult {
+    world.scene()?.expect_modest_served()
+}
+
+#[then(expr = "a server whose limit is {string} for each client does not start")]
+async fn nonsense_refused(world: &mut World, nonsense: String) -> StepResult {
+    let setup = Setup::of(Mode::RateLimit);
+    world.scene()?.expect_limit_refused(setup, &nonsense).await
 }
