@@ -97,9 +97,12 @@ pub enum SlotError {
     /// Vault, or this machine, does not let the suite make what a slot needs.
     #[error("{0}")]
     Surroundings(String),
-    /// The target does not start, or does not answer.
+    /// The target does not answer.
     #[error("{0}")]
     Target(String),
+    /// The target has ended by itself.
+    #[error("{0}")]
+    Ended(String),
 }
 
 /// What one scenario uses, and no other at the same time.
@@ -402,5 +405,8 @@ impl Slots {
 }
 
 fn in_target(error: StartError) -> SlotError {
-    SlotError::Target(error.to_string())
+    match error.ended {
+        true => SlotError::Ended(error.to_string()),
+        false => SlotError::Target(error.to_string()),
+    }
 }

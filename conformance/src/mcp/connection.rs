@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    hello::Version,
     http::HttpWire,
     pace::Pace,
     raw::{HttpAnswer, HttpAsk, NoHttp, RawHttp},
@@ -123,6 +124,9 @@ pub trait AnswerFilter: Send + Sync {
 
     /// What arrives instead of `message`, which answers this.
     fn filter(&self, asked: &Asked, message: Value) -> Vec<String>;
+
+    /// What a handshake of TLS gives instead of this.
+    fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8>;
 
     /// What HTTP gives instead of an answer to this.
     ///
@@ -458,6 +462,15 @@ impl Connection {
             budget,
             paces,
             revision: Mutex::default(),
+        }
+    }
+
+    /// What came back for the hello of a TLS version.
+    #[must_use]
+    pub fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8> {
+        match &self.inbox.filter {
+            Some(filter) => filter.hello(version, answer),
+            None => answer,
         }
     }
 

@@ -101,6 +101,15 @@ pub struct Saboteur {
 }
 
 impl AnswerFilter for Saboteur {
+    fn hello(&self, _: Version, answer: Vec<u8>) -> Vec<u8> {
+        /// The beginning of a ServerHello.
+        const SERVER_HELLO: [u8; 6] = [22, 3, 1, 0, 74, 2];
+        match self.mutation.any_tls {
+            true => SERVER_HELLO.to_vec(),
+            false => answer,
+        }
+    }
+
     fn sent(&self, text: &str) -> Option<String> {
         let mut rules = self.mutation.message.iter();
         let rule = rules.find(|rule| text.contains(&rule.contains))?;

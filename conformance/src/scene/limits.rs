@@ -100,7 +100,8 @@ impl Scene {
     pub async fn expect_limit_refused(&mut self, setup: Setup, nonsense: &str) -> StepResult {
         let kind = self.kind(setup.with("rate", nonsense).with("burst", nonsense));
         match self.slots.lease(&kind).await {
-            Err(SlotError::Target(_)) => Ok(()),
+            Err(SlotError::Ended(_)) => Ok(()),
+            Err(SlotError::Target(seen)) => Err(self.failed("the server ends", &seen)),
             Err(problem) => Err(Stop::blocked(problem)),
             Ok(slot) => {
                 slot.instance.stop().await.map_err(Stop::blocked)?;

@@ -18,6 +18,7 @@ pub mod pki;
 mod read_only;
 mod stage;
 pub mod talk;
+pub mod tls;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -26,7 +27,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, limits::Rush, pki::PkiMount, talk::Talk};
+use self::{leak::Leak, limits::Rush, tls::Tls, pki::PkiMount, talk::Talk};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -105,6 +106,8 @@ pub struct Scene {
     last: Option<Deed>,
     /// What came of asking at full speed.
     rush: Rush,
+    /// What was made for a server with a certificate.
+    tls: Tls,
     /// What came of calls that were made at once, each with what it asked for.
     volley: Vec<Deed>,
     /// What errors said, one after the other.
@@ -188,7 +191,7 @@ impl Scene {
         let kind = self.kind(setup);
         let slot = match self.slots.lease(&kind).await {
             Ok(slot) => slot,
-            Err(SlotError::Target(problem)) if !kind.setup.modes.is_empty() => {
+            Err(SlotError::Target(problem) | SlotError::Ended(problem)) if !kind.setup.modes.is_empty() => {
                 let demanded = format!("the server starts {}", kind.setup);
                 return Err(self.failed(demanded, &problem));
             }
@@ -262,6 +265,7 @@ impl Scene {
             acts: HashMap::new(),
             last: None,
             rush: Rush::default(),
+            tls: Tls::default(),
             volley: Vec::new(),
             errors: Vec::new(),
             cells: Vec::new(),

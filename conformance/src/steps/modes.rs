@@ -5,6 +5,7 @@ use std::time::Duration;
 use cucumber::{given, then, when};
 
 use crate::{
+    mcp::hello::Version,
     scene::limits::Allowance,
     slot::Setup,
     target::{launch::Mode, operation::Operation},
@@ -126,4 +127,38 @@ fn modest_served(world: &mut World) -> StepResult {
 async fn nonsense_refused(world: &mut World, nonsense: String) -> StepResult {
     let setup = Setup::of(Mode::RateLimit);
     world.scene()?.expect_limit_refused(setup, &nonsense).await
+}
+
+// TLS.
+
+#[given("a server with a certificate")]
+async fn certificate(world: &mut World) -> StepResult {
+    world.scene()?.start_with_certificate().await
+}
+
+#[when(regex = "^a server is started with (.+)$")]
+async fn started_with(world: &mut World, what: String) -> StepResult {
+    world.scene()?.try_to_start_with(&what).await
+}
+
+#[then("a client that speaks no TLS is told nothing")]
+async fn nothing_without_tls(world: &mut World) -> StepResult {
+    world.scene()?.expect_nothing_without_tls().await
+}
+
+#[then(regex = r"^a handshake of TLS (1\.[01]) is refused, and one of TLS 1\.2 is not$")]
+async fn handshake_refused(world: &mut World, version: String) -> StepResult {
+    let unknown = || Stop::blocked(format!("there is no TLS {version}"));
+    let version = Version::named(&version).ok_or_else(unknown)?;
+    world.scene()?.expect_handshake_refused(version).await
+}
+
+#[then("it ends and does not serve")]
+fn ended(world: &mut World) -> StepResult {
+    world.scene()?.expect_ended()
+}
+
+#[then("it says that its certificate or its key cannot be used")]
+fn certificate_blamed(world: &mut World) -> StepResult {
+    world.scene()?.expect_certificate_blamed()
 }

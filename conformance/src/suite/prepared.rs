@@ -271,7 +271,7 @@ impl Prepared {
                     spoken.others.push(revision);
                     slots.give_back(slot);
                 }
-                Err(SlotError::Target(why)) => {
+                Err(SlotError::Target(why) | SlotError::Ended(why)) => {
                     let why = why.lines().next().unwrap_or_default().to_owned();
                     spoken.not_spoken.push((revision, why));
                 }

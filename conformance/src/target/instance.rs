@@ -195,6 +195,8 @@ pub struct StartError {
     /// How it was started, or is reached.
     command: String,
     problem: String,
+    /// Whether it has ended by itself.
+    pub(crate) ended: bool,
     stdout: Vec<String>,
     stderr: Vec<String>,
 }
@@ -259,6 +261,7 @@ impl Instance {
             Err(problem) => Err(problem),
         };
         let (mut belongings, credentials) = (starting.belongings, starting.credentials);
+        let ended = ready.is_err() && belongings.ended().is_some();
         if ready.is_err() {
             // What cannot be removed here is noted, and removed by the next run.
             let _ = belongings.end().await;
@@ -287,6 +290,7 @@ impl Instance {
             let hint = hint(adapter, &stderr);
             StartError {
                 problem: format!("{what}: {}{hint}", secrets.redact(&problem)),
+                ended,
                 stdout,
                 stderr,
                 command: starting.command,
@@ -339,6 +343,16 @@ impl Instance {
     #[must_use]
     pub fn endpoint(&self) -> Option<RawHttp> {
         self.connection.http()
+    }
+
+    /// `HOST:PORT` of the endpoint; none over stdio.
+    #[must_use]
+    pub fn authority(&self) -> Option<String> {
+        let Wire::Http(wire) = self.connection.wire() else {
+            return None;
+        };
+        let uri: http::Uri = wire.endpoint().0.parse().ok()?;
+        uri.authority().map(ToString::to_string)
     }
 
     /// The TCP ports on which the process listens, and all that it has started; none where
