@@ -19,6 +19,7 @@ use super::definition::{
 use crate::{
     certificate::private_keys_in,
     mcp::{
+        hello::Version,
         connection::{AnswerFilter, Asked},
         raw::{HttpAnswer, HttpAsk, NoHttp},
     },
