@@ -26,7 +26,7 @@ use crate::{
         Target,
         adapter::Adapter,
         container,
-        instance::{Instance, StartError, Surroundings},
+        instance::{Instance, Launched, StartError, Surroundings},
         launch::{HttpLaunch, Mode},
         transport::{Revision, TransportKind},
     },
@@ -269,8 +269,7 @@ impl Slots {
         self.start(oracle, transport, revision, setup, token).await
     }
 
-    /// Starts a target with this token, and a tap between it and the Vault that the oracle
-    /// looks into.
+    /// Starts a target with this token.
     async fn start(
         &self,
         oracle: &Oracle,
@@ -279,6 +278,47 @@ impl Slots {
         setup: &Setup,
         token: Token,
     ) -> Result<Slot, SlotError> {
+        let staged = self.stage(oracle, transport, setup, &token).await?;
+        let (adapter, surroundings) = (&staged.adapter, &staged.surroundings);
+        let started =
+            Instance::start(adapter, staged.program, transport, revision, surroundings).await;
+        let instance = started.map_err(in_target)?;
+        Ok(Slot {
+            kind: SlotKind {
+                transport,
+                revision: instance.server.revision,
+                setup: setup.clone(),
+            },
+            token: Some(token),
+            tap: Some(staged.tap),
+            instance,
+            turn: None,
+        })
+    }
+
+    /// Runs a target that is no server in these modes but gives a command this token.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn run_with(
+        &self,
+        setup: &Setup,
+        token: &Token,
+    ) -> Result<(Tap, Launched), SlotError> {
+        let transport = TransportKind::Stdio;
+        let staged = self.stage(&self.oracle, transport, setup, token).await?;
+        let launched = Launched::start(&staged.adapter, staged.program, staged.surroundings).await;
+        Ok((staged.tap, launched.map_err(SlotError::Target)?))
+    }
+
+    /// All that a target is started with: a tap between it and the Vault that the oracle looks into.
+    async fn stage(
+        &self,
+        oracle: &Oracle,
+        transport: TransportKind,
+        setup: &Setup,
+        token: &Token,
+    ) -> Result<Staged, SlotError> {
         let sabotage = self.sabotage.as_ref().map(|sabotage| {
             Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
         });
@@ -312,18 +352,11 @@ impl Slots {
                 .unwrap_or_default(),
             filter: sabotage.map(|s| s as Arc<dyn AnswerFilter>),
         };
-        let instance = Instance::start(&adapter, program, transport, revision, &surroundings);
-        let instance = instance.await.map_err(in_target)?;
-        Ok(Slot {
-            kind: SlotKind {
-                transport,
-                revision: instance.server.revision,
-                setup: setup.clone(),
-            },
-            token: Some(token),
-            tap: Some(tap),
-            instance,
-            turn: None,
+        Ok(Staged {
+            adapter,
+            program,
+            tap,
+            surroundings,
         })
     }
 
@@ -401,6 +434,14 @@ impl Slots {
         let ended = futures::future::join_all(ends).await;
         ended.into_iter().filter_map(Result::err).collect()
     }
+}
+
+/// What a target is about to be started with.
+struct Staged {
+    adapter: Adapter,
+    program: Option<PathBuf>,
+    tap: Tap,
+    surroundings: Surroundings,
 }
 
 fn in_target(error: StartError) -> SlotError {

@@ -16,6 +16,7 @@ pub mod matrix;
 mod own;
 pub mod pki;
 mod read_only;
+mod session;
 mod stage;
 pub mod talk;
 pub mod tls;
@@ -27,7 +28,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, limits::Rush, tls::Tls, pki::PkiMount, talk::Talk};
+use self::{leak::Leak, limits::Rush, session::Session, tls::Tls, pki::PkiMount, talk::Talk};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -108,6 +109,8 @@ pub struct Scene {
     rush: Rush,
     /// What was made for a server with a certificate.
     tls: Tls,
+    /// A session of the launcher.
+    session: Option<Session>,
     /// What came of calls that were made at once, each with what it asked for.
     volley: Vec<Deed>,
     /// What errors said, one after the other.
@@ -266,6 +269,7 @@ impl Scene {
             last: None,
             rush: Rush::default(),
             tls: Tls::default(),
+            session: None,
             volley: Vec::new(),
             errors: Vec::new(),
             cells: Vec::new(),

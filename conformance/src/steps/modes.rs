@@ -162,3 +162,51 @@ fn ended(world: &mut World) -> StepResult {
 fn certificate_blamed(world: &mut World) -> StepResult {
     world.scene()?.expect_certificate_blamed()
 }
+
+// The launcher.
+
+#[when(regex = "^a command is run in a session( that Vault does not let end)?, and (.+)$")]
+async fn session(world: &mut World, is_refused: String, end: String) -> StepResult {
+    let is_refused = !is_refused.is_empty();
+    world.scene()?.run_session(&end, is_refused).await
+}
+
+#[when("a command is to be run in a session with a root token")]
+async fn root_session(world: &mut World) -> StepResult {
+    world.scene()?.run_root_session().await
+}
+
+#[then("Vault has the token of the session no more")]
+fn token_gone(world: &mut World) -> StepResult {
+    world.scene()?.expect_token_gone()
+}
+
+#[then("the command was given the token of the session")]
+fn token_given(world: &mut World) -> StepResult {
+    world.scene()?.expect_token_given()
+}
+
+#[then("the session has not said its token")]
+fn token_unsaid(world: &mut World) -> StepResult {
+    world.scene()?.expect_token_unsaid()
+}
+
+#[then("the session says that its token was not revoked")]
+fn failed_revocation_told(world: &mut World) -> StepResult {
+    world.scene()?.expect_failed_revocation_told()
+}
+
+#[then("the session fails too")]
+fn session_failed(world: &mut World) -> StepResult {
+    world.scene()?.expect_session_failed()
+}
+
+#[then("the command was not run")]
+fn command_not_run(world: &mut World) -> StepResult {
+    world.scene()?.expect_command_not_run()
+}
+
+#[then("the session has told the policies of its token")]
+fn policies_told(world: &mut World) -> StepResult {
+    world.scene()?.expect_policies_told()
+}
