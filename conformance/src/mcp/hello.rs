@@ -89,7 +89,11 @@ mod tests {
 
     #[test]
     fn a_hello_tells_its_lengths_and_its_version() {
-        for (version, minor) in [(Version::Tls10, 1), (Version::Tls11, 2), (Version::Tls12, 3)] {
+        for (version, minor) in [
+            (Version::Tls10, 1),
+            (Version::Tls11, 2),
+            (Version::Tls12, 3),
+        ] {
             let record = client_hello(version);
             let length = |at: usize| usize::from(u16::from_be_bytes([record[at], record[at + 1]]));
             assert_eq!(length(3), record.len() - 5);

@@ -19,8 +19,8 @@ use super::definition::{
 use crate::{
     certificate::private_keys_in,
     mcp::{
-        hello::Version,
         connection::{AnswerFilter, Asked},
+        hello::Version,
         raw::{HttpAnswer, HttpAsk, NoHttp},
     },
     tap::VaultFilter,

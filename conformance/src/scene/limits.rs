@@ -112,7 +112,10 @@ impl Scene {
     }
 
     fn passed(&self) -> usize {
-        let tap = self.agents.get(self.acting).and_then(|agent| agent.slot.tap.as_ref());
+        let tap = self
+            .agents
+            .get(self.acting)
+            .and_then(|agent| agent.slot.tap.as_ref());
         tap.map_or(0, Tap::passed)
     }
 
@@ -221,7 +224,11 @@ impl Scene {
         let instance = &self.slot()?.instance;
         let client = instance.another().await.map_err(Stop::blocked)?;
         let revision = Some(self.planned.revision);
-        client.connection.begin(revision).await.map_err(Stop::blocked)?;
+        client
+            .connection
+            .begin(revision)
+            .await
+            .map_err(Stop::blocked)?;
         Ok(client)
     }
 
@@ -237,7 +244,9 @@ impl Scene {
 
     async fn carry_out_plainly(&self, act: &Act) -> StepResult<Answer> {
         let nothing = Snapshot::new();
-        let deed = self.carry_out(act.clone(), nothing, 0, Manner::Whole).await?;
+        let deed = self
+            .carry_out(act.clone(), nothing, 0, Manner::Whole)
+            .await?;
         Ok(deed.answer)
     }
 
@@ -252,7 +261,11 @@ impl Scene {
     /// When more have.
     pub fn expect_within_limit(&self) -> StepResult {
         let allowed = self.allowance()?.in_all(self.rush.took);
-        self.expect_reached(|reached| reached <= allowed * (1.0 + TOLERANCE), "at most", allowed)
+        self.expect_reached(
+            |reached| reached <= allowed * (1.0 + TOLERANCE),
+            "at most",
+            allowed,
+        )
     }
 
     /// Hardly fewer may have reached Vault than were to be let through.
@@ -261,15 +274,14 @@ impl Scene {
     /// When fewer have.
     pub fn expect_limit_used(&self) -> StepResult {
         let allowed = self.allowance()?.in_all(self.rush.took);
-        self.expect_reached(|reached| reached >= allowed * (1.0 - TOLERANCE), "about", allowed)
+        self.expect_reached(
+            |reached| reached >= allowed * (1.0 - TOLERANCE),
+            "about",
+            allowed,
+        )
     }
 
-    fn expect_reached(
-        &self,
-        fits: impl Fn(f64) -> bool,
-        word: &str,
-        allowed: f64,
-    ) -> StepResult {
+    fn expect_reached(&self, fits: impl Fn(f64) -> bool, word: &str, allowed: f64) -> StepResult {
         let reached = u32::try_from(self.rush.reached()).unwrap_or(u32::MAX);
         if fits(f64::from(reached)) {
             return Ok(());

@@ -28,7 +28,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, limits::Rush, session::Session, tls::Tls, pki::PkiMount, talk::Talk};
+use self::{leak::Leak, limits::Rush, pki::PkiMount, session::Session, talk::Talk, tls::Tls};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -194,7 +194,9 @@ impl Scene {
         let kind = self.kind(setup);
         let slot = match self.slots.lease(&kind).await {
             Ok(slot) => slot,
-            Err(SlotError::Target(problem) | SlotError::Ended(problem)) if !kind.setup.modes.is_empty() => {
+            Err(SlotError::Target(problem) | SlotError::Ended(problem))
+                if !kind.setup.modes.is_empty() =>
+            {
                 let demanded = format!("the server starts {}", kind.setup);
                 return Err(self.failed(demanded, &problem));
             }

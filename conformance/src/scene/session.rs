@@ -1,6 +1,8 @@
 //! The launcher: a command that is given a token, and a token that ends with the command.
 
-use std::{io, os::unix::fs::PermissionsExt as _, path::PathBuf, process::ExitStatus, time::Duration};
+use std::{
+    io, os::unix::fs::PermissionsExt as _, path::PathBuf, process::ExitStatus, time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -32,7 +34,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 const REFUSALS: usize = 20;
 
 /// A session that was run.
-pub struct Session {
+pub(super) struct Session {
     token: Token,
     /// Whether Vault had the token once it had ended.
     has_token: bool,
@@ -95,12 +97,7 @@ impl Scene {
             .await
     }
 
-    async fn run_session_with(
-        &mut self,
-        token: Token,
-        end: &str,
-        is_refused: bool,
-    ) -> StepResult {
+    async fn run_session_with(&mut self, token: Token, end: &str, is_refused: bool) -> StepResult {
         let waits = format!("exec sleep {}", LONG.as_secs());
         let then = match end {
             "it ends" => "exit 0",
@@ -122,7 +119,8 @@ impl Scene {
         };
         if is_refused {
             for _ in 0..REFUSALS {
-                let mut answer = Response::new(Bytes::from_static(b"{\"errors\":[\"on purpose\"]}"));
+                let mut answer =
+                    Response::new(Bytes::from_static(b"{\"errors\":[\"on purpose\"]}"));
                 *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 tap.set(Trap::for_write("revoke", Springs::Answer(Box::new(answer))));
             }

@@ -47,7 +47,8 @@ impl Scene {
     /// # Errors
     /// Blocked when nothing is worded so, or the files cannot be written.
     pub async fn try_to_start_with(&mut self, what: &str) -> StepResult {
-        let kind = self.kind(self.certified(what).await?);
+        let setup = self.certified(what).await?;
+        let kind = self.kind(setup);
         self.tls.refusal = match self.slots.lease(&kind).await {
             Ok(slot) => {
                 slot.instance.stop().await.map_err(Stop::blocked)?;
@@ -76,7 +77,8 @@ impl Scene {
             "a key file that is no key" => key = Some(own.certificate.clone().into()),
             _ => return Err(Stop::blocked(format!("no server is started with {what:?}"))),
         }
-        let written = tokio::task::spawn_blocking(move || write(certificate.as_deref(), key.as_ref()));
+        let written =
+            tokio::task::spawn_blocking(move || write(certificate.as_deref(), key.as_ref()));
         let (folder, paths) = written
             .await
             .map_err(Stop::blocked)?
@@ -167,7 +169,7 @@ impl Scene {
     ///
     /// # Errors
     /// When it runs.
-    pub fn expect_ended(&self) -> StepResult {
+    pub fn expect_refused_to_start(&self) -> StepResult {
         match &self.tls.refusal {
             Some((true, _)) => Ok(()),
             Some((false, why)) => Err(self.failed("the server ends", why)),

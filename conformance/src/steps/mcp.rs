@@ -156,8 +156,8 @@ async fn list_alone(world: &mut World) -> StepResult {
 }
 
 #[then(regex = "^it is given the same tools, in (whatever|the same) order$")]
-fn same_tools(world: &mut World, order: String) -> StepResult {
-    world.scene()?.expect_same_tools(order == "the same")
+fn tools_of_the_others(world: &mut World, order: String) -> StepResult {
+    world.scene()?.expect_tools_of_the_others(order == "the same")
 }
 
 #[when(regex = "^the client asks without telling (.+)$")]
@@ -180,9 +180,7 @@ async fn ask_with_headers(world: &mut World, what: String) -> StepResult {
     world.scene()?.ask_with_headers(&what).await
 }
 
-#[then(
-    regex = r"^that is answered with the JSON-RPC error (-\d+), over HTTP with status (\d+)$"
-)]
+#[then(regex = r"^that is answered with the JSON-RPC error (-\d+), over HTTP with status (\d+)$")]
 fn error_and_status(world: &mut World, code: i64, status: u16) -> StepResult {
     world.scene()?.expect_error_and_status(code, status)
 }

@@ -83,8 +83,14 @@ async fn rushes(world: &mut World, path: String, seconds: u64) -> StepResult {
     expr = "the agent reads the secret {string} at full speed for {int} seconds, and another one {int} times a second"
 )]
 async fn rushes_beside(world: &mut World, path: String, seconds: u64, times: u32) -> StepResult {
-    let (length, every) = (Duration::from_secs(seconds), Duration::from_secs(1) / times.max(1));
-    world.scene()?.let_agent_rush(&path, length, Some(every)).await
+    let (length, every) = (
+        Duration::from_secs(seconds),
+        Duration::from_secs(1) / times.max(1),
+    );
+    world
+        .scene()?
+        .let_agent_rush(&path, length, Some(every))
+        .await
 }
 
 #[when(expr = "clients come, read the secret {string} and go for {int} seconds")]
@@ -154,8 +160,8 @@ async fn handshake_refused(world: &mut World, version: String) -> StepResult {
 }
 
 #[then("it ends and does not serve")]
-fn ended(world: &mut World) -> StepResult {
-    world.scene()?.expect_ended()
+fn refused_to_start(world: &mut World) -> StepResult {
+    world.scene()?.expect_refused_to_start()
 }
 
 #[then("it says that its certificate or its key cannot be used")]

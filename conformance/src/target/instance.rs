@@ -422,8 +422,16 @@ impl Launched {
         let mut belongings = starting.belongings;
         belongings.process = Some(process);
         let mut logs = Vec::new();
-        logs.extend(streams.0.map(|out| record_log(out, Arc::clone(&transcript))));
-        logs.extend(streams.1.map(|err| record_log(err, Arc::clone(&transcript))));
+        logs.extend(
+            streams
+                .0
+                .map(|out| record_log(out, Arc::clone(&transcript))),
+        );
+        logs.extend(
+            streams
+                .1
+                .map(|err| record_log(err, Arc::clone(&transcript))),
+        );
         Ok(Self {
             belongings,
             transcript,

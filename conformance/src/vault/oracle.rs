@@ -586,7 +586,10 @@ impl Oracle {
     pub async fn has_token(&self, token: &Token) -> Result<bool, OracleError> {
         let request = VaultRequest::new("POST", "auth/token/lookup-accessor");
         let accessor = &token.accessor;
-        match self.root(request.with(json!({ "accessor": accessor }))).await {
+        match self
+            .root(request.with(json!({ "accessor": accessor })))
+            .await
+        {
             Ok(_) => Ok(true),
             // What Vault answers to an accessor that it does not know, by version.
             Err(OracleError::Refused {

@@ -135,7 +135,8 @@ impl Scene {
     async fn perform_plainly(&mut self, act: &Act, manner: Manner<'_>) -> StepResult<Answer> {
         self.let_know(act);
         let (adapter, instance) = (&self.target.adapter, &self.slot()?.instance);
-        let (answer, _) = perform(adapter, instance, act.operation, &act.parameters, manner).await?;
+        let (answer, _) =
+            perform(adapter, instance, act.operation, &act.parameters, manner).await?;
         self.take_note(&answer);
         self.unanswered |= matches!(answer, Answer::Nothing(_));
         Ok(answer)
@@ -256,7 +257,10 @@ impl Scene {
                 continue;
             }
             let act = self.act_on_shared_stage(operation).await?;
-            if !matches!(self.perform_plainly(&act, Manner::Whole).await?, Answer::Success(_)) {
+            if !matches!(
+                self.perform_plainly(&act, Manner::Whole).await?,
+                Answer::Success(_)
+            ) {
                 // For others to judge.
                 continue;
             }

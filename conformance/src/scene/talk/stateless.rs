@@ -76,7 +76,8 @@ impl Scene {
         match speaks && result["capabilities"]["tools"].is_object() {
             true => Ok(()),
             false => {
-                let expected = format!("{revision} in supportedVersions, and tools in capabilities");
+                let expected =
+                    format!("{revision} in supportedVersions, and tools in capabilities");
                 Err(self.failed(expected, &said.describe()))
             }
         }
@@ -106,7 +107,7 @@ impl Scene {
     ///
     /// # Errors
     /// When they are not.
-    pub fn expect_same_tools(&self, same_order: bool) -> StepResult {
+    pub fn expect_tools_of_the_others(&self, same_order: bool) -> StepResult {
         let names = |tools: &[Value]| {
             let names = tools.iter().filter_map(|tool| tool["name"].as_str());
             let mut names: Vec<_> = names.map(str::to_owned).collect();
@@ -248,7 +249,9 @@ impl Scene {
     /// When it was, or nothing was answered.
     pub fn expect_no_mismatch(&self) -> StepResult {
         let said = self.said()?;
-        let mismatch = said.error().is_some_and(|error| error["code"] == HEADER_MISMATCH);
+        let mismatch = said
+            .error()
+            .is_some_and(|error| error["code"] == HEADER_MISMATCH);
         match mismatch || said.messages.is_empty() {
             false => Ok(()),
             true => Err(self.failed("an answer to the call itself", &said.describe())),
