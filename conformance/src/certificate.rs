@@ -7,6 +7,7 @@ mod duration;
 mod pem;
 mod request;
 mod revocation;
+mod server;
 mod verify;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use bundle::Bundle;
 pub use duration::duration;
 pub use request::Request;
 pub use revocation::RevocationList;
+pub use server::ServerCertificate;
 
 const LABEL: &str = "CERTIFICATE";
 

@@ -26,7 +26,7 @@ use crate::{
         Target,
         adapter::Adapter,
         container,
-        instance::{Instance, StartError, Surroundings},
+        instance::{Instance, Launched, StartError, Surroundings},
         launch::{HttpLaunch, Mode},
         transport::{Revision, TransportKind},
     },
@@ -97,9 +97,12 @@ pub enum SlotError {
     /// Vault, or this machine, does not let the suite make what a slot needs.
     #[error("{0}")]
     Surroundings(String),
-    /// The target does not start, or does not answer.
+    /// The target does not answer.
     #[error("{0}")]
     Target(String),
+    /// The target has ended by itself.
+    #[error("{0}")]
+    Ended(String),
 }
 
 /// What one scenario uses, and no other at the same time.
@@ -217,9 +220,8 @@ impl Slots {
 
     /// Ends the free instance of a target with a fixed port, whose port is needed.
     async fn make_room(&self, is_needed: bool) -> Result<(), SlotError> {
-        let fixed = |slot: &Slot| self.take_turns(slot.kind.transport);
-        let free = self.take_free(fixed).filter(|_| is_needed);
-        match free {
+        let fixed = |slot: &Slot| is_needed && self.take_turns(slot.kind.transport);
+        match self.take_free(fixed) {
             Some(slot) => slot.instance.stop().await.map_err(SlotError::Target),
             None => Ok(()),
         }
@@ -267,8 +269,7 @@ impl Slots {
         self.start(oracle, transport, revision, setup, token).await
     }
 
-    /// Starts a target with this token, and a tap between it and the Vault that the oracle
-    /// looks into.
+    /// Starts a target with this token.
     async fn start(
         &self,
         oracle: &Oracle,
@@ -277,11 +278,55 @@ impl Slots {
         setup: &Setup,
         token: Token,
     ) -> Result<Slot, SlotError> {
+        let staged = self.stage(oracle, transport, setup, &token).await?;
+        let (adapter, surroundings) = (&staged.adapter, &staged.surroundings);
+        let started =
+            Instance::start(adapter, staged.program, transport, revision, surroundings).await;
+        let instance = started.map_err(in_target)?;
+        Ok(Slot {
+            kind: SlotKind {
+                transport,
+                revision: instance.server.revision,
+                setup: setup.clone(),
+            },
+            token: Some(token),
+            tap: Some(staged.tap),
+            instance,
+            turn: None,
+        })
+    }
+
+    /// Runs a target that is no server in these modes but gives a command this token.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn run_with(
+        &self,
+        setup: &Setup,
+        token: &Token,
+    ) -> Result<(Tap, Launched), SlotError> {
+        let transport = TransportKind::Stdio;
+        let staged = self.stage(&self.oracle, transport, setup, token).await?;
+        let launched = Launched::start(&staged.adapter, staged.program, staged.surroundings).await;
+        Ok((staged.tap, launched.map_err(SlotError::Target)?))
+    }
+
+    /// All that a target is started with: a tap between it and the Vault that the oracle looks into.
+    async fn stage(
+        &self,
+        oracle: &Oracle,
+        transport: TransportKind,
+        setup: &Setup,
+        token: &Token,
+    ) -> Result<Staged, SlotError> {
         let sabotage = self.sabotage.as_ref().map(|sabotage| {
             Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
         });
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
-        let adapter = self.target.adapter.in_modes(&setup.modes);
+        let mut adapter = self.target.adapter.in_modes(&setup.modes);
+        if let Some(sabotage) = &self.sabotage {
+            adapter.extend_env(&sabotage.env());
+        }
         let word = adapter.command(transport).and_then(<[String]>::first);
         let program = word.and_then(|word| self.programs.get(word)).cloned();
         let (tap, vault_addr) = self
@@ -307,18 +352,11 @@ impl Slots {
                 .unwrap_or_default(),
             filter: sabotage.map(|s| s as Arc<dyn AnswerFilter>),
         };
-        let instance = Instance::start(&adapter, program, transport, revision, &surroundings);
-        let instance = instance.await.map_err(in_target)?;
-        Ok(Slot {
-            kind: SlotKind {
-                transport,
-                revision: instance.server.revision,
-                setup: setup.clone(),
-            },
-            token: Some(token),
-            tap: Some(tap),
-            instance,
-            turn: None,
+        Ok(Staged {
+            adapter,
+            program,
+            tap,
+            surroundings,
         })
     }
 
@@ -398,6 +436,17 @@ impl Slots {
     }
 }
 
+/// What a target is about to be started with.
+struct Staged {
+    adapter: Adapter,
+    program: Option<PathBuf>,
+    tap: Tap,
+    surroundings: Surroundings,
+}
+
 fn in_target(error: StartError) -> SlotError {
-    SlotError::Target(error.to_string())
+    match error.ended {
+        true => SlotError::Ended(error.to_string()),
+        false => SlotError::Target(error.to_string()),
+    }
 }

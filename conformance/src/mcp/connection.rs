@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    hello::Version,
     http::HttpWire,
     pace::Pace,
     raw::{HttpAnswer, HttpAsk, NoHttp, RawHttp},
@@ -23,10 +24,13 @@ use super::{
 };
 use crate::target::transport::{Era, Revision};
 
-/// What the stateless era writes into the `_meta` of requests and results (2026-07-28, schema,
-/// `RequestMetaObject` and `ResultMetaObject`).
-const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+// What the stateless era writes into the `_meta` of requests and results (2026-07-28, schema,
+// `RequestMetaObject` and `ResultMetaObject`).
+
+/// The revision of a request.
+pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// What the client can do.
+pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -121,6 +125,9 @@ pub trait AnswerFilter: Send + Sync {
     /// What arrives instead of `message`, which answers this.
     fn filter(&self, asked: &Asked, message: Value) -> Vec<String>;
 
+    /// What a handshake of TLS gives instead of this.
+    fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8>;
+
     /// What HTTP gives instead of an answer to this.
     ///
     /// # Errors
@@ -144,6 +151,20 @@ pub struct Said {
 }
 
 impl Said {
+    /// What came back over HTTP.
+    #[must_use]
+    pub fn over_http(answer: Result<HttpAnswer, NoHttp>) -> Self {
+        let mut said = Self::default();
+        match answer {
+            Ok(answer) => {
+                said.status = Some(answer.status);
+                answer.messages.into_iter().for_each(|m| said.hears(m));
+            }
+            Err(why) => said.problem = Some(why.to_string()),
+        }
+        said
+    }
+
     fn hears(&mut self, message: Value) {
         match message {
             Value::Array(messages) => self.messages.extend(messages),
@@ -367,6 +388,16 @@ fn answer_to(method: &str, id: &Value) -> Value {
     }
 }
 
+/// What every request of the stateless era says of itself and of the client.
+#[must_use]
+pub fn meta(revision: Revision) -> Value {
+    json!({
+        PROTOCOL_VERSION: revision.name(),
+        CLIENT_CAPABILITIES: {},
+        CLIENT_INFO: client_info(),
+    })
+}
+
 fn client_info() -> Value {
     json!({ "name": "vault-mcp-conformance", "version": env!("CARGO_PKG_VERSION") })
 }
@@ -431,6 +462,15 @@ impl Connection {
             budget,
             paces,
             revision: Mutex::default(),
+        }
+    }
+
+    /// What came back for the hello of a TLS version.
+    #[must_use]
+    pub fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8> {
+        match &self.inbox.filter {
+            Some(filter) => filter.hello(version, answer),
+            None => answer,
         }
     }
 
@@ -559,11 +599,10 @@ impl Connection {
         if let Some(revision) = *self.revision()
             && revision.era() == Era::Stateless
         {
-            for (key, value) in [
-                (PROTOCOL_VERSION, json!(revision.name())),
-                (CLIENT_CAPABILITIES, json!({})),
-                (CLIENT_INFO, client_info()),
-            ] {
+            let Value::Object(meta) = meta(revision) else {
+                return params;
+            };
+            for (key, value) in meta {
                 params["_meta"][key] = value;
             }
         }
@@ -599,16 +638,7 @@ impl Connection {
             Wire::Http(wire) => {
                 let asked = HttpAsk::post(text).with_all(wire.session_headers());
                 let patience = patience.unwrap_or(self.budget);
-                let answer = self.raw_http(wire).send(&asked, patience).await;
-                let mut said = Said::default();
-                match answer {
-                    Ok(answer) => {
-                        said.status = Some(answer.status);
-                        answer.messages.into_iter().for_each(|m| said.hears(m));
-                    }
-                    Err(why) => said.problem = Some(why.to_string()),
-                }
-                said
+                Said::over_http(self.raw_http(wire).send(&asked, patience).await)
             }
         }
     }

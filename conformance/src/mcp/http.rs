@@ -180,17 +180,23 @@ impl HttpWire {
     }
 }
 
+/// The header that repeats the method of a request.
+pub const METHOD: &str = "mcp-method";
+/// The header that repeats the name of the tool that is called.
+pub const NAME: &str = "mcp-name";
+
 /// What the stateless era repeats of a message in headers, so that it can be routed unread
 /// (2026-07-28, streamable HTTP, "Request Metadata").
-fn routing_headers(message: &Value) -> Vec<(&'static str, String)> {
+#[must_use]
+pub fn routing_headers(message: &Value) -> Vec<(&'static str, String)> {
     let mut headers = Vec::new();
     if let Some(method) = message["method"].as_str() {
-        headers.push(("mcp-method", header_text(method)));
+        headers.push((METHOD, header_text(method)));
         if let Some(name) = message["params"]["name"]
             .as_str()
             .filter(|_| method == "tools/call")
         {
-            headers.push(("mcp-name", header_text(name)));
+            headers.push((NAME, header_text(name)));
         }
     }
     headers

@@ -4,6 +4,7 @@
 //! and forgives nothing, which is why it shares no code with any SDK.
 
 pub mod connection;
+pub mod hello;
 pub mod http;
 pub mod pace;
 pub mod raw;

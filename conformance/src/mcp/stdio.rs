@@ -11,7 +11,10 @@ use tokio::{
 };
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
-use super::{connection::Inbox, transcript::Speaker};
+use super::{
+    connection::Inbox,
+    transcript::{Speaker, Transcript},
+};
 
 /// The longest line that is taken from a target.
 const MAX_LINE: usize = 32 << 20;
@@ -72,11 +75,11 @@ impl StdioWire {
 
 /// Writes down what a target logs, until it ends.
 pub fn record_log(
-    stderr: impl AsyncRead + Send + Unpin + 'static,
-    inbox: Arc<Inbox>,
+    stream: impl AsyncRead + Send + Unpin + 'static,
+    transcript: Arc<Transcript>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        read_lines(stderr, |line| inbox.transcript().record(Speaker::Log, line)).await;
+        read_lines(stream, |line| transcript.record(Speaker::Log, line)).await;
     })
 }
 

@@ -38,6 +38,12 @@ pub struct Mutation {
     /// Between suite and target, on the way to it.
     #[serde(default)]
     pub message: Vec<MessageRule>,
+    /// Agrees to handshakes of whatever TLS version.
+    #[serde(default)]
+    pub any_tls: bool,
+    /// Variables that the target is started with, in place of those of its adapter and its mode.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
     /// Between target and suite.
     #[serde(default)]
     pub answer: Vec<AnswerRule>,

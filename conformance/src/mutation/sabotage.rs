@@ -20,6 +20,7 @@ use crate::{
     certificate::private_keys_in,
     mcp::{
         connection::{AnswerFilter, Asked},
+        hello::Version,
         raw::{HttpAnswer, HttpAsk, NoHttp},
     },
     tap::VaultFilter,
@@ -41,6 +42,12 @@ impl Sabotage {
     #[must_use]
     pub fn started_by(&self) -> Vec<String> {
         self.0.started_by.clone()
+    }
+
+    /// Variables that the target is started with, in place of those of its adapter.
+    #[must_use]
+    pub fn env(&self) -> BTreeMap<String, String> {
+        self.0.env.clone()
     }
 
     /// The requirements that must catch it.
@@ -95,6 +102,15 @@ pub struct Saboteur {
 }
 
 impl AnswerFilter for Saboteur {
+    fn hello(&self, _: Version, answer: Vec<u8>) -> Vec<u8> {
+        /// The beginning of a ServerHello.
+        const SERVER_HELLO: [u8; 6] = [22, 3, 1, 0, 74, 2];
+        match self.mutation.any_tls {
+            true => SERVER_HELLO.to_vec(),
+            false => answer,
+        }
+    }
+
     fn sent(&self, text: &str) -> Option<String> {
         let mut rules = self.mutation.message.iter();
         let rule = rules.find(|rule| text.contains(&rule.contains))?;

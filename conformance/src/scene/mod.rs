@@ -10,12 +10,16 @@ mod answered;
 pub mod effect;
 mod given;
 mod leak;
+pub mod limits;
 mod lists;
 pub mod matrix;
 mod own;
 pub mod pki;
+mod read_only;
+mod session;
 mod stage;
 pub mod talk;
+pub mod tls;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -24,7 +28,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, pki::PkiMount, talk::Talk};
+use self::{leak::Leak, limits::Rush, pki::PkiMount, session::Session, talk::Talk, tls::Tls};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -101,6 +105,12 @@ pub struct Scene {
     canaries: Vec<Canary>,
     acts: HashMap<String, Act>,
     last: Option<Deed>,
+    /// What came of asking at full speed.
+    rush: Rush,
+    /// What was made for a server with a certificate.
+    tls: Tls,
+    /// A session of the launcher.
+    session: Option<Session>,
     /// What came of calls that were made at once, each with what it asked for.
     volley: Vec<Deed>,
     /// What errors said, one after the other.
@@ -184,7 +194,9 @@ impl Scene {
         let kind = self.kind(setup);
         let slot = match self.slots.lease(&kind).await {
             Ok(slot) => slot,
-            Err(SlotError::Target(problem)) if !kind.setup.modes.is_empty() => {
+            Err(SlotError::Target(problem) | SlotError::Ended(problem))
+                if !kind.setup.modes.is_empty() =>
+            {
                 let demanded = format!("the server starts {}", kind.setup);
                 return Err(self.failed(demanded, &problem));
             }
@@ -257,6 +269,9 @@ impl Scene {
             canaries: Vec::new(),
             acts: HashMap::new(),
             last: None,
+            rush: Rush::default(),
+            tls: Tls::default(),
+            session: None,
             volley: Vec::new(),
             errors: Vec::new(),
             cells: Vec::new(),
@@ -362,7 +377,7 @@ impl Scene {
         self.let_agent_with(act, Manner::Whole).await
     }
 
-    async fn let_agent_with(&mut self, act: Act, manner: Manner) -> StepResult {
+    async fn let_agent_with(&mut self, act: Act, manner: Manner<'_>) -> StepResult {
         let before = self.snapshot().await?;
         let tap = self.slot()?.tap.as_ref();
         let passed = tap.map_or(0, Tap::passed);
@@ -412,7 +427,7 @@ impl Scene {
         act: Act,
         before: Snapshot,
         passed: usize,
-        manner: Manner,
+        manner: Manner<'_>,
     ) -> StepResult<Deed> {
         let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
         let (answer, took) = perform(

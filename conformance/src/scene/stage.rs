@@ -28,6 +28,15 @@ const LIFETIME: &str = "72h";
 const LONGEST: &str = "2400h";
 
 impl Scene {
+    /// Lets the agent do an operation on what it is about.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn let_agent_do(&mut self, operation: Operation) -> StepResult {
+        let act = self.set_stage(operation, "pki").await?;
+        self.let_agent(act).await
+    }
+
     /// Makes what an operation is about, and nothing else, in mounts that are called as the
     /// policies of the sources call them.
     ///

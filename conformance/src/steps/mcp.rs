@@ -143,6 +143,58 @@ fn progress(world: &mut World) -> StepResult {
     world.scene()?.expect_progress()
 }
 
+// The era without sessions.
+
+#[then("the server tells the revision in use among those that it speaks, and that it has tools")]
+async fn discovery(world: &mut World) -> StepResult {
+    world.scene()?.expect_discovery().await
+}
+
+#[when("a client that has said nothing yet lists the tools")]
+async fn list_alone(world: &mut World) -> StepResult {
+    world.scene()?.list_alone().await
+}
+
+#[then(regex = "^it is given the same tools, in (whatever|the same) order$")]
+fn tools_of_the_others(world: &mut World, order: String) -> StepResult {
+    world.scene()?.expect_tools_of_the_others(order == "the same")
+}
+
+#[when(regex = "^the client asks without telling (.+)$")]
+async fn ask_without(world: &mut World, what: String) -> StepResult {
+    world.scene()?.ask_without(&what).await
+}
+
+#[when("the client asks in a revision that there is not")]
+async fn ask_in_no_revision(world: &mut World) -> StepResult {
+    world.scene()?.ask_in_no_revision().await
+}
+
+#[when(regex = "^the client asks for (a .+)$")]
+async fn ask_for_nothing(world: &mut World, what: String) -> StepResult {
+    world.scene()?.ask_for_nothing(&what).await
+}
+
+#[when(regex = "^a request is sent to be routed (.+)$")]
+async fn ask_with_headers(world: &mut World, what: String) -> StepResult {
+    world.scene()?.ask_with_headers(&what).await
+}
+
+#[then(regex = r"^that is answered with the JSON-RPC error (-\d+), over HTTP with status (\d+)$")]
+fn error_and_status(world: &mut World, code: i64, status: u16) -> StepResult {
+    world.scene()?.expect_error_and_status(code, status)
+}
+
+#[then("the error tells the revision that was asked for and those that are spoken")]
+fn revisions_told(world: &mut World) -> StepResult {
+    world.scene()?.expect_revisions_told()
+}
+
+#[then("that is no mismatch of headers")]
+fn no_mismatch(world: &mut World) -> StepResult {
+    world.scene()?.expect_no_mismatch()
+}
+
 // Tools.
 
 #[then("the arguments of every tool are described by valid JSON Schema")]

@@ -3,6 +3,7 @@
 mod ambient;
 mod kv;
 mod mcp;
+mod modes;
 mod mounts;
 mod outcome;
 mod pki;

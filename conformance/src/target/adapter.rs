@@ -233,6 +233,13 @@ impl Adapter {
     #[must_use]
     pub fn in_modes(&self, modes: &BTreeSet<Mode>) -> Self {
         let mut adapter = self.clone();
+        // What is limited so that it shows is not kept to.
+        if modes.contains(&Mode::RateLimit) {
+            adapter.limits.session = None;
+        }
+        if modes.contains(&Mode::GlobalLimit) {
+            adapter.limits.global = None;
+        }
         for settings in modes.iter().filter_map(|mode| self.modes.get(mode)) {
             if let Some(launch) = &mut adapter.stdio {
                 settings.change(&mut launch.command, &mut launch.env);
@@ -247,6 +254,16 @@ impl Adapter {
             }
         }
         adapter
+    }
+
+    /// Starts the target with these variables, in place of those of the same name.
+    pub(crate) fn extend_env(&mut self, env: &BTreeMap<String, String>) {
+        if let Some(launch) = &mut self.stdio {
+            launch.env.extend(env.clone());
+        }
+        if let Some(launch) = &mut self.http {
+            launch.env.extend(env.clone());
+        }
     }
 
     /// The program with its arguments that starts the target.

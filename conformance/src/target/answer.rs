@@ -108,12 +108,14 @@ impl Answer {
 
 /// How a tool is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum Manner<'n> {
     /// With all arguments of the adapter.
     Whole,
     /// With nothing but the arguments that the tool's schema requires, and what says which thing
     /// is meant.
     Required,
+    /// With all arguments, by this name, whether the target lists it or not.
+    Named(&'n str),
 }
 
 /// Makes the tool call that carries an operation; returns what was answered, and how long
@@ -127,9 +129,12 @@ pub async fn perform(
     instance: &Instance,
     operation: Operation,
     parameters: &Parameters,
-    manner: Manner,
+    manner: Manner<'_>,
 ) -> StepResult<(Answer, Duration)> {
-    let (mapping, tool) = carrier(adapter, instance, operation)?;
+    let (mapping, tool) = match manner {
+        Manner::Named(name) => (mapping(adapter, operation)?, name),
+        Manner::Whole | Manner::Required => carrier(adapter, instance, operation)?,
+    };
     let mut arguments = mapping.arguments(parameters);
     if manner == Manner::Required {
         let about = instance.tools.iter().find(|about| about["name"] == tool);
@@ -147,6 +152,15 @@ pub async fn perform(
     Ok((answer, took))
 }
 
+/// How an operation is carried out.
+fn mapping(adapter: &Adapter, operation: Operation) -> StepResult<&Mapping> {
+    let mapping = adapter.operations.get(&operation);
+    mapping.ok_or_else(|| Stop::NotApplicable {
+        reason: NotApplicable::NotClaimed,
+        detail: format!("the adapter maps no tool to {operation}"),
+    })
+}
+
 /// How an operation is carried out, and by which tool.
 ///
 /// # Errors
@@ -156,13 +170,7 @@ pub fn carrier<'a>(
     instance: &Instance,
     operation: Operation,
 ) -> StepResult<(&'a Mapping, &'a str)> {
-    let mapping = adapter
-        .operations
-        .get(&operation)
-        .ok_or_else(|| Stop::NotApplicable {
-            reason: NotApplicable::NotClaimed,
-            detail: format!("the adapter maps no tool to {operation}"),
-        })?;
+    let mapping = mapping(adapter, operation)?;
     let tools = &instance.tool_names;
     let tool = mapping.tool(tools).ok_or_else(|| {
         let wanted = mapping.tools.join(" or ");

@@ -195,6 +195,8 @@ pub struct StartError {
     /// How it was started, or is reached.
     command: String,
     problem: String,
+    /// Whether it has ended by itself.
+    pub(crate) ended: bool,
     stdout: Vec<String>,
     stderr: Vec<String>,
 }
@@ -259,6 +261,7 @@ impl Instance {
             Err(problem) => Err(problem),
         };
         let (mut belongings, credentials) = (starting.belongings, starting.credentials);
+        let ended = ready.is_err() && belongings.ended().is_some();
         if ready.is_err() {
             // What cannot be removed here is noted, and removed by the next run.
             let _ = belongings.end().await;
@@ -287,6 +290,7 @@ impl Instance {
             let hint = hint(adapter, &stderr);
             StartError {
                 problem: format!("{what}: {}{hint}", secrets.redact(&problem)),
+                ended,
                 stdout,
                 stderr,
                 command: starting.command,
@@ -341,6 +345,16 @@ impl Instance {
         self.connection.http()
     }
 
+    /// `HOST:PORT` of the endpoint; none over stdio.
+    #[must_use]
+    pub fn authority(&self) -> Option<String> {
+        let Wire::Http(wire) = self.connection.wire() else {
+            return None;
+        };
+        let uri: http::Uri = wire.endpoint().0.parse().ok()?;
+        uri.authority().map(ToString::to_string)
+    }
+
     /// The TCP ports on which the process listens, and all that it has started; none where
     /// that cannot be seen: in a container, or on a system without `/proc`.
     pub async fn listens_on(&self) -> Option<Vec<u16>> {
@@ -368,6 +382,77 @@ impl Instance {
     /// When it cannot be ended.
     pub async fn stop(mut self) -> Result<(), String> {
         self.belongings.end().await
+    }
+}
+
+/// A command of the target that is no server, and ends by itself.
+#[derive(Debug)]
+pub struct Launched {
+    belongings: Belongings,
+    transcript: Arc<Transcript>,
+    logs: Vec<JoinHandle<()>>,
+}
+
+impl Launched {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn start(
+        adapter: &Adapter,
+        program: Option<PathBuf>,
+        surroundings: Surroundings,
+    ) -> Result<Self, String> {
+        let http = adapter.http.as_ref().map(HttpLaunch::launch);
+        let launch = adapter.stdio.clone().or(http);
+        let launch = launch.ok_or("the adapter does not say how the target is started")?;
+        let transcript = Arc::new(Transcript::default());
+        let mut starting = Starting {
+            adapter,
+            program,
+            surroundings: &surroundings,
+            transcript: Arc::clone(&transcript),
+            command: String::new(),
+            logs: Vec::new(),
+            belongings: Belongings::default(),
+            credentials: Vec::new(),
+        };
+        let mut process = starting.spawn(&launch, &[], "", Stdio::null()).await?;
+        let streams = (process.child.stdout.take(), process.child.stderr.take());
+        let mut belongings = starting.belongings;
+        belongings.process = Some(process);
+        let mut logs = Vec::new();
+        logs.extend(
+            streams
+                .0
+                .map(|out| record_log(out, Arc::clone(&transcript))),
+        );
+        logs.extend(
+            streams
+                .1
+                .map(|err| record_log(err, Arc::clone(&transcript))),
+        );
+        Ok(Self {
+            belongings,
+            transcript,
+            logs,
+        })
+    }
+
+    /// Tells it to end; what it runs is not told.
+    pub fn terminate(&self) {
+        if let Some(process) = &self.belongings.process {
+            process.terminate();
+        }
+    }
+
+    /// Waits for its end; returns how it ended, if it does in time, and what it said.
+    pub async fn ends_within(mut self, time: Duration) -> (Option<ExitStatus>, Vec<String>) {
+        let status = self.belongings.ends_within(time).await;
+        let logs = futures::future::join_all(std::mem::take(&mut self.logs));
+        let _ = timeout(LAST_WORDS, logs).await;
+        let lines = self.transcript.lines();
+        (status, lines.into_iter().map(|line| line.text).collect())
     }
 }
 
@@ -409,13 +494,10 @@ impl Starting<'_> {
         let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
             return Err("its standard streams could not be opened".to_owned());
         };
-        let mut log = None;
-        let connection = self.connection(|inbox| {
-            log = stderr.map(|stderr| record_log(stderr, Arc::clone(&inbox)));
-            Wire::Stdio(StdioWire::start(stdin, stdout, inbox))
-        });
-        self.logs.extend(log);
-        Ok(connection)
+        let transcript = Arc::clone(&self.transcript);
+        self.logs
+            .extend(stderr.map(|stderr| record_log(stderr, transcript)));
+        Ok(self.connection(|inbox| Wire::Stdio(StdioWire::start(stdin, stdout, inbox))))
     }
 
     /// A new connection to the endpoint of another one.
@@ -443,14 +525,14 @@ impl Starting<'_> {
         let ca = self.trusted_ca()?;
         let wire = HttpWire::new(self.fill(&launch.url, &text), headers, ca)
             .map_err(|error| format!("no HTTP client: {error}"))?;
-        let mut logs = Vec::new();
-        let connection = self.connection(|inbox| {
-            // A target that listens may say what it likes on either stream.
-            logs.extend(stdout.map(|stdout| record_log(stdout, Arc::clone(&inbox))));
-            logs.extend(stderr.map(|stderr| record_log(stderr, inbox)));
-            Wire::Http(wire)
-        });
-        self.logs.append(&mut logs);
+        let transcript = || Arc::clone(&self.transcript);
+        // A target that listens may say what it likes on either stream.
+        let logs = [
+            stdout.map(|stdout| record_log(stdout, transcript())),
+            stderr.map(|stderr| record_log(stderr, transcript())),
+        ];
+        self.logs.extend(logs.into_iter().flatten());
+        let connection = self.connection(|_| Wire::Http(wire));
         let ready = launch.ready.as_ref().map(|url| self.fill(url, &text));
         self.wait_until_ready(port, ready.as_deref()).await?;
         Ok(connection)
@@ -520,7 +602,13 @@ impl Starting<'_> {
         port: &str,
         stdin: Stdio,
     ) -> Result<Process, String> {
-        let program = self.program.clone().ok_or("its program is not known")?;
+        let program = self.program.clone().ok_or_else(|| {
+            let word = launch.command.first();
+            format!(
+                "its program {:?} was not found",
+                word.map_or("", String::as_str)
+            )
+        })?;
         let arguments = launch.command.get(1..).unwrap_or_default();
         let mut texts = arguments
             .iter()

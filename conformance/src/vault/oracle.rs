@@ -579,6 +579,32 @@ impl Oracle {
         })
     }
 
+    /// Whether Vault has a token; one that is gone need not be removed.
+    ///
+    /// # Errors
+    /// When Vault gives no clear answer.
+    pub async fn has_token(&self, token: &Token) -> Result<bool, OracleError> {
+        let request = VaultRequest::new("POST", "auth/token/lookup-accessor");
+        let accessor = &token.accessor;
+        match self
+            .root(request.with(json!({ "accessor": accessor })))
+            .await
+        {
+            Ok(_) => Ok(true),
+            // What Vault answers to an accessor that it does not know, by version.
+            Err(OracleError::Refused {
+                status: 400 | 403, ..
+            }) => {
+                let gone = Made::Token {
+                    accessor: accessor.clone(),
+                };
+                self.made().retain(|made| *made != gone);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes every mount below a prefix, whoever made it.
     ///
     /// # Errors

@@ -132,7 +132,7 @@ impl Scene {
     }
 
     /// Carries out an act with nothing looked at.
-    async fn perform_plainly(&mut self, act: &Act, manner: Manner) -> StepResult<Answer> {
+    async fn perform_plainly(&mut self, act: &Act, manner: Manner<'_>) -> StepResult<Answer> {
         self.let_know(act);
         let (adapter, instance) = (&self.target.adapter, &self.slot()?.instance);
         let (answer, _) =

@@ -1,0 +1,218 @@
+//! Steps about servers that are started in a mode.
+
+use std::time::Duration;
+
+use cucumber::{given, then, when};
+
+use crate::{
+    mcp::hello::Version,
+    scene::limits::Allowance,
+    slot::Setup,
+    target::{launch::Mode, operation::Operation},
+    verdict::{StepResult, Stop},
+    world::World,
+};
+
+fn operation(name: &str) -> StepResult<Operation> {
+    let unknown = || Stop::blocked(format!("no operation is called {name:?}"));
+    Operation::named(name).ok_or_else(unknown)
+}
+
+// Read-only.
+
+#[given("a server that is told to change nothing")]
+async fn read_only(world: &mut World) -> StepResult {
+    let setup = Setup::of(Mode::ReadOnly);
+    world.scene()?.start_server(setup).await
+}
+
+#[when(expr = "the agent insists on {word}")]
+async fn insists(world: &mut World, name: String) -> StepResult {
+    let operation = operation(&name)?;
+    world.scene()?.let_agent_insist(operation).await
+}
+
+#[when(expr = "the agent does {word}")]
+async fn does(world: &mut World, name: String) -> StepResult {
+    let operation = operation(&name)?;
+    world.scene()?.let_agent_do(operation).await
+}
+
+#[then("it is told of an error each time")]
+fn errors_throughout(world: &mut World) -> StepResult {
+    world.scene()?.expect_errors_throughout()
+}
+
+#[then("it is told each time that the server changes nothing, or has no such tool")]
+fn plain_refusals(world: &mut World) -> StepResult {
+    world.scene()?.expect_plain_refusals()
+}
+
+#[then("no write has reached Vault")]
+fn no_write(world: &mut World) -> StepResult {
+    world.scene()?.expect_no_write_at_vault()
+}
+
+// Limits.
+
+#[given(
+    expr = "a server that lets each client through {int} times a second, and {int} times at once"
+)]
+async fn limits_each(world: &mut World, rate: u32, burst: u32) -> StepResult {
+    let setup = Setup::of(Mode::RateLimit);
+    let allowance = Allowance { rate, burst };
+    world.scene()?.start_limited(setup, allowance).await
+}
+
+#[given(
+    expr = "a server that lets all clients through {int} times a second, and {int} times at once"
+)]
+async fn limits_all(world: &mut World, rate: u32, burst: u32) -> StepResult {
+    let setup = Setup::of(Mode::GlobalLimit);
+    let allowance = Allowance { rate, burst };
+    world.scene()?.start_limited(setup, allowance).await
+}
+
+#[when(regex = r#"^the agent reads the secret "([^"]+)" at full speed for (\d+) seconds?$"#)]
+async fn rushes(world: &mut World, path: String, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    world.scene()?.let_agent_rush(&path, length, None).await
+}
+
+#[when(
+    expr = "the agent reads the secret {string} at full speed for {int} seconds, and another one {int} times a second"
+)]
+async fn rushes_beside(world: &mut World, path: String, seconds: u64, times: u32) -> StepResult {
+    let (length, every) = (
+        Duration::from_secs(seconds),
+        Duration::from_secs(1) / times.max(1),
+    );
+    world
+        .scene()?
+        .let_agent_rush(&path, length, Some(every))
+        .await
+}
+
+#[when(expr = "clients come, read the secret {string} and go for {int} seconds")]
+async fn come_and_go(world: &mut World, path: String, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    world.scene()?.let_clients_come_and_go(&path, length).await
+}
+
+#[then("no more reads have reached Vault than were to be let through")]
+fn within_limit(world: &mut World) -> StepResult {
+    world.scene()?.expect_within_limit()
+}
+
+#[then("hardly fewer reads have reached Vault than were to be let through")]
+fn limit_used(world: &mut World) -> StepResult {
+    world.scene()?.expect_limit_used()
+}
+
+#[then("every read that has not reached Vault is told as an error")]
+fn excess_refused(world: &mut World) -> StepResult {
+    world.scene()?.expect_excess_refused()
+}
+
+#[then("after a second the next read succeeds")]
+async fn goes_on(world: &mut World) -> StepResult {
+    world.scene()?.expect_goes_on("app/database").await
+}
+
+#[then("every refusal tells when to try again")]
+fn retry_told(world: &mut World) -> StepResult {
+    world.scene()?.expect_retry_told()
+}
+
+#[then("all reads of the other one succeed")]
+fn modest_served(world: &mut World) -> StepResult {
+    world.scene()?.expect_modest_served()
+}
+
+#[then(expr = "a server whose limit is {string} for each client does not start")]
+async fn nonsense_refused(world: &mut World, nonsense: String) -> StepResult {
+    let setup = Setup::of(Mode::RateLimit);
+    world.scene()?.expect_limit_refused(setup, &nonsense).await
+}
+
+// TLS.
+
+#[given("a server with a certificate")]
+async fn certificate(world: &mut World) -> StepResult {
+    world.scene()?.start_with_certificate().await
+}
+
+#[when(regex = "^a server is started with (.+)$")]
+async fn started_with(world: &mut World, what: String) -> StepResult {
+    world.scene()?.try_to_start_with(&what).await
+}
+
+#[then("a client that speaks no TLS is told nothing")]
+async fn nothing_without_tls(world: &mut World) -> StepResult {
+    world.scene()?.expect_nothing_without_tls().await
+}
+
+#[then(regex = r"^a handshake of TLS (1\.[01]) is refused, and one of TLS 1\.2 is not$")]
+async fn handshake_refused(world: &mut World, version: String) -> StepResult {
+    let unknown = || Stop::blocked(format!("there is no TLS {version}"));
+    let version = Version::named(&version).ok_or_else(unknown)?;
+    world.scene()?.expect_handshake_refused(version).await
+}
+
+#[then("it ends and does not serve")]
+fn refused_to_start(world: &mut World) -> StepResult {
+    world.scene()?.expect_refused_to_start()
+}
+
+#[then("it says that its certificate or its key cannot be used")]
+fn certificate_blamed(world: &mut World) -> StepResult {
+    world.scene()?.expect_certificate_blamed()
+}
+
+// The launcher.
+
+#[when(regex = "^a command is run in a session( that Vault does not let end)?, and (.+)$")]
+async fn session(world: &mut World, is_refused: String, end: String) -> StepResult {
+    let is_refused = !is_refused.is_empty();
+    world.scene()?.run_session(&end, is_refused).await
+}
+
+#[when("a command is to be run in a session with a root token")]
+async fn root_session(world: &mut World) -> StepResult {
+    world.scene()?.run_root_session().await
+}
+
+#[then("Vault has the token of the session no more")]
+fn token_gone(world: &mut World) -> StepResult {
+    world.scene()?.expect_token_gone()
+}
+
+#[then("the command was given the token of the session")]
+fn token_given(world: &mut World) -> StepResult {
+    world.scene()?.expect_token_given()
+}
+
+#[then("the session has not said its token")]
+fn token_unsaid(world: &mut World) -> StepResult {
+    world.scene()?.expect_token_unsaid()
+}
+
+#[then("the session says that its token was not revoked")]
+fn failed_revocation_told(world: &mut World) -> StepResult {
+    world.scene()?.expect_failed_revocation_told()
+}
+
+#[then("the session fails too")]
+fn session_failed(world: &mut World) -> StepResult {
+    world.scene()?.expect_session_failed()
+}
+
+#[then("the command was not run")]
+fn command_not_run(world: &mut World) -> StepResult {
+    world.scene()?.expect_command_not_run()
+}
+
+#[then("the session has told the policies of its token")]
+fn policies_told(world: &mut World) -> StepResult {
+    world.scene()?.expect_policies_told()
+}
