@@ -217,9 +217,8 @@ impl Slots {
 
     /// Ends the free instance of a target with a fixed port, whose port is needed.
     async fn make_room(&self, is_needed: bool) -> Result<(), SlotError> {
-        let fixed = |slot: &Slot| self.take_turns(slot.kind.transport);
-        let free = self.take_free(fixed).filter(|_| is_needed);
-        match free {
+        let fixed = |slot: &Slot| is_needed && self.take_turns(slot.kind.transport);
+        match self.take_free(fixed) {
             Some(slot) => slot.instance.stop().await.map_err(SlotError::Target),
             None => Ok(()),
         }
