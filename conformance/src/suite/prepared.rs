@@ -99,14 +99,18 @@ impl Prepared {
         built.map_err(|error| self.unusable(&error))?;
         let adapter = &self.target.adapter;
         let plain = (self.transports.iter()).filter_map(|&transport| adapter.command(transport));
-        let in_modes = adapter
-            .modes
-            .values()
-            .filter_map(|mode| mode.command.as_deref());
-        for word in plain.chain(in_modes).filter_map(<[String]>::first) {
+        for word in plain.filter_map(<[String]>::first) {
             let program = locate::locate(&self.target, word, build);
             let program = program.map_err(|error| self.unusable(&error))?;
             self.programs.insert(word.clone(), program);
+        }
+        let modes = adapter.modes.values();
+        let in_modes = modes.filter_map(|mode| mode.command.as_ref()?.first());
+        for word in in_modes {
+            // One that is not there is missed only by a scenario about its mode.
+            if let Ok(program) = locate::locate(&self.target, word, build) {
+                self.programs.insert(word.clone(), program);
+            }
         }
         Ok(())
     }

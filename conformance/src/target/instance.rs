@@ -403,7 +403,13 @@ impl Starting<'_> {
         port: &str,
         stdin: Stdio,
     ) -> Result<Process, String> {
-        let program = self.program.clone().ok_or("its program is not known")?;
+        let program = self.program.clone().ok_or_else(|| {
+            let word = launch.command.first();
+            format!(
+                "its program {:?} was not found",
+                word.map_or("", String::as_str)
+            )
+        })?;
         let arguments = launch.command.get(1..).unwrap_or_default();
         let mut texts = arguments
             .iter()
