@@ -157,7 +157,9 @@ async fn list_alone(world: &mut World) -> StepResult {
 
 #[then(regex = "^it is given the same tools, in (whatever|the same) order$")]
 fn tools_of_the_others(world: &mut World, order: String) -> StepResult {
-    world.scene()?.expect_tools_of_the_others(order == "the same")
+    world
+        .scene()?
+        .expect_tools_of_the_others(order == "the same")
 }
 
 #[when(regex = "^the client asks without telling (.+)$")]
