@@ -255,7 +255,7 @@ impl Server {
         let instance = Instance::start(adapter, program, self.transport, None, &surroundings);
         instance.await.map_err(|source| Trouble::Start {
             subject: self.name(),
-            source,
+            source: Box::new(source),
         })
     }
 

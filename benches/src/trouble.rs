@@ -35,7 +35,7 @@ pub enum Trouble {
         /// Which.
         subject: String,
         /// Why.
-        source: StartError,
+        source: Box<StartError>,
     },
     /// Requests to Vault cannot be counted.
     #[error("requests to Vault cannot be counted: {0}")]

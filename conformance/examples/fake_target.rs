@@ -70,10 +70,17 @@ impl Oddity {
             Self::Dies if calls == 5 => exit(9),
             Self::Hangs => None,
             Self::Dispatch => {
-                let arguments = message["params"]["arguments"].take();
-                let parameters = arguments["params"].as_str().unwrap_or_default();
-                let parameters: Value = serde_json::from_str(parameters).unwrap_or_default();
-                message["params"] = json!({ "name": arguments["action"], "arguments": parameters });
+                let parameters = &mut message["params"];
+                let asked = &parameters["arguments"];
+                let text = asked["params"].as_str().unwrap_or_default();
+                // What is no call of its one tool is left for the real server to refuse.
+                if parameters["name"] == "vault"
+                    && asked["action"].is_string()
+                    && let Ok(arguments @ Value::Object(_)) = serde_json::from_str(text)
+                {
+                    parameters["name"] = asked["action"].clone();
+                    parameters["arguments"] = arguments;
+                }
                 Some(message)
             }
             _ => Some(message),
@@ -100,7 +107,9 @@ impl Oddity {
                     },
                 }]);
             }
-            (Self::Dispatch, "tools/call") if message["result"]["isError"] != true => {
+            (Self::Dispatch, "tools/call")
+                if message["error"].is_null() && message["result"]["isError"] != true =>
+            {
                 let data = message["result"]["structuredContent"].to_string();
                 let text = json!({ "result": data }).to_string();
                 message["result"] = json!({ "content": [{ "type": "text", "text": text }] });
@@ -172,8 +181,18 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
 
     let mut calls = 0;
     let (mut room, mut since) = (BURST, Instant::now());
-    for line in io::stdin().lock().lines() {
-        let message: Value = serde_json::from_str(&line?)?;
+    for line in io::stdin().lock().split(b'\n') {
+        let line = line?;
+        let message = match serde_json::from_slice::<Value>(&line) {
+            Ok(message) if message.is_object() => message,
+            // What is no message is for the real server to refuse.
+            _ => {
+                to_server.write_all(&line)?;
+                writeln!(to_server)?;
+                to_server.flush()?;
+                continue;
+            }
+        };
         if oddity == Oddity::Limited {
             room = (room + since.elapsed().as_secs_f64() * PER_SECOND).min(BURST) - 1.0;
             since = Instant::now();

@@ -259,6 +259,10 @@ fn of_scenario(
     if sources.is_empty() {
         return Err(format!("{title:?} names no source"));
     }
+    // Only who starts a server decides on its mode.
+    if !modes.is_empty() && !evidence.contains(&Evidence::Launch) {
+        evidence.push(Evidence::Launch);
+    }
     Ok(Requirement {
         id: id.ok_or_else(|| format!("{title:?} has no id @{profile}.something"))?,
         profile: profile.to_owned(),
