@@ -89,6 +89,9 @@ impl Oddity {
 
     /// What is answered in place of what the real server said to a request of this method.
     fn answer(self, method: &str, mut message: Value) -> Value {
+        if !message["error"].is_null() {
+            return message;
+        }
         let text = json!({ "type": "string" });
         match (self, method) {
             (Self::Hidden, "tools/list") => {
@@ -107,9 +110,7 @@ impl Oddity {
                     },
                 }]);
             }
-            (Self::Dispatch, "tools/call")
-                if message["error"].is_null() && message["result"]["isError"] != true =>
-            {
+            (Self::Dispatch, "tools/call") if message["result"]["isError"] != true => {
                 let data = message["result"]["structuredContent"].to_string();
                 let text = json!({ "result": data }).to_string();
                 message["result"] = json!({ "content": [{ "type": "text", "text": text }] });
