@@ -65,6 +65,9 @@ Environment:
   TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, where no subcommand is given
   TRANSPORT_HOST, TRANSPORT_PORT, MCP_ENDPOINT
                    as the flags of `streamable-http`; where no subcommand is given, any of them chooses it
+  MCP_SESSION_MODE `stateless`: clients of every revision are served without sessions, so that any of
+                   several servers behind a balancer can answer; the limit of a session is then that of
+                   a token [default: stateful]
   MCP_ALLOWED_ORIGINS
                    web pages that may call over HTTP: their origins, separated by commas, each
                    exactly as a browser sends it [default: none]
@@ -261,6 +264,8 @@ pub struct HttpOptions {
     pub address: SocketAddr,
     /// The path of the MCP endpoint, with a slash in front and none at the end.
     pub endpoint: String,
+    /// Whether the revisions that know sessions get them.
+    pub has_sessions: bool,
     /// Which web pages may call.
     pub origins: AllowedOrigins,
     /// By which names clients may call the server.
@@ -421,6 +426,7 @@ fn http_options(
     Ok(HttpOptions {
         address: SocketAddr::new(ip, port),
         endpoint: checked_endpoint(endpoint)?,
+        has_sessions: http::has_sessions(&env)?,
         origins: http::origins(&env)?,
         hosts: http::hosts(&env, ip)?,
         tls,
@@ -547,6 +553,7 @@ mod tests {
     #[test]
     fn a_bad_guard_of_the_http_transport_is_refused_by_name() {
         for (env, expected) in [
+            (("MCP_SESSION_MODE", "none"), "MCP_SESSION_MODE is \"none\""),
             (("MCP_CORS_MODE", "open"), "MCP_CORS_MODE is \"open\""),
             (("MCP_CORS_MODE", "Strict"), "MCP_CORS_MODE"),
             (("MCP_CORS_MODE", "disabled"), "MCP_ALLOWED_ORIGINS"),

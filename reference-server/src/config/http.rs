@@ -25,6 +25,9 @@ pub enum GuardError {
         "MCP_CORS_MODE is \"disabled\", with which any web page in a browser that reaches this server could use the Vault token: list the origins that may call in MCP_ALLOWED_ORIGINS, or let all pages that this machine serves call by MCP_CORS_MODE=development"
     )]
     CorsDisabled,
+    /// `MCP_SESSION_MODE` names no mode.
+    #[error("MCP_SESSION_MODE is {0:?}; it can be `stateful` (the default) or `stateless`")]
+    SessionMode(String),
     /// An item of `MCP_ALLOWED_ORIGINS` is no origin.
     #[error("MCP_ALLOWED_ORIGINS: {0}")]
     Origin(#[from] OriginError),
@@ -53,6 +56,15 @@ pub(super) fn origins(env: impl Fn(&str) -> Option<String>) -> Result<AllowedOri
     };
     let list = env("MCP_ALLOWED_ORIGINS").unwrap_or_default();
     Ok(AllowedOrigins::new(&list, loopback)?)
+}
+
+/// Whether the revisions that know sessions get them.
+pub(super) fn has_sessions(env: impl Fn(&str) -> Option<String>) -> Result<bool, GuardError> {
+    match env("MCP_SESSION_MODE").as_deref() {
+        None | Some("stateful") => Ok(true),
+        Some("stateless") => Ok(false),
+        Some(other) => Err(GuardError::SessionMode(other.to_owned())),
+    }
 }
 
 pub(super) fn hosts(

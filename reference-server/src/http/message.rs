@@ -5,21 +5,25 @@ use std::time::Duration;
 
 use axum::{
     body::{Body, to_bytes},
-    extract::Request,
+    extract::{Request, State},
     http::{Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use rmcp::model::JsonRpcError;
 
-use super::revision;
+use super::revision::{self, Revisions};
 use crate::protocol::message::{self, MAX_BYTES};
 
 /// Longest time in which the body of a request may arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Refuses what is no message, or not one of a revision that is spoken.
-pub(super) async fn refuse_malformed(request: Request, next: Next) -> Response {
+pub(super) async fn refuse_malformed(
+    State(revisions): State<Revisions>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (head, body) = request.into_parts();
     if head.method != Method::POST {
         return match revision::check_headers(&head.headers) {
@@ -46,7 +50,7 @@ pub(super) async fn refuse_malformed(request: Request, next: Next) -> Response {
     };
     let checked = message::read(&body)
         .map_err(|unreadable| unreadable.error)
-        .and_then(|message| revision::check(&head.headers, &message));
+        .and_then(|message| revisions.check(&head.headers, &message));
     match checked {
         Ok(()) => next.run(Request::from_parts(head, Body::from(body))).await,
         Err(error) => refused(&error),

@@ -30,7 +30,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::origin::AllowedOrigins;
+use self::{origin::AllowedOrigins, revision::Revisions};
 use crate::{
     config::{HEALTH_PATH, HttpOptions},
     protocol::message::MAX_BYTES,
@@ -85,6 +85,8 @@ fn app(
     let config = StreamableHttpServerConfig::default()
         .with_max_request_body_bytes(MAX_BYTES)
         .with_cancellation_token(calls)
+        .with_legacy_session_mode(options.has_sessions)
+        .with_json_response(!options.has_sessions)
         // The layers check both for every path, and more strictly.
         .disable_allowed_hosts()
         .disable_allowed_origins();
@@ -105,6 +107,9 @@ fn app(
         "endpoint": endpoint,
     })
     .to_string();
+    let revisions = Revisions {
+        has_sessions: options.has_sessions,
+    };
     let origins = Arc::new(origins);
     let hosts = Arc::new(options.hosts.clone());
     // A request passes the layers from the last to the first; those of routes are for the endpoint alone.
@@ -112,7 +117,10 @@ fn app(
         .route(endpoint, mcp.clone())
         .route(&format!("{endpoint}/"), mcp)
         .route_layer(middleware::from_fn_with_state(sessions, sessions::guard))
-        .route_layer(middleware::from_fn(message::refuse_malformed))
+        .route_layer(middleware::from_fn_with_state(
+            revisions,
+            message::refuse_malformed,
+        ))
         // Before a message is waited for, and before its session is looked up by its true id.
         .route_layer(middleware::from_fn_with_state(server, credential::identify))
         .route(

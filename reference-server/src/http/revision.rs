@@ -15,18 +15,29 @@ use crate::protocol;
 const VERSION: &str = "mcp-protocol-version";
 const SESSION: &str = "mcp-session-id";
 
-/// Checks the message of a POST against its headers.
-pub(super) fn check(
-    headers: &HeaderMap,
-    message: &ClientJsonRpcMessage,
-) -> Result<(), JsonRpcError> {
-    let (id, request) = match message {
-        ClientJsonRpcMessage::Request(request) => {
-            (Some(request.id.clone()), Some(&request.request))
-        }
-        _ => (None, None),
-    };
-    check_request(headers, request).map_err(|error| JsonRpcError::new(id, error))
+/// How the revisions are served.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Revisions {
+    /// Whether those that know sessions get them.
+    pub(super) has_sessions: bool,
+}
+
+impl Revisions {
+    /// Checks the message of a POST against its headers.
+    pub(super) fn check(
+        self,
+        headers: &HeaderMap,
+        message: &ClientJsonRpcMessage,
+    ) -> Result<(), JsonRpcError> {
+        let (id, request) = match message {
+            ClientJsonRpcMessage::Request(request) => {
+                (Some(request.id.clone()), Some(&request.request))
+            }
+            _ => (None, None),
+        };
+        check_request(headers, request, self.has_sessions)
+            .map_err(|error| JsonRpcError::new(id, error))
+    }
 }
 
 /// Checks a request without a message.
@@ -41,7 +52,11 @@ pub(super) fn check_headers(headers: &HeaderMap) -> Result<(), JsonRpcError> {
     .map_err(|error| JsonRpcError::new(None, error))
 }
 
-fn check_request(headers: &HeaderMap, request: Option<&ClientRequest>) -> Result<(), ErrorData> {
+fn check_request(
+    headers: &HeaderMap,
+    request: Option<&ClientRequest>,
+    has_sessions: bool,
+) -> Result<(), ErrorData> {
     let version = named(headers)?;
     let meta = request.map(GetMeta::get_meta);
     let asked = meta.and_then(|meta| meta.protocol_version());
@@ -86,6 +101,7 @@ fn check_request(headers: &HeaderMap, request: Option<&ClientRequest>) -> Result
                 None,
             ))
         }
+        Some(_) | None if !has_sessions && version.is_some() => Ok(()),
         Some(_) | None => Err(ErrorData::invalid_request(
             "Mcp-Session-Id is missing: open a session with `initialize`",
             None,

@@ -112,6 +112,7 @@ mod tests {
         let options = HttpOptions {
             address: ([127, 0, 0, 1], 0).into(),
             endpoint: "/mcp".to_owned(),
+            has_sessions: true,
             origins: AllowedOrigins::default(),
             hosts: AllowedHosts::new("", [127, 0, 0, 1].into()).unwrap(),
             tls: None,
