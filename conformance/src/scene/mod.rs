@@ -83,6 +83,8 @@ pub struct Scene {
     pub agents: Vec<Agent>,
     /// Which of them acts now.
     acting: usize,
+    /// Whether each act is the next one's.
+    in_turn: bool,
     /// The Vault that it has to itself, if it has one.
     pub own: Option<OwnVault>,
     target: Arc<Target>,
@@ -254,6 +256,7 @@ impl Scene {
             planned,
             agents: Vec::new(),
             acting: 0,
+            in_turn: false,
             own: None,
             target,
             slots,
@@ -378,6 +381,9 @@ impl Scene {
     }
 
     async fn let_agent_with(&mut self, act: Act, manner: Manner<'_>) -> StepResult {
+        if self.in_turn {
+            self.acting = (self.acting + 1) % self.agents.len();
+        }
         let before = self.snapshot().await?;
         let tap = self.slot()?.tap.as_ref();
         let passed = tap.map_or(0, Tap::passed);

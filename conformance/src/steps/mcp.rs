@@ -1,6 +1,6 @@
 //! Steps about the protocol itself.
 
-use cucumber::{then, when};
+use cucumber::{given, then, when};
 use serde_json::json;
 
 use crate::{
@@ -195,6 +195,28 @@ fn revisions_told(world: &mut World) -> StepResult {
 #[then("that is no mismatch of headers")]
 fn no_mismatch(world: &mut World) -> StepResult {
     world.scene()?.expect_no_mismatch()
+}
+
+// Several servers.
+
+#[given("three servers in turn")]
+async fn replicas(world: &mut World) -> StepResult {
+    world.scene()?.add_replicas().await
+}
+
+#[then("each of the servers has asked Vault")]
+fn all_asked(world: &mut World) -> StepResult {
+    world.scene()?.expect_all_asked()
+}
+
+#[when("a client lists the tools of one server in the session of another")]
+async fn list_in_foreign_session(world: &mut World) -> StepResult {
+    world.scene()?.list_in_foreign_session().await
+}
+
+#[then("it is told that there is no such session, or is given the same tools")]
+fn no_foreign_session(world: &mut World) -> StepResult {
+    world.scene()?.expect_no_foreign_session()
 }
 
 // Tools.

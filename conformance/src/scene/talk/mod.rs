@@ -3,7 +3,7 @@
 //! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`],
 //! what the server says of its tools in [`tools`], operations to which that is held in
 //! [`deeds`], bad arguments in [`arguments`], HTTP in [`http`], the process of a stdio server
-//! in [`process`], the era without sessions in [`stateless`].
+//! in [`process`], several servers behind a balancer in [`replicas`], the era without sessions in [`stateless`].
 
 pub mod arguments;
 pub mod deeds;
@@ -11,6 +11,7 @@ pub mod http;
 pub mod messages;
 pub mod opening;
 pub mod process;
+pub mod replicas;
 pub mod stateless;
 pub mod tools;
 
