@@ -18,10 +18,10 @@ use crate::{
     target::launch::Mode,
     vault::{
         leftovers::{HOME_PREFIX, note_home},
-        oracle::Token,
+        oracle::{OracleError, Token},
         policy,
     },
-    verdict::{StepResult, Stop},
+    verdict::{NotApplicable, StepResult, Stop},
 };
 
 /// How long a session may take to end once its command has.
@@ -91,10 +91,17 @@ impl Scene {
     /// # Errors
     /// When the session cannot be run.
     pub async fn run_root_session(&mut self) -> StepResult {
-        // Not the suite's own, which is needed.
-        let token = self.oracle.make_token_with(&["root"]).await;
-        self.run_session_with(token.map_err(Stop::blocked)?, "it ends", false)
-            .await
+        // Not the suite's own, which is needed; and only a root token can make another one.
+        let token = match self.oracle.make_token_with(&["root"]).await {
+            Err(OracleError::Refused { status: 400, .. }) => {
+                return Err(Stop::NotApplicable {
+                    reason: NotApplicable::NoEvidence,
+                    detail: "the suite's own token is no root token and can make none".to_owned(),
+                });
+            }
+            made => made.map_err(Stop::blocked)?,
+        };
+        self.run_session_with(token, "it ends", false).await
     }
 
     async fn run_session_with(&mut self, token: Token, end: &str, is_refused: bool) -> StepResult {

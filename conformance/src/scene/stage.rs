@@ -18,6 +18,8 @@ use crate::{
 /// The secret that the operations on KV are about, and the folder that it is in.
 pub(super) const SECRET: &str = "myapp/database";
 const FOLDER: &str = "myapp";
+/// The mounts that operations make on the stage that they share.
+pub(super) const NEW_MOUNTS: [&str; 2] = ["extra", "more"];
 /// The role that the operations on PKI are about, what it allows, and a name within that.
 const ROLE: &str = "inventory";
 const DOMAINS: &str = r#"subdomains of "inventory.internal""#;
@@ -84,11 +86,12 @@ impl Scene {
     /// An operation on the stage that is shared.
     pub(super) async fn act_on_shared_stage(&mut self, operation: Operation) -> StepResult<Act> {
         let pki = self.pki()?.path.clone();
+        let [kv, more] = NEW_MOUNTS;
         match operation {
             Operation::MountsList => Ok(Act::list_mounts()),
-            Operation::MountsCreate => Ok(Act::create_mount(self.path_of("extra"), 2)),
+            Operation::MountsCreate => Ok(Act::create_mount(self.path_of(kv), 2)),
             Operation::MountsDelete => Ok(Act::delete_mount(self.path_of("spare"))),
-            Operation::PkiEnable => Ok(Act::enable_pki(&self.path_of("more"), LONGEST)),
+            Operation::PkiEnable => Ok(Act::enable_pki(&self.path_of(more), LONGEST)),
             Operation::PkiCreateRoot => Ok(Act::create_root(&pki, "new-root", "New Root", LONGEST)),
             Operation::PkiImportBundle => self.importing("a CA"),
             _ if operation.is_pki() => self.pki_act(operation).await,

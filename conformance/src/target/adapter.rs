@@ -234,11 +234,11 @@ impl Adapter {
     pub fn in_modes(&self, modes: &BTreeSet<Mode>) -> Self {
         let mut adapter = self.clone();
         // What is limited so that it shows is not kept to.
+        if modes.contains(&Mode::RateLimit) || modes.contains(&Mode::GlobalLimit) {
+            adapter.limits.global = None;
+        }
         if modes.contains(&Mode::RateLimit) {
             adapter.limits.session = None;
-        }
-        if modes.contains(&Mode::GlobalLimit) {
-            adapter.limits.global = None;
         }
         for settings in modes.iter().filter_map(|mode| self.modes.get(mode)) {
             if let Some(launch) = &mut adapter.stdio {

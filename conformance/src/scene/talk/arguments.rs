@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::{no_evidence, tools::name_of};
 use crate::{
     mcp::connection::Reply,
-    scene::Scene,
+    scene::{Scene, stage::NEW_MOUNTS},
     schema::{self, Bad, Fault},
     target::operation::Operation,
-    verdict::StepResult,
+    verdict::{StepResult, Stop},
 };
 
 /// What Vault lets any token do, and no call of a tool is about.
@@ -141,6 +141,9 @@ impl Scene {
         let calls = self.right_arguments().await?;
         let before = self.snapshot().await?;
         let mut tried = BTreeSet::new();
+        // Where one call makes a mount, the next one must find none, and the other scenarios no such mount
+        // for long: some servers read all that there are for each call.
+        let made = NEW_MOUNTS.map(|name| self.path_of(name));
         for (tool, arguments) in calls {
             let bad = fault.inflict(&arguments, &tool["inputSchema"], &mut self.random);
             for bad in bad {
@@ -152,11 +155,23 @@ impl Scene {
                 if self.unanswered {
                     return Ok(());
                 }
+                let text = arguments.to_string();
+                for path in made.iter().filter(|path| text.contains(*path)) {
+                    self.remove_if_told_as_made(path).await?;
+                }
             }
         }
         let never_right = self.talk.trials.iter().all(|trial| !trial.fits);
         self.talk.written = never_right && self.snapshot().await? != before;
         Ok(())
+    }
+
+    async fn remove_if_told_as_made(&self, path: &str) -> StepResult {
+        let last = self.talk.trials.last();
+        match last.is_some_and(|trial| matches!(trial.seen, Seen::Success(_))) {
+            true => self.oracle.remove_mounts(path).await.map_err(Stop::blocked),
+            false => Ok(()),
+        }
     }
 
     /// Calls every tool that only reads with an argument that it does not have.
