@@ -352,6 +352,16 @@ impl Instance {
         })
     }
 
+    /// Puts another token into the file from which the target has its own.
+    ///
+    /// # Errors
+    /// When it has none, or the file cannot be written.
+    pub async fn change_token_file(&self, token: &SecretString) -> Result<(), String> {
+        let file = self.belongings.token_file.as_ref();
+        let file = file.ok_or("the adapter does not name {vault_token_file}")?;
+        file.change(token.clone()).await
+    }
+
     /// The endpoint, for requests that no client makes; none over stdio.
     #[must_use]
     pub fn endpoint(&self) -> Option<RawHttp> {
@@ -632,7 +642,9 @@ impl Starting<'_> {
             .chain(launch.env.values())
             .chain(other_texts.iter().copied());
         if texts.any(|text| text.contains("{vault_token_file}")) {
-            let file = TokenFile::write(self.surroundings.token.clone()).await?;
+            let surroundings = self.surroundings;
+            let state = surroundings.setup.token_file;
+            let file = TokenFile::write(surroundings.token.clone(), state).await?;
             self.belongings.token_file = Some(file);
         }
         // Shown with its placeholders: the token is never part of a message.
