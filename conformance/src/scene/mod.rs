@@ -245,6 +245,8 @@ impl Scene {
     /// When one cannot be ended.
     async fn end_servers(&mut self) -> StepResult {
         for Agent { slot, .. } in std::mem::take(&mut self.agents) {
+            // What they have asked of Vault was asked with these.
+            self.custody.remember(slot.token);
             slot.instance.stop().await.map_err(Stop::blocked)?;
         }
         self.acting = 0;

@@ -33,6 +33,13 @@ pub struct Custody {
     pub(super) refusal: Option<String>,
 }
 
+impl Custody {
+    /// Remembers a token that a server has acted with.
+    pub(super) fn remember(&mut self, token: Option<Token>) {
+        self.tokens.extend(token);
+    }
+}
+
 /// What came of asking for a secret.
 struct Told {
     answer: Asked,
