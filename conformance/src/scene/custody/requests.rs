@@ -272,7 +272,7 @@ impl Scene {
         match told.answer.is_success() {
             false => Ok(()),
             true => Err(self.failed(
-                "an error: addresses are written to logs",
+                "an error, since addresses are written to logs",
                 &told.answer.describe(),
             )),
         }
