@@ -15,7 +15,7 @@ use crate::{
     },
     scene::{Scene, talk::opening::opening},
     slot::Setup,
-    tap::TokenPrint,
+    tap::{Exchange, TokenPrint},
     target::{
         answer::{Answer, carrier},
         launch::Mode,
@@ -171,11 +171,14 @@ impl Scene {
                 true => ("the agent's", &self.token()?.secret),
                 false => ("the other client's", self.others_token()?),
             };
-            let token = Some(TokenPrint::of(token));
-            let mut about = exchanges.iter().filter(|e| e.path.contains(path.as_str()));
-            if let Some(foreign) = about.find(|exchange| exchange.token != token) {
+            let token = TokenPrint::of(token);
+            let is_foreign = |exchange: &&Exchange| {
+                exchange.path.contains(path.as_str())
+                    && exchange.token.is_some_and(|brought| brought != token)
+            };
+            if let Some(foreign) = exchanges.iter().find(is_foreign) {
                 let expected = format!("{path:?} is read with {whose} token alone");
-                let seen = format!("{} {} without it", foreign.method, foreign.path);
+                let seen = format!("{} {} with another", foreign.method, foreign.path);
                 return Err(self.failed(expected, &seen));
             }
         }
