@@ -27,7 +27,7 @@ pub use bundle::Bundle;
 pub use duration::duration;
 pub use request::Request;
 pub use revocation::RevocationList;
-pub use server::ServerCertificate;
+pub use server::{Authority, Flaw, ServerCertificate};
 
 const LABEL: &str = "CERTIFICATE";
 

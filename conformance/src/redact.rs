@@ -34,6 +34,11 @@ impl Secrets {
         }
     }
 
+    /// Adds the secrets of others.
+    pub fn extend(&mut self, others: Self) {
+        self.known.extend(others.known);
+    }
+
     /// The label of the first of these secrets that a text carries, plainly, in Base64 or in hex.
     #[must_use]
     pub fn found_in(&self, text: &str) -> Option<&str> {

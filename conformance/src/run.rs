@@ -251,6 +251,7 @@ impl Run {
         let mut found = self.examine_own_audit(planned, &scene).await;
         let (tokens, secrets) = (scene.tokens(), scene.secrets());
         let (unasked, values) = (scene.unasked_values(), scene.all_values());
+        let further = scene.further_tokens().to_vec();
         for Agent { slot, .. } in &mut scene.agents {
             let lines = slot.instance.connection.transcript().lines();
             let ended = match scene.unanswered {
@@ -261,9 +262,10 @@ impl Run {
                 scenario: &planned.key,
                 prefix: &scene.prefix,
                 // Whose requests they are in a Vault of the scenario's own was just seen.
-                accessor: (slot.token.as_ref())
+                accessors: (slot.token.iter().chain(&further))
                     .filter(|_| scene.own.is_none())
-                    .map(|token| token.accessor.as_str()),
+                    .map(|token| token.accessor.as_str())
+                    .collect(),
                 lines: &lines,
                 tokens: &tokens,
                 unasked: &unasked,

@@ -13,6 +13,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use secrecy::SecretString;
@@ -21,13 +22,14 @@ use tokio::sync::{Mutex as Turn, OnceCell, OwnedMutexGuard};
 use crate::{
     mcp::{connection::AnswerFilter, pace::Pace},
     mutation::sabotage::Sabotage,
-    tap::{Tap, VaultFilter},
+    tap::{Tap, VaultFilter, front::Front},
     target::{
         Target,
         adapter::Adapter,
         container,
         instance::{Instance, Launched, StartError, Surroundings},
         launch::{HttpLaunch, Mode},
+        token_file::TokenFileState,
         transport::{Revision, TransportKind},
     },
     vault::{
@@ -45,6 +47,12 @@ pub struct Setup {
     pub values: BTreeMap<&'static str, String>,
     /// The certificate authority that the suite trusts when it speaks to the target, PEM.
     pub trusted_ca: Option<String>,
+    /// What its token file is like, where its adapter or a mode names one.
+    pub token_file: TokenFileState,
+    /// How long its token lives unless it is renewed; without it, longer than a run.
+    pub token_ttl: Option<Duration>,
+    /// The certificate that Vault shows it; without one Vault speaks no TLS.
+    pub front: Option<Front>,
 }
 
 impl Setup {
@@ -265,7 +273,11 @@ impl Slots {
             .write_policy(&policy_name, policy::NONE)
             .await
             .map_err(refused)?;
-        let token = oracle.make_token(&policy_name).await.map_err(refused)?;
+        let token = match setup.token_ttl {
+            Some(ttl) => oracle.make_renewable_token(&policy_name, ttl).await,
+            None => oracle.make_token(&policy_name).await,
+        };
+        let token = token.map_err(refused)?;
         self.start(oracle, transport, revision, setup, token).await
     }
 
@@ -324,9 +336,20 @@ impl Slots {
         });
         let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
         let mut adapter = self.target.adapter.in_modes(&setup.modes);
-        if let Some(sabotage) = &self.sabotage {
-            adapter.extend_env(&sabotage.env());
+        if setup.front.is_some() {
+            adapter.verify_vault();
         }
+        if let Some(sabotage) = &self.sabotage {
+            adapter.extend_env(&sabotage.env(setup));
+        }
+        let overlooks = self
+            .sabotage
+            .as_ref()
+            .is_some_and(Sabotage::overlooks_certificates);
+        let front = match &setup.front {
+            Some(front) if overlooks => Some(front.overlooked()),
+            front => front.clone(),
+        };
         let word = adapter.command(transport).and_then(<[String]>::first);
         let program = word.and_then(|word| self.programs.get(word)).cloned();
         let (tap, vault_addr) = self
@@ -336,6 +359,7 @@ impl Slots {
                 transport,
                 program.as_deref(),
                 vault_filter,
+                front.as_ref(),
             )
             .await
             .map_err(SlotError::Surroundings)?;
@@ -369,6 +393,7 @@ impl Slots {
         transport: TransportKind,
         program: Option<&Path>,
         filter: Option<Arc<dyn VaultFilter>>,
+        front: Option<&Front>,
     ) -> Result<(Tap, String), String> {
         let endpoint = oracle.endpoint();
         let launch = match transport {
@@ -377,13 +402,13 @@ impl Slots {
         };
         let contained = launch.filter(|launch| launch.container).zip(program);
         let Some((launch, docker)) = contained else {
-            let tap = Tap::start(endpoint, filter).await?;
+            let tap = Tap::start_at(Ipv4Addr::LOCALHOST, endpoint, filter, front).await?;
             let address = tap.address().to_owned();
             return Ok((tap, address));
         };
         let find = || container::host_address(docker, &launch);
         let host = *self.host.get_or_try_init(find).await?;
-        let tap = Tap::start_at(host, endpoint, filter).await?;
+        let tap = Tap::start_at(host, endpoint, filter, front).await?;
         let address = tap.address().replace(&host.to_string(), container::HOST);
         Ok((tap, address))
     }

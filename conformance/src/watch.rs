@@ -73,12 +73,12 @@ pub struct Watched {
     owners: Vec<Owner>,
 }
 
-/// Whoever asks Vault about a name with this prefix must do so with the token of this accessor.
+/// Whoever asks Vault about a name with this prefix must do so with the token of one of these accessors.
 #[derive(Clone, Debug)]
 struct Owner {
     scenario: String,
     prefix: String,
-    accessor: String,
+    accessors: Vec<String>,
 }
 
 /// The watch over a whole run.
@@ -97,8 +97,8 @@ pub struct Evidence<'a> {
     pub scenario: &'a str,
     /// What its names in Vault begin with.
     pub prefix: &'a str,
-    /// The accessor of the target's token, where that is known.
-    pub accessor: Option<&'a str>,
+    /// The accessors of the tokens that the target may act with, where they are known.
+    pub accessors: Vec<&'a str>,
     /// All lines of its transcript.
     pub lines: &'a [Line],
     /// The target's token and the suite's own.
@@ -126,13 +126,17 @@ impl Watch {
         let watched = seen.entry(way).or_default();
         watched.scenarios += 1;
         watched.findings.extend(findings);
-        watched
-            .owners
-            .extend(evidence.accessor.map(|accessor| Owner {
+        if !evidence.accessors.is_empty() {
+            let accessors = evidence
+                .accessors
+                .iter()
+                .map(|&accessor| accessor.to_owned());
+            watched.owners.push(Owner {
                 scenario: evidence.scenario.to_owned(),
                 prefix: evidence.prefix.to_owned(),
-                accessor: accessor.to_owned(),
-            }));
+                accessors: accessors.collect(),
+            });
+        }
         found
     }
 
@@ -166,7 +170,7 @@ impl Watch {
                 let other = foreign.iter().find(|entry| {
                     let accessor = entry.accessor.as_ref();
                     entry.path.contains(&owner.prefix)
-                        && accessor.is_some_and(|a| *a != owner.accessor)
+                        && accessor.is_some_and(|a| !owner.accessors.contains(a))
                 });
                 if let Some(entry) = other {
                     let finding = Finding::foreign_token(&owner.scenario, entry);
@@ -286,7 +290,7 @@ mod tests {
         let evidence = Evidence {
             scenario: "kv.read-exact@stdio@2025-11-25#1",
             prefix: "t1-",
-            accessor: Some("a1"),
+            accessors: vec!["a1"],
             lines: &[Line {
                 at_ms: 0,
                 speaker,

@@ -1,9 +1,12 @@
 //! The tap passes on what a target sends, byte for byte, and keeps what it saw.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -13,8 +16,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use vault_mcp_conformance::{
+    certificate::{Authority, Flaw},
     tap::{
-        Tap,
+        Tap, TokenPrint,
+        front::Front,
         trap::{Springs, Trap},
     },
     vault::endpoint::Endpoint,
@@ -138,4 +143,39 @@ async fn what_a_trap_does_first_is_done_before_vault_is_asked() {
 
     assert!(send(&tap, "GET", "/v1/team/app").await.ends_with('0'));
     assert!(send(&tap, "PUT", "/v1/team/app").await.ends_with('1'));
+}
+
+#[tokio::test]
+async fn only_who_accepts_its_certificate_comes_through_a_tap_that_speaks_tls() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let vault = MockServer::start().await;
+    let answer = ResponseTemplate::new(204);
+    Mock::given(any()).respond_with(answer).mount(&vault).await;
+    let (authority, another) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let trusted = reqwest::Certificate::from_pem(authority.certificate().as_bytes()).unwrap();
+    let client = || {
+        let client = reqwest::Client::builder().tls_certs_only([trusted.clone()]);
+        client.no_proxy().build().unwrap()
+    };
+    for (shown, comes) in [
+        (authority.sign(None), true),
+        (authority.sign(Some(Flaw::OtherName)), false),
+        (authority.sign(Some(Flaw::Expired)), false),
+        (another.sign(None), false),
+    ] {
+        let front = Front::new(shown.unwrap(), authority.sign(None).unwrap());
+        for (front, comes) in [(front.clone(), comes), (front.overlooked(), true)] {
+            let before = front.asked();
+            let vault = endpoint(&vault.uri());
+            let tap = Tap::start_at(Ipv4Addr::LOCALHOST, &vault, None, Some(&front));
+            let tap = tap.await.unwrap();
+            let asked = client().get(format!("{}/v1/x", tap.address()));
+            let sent = asked.header("x-vault-token", "hvs.a").send().await;
+            assert_eq!(sent.is_ok(), comes, "{sent:?}");
+            assert_eq!(front.asked() - before, usize::from(comes));
+            let tokens: Vec<_> = tap.exchanges().into_iter().map(|e| e.token).collect();
+            let print = Some(TokenPrint::of(&"hvs.a".into()));
+            assert_eq!(tokens, vec![print; usize::from(comes)]);
+        }
+    }
 }

@@ -1,12 +1,88 @@
-//! Certificates for servers on this machine, signed by an authority that was made for them.
+//! Certificates for servers on this machine, right and wrong, signed by an authority that was made for them.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
 use secrecy::SecretString;
 
 use super::pem;
 
-/// The names by which a server on this machine is called.
-const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// The names by which a server on this machine is called, the last one from within a container.
+const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", "host.docker.internal"];
+/// A name of another machine, which there is not (RFC 2606).
+const ELSEWHERE: &str = "vault.example.invalid";
+
+/// What is wrong with a certificate that its authority has signed all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It is that of another server.
+    OtherName,
+    /// Its time is over.
+    Expired,
+}
+
+/// An authority that signs certificates.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl Authority {
+    /// A new authority with a P-256 key; all of them have the same name.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn new() -> Result<Self, rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let mut params = named("conformance authority", Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = pem::encode("CERTIFICATE", params.self_signed(&key)?.der());
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        })
+    }
+
+    /// Its own certificate, as PEM.
+    #[must_use]
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Signs a certificate with a new P-256 key for a server on this machine.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn sign(&self, flaw: Option<Flaw>) -> Result<ServerCertificate, rcgen::Error> {
+        let names = match flaw {
+            Some(Flaw::OtherName) => vec![ELSEWHERE.to_owned()],
+            Some(Flaw::Expired) | None => NAMES.map(str::to_owned).to_vec(),
+        };
+        let mut params = named("conformance server", names)?;
+        // Strict clients look for both.
+        params.use_authority_key_identifier_extension = true;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if flaw == Some(Flaw::Expired) {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
+        }
+        let key = KeyPair::generate()?;
+        let signed = params.signed_by(&key, &self.issuer)?;
+        Ok(ServerCertificate {
+            authority: self.certificate.clone(),
+            certificate: pem::encode("CERTIFICATE", signed.der()),
+            key: pem::encode("PRIVATE KEY", &key.serialize_der()).into(),
+        })
+    }
+}
+
+fn named(name: &str, names: Vec<String>) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    Ok(params)
+}
 
 /// A certificate with its key, and the authority that signed it.
 #[derive(Clone, Debug)]
@@ -20,24 +96,11 @@ pub struct ServerCertificate {
 }
 
 impl ServerCertificate {
-    /// A new certificate with a P-256 key, of a new authority.
+    /// A new certificate of a new authority.
     ///
     /// # Errors
     /// When no key can be made.
     pub fn new() -> Result<Self, rcgen::Error> {
-        let authority_key = KeyPair::generate()?;
-        let mut authority = CertificateParams::new(Vec::new())?;
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let own = pem::encode("CERTIFICATE", authority.self_signed(&authority_key)?.der());
-        let issuer = Issuer::new(authority, authority_key);
-        let key = KeyPair::generate()?;
-        let params = CertificateParams::new(NAMES.map(str::to_owned))?;
-        let signed = params.signed_by(&key, &issuer)?;
-        Ok(Self {
-            authority: own,
-            certificate: pem::encode("CERTIFICATE", signed.der()),
-            key: pem::encode("PRIVATE KEY", &key.serialize_der()).into(),
-        })
+        Authority::new()?.sign(None)
     }
 }

@@ -122,6 +122,9 @@ pub trait AnswerFilter: Send + Sync {
     /// What is sent instead of this text; none where it stays as it is.
     fn sent(&self, text: &str) -> Option<String>;
 
+    /// Changes the headers of a request over HTTP, and its query.
+    fn head(&self, headers: &mut HeaderMap, query: &mut Option<String>);
+
     /// What arrives instead of `message`, which answers this.
     fn filter(&self, asked: &Asked, message: Value) -> Vec<String>;
 

@@ -111,25 +111,26 @@ impl HttpWire {
     /// # Errors
     /// When a request's exchange ends without its answer.
     pub async fn exchange(&self, message: &Value, inbox: &Inbox) -> Result<(), NoReply> {
-        let mut post = self
+        let mut headers = self.session_headers();
+        let stateless = self.session().revision.map(Revision::era) == Some(Era::Stateless);
+        for (name, value) in routing_headers(message).into_iter().filter(|_| stateless) {
+            // It is made of what a header can carry.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+        if let Some(filter) = inbox.filter() {
+            let mut all = self.headers.clone();
+            all.extend(headers);
+            filter.head(&mut all, &mut None);
+            headers = all;
+        }
+        let post = self
             .client
             .post(&self.url)
             .header(ACCEPT, "application/json, text/event-stream")
+            .headers(headers)
             .json(message);
-        {
-            let session = self.session();
-            if let Some(id) = &session.id {
-                post = post.header(SESSION, id);
-            }
-            if let Some(revision) = session.revision {
-                post = post.header(VERSION, revision.name());
-                if revision.era() == Era::Stateless {
-                    for (name, value) in routing_headers(message) {
-                        post = post.header(name, value);
-                    }
-                }
-            }
-        }
         let answer = post.send().await.map_err(closed)?;
         let status = answer.status();
         let headers: String = answer

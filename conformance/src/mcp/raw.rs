@@ -42,6 +42,8 @@ pub struct HttpAsk {
     /// Its headers, besides those of every request to the endpoint; one of the same name
     /// stands in its place.
     pub headers: HeaderMap,
+    /// What is added to the address of the endpoint as its query.
+    pub query: Option<String>,
     /// Its body.
     pub body: Bytes,
     /// Whether the body stops half-way and never ends.
@@ -55,6 +57,7 @@ impl HttpAsk {
         Self {
             method,
             headers: HeaderMap::new(),
+            query: None,
             body: Bytes::new(),
             endless: false,
         }
@@ -77,6 +80,13 @@ impl HttpAsk {
         if let Some((name, value)) = header.zip(HeaderValue::from_str(value).ok()) {
             self.headers.insert(name, value);
         }
+        self
+    }
+
+    /// With this query.
+    #[must_use]
+    pub fn with_query(mut self, query: impl Into<String>) -> Self {
+        self.query = Some(query.into());
         self
     }
 
@@ -194,7 +204,9 @@ impl RawHttp {
 
     fn write_down(&self, asked: &HttpAsk) {
         let transcript = self.inbox.transcript();
-        let head = format!("HTTP {}\n{}", asked.method, shown(&asked.headers));
+        let query = asked.query.as_ref().map(|query| format!(" ?{query}"));
+        let query = query.unwrap_or_default();
+        let head = format!("HTTP {}{query}\n{}", asked.method, shown(&asked.headers));
         transcript.record(Speaker::Note, head.chars().take(SHOWN).collect::<String>());
         if !asked.body.is_empty() {
             let body = String::from_utf8_lossy(&asked.body);
@@ -217,6 +229,14 @@ impl RawHttp {
                 _ => drop(headers.append(name, value.clone())),
             }
         }
+        let mut query = asked.query.clone();
+        if let Some(filter) = self.inbox.filter() {
+            filter.head(&mut headers, &mut query);
+        }
+        let url = match query {
+            Some(query) => format!("{}?{query}", self.url),
+            None => self.url.clone(),
+        };
         let body = match asked.endless {
             true => {
                 let begun = stream::iter([Ok::<_, std::io::Error>(body)]);
@@ -224,7 +244,7 @@ impl RawHttp {
             }
             false => Body::from(body),
         };
-        let request = self.client.request(asked.method.clone(), &self.url);
+        let request = self.client.request(asked.method.clone(), &url);
         let sent = request.headers(headers).body(body).send().await;
         let response = sent.map_err(closed)?;
         let mut answer = HttpAnswer {

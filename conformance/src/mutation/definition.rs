@@ -41,9 +41,16 @@ pub struct Mutation {
     /// Agrees to handshakes of whatever TLS version.
     #[serde(default)]
     pub any_tls: bool,
-    /// Variables that the target is started with, in place of those of its adapter and its mode.
+    /// Variables that the target is started with, in place of those of its adapter and its mode; one that
+    /// names a placeholder only where that has a value.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Takes whatever certificate Vault shows for the right one; `env` has to name an authority for it.
+    #[serde(default)]
+    pub any_vault_certificate: bool,
+    /// Between suite and target, on the way to it: headers of requests over HTTP.
+    #[serde(default)]
+    pub http_request: Vec<HeaderRule>,
     /// Between target and suite.
     #[serde(default)]
     pub answer: Vec<AnswerRule>,
@@ -78,6 +85,29 @@ pub struct MessageRule {
     pub contains: String,
     /// Pairs of texts: what is there, and what comes in its place.
     pub replace: Vec<(String, String)>,
+}
+
+/// Changes a header of a request over HTTP.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderRule {
+    /// Which header.
+    pub header: String,
+    /// Goes out as in the first request that had it: of the server, or of the session.
+    pub first_of: Option<Whose>,
+    /// Has the value that is in the query, which is taken away.
+    #[serde(default)]
+    pub from_query: bool,
+}
+
+/// What keeps a header.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// The server, for all requests.
+    Server,
+    /// Each session, for those that name it.
+    Session,
 }
 
 /// Changes what HTTP answers to requests that the suite words itself.

@@ -9,22 +9,26 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::definition::{
-    AnswerRule, CannedAnswer, Mutation, RequestRule, ResponseRule, ValueChange,
+    AnswerRule, CannedAnswer, HeaderRule, Mutation, RequestRule, ResponseRule, ValueChange, Whose,
 };
 use crate::{
     certificate::private_keys_in,
     mcp::{
         connection::{AnswerFilter, Asked},
         hello::Version,
+        http::SESSION,
         raw::{HttpAnswer, HttpAsk, NoHttp},
     },
+    slot::Setup,
     tap::VaultFilter,
-    target::{adapter::Adapter, template},
+    target::{adapter::Adapter, launch::LAUNCH_PLACEHOLDERS, template},
 };
 
 /// A mutation that is to be carried out in every slot.
@@ -44,10 +48,21 @@ impl Sabotage {
         self.0.started_by.clone()
     }
 
-    /// Variables that the target is started with, in place of those of its adapter.
+    /// Variables that a target which is set up so is started with, in place of those of its adapter.
     #[must_use]
-    pub fn env(&self) -> BTreeMap<String, String> {
-        self.0.env.clone()
+    pub fn env(&self, setup: &Setup) -> BTreeMap<String, String> {
+        let has_value =
+            |name: &str| LAUNCH_PLACEHOLDERS.contains(&name) || setup.values.contains_key(name);
+        let env = self.0.env.iter();
+        env.filter(|(_, value)| template::placeholders(value).all(has_value))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    /// Whether the target takes whatever certificate Vault shows.
+    #[must_use]
+    pub fn overlooks_certificates(&self) -> bool {
+        self.0.any_vault_certificate
     }
 
     /// The requirements that must catch it.
@@ -81,6 +96,7 @@ impl Sabotage {
             last_key: Mutex::default(),
             last_result: Mutex::default(),
             first_answers: Mutex::default(),
+            first_headers: Mutex::default(),
             changed: self.0.answer.iter().map(|_| AtomicUsize::new(0)).collect(),
         }
     }
@@ -97,6 +113,8 @@ pub struct Saboteur {
     last_key: Mutex<SecretString>,
     last_result: Mutex<Option<Value>>,
     first_answers: Mutex<HashMap<String, Response<Bytes>>>,
+    /// By name, and by the session where each keeps its own.
+    first_headers: Mutex<HashMap<(HeaderName, Option<HeaderValue>), HeaderValue>>,
     /// For each answer rule how many answers it was about.
     changed: Vec<AtomicUsize>,
 }
@@ -116,6 +134,12 @@ impl AnswerFilter for Saboteur {
         let rule = rules.find(|rule| text.contains(&rule.contains))?;
         let replaced = rule.replace.iter();
         Some(replaced.fold(text.to_owned(), |text, (from, to)| text.replace(from, to)))
+    }
+
+    fn head(&self, headers: &mut HeaderMap, query: &mut Option<String>) {
+        for rule in &self.mutation.http_request {
+            self.alter_header(rule, headers, query);
+        }
     }
 
     fn filter(&self, asked: &Asked, message: Value) -> Vec<String> {
@@ -178,6 +202,35 @@ impl AnswerFilter for Saboteur {
 }
 
 impl Saboteur {
+    fn alter_header(&self, rule: &HeaderRule, headers: &mut HeaderMap, query: &mut Option<String>) {
+        let Ok(name) = rule.header.parse::<HeaderName>() else {
+            return;
+        };
+        if rule.from_query
+            && let Some(query) = query.take()
+            && let Some((_, value)) = query.split_once('=')
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            headers.insert(name.clone(), value);
+        }
+        let session = headers.get(SESSION).cloned();
+        let kept_by = match rule.first_of {
+            Some(Whose::Server) => None,
+            Some(Whose::Session) if session.is_some() => session,
+            Some(Whose::Session) | None => return,
+        };
+        let mut first = self
+            .first_headers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let key = (name.clone(), kept_by);
+        match (first.get(&key), headers.get(&name)) {
+            (Some(value), _) => drop(headers.insert(name, value.clone())),
+            (None, Some(value)) => drop(first.insert(key, value.clone())),
+            (None, None) => {}
+        }
+    }
+
     fn alter(&self, rule: &AnswerRule, message: &mut Value) {
         let text_result = |text: &str, is_error: bool| json!({ "content": [{ "type": "text", "text": text }], "isError": is_error });
         if rule.succeed_with.is_some() || rule.fail_with.is_some() {
@@ -525,6 +578,7 @@ fn canned(answer: &CannedAnswer) -> Response<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
     use secrecy::SecretString;
     use serde_json::{Value, json};
 
@@ -532,8 +586,10 @@ mod tests {
     use crate::{
         mcp::{
             connection::{AnswerFilter as _, Asked},
+            http::SESSION,
             raw::{HttpAnswer, HttpAsk, NoHttp},
         },
+        slot::Setup,
         target::Target,
     };
 
@@ -591,6 +647,53 @@ mod tests {
         let saboteur = saboteur("[[message]]\ncontains = '}} x'\nreplace = [['}} x', '}}']]");
         assert_eq!(saboteur.sent("{{}} x").as_deref(), Some("{{}}"));
         assert_eq!(saboteur.sent("{{}}"), None);
+    }
+
+    #[test]
+    fn a_header_goes_out_as_it_was_first_in_its_session_or_as_the_query_says() {
+        let name = "x-vault-token";
+        let sent = |saboteur: &Saboteur, lines: &[(&'static str, &str)], query: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            let mut query = query.map(str::to_owned);
+            saboteur.head(&mut headers, &mut query);
+            assert_eq!(query, None);
+            let value = headers.get(name);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let of_session =
+            saboteur("[[http_request]]\nheader = 'X-Vault-Token'\nfirst_of = 'session'");
+        for (session, token, expected) in [
+            ("1", Some("a"), Some("a")),
+            ("1", Some("b"), Some("a")),
+            ("1", None, Some("a")),
+            ("2", Some("b"), Some("b")),
+            ("3", None, None),
+        ] {
+            let token = token.map(|token| (name, token));
+            let lines: Vec<_> = token.into_iter().chain([(SESSION, session)]).collect();
+            assert_eq!(sent(&of_session, &lines, None).as_deref(), expected);
+        }
+        assert_eq!(sent(&of_session, &[(name, "c")], None).unwrap(), "c");
+        let of_server = saboteur("[[http_request]]\nheader = 'X-Vault-Token'\nfirst_of = 'server'");
+        assert_eq!(sent(&of_server, &[(name, "a")], None).unwrap(), "a");
+        assert_eq!(sent(&of_server, &[(SESSION, "1")], None).unwrap(), "a");
+        let of_query = saboteur("[[http_request]]\nheader = 'X-Vault-Token'\nfrom_query = true");
+        assert_eq!(sent(&of_query, &[], Some("token=a")).unwrap(), "a");
+        assert_eq!(sent(&of_query, &[(name, "b")], None).unwrap(), "b");
+    }
+
+    #[test]
+    fn a_variable_is_left_out_where_its_placeholder_has_no_value() {
+        let mutation =
+            toml::from_str("does = 'x'\nenv = { A = '{vault_token}', B = '{vault_ca}', C = '' }");
+        let sabotage = Sabotage::new(mutation.unwrap());
+        let names = |setup: &Setup| sabotage.env(setup).into_keys().collect::<Vec<_>>();
+        assert_eq!(names(&Setup::default()), ["A", "C"]);
+        let told = Setup::default().with("vault_ca", "/ca.pem");
+        assert_eq!(names(&told), ["A", "B", "C"]);
     }
 
     #[test]

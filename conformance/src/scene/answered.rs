@@ -182,7 +182,7 @@ impl Scene {
         Ok(())
     }
 
-    fn expect_data(&self, answer: &Answer, expected: &SecretData) -> StepResult {
+    pub(super) fn expect_data(&self, answer: &Answer, expected: &SecretData) -> StepResult {
         let given = match answer.data() {
             Some(Data::Json(Value::Object(given))) => given == expected,
             Some(Data::Prose(text)) => expected.iter().all(|(key, value)| {

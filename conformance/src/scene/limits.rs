@@ -226,7 +226,11 @@ impl Scene {
         Ok(client)
     }
 
-    async fn call_on(&self, connection: &Connection, act: &Act) -> StepResult<Answer> {
+    /// Lets an act be carried out on this connection.
+    ///
+    /// # Errors
+    /// As for any act.
+    pub(super) async fn call_on(&self, connection: &Connection, act: &Act) -> StepResult<Answer> {
         let (adapter, instance) = (&self.target.adapter, &self.slot()?.instance);
         let (mapping, tool) = carrier(adapter, instance, act.operation)?;
         let call = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });

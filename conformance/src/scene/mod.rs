@@ -4,9 +4,11 @@
 //! ([`given`]) and lets the agent act through the target; what the agent was told is judged
 //! in [`answered`], what has become of Vault in [`effect`], both for lists in [`lists`].
 //! A row of the policy matrix is brought about in [`matrix`]; what an operation is about is made
-//! in [`stage`]. What is about the protocol and not about Vault is in [`talk`].
+//! in [`stage`]. What is about the protocol and not about Vault is in [`talk`], what is about the tokens
+//! themselves in [`custody`].
 
 mod answered;
+pub mod custody;
 pub mod effect;
 mod given;
 mod leak;
@@ -20,6 +22,7 @@ mod session;
 mod stage;
 pub mod talk;
 pub mod tls;
+mod vault_tls;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -28,7 +31,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, limits::Rush, pki::PkiMount, session::Session, talk::Talk, tls::Tls};
+use self::{
+    custody::Custody, leak::Leak, limits::Rush, pki::PkiMount, session::Session, talk::Talk,
+    tls::Tls,
+};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -109,8 +115,10 @@ pub struct Scene {
     last: Option<Deed>,
     /// What came of asking at full speed.
     rush: Rush,
-    /// What was made for a server with a certificate.
+    /// What was made for a server with a certificate, or for a Vault with one.
     tls: Tls,
+    /// Whose tokens there are besides the servers' own, and what came of them.
+    custody: Custody,
     /// A session of the launcher.
     session: Option<Session>,
     /// What came of calls that were made at once, each with what it asked for.
@@ -193,14 +201,27 @@ impl Scene {
     /// When Vault refuses, or the server does not start: for one that is to be started in a mode
     /// that it claims, that is a failure.
     pub async fn start_server(&mut self, setup: Setup) -> StepResult {
+        let (claimed, demanded) = (
+            !setup.modes.is_empty(),
+            format!("the server starts {setup}"),
+        );
+        match self.try_to_start_server(setup).await? {
+            None => Ok(()),
+            Some(problem) if claimed => Err(self.failed(demanded, &problem)),
+            Some(problem) => Err(Stop::blocked(problem)),
+        }
+    }
+
+    /// The same with a server that may as well not start; returns why it does not, if so.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    async fn try_to_start_server(&mut self, setup: Setup) -> StepResult<Option<String>> {
         let kind = self.kind(setup);
         let slot = match self.slots.lease(&kind).await {
             Ok(slot) => slot,
-            Err(SlotError::Target(problem) | SlotError::Ended(problem))
-                if !kind.setup.modes.is_empty() =>
-            {
-                let demanded = format!("the server starts {}", kind.setup);
-                return Err(self.failed(demanded, &problem));
+            Err(SlotError::Target(problem) | SlotError::Ended(problem)) => {
+                return Ok(Some(problem));
             }
             Err(problem) => return Err(Stop::blocked(problem)),
         };
@@ -217,6 +238,20 @@ impl Scene {
         if knows_token {
             self.allow_all().await?;
         }
+        Ok(None)
+    }
+
+    /// Ends the servers that the scenario has, so that it can have another: of some only one can run.
+    ///
+    /// # Errors
+    /// When one cannot be ended.
+    async fn end_servers(&mut self) -> StepResult {
+        for Agent { slot, .. } in std::mem::take(&mut self.agents) {
+            // What they have asked of Vault was asked with these.
+            self.custody.remember(slot.token);
+            slot.instance.stop().await.map_err(Stop::blocked)?;
+        }
+        self.acting = 0;
         Ok(())
     }
 
@@ -274,6 +309,7 @@ impl Scene {
             last: None,
             rush: Rush::default(),
             tls: Tls::default(),
+            custody: Custody::default(),
             session: None,
             volley: Vec::new(),
             errors: Vec::new(),
@@ -559,6 +595,9 @@ impl Scene {
         for token in slots.filter_map(|slot| slot.token.as_ref()) {
             tokens.add("server's Vault token", token.secret.clone());
         }
+        for token in self.further_tokens() {
+            tokens.add("other Vault token", token.secret.clone());
+        }
         tokens
     }
 
@@ -586,10 +625,8 @@ impl Scene {
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let mut secrets = self.all_values();
+        secrets.extend(self.tokens());
         for Agent { slot, .. } in &self.agents {
-            if let Some(token) = &slot.token {
-                secrets.add("server's Vault token", token.secret.clone());
-            }
             for credential in &slot.instance.credentials {
                 secrets.add("client's credential", credential.clone());
             }

@@ -15,6 +15,7 @@ use crate::{
     certificate::ServerCertificate,
     mcp::hello::{HANDSHAKE, Version, client_hello},
     slot::{Setup, SlotError},
+    tap::front::Front,
     target::launch::Mode,
     vault::leftovers::{HOME_PREFIX, note_home},
     verdict::{StepResult, Stop},
@@ -30,6 +31,21 @@ pub struct Tls {
     folder: Option<TempDir>,
     /// Why a server did not start, and whether it ended by itself.
     refusal: Option<(bool, String)>,
+    /// What it meets at Vault.
+    pub(super) front: Option<Front>,
+}
+
+impl Tls {
+    /// Keeps a file with this certificate for as long as the scenario lasts; returns its path.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) async fn keep_file(&mut self, certificate: String) -> StepResult<String> {
+        let written = tokio::task::spawn_blocking(move || write(Some(&certificate), None)).await;
+        let (folder, (path, _)) = unwritten(written.map_err(Stop::blocked)?)?;
+        self.folder = Some(folder);
+        Ok(path)
+    }
 }
 
 impl Scene {
@@ -79,10 +95,7 @@ impl Scene {
         }
         let written =
             tokio::task::spawn_blocking(move || write(certificate.as_deref(), key.as_ref()));
-        let (folder, paths) = written
-            .await
-            .map_err(Stop::blocked)?
-            .map_err(|error| Stop::blocked(format!("no certificate can be written: {error}")))?;
+        let (folder, paths) = unwritten(written.await.map_err(Stop::blocked)?)?;
         self.tls.folder = Some(folder);
         let (mut certificate, key) = paths;
         if missing {
@@ -197,6 +210,10 @@ impl Scene {
             false => Err(self.failed(expected, why)),
         }
     }
+}
+
+fn unwritten<T>(written: io::Result<T>) -> StepResult<T> {
+    written.map_err(|error| Stop::blocked(format!("no certificate can be written: {error}")))
 }
 
 /// Writes a certificate and a key into a folder of their own; returns it, and their paths: empty for what

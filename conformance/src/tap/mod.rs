@@ -2,6 +2,8 @@
 //!
 //! It passes paths on byte for byte, so that what a target tried is what Vault sees.
 
+pub mod front;
+mod token_print;
 pub mod trap;
 
 use std::{
@@ -21,9 +23,14 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{either::Either, sync::CancellationToken, task::AbortOnDropHandle};
 
-use self::trap::{Springs, Trap};
+pub use self::token_print::TokenPrint;
+use self::{
+    front::{Front, shake_hands},
+    trap::{Springs, Trap},
+};
 use crate::vault::endpoint::Endpoint;
 
 /// The largest body that passes.
@@ -44,6 +51,8 @@ pub struct Exchange {
     pub path: String,
     /// What Vault answered.
     pub status: StatusCode,
+    /// Which token it brought, if it brought one.
+    pub token: Option<TokenPrint>,
 }
 
 /// Something between target and tap that changes what passes.
@@ -90,18 +99,24 @@ impl Tap {
         vault: &Endpoint,
         filter: Option<Arc<dyn VaultFilter>>,
     ) -> Result<Self, String> {
-        Self::start_at(Ipv4Addr::LOCALHOST, vault, filter).await
+        Self::start_at(Ipv4Addr::LOCALHOST, vault, filter, None).await
     }
 
-    /// The same on a free port of another interface of this machine.
+    /// The same on a free port of another interface of this machine, and with TLS if there is to be some.
     ///
     /// # Errors
-    /// When it cannot listen.
+    /// When it cannot listen, or show the certificate.
     pub async fn start_at(
         interface: Ipv4Addr,
         vault: &Endpoint,
         filter: Option<Arc<dyn VaultFilter>>,
+        front: Option<&Front>,
     ) -> Result<Self, String> {
+        let door = match front {
+            Some(front) => Some((front.clone(), front.acceptor()?)),
+            None => None,
+        };
+        let scheme = door.as_ref().map_or("http", |_| "https");
         let listener = TcpListener::bind((interface, 0))
             .await
             .map_err(|error| format!("the tap cannot listen at {interface}: {error}"))?;
@@ -117,9 +132,9 @@ impl Tap {
             filter,
         });
         let stop = CancellationToken::new();
-        let server = tokio::spawn(serve(listener, passage, stop.clone()));
+        let server = tokio::spawn(serve(listener, passage, door, stop.clone()));
         Ok(Self {
-            address: format!("http://{address}"),
+            address: format!("{scheme}://{address}"),
             record,
             traps,
             stop,
@@ -177,7 +192,15 @@ impl Drop for Tap {
     }
 }
 
-async fn serve(listener: TcpListener, passage: Arc<Passage>, stop: CancellationToken) {
+/// What stands before a tap that speaks TLS.
+type Door = (Front, TlsAcceptor);
+
+async fn serve(
+    listener: TcpListener,
+    passage: Arc<Passage>,
+    door: Option<Door>,
+    stop: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -185,9 +208,19 @@ async fn serve(listener: TcpListener, passage: Arc<Passage>, stop: CancellationT
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
-                let passage = Arc::clone(&passage);
+                let (passage, door) = (Arc::clone(&passage), door.clone());
                 connections.spawn(async move {
+                    let stream = match &door {
+                        None => Either::Left(stream),
+                        Some((_, acceptor)) => match shake_hands(acceptor, stream).await {
+                            Some(stream) => Either::Right(stream),
+                            None => return,
+                        },
+                    };
                     let service = service_fn(|request| {
+                        if let Some((front, _)) = &door {
+                            front.note_request();
+                        }
                         let passage = Arc::clone(&passage);
                         async move { Ok::<_, Infallible>(passage.pass(request).await) }
                     });
@@ -254,10 +287,11 @@ impl Passage {
         path: &str,
     ) -> Result<Response<Bytes>, String> {
         let method = request.method().clone();
+        let token = TokenPrint::brought(request.headers());
         match self.trap(&method, path) {
             Some(Springs::First(happens)) => happens.await,
             Some(Springs::Answer(answer)) => {
-                self.note(&method, path, answer.status());
+                self.note(&method, path, answer.status(), token);
                 return Ok(*answer);
             }
             None => {}
@@ -280,7 +314,7 @@ impl Passage {
             .await
             .map_err(|error| format!("Vault did not answer: {error}"))?;
         let (parts, body) = response.into_parts();
-        self.note(&method, path, parts.status);
+        self.note(&method, path, parts.status, token);
         Ok(Response::from_parts(parts, collect(body).await?))
     }
 
@@ -291,7 +325,7 @@ impl Passage {
         Some(traps.remove(caught).springs)
     }
 
-    fn note(&self, method: &Method, path: &str, status: StatusCode) {
+    fn note(&self, method: &Method, path: &str, status: StatusCode, token: Option<TokenPrint>) {
         let mut record = lock(&self.record);
         if record.len() < MAX_REQUESTS {
             record.push(Exchange {
@@ -299,6 +333,7 @@ impl Passage {
                 method: method.clone(),
                 path: path.to_owned(),
                 status,
+                token,
             });
         }
     }

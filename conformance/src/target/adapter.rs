@@ -266,6 +266,18 @@ impl Adapter {
         }
     }
 
+    /// Starts the target without the variable by which Vault's own tools, and many servers with them, take
+    /// any certificate of Vault.
+    pub(crate) fn verify_vault(&mut self) {
+        const SKIPS: &str = "VAULT_SKIP_VERIFY";
+        if let Some(launch) = &mut self.stdio {
+            launch.env.remove(SKIPS);
+        }
+        if let Some(launch) = &mut self.http {
+            launch.env.remove(SKIPS);
+        }
+    }
+
     /// The program with its arguments that starts the target.
     #[must_use]
     pub fn command(&self, transport: TransportKind) -> Option<&[String]> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::template;
 
 /// The placeholders of a launch section.
-pub(super) const LAUNCH_PLACEHOLDERS: [&str; 4] =
+pub(crate) const LAUNCH_PLACEHOLDERS: [&str; 4] =
     ["port", "vault_addr", "vault_token", "vault_token_file"];
 
 /// The placeholders that only a mode gives a value to.

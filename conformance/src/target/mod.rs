@@ -11,7 +11,7 @@ pub mod operation;
 mod process;
 mod sockets;
 pub mod template;
-mod token_file;
+pub mod token_file;
 pub mod transport;
 
 use std::path::{Path, PathBuf};

@@ -16,6 +16,8 @@ use super::{endpoint::Endpoint, prefix::RunPrefix};
 
 /// How long one request may take.
 const BUDGET: Duration = Duration::from_secs(20);
+/// How long a token lives at most.
+const LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
 /// What tells the suite's own requests apart in Vault's audit log.
 pub const CORRELATION_ID: &str = "conformance-suite";
 /// What may stand unescaped in a path.
@@ -563,7 +565,24 @@ impl Oracle {
     /// # Errors
     /// When Vault refuses.
     pub async fn make_token_with(&self, policies: &[&str]) -> Result<Token, OracleError> {
-        let body = json!({ "policies": policies, "ttl": "4h", "explicit_max_ttl": "4h", "display_name": "conformance" });
+        self.make_token_for(policies, LONGEST).await
+    }
+
+    /// Makes a token with one policy besides `default` that ends after so long, unless it is renewed.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn make_renewable_token(
+        &self,
+        policy: &str,
+        ttl: Duration,
+    ) -> Result<Token, OracleError> {
+        self.make_token_for(&[policy], ttl).await
+    }
+
+    async fn make_token_for(&self, policies: &[&str], ttl: Duration) -> Result<Token, OracleError> {
+        let seconds = |time: Duration| format!("{}s", time.as_secs());
+        let body = json!({ "policies": policies, "ttl": seconds(ttl), "explicit_max_ttl": seconds(LONGEST), "display_name": "conformance" });
         let answer = self
             .root(VaultRequest::new("POST", "auth/token/create").with(body))
             .await?;
@@ -577,6 +596,22 @@ impl Oracle {
             accessor,
             policy: policies.first().copied().unwrap_or_default().to_owned(),
         })
+    }
+
+    /// Ends a token.
+    ///
+    /// # Errors
+    /// When Vault refuses.
+    pub async fn revoke_token(&self, token: &Token) -> Result<(), OracleError> {
+        let accessor = &token.accessor;
+        let request = VaultRequest::new("POST", "auth/token/revoke-accessor");
+        self.root(request.with(json!({ "accessor": accessor })))
+            .await?;
+        let gone = Made::Token {
+            accessor: accessor.clone(),
+        };
+        self.made().retain(|made| *made != gone);
+        Ok(())
     }
 
     /// Whether Vault has a token; one that is gone need not be removed.

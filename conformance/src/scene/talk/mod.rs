@@ -86,7 +86,7 @@ impl Scene {
         Ok(&self.slot()?.instance)
     }
 
-    fn connection(&self) -> StepResult<&Connection> {
+    pub(super) fn connection(&self) -> StepResult<&Connection> {
         Ok(&self.instance()?.connection)
     }
 
@@ -98,7 +98,7 @@ impl Scene {
     }
 
     /// What the target may take to answer.
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         self.target.adapter.budgets.call()
     }
 

@@ -1,0 +1,211 @@
+//! The token of a server's own: in a file, or renewed before it ends.
+
+use std::{sync::LazyLock, time::Duration};
+
+use regex::Regex;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    act::Act,
+    mcp::transcript::Speaker,
+    scene::Scene,
+    slot::Setup,
+    tap::TokenPrint,
+    target::{answer::Answer, launch::Mode, token_file::TokenFileState},
+    vault::oracle::VaultRequest,
+    verdict::{StepResult, Stop},
+};
+
+/// How long a server may take to act with what its token file has now.
+const SOON: Duration = Duration::from_secs(10);
+/// How long a warning may take from the start on.
+const WARNED: Duration = Duration::from_secs(2);
+/// How long after its time Vault may take to end a token.
+const LATE: Duration = Duration::from_secs(10);
+/// How often it is looked.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// Words that tell that others can read a file.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static EXPOSED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)permission|chmod|readable|read by|others|expos|insecure|\bmode\b|0?644|too open",
+    )
+    .unwrap()
+});
+
+/// Whether a line says that others can read the token file.
+fn warns(line: &str) -> bool {
+    line.to_lowercase().contains("token") && EXPOSED.is_match(line)
+}
+
+impl Scene {
+    /// Starts a server whose token is in a file.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_with_token_file(&mut self) -> StepResult {
+        self.end_servers().await?;
+        self.start_server(Setup::of(Mode::TokenFile)).await
+    }
+
+    /// Starts a server whose token file is as a feature words it.
+    ///
+    /// # Errors
+    /// Blocked when no file is worded so.
+    pub async fn start_with_odd_token_file(&mut self, words: &str) -> StepResult {
+        let state = match words {
+            "is empty" => TokenFileState::Empty,
+            "is not there" => TokenFileState::Missing,
+            "others can read" => TokenFileState::Exposed,
+            _ => return Err(Stop::blocked(format!("no token file {words}"))),
+        };
+        self.end_servers().await?;
+        let mut setup = Setup::of(Mode::TokenFile);
+        setup.token_file = state;
+        self.custody.refusal = self.try_to_start_server(setup).await?;
+        Ok(())
+    }
+
+    /// Puts another token into the file, and ends the one that was there.
+    ///
+    /// # Errors
+    /// When Vault refuses, or the file cannot be written.
+    pub async fn change_token_file(&mut self) -> StepResult {
+        let old = self.token()?.clone();
+        let new = self.oracle.make_token(&old.policy).await;
+        let new = new.map_err(Stop::blocked)?;
+        // Known from here on, so that it is never shown.
+        self.custody.tokens.push(new.clone());
+        let changed = self.slot()?.instance.change_token_file(&new.secret).await;
+        changed.map_err(Stop::blocked)?;
+        let revoked = self.oracle.revoke_token(&old).await;
+        revoked.map_err(Stop::blocked)
+    }
+
+    /// The agent must soon be given the secret with the token that the file has now.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn expect_soon_given(&mut self, path: &str) -> StepResult {
+        let act = Act::read(self, path)?;
+        let missing = || Stop::blocked("the token file was not changed");
+        let token = self.custody.tokens.last().ok_or_else(missing)?;
+        let token = TokenPrint::of(&token.secret);
+        let deadline = Instant::now() + SOON;
+        loop {
+            let passed = self.passed();
+            self.let_agent(act.clone()).await?;
+            if matches!(self.last()?.answer, Answer::Success(_)) {
+                let asked = self.asked_since(passed)?;
+                if asked.iter().all(|exchange| exchange.token == Some(token)) {
+                    return self.expect_given(false);
+                }
+            }
+            if Instant::now() > deadline {
+                let expected = format!(
+                    "the secret, with the token that the file has now, within {} s",
+                    SOON.as_secs()
+                );
+                return Err(self.failed(expected, &self.last()?.answer.describe()));
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
+    /// What the server has said outside the protocol, or why it did not start.
+    fn logged(&self) -> StepResult<Vec<String>> {
+        if let Some(why) = &self.custody.refusal {
+            return Ok(why.lines().map(str::to_owned).collect());
+        }
+        let lines = self.slot()?.instance.connection.transcript().lines();
+        let logs = lines.into_iter();
+        let logs = logs.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
+        Ok(logs.map(|line| line.text).collect())
+    }
+
+    /// The server must have said that others can read its token file, and not say so of one that they cannot read.
+    ///
+    /// # Errors
+    /// When it has not, or says so of every file.
+    pub async fn expect_exposure_told(&mut self) -> StepResult {
+        let deadline = Instant::now() + WARNED;
+        while !self.logged()?.iter().any(|line| warns(line)) {
+            if Instant::now() > deadline {
+                let said = self.logged()?;
+                let last = said.last().map_or("it said nothing", String::as_str);
+                return Err(self.failed("a warning that others can read its token file", last));
+            }
+            sleep(GLANCE).await;
+        }
+        self.custody.refusal = None;
+        self.start_with_token_file().await?;
+        match self.logged()?.iter().find(|line| warns(line)) {
+            None => Ok(()),
+            Some(line) => {
+                let expected = "no such warning of a file that nobody else can read";
+                Err(self.failed(expected, line))
+            }
+        }
+    }
+
+    /// Starts a server that renews its token, which ends so soon without.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_renewing(&mut self, ttl: Duration) -> StepResult {
+        let mut setup = Setup::of(Mode::TokenRenewal);
+        setup.token_ttl = Some(ttl);
+        self.start_server(setup).await
+    }
+
+    /// Waits until Vault has ended a token that lives as long as the server's, is younger, and is not renewed.
+    ///
+    /// # Errors
+    /// Blocked when Vault does not end it in time.
+    pub async fn outlive_token(&mut self, ttl: Duration) -> StepResult {
+        let policy = self.token()?.policy.clone();
+        let twin = self.oracle.make_renewable_token(&policy, ttl).await;
+        let twin = twin.map_err(Stop::blocked)?;
+        let deadline = Instant::now() + ttl + LATE;
+        let lookup = VaultRequest::new("GET", "auth/token/lookup-self");
+        while !self
+            .oracle
+            .ask(&twin.secret, &lookup)
+            .await
+            .map_err(Stop::blocked)?
+            .denied()
+        {
+            if Instant::now() > deadline {
+                return Err(Stop::blocked(
+                    "Vault does not end a token that is not renewed",
+                ));
+            }
+            sleep(GLANCE).await;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::warns;
+
+    #[test]
+    fn a_warning_names_the_token_and_who_can_read_it() {
+        for line in [
+            "WARN the token file /t can be read by others than its owner: chmod 600 /t",
+            "token file has insecure permissions 0644, expected 0600",
+            "VAULT_TOKEN_FILE is world-readable",
+        ] {
+            assert!(warns(line), "{line}");
+        }
+        for line in [
+            "reading the token from /t",
+            "others can read /etc/hosts",
+            "",
+        ] {
+            assert!(!warns(line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Servers whose Vault shows a certificate that the suite has made: the right one, or one that must not be
+//! taken for it.
+
+use super::Scene;
+use crate::{
+    act::Act,
+    certificate::{Authority, Flaw, ServerCertificate},
+    slot::Setup,
+    tap::front::Front,
+    target::{answer::Answer, launch::Mode},
+    verdict::{NotApplicable, StepResult, Stop},
+};
+
+/// What Vault shows, as a feature words it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// A certificate of the authority that the server may be told.
+    Right,
+    /// One of that authority, with a flaw.
+    Flawed(Flaw),
+    /// One of an authority of the same name.
+    OfAnother,
+}
+
+impl Shown {
+    fn named(words: &str) -> StepResult<Self> {
+        Ok(match words {
+            "of another authority" => Self::OfAnother,
+            "for another name" => Self::Flawed(Flaw::OtherName),
+            "whose time is over" => Self::Flawed(Flaw::Expired),
+            _ => return Err(Stop::blocked(format!("no certificate is one {words:?}"))),
+        })
+    }
+
+    fn sign(self, authority: &Authority) -> Result<ServerCertificate, rcgen::Error> {
+        match self {
+            Self::Right => authority.sign(None),
+            Self::Flawed(flaw) => authority.sign(Some(flaw)),
+            Self::OfAnother => Authority::new()?.sign(None),
+        }
+    }
+}
+
+impl Scene {
+    /// Starts a server that was told the authority of Vault's certificate.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_with_authority(&mut self) -> StepResult {
+        let setup = self.before_vault(Setup::of(Mode::VaultCa), Shown::Right);
+        let setup = setup.await?;
+        self.start_server(setup).await
+    }
+
+    /// The same, and lets it read a secret: without that, what it refuses shows nothing.
+    ///
+    /// # Errors
+    /// Not applicable when it takes not even the right certificate.
+    pub async fn show_right_certificate(&mut self, path: &str) -> StepResult {
+        self.start_with_authority().await?;
+        let act = Act::read(self, path)?;
+        self.let_agent(act).await?;
+        match &self.last()?.answer {
+            Answer::Success(_) => Ok(()),
+            other => Err(Stop::NotApplicable {
+                reason: NotApplicable::NoEvidence,
+                detail: self.secrets().redact(&format!(
+                    "with the right certificate it reads nothing either: {}",
+                    other.describe()
+                )),
+            }),
+        }
+    }
+
+    /// Starts a server that was told the authority, and whose Vault shows a certificate which is to be refused.
+    ///
+    /// # Errors
+    /// Blocked when no certificate is worded so.
+    pub async fn start_before_wrong_certificate(&mut self, words: &str) -> StepResult {
+        let shown = Shown::named(words)?;
+        self.start_before(Setup::of(Mode::VaultCa), shown).await
+    }
+
+    /// Starts a server that nobody told the authority of Vault's certificate.
+    ///
+    /// # Errors
+    /// When Vault refuses what it needs.
+    pub async fn start_before_unknown_certificate(&mut self) -> StepResult {
+        self.start_before(Setup::default(), Shown::Right).await
+    }
+
+    async fn start_before(&mut self, setup: Setup, shown: Shown) -> StepResult {
+        self.end_servers().await?;
+        let setup = self.before_vault(setup, shown).await?;
+        self.custody.refusal = self.try_to_start_server(setup).await?;
+        Ok(())
+    }
+
+    /// A Vault that shows this, and the file with the authority that would be the right one.
+    async fn before_vault(&mut self, setup: Setup, shown: Shown) -> StepResult<Setup> {
+        let unmade = |error: rcgen::Error| Stop::blocked(error);
+        let authority = Authority::new().map_err(unmade)?;
+        let right = authority.sign(None).map_err(unmade)?;
+        let front = Front::new(shown.sign(&authority).map_err(unmade)?, right);
+        let file = self.tls.keep_file(authority.certificate().to_owned());
+        let mut setup = setup.with("vault_ca", file.await?);
+        setup.front = Some(front.clone());
+        self.tls.front = Some(front);
+        Ok(setup)
+    }
+
+    /// Vault must not have been asked anything, nor shown a token.
+    ///
+    /// # Errors
+    /// When it was.
+    pub fn expect_vault_unasked(&self) -> StepResult {
+        let missing = || Stop::blocked("the scenario gave Vault no certificate");
+        let front = self.tls.front.as_ref().ok_or_else(missing)?;
+        match front.asked() {
+            0 => Ok(()),
+            count => {
+                let seen = format!("{count} requests, with all that they carry");
+                Err(self.failed("no request to who shows that certificate", &seen))
+            }
+        }
+    }
+}
