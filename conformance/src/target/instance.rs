@@ -314,6 +314,16 @@ impl Instance {
     /// # Errors
     /// When the target does not start.
     pub async fn another(&self) -> Result<Bare, String> {
+        self.another_with(&[]).await
+    }
+
+    /// The same with headers of its own, in place of those of the same name that the adapter or a
+    /// mode gives to every request; one whose value is empty is not sent at all.
+    ///
+    /// # Errors
+    /// When the target does not start, a header cannot be sent, or there are headers and it does not
+    /// speak HTTP.
+    pub async fn another_with(&self, headers: &[(String, SecretString)]) -> Result<Bare, String> {
         /// No scenario makes so many requests on the first connection.
         const FIRST_REQUEST: u64 = 1_000_000;
         let adapter = &self.again.adapter;
@@ -328,9 +338,12 @@ impl Instance {
             credentials: Vec::new(),
         };
         let connection = match (self.connection.wire(), &adapter.stdio) {
+            (Wire::Stdio(_), _) if !headers.is_empty() => {
+                return Err("there are no headers on a connection over stdio".to_owned());
+            }
             (Wire::Stdio(_), Some(launch)) => starting.stdio(launch).await?,
             (Wire::Stdio(_), None) => return Err("the adapter has no [stdio]".to_owned()),
-            (Wire::Http(wire), _) => starting.same_endpoint(wire)?,
+            (Wire::Http(wire), _) => starting.same_endpoint(wire, headers)?,
         };
         connection.count_from(FIRST_REQUEST);
         Ok(Bare {
@@ -500,10 +513,14 @@ impl Starting<'_> {
         Ok(self.connection(|inbox| Wire::Stdio(StdioWire::start(stdin, stdout, inbox))))
     }
 
-    /// A new connection to the endpoint of another one.
-    fn same_endpoint(&self, wire: &HttpWire) -> Result<Connection, String> {
+    /// A new connection to the endpoint of another one, with these headers in place of its own.
+    fn same_endpoint(
+        &self,
+        wire: &HttpWire,
+        own: &[(String, SecretString)],
+    ) -> Result<Connection, String> {
         let (url, headers) = wire.endpoint();
-        let wire = HttpWire::new(url.to_owned(), headers.clone(), self.trusted_ca()?)
+        let wire = HttpWire::new(url.to_owned(), replaced(headers, own)?, self.trusted_ca()?)
             .map_err(|error| format!("no HTTP client: {error}"))?;
         Ok(self.connection(|_| Wire::Http(wire)))
     }
@@ -754,6 +771,20 @@ fn headers_of<'a>(filled: impl Iterator<Item = (&'a String, String)>) -> Result<
     Ok(headers)
 }
 
+/// The headers with these in place of those of the same name, and without those that are to be empty.
+fn replaced(headers: &HeaderMap, own: &[(String, SecretString)]) -> Result<HeaderMap, String> {
+    let own = own
+        .iter()
+        .map(|(name, value)| (name, value.expose_secret().to_owned()));
+    let own = headers_of(own)?;
+    let kept = headers.iter().filter(|(name, _)| !own.contains_key(*name));
+    let given = own.iter().filter(|(_, value)| !value.is_empty());
+    Ok(kept
+        .chain(given)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect())
+}
+
 /// The port, as soon as nobody listens on it: the instance before may just be ending.
 async fn when_free(port: u16) -> Result<u16, String> {
     let deadline = Instant::now() + END;
@@ -775,4 +806,32 @@ fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::{headers_of, replaced};
+
+    #[test]
+    fn a_header_of_the_same_name_is_replaced_and_an_empty_one_is_left_out() {
+        let names = ["X-Vault-Token", "X-Vault-Namespace", "X-Other"];
+        let names = names.map(str::to_owned);
+        let adapters = headers_of(names.iter().map(|name| (name, "old".to_owned()))).unwrap();
+        let own = [
+            ("x-vault-token".to_owned(), "new".into()),
+            ("X-VAULT-NAMESPACE".to_owned(), "".into()),
+            ("x-more".to_owned(), "more".into()),
+        ];
+        let mut expected = HeaderMap::new();
+        for (name, value) in [
+            ("x-vault-token", "new"),
+            ("x-other", "old"),
+            ("x-more", "more"),
+        ] {
+            expected.insert(name, value.parse().unwrap());
+        }
+        assert_eq!(replaced(&adapters, &own).unwrap(), expected);
+    }
 }
