@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -80,6 +80,7 @@ impl Sabotage {
             last_value: Mutex::default(),
             last_key: Mutex::default(),
             last_result: Mutex::default(),
+            last_header: Mutex::default(),
             first_answers: Mutex::default(),
             changed: self.0.answer.iter().map(|_| AtomicUsize::new(0)).collect(),
         }
@@ -96,6 +97,7 @@ pub struct Saboteur {
     last_value: Mutex<String>,
     last_key: Mutex<SecretString>,
     last_result: Mutex<Option<Value>>,
+    last_header: Mutex<Option<HeaderValue>>,
     first_answers: Mutex<HashMap<String, Response<Bytes>>>,
     /// For each answer rule how many answers it was about.
     changed: Vec<AtomicUsize>,
@@ -283,6 +285,7 @@ impl VaultFilter for Saboteur {
                 {
                     request.headers_mut().insert("x-vault-token", root);
                 }
+                self.alter_headers(rule, request.headers_mut());
                 alter_request(rule, request, path);
             }
         }
@@ -321,6 +324,30 @@ impl VaultFilter for Saboteur {
 }
 
 impl Saboteur {
+    fn alter_headers(&self, rule: &RequestRule, headers: &mut HeaderMap) {
+        for (name, value) in &rule.headers {
+            if value.is_empty() {
+                headers.remove(name);
+            } else if let Ok(value) = HeaderValue::from_str(value)
+                && let Some(header) = headers.get_mut(name)
+            {
+                *header = value;
+            }
+        }
+        if let Some(name) = &rule.header_of_the_last {
+            let mut last = self
+                .last_header
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let before = std::mem::replace(&mut *last, headers.get(name).cloned());
+            if let Some(before) = before
+                && let Some(header) = headers.get_mut(name)
+            {
+                *header = before;
+            }
+        }
+    }
+
     fn alter_response(&self, rule: &ResponseRule, path: &str, response: &mut Response<Bytes>) {
         if let Some(answer) = &rule.answer {
             *response = canned(answer);

@@ -226,7 +226,7 @@ impl Scene {
         Ok(client)
     }
 
-    async fn call_on(&self, connection: &Connection, act: &Act) -> StepResult<Answer> {
+    pub(super) async fn call_on(&self, connection: &Connection, act: &Act) -> StepResult<Answer> {
         let (adapter, instance) = (&self.target.adapter, &self.slot()?.instance);
         let (mapping, tool) = carrier(adapter, instance, act.operation)?;
         let call = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
@@ -236,7 +236,7 @@ impl Scene {
         })
     }
 
-    async fn carry_out_plainly(&self, act: &Act) -> StepResult<Answer> {
+    pub(super) async fn carry_out_plainly(&self, act: &Act) -> StepResult<Answer> {
         let nothing = Snapshot::new();
         let deed = self
             .carry_out(act.clone(), nothing, 0, Manner::Whole)

@@ -319,6 +319,8 @@ mod tests {
             method: Method::from_bytes(method.as_bytes()).unwrap(),
             path: path.to_owned(),
             status: StatusCode::OK,
+            namespace: None,
+            correlation_id: None,
         })
     }
 

@@ -13,6 +13,7 @@ mod leak;
 pub mod limits;
 mod lists;
 pub mod matrix;
+mod namespace;
 mod own;
 pub mod pki;
 mod read_only;
@@ -20,6 +21,7 @@ mod session;
 mod stage;
 pub mod talk;
 pub mod tls;
+mod traces;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -28,7 +30,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, limits::Rush, pki::PkiMount, session::Session, talk::Talk, tls::Tls};
+use self::{
+    leak::Leak, limits::Rush, namespace::Namespaces, pki::PkiMount, session::Session, talk::Talk,
+    tls::Tls, traces::LogFile,
+};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -43,6 +48,7 @@ use crate::{
         operation::Operation,
     },
     vault::{
+        audit::AuditLog,
         direct,
         oracle::{Oracle, SecretData, Snapshot, Token},
         own::OwnVault,
@@ -85,6 +91,8 @@ pub struct Scene {
     acting: usize,
     /// The Vault that it has to itself, if it has one.
     pub own: Option<OwnVault>,
+    /// What the run's Vault says it was asked.
+    pub audit: Option<AuditLog>,
     target: Arc<Target>,
     /// Where servers come from.
     slots: Arc<Slots>,
@@ -111,6 +119,10 @@ pub struct Scene {
     tls: Tls,
     /// A session of the launcher.
     session: Option<Session>,
+    /// Who asked in which namespace of Vault.
+    namespaces: Namespaces,
+    /// Where the server was told to log.
+    log_file: Option<LogFile>,
     /// What came of calls that were made at once, each with what it asked for.
     volley: Vec<Deed>,
     /// What errors said, one after the other.
@@ -255,6 +267,7 @@ impl Scene {
             agents: Vec::new(),
             acting: 0,
             own: None,
+            audit: None,
             target,
             slots,
             oracle,
@@ -272,6 +285,8 @@ impl Scene {
             rush: Rush::default(),
             tls: Tls::default(),
             session: None,
+            namespaces: Namespaces::default(),
+            log_file: None,
             volley: Vec::new(),
             errors: Vec::new(),
             cells: Vec::new(),

@@ -208,6 +208,22 @@ impl ModeSettings {
             .chain(&self.ready)
     }
 
+    /// Whether the target is started with what a placeholder stands for.
+    #[must_use]
+    pub fn starts_with(&self, placeholder: &str) -> bool {
+        let command = self.command.iter().flatten();
+        let mut texts = command.chain(self.env.values()).chain(&self.args);
+        texts.any(|text| names(text, placeholder))
+    }
+
+    /// The headers of a client that tell what a placeholder stands for, names and templates.
+    pub fn headers_with(&self, placeholder: &str) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.headers.iter();
+        headers
+            .filter(move |(_, text)| names(text, placeholder))
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
     /// Changes how a target is started.
     pub(super) fn change(&self, command: &mut Vec<String>, env: &mut BTreeMap<String, String>) {
         if let Some(own) = &self.command {
@@ -216,6 +232,10 @@ impl ModeSettings {
         command.extend(self.args.clone());
         env.extend(self.env.clone());
     }
+}
+
+fn names(text: &str, placeholder: &str) -> bool {
+    template::placeholders(text).any(|name| name == placeholder)
 }
 
 /// What a target limits by itself, so that the suite paces the scenarios that are not about limits.
