@@ -67,12 +67,14 @@ pub enum LogFact {
 }
 
 impl LogFact {
-    /// All of them that any call has.
-    const OF_ANY: [Self; 6] = [
+    /// All of them.
+    const ALL: [Self; 8] = [
         Self::Time,
+        Self::Session,
         Self::Tool,
         Self::Path,
         Self::Outcome,
+        Self::Denial,
         Self::Duration,
         Self::Correlation,
     ];
@@ -101,6 +103,8 @@ pub struct KnownCall {
     pub tool: String,
     /// The paths that Vault was asked for, without `/v1/` and query.
     pub paths: Vec<String>,
+    /// What it is about, in the words of the agent: a mount, and a path in it.
+    pub about: Vec<String>,
     /// The correlation ids that Vault was given.
     pub correlation_ids: Vec<String>,
 }
@@ -150,10 +154,13 @@ impl LogLine {
                     || keyed(&expressions::TIME_KEY).any(starts_with_digit)
             }
             LogFact::Session => keyed(&expressions::SESSION_KEY).next().is_some(),
-            LogFact::Tool => self.values().any(|value| value == call.tool),
+            LogFact::Tool => self.values().any(|value| has_word(value, &call.tool)),
             LogFact::Path => {
-                let mut paths = call.paths.iter();
-                paths.any(|path| self.values().any(|value| value.contains(path)))
+                let has = |path: &String| self.values().any(|value| value.contains(path));
+                let has_part =
+                    |part: &String| self.values().any(|value| value.trim_matches('/') == part);
+                call.paths.iter().any(has)
+                    || (!call.about.is_empty() && call.about.iter().all(has_part))
             }
             LogFact::Outcome => {
                 keyed(&expressions::OUTCOME_KEY).next().is_some()
@@ -183,15 +190,28 @@ impl LogLine {
     }
 }
 
-/// The line that tells most of a call, if any tells its tool.
+/// The line that tells most of a call, if any is about it: one that tells its tool or what Vault was asked for. Of two
+/// that tell as much it is the one that tells this.
 #[must_use]
-pub fn line_of(lines: &[LogLine], call: &KnownCall) -> Option<LogLine> {
+pub fn line_of(lines: &[LogLine], call: &KnownCall, wanted: LogFact) -> Option<LogLine> {
+    let tells = |line: &LogLine, fact| line.tells(fact, call);
     let told = |line: &&LogLine| {
-        let facts = LogFact::OF_ANY.into_iter();
-        facts.filter(|fact| line.tells(*fact, call)).count()
+        let facts = LogFact::ALL.into_iter();
+        let count = facts.filter(|fact| tells(line, *fact)).count();
+        (count, tells(line, wanted))
     };
-    let naming = lines.iter().filter(|line| line.tells(LogFact::Tool, call));
-    naming.max_by_key(told).cloned()
+    let is_about = |line: &&LogLine| tells(line, LogFact::Tool) || tells(line, LogFact::Path);
+    lines.iter().filter(is_about).max_by_key(told).cloned()
+}
+
+/// Whether a name is in a text, and not as a part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '-');
+    let mut found = text.match_indices(word);
+    found.any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        is_end(before.chars().next_back()) && is_end(after.chars().next())
+    })
 }
 
 fn starts_with_digit(value: &str) -> bool {
@@ -228,6 +248,7 @@ mod tests {
         KnownCall {
             tool: "read_secret".to_owned(),
             paths: vec!["team/data/app/database".to_owned()],
+            about: vec!["team".to_owned(), "app/database".to_owned()],
             correlation_ids: vec![ID.to_owned()],
         }
     }
@@ -239,10 +260,10 @@ mod tests {
     #[test]
     fn a_line_of_text_and_one_of_json_tell_the_same() {
         for line in [TEXT, JSON] {
-            for fact in LogFact::OF_ANY.into_iter().chain([LogFact::Session]) {
-                assert!(tells(line, fact), "{fact:?} in {line}");
+            for fact in LogFact::ALL {
+                let is_told = fact != LogFact::Denial;
+                assert_eq!(tells(line, fact), is_told, "{fact:?} in {line}");
             }
-            assert!(!tells(line, LogFact::Denial), "{line}");
         }
     }
 
@@ -262,10 +283,9 @@ mod tests {
         ] {
             assert!(TEXT.contains(part), "{part}");
             let without = TEXT.replace(part, "");
-            assert!(!tells(&without, fact), "{fact:?} in {without}");
-            let others = LogFact::OF_ANY.into_iter().filter(|other| *other != fact);
-            for other in others {
-                assert!(tells(&without, other), "{other:?} in {without}");
+            for other in LogFact::ALL {
+                let is_told = other != fact && other != LogFact::Denial;
+                assert_eq!(tells(&without, other), is_told, "{other:?} in {without}");
             }
         }
     }
@@ -294,9 +314,37 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_is_named_within_a_sentence_and_a_path_in_two_parts() {
+        assert!(tells(
+            r#"msg="Handling read_secret request""#,
+            LogFact::Tool
+        ));
+        assert!(!tells(
+            r#"msg="Handling read_secret_metadata request""#,
+            LogFact::Tool
+        ));
+        assert!(tells("mount=team/ path=app/database", LogFact::Path));
+        assert!(!tells("mount=team path=app", LogFact::Path));
+    }
+
+    #[test]
     fn the_line_of_a_call_is_the_one_that_tells_most() {
         let lines = [DENIED, TEXT, "a=b"].map(|line| LogLine::parse(line).unwrap());
-        assert_eq!(line_of(&lines, &call()), Some(lines[1].clone()));
-        assert_eq!(line_of(&lines[2..], &call()), None);
+        let of = |lines, fact| line_of(lines, &call(), fact);
+        assert_eq!(of(&lines, LogFact::Denial), Some(lines[1].clone()));
+        assert_eq!(of(&lines[2..], LogFact::Time), None);
+    }
+
+    #[test]
+    fn of_two_lines_that_tell_as_much_the_one_that_tells_what_is_looked_for_counts() {
+        let lines = [
+            "tool=read_secret took=1ms",
+            "tool=read_secret ok=true",
+            "tool=read_secret",
+        ];
+        let lines = lines.map(|line| LogLine::parse(line).unwrap());
+        let of = |fact| line_of(&lines, &call(), fact);
+        assert_eq!(of(LogFact::Duration), Some(lines[0].clone()));
+        assert_eq!(of(LogFact::Outcome), Some(lines[1].clone()));
     }
 }

@@ -552,6 +552,8 @@ fn canned(answer: &CannedAnswer) -> Response<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http::Request;
     use secrecy::SecretString;
     use serde_json::{Value, json};
 
@@ -561,6 +563,7 @@ mod tests {
             connection::{AnswerFilter as _, Asked},
             raw::{HttpAnswer, HttpAsk, NoHttp},
         },
+        tap::VaultFilter as _,
         target::Target,
     };
 
@@ -611,6 +614,46 @@ mod tests {
         assert!(answers(&saboteur, &call("this")).is_empty());
         assert_eq!(answers(&saboteur, &call("this and that")).len(), 1);
         assert_eq!(answers(&saboteur, &call("nothing")).len(), 1);
+    }
+
+    fn namespaces_at_vault(saboteur: &Saboteur, sent: &[Option<&str>]) -> Vec<Option<String>> {
+        let arriving = sent.iter().map(|namespace| {
+            let mut request = Request::get("/v1/kv/data/a").header("x-vault-token", "t");
+            if let Some(namespace) = namespace {
+                request = request.header("X-Vault-Namespace", *namespace);
+            }
+            let mut request = request.body(Bytes::new()).unwrap();
+            assert!(saboteur.request(&mut request).is_none());
+            assert_eq!(request.headers()["x-vault-token"], "t");
+            let namespace = request.headers().get("x-vault-namespace");
+            namespace.map(|namespace| namespace.to_str().unwrap().to_owned())
+        });
+        arriving.collect()
+    }
+
+    #[test]
+    fn a_header_towards_vault_is_taken_away_replaced_or_that_of_the_request_before() {
+        let rule = |what: &str| {
+            let at = "[[vault_request]]\nmethod = ['GET']\npath = '^/v1/'\n";
+            saboteur(&format!("{at}{what}"))
+        };
+        let sent = [Some("a"), None, Some("b"), Some("c")];
+        let arriving = |what| {
+            let arriving = namespaces_at_vault(&rule(what), &sent);
+            arriving
+                .into_iter()
+                .map(Option::unwrap_or_default)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(arriving("headers = { X-Vault-Namespace = '' }"), [""; 4]);
+        assert_eq!(
+            arriving("headers = { X-Vault-Namespace = 'z' }"),
+            ["z", "", "z", "z"]
+        );
+        assert_eq!(
+            arriving("header_of_the_last = 'X-Vault-Namespace'"),
+            ["a", "", "b", "b"]
+        );
     }
 
     #[test]

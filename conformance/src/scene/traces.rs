@@ -19,7 +19,7 @@ use crate::{
     redact::Secrets,
     slot::Setup,
     target::{
-        answer::carrier,
+        answer::{Answer, carrier},
         launch::Mode,
         operation::{Operation, Parameters},
     },
@@ -104,6 +104,12 @@ impl Scene {
         }
     }
 
+    /// The beginning of a line, without what must not be shown.
+    fn beginning_of(&self, line: &str) -> String {
+        let line = self.secrets().redact(line);
+        line.chars().take(SHOWN).collect()
+    }
+
     /// What is known of the last call without the log.
     fn known_call(&self) -> StepResult<KnownCall> {
         let deed = self.last()?;
@@ -118,9 +124,12 @@ impl Scene {
             paths.push(path.trim_matches('/').to_owned());
             correlation_ids.extend(exchange.correlation_id);
         }
+        let about = ["mount", "path"].into_iter();
+        let about = about.filter_map(|name| deed.act.parameters.get(name)?.as_str());
         Ok(KnownCall {
             tool: tool.to_owned(),
             paths,
+            about: about.map(str::to_owned).collect(),
             correlation_ids,
         })
     }
@@ -136,7 +145,7 @@ impl Scene {
                 .iter()
                 .filter_map(|line| LogLine::parse(line))
                 .collect();
-            line_of(&lines, &call)
+            line_of(&lines, &call, fact)
         };
         let tells = |line: LogLine| line.tells(fact, &call);
         let lines = self
@@ -148,38 +157,38 @@ impl Scene {
         );
         match of_call(&lines) {
             Some(line) if line.tells(fact, &call) => Ok(()),
-            Some(line) => Err(self.failed(expected, &cut(line.text()))),
+            Some(line) => Err(self.failed(expected, &self.beginning_of(line.text()))),
             None => {
                 let last = lines.last().map_or("", String::as_str);
                 let seen = format!(
-                    "{} lines, none of which names the tool; the last one: {}",
+                    "{} lines, none of which is about it; the last one: {}",
                     lines.len(),
-                    cut(last)
+                    self.beginning_of(last)
                 );
                 Err(self.failed(expected, &seen))
             }
         }
     }
 
-    /// Vault's audit log must have the last call, about this secret, under an id that the log tells, too.
+    /// Vault's audit log must have the last call under an id that the log tells, too.
     ///
     /// # Errors
     /// When it has not.
-    pub async fn expect_audited(&self, path: &str) -> StepResult {
+    pub async fn expect_audited(&self) -> StepResult {
         let missing = || Stop::NotApplicable {
             reason: NotApplicable::NoEvidence,
             detail: "there is no audit log".to_owned(),
         };
         let audit = self.audit.as_ref().ok_or_else(missing)?;
         audit.settle().await.map_err(Stop::blocked)?;
-        let mount = &self.kv()?.path;
-        let mut asked = audit.entries(|entry| {
-            entry.path.contains(mount) && entry.correlation_id.as_deref() != Some(CORRELATION_ID)
+        let (token, paths) = (self.token()?, self.known_call()?.paths);
+        let asked = audit.entries(|entry| {
+            entry.accessor.as_ref() == Some(&token.accessor)
+                && paths
+                    .iter()
+                    .any(|path| path == entry.path.trim_matches('/'))
+                && entry.correlation_id.as_deref() != Some(CORRELATION_ID)
         });
-        // A server may be denied already what it asks of the mount.
-        if asked.iter().any(|entry| entry.path.ends_with(path)) {
-            asked.retain(|entry| entry.path.ends_with(path));
-        }
         if asked.is_empty() {
             return Err(self.failed(
                 "an entry of Vault's audit log for the call",
@@ -266,7 +275,8 @@ impl Scene {
             parameters: Parameters::from_iter(parameters),
             effect: Effect::Read,
         };
-        self.carry_out_plainly(&marking).await?;
+        let answer = self.carry_out_plainly(&marking).await?;
+        self.unanswered |= matches!(answer, Answer::Nothing(_));
         let marked = |lines: &[String]| lines.iter().any(|line| line.contains(&mark));
         let mut lines = self.log_lines(marked).await?;
         let transcript = self.slot()?.instance.connection.transcript();
@@ -301,18 +311,10 @@ impl Scene {
         let told = |line: &String| Some((secrets.found_in(line)?.to_owned(), line.clone()));
         match lines.iter().find_map(told) {
             None => Ok(()),
-            Some((label, line)) => {
-                let line = self.secrets().redact(&line);
-                Err(self.failed(
-                    expected,
-                    &format!("a line carries the {label}: {}", cut(&line)),
-                ))
-            }
+            Some((label, line)) => Err(self.failed(
+                expected,
+                &format!("a line carries the {label}: {}", self.beginning_of(&line)),
+            )),
         }
     }
-}
-
-/// The beginning of a line.
-fn cut(line: &str) -> String {
-    line.chars().take(SHOWN).collect()
 }

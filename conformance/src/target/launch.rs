@@ -284,3 +284,24 @@ impl<'de> Deserialize<'de> for Rate {
 pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
     template::placeholders(text).filter_map(|name| name.strip_prefix("env:"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ModeSettings;
+
+    fn mode(toml: &str) -> ModeSettings {
+        toml::from_str(toml).unwrap()
+    }
+
+    #[test]
+    fn a_mode_tells_whether_the_server_or_its_clients_name_the_namespace() {
+        let server = mode("env = { VAULT_NAMESPACE = '{namespace}' }\nargs = ['{log_file}']");
+        assert!(server.starts_with("namespace") && server.starts_with("log_file"));
+        assert_eq!(server.headers_with("namespace").count(), 0);
+        let clients =
+            mode("headers = { X-Vault-Namespace = '{namespace}/', X-Other = 'namespace' }");
+        assert!(!clients.starts_with("namespace"));
+        let headers: Vec<_> = clients.headers_with("namespace").collect();
+        assert_eq!(headers, [("X-Vault-Namespace", "{namespace}/")]);
+    }
+}
