@@ -22,6 +22,7 @@ use crate::{
         answer::{Answer, carrier},
         launch::Mode,
         operation::{Operation, Parameters},
+        transport::TransportKind,
     },
     vault::{
         leftovers::{HOME_PREFIX, note_home},
@@ -74,8 +75,19 @@ impl Scene {
     /// Starts a server that logs to a file.
     ///
     /// # Errors
-    /// When it does not start.
+    /// When it does not start; not applicable where its files are not those of this machine.
     pub async fn start_with_log_file(&mut self) -> StepResult {
+        let adapter = &self.target.adapter;
+        let contained = match self.planned.transport {
+            TransportKind::Stdio => adapter.stdio.as_ref().map(|launch| launch.container),
+            TransportKind::Http => adapter.http.as_ref().map(|launch| launch.container),
+        };
+        if contained == Some(true) {
+            return Err(Stop::NotApplicable {
+                reason: NotApplicable::NoEvidence,
+                detail: "what it logs to is a file in its container".to_owned(),
+            });
+        }
         let made = tokio::task::spawn_blocking(LogFile::new).await;
         let made = made.map_err(Stop::blocked)?;
         let log =
