@@ -39,6 +39,7 @@ pub mod exit;
 mod hint;
 pub mod interrupt;
 pub mod latency;
+pub mod log_line;
 pub mod mcp;
 pub mod mutation;
 pub mod plan;

@@ -200,6 +200,7 @@ impl Run {
             Arc::clone(&self.oracle),
             self.seed,
         );
+        scene.audit.clone_from(&self.audit);
         // One that is about modes starts the target itself, in these.
         if planned.requirement.modes.is_empty() {
             scene.start_server(Setup::default()).await?;
@@ -446,10 +447,7 @@ fn transcript(slot: &Slot, secrets: &Secrets) -> String {
     let tapped = exchanges(slot).into_iter().map(|exchange| Line {
         at_ms: transcript.millis(exchange.at),
         speaker: Speaker::Vault,
-        text: format!(
-            "{} {} -> {}",
-            exchange.method, exchange.path, exchange.status
-        ),
+        text: exchange.to_string(),
     });
     transcript.to_json_lines(tapped.collect(), secrets)
 }

@@ -32,9 +32,15 @@ fn endpoint(address: &str) -> Endpoint {
 
 /// Sends one request with exactly this target, and returns the whole answer.
 async fn send(tap: &Tap, method: &str, target: &str) -> String {
+    send_with(tap, method, target, "").await
+}
+
+/// The same with these lines of headers.
+async fn send_with(tap: &Tap, method: &str, target: &str, headers: &str) -> String {
     let address = tap.address().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("{method} {target} HTTP/1.1\r\nHost: vault\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("{method} {target} HTTP/1.1\r\nHost: vault\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -89,6 +95,31 @@ async fn vaults_answer_is_passed_on_and_its_status_kept() {
     assert_eq!(exchanges[0].status, 403);
     tap.forget();
     assert!(tap.exchanges().is_empty());
+}
+
+#[tokio::test]
+async fn the_namespace_and_the_correlation_id_of_a_request_are_kept_and_no_token_is() {
+    let vault = MockServer::start().await;
+    let there = ResponseTemplate::new(204);
+    Mock::given(any()).respond_with(there).mount(&vault).await;
+    let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
+
+    send(&tap, "GET", "/v1/a").await;
+    let headers = format!(
+        "X-Vault-Namespace: team/a\r\nX-Correlation-Id: {}\r\nX-Vault-Token: hvs.token\r\n",
+        "7".repeat(1000)
+    );
+    send_with(&tap, "GET", "/v1/b", &headers).await;
+    let twice = "X-Vault-Namespace: a\r\nX-Vault-Namespace: b\r\n";
+    send_with(&tap, "GET", "/v1/c", twice).await;
+
+    let exchanges = tap.exchanges();
+    assert_eq!(exchanges[0].namespace, None);
+    assert_eq!(exchanges[0].correlation_id, None);
+    assert_eq!(exchanges[1].namespace.as_deref(), Some("team/a"));
+    assert_eq!(exchanges[1].correlation_id, Some("7".repeat(256)));
+    assert_eq!(exchanges[2].namespace.as_deref(), Some("a, b"));
+    assert!(!format!("{exchanges:?}").contains("hvs.token"));
 }
 
 #[tokio::test]

@@ -211,6 +211,11 @@ pub struct RequestRule {
     /// Takes one key out of a secret that has several.
     #[serde(default)]
     pub drop_key: bool,
+    /// Headers, where it has them, that get another value; an empty one takes them away.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A header that gets what it was in the request before.
+    pub header_of_the_last: Option<String>,
     /// Is made with Vault's root token instead of the target's own.
     #[serde(default)]
     pub as_root: bool,

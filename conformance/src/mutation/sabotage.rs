@@ -95,6 +95,7 @@ impl Sabotage {
             last_value: Mutex::default(),
             last_key: Mutex::default(),
             last_result: Mutex::default(),
+            last_header: Mutex::default(),
             first_answers: Mutex::default(),
             first_headers: Mutex::default(),
             changed: self.0.answer.iter().map(|_| AtomicUsize::new(0)).collect(),
@@ -112,6 +113,7 @@ pub struct Saboteur {
     last_value: Mutex<String>,
     last_key: Mutex<SecretString>,
     last_result: Mutex<Option<Value>>,
+    last_header: Mutex<Option<HeaderValue>>,
     first_answers: Mutex<HashMap<String, Response<Bytes>>>,
     /// By name, and by the session where each keeps its own.
     first_headers: Mutex<HashMap<(HeaderName, Option<HeaderValue>), HeaderValue>>,
@@ -336,6 +338,7 @@ impl VaultFilter for Saboteur {
                 {
                     request.headers_mut().insert("x-vault-token", root);
                 }
+                self.alter_headers(rule, request.headers_mut());
                 alter_request(rule, request, path);
             }
         }
@@ -374,6 +377,30 @@ impl VaultFilter for Saboteur {
 }
 
 impl Saboteur {
+    fn alter_headers(&self, rule: &RequestRule, headers: &mut HeaderMap) {
+        for (name, value) in &rule.headers {
+            if value.is_empty() {
+                headers.remove(name);
+            } else if let Ok(value) = HeaderValue::from_str(value)
+                && let Some(header) = headers.get_mut(name)
+            {
+                *header = value;
+            }
+        }
+        if let Some(name) = &rule.header_of_the_last {
+            let mut last = self
+                .last_header
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let before = std::mem::replace(&mut *last, headers.get(name).cloned());
+            if let Some(before) = before
+                && let Some(header) = headers.get_mut(name)
+            {
+                *header = before;
+            }
+        }
+    }
+
     fn alter_response(&self, rule: &ResponseRule, path: &str, response: &mut Response<Bytes>) {
         if let Some(answer) = &rule.answer {
             *response = canned(answer);
@@ -578,7 +605,8 @@ fn canned(answer: &CannedAnswer) -> Response<Bytes> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
+    use bytes::Bytes;
+    use http::{HeaderMap, Request};
     use secrecy::SecretString;
     use serde_json::{Value, json};
 
@@ -590,6 +618,7 @@ mod tests {
             raw::{HttpAnswer, HttpAsk, NoHttp},
         },
         slot::Setup,
+        tap::VaultFilter as _,
         target::Target,
     };
 
@@ -640,6 +669,46 @@ mod tests {
         assert!(answers(&saboteur, &call("this")).is_empty());
         assert_eq!(answers(&saboteur, &call("this and that")).len(), 1);
         assert_eq!(answers(&saboteur, &call("nothing")).len(), 1);
+    }
+
+    fn namespaces_at_vault(saboteur: &Saboteur, sent: &[Option<&str>]) -> Vec<Option<String>> {
+        let arriving = sent.iter().map(|namespace| {
+            let mut request = Request::get("/v1/kv/data/a").header("x-vault-token", "t");
+            if let Some(namespace) = namespace {
+                request = request.header("X-Vault-Namespace", *namespace);
+            }
+            let mut request = request.body(Bytes::new()).unwrap();
+            assert!(saboteur.request(&mut request).is_none());
+            assert_eq!(request.headers()["x-vault-token"], "t");
+            let namespace = request.headers().get("x-vault-namespace");
+            namespace.map(|namespace| namespace.to_str().unwrap().to_owned())
+        });
+        arriving.collect()
+    }
+
+    #[test]
+    fn a_header_towards_vault_is_taken_away_replaced_or_that_of_the_request_before() {
+        let rule = |what: &str| {
+            let at = "[[vault_request]]\nmethod = ['GET']\npath = '^/v1/'\n";
+            saboteur(&format!("{at}{what}"))
+        };
+        let sent = [Some("a"), None, Some("b"), Some("c")];
+        let arriving = |what| {
+            let arriving = namespaces_at_vault(&rule(what), &sent);
+            arriving
+                .into_iter()
+                .map(Option::unwrap_or_default)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(arriving("headers = { X-Vault-Namespace = '' }"), [""; 4]);
+        assert_eq!(
+            arriving("headers = { X-Vault-Namespace = 'z' }"),
+            ["z", "", "z", "z"]
+        );
+        assert_eq!(
+            arriving("header_of_the_last = 'X-Vault-Namespace'"),
+            ["a", "", "b", "b"]
+        );
     }
 
     #[test]

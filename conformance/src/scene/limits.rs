@@ -240,7 +240,7 @@ impl Scene {
         })
     }
 
-    async fn carry_out_plainly(&self, act: &Act) -> StepResult<Answer> {
+    pub(super) async fn carry_out_plainly(&self, act: &Act) -> StepResult<Answer> {
         let nothing = Snapshot::new();
         let deed = self
             .carry_out(act.clone(), nothing, 0, Manner::Whole)

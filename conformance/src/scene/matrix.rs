@@ -320,6 +320,8 @@ mod tests {
             path: path.to_owned(),
             status: StatusCode::OK,
             token: None,
+            namespace: None,
+            correlation_id: None,
         })
     }
 

@@ -15,6 +15,7 @@ mod leak;
 pub mod limits;
 mod lists;
 pub mod matrix;
+mod namespace;
 mod own;
 pub mod pki;
 mod read_only;
@@ -22,6 +23,7 @@ mod session;
 mod stage;
 pub mod talk;
 pub mod tls;
+mod traces;
 mod vault_tls;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -32,8 +34,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use self::{
-    custody::Custody, leak::Leak, limits::Rush, pki::PkiMount, session::Session, talk::Talk,
-    tls::Tls,
+    custody::Custody, leak::Leak, limits::Rush, namespace::Namespaces, pki::PkiMount,
+    session::Session, talk::Talk, tls::Tls, traces::LogFile,
 };
 use crate::{
     act::{Act, Effect},
@@ -49,6 +51,7 @@ use crate::{
         operation::Operation,
     },
     vault::{
+        audit::AuditLog,
         direct,
         oracle::{Oracle, SecretData, Snapshot, Token},
         own::OwnVault,
@@ -93,6 +96,8 @@ pub struct Scene {
     in_turn: bool,
     /// The Vault that it has to itself, if it has one.
     pub own: Option<OwnVault>,
+    /// What the run's Vault says it was asked.
+    pub audit: Option<AuditLog>,
     target: Arc<Target>,
     /// Where servers come from.
     slots: Arc<Slots>,
@@ -121,6 +126,10 @@ pub struct Scene {
     custody: Custody,
     /// A session of the launcher.
     session: Option<Session>,
+    /// Who asked in which namespace of Vault.
+    namespaces: Namespaces,
+    /// Where the server was told to log.
+    log_file: Option<LogFile>,
     /// What came of calls that were made at once, each with what it asked for.
     volley: Vec<Deed>,
     /// What errors said, one after the other.
@@ -293,6 +302,7 @@ impl Scene {
             acting: 0,
             in_turn: false,
             own: None,
+            audit: None,
             target,
             slots,
             oracle,
@@ -311,6 +321,8 @@ impl Scene {
             tls: Tls::default(),
             custody: Custody::default(),
             session: None,
+            namespaces: Namespaces::default(),
+            log_file: None,
             volley: Vec::new(),
             errors: Vec::new(),
             cells: Vec::new(),

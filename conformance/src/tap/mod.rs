@@ -8,13 +8,14 @@ pub mod trap;
 
 use std::{
     convert::Infallible,
+    fmt,
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_rustls::HttpsConnector;
@@ -37,6 +38,11 @@ use crate::vault::endpoint::Endpoint;
 const MAX_BODY: usize = 64 << 20;
 /// How many requests one scenario's record keeps.
 const MAX_REQUESTS: usize = 10_000;
+/// How much of a header's value the record keeps.
+const MAX_HEADER: usize = 256;
+/// The header that names a namespace of Vault.
+pub const NAMESPACE: &str = "x-vault-namespace";
+const CORRELATION_ID: &str = "x-correlation-id";
 /// How long Vault may take.
 const BUDGET: Duration = Duration::from_secs(60);
 
@@ -53,6 +59,20 @@ pub struct Exchange {
     pub status: StatusCode,
     /// Which token it brought, if it brought one.
     pub token: Option<TokenPrint>,
+    /// The namespace that it named, cut after 256 characters.
+    pub namespace: Option<String>,
+    /// The `X-Correlation-Id` that it carried, cut likewise.
+    pub correlation_id: Option<String>,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} -> {}", self.method, self.path, self.status)?;
+        match &self.namespace {
+            Some(namespace) => write!(f, ", in the namespace {namespace:?}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Something between target and tap that changes what passes.
@@ -74,8 +94,8 @@ pub struct Tap {
     _server: AbortOnDropHandle<()>,
 }
 
-impl std::fmt::Debug for Tap {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tap")
             .field("address", &self.address)
             .finish_non_exhaustive()
@@ -286,12 +306,20 @@ impl Passage {
         mut request: Request<Bytes>,
         path: &str,
     ) -> Result<Response<Bytes>, String> {
-        let method = request.method().clone();
-        let token = TokenPrint::brought(request.headers());
-        match self.trap(&method, path) {
+        let exchange = Exchange {
+            at: Instant::now(),
+            method: request.method().clone(),
+            path: path.to_owned(),
+            // Until there is an answer.
+            status: StatusCode::BAD_GATEWAY,
+            namespace: told(request.headers(), NAMESPACE),
+            token: TokenPrint::brought(request.headers()),
+            correlation_id: told(request.headers(), CORRELATION_ID),
+        };
+        match self.trap(&exchange.method, path) {
             Some(Springs::First(happens)) => happens.await,
             Some(Springs::Answer(answer)) => {
-                self.note(&method, path, answer.status(), token);
+                self.note(exchange, answer.status());
                 return Ok(*answer);
             }
             None => {}
@@ -314,7 +342,7 @@ impl Passage {
             .await
             .map_err(|error| format!("Vault did not answer: {error}"))?;
         let (parts, body) = response.into_parts();
-        self.note(&method, path, parts.status, token);
+        self.note(exchange, parts.status);
         Ok(Response::from_parts(parts, collect(body).await?))
     }
 
@@ -325,18 +353,26 @@ impl Passage {
         Some(traps.remove(caught).springs)
     }
 
-    fn note(&self, method: &Method, path: &str, status: StatusCode, token: Option<TokenPrint>) {
+    fn note(&self, exchange: Exchange, status: StatusCode) {
         let mut record = lock(&self.record);
         if record.len() < MAX_REQUESTS {
             record.push(Exchange {
                 at: Instant::now(),
-                method: method.clone(),
-                path: path.to_owned(),
                 status,
-                token,
+                ..exchange
             });
         }
     }
+}
+
+/// What all headers of a name say, if there is one.
+fn told(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values = headers.get_all(name).iter();
+    let values: Vec<_> = values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    let all = (!values.is_empty()).then(|| values.join(", "));
+    all.map(|all| all.chars().take(MAX_HEADER).collect())
 }
 
 async fn collect(body: Incoming) -> Result<Bytes, String> {

@@ -79,7 +79,7 @@ impl Answer {
     /// Whether it is an error that says that permission was denied.
     #[must_use]
     pub fn is_denial(&self) -> bool {
-        matches!(self, Self::Error(text) if DENIAL.is_match(text))
+        matches!(self, Self::Error(text) if tells_of_denial(text))
     }
 
     /// The data of a success.
@@ -104,6 +104,12 @@ impl Answer {
             Self::Nothing(why) => why.to_string(),
         }
     }
+}
+
+/// Whether a text says that permission was denied.
+#[must_use]
+pub fn tells_of_denial(text: &str) -> bool {
+    DENIAL.is_match(text)
 }
 
 /// How a tool is called.

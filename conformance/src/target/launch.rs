@@ -208,6 +208,22 @@ impl ModeSettings {
             .chain(&self.ready)
     }
 
+    /// Whether the target is started with what a placeholder stands for.
+    #[must_use]
+    pub fn starts_with(&self, placeholder: &str) -> bool {
+        let command = self.command.iter().flatten();
+        let mut texts = command.chain(self.env.values()).chain(&self.args);
+        texts.any(|text| names(text, placeholder))
+    }
+
+    /// The headers of a client that tell what a placeholder stands for, names and templates.
+    pub fn headers_with(&self, placeholder: &str) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.headers.iter();
+        headers
+            .filter(move |(_, text)| names(text, placeholder))
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
     /// Changes how a target is started.
     pub(super) fn change(&self, command: &mut Vec<String>, env: &mut BTreeMap<String, String>) {
         if let Some(own) = &self.command {
@@ -216,6 +232,10 @@ impl ModeSettings {
         command.extend(self.args.clone());
         env.extend(self.env.clone());
     }
+}
+
+fn names(text: &str, placeholder: &str) -> bool {
+    template::placeholders(text).any(|name| name == placeholder)
 }
 
 /// What a target limits by itself, so that the suite paces the scenarios that are not about limits.
@@ -263,4 +283,25 @@ impl<'de> Deserialize<'de> for Rate {
 /// The variables of the suite's environment that a text names.
 pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
     template::placeholders(text).filter_map(|name| name.strip_prefix("env:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ModeSettings;
+
+    fn mode(toml: &str) -> ModeSettings {
+        toml::from_str(toml).unwrap()
+    }
+
+    #[test]
+    fn a_mode_tells_whether_the_server_or_its_clients_name_the_namespace() {
+        let server = mode("env = { VAULT_NAMESPACE = '{namespace}' }\nargs = ['{log_file}']");
+        assert!(server.starts_with("namespace") && server.starts_with("log_file"));
+        assert_eq!(server.headers_with("namespace").count(), 0);
+        let clients =
+            mode("headers = { X-Vault-Namespace = '{namespace}/', X-Other = 'namespace' }");
+        assert!(!clients.starts_with("namespace"));
+        let headers: Vec<_> = clients.headers_with("namespace").collect();
+        assert_eq!(headers, [("X-Vault-Namespace", "{namespace}/")]);
+    }
 }
