@@ -51,6 +51,20 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// What a message says that answers a request.
+    #[must_use]
+    pub fn of(message: &Value) -> Self {
+        match (&message["result"], &message["error"]) {
+            (result, Value::Null) if !result.is_null() => Self::Result(result.clone()),
+            (_, error) => Self::Error {
+                code: error["code"].as_i64().unwrap_or_default(),
+                message: error["message"].as_str().unwrap_or_default().to_owned(),
+            },
+        }
+    }
+}
+
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoReply {
@@ -124,6 +138,9 @@ pub trait AnswerFilter: Send + Sync {
 
     /// What arrives instead of `message`, which answers this.
     fn filter(&self, asked: &Asked, message: Value) -> Vec<String>;
+
+    /// Changes the headers of a request over HTTP that the suite words itself.
+    fn headers(&self, headers: &mut HeaderMap);
 
     /// What a handshake of TLS gives instead of this.
     fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8>;
@@ -347,14 +364,7 @@ impl Inbox {
             }
             return;
         };
-        let reply = match (&message["result"], &message["error"]) {
-            (result, Value::Null) if !result.is_null() => Reply::Result(result.clone()),
-            (_, error) => Reply::Error {
-                code: error["code"].as_i64().unwrap_or_default(),
-                message: error["message"].as_str().unwrap_or_default().to_owned(),
-            },
-        };
-        waiting.answer(Ok(reply));
+        waiting.answer(Ok(Reply::of(&message)));
     }
 
     /// Tells the one who waits for `id` that no answer comes.

@@ -217,6 +217,9 @@ impl RawHttp {
                 _ => drop(headers.append(name, value.clone())),
             }
         }
+        if let Some(filter) = self.inbox.filter() {
+            filter.headers(&mut headers);
+        }
         let body = match asked.endless {
             true => {
                 let begun = stream::iter([Ok::<_, std::io::Error>(body)]);

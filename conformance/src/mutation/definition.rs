@@ -38,6 +38,9 @@ pub struct Mutation {
     /// Between suite and target, on the way to it.
     #[serde(default)]
     pub message: Vec<MessageRule>,
+    /// The same, for the headers of HTTP.
+    #[serde(default)]
+    pub http_request: Vec<HeaderRule>,
     /// Agrees to handshakes of whatever TLS version.
     #[serde(default)]
     pub any_tls: bool,
@@ -80,6 +83,19 @@ pub struct MessageRule {
     pub replace: Vec<(String, String)>,
 }
 
+/// Changes a header of requests that the suite words itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderRule {
+    /// Its name, in lower case.
+    pub header: String,
+    /// Only values that match this expression.
+    #[serde(deserialize_with = "expression")]
+    pub value: Regex,
+    /// Becomes this; else it is left out.
+    pub becomes: Option<String>,
+}
+
 /// Changes what HTTP answers to requests that the suite words itself.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +110,12 @@ pub struct HttpRule {
     pub becomes: Option<u16>,
     /// Gets this header, if it has one of that name: name and value.
     pub header: Option<(String, String)>,
+    /// Gets these headers, in place of those of the same name; `{origin}` is the origin of the request.
+    #[serde(default)]
+    pub add: BTreeMap<String, String>,
+    /// Loses these headers.
+    #[serde(default)]
+    pub leave_out: Vec<String>,
     /// Never comes.
     #[serde(default)]
     pub hangs: bool,

@@ -9,7 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -111,6 +113,19 @@ impl AnswerFilter for Saboteur {
         }
     }
 
+    fn headers(&self, headers: &mut HeaderMap) {
+        for rule in &self.mutation.http_request {
+            let value = headers.get(&rule.header).and_then(|v| v.to_str().ok());
+            if !value.is_some_and(|value| rule.value.is_match(value)) {
+                continue;
+            }
+            headers.remove(&rule.header);
+            if let Some(value) = &rule.becomes {
+                insert(headers, &rule.header, value);
+            }
+        }
+    }
+
     fn sent(&self, text: &str) -> Option<String> {
         let mut rules = self.mutation.message.iter();
         let rule = rules.find(|rule| text.contains(&rule.contains))?;
@@ -171,6 +186,15 @@ impl AnswerFilter for Saboteur {
                 && let Some(header) = answer.headers.get_mut(name)
             {
                 *header = value;
+            }
+            for name in &rule.leave_out {
+                answer.headers.remove(name);
+            }
+            let origin = asked.headers.get(header::ORIGIN);
+            let origin = origin.and_then(|origin| origin.to_str().ok());
+            for (name, value) in &rule.add {
+                let value = template::fill(value, |name| origin.filter(|_| name == "origin"));
+                insert(&mut answer.headers, name, &value);
             }
         }
         Ok(answer)
@@ -360,6 +384,14 @@ impl Saboteur {
     }
 }
 
+/// Sets a header, if it can be one.
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
+    let header = name.parse::<HeaderName>().ok();
+    if let Some((name, value)) = header.zip(HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
 fn matches(methods: &[String], method: &Method) -> bool {
     methods.iter().any(|one| one == method.as_str())
 }
@@ -525,6 +557,7 @@ fn canned(answer: &CannedAnswer) -> Response<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderValue, header};
     use secrecy::SecretString;
     use serde_json::{Value, json};
 
@@ -615,5 +648,42 @@ mod tests {
             status(HttpAsk::new(reqwest::Method::PUT)),
             Err(NoHttp::Hung)
         );
+    }
+
+    #[test]
+    fn an_answer_over_http_loses_headers_and_gets_others_that_name_the_origin() {
+        let saboteur = saboteur(
+            "[[http_answer]]\nleave_out = ['vary']\nadd = { access-control-allow-origin = '{origin}' }",
+        );
+        let mut answer = HttpAnswer::default();
+        answer.headers.insert("vary", "origin".parse().unwrap());
+        let asked = HttpAsk::post("{}").with("origin", "https://a.example");
+        let answer = saboteur.http(&asked, Ok(answer)).unwrap();
+        let expected = [("access-control-allow-origin", "https://a.example")];
+        let headers: Vec<_> = (answer.headers.iter())
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn a_header_of_a_request_becomes_another_or_is_left_out_where_its_value_is_meant() {
+        let saboteur = saboteur(
+            "[[http_request]]\nheader = 'origin'\nvalue = '^null$'\nbecomes = 'https://a.example'\n\
+             [[http_request]]\nheader = 'host'\nvalue = 'evil'",
+        );
+        let asked = |origin: &'static str, host: &'static str| {
+            let headers = [(header::ORIGIN, origin), (header::HOST, host)];
+            let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+            let mut headers = HeaderMap::from_iter(headers);
+            saboteur.headers(&mut headers);
+            let text = |name| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
+            (text(header::ORIGIN), text(header::HOST))
+        };
+        let (origin, host) = asked("null", "evil.example:1");
+        assert_eq!((origin.as_deref(), host), (Some("https://a.example"), None));
+        let (origin, host) = asked("https://null.example", "127.0.0.1:1");
+        assert_eq!(origin.as_deref(), Some("https://null.example"));
+        assert_eq!(host.as_deref(), Some("127.0.0.1:1"));
     }
 }

@@ -7,6 +7,7 @@
 //! in [`stage`]. What is about the protocol and not about Vault is in [`talk`].
 
 mod answered;
+pub mod browser;
 pub mod effect;
 mod given;
 mod leak;
@@ -28,7 +29,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{leak::Leak, limits::Rush, pki::PkiMount, session::Session, talk::Talk, tls::Tls};
+use self::{
+    browser::Page, leak::Leak, limits::Rush, pki::PkiMount, session::Session, talk::Talk, tls::Tls,
+};
 use crate::{
     act::{Act, Effect},
     latency::Call,
@@ -109,6 +112,8 @@ pub struct Scene {
     rush: Rush,
     /// What was made for a server with a certificate.
     tls: Tls,
+    /// The web page that called last.
+    page: Page,
     /// A session of the launcher.
     session: Option<Session>,
     /// What came of calls that were made at once, each with what it asked for.
@@ -271,6 +276,7 @@ impl Scene {
             last: None,
             rush: Rush::default(),
             tls: Tls::default(),
+            page: Page::default(),
             session: None,
             volley: Vec::new(),
             errors: Vec::new(),

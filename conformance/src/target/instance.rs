@@ -345,13 +345,19 @@ impl Instance {
         self.connection.http()
     }
 
+    /// The address of the endpoint; none over stdio.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match self.connection.wire() {
+            Wire::Stdio(_) => None,
+            Wire::Http(wire) => Some(wire.endpoint().0),
+        }
+    }
+
     /// `HOST:PORT` of the endpoint; none over stdio.
     #[must_use]
     pub fn authority(&self) -> Option<String> {
-        let Wire::Http(wire) = self.connection.wire() else {
-            return None;
-        };
-        let uri: http::Uri = wire.endpoint().0.parse().ok()?;
+        let uri: http::Uri = self.url()?.parse().ok()?;
         uri.authority().map(ToString::to_string)
     }
 

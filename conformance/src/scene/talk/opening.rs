@@ -204,6 +204,6 @@ fn opening_of(revision: &str) -> Value {
 }
 
 /// An `initialize` that asks for this revision.
-pub(super) fn opening(id: &str, revision: &str) -> String {
+pub(in crate::scene) fn opening(id: &str, revision: &str) -> String {
     request(&json!(id), "initialize", opening_of(revision))
 }
