@@ -416,6 +416,22 @@ mod tests {
     }
 
     #[test]
+    fn without_a_browser_its_scenarios_do_not_apply_and_say_how_to_get_one() {
+        let plan = planned("reference", |s| {
+            s.evidence.remove(&Evidence::Browser);
+        });
+        let missing: Vec<_> = plan.iter().filter(|p| p.not_applicable.is_some()).collect();
+        let about = |planned: &&&Planned| planned.requirement.profile == "browser";
+        assert_eq!(missing.iter().filter(about).count(), missing.len());
+        assert_eq!(missing.len(), 2);
+        for planned in missing {
+            let reason = planned.not_applicable.as_deref().unwrap();
+            assert!(reason.starts_with("no_evidence: "), "{reason}");
+            assert!(reason.contains(crate::browser::VARIABLE), "{reason}");
+        }
+    }
+
+    #[test]
     fn one_revision_is_enough_for_what_does_not_depend_on_it() {
         let speaks = |others: &[Revision], not_spoken: &[Revision]| Spoken {
             others: others.to_vec(),

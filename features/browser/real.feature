@@ -2,6 +2,7 @@
 Feature: A real browser keeps pages from the server, or lets them call it
   A page of the suite's own, opened in a browser without a window, does what a client does.
 
+  # That an origin was listed is not all that a page needs: see browser.headers and browser.exposed.
   @browser.page @should @slow @source:TUT @mode:cors @transport:http @evidence:browser @needs:kv.read
   Scenario: a page that was listed reads a secret
     Given a server that a page of the suite's own may call

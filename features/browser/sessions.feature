@@ -7,7 +7,7 @@ Feature: A web page has no part in sessions unless its origin was listed
     Then the page is refused
     And it is given no session
 
-  @browser.other-verbs @must @source:MCP @transport:http
+  @browser.other-verbs @must @source:MCP @transport:http @evidence:launch @own-target
   Scenario Outline: a page that <what> is refused
     When a page of "https://evil.example" <what>
     Then that is refused over HTTP

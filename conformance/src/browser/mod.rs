@@ -160,7 +160,7 @@ impl Browser {
         });
         let late = || {
             let seconds = PATIENCE.as_secs();
-            Err(format!("did not open the page within {seconds} s"))
+            Err(format!("did not carry out the page within {seconds} s"))
         };
         let seen = seen.await.unwrap_or_else(|_| late());
         let ended = process.end().await;
@@ -209,9 +209,7 @@ fn chromium_arguments(home: &Path) -> Vec<String> {
         "--disable-sync",
         "--disable-extensions",
         "--no-proxy-server",
-        // Helpers that leave the process group.
         "--disable-breakpad",
-        "--disable-crashpad-for-testing",
         // Containers have little of it.
         "--disable-dev-shm-usage",
         "--password-store=basic",

@@ -11,7 +11,7 @@ use reqwest::{
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
         ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HOST,
-        HeaderName, ORIGIN, VARY,
+        HeaderName, HeaderValue, ORIGIN, VARY,
     },
 };
 use serde_json::{Value, json};
@@ -371,14 +371,16 @@ impl Scene {
         }
     }
 
-    /// A failure about what a page was answered: status, what browsers are told, and body.
+    /// A failure about what a page was answered.
     fn failed_for_page(&self, expected: &str) -> Stop {
-        let mut seen = match self.http_answer() {
-            Ok(Ok(answer)) => told_to_browsers(answer),
-            _ => String::new(),
-        };
-        seen.insert_str(0, &self.http_seen().unwrap_or_default());
-        self.failed(expected, &seen)
+        match self.http_answer() {
+            Ok(Ok(answer)) => {
+                let seen = format!("{}\n{}", told_to_browsers(answer), answer.describe());
+                self.failed(expected, seen.trim_start())
+            }
+            Ok(Err(why)) => self.failed(expected, &why.to_string()),
+            Err(stop) => stop,
+        }
     }
 }
 
@@ -419,8 +421,10 @@ fn told_to_browsers(answer: &HttpAnswer) -> String {
     let headers = answer.headers.iter();
     let told = headers
         .filter(|(name, _)| **name == VARY || name.as_str().starts_with("access-control-allow-"));
-    told.map(|(name, value)| format!("; {name}: {}", String::from_utf8_lossy(value.as_bytes())))
-        .collect()
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
+    };
+    told.map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
