@@ -167,8 +167,14 @@ impl Browser {
         let said = tokio::task::spawn_blocking(move || remove_home(home)).await;
         let said = said.unwrap_or_default();
         let seen = seen.map_err(|problem| failed(problem, said))?;
-        ended.map_err(|problem| failed(problem, Vec::new()))?;
-        Ok(seen)
+        ended.map_err(|problem| failed(format!("stays: {problem}"), Vec::new()))?;
+        match seen.kept {
+            None => Ok(seen.seen),
+            Some(why) => {
+                let problem = format!("keeps its page from all of this machine: {why}");
+                Err(failed(problem, Vec::new()))
+            }
+        }
     }
 
     fn spawn(&self, home: &Path, log: File, url: &str) -> io::Result<Process> {

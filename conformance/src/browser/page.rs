@@ -24,6 +24,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::mcp::http::messages_in;
 
 const PAGE: &str = include_str!("page.html");
+/// What every page may reach.
+const CONTROL: &str = "/control";
 /// The largest report.
 const MAX_REPORT: usize = 4 << 20;
 
@@ -89,11 +91,20 @@ impl Attempt {
     }
 }
 
+/// What a page reports.
+#[derive(Deserialize)]
+pub(super) struct Report {
+    /// Why it cannot even reach what every page may.
+    pub kept: Option<String>,
+    /// What it saw.
+    pub seen: Vec<Attempt>,
+}
+
 /// Serves the page on a loopback port of its own, until it is dropped.
 pub struct PageServer {
     port: u16,
     plan: Arc<Mutex<Bytes>>,
-    reports: Receiver<Vec<Attempt>>,
+    reports: Receiver<Report>,
     _server: AbortOnDropHandle<()>,
 }
 
@@ -124,12 +135,15 @@ impl PageServer {
 
     /// What the page is to do when it is opened next.
     pub(super) fn give(&self, plan: &Plan) {
-        let text = serde_json::json!(plan).to_string();
+        let mut plan = serde_json::json!(plan);
+        // By the address and not by the page's name: to the browser that is another origin.
+        plan["control"] = format!("{}{CONTROL}", self.origin("127.0.0.1")).into();
+        let text = plan.to_string();
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Bytes::from(text);
     }
 
     /// What the page saw, once it has done all.
-    pub(super) async fn report(&mut self) -> Vec<Attempt> {
+    pub(super) async fn report(&mut self) -> Report {
         match self.reports.recv().await {
             Some(report) => report,
             // It serves for as long as this value lives.
@@ -138,7 +152,7 @@ impl PageServer {
     }
 }
 
-async fn serve(listener: TcpListener, plan: Arc<Mutex<Bytes>>, told: Sender<Vec<Attempt>>) {
+async fn serve(listener: TcpListener, plan: Arc<Mutex<Bytes>>, told: Sender<Report>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -165,7 +179,7 @@ async fn serve(listener: TcpListener, plan: Arc<Mutex<Bytes>>, told: Sender<Vec<
 async fn answer(
     request: Request<Incoming>,
     plan: Bytes,
-    told: &Sender<Vec<Attempt>>,
+    told: &Sender<Report>,
 ) -> Response<Full<Bytes>> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/") => (
@@ -174,6 +188,7 @@ async fn answer(
             Bytes::from_static(PAGE.as_bytes()),
         ),
         (&Method::GET, "/plan") => (StatusCode::OK, "application/json", plan),
+        (_, CONTROL) => return for_every_page(),
         (&Method::POST, "/report") => {
             let body = Limited::new(request.into_body(), MAX_REPORT)
                 .collect()
@@ -194,6 +209,19 @@ async fn answer(
     *response.status_mut() = status;
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// An answer that every page may have asked for, and may read.
+fn for_every_page() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    for name in [
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+    ] {
+        let all = HeaderValue::from_static("*");
+        response.headers_mut().insert(name, all);
+    }
     response
 }
 
@@ -218,23 +246,24 @@ mod tests {
         assert!(page.text().await.unwrap().contains("/report"));
         let given = client.get(at("/plan")).send().await.unwrap();
         let given: serde_json::Value = given.json().await.unwrap();
-        assert_eq!(given, json!({ "url": plan.url, "steps": [] }));
+        assert_eq!(given["url"], json!(plan.url));
+        assert_eq!(given["steps"], json!([]));
+        let control = given["control"].as_str().unwrap();
+        let control = client.post(control).send().await.unwrap();
+        assert_eq!(control.headers()["access-control-allow-origin"], "*");
         for path in ["/favicon.ico", "/report"] {
             let answer = client.get(at(path)).send().await.unwrap();
             assert_eq!(answer.status(), 404);
         }
-        let report =
-            json!([{ "name": "a", "problem": "TypeError" }, { "name": "b", "status": 200 }]);
+        let seen = json!([{ "name": "a", "problem": "TypeError" }, { "name": "b", "status": 200 }]);
+        let report = json!({ "kept": null, "seen": seen });
         let refused = client.post(at("/report")).body("no report").send().await;
         assert_eq!(refused.unwrap().status(), 400);
         let answer = client.post(at("/report")).json(&report).send().await;
         assert_eq!(answer.unwrap().status(), 204);
-        let seen: Vec<_> = server
-            .report()
-            .await
-            .iter()
-            .map(Attempt::describe)
-            .collect();
+        let report = server.report().await;
+        assert_eq!(report.kept, None);
+        let seen: Vec<_> = report.seen.iter().map(Attempt::describe).collect();
         assert_eq!(seen, ["a: TypeError", "b: HTTP 200"]);
     }
 

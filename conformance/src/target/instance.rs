@@ -354,6 +354,15 @@ impl Instance {
         }
     }
 
+    /// The headers of every request to the endpoint.
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        match self.connection.wire() {
+            Wire::Stdio(_) => HeaderMap::new(),
+            Wire::Http(wire) => wire.endpoint().1.clone(),
+        }
+    }
+
     /// `HOST:PORT` of the endpoint; none over stdio.
     #[must_use]
     pub fn authority(&self) -> Option<String> {

@@ -196,15 +196,18 @@ impl Scene {
         self.send(&asked).await
     }
 
-    /// The headers of a client's calls that a browser asks about.
-    fn client_headers(&self) -> StepResult<Vec<&'static str>> {
-        if self.planned.revision.era() == Era::Stateless {
-            return Ok(vec![CONTENT_TYPE.as_str(), METHOD, NAME, VERSION]);
-        }
+    /// The headers of a client's calls that a browser asks about, in order.
+    fn client_headers(&self) -> StepResult<Vec<String>> {
         let mut headers = vec![CONTENT_TYPE.as_str(), VERSION];
-        if self.session()?.contains_key(SESSION) {
-            headers.push(SESSION);
+        match self.planned.revision.era() {
+            Era::Stateless => headers.extend([METHOD, NAME]),
+            Era::Session if self.session()?.contains_key(SESSION) => headers.push(SESSION),
+            Era::Session => {}
         }
+        let mut headers: Vec<_> = headers.into_iter().map(str::to_owned).collect();
+        let own = self.instance()?.headers();
+        headers.extend(own.keys().map(ToString::to_string));
+        headers.sort();
         Ok(headers)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
 use crate::{
@@ -46,10 +47,11 @@ impl Scene {
     /// Blocked when the browser fails.
     pub async fn let_listed_page(&mut self, text: &str) -> StepResult {
         let act = self.act(text)?;
-        let mut steps = self.beginning();
+        let own = self.instance()?.headers();
+        let mut steps = self.beginning(&own);
         steps.push(Step {
             in_session: true,
-            ..step(CALL, &self.call_out_of_session(&act)?)
+            ..step(CALL, &self.call_out_of_session(&act)?, &own)
         });
         self.open(act, LISTED, steps).await
     }
@@ -61,16 +63,15 @@ impl Scene {
     /// Blocked when the browser fails.
     pub async fn let_foreign_page(&mut self, text: &str) -> StepResult {
         let act = self.act(text)?;
-        let mut steps = vec![step(
-            "tools/call in another's session",
-            &self.call_over_http(&act)?,
-        )];
-        steps.extend(self.beginning());
-        let call = step(CALL, &self.call_out_of_session(&act)?);
+        let own = self.instance()?.headers();
+        let in_session = "tools/call in the agent's session";
+        let mut steps = vec![step(in_session, &self.call_over_http(&act)?, &own)];
+        steps.extend(self.beginning(&own));
+        let call = step(CALL, &self.call_out_of_session(&act)?, &own);
         steps.push(Step {
             name: "tools/call as a form",
             mode: "no-cors",
-            headers: BTreeMap::from([("content-type".to_owned(), "text/plain".to_owned())]),
+            headers: BTreeMap::from([(CONTENT_TYPE.to_string(), "text/plain".to_owned())]),
             ..call.clone()
         });
         steps.push(Step {
@@ -81,7 +82,7 @@ impl Scene {
     }
 
     /// How a client begins.
-    fn beginning(&self) -> Vec<Step> {
+    fn beginning(&self, own: &HeaderMap) -> Vec<Step> {
         let revision = self.planned.revision;
         if revision.era() == Era::Stateless {
             return Vec::new();
@@ -90,10 +91,10 @@ impl Scene {
         let opened = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         let opened = HttpAsk::post(&opened.to_string()).with(VERSION, revision.name());
         vec![
-            step("initialize", &opening),
+            step("initialize", &opening, own),
             Step {
                 in_session: true,
-                ..step("notifications/initialized", &opened)
+                ..step("notifications/initialized", &opened, own)
             },
         ]
     }
@@ -174,15 +175,14 @@ impl Scene {
     }
 }
 
-/// A post as a page makes it: with the headers of a client, but for those that browsers set themselves.
-fn step(name: &'static str, asked: &HttpAsk) -> Step {
-    let headers = asked.headers.iter();
-    let text = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+/// A post as a page makes it, with the headers of a client; `own` are those of every request.
+fn step(name: &'static str, asked: &HttpAsk, own: &HeaderMap) -> Step {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
-    let mut headers: BTreeMap<_, _> = headers.filter_map(text).collect();
+    let mut headers: BTreeMap<_, _> = own.iter().chain(&asked.headers).filter_map(text).collect();
     let accept = "application/json, text/event-stream";
-    headers.insert("accept".to_owned(), accept.to_owned());
+    headers.insert(ACCEPT.to_string(), accept.to_owned());
     Step {
         name,
         mode: "cors",
