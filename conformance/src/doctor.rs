@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::{process::Command, time::timeout};
 
 use crate::{
+    browser::{self, Browser},
     cache::Cache,
     target::{
         Target,
@@ -34,10 +35,11 @@ const LOOK: Duration = Duration::from_millis(2000);
 /// Below this much free space a build of Vault is likely to fail, GiB.
 const TIGHT: u64 = 4;
 /// Variables of such names that the suite does look at.
-const USED: [&str; 3] = [
+const USED: [&str; 4] = [
     IMAGE_VARIABLE,
     "VAULT_MCP_CONFORMANCE_CACHE",
     "VAULT_CONFORMANCE_TOKEN",
+    browser::VARIABLE,
 ];
 
 /// What was found on this machine.
@@ -101,11 +103,12 @@ impl Check {
 /// Looks at this machine.
 pub async fn examine() -> Diagnosis {
     let cache = Cache::locate();
-    let (engine, vault, go, cargo, leftovers) = tokio::join!(
+    let (engine, vault, go, cargo, browser, leftovers) = tokio::join!(
         container_engine(),
         program("vault on PATH", "vault", "version"),
         go_toolchain(),
         program("cargo", "cargo", "--version"),
+        browser(),
         leftovers(cache.as_ref().ok()),
     );
     let vault = vault.fix("install Vault: https://developer.hashicorp.com/vault/install");
@@ -144,6 +147,7 @@ pub async fn examine() -> Diagnosis {
         built,
         go,
         cargo,
+        browser,
         folder,
         ports,
         leftovers,
@@ -231,10 +235,29 @@ async fn container_engine() -> Engine {
 
 /// What a program on PATH says of its version.
 async fn program(name: &str, program: &str, argument: &str) -> Check {
-    let Some(path) = binary::on_path(program) else {
-        return Check::new(name, State::Missing, format!("no `{program}` on PATH"));
-    };
-    let said = Command::new(&path)
+    match binary::on_path(program) {
+        Some(path) => version(name, &path, argument).await,
+        None => Check::new(name, State::Missing, format!("no `{program}` on PATH")),
+    }
+}
+
+/// The browser that pages are opened in.
+async fn browser() -> Check {
+    const NAME: &str = "browser";
+    let fix = format!(
+        "install chromium, or name a browser in {}; without one no page is opened",
+        browser::VARIABLE
+    );
+    match Browser::find() {
+        Ok(browser) => version(NAME, browser.program(), "--version").await,
+        Err(why) => Check::new(NAME, State::Missing, why.to_string()),
+    }
+    .fix(fix)
+}
+
+/// What the program at this path says of its version.
+async fn version(name: &str, path: &Path, argument: &str) -> Check {
+    let said = Command::new(path)
         .arg(argument)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -246,9 +269,9 @@ async fn program(name: &str, program: &str, argument: &str) -> Check {
             let first = said.lines().next().unwrap_or_default().trim().to_owned();
             Check::new(name, State::Ok, format!("{first} ({})", path.display()))
         }
-        Ok(Ok(said)) => broken(name, &path, &said.status.to_string()),
-        Ok(Err(error)) => broken(name, &path, &error.to_string()),
-        Err(_) => broken(name, &path, "no answer"),
+        Ok(Ok(said)) => broken(name, path, &said.status.to_string()),
+        Ok(Err(error)) => broken(name, path, &error.to_string()),
+        Err(_) => broken(name, path, "no answer"),
     }
 }
 

@@ -29,6 +29,7 @@
 
 pub mod act;
 pub mod baseline;
+pub mod browser;
 pub mod cache;
 pub mod catalogue;
 pub mod certificate;

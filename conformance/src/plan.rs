@@ -30,6 +30,8 @@ pub struct Selection {
     /// The only requirements to be asked of those that are slow or take a Vault of their own;
     /// none means all.
     pub costly: Option<Vec<String>>,
+    /// Whether what may depend on the revision is asked in each that is spoken, and not in one alone.
+    pub each_revision: bool,
     /// Transports, and what is spoken on each.
     pub spoken: Vec<Spoken>,
     /// What there is to judge by.
@@ -196,7 +198,11 @@ pub fn plan(
             if requirement.transport.is_some_and(|only| only != transport) {
                 continue;
             }
-            for asked in spoken.revisions_for(requirement) {
+            let mut revisions = spoken.revisions_for(requirement);
+            if !selection.each_revision {
+                revisions.truncate(1);
+            }
+            for asked in revisions {
                 let planned = |requirement: &Arc<Requirement>| {
                     Planned::new(requirement, transport, asked, adapter, &selection.evidence)
                 };
@@ -292,6 +298,7 @@ mod tests {
             scenarios: Vec::new(),
             tags: None,
             costly: None,
+            each_revision: true,
             spoken: TransportKind::ALL
                 .map(|kind| Spoken::alone(kind, Revision::NEWEST_OF_SESSIONS))
                 .to_vec(),
@@ -412,6 +419,22 @@ mod tests {
         for planned in plan {
             let launch = planned.requirement.evidence.contains(&Evidence::Launch);
             assert_eq!(planned.not_applicable.is_some(), launch, "{}", planned.key);
+        }
+    }
+
+    #[test]
+    fn without_a_browser_its_scenarios_do_not_apply_and_say_how_to_get_one() {
+        let plan = planned("reference", |s| {
+            s.evidence.remove(&Evidence::Browser);
+        });
+        let missing: Vec<_> = plan.iter().filter(|p| p.not_applicable.is_some()).collect();
+        let about = |planned: &&&Planned| planned.requirement.profile == "browser";
+        assert_eq!(missing.iter().filter(about).count(), missing.len());
+        assert_eq!(missing.len(), 2);
+        for planned in missing {
+            let reason = planned.not_applicable.as_deref().unwrap();
+            assert!(reason.starts_with("no_evidence: "), "{reason}");
+            assert!(reason.contains(crate::browser::VARIABLE), "{reason}");
         }
     }
 

@@ -45,11 +45,19 @@ pub enum Evidence {
     Launch,
     /// A Vault that is new and the scenario's alone.
     OwnVault,
+    /// What a page in a real browser sees.
+    Browser,
 }
 
 impl Evidence {
     /// All of it.
-    pub const ALL: [Self; 4] = [Self::Tap, Self::Audit, Self::Launch, Self::OwnVault];
+    pub const ALL: [Self; 5] = [
+        Self::Tap,
+        Self::Audit,
+        Self::Launch,
+        Self::OwnVault,
+        Self::Browser,
+    ];
 
     /// Its name in tags.
     #[must_use]
@@ -59,6 +67,7 @@ impl Evidence {
             Self::Audit => "audit",
             Self::Launch => "launch",
             Self::OwnVault => "own-vault",
+            Self::Browser => "browser",
         }
     }
 
@@ -73,6 +82,9 @@ impl Evidence {
             }
             Self::OwnVault => {
                 "own-vault: the suite did not start Vault, and starts none beside it for one scenario"
+            }
+            Self::Browser => {
+                "there is no browser on this machine: install chromium, or name one in VAULT_MCP_CONFORMANCE_BROWSER"
             }
         }
     }

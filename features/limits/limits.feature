@@ -49,6 +49,14 @@ Feature: No client, and not all together, get more of Vault than the operator le
     When clients come, read the secret "app/database" and go for 2 seconds
     Then no more reads have reached Vault than were to be let through
 
+  @limits.invented @must @slow @source:TUT @era:session @mode:rate_limit @transport:http @evidence:tap @needs:kv.read
+  Scenario: clients that make up sessions are let through no more often
+    Given a server that lets each client through 5 times a second, and 3 times at once
+    And a KV version 2 mount "team"
+    And the secret "app/database" with the keys "username, password"
+    When clients that make up sessions read the secret "app/database" for 2 seconds
+    Then no more reads have reached Vault than were to be let through
+
   @limits.fair @should @slow @source:TUT @mode:rate_limit @transport:http @needs:kv.read
   Scenario: a greedy client takes nothing from a modest one
     Given a server that lets each client through 10 times a second, and 4 times at once

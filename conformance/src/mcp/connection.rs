@@ -51,6 +51,20 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// What a message says that answers a request.
+    #[must_use]
+    pub fn of(message: &Value) -> Self {
+        match (&message["result"], &message["error"]) {
+            (result, Value::Null) if !result.is_null() => Self::Result(result.clone()),
+            (_, error) => Self::Error {
+                code: error["code"].as_i64().unwrap_or_default(),
+                message: error["message"].as_str().unwrap_or_default().to_owned(),
+            },
+        }
+    }
+}
+
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoReply {
@@ -350,14 +364,7 @@ impl Inbox {
             }
             return;
         };
-        let reply = match (&message["result"], &message["error"]) {
-            (result, Value::Null) if !result.is_null() => Reply::Result(result.clone()),
-            (_, error) => Reply::Error {
-                code: error["code"].as_i64().unwrap_or_default(),
-                message: error["message"].as_str().unwrap_or_default().to_owned(),
-            },
-        };
-        waiting.answer(Ok(reply));
+        waiting.answer(Ok(Reply::of(&message)));
     }
 
     /// Tells the one who waits for `id` that no answer comes.

@@ -229,6 +229,19 @@ async fn body_of(answer: reqwest::Response) -> Result<String, NoReply> {
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
+/// The messages in a body of this content type: one, or a stream of events up to its last whole one.
+#[must_use]
+pub fn messages_in(kind: &str, body: &str) -> Vec<Value> {
+    let texts = match kind.trim_start().starts_with("text/event-stream") {
+        true => EventReader::default().read(body.as_bytes()),
+        false => vec![body.to_owned()],
+    };
+    let messages = texts
+        .iter()
+        .filter_map(|text| serde_json::from_str(text).ok());
+    messages.filter(Value::is_object).collect()
+}
+
 /// Reads server-sent events (WHATWG HTML, section 9.2) and gives the data of each.
 #[derive(Debug, Default)]
 pub(super) struct EventReader {

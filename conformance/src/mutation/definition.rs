@@ -38,6 +38,9 @@ pub struct Mutation {
     /// Between suite and target, on the way to it.
     #[serde(default)]
     pub message: Vec<MessageRule>,
+    /// The same, for the headers of HTTP.
+    #[serde(default)]
+    pub http_request: Vec<HeaderRule>,
     /// Agrees to handshakes of whatever TLS version.
     #[serde(default)]
     pub any_tls: bool,
@@ -48,9 +51,6 @@ pub struct Mutation {
     /// Takes whatever certificate Vault shows for the right one; `env` has to name an authority for it.
     #[serde(default)]
     pub any_vault_certificate: bool,
-    /// Between suite and target, on the way to it: headers of requests over HTTP.
-    #[serde(default)]
-    pub http_request: Vec<HeaderRule>,
     /// Between target and suite.
     #[serde(default)]
     pub answer: Vec<AnswerRule>,
@@ -93,6 +93,11 @@ pub struct MessageRule {
 pub struct HeaderRule {
     /// Which header.
     pub header: String,
+    /// Only values that match this expression: they become something else, or are left out.
+    #[serde(default, deserialize_with = "optional_expression")]
+    pub value: Option<Regex>,
+    /// What such a value becomes.
+    pub becomes: Option<String>,
     /// Goes out as in the first request that had it: of the server, or of the session.
     pub first_of: Option<Whose>,
     /// Has the value that is in the query, which is taken away.
@@ -124,6 +129,12 @@ pub struct HttpRule {
     pub becomes: Option<u16>,
     /// Gets this header, if it has one of that name: name and value.
     pub header: Option<(String, String)>,
+    /// Gets these headers, in place of those of the same name; `{origin}` is the origin of the request.
+    #[serde(default)]
+    pub add: BTreeMap<String, String>,
+    /// Loses these headers.
+    #[serde(default)]
+    pub leave_out: Vec<String>,
     /// Never comes.
     #[serde(default)]
     pub hangs: bool,
@@ -344,6 +355,10 @@ fn operation<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Operation>, D:
     known
         .map(Some)
         .ok_or_else(|| D::Error::custom(format!("no operation {name:?}")))
+}
+
+fn optional_expression<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {
+    expression(from).map(Some)
 }
 
 fn expression<'de, D: Deserializer<'de>>(from: D) -> Result<Regex, D::Error> {

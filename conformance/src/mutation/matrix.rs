@@ -15,7 +15,7 @@ use crate::{
         locate::{self, Build, LocateError},
     },
     vault::provider::{self, VaultError, VaultOptions},
-    verdict::Verdict,
+    verdict::{NotApplicable, Verdict},
 };
 
 /// What became of every mutant and variant.
@@ -169,9 +169,21 @@ fn row(mutation: &Mutation, report: &Report) -> Row {
     }
     for id in &mutation.killed_by {
         for transport in &report.target.transports {
-            if failed.get(id).is_none_or(|on| !on.contains(transport)) {
-                wrong.push(format!("it survives {id} on {transport}"));
+            if failed.get(id).is_some_and(|on| on.contains(transport)) {
+                continue;
             }
+            let mut asked = report.scenarios.iter();
+            let not_asked = asked.find(|scenario| {
+                scenario.id == *id
+                    && scenario.transport == *transport
+                    && scenario.lacks(NotApplicable::NoEvidence)
+            });
+            wrong.push(
+                match not_asked.and_then(|scenario| scenario.reason.as_deref()) {
+                    Some(reason) => format!("{id} could not be asked on {transport}: {reason}"),
+                    None => format!("it survives {id} on {transport}"),
+                },
+            );
         }
     }
     Row {

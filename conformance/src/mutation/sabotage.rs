@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
+use regex::Regex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -140,7 +141,10 @@ impl AnswerFilter for Saboteur {
 
     fn head(&self, headers: &mut HeaderMap, query: &mut Option<String>) {
         for rule in &self.mutation.http_request {
-            self.alter_header(rule, headers, query);
+            match &rule.value {
+                Some(value) => replace_header(rule, value, headers),
+                None => self.alter_header(rule, headers, query),
+            }
         }
     }
 
@@ -197,6 +201,15 @@ impl AnswerFilter for Saboteur {
                 && let Some(header) = answer.headers.get_mut(name)
             {
                 *header = value;
+            }
+            for name in &rule.leave_out {
+                answer.headers.remove(name);
+            }
+            let origin = asked.headers.get(header::ORIGIN);
+            let origin = origin.and_then(|origin| origin.to_str().ok());
+            for (name, value) in &rule.add {
+                let value = template::fill(value, |name| origin.filter(|_| name == "origin"));
+                insert(&mut answer.headers, name, &value);
             }
         }
         Ok(answer)
@@ -440,6 +453,14 @@ impl Saboteur {
     }
 }
 
+/// Sets a header, if it can be one.
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
+    let header = name.parse::<HeaderName>().ok();
+    if let Some((name, value)) = header.zip(HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
 fn matches(methods: &[String], method: &Method) -> bool {
     methods.iter().any(|one| one == method.as_str())
 }
@@ -595,6 +616,18 @@ fn edit_json(body: &mut Bytes, edit: impl FnOnce(&mut Value)) {
     }
 }
 
+/// Replaces a header whose value matches, or takes it away.
+fn replace_header(rule: &HeaderRule, pattern: &Regex, headers: &mut HeaderMap) {
+    let value = headers.get(&rule.header).and_then(|v| v.to_str().ok());
+    if !value.is_some_and(|value| pattern.is_match(value)) {
+        return;
+    }
+    headers.remove(&rule.header);
+    if let Some(value) = &rule.becomes {
+        insert(headers, &rule.header, value);
+    }
+}
+
 fn canned(answer: &CannedAnswer) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(answer.body.clone()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -606,7 +639,7 @@ fn canned(answer: &CannedAnswer) -> Response<Bytes> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::{HeaderMap, Request};
+    use http::{HeaderMap, HeaderValue, Request, header};
     use secrecy::SecretString;
     use serde_json::{Value, json};
 
@@ -787,5 +820,42 @@ mod tests {
             status(HttpAsk::new(reqwest::Method::PUT)),
             Err(NoHttp::Hung)
         );
+    }
+
+    #[test]
+    fn an_answer_over_http_loses_headers_and_gets_others_that_name_the_origin() {
+        let saboteur = saboteur(
+            "[[http_answer]]\nleave_out = ['vary']\nadd = { access-control-allow-origin = '{origin}' }",
+        );
+        let mut answer = HttpAnswer::default();
+        answer.headers.insert("vary", "origin".parse().unwrap());
+        let asked = HttpAsk::post("{}").with("origin", "https://a.example");
+        let answer = saboteur.http(&asked, Ok(answer)).unwrap();
+        let expected = [("access-control-allow-origin", "https://a.example")];
+        let headers: Vec<_> = (answer.headers.iter())
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn a_header_of_a_request_becomes_another_or_is_left_out_where_its_value_is_meant() {
+        let saboteur = saboteur(
+            "[[http_request]]\nheader = 'origin'\nvalue = '^null$'\nbecomes = 'https://a.example'\n\
+             [[http_request]]\nheader = 'host'\nvalue = 'evil'",
+        );
+        let asked = |origin: &'static str, host: &'static str| {
+            let headers = [(header::ORIGIN, origin), (header::HOST, host)];
+            let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+            let mut headers = HeaderMap::from_iter(headers);
+            saboteur.head(&mut headers, &mut None);
+            let text = |name| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
+            (text(header::ORIGIN), text(header::HOST))
+        };
+        let (origin, host) = asked("null", "evil.example:1");
+        assert_eq!((origin.as_deref(), host), (Some("https://a.example"), None));
+        let (origin, host) = asked("https://null.example", "127.0.0.1:1");
+        assert_eq!(origin.as_deref(), Some("https://null.example"));
+        assert_eq!(host.as_deref(), Some("127.0.0.1:1"));
     }
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rand::{RngExt as _, rngs::StdRng};
 use regex::Regex;
 use serde_json::json;
 use tokio::time::sleep;
@@ -12,7 +13,7 @@ use tokio::time::sleep;
 use super::Scene;
 use crate::{
     act::Act,
-    mcp::connection::Connection,
+    mcp::{connection::Connection, http::SESSION, raw::HttpAsk},
     slot::{Setup, SlotError},
     tap::Tap,
     target::{
@@ -20,7 +21,7 @@ use crate::{
         instance::Bare,
     },
     vault::oracle::Snapshot,
-    verdict::{StepResult, Stop},
+    verdict::{NotApplicable, StepResult, Stop},
 };
 
 /// How many calls are under way at full speed.
@@ -213,6 +214,48 @@ impl Scene {
         Ok(())
     }
 
+    /// Lets clients read a secret, each in a session that was never given out.
+    ///
+    /// # Errors
+    /// Not applicable where there are no sessions.
+    pub async fn let_clients_make_up_sessions(
+        &mut self,
+        path: &str,
+        length: Duration,
+    ) -> StepResult {
+        let act = Act::read(self, path)?;
+        self.let_know(&act);
+        let before = self.reads_at_vault(path);
+        let begun = Instant::now();
+        self.expect_first_read(&act).await?;
+        let instance = &self.slot()?.instance;
+        let headers = instance.connection.session_headers();
+        let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
+        let (Some(id), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
+            return Err(Stop::NotApplicable {
+                reason: NotApplicable::NotClaimed,
+                detail: "the server gives out no sessions".to_owned(),
+            });
+        };
+        let (mapping, tool) = carrier(&self.target.adapter, instance, act.operation)?;
+        let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
+        let call =
+            json!({ "jsonrpc": "2.0", "id": "made-up", "method": "tools/call", "params": params });
+        let asked = HttpAsk::post(&call.to_string()).with_all(headers);
+        let patience = self.target.adapter.budgets.call();
+        while begun.elapsed() < length {
+            let asked = asked
+                .clone()
+                .with(SESSION, &made_up_id(&id, &mut self.random));
+            // Whatever is said to it: what counts is what reaches Vault.
+            let _ = endpoint.send(&asked, patience).await;
+            sleep(PAUSE).await;
+        }
+        self.rush.took = begun.elapsed();
+        self.rush.reached = self.reads_at_vault(path) - before;
+        Ok(())
+    }
+
     /// A further client, which has opened its connection.
     async fn visit(&self) -> StepResult<Bare> {
         let instance = &self.slot()?.instance;
@@ -340,6 +383,21 @@ impl Scene {
             None => Ok(()),
             Some(answer) => Err(self.failed("a success to each call", &answer.describe())),
         }
+    }
+}
+
+/// An id of the same form, which was never given out.
+fn made_up_id(id: &str, random: &mut StdRng) -> String {
+    let other: String = id
+        .chars()
+        .map(|letter| match letter {
+            '0'..='9' => char::from(random.random_range(b'0'..=b'9')),
+            other => other,
+        })
+        .collect();
+    match other == id {
+        true => format!("{id}0"),
+        false => other,
     }
 }
 

@@ -8,6 +8,7 @@
 //! themselves in [`custody`].
 
 mod answered;
+pub mod browser;
 pub mod custody;
 pub mod effect;
 mod given;
@@ -34,8 +35,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use self::{
-    custody::Custody, leak::Leak, limits::Rush, namespace::Namespaces, pki::PkiMount,
-    session::Session, talk::Talk, tls::Tls, traces::LogFile,
+    browser::Page, custody::Custody, leak::Leak, limits::Rush, namespace::Namespaces,
+    pki::PkiMount, session::Session, talk::Talk, tls::Tls, traces::LogFile,
 };
 use crate::{
     act::{Act, Effect},
@@ -124,6 +125,8 @@ pub struct Scene {
     tls: Tls,
     /// Whose tokens there are besides the servers' own, and what came of them.
     custody: Custody,
+    /// The web page that called last.
+    page: Page,
     /// A session of the launcher.
     session: Option<Session>,
     /// Who asked in which namespace of Vault.
@@ -320,6 +323,7 @@ impl Scene {
             rush: Rush::default(),
             tls: Tls::default(),
             custody: Custody::default(),
+            page: Page::default(),
             session: None,
             namespaces: Namespaces::default(),
             log_file: None,

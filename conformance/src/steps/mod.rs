@@ -1,6 +1,7 @@
 //! The step definitions: thin, one file a subject. What they mean is in the scene.
 
 mod ambient;
+mod browser;
 mod custody;
 mod kv;
 mod mcp;

@@ -99,6 +99,15 @@ async fn come_and_go(world: &mut World, path: String, seconds: u64) -> StepResul
     world.scene()?.let_clients_come_and_go(&path, length).await
 }
 
+#[when(expr = "clients that make up sessions read the secret {string} for {int} seconds")]
+async fn make_up_sessions(world: &mut World, path: String, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    world
+        .scene()?
+        .let_clients_make_up_sessions(&path, length)
+        .await
+}
+
 #[then("no more reads have reached Vault than were to be let through")]
 fn within_limit(world: &mut World) -> StepResult {
     world.scene()?.expect_within_limit()

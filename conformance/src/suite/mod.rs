@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::prepared::Prepared;
 use crate::{
     baseline::{Baseline, BaselineError},
+    browser::Browser,
     event::Reporter,
     exit::Exit,
     hint,
@@ -22,7 +23,7 @@ use crate::{
     plan::{Selection, Spoken, keys, plan, tags::Tags},
     progress::Progress,
     report::Report,
-    requirement::{self, FeatureError, Requirement},
+    requirement::{self, Evidence, FeatureError, Requirement},
     target::{
         Target,
         adapter::AdapterError,
@@ -398,6 +399,7 @@ impl Builder {
                 .sabotage
                 .as_ref()
                 .map(|sabotage| sabotage.killed_by().to_vec()),
+            each_revision: self.sabotage.is_none(),
             // Which revision the target speaks shows when it is started.
             spoken: transports
                 .iter()
@@ -408,7 +410,7 @@ impl Builder {
                 .collect(),
             evidence: match target.adapter.remote {
                 Some(_) => BTreeSet::new(),
-                None => self.vault.evidence(),
+                None => evidence(&self.vault),
             },
         };
         check_selection(&selection, &requirements, &target, self.revision)?;
@@ -495,6 +497,15 @@ fn check_selection(
     Err(SuiteError::NothingSelected(format!(
         "{why}; what is ambient is judged along with any other scenario"
     )))
+}
+
+/// What will be seen of a target that the suite starts.
+fn evidence(vault: &VaultOptions) -> BTreeSet<Evidence> {
+    let mut evidence = vault.evidence();
+    if Browser::find().is_err() {
+        evidence.remove(&Evidence::Browser);
+    }
+    evidence
 }
 
 fn default_jobs() -> usize {

@@ -368,13 +368,28 @@ impl Instance {
         self.connection.http()
     }
 
+    /// The address of the endpoint; none over stdio.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match self.connection.wire() {
+            Wire::Stdio(_) => None,
+            Wire::Http(wire) => Some(wire.endpoint().0),
+        }
+    }
+
+    /// The headers of every request to the endpoint.
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        match self.connection.wire() {
+            Wire::Stdio(_) => HeaderMap::new(),
+            Wire::Http(wire) => wire.endpoint().1.clone(),
+        }
+    }
+
     /// `HOST:PORT` of the endpoint; none over stdio.
     #[must_use]
     pub fn authority(&self) -> Option<String> {
-        let Wire::Http(wire) = self.connection.wire() else {
-            return None;
-        };
-        let uri: http::Uri = wire.endpoint().0.parse().ok()?;
+        let uri: http::Uri = self.url()?.parse().ok()?;
         uri.authority().map(ToString::to_string)
     }
 

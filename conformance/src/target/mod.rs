@@ -8,7 +8,7 @@ pub mod launch;
 pub mod locate;
 pub mod mapping;
 pub mod operation;
-mod process;
+pub(crate) mod process;
 mod sockets;
 pub mod template;
 pub mod token_file;

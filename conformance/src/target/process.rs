@@ -1,4 +1,4 @@
-//! A target's process, with all that it starts: its process group.
+//! A process that the suite starts, with all that it starts itself: its process group.
 
 use std::{io, process::ExitStatus, time::Duration};
 
@@ -17,14 +17,14 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A process that leads a group of its own, which ends with it: what a target started and
 /// left running is ended as soon as the target's own end is seen.
 #[derive(Debug)]
-pub(super) struct Process {
-    pub(super) child: Child,
+pub(crate) struct Process {
+    pub(crate) child: Child,
     /// None once the group was killed: its id may then be somebody else's.
     group: Option<Pid>,
 }
 
 impl Process {
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
         let child = command
             .env(RUN_VARIABLE, run_id())
             .process_group(0)
@@ -58,7 +58,7 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be ended.
-    pub(super) async fn end(&mut self) -> Result<(), String> {
+    pub(crate) async fn end(&mut self) -> Result<(), String> {
         let Some(group) = self.group else {
             return Ok(());
         };
@@ -70,7 +70,7 @@ impl Process {
         match self.ends_within(GRACE).await {
             Some(_) => Ok(()),
             None => Err(format!(
-                "the target's process {} could not be ended",
+                "its process {} could not be ended",
                 group.as_raw_nonzero()
             )),
         }

@@ -94,6 +94,21 @@ async fn variables_that_are_not_used_are_named_without_their_values() {
 }
 
 #[tokio::test]
+async fn a_browser_that_is_named_and_is_none_is_told_and_keeps_no_run_from_working() {
+    let trial = program(["doctor", "--format", "json"]).without_vault();
+    let ended = trial
+        .with_env("VAULT_MCP_CONFORMANCE_BROWSER", "/no/such/browser")
+        .ended()
+        .await;
+    let browser = check(&ended, "browser");
+    assert_eq!(browser["state"], "missing");
+    let (detail, fix) = (browser["detail"].to_string(), browser["fix"].to_string());
+    assert!(detail.contains("/no/such/browser"), "{detail}");
+    assert!(fix.contains("install chromium"), "{fix}");
+    assert_eq!(check(&ended, "variables")["state"], "ok");
+}
+
+#[tokio::test]
 async fn a_cache_that_cannot_be_written_is_named_with_the_variable_to_set() {
     let trial = program(["doctor", "--format", "json"]).without_vault();
     let ended = trial

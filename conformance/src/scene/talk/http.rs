@@ -39,26 +39,26 @@ impl Scene {
         self.instance()?.endpoint().ok_or_else(missing)
     }
 
-    async fn send(&mut self, asked: &HttpAsk) -> StepResult {
+    pub(in crate::scene) async fn send(&mut self, asked: &HttpAsk) -> StepResult {
         let patience = self.patience();
         let answer = self.endpoint()?.send(asked, patience).await;
         self.talk.http = Some(answer);
         Ok(())
     }
 
-    fn http_answer(&self) -> StepResult<&Result<HttpAnswer, NoHttp>> {
+    pub(in crate::scene) fn http_answer(&self) -> StepResult<&Result<HttpAnswer, NoHttp>> {
         let missing = || Stop::blocked("the scenario asked nothing over HTTP yet");
         self.talk.http.as_ref().ok_or_else(missing)
     }
 
-    fn http_seen(&self) -> StepResult<String> {
+    pub(in crate::scene) fn http_seen(&self) -> StepResult<String> {
         Ok(match self.http_answer()? {
             Ok(answer) => answer.describe(),
             Err(why) => why.to_string(),
         })
     }
 
-    fn session(&self) -> StepResult<HeaderMap> {
+    pub(in crate::scene) fn session(&self) -> StepResult<HeaderMap> {
         Ok(self.connection()?.session_headers())
     }
 

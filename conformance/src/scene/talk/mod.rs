@@ -58,11 +58,11 @@ pub struct Talk {
 }
 
 /// A request with an id of the suite's own choice.
-fn request(id: &Value, method: &str, params: Value) -> String {
+pub(super) fn request(id: &Value, method: &str, params: Value) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
 }
 
-fn not_claimed(detail: impl Into<String>) -> Stop {
+pub(super) fn not_claimed(detail: impl Into<String>) -> Stop {
     Stop::NotApplicable {
         reason: NotApplicable::NotClaimed,
         detail: detail.into(),
@@ -82,7 +82,7 @@ impl Scene {
         std::mem::take(&mut self.talk.further)
     }
 
-    fn instance(&self) -> StepResult<&Instance> {
+    pub(super) fn instance(&self) -> StepResult<&Instance> {
         Ok(&self.slot()?.instance)
     }
 
