@@ -13,6 +13,16 @@ Feature: A server that was given a certificate speaks TLS, and nothing less
     Then a client that speaks no TLS is told nothing
     And the next call works
 
+  @tls.exposed @must @source:TUT @mode:all_interfaces @transport:http @evidence:launch
+  Scenario: without a certificate no server listens to the network
+    When a server is started that listens on all addresses, without a certificate
+    Then it ends and does not serve
+
+  @tls.exposed-served @should @source:TUT @mode:tls @mode:all_interfaces @transport:http @evidence:launch @own-target
+  Scenario: with a certificate a server that listens to the network serves
+    Given a server with a certificate that listens on all addresses
+    Then the next call works
+
   @tls.old @must @source:TUT @mode:tls @transport:http @evidence:launch @own-target
   Scenario Outline: TLS <version> is refused
     Given a server with a certificate

@@ -20,16 +20,21 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use vault_mcp_conformance::{
     Suite,
+    browser::Browser,
     cache::Cache,
     event::{Event, Reporter},
     exit::Exit,
     mutation::{
-        definition,
+        definition::{self, Mutation},
         matrix::{self, Scope},
     },
     progress::Progress,
     report::{Report, console, json::JsonFile},
-    target::{Target, transport::TransportKind},
+    requirement::{self, Evidence},
+    target::{
+        Target,
+        transport::{Revision, TransportKind},
+    },
     vault::{
         external::{ExternalOptions, POLICY},
         leftovers::run_id,
@@ -73,10 +78,13 @@ fn this_server() -> Result<Target, String> {
     Ok(target.with_program(env!("CARGO_BIN_EXE_vault-mcp-reference")))
 }
 
-async fn judged(seed: u64, transports: &[TransportKind]) -> Result<Report, String> {
+/// What draws names, values and faults from the seed.
+async fn judged(seed: u64) -> Result<Report, String> {
     Suite::builder()
         .target(this_server()?)
-        .transports(transports.iter().copied())
+        .profiles(["kv", "mcp", "pki"])
+        .transports([TransportKind::Stdio])
+        .revision(Revision::NEWEST_OF_SESSIONS)
         .seed(seed)
         .progress(Progress::stderr())
         .run()
@@ -140,8 +148,7 @@ fn vaults_left() -> Result<Vec<String>, String> {
 }
 
 async fn repeatable() -> Result<(), String> {
-    let only = [TransportKind::Stdio];
-    let (one, other) = (judged(7, &only).await?, judged(7, &only).await?);
+    let (one, other) = (judged(7).await?, judged(7).await?);
     let verdicts = |report: &Report| -> Vec<(String, Verdict)> {
         report
             .scenarios
@@ -226,6 +233,8 @@ async fn judged_by_external(vault: &Vault) -> Result<(), String> {
                 ca: None,
             }),
         })
+        // It makes no difference to Vault in which one its requests were asked for.
+        .revision(Revision::NEWEST_OF_SESSIONS)
         .progress(Progress::stderr())
         .run()
         .await
@@ -278,11 +287,32 @@ async fn ask(vault: &Vault, method: Method, path: &str, body: &Value) -> Result<
     Ok(serde_json::from_slice(&answer).unwrap_or_default())
 }
 
+/// All mutations that can be judged here: without a browser not those that show in one alone.
+fn mutations() -> Result<Vec<Mutation>, String> {
+    let mut mutations = definition::all().map_err(|error| error.to_string())?;
+    if let Err(missing) = Browser::find() {
+        let requirements = requirement::all().map_err(|error| error.to_string())?;
+        let needs_browser = |id: &String| {
+            let mut of_id = requirements.iter().filter(|r| r.id == *id);
+            of_id.any(|r| r.evidence.contains(&Evidence::Browser))
+        };
+        let shows_there = |mutation: &Mutation| mutation.killed_by.iter().any(needs_browser);
+        for mutation in mutations.iter().filter(|mutation| shows_there(mutation)) {
+            println!(
+                "NOT RUN, for want of a browser: {}: {missing}",
+                mutation.name
+            );
+        }
+        mutations.retain(|mutation| !shows_there(mutation));
+    }
+    Ok(mutations)
+}
+
 async fn mutants() -> Result<(), String> {
     let matrix = matrix::run(
         &this_server()?,
         &VaultOptions::default(),
-        definition::all().map_err(|error| error.to_string())?,
+        mutations()?,
         Scope::WhatMustCatch,
         &Progress::stderr(),
     )

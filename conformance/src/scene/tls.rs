@@ -58,12 +58,33 @@ impl Scene {
         self.start_server(setup).await
     }
 
+    /// The same for a server that listens on all addresses.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_exposed_with_certificate(&mut self) -> StepResult {
+        let setup = self.certified("a certificate").await?;
+        self.start_server(setup.and(Mode::AllInterfaces)).await
+    }
+
     /// Tries to start a server with what a feature words so.
     ///
     /// # Errors
     /// Blocked when nothing is worded so, or the files cannot be written.
     pub async fn try_to_start_with(&mut self, what: &str) -> StepResult {
         let setup = self.certified(what).await?;
+        self.try_to_start(setup).await
+    }
+
+    /// Tries to start a server that listens on all addresses, without a certificate.
+    ///
+    /// # Errors
+    /// Blocked when that cannot be tried.
+    pub async fn try_to_start_exposed(&mut self) -> StepResult {
+        self.try_to_start(Setup::of(Mode::AllInterfaces)).await
+    }
+
+    async fn try_to_start(&mut self, setup: Setup) -> StepResult {
         let kind = self.kind(setup);
         self.tls.refusal = match self.slots.lease(&kind).await {
             Ok(slot) => {

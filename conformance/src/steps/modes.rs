@@ -151,6 +151,16 @@ async fn certificate(world: &mut World) -> StepResult {
     world.scene()?.start_with_certificate().await
 }
 
+#[given("a server with a certificate that listens on all addresses")]
+async fn exposed_with_certificate(world: &mut World) -> StepResult {
+    world.scene()?.start_exposed_with_certificate().await
+}
+
+#[when("a server is started that listens on all addresses, without a certificate")]
+async fn exposed(world: &mut World) -> StepResult {
+    world.scene()?.try_to_start_exposed().await
+}
+
 #[when(regex = "^a server is started with (.+)$")]
 async fn started_with(world: &mut World, what: String) -> StepResult {
     world.scene()?.try_to_start_with(&what).await

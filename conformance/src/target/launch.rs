@@ -109,6 +109,8 @@ pub enum Mode {
     Cors,
     /// It listens with TLS.
     Tls,
+    /// It listens on all addresses of the machine, and not on loopback alone.
+    AllInterfaces,
     /// It trusts Vault's certificate by this CA.
     VaultCa,
     /// It works in a namespace of Vault.
@@ -129,12 +131,13 @@ pub enum Mode {
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ReadOnly,
         Self::RateLimit,
         Self::GlobalLimit,
         Self::Cors,
         Self::Tls,
+        Self::AllInterfaces,
         Self::VaultCa,
         Self::Namespace,
         Self::PerRequestToken,
@@ -154,6 +157,7 @@ impl Mode {
             Self::GlobalLimit => "global_limit",
             Self::Cors => "cors",
             Self::Tls => "tls",
+            Self::AllInterfaces => "all_interfaces",
             Self::VaultCa => "vault_ca",
             Self::Namespace => "namespace",
             Self::PerRequestToken => "per_request_token",
