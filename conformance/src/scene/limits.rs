@@ -387,7 +387,7 @@ impl Scene {
 }
 
 /// An id of the same form, which was never given out.
-fn made_up_id(id: &str, random: &mut StdRng) -> String {
+pub(super) fn made_up_id(id: &str, random: &mut StdRng) -> String {
     let other: String = id
         .chars()
         .map(|letter| match letter {

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use http::Method;
 use regex::Regex;
+use serde_json::json;
 
 use super::Scene;
 use crate::{
@@ -32,7 +33,7 @@ static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Scene {
-    /// Lets the agent ask for an operation by the name of its tool, and by names that mean the same.
+    /// Lets the agent ask for an operation by the name of its tool, by names that mean the same, and in a batch.
     ///
     /// # Errors
     /// When Vault refuses what the operation is about.
@@ -56,6 +57,9 @@ impl Scene {
                     return Ok(());
                 }
             }
+            let arguments = mapping.map(|mapping| mapping.arguments(&act.parameters));
+            let call = json!({ "name": tool, "arguments": arguments });
+            self.call_in_batch(call).await?;
         }
         Ok(())
     }
@@ -65,6 +69,9 @@ impl Scene {
     /// # Errors
     /// When one was not.
     pub fn expect_errors_throughout(&self) -> StepResult {
+        if let Some(seen) = self.success_in_batch() {
+            return Err(self.failed("an error to a call in a batch, too", &seen));
+        }
         let other = |answer: &&Answer| !matches!(answer, Answer::Error(_));
         match self.volley.iter().map(|deed| &deed.answer).find(other) {
             None if self.volley.is_empty() => Err(Stop::blocked("nothing was asked for")),

@@ -15,7 +15,7 @@ use crate::{
         http::{SESSION, VERSION},
         raw::{HttpAnswer, HttpAsk, NoHttp, RawHttp},
     },
-    scene::Scene,
+    scene::{Scene, limits::made_up_id},
     verdict::{StepResult, Stop},
 };
 
@@ -84,7 +84,7 @@ impl Scene {
             }
             "in a session that was never given out" => {
                 let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
-                let other = another_id(id.unwrap_or_default());
+                let other = made_up_id(id.unwrap_or_default(), &mut self.random);
                 listing.with_all(headers).with(SESSION, &other)
             }
             _ => return Err(Stop::blocked(format!("nobody lists {how:?}"))),
@@ -345,20 +345,6 @@ impl Scene {
         let answer = self.endpoint()?.send(&asked, BORNE).await;
         self.talk.http = Some(answer);
         Ok(())
-    }
-}
-
-/// An id of the same form, which was never given out.
-fn another_id(id: &str) -> String {
-    let other = |digit: char| match digit {
-        '0' => '1',
-        '1'..='9' => '0',
-        other => other,
-    };
-    let other: String = id.chars().map(other).collect();
-    match other == id {
-        true => format!("{id}0"),
-        false => other,
     }
 }
 

@@ -9,10 +9,10 @@ use tokio::time::sleep;
 use super::request;
 use crate::{
     act::Act,
-    mcp::connection::Said,
+    mcp::connection::{Said, meta},
     scene::Scene,
     tap::trap::{Springs, Trap},
-    target::answer::carrier,
+    target::{answer::carrier, transport::Era},
     verdict::{StepResult, Stop},
 };
 
@@ -193,7 +193,7 @@ impl Scene {
                 self.disconnect().await?;
                 said
             }
-            _ => self.connection()?.say(&format!("[{call}]"), false).await,
+            _ => self.say_in_batch(&call).await?,
         };
         let changed = self.snapshot().await? != before;
         let told = said.success().is_some();
@@ -203,6 +203,32 @@ impl Scene {
             return Err(self.failed("nothing changes, as no success was told", &seen));
         }
         Ok(())
+    }
+
+    async fn say_in_batch(&self, call: &str) -> StepResult<Said> {
+        Ok(self.connection()?.say(&format!("[{call}]"), false).await)
+    }
+
+    /// Calls a tool in a batch of that one call, and keeps what came of it.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub(in crate::scene) async fn call_in_batch(&mut self, mut params: Value) -> StepResult {
+        let revision = self.planned.revision;
+        if revision.era() == Era::Stateless {
+            params["_meta"] = meta(revision);
+        }
+        let call = request(&json!("batch-1"), "tools/call", params);
+        let said = self.say_in_batch(&call).await?;
+        self.unanswered |= said.problem.is_some();
+        self.talk.batches.push(said);
+        Ok(())
+    }
+
+    /// What a call in a batch was told that was told of success.
+    pub(in crate::scene) fn success_in_batch(&self) -> Option<String> {
+        let told = |said: &&Said| said.success().is_some();
+        self.talk.batches.iter().find(told).map(Said::describe)
     }
 
     // Cancellation.

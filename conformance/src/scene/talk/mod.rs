@@ -37,6 +37,8 @@ pub struct Talk {
     further: Vec<Bare>,
     /// What came back for the last text.
     said: Option<Said>,
+    /// What came of calls that were made in batches.
+    batches: Vec<Said>,
     /// The revisions that were asked for, each with what was offered.
     offers: Vec<(String, Option<String>)>,
     /// The tools, each time that they were listed.
