@@ -5,6 +5,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "shared/program.rs"]
+mod program;
+
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
@@ -13,18 +16,10 @@ use tokio::{
     process::{Child, Command},
 };
 
+use crate::program::program;
+
 fn server(arguments: &[&str], env: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("VAULT_TOKEN", "hvs.canary")
-        .envs(env.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
+    program(arguments, &[&[("VAULT_TOKEN", "hvs.canary")], env].concat())
 }
 
 async fn outcome(arguments: &[&str], env: &[(&str, &str)]) -> Output {

@@ -8,6 +8,8 @@
 
 mod browser;
 mod limits;
+#[path = "../shared/program.rs"]
+mod program;
 mod server;
 mod sessions;
 mod stop;

@@ -11,6 +11,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::program::program;
+
 /// Longest time for anything that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,17 +26,12 @@ pub(crate) struct Server {
 }
 
 fn command(arguments: &[&str], env: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"));
-    command
-        .args(["streamable-http", "--transport-port", "0"])
-        .args(arguments)
-        .env_clear()
-        .env("VAULT_TOKEN", "hvs.canary")
-        .envs(env.iter().copied())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    let http = ["streamable-http", "--transport-port", "0"];
+    let mut command = program(
+        &[&http, arguments].concat(),
+        &[&[("VAULT_TOKEN", "hvs.canary")], env].concat(),
+    );
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 

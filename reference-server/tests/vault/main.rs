@@ -18,6 +18,8 @@ mod pki_certificates;
 mod pki_issuers;
 mod pki_mounts;
 mod pki_roles;
+#[path = "../shared/program.rs"]
+mod program;
 mod replaced;
 mod server;
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! The server as people start it, and a client on its standard streams.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::{
@@ -8,24 +8,16 @@ use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
 };
 
-use crate::world::World;
+use crate::{program, world::World};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program, with nothing of this process's environment but this.
 pub(crate) fn program(world: &World, arguments: &[&str], env: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("VAULT_ADDR", world.address())
-        .envs(env.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    let env = [&[("VAULT_ADDR", world.address())], env].concat();
+    let mut command = program::program(arguments, &env);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command
 }
 
