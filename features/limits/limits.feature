@@ -57,6 +57,13 @@ Feature: No client, and not all together, get more of Vault than the operator le
     When clients that make up sessions read the secret "app/database" for 2 seconds
     Then no more reads have reached Vault than were to be let through
 
+  @limits.many @must @slow @source:TUT @mode:rate_limit @transport:http @evidence:tap @needs:kv.read
+  Scenario: of twenty clients at once none is let through more often than it may be
+    Given a server that lets each client through 2 times a second, and 2 times at once
+    And a KV version 2 mount "team"
+    When 20 clients at once read a secret each, again and again for 2 seconds
+    Then for none of them more reads have reached Vault than were to be let through
+
   @limits.fair @should @slow @source:TUT @mode:rate_limit @transport:http @needs:kv.read
   Scenario: a greedy client takes nothing from a modest one
     Given a server that lets each client through 10 times a second, and 4 times at once

@@ -28,6 +28,8 @@ use crate::{
 const AT_ONCE: usize = 4;
 /// What lies between two of them, so that what is refused at once does not become a flood.
 const PAUSE: Duration = Duration::from_millis(5);
+/// The same for each of many, who ask faster than they may and make no flood together either.
+const STEP: Duration = Duration::from_millis(50);
 /// How many calls a client makes that comes and goes.
 const CALLS_OF_A_VISIT: usize = 4;
 /// By how much a limit may be missed: clocks, and what is on its way.
@@ -68,6 +70,8 @@ pub struct Rush {
     refusals: Vec<String>,
     /// How many reads of the secret have reached Vault.
     reached: usize,
+    /// The same for each of many clients that were there at once.
+    crowd: Vec<usize>,
     /// What another client was told that asked beside.
     modest: Vec<Answer>,
 }
@@ -212,6 +216,53 @@ impl Scene {
         self.rush.took = begun.elapsed();
         self.rush.reached = self.reads_at_vault(path) - before;
         Ok(())
+    }
+
+    /// Lets many clients at once each read a secret of its own, more often than it may.
+    ///
+    /// # Errors
+    /// When Vault refuses the secrets, or the server one of the clients.
+    pub async fn let_clients_crowd(&mut self, count: usize, length: Duration) -> StepResult {
+        let paths: Vec<_> = (0..count)
+            .map(|one| format!("client-{one:03}/database"))
+            .collect();
+        let mut clients = Vec::new();
+        for path in &paths {
+            self.make_secret(path, &["password"]).await?;
+            let act = Act::read(self, path)?;
+            self.let_know(&act);
+            clients.push((self.visit().await?, act));
+        }
+        let scene = &*self;
+        let begun = Instant::now();
+        let reading = clients.iter().map(|(client, act)| async {
+            while begun.elapsed() < length {
+                scene.call_on(&client.connection, act).await?;
+                sleep(STEP).await;
+            }
+            Ok::<_, Stop>(())
+        });
+        futures::future::try_join_all(reading).await?;
+        let took = begun.elapsed();
+        for (client, _) in clients {
+            client.stop().await.map_err(Stop::blocked)?;
+        }
+        self.rush.took = took;
+        self.rush.crowd = paths.iter().map(|path| self.reads_at_vault(path)).collect();
+        Ok(())
+    }
+
+    /// For none of them more may have reached Vault than were to be let through.
+    ///
+    /// # Errors
+    /// When for one more have, or for nobody any.
+    pub fn expect_each_within_limit(&mut self) -> StepResult {
+        let most = self.rush.crowd.iter().max().copied();
+        self.rush.reached = most.unwrap_or_default();
+        match self.rush.reached {
+            0 => Err(self.failed("reads at Vault", "none of any client")),
+            _ => self.expect_within_limit(),
+        }
     }
 
     /// Lets clients read a secret, each in a session that was never given out.

@@ -108,6 +108,17 @@ async fn make_up_sessions(world: &mut World, path: String, seconds: u64) -> Step
         .await
 }
 
+#[when(expr = "{int} clients at once read a secret each, again and again for {int} seconds")]
+async fn crowd(world: &mut World, count: usize, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    world.scene()?.let_clients_crowd(count, length).await
+}
+
+#[then("for none of them more reads have reached Vault than were to be let through")]
+fn each_within_limit(world: &mut World) -> StepResult {
+    world.scene()?.expect_each_within_limit()
+}
+
 #[then("no more reads have reached Vault than were to be let through")]
 fn within_limit(world: &mut World) -> StepResult {
     world.scene()?.expect_within_limit()
