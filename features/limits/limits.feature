@@ -51,7 +51,7 @@ Feature: No client, and not all together, get more of Vault than the operator le
 
   @limits.invented @must @slow @source:TUT @era:session @mode:rate_limit @transport:http @evidence:tap @needs:kv.read
   Scenario: clients that make up sessions are let through no more often
-    Given a server that lets each client through 5 times a second, and 3 times at once
+    Given a server that lets each client through 2 times a second, and 2 times at once
     And a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, password"
     When clients that make up sessions read the secret "app/database" for 2 seconds

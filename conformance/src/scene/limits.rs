@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::Scene;
+use super::{Scene, talk::request};
 use crate::{
     act::Act,
     mcp::{connection::Connection, http::SESSION, raw::HttpAsk},
@@ -30,6 +30,8 @@ const AT_ONCE: usize = 4;
 const PAUSE: Duration = Duration::from_millis(5);
 /// The same for each of many, who ask faster than they may and make no flood together either.
 const STEP: Duration = Duration::from_millis(50);
+/// How many sessions are made up.
+const MADE_UP: usize = 400;
 /// How many calls a client makes that comes and goes.
 const CALLS_OF_A_VISIT: usize = 4;
 /// By how much a limit may be missed: clocks, and what is on its way.
@@ -282,7 +284,7 @@ impl Scene {
         let instance = &self.slot()?.instance;
         let headers = instance.connection.session_headers();
         let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
-        let (Some(id), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
+        let (Some(session), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
             return Err(Stop::NotApplicable {
                 reason: NotApplicable::NotClaimed,
                 detail: "the server gives out no sessions".to_owned(),
@@ -290,18 +292,23 @@ impl Scene {
         };
         let (mapping, tool) = carrier(&self.target.adapter, instance, act.operation)?;
         let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
-        let call =
-            json!({ "jsonrpc": "2.0", "id": "made-up", "method": "tools/call", "params": params });
-        let asked = HttpAsk::post(&call.to_string()).with_all(headers);
+        let asks: Vec<_> = (0..MADE_UP)
+            .map(|number| {
+                let id = json!(format!("made-up-{number}"));
+                HttpAsk::post(&request(&id, "tools/call", params.clone()))
+                    .with_all(headers.clone())
+                    .with(SESSION, &made_up_id(&session, &mut self.random))
+            })
+            .collect();
         let patience = self.target.adapter.budgets.call();
-        while begun.elapsed() < length {
-            let asked = asked
-                .clone()
-                .with(SESSION, &made_up_id(&id, &mut self.random));
-            // Whatever is said to it: what counts is what reaches Vault.
-            let _ = endpoint.send(&asked, patience).await;
-            sleep(PAUSE).await;
-        }
+        let clients = asks.chunks(MADE_UP / AT_ONCE).map(|asks| async {
+            for asked in asks.iter().take_while(|_| begun.elapsed() < length) {
+                // Whatever is said to it: what counts is what reaches Vault.
+                let _ = endpoint.send(asked, patience).await;
+                sleep(PAUSE).await;
+            }
+        });
+        futures::future::join_all(clients).await;
         self.rush.took = begun.elapsed();
         self.rush.reached = self.reads_at_vault(path) - before;
         Ok(())

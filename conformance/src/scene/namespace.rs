@@ -26,8 +26,6 @@ const OWN: &str = "team";
 const NAMED: [&str; 2] = ["team/a", "team/b"];
 /// How many calls of a client are under way.
 const AT_ONCE: usize = 4;
-/// From where on each client counts its requests, times its number: they share a transcript.
-const FIRST_REQUEST: u64 = 10_000_000;
 /// What a server may ask Vault by itself, and in no namespace: some of it Vault answers in the root namespace alone.
 const ABOUT_ITSELF: [&str; 4] = [
     "/v1/sys/health",
@@ -117,8 +115,6 @@ impl Scene {
             let act = Act::read(self, secret)?;
             self.let_know(&act);
             let client = self.client_in(named).await?;
-            let before = FIRST_REQUEST.saturating_mul(clients.len() as u64 + 1);
-            client.connection.count_from(before);
             clients.push((client, act));
             self.namespaces.asked.push(Asked {
                 secret: secret.clone(),

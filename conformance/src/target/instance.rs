@@ -7,7 +7,10 @@ use std::{
     path::PathBuf,
     pin::pin,
     process::{ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -126,6 +129,8 @@ struct Again {
     program: Option<PathBuf>,
     surroundings: Surroundings,
     transcript: Arc<Transcript>,
+    /// How many others there were, besides the first.
+    others: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Again {
@@ -239,6 +244,7 @@ impl Instance {
             program: program.clone(),
             surroundings: surroundings.clone(),
             transcript: Arc::clone(&transcript),
+            others: Arc::default(),
         };
         let mut starting = Starting {
             adapter,
@@ -324,8 +330,8 @@ impl Instance {
     /// When the target does not start, a header cannot be sent, or there are headers and it does not
     /// speak HTTP.
     pub async fn another_with(&self, headers: &[(String, SecretString)]) -> Result<Bare, String> {
-        /// No scenario makes so many requests on the first connection.
-        const FIRST_REQUEST: u64 = 1_000_000;
+        /// No scenario makes so many requests on one connection.
+        const REQUESTS: u64 = 1_000_000;
         let adapter = &self.again.adapter;
         let mut starting = Starting {
             adapter,
@@ -345,7 +351,8 @@ impl Instance {
             (Wire::Stdio(_), None) => return Err("the adapter has no [stdio]".to_owned()),
             (Wire::Http(wire), _) => starting.same_endpoint(wire, headers)?,
         };
-        connection.count_from(FIRST_REQUEST);
+        let others = self.again.others.fetch_add(1, Ordering::Relaxed) + 1;
+        connection.count_from(others.saturating_mul(REQUESTS));
         Ok(Bare {
             belongings: starting.belongings,
             connection,
