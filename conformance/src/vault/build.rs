@@ -25,8 +25,11 @@ const GO_SUM: &str = include_str!("../../../fixtures/vault/go.sum");
 /// Begins the name of a folder in the cache that a build is going on in.
 const WORK_PREFIX: &str = "build-";
 const PACKAGE: &str = "github.com/hashicorp/vault";
+/// Vault's own tag for a build of its core alone: KV, PKI, SSH and transit, without the plugins and storage of
+/// cloud providers and databases. It takes half as long, and nothing of the rest is asked for here.
+const TAG: &str = "minimal";
 
-/// Two cores take 8 minutes; this ends a build that hangs.
+/// Two cores take 4 minutes; this ends a build that hangs.
 const BUILD: Duration = Duration::from_secs(60 * 60);
 const RUN: Duration = Duration::from_secs(20);
 const LOCK_POLL: Duration = Duration::from_millis(200);
@@ -86,7 +89,7 @@ impl BuildError {
                     .find_map(|line| line.strip_prefix("go "))
                     .unwrap_or_default();
                 format!(
-                    "install Go {version} or newer (https://go.dev/dl); the build takes 8 minutes on 2 cores, once"
+                    "install Go {version} or newer (https://go.dev/dl); the build takes 4 minutes on 2 cores, once"
                 )
             }
             Self::Cache(_) | Self::File { .. } => {
@@ -161,10 +164,13 @@ pub async fn build_with(
         step: &step,
     };
     // Downloads all modules, and says how many packages there will be.
-    let total = go.run(&["list", "-deps", PACKAGE], None).await?;
+    let list = ["list", "-tags", TAG, "-deps", PACKAGE];
+    let total = go.run(&list, None).await?;
     // Without this flag Vault calls itself a development version.
     let flags = format!("-s -w -X {PACKAGE}/version.fullVersion={VAULT_VERSION}");
-    let build = ["build", "-v", "-ldflags", &flags, "-o", "vault", PACKAGE];
+    let build = [
+        "build", "-v", "-tags", TAG, "-ldflags", &flags, "-o", "vault", PACKAGE,
+    ];
     go.run(&build, Some(total)).await?;
     check_runs(&built).await?;
     std::fs::rename(&built, &target).map_err(file_error(&target))?;
