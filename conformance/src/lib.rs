@@ -32,6 +32,7 @@ pub mod baseline;
 pub mod browser;
 pub mod cache;
 pub mod catalogue;
+mod causes;
 pub mod certificate;
 pub mod check;
 pub mod doctor;

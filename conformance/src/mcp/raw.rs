@@ -17,6 +17,7 @@ use super::{
     pace::Pace,
     transcript::{Speaker, written},
 };
+use crate::causes::causes;
 
 /// What is kept of the body of an answer.
 const MAX_BODY: usize = 8 << 20;
@@ -286,11 +287,7 @@ impl RawHttp {
 }
 
 fn closed(error: reqwest::Error) -> NoHttp {
-    use std::error::Error as _;
-
-    let error = error.without_url();
-    let source = error.source().map(|source| format!(": {source}"));
-    NoHttp::Closed(format!("{error}{}", source.unwrap_or_default()))
+    NoHttp::Closed(causes(&error.without_url()))
 }
 
 fn shown(headers: &HeaderMap) -> String {

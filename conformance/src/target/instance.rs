@@ -21,7 +21,6 @@ use reqwest::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::{
-    net::TcpStream,
     process::Command,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
@@ -32,6 +31,7 @@ use super::{
     container::{self, Container},
     launch::{HttpLaunch, Launch, Remote, variables},
     process::Process,
+    ready::{NotReady, Probe},
     template,
     token_file::TokenFile,
     transport::{Revision, TransportKind},
@@ -583,7 +583,8 @@ impl Starting<'_> {
         self.logs.extend(logs.into_iter().flatten());
         let connection = self.connection(|_| Wire::Http(wire));
         let ready = launch.ready.as_ref().map(|url| self.fill(url, &text));
-        self.wait_until_ready(port, ready.as_deref()).await?;
+        let probe = Probe::new(port, ready, self.trusted_ca()?)?;
+        self.wait_until_ready(&probe).await?;
         Ok(connection)
     }
 
@@ -722,36 +723,22 @@ impl Starting<'_> {
             .map_err(|error| format!("the certificate authority is not usable: {error}"))
     }
 
-    async fn wait_until_ready(&mut self, port: u16, ready: Option<&str>) -> Result<(), String> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_merge(self.trusted_ca()?)
-            .timeout(Duration::from_secs(1))
-            .build()
-            .map_err(|error| format!("no HTTP client: {error}"))?;
+    async fn wait_until_ready(&mut self, probe: &Probe) -> Result<(), String> {
         let deadline = Instant::now() + self.adapter.budgets.start();
         loop {
             if let Some(status) = self.belongings.ended() {
                 return Err(format!("it ended at once ({status})"));
             }
-            let answers = match ready {
-                Some(url) => {
-                    let answer = client.get(url).send().await;
-                    answer.is_ok_and(|answer| answer.status().is_success())
+            match probe.ask().await {
+                Ok(()) => return Ok(()),
+                Err(NotReady::Ever(why)) => return Err(why),
+                Err(NotReady::Yet(why)) if Instant::now() > deadline => {
+                    let seconds = self.adapter.budgets.start_seconds;
+                    let place = probe.place();
+                    return Err(format!("{place} did not answer within {seconds} s: {why}"));
                 }
-                None => TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-                    .await
-                    .is_ok(),
-            };
-            if answers {
-                return Ok(());
+                Err(NotReady::Yet(_)) => sleep(Duration::from_millis(5)).await,
             }
-            if Instant::now() > deadline {
-                let what = ready.map_or_else(|| format!("port {port}"), str::to_owned);
-                let seconds = self.adapter.budgets.start_seconds;
-                return Err(format!("{what} did not answer within {seconds} s"));
-            }
-            sleep(Duration::from_millis(5)).await;
         }
     }
 

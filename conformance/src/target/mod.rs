@@ -9,6 +9,7 @@ pub mod locate;
 pub mod mapping;
 pub mod operation;
 pub(crate) mod process;
+mod ready;
 mod sockets;
 pub mod template;
 pub mod token_file;

@@ -23,7 +23,8 @@ use super::audit::{Records, each_line};
 use super::binary::{Output, PORT_ATTEMPTS};
 use super::image::PACKED_IMAGE;
 use super::leftovers::{note_container, run_id};
-use super::provider::{ApiError, RootApi, causes};
+use super::provider::{ApiError, RootApi};
+use crate::causes::causes;
 use crate::progress::Progress;
 
 /// The image that is used where none is named.

@@ -15,9 +15,9 @@ use super::{
     endpoint::{Endpoint, EndpointError},
     leftovers,
     prefix::RunPrefix,
-    provider::{ApiError, RootApi, causes},
+    provider::{ApiError, RootApi},
 };
-use crate::progress::Progress;
+use crate::{causes::causes, progress::Progress};
 
 /// A policy for the token that the suite is given, with all that it needs and nothing else.
 pub const POLICY: &str = include_str!("../../../fixtures/vault/external.hcl");

@@ -12,8 +12,8 @@ use tokio::io::AsyncReadExt;
 
 use super::build::{self, BuildError, VAULT_VERSION};
 use super::container::{self, ContainerError};
-use super::provider::causes;
 use crate::cache::Cache;
+use crate::causes::causes;
 use crate::progress::Progress;
 
 /// The name of the image that [`pack`] makes. A name of its own: it is not the official image.

@@ -26,6 +26,7 @@ use super::prefix::RunPrefix;
 use super::pulse::Pulse;
 use super::{binary, build, container, leftovers};
 use crate::cache::{Cache, CacheError};
+use crate::causes::causes;
 use crate::progress::Progress;
 use crate::requirement::Evidence;
 
@@ -493,20 +494,6 @@ pub enum ApiError {
         /// What Vault says.
         body: String,
     },
-}
-
-/// An error with all that it was caused by, which reqwest and bollard leave out.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 impl RootApi {

@@ -1,0 +1,157 @@
+//! Whether a target that was started can be asked already.
+
+use std::{error::Error, io, net::Ipv4Addr, time::Duration};
+
+use reqwest::{Certificate, Client};
+use tokio::net::TcpStream;
+
+use crate::causes::causes;
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Asks a target whether it is ready: at the address that its adapter names for that, or else at its port.
+pub(super) struct Probe {
+    client: Client,
+    port: u16,
+    url: Option<String>,
+}
+
+/// Why a target cannot be asked.
+pub(super) enum NotReady {
+    /// It may be soon.
+    Yet(String),
+    /// It never will be.
+    Ever(String),
+}
+
+impl Probe {
+    /// Asks at this address, where the target shows a certificate of this authority or a public one; else at
+    /// the port.
+    pub(super) fn new(
+        port: u16,
+        url: Option<String>,
+        ca: Option<Certificate>,
+    ) -> Result<Self, String> {
+        let client = Client::builder()
+            .no_proxy()
+            .tls_certs_merge(ca)
+            .timeout(PATIENCE)
+            .build()
+            .map_err(|error| format!("no HTTP client: {}", causes(&error)))?;
+        Ok(Self { client, port, url })
+    }
+
+    /// What is asked.
+    pub(super) fn place(&self) -> String {
+        (self.url.clone()).unwrap_or_else(|| format!("port {}", self.port))
+    }
+
+    pub(super) async fn ask(&self) -> Result<(), NotReady> {
+        let Some(url) = &self.url else {
+            let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await;
+            return connected
+                .map(drop)
+                .map_err(|error| NotReady::Yet(error.to_string()));
+        };
+        match self.client.get(url).send().await {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => {
+                let why = format!("the last answer was HTTP {}", answer.status().as_u16());
+                Err(NotReady::Yet(why))
+            }
+            // A port that serves something else will not turn to TLS.
+            Err(error) if is_no_tls(&error) => Err(NotReady::Ever(format!(
+                "{url} did not answer: what listens there speaks no TLS"
+            ))),
+            Err(error) => Err(NotReady::Yet(causes(&error.without_url()))),
+        }
+    }
+}
+
+/// Whether the answer to a handshake was no TLS.
+fn is_no_tls(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_))) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// What went wrong in TLS, out of the errors of input and output that it comes in: they do not tell it as their
+/// source.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<io::Error>() {
+        Some(wrapping) => tls_error(wrapping.get_ref()?),
+        None => error.downcast_ref(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::{NotReady, Probe};
+
+    fn probe(port: u16, url: Option<String>) -> Probe {
+        // The suite does so with its first Vault.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        Probe::new(port, url, None).unwrap()
+    }
+
+    /// Asks a server that gives each connection this answer.
+    async fn asked(scheme: &str, answer: &'static [u8]) -> Result<(), NotReady> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = format!("{scheme}://127.0.0.1:{port}/health");
+        let serving = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut question = [0; 4096];
+                assert!(stream.read(&mut question).await.unwrap() > 0);
+                stream.write_all(answer).await.unwrap();
+            }
+        };
+        let probe = probe(port, Some(url));
+        tokio::select! {
+            answer = probe.ask() => answer,
+            () = serving => unreachable!(),
+        }
+    }
+
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    const BUSY: &[u8] = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_target_that_speaks_no_tls_is_not_waited_for() {
+        let Err(NotReady::Ever(why)) = asked("https", OK).await else {
+            panic!("it is waited for");
+        };
+        assert!(why.contains("speaks no TLS"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_target_that_is_busy_hangs_up_or_does_not_listen_is_waited_for_and_told_why() {
+        assert!(asked("http", OK).await.is_ok());
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = gone.local_addr().unwrap().port();
+        drop(gone);
+        let silent = probe(port, None).ask().await;
+        for (answer, expected) in [
+            (asked("http", BUSY).await, "HTTP 503"),
+            (asked("https", b"").await, "eof"),
+            (silent, "refused"),
+        ] {
+            let Err(NotReady::Yet(why)) = answer else {
+                panic!("it is not waited for");
+            };
+            assert!(why.contains(expected), "{why}");
+        }
+    }
+}
