@@ -312,7 +312,7 @@ fn built_vault(cache: Option<&Cache>) -> Check {
     match cache.and_then(build::cached) {
         Some(path) => Check::new(NAME, State::Ok, path.display().to_string()),
         None => Check::new(NAME, State::Missing, "none was built yet")
-            .fix("`vault-mcp-conformance vault build`, with Go: 4 to 5 minutes"),
+            .fix("`vault-mcp-conformance vault build`, with Go: about 5 minutes"),
     }
 }
 

@@ -29,7 +29,7 @@ const PACKAGE: &str = "github.com/hashicorp/vault";
 /// cloud providers and databases. It takes half as long, and nothing of the rest is asked for here.
 const TAG: &str = "minimal";
 
-/// Two cores take 4 minutes; this ends a build that hangs.
+/// Two cores take 5 minutes; this ends a build that hangs.
 const BUILD: Duration = Duration::from_secs(60 * 60);
 const RUN: Duration = Duration::from_secs(20);
 const LOCK_POLL: Duration = Duration::from_millis(200);
@@ -89,7 +89,7 @@ impl BuildError {
                     .find_map(|line| line.strip_prefix("go "))
                     .unwrap_or_default();
                 format!(
-                    "install Go {version} or newer (https://go.dev/dl); the build takes 4 minutes on 2 cores, once"
+                    "install Go {version} or newer (https://go.dev/dl); the build takes 5 minutes on 2 cores, once"
                 )
             }
             Self::Cache(_) | Self::File { .. } => {
