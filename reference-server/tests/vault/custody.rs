@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 use vault_mcp_conformance::vault::audit::AuditKind;
 
@@ -9,6 +10,10 @@ use crate::{
     server::Server,
     world::{World, app},
 };
+
+/// The life of a token whose end is waited for: a third of it is left when it is to be renewed, and a
+/// busy Vault has to have answered within that.
+const SHORT: &str = "12s";
 
 /// A KV mount with one secret, and a policy that allows to read it.
 async fn stage(world: &World, mount: &str) {
@@ -71,7 +76,7 @@ pub(crate) async fn a_token_file_is_read_again(world: &World) {
 pub(crate) async fn a_renewable_token_is_renewed_before_it_ends(world: &World) {
     stage(world, "renewed").await;
     let (token, accessor) = world
-        .make_token(json!({ "policies": ["renewed"], "ttl": "5s" }))
+        .make_token(json!({ "policies": ["renewed"], "ttl": SHORT }))
         .await;
     let mut server = renewing(world, &token).await;
     // The second renewal is later than the first end would have been.
@@ -97,7 +102,7 @@ pub(crate) async fn a_renewable_token_is_renewed_before_it_ends(world: &World) {
 
 pub(crate) async fn a_token_is_renewed_where_nothing_else_is_changed(world: &World) {
     stage(world, "renewed-only").await;
-    let wanted = json!({ "policies": ["renewed-only"], "ttl": "5s" });
+    let wanted = json!({ "policies": ["renewed-only"], "ttl": SHORT });
     let (token, accessor) = world.make_token(wanted).await;
     let env = [
         ("VAULT_TOKEN", token.as_str()),
@@ -148,22 +153,24 @@ pub(crate) async fn a_token_that_takes_the_place_of_another_is_looked_up_too(wor
 }
 
 pub(crate) async fn the_end_of_a_token_that_cannot_be_renewed_is_told(world: &World) {
-    for (more, told) in [
+    let told_at_its_end = [
         (json!({ "ttl": "4h", "renewable": false }), "ends in 3h59m"),
         (
-            json!({ "ttl": "3s", "explicit_max_ttl": "3s" }),
+            json!({ "ttl": SHORT, "explicit_max_ttl": SHORT }),
             "cannot be renewed and ends in",
         ),
         (
-            json!({ "ttl": "2s", "renewable": false }),
+            json!({ "ttl": SHORT, "renewable": false }),
             "the token ends in",
         ),
-    ] {
-        let (token, _) = world.make_token(more).await;
+    ]
+    .map(|(wanted, told)| async move {
+        let (token, _) = world.make_token(wanted).await;
         let mut server = renewing(world, &token).await;
         let line = server.says(told).await;
         assert_eq!(line["level"], "WARN");
-    }
+    });
+    join_all(told_at_its_end).await;
 }
 
 pub(crate) async fn a_token_that_may_not_look_itself_up_still_works(world: &World) {

@@ -21,40 +21,43 @@ const GENEROUS: [(&str, &str); 2] = [
 
 /// A change by each tool that can make one, which would succeed if it were let through.
 fn changes() -> Vec<(&'static str, Value)> {
-    let role = json!({ "mount": "gates-pki", "role": "web", "allowed_domains": ["example.com"] });
-    let issue = json!({ "mount": "gates-pki", "role": "web", "common_name": "a.example.com" });
-    let issuer =
-        json!({ "kind": "root", "mount": "gates-pki", "issuer": "other", "common_name": "Other" });
+    let role =
+        json!({ "mount": "read-only/pki", "role": "web", "allowed_domains": ["example.com"] });
+    let issue = json!({ "mount": "read-only/pki", "role": "web", "common_name": "a.example.com" });
+    let issuer = json!({ "kind": "root", "mount": "read-only/pki", "issuer": "other", "common_name": "Other" });
     vec![
-        ("create_mount", json!({ "mount": "gates-new" })),
-        ("delete_mount", json!({ "mount": "gates" })),
+        ("create_mount", json!({ "mount": "read-only/new" })),
+        ("delete_mount", json!({ "mount": "read-only/kv" })),
         (
             "write_secret",
-            app("gates", json!({ "key": "k", "value": "new" })),
+            app("read-only/kv", json!({ "key": "k", "value": "new" })),
         ),
         (
             "put_secret",
-            app("gates", json!({ "data": { "k": "new" } })),
+            app("read-only/kv", json!({ "data": { "k": "new" } })),
         ),
-        ("delete_secret", app("gates", json!({}))),
-        ("undelete_secret", app("gates", json!({ "versions": [1] }))),
+        ("delete_secret", app("read-only/kv", json!({}))),
+        (
+            "undelete_secret",
+            app("read-only/kv", json!({ "versions": [1] })),
+        ),
         (
             "destroy_secret_versions",
-            app("gates", json!({ "versions": [1] })),
+            app("read-only/kv", json!({ "versions": [1] })),
         ),
-        ("purge_secret", app("gates", json!({}))),
-        ("enable_pki", json!({ "mount": "gates-new-pki" })),
+        ("purge_secret", app("read-only/kv", json!({}))),
+        ("enable_pki", json!({ "mount": "read-only/new-pki" })),
         ("create_pki_issuer", issuer),
         ("create_pki_role", role),
         (
             "delete_pki_role",
-            json!({ "mount": "gates-pki", "role": "web" }),
+            json!({ "mount": "read-only/pki", "role": "web" }),
         ),
         ("issue_pki_certificate", issue.clone()),
         ("sign_pki_certificate", issue),
         (
             "revoke_pki_certificate",
-            json!({ "mount": "gates-pki", "serial_number": "01:02" }),
+            json!({ "mount": "read-only/pki", "serial_number": "01:02" }),
         ),
     ]
 }
@@ -62,17 +65,17 @@ fn changes() -> Vec<(&'static str, Value)> {
 /// All that the changes would change.
 async fn picture(world: &World) -> Value {
     let mut mounts = world.read("sys/mounts").await;
-    // Other tests make mounts at the same time.
+    // Other tests make mounts at the same time: this folder is for this one alone.
     mounts
         .as_object_mut()
         .unwrap()
-        .retain(|path, _| path.starts_with("gates"));
+        .retain(|path, _| path.starts_with("read-only/"));
     json!({
         "mounts": mounts,
-        "secret": world.read("gates/metadata/app").await,
-        "roles": world.read("gates-pki/roles/web").await,
-        "issuers": world.names("gates-pki/issuers").await,
-        "certificates": world.names("gates-pki/certs").await,
+        "secret": world.read("read-only/kv/metadata/app").await,
+        "roles": world.read("read-only/pki/roles/web").await,
+        "issuers": world.names("read-only/pki/issuers").await,
+        "certificates": world.names("read-only/pki/certs").await,
     })
 }
 
@@ -113,11 +116,11 @@ async fn over_stdio(env: &[(&str, &str)], calls: &[(&str, Value)]) -> Vec<Value>
 }
 
 pub(crate) async fn nothing_changes_in_vault_where_the_server_is_read_only(world: &World) {
-    world.mount("gates", 2).await;
-    world.versions("gates", 2).await;
-    world.pki_with_root("gates-pki").await;
+    world.mount("read-only/kv", 2).await;
+    world.versions("read-only/kv", 2).await;
+    world.pki_with_root("read-only/pki").await;
     let role = json!({ "allowed_domains": "example.com", "allow_subdomains": true });
-    world.write("gates-pki/roles/web", role).await;
+    world.write("read-only/pki/roles/web", role).await;
     let before = picture(world).await;
     let own = [
         ("VAULT_ADDR", world.address()),
@@ -142,21 +145,21 @@ pub(crate) async fn nothing_changes_in_vault_where_the_server_is_read_only(world
         ("list_mounts", json!({})),
         (
             "list_secrets",
-            json!({ "mount": "gates", "recursive": true }),
+            json!({ "mount": "read-only/kv", "recursive": true }),
         ),
-        ("read_secret", app("gates", json!({ "version": 1 }))),
-        ("read_secret_metadata", app("gates", json!({}))),
-        ("list_pki_issuers", json!({ "mount": "gates-pki" })),
+        ("read_secret", app("read-only/kv", json!({ "version": 1 }))),
+        ("read_secret_metadata", app("read-only/kv", json!({}))),
+        ("list_pki_issuers", json!({ "mount": "read-only/pki" })),
         (
             "read_pki_issuer",
-            json!({ "mount": "gates-pki", "issuer": "root" }),
+            json!({ "mount": "read-only/pki", "issuer": "root" }),
         ),
-        ("list_pki_roles", json!({ "mount": "gates-pki" })),
+        ("list_pki_roles", json!({ "mount": "read-only/pki" })),
         (
             "read_pki_role",
-            json!({ "mount": "gates-pki", "role": "web" }),
+            json!({ "mount": "read-only/pki", "role": "web" }),
         ),
-        ("list_pki_certificates", json!({ "mount": "gates-pki" })),
+        ("list_pki_certificates", json!({ "mount": "read-only/pki" })),
     ] {
         let reply = server.call(&session, tool, arguments, &[]).await;
         assert_eq!(reply.kind(), "ok", "{tool}: {reply:?}");
