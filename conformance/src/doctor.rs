@@ -15,6 +15,7 @@ use tokio::{process::Command, time::timeout};
 use crate::{
     browser::{self, Browser},
     cache::Cache,
+    ports::free_port_pair,
     target::{
         Target,
         locate::{self, Build},
@@ -348,7 +349,7 @@ fn free_gib(folder: &Path) -> Option<u64> {
 
 fn ports() -> Check {
     const NAME: &str = "loopback ports";
-    match binary::free_port_pair() {
+    match free_port_pair() {
         Ok(_) => Check::new(NAME, State::Ok, "free ones on 127.0.0.1"),
         Err(error) => Check::new(NAME, State::Bad, format!("none free on 127.0.0.1: {error}"))
             .fix("end what holds them"),

@@ -44,7 +44,7 @@ use crate::mcp::{
     stdio::{StdioWire, record_log},
     transcript::{Speaker, Transcript},
 };
-use crate::{redact::Secrets, slot::Setup};
+use crate::{ports::free_port, redact::Secrets, slot::Setup};
 
 /// What a target may take of the ambient environment. Everything else is left out, so that
 /// no `VAULT_*` or `MCP_*` variable of whoever runs the suite decides how a target behaves.
@@ -820,13 +820,6 @@ async fn when_free(port: u16) -> Result<u16, String> {
             }
         }
     }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }
 
 #[cfg(test)]

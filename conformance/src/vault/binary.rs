@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,13 +20,13 @@ use tokio::time::{sleep, timeout};
 use super::audit::{Records, each_line};
 use super::leftovers::{HOME_PREFIX, note_process};
 use super::provider::{ApiError, RootApi};
+use crate::ports::free_port_pair;
 
 const READY: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 /// Somebody else may take a port between our look and Vault's bind.
 pub(super) const PORT_ATTEMPTS: usize = 5;
-const PORT_PAIR_ATTEMPTS: usize = 100;
 const KEPT_LINES: usize = 20;
 
 /// A Vault binary cannot be found or run.
@@ -162,6 +161,7 @@ impl DevProcess {
         token: &SecretString,
         records: &Records,
     ) -> Result<(Self, RootApi), BinaryError> {
+        // A Vault on port P takes P+1 for its cluster.
         let port = free_port_pair().map_err(BinaryError::Ports)?;
         let home = tempfile::Builder::new()
             .prefix(HOME_PREFIX)
@@ -242,20 +242,6 @@ impl DevProcess {
                 self.program.display(),
                 STOP.as_secs()
             )),
-        }
-    }
-}
-
-/// Two neighbouring ports: a Vault on port P takes P+1 for its cluster.
-pub(crate) fn free_port_pair() -> io::Result<u16> {
-    let mut attempts = 1;
-    loop {
-        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = first.local_addr()?.port();
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port.saturating_add(1))) {
-            Ok(_) => return Ok(port),
-            Err(error) if attempts == PORT_PAIR_ATTEMPTS => return Err(error),
-            Err(_) => attempts += 1,
         }
     }
 }
@@ -373,11 +359,5 @@ mod tests {
             text.starts_with("    | 1\n") && text.ends_with("    | 20"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn a_free_port_has_a_free_neighbour() {
-        let port = free_port_pair().unwrap();
-        assert!(port < u16::MAX);
     }
 }

@@ -1,0 +1,75 @@
+//! Ports for what the suite starts and tells where to listen.
+//!
+//! Such a program takes its port some time after it was chosen. One of those that a system hands out itself, to
+//! whoever asks for any (from 32768 on Linux, from 49152 elsewhere: ip(7), RFC 6335), may have gone to somebody else by
+//! then, who would be asked in place of the target.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, TcpListener},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, Ordering},
+    },
+};
+
+/// Below the ports of systems, and of Kubernetes (from 30000).
+const FIRST: u16 = 20_000;
+/// Each choice is one of so many pairs.
+const PAIRS: u16 = 5_000;
+
+/// A port of 127.0.0.1 that is free, and that nobody in this process is given again soon.
+///
+/// # Errors
+/// When all are in use, or none can be listened on.
+pub(crate) fn free_port() -> io::Result<u16> {
+    free(1)
+}
+
+/// The first of two neighbouring ones.
+///
+/// # Errors
+/// As [`free_port`].
+pub(crate) fn free_port_pair() -> io::Result<u16> {
+    free(2)
+}
+
+fn free(count: u16) -> io::Result<u16> {
+    // Runs side by side begin at different places.
+    static NEXT: LazyLock<AtomicU16> =
+        LazyLock::new(|| AtomicU16::new(rand::random_range(0..PAIRS)));
+    let mut in_use = ErrorKind::AddrInUse.into();
+    for _ in 0..PAIRS {
+        let port = FIRST + 2 * (NEXT.fetch_add(1, Ordering::Relaxed) % PAIRS);
+        let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop);
+        match (port..port + count).try_for_each(listen) {
+            Ok(()) => return Ok(port),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => in_use = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(in_use)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, net::TcpListener};
+
+    use super::{PAIRS, free_port, free_port_pair};
+
+    #[test]
+    fn a_port_is_none_that_the_system_hands_out_and_is_not_given_twice() {
+        let ports: BTreeSet<_> = (0..500).map(|_| free_port().unwrap()).collect();
+        assert_eq!(ports.len(), 500);
+        assert!(*ports.last().unwrap() < 30_000);
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_left_out() {
+        let held = TcpListener::bind(("127.0.0.1", free_port_pair().unwrap() + 1)).unwrap();
+        let taken = held.local_addr().unwrap().port();
+        for _ in 0..PAIRS {
+            assert_ne!(free_port_pair().unwrap() + 1, taken);
+        }
+    }
+}
