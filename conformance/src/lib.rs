@@ -46,7 +46,7 @@ pub mod mcp;
 pub mod mutation;
 pub mod plan;
 pub mod policy_matrix;
-mod ports;
+pub mod ports;
 pub mod progress;
 pub mod redact;
 pub mod repair;

@@ -22,7 +22,7 @@ const PAIRS: u16 = 5_000;
 ///
 /// # Errors
 /// When all are in use, or none can be listened on.
-pub(crate) fn free_port() -> io::Result<u16> {
+pub fn free_port() -> io::Result<u16> {
     free(1)
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn free_port() -> io::Result<u16> {
 ///
 /// # Errors
 /// As [`free_port`].
-pub(crate) fn free_port_pair() -> io::Result<u16> {
+pub fn free_port_pair() -> io::Result<u16> {
     free(2)
 }
 

@@ -98,6 +98,7 @@ mod tests {
     };
 
     use super::{NotReady, Probe};
+    use crate::ports::free_port;
 
     fn probe(port: u16, url: Option<String>) -> Probe {
         // The suite does so with its first Vault.
@@ -139,10 +140,7 @@ mod tests {
     #[tokio::test]
     async fn a_target_that_is_busy_hangs_up_or_does_not_listen_is_waited_for_and_told_why() {
         assert!(asked("http", OK).await.is_ok());
-        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = gone.local_addr().unwrap().port();
-        drop(gone);
-        let silent = probe(port, None).ask().await;
+        let silent = probe(free_port().unwrap(), None).ask().await;
         for (answer, expected) in [
             (asked("http", BUSY).await, "HTTP 503"),
             (asked("https", b"").await, "eof"),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use vault_mcp_conformance::{
     cache::Cache,
+    ports::{free_port, free_port_pair},
     progress::Progress,
     vault::{
         build,
@@ -376,9 +377,7 @@ async fn mutants_and_vault_start_do_not_take_an_external_vault() {
 
 #[tokio::test]
 async fn an_external_vault_that_is_not_there_is_told_with_its_address() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let address = format!("http://127.0.0.1:{}", free_port().unwrap());
     let trial = external(&["--vault-addr", &address]).with_env(TOKEN_VARIABLE, "hvs.x");
     let ended = trial.ended().await;
     ended
@@ -456,11 +455,7 @@ async fn an_external_vault_with_tls_is_judged_by_with_its_authority_and_refused_
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::locate().unwrap();
     let program = build::get(&cache, &Progress::stderr()).await.unwrap();
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port_pair().unwrap();
     let mut vault = Command::new(program)
         .args([
             "server",

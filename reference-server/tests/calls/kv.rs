@@ -1,6 +1,7 @@
 //! What the KV tools do to a Vault that changes, refuses or misbehaves.
 
 use serde_json::{Value, json};
+use vault_mcp_conformance::ports::free_port;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use crate::{TOKEN, connect, harness::FakeVault};
@@ -552,12 +553,8 @@ async fn every_request_carries_the_token_and_the_namespace_and_stays_below_a_pat
 
 #[tokio::test]
 async fn vault_that_is_down_is_an_error() {
-    // A port that was free a moment ago, and that nobody listens on.
-    let address = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let mut client = connect(&format!("http://user:pa55@{address}")).await;
+    let nobody = free_port().unwrap();
+    let mut client = connect(&format!("http://user:pa55@127.0.0.1:{nobody}")).await;
     let error = client.call("list_mounts", json!({})).await.unwrap_err();
     assert_eq!(error["kind"], "vault_unavailable");
     assert!(!error.to_string().contains("pa55"));
