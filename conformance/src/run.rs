@@ -23,6 +23,7 @@ use crate::{
     latency::Measurements,
     mcp::transcript::{Line, Speaker},
     plan::Planned,
+    quiet::Quiet,
     redact::Secrets,
     report::{Failure, ScenarioResult},
     scene::{Agent, Scene},
@@ -44,6 +45,8 @@ pub struct Run {
     pub oracle: Arc<Oracle>,
     /// What Vault says it was asked.
     pub audit: Option<AuditLog>,
+    /// Where that log stood when the run began: many runs may share a Vault.
+    pub audited_from: u64,
     /// Whether Vault is still there.
     pub pulse: Pulse,
     /// The server under test.
@@ -124,7 +127,7 @@ impl Run {
                 && let Some(audit) = &self.audit
             {
                 match audit.settle().await {
-                    Ok(()) => self.watch.examine_audit(audit),
+                    Ok(()) => self.watch.examine_audit(audit, self.audited_from),
                     Err(error) => lock(&self.troubles).push(error.to_string()),
                 }
             }
@@ -140,6 +143,9 @@ impl Run {
     }
 
     async fn execute_wave(self: &Arc<Self>, wave: &[&Arc<Planned>]) {
+        // Given up only when cucumber has put back what it found.
+        let quiet = Arc::new(Quiet::hold());
+        let quiet_again = Arc::clone(&quiet);
         let (before, after) = (Arc::clone(self), Arc::clone(self));
         <World as cucumber::World>::cucumber::<PathBuf>()
             .with_parser(InMemory)
@@ -156,6 +162,7 @@ impl Run {
             >::default())
             .max_concurrent_scenarios(self.jobs)
             .before(move |_, _, scenario, world| {
+                quiet_again.renew();
                 let run = Arc::clone(&before);
                 async move { run.set(scenario, world).await }.boxed_local()
             })
@@ -305,7 +312,7 @@ impl Run {
         }
         let tokens = (scene.agents.iter()).filter_map(|agent| agent.slot.token.as_ref());
         let accessors: Vec<_> = tokens.map(|token| token.accessor.as_str()).collect();
-        let since = audit.entries(|entry| entry.sequence >= own.leased_at);
+        let since = audit.entries_since(own.leased_at, |_| true);
         (self.watch).examine_own_audit(planned.way(), &planned.key, &since, &accessors)
     }
 

@@ -238,8 +238,7 @@ impl Slots {
     /// Whether only one instance of the target can run.
     #[must_use]
     pub fn take_turns(&self, transport: TransportKind) -> bool {
-        let http = self.target.adapter.http.as_ref();
-        transport == TransportKind::Http && http.and_then(HttpLaunch::fixed_port).is_some()
+        transport == TransportKind::Http && self.target.adapter.fixed_port().is_some()
     }
 
     /// Waits for the turn, where only one instance of the target can run.

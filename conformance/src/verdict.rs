@@ -112,9 +112,14 @@ impl Stop {
     /// Reads back what [`fmt::Display`] wrote; anything else is a fault of the suite.
     #[must_use]
     pub fn from_message(message: &str) -> Self {
-        serde_json::from_str(message).unwrap_or_else(|_| Self::Blocked {
+        Self::said_by(message).unwrap_or_else(|| Self::Blocked {
             why: format!("a step of the suite failed: {message}"),
         })
+    }
+
+    /// What [`fmt::Display`] wrote, if it was that.
+    pub(crate) fn said_by(message: &str) -> Option<Self> {
+        serde_json::from_str(message).ok()
     }
 }
 

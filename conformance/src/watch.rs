@@ -160,11 +160,12 @@ impl Watch {
         cells
     }
 
-    /// Looks through Vault's audit log for requests about a scenario's names that neither the
-    /// suite made nor the target with its own token.
-    pub fn examine_audit(&self, audit: &AuditLog) {
-        let foreign =
-            audit.entries(|entry| entry.correlation_id.as_deref() != Some(CORRELATION_ID));
+    /// Looks through Vault's audit log, from this entry on, for requests about a scenario's names
+    /// that neither the suite made nor the target with its own token.
+    pub fn examine_audit(&self, audit: &AuditLog, from: u64) {
+        let foreign = audit.entries_since(from, |entry| {
+            entry.correlation_id.as_deref() != Some(CORRELATION_ID)
+        });
         for watched in self.lock().values_mut() {
             for owner in &watched.owners {
                 let other = foreign.iter().find(|entry| {

@@ -114,6 +114,20 @@ async fn a_token_file_without_a_token_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_machine_that_trusts_nobody_is_enough_for_a_vault_without_tls() {
+    for (vault, expected) in [("http://vault.test:8200", 0), ("https://vault.test:8200", 2)] {
+        let env = [
+            ("VAULT_ADDR", vault),
+            ("SSL_CERT_FILE", "/nowhere"),
+            ("SSL_CERT_DIR", "/nowhere"),
+        ];
+        let output = outcome(&["stdio"], &env).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{vault}: {stderr}");
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_cannot_go_unverified() {
     let env = [
         ("VAULT_ADDR", "https://vault.test:8200"),

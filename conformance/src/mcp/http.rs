@@ -18,7 +18,10 @@ use super::{
     connection::{Inbox, NoReply},
     transcript::Speaker,
 };
-use crate::target::transport::{Era, Revision};
+use crate::{
+    http_client,
+    target::transport::{Era, Revision},
+};
 
 /// The largest body that is taken from a target.
 const MAX_BODY: usize = 32 << 20;
@@ -56,9 +59,7 @@ impl HttpWire {
         ca: Option<Certificate>,
     ) -> Result<Self, reqwest::Error> {
         let client = || {
-            reqwest::Client::builder()
-                .no_proxy()
-                .tls_certs_merge(ca.clone())
+            http_client::trusting(ca.clone())
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(Duration::from_secs(5))
         };

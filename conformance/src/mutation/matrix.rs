@@ -1,6 +1,6 @@
 //! The kill matrix: mutations run against the whole specification, or what must catch them.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::{
         Target,
         locate::{self, Build, LocateError},
     },
-    vault::provider::{self, VaultError, VaultOptions},
+    vault::provider::{self, Vault, VaultError, VaultOptions},
     verdict::{NotApplicable, Verdict},
 };
 
@@ -75,7 +75,11 @@ pub enum Scope {
 /// The profile in whose scenarios what is ambient is looked for.
 const SHOWN_IN: &str = "kv";
 
-/// Runs mutations on a conforming target, all on one Vault.
+/// How many mutants are put before the suite at once, each on a Vault of its own: what must catch one is a
+/// few scenarios, which mostly wait. All of the suite takes what the machine has.
+const MUTANTS_AT_ONCE: usize = 2;
+
+/// Runs mutations on a conforming target.
 ///
 /// # Errors
 /// When a run cannot be made.
@@ -88,33 +92,96 @@ pub async fn run(
 ) -> Result<Matrix, MatrixError> {
     let built = locate::build(target, Build::Automatically, progress).await;
     built.map_err(MatrixError::Target)?;
+    let (variants, mutants): (Vec<_>, Vec<_>) =
+        mutations.into_iter().partition(Mutation::is_variant);
+    let lanes = match (scope, target.adapter.fixed_port()) {
+        (Scope::WhatMustCatch, None) => MUTANTS_AT_ONCE.min(mutants.len()),
+        _ => 1,
+    };
+    let bench = Bench {
+        target,
+        scope,
+        progress,
+    };
     let vault = provider::start(vault, progress).await?;
-    let mut rows = Vec::new();
-    let mut outcome = Ok(());
-    for mutation in mutations {
-        let step = progress.step(mutation.name.clone());
-        match judge(target, &mutation, scope, &vault).await {
-            Ok(report) => {
-                let row = row(&mutation, &report);
-                step.done(verdict_of(&row));
-                rows.push(row);
-            }
-            Err(error) => {
-                outcome = Err(error);
-                break;
+    let judged = bench.judge_all(&vault, lanes, mutants, variants).await;
+    vault.stop().await?;
+    let mut mutations = judged?;
+    mutations.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Matrix { mutations })
+}
+
+/// Where mutations are judged.
+struct Bench<'a> {
+    target: &'a Target,
+    scope: Scope,
+    progress: &'a Progress,
+}
+
+/// What is still to be judged, for whoever is free.
+type Queue = RefCell<std::vec::IntoIter<Mutation>>;
+
+impl Bench<'_> {
+    /// The mutants in so many lanes, of which one is on this Vault, and then the variants.
+    async fn judge_all(
+        &self,
+        vault: &Vault,
+        lanes: usize,
+        mutants: Vec<Mutation>,
+        variants: Vec<Mutation>,
+    ) -> Result<Vec<Row>, MatrixError> {
+        let queue = Queue::new(mutants.into_iter());
+        let others = (1..lanes).map(|_| self.lane_on_another(vault, &queue));
+        let (first, others) =
+            futures::join!(self.lane(vault, &queue), futures::future::join_all(others));
+        let mut rows = first?;
+        for other in others {
+            rows.extend(other?);
+        }
+        let queue = Queue::new(variants.into_iter());
+        rows.extend(self.lane(vault, &queue).await?);
+        Ok(rows)
+    }
+
+    async fn lane_on_another(&self, vault: &Vault, queue: &Queue) -> Result<Vec<Row>, MatrixError> {
+        let Some(another) = vault.another() else {
+            return Ok(Vec::new());
+        };
+        let vault = another.start().await?;
+        let judged = self.lane(&vault, queue).await;
+        vault.stop().await?;
+        judged
+    }
+
+    /// Judges one after the other until none is left. If one cannot be judged, none is.
+    async fn lane(&self, vault: &Vault, queue: &Queue) -> Result<Vec<Row>, MatrixError> {
+        let mut rows = Vec::new();
+        loop {
+            let next = queue.borrow_mut().next();
+            let Some(mutation) = next else {
+                return Ok(rows);
+            };
+            let step = self.progress.step(mutation.name.clone());
+            match judge(self.target, &mutation, self.scope, vault).await {
+                Ok(report) => {
+                    let row = row(&mutation, &report);
+                    step.done(verdict_of(&row));
+                    rows.push(row);
+                }
+                Err(error) => {
+                    queue.borrow_mut().by_ref().for_each(drop);
+                    return Err(error.into());
+                }
             }
         }
     }
-    vault.stop().await?;
-    outcome?;
-    Ok(Matrix { mutations: rows })
 }
 
 async fn judge(
     target: &Target,
     mutation: &Mutation,
     scope: Scope,
-    vault: &provider::Vault,
+    vault: &Vault,
 ) -> Result<Report, SuiteError> {
     let mut builder = Suite::builder();
     if scope == Scope::WhatMustCatch {

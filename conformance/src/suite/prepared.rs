@@ -31,6 +31,7 @@ use crate::{
         transport::{Revision, TransportKind},
     },
     vault::{
+        audit::AuditLog,
         oracle::Oracle,
         own::OwnVaults,
         provider::{Vault, VaultChoice, VaultOptions},
@@ -163,6 +164,7 @@ impl Prepared {
         let run = Arc::new(Run {
             oracle: Arc::clone(&oracle),
             audit: vault.audit().cloned(),
+            audited_from: vault.audit().map_or(0, AuditLog::next_sequence),
             pulse: vault.pulse(),
             target: Arc::clone(&self.target),
             slots: Arc::clone(&slots),

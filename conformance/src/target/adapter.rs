@@ -296,6 +296,13 @@ impl Adapter {
         };
         TransportKind::ALL.into_iter().filter(offered).collect()
     }
+
+    /// The port that the target listens on whenever it is started over HTTP, if it is always the
+    /// same: only one instance can run then.
+    #[must_use]
+    pub fn fixed_port(&self) -> Option<u16> {
+        self.http.as_ref().and_then(HttpLaunch::fixed_port)
+    }
 }
 
 /// Turns what is wrong into an error with its place in the file.
@@ -657,7 +664,7 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
         )
         .unwrap();
         assert!(adapter.stdio.is_none());
-        assert_eq!(adapter.http.unwrap().fixed_port(), Some(8084));
+        assert_eq!(adapter.fixed_port(), Some(8084));
         let offered: Vec<_> = adapter.operations.into_keys().collect();
         assert_eq!(offered, [Operation::KvList, Operation::KvRead]);
         let same = parse("name = 'same'\nextends = 'base'").unwrap();

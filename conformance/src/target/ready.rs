@@ -5,7 +5,7 @@ use std::{error::Error, io, net::Ipv4Addr, time::Duration};
 use reqwest::{Certificate, Client};
 use tokio::net::TcpStream;
 
-use crate::causes::causes;
+use crate::{causes::causes, http_client};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -33,9 +33,7 @@ impl Probe {
         url: Option<String>,
         ca: Option<Certificate>,
     ) -> Result<Self, String> {
-        let client = Client::builder()
-            .no_proxy()
-            .tls_certs_merge(ca)
+        let client = http_client::trusting(ca)
             .timeout(PATIENCE)
             .build()
             .map_err(|error| format!("no HTTP client: {}", causes(&error)))?;

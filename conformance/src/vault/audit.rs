@@ -114,13 +114,18 @@ impl AuditLog {
     ///
     /// Only what [`AuditLog::settle`] waited for is sure to be among them.
     pub fn entries(&self, wanted: impl Fn(&AuditEntry) -> bool) -> Vec<Arc<AuditEntry>> {
+        self.entries_since(0, wanted)
+    }
+
+    /// The same, from the entry with this sequence number on.
+    pub fn entries_since(
+        &self,
+        sequence: u64,
+        wanted: impl Fn(&AuditEntry) -> bool,
+    ) -> Vec<Arc<AuditEntry>> {
         let state = self.records.lock();
-        state
-            .entries
-            .iter()
-            .filter(|entry| wanted(entry))
-            .cloned()
-            .collect()
+        let since = state.since(sequence);
+        since.filter(|entry| wanted(entry)).cloned().collect()
     }
 
     /// The sequence number that the next entry will have: what is seen from here on has this one
@@ -196,11 +201,8 @@ impl Records {
             let grown = self.0.grown.notified();
             let found = {
                 let state = self.lock();
-                let mut newest_first = state.entries.iter().rev();
-                newest_first
-                    .by_ref()
-                    .take_while(|entry| entry.sequence >= from)
-                    .any(|entry| wanted(entry))
+                let mut newest_first = state.since(from).rev();
+                newest_first.any(|entry| wanted(entry))
             };
             if found {
                 return;
@@ -227,6 +229,11 @@ impl State {
             self.bytes -= oldest.raw.len();
             self.lost += 1;
         }
+    }
+
+    fn since(&self, sequence: u64) -> impl DoubleEndedIterator<Item = &Arc<AuditEntry>> {
+        let first = (self.entries).partition_point(|entry| entry.sequence < sequence);
+        self.entries.range(first..)
     }
 }
 
@@ -369,6 +376,19 @@ mod tests {
             let kept: Vec<_> = state.entries.iter().map(|entry| &entry.path).collect();
             assert_eq!(kept, ["b", "c"]);
             assert_eq!((state.lost, state.next_sequence), (1, 3));
+        }
+    }
+
+    #[test]
+    fn what_came_since_is_found_however_much_of_what_was_before_is_kept() {
+        let raw = line("a");
+        let mut state = State::default();
+        for _ in 0..5 {
+            state.push(serde_json::from_str(&raw).unwrap(), &raw, 3, usize::MAX);
+        }
+        for (since, expected) in [(0, &[2, 3, 4][..]), (3, &[3, 4]), (5, &[]), (9, &[])] {
+            let found: Vec<_> = state.since(since).map(|entry| entry.sequence).collect();
+            assert_eq!(found, expected);
         }
     }
 

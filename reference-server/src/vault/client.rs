@@ -79,7 +79,7 @@ impl VaultAddress {
             HeaderValue::from_static("true"),
         );
         let http = authorities
-            .apply(reqwest::Client::builder())
+            .apply(reqwest::Client::builder(), &url)
             .default_headers(headers)
             .user_agent(concat!(
                 env!("CARGO_PKG_NAME"),

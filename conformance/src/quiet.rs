@@ -1,0 +1,138 @@
+//! Keeps off the terminal what is no news there: a step ends its scenario by a panic, which is how
+//! cucumber hears of an error, and the report tells of it.
+//!
+//! Cucumber silences all panics while it runs, and puts back what it found. Of two runs in one process the
+//! one that ends last puts back the silence of the other; one that is dropped puts back nothing.
+
+use std::{
+    panic::{self, PanicHookInfo},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use crate::verdict::Stop;
+
+type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
+/// How many are held, and what was there before the first.
+static HELD: Mutex<Option<(usize, Hook)>> = Mutex::new(None);
+
+/// While one is held, the stops of steps are not printed. All other panics are, as before.
+#[derive(Debug)]
+pub(crate) struct Quiet(());
+
+impl Quiet {
+    /// Holds one.
+    pub(crate) fn hold() -> Self {
+        let mut held = lock();
+        match held.as_mut() {
+            Some((count, _)) => *count += 1,
+            None => *held = Some((1, Arc::from(panic::take_hook()))),
+        }
+        drop(held);
+        let quiet = Self(());
+        quiet.renew();
+        quiet
+    }
+
+    /// Comes into its own again, after cucumber has silenced everything.
+    pub(crate) fn renew(&self) {
+        if let Some((_, former)) = &*lock() {
+            let former = Arc::clone(former);
+            panic::set_hook(Box::new(move |info| {
+                if !is_stop(info) {
+                    former(info);
+                }
+            }));
+        }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let mut held = lock();
+        let Some((count, former)) = held.as_mut() else {
+            return;
+        };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        let former = Arc::clone(former);
+        *held = None;
+        // While a thread panics nobody may change what is printed of panics; this prints what is no stop.
+        if !thread::panicking() {
+            panic::set_hook(Box::new(move |info| former(info)));
+        }
+    }
+}
+
+fn lock() -> MutexGuard<'static, Option<(usize, Hook)>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_stop(info: &PanicHookInfo<'_>) -> bool {
+    let said = info.payload_as_str();
+    said.is_some_and(|said| Stop::said_by(said).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic;
+
+    use super::*;
+
+    static PRINTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    fn panics(said: &str) {
+        let said = format!("quiet: {said}");
+        let said = match said.strip_prefix("quiet: {") {
+            Some(stop) => format!("{{{stop}"),
+            None => said,
+        };
+        let panicked = panic::catch_unwind(|| panic::panic_any(said));
+        assert!(panicked.is_err());
+    }
+
+    #[test]
+    fn stops_are_not_printed_and_all_else_is_whatever_cucumber_does_meanwhile() {
+        let original: Hook = Arc::from(panic::take_hook());
+        let beyond = Arc::clone(&original);
+        panic::set_hook(Box::new(move |info| {
+            let said = info.payload_as_str().unwrap_or_default();
+            // Other tests may panic meanwhile.
+            match said.starts_with("quiet: ") || said.starts_with('{') {
+                true => PRINTED.lock().unwrap().push(said.to_owned()),
+                false => beyond(info),
+            }
+        }));
+        let stop = Stop::failed("a denial", "a value").to_string();
+
+        panics("before");
+        let one = Quiet::hold();
+        panics(&stop);
+        panics("a fault of the suite");
+        let of_cucumber = panic::take_hook();
+        panic::set_hook(Box::new(|_| {}));
+        let other = Quiet::hold();
+        panics(&stop);
+        panics("beside cucumber");
+        drop(one);
+        panics(&stop);
+        panics("in the other run");
+        panic::set_hook(of_cucumber);
+        drop(other);
+        panics("after both");
+
+        panic::set_hook(Box::new(move |info| original(info)));
+        let expected = [
+            "before",
+            "a fault of the suite",
+            "beside cucumber",
+            "in the other run",
+            "after both",
+        ];
+        let expected = expected.map(|said| format!("quiet: {said}"));
+        assert_eq!(*PRINTED.lock().unwrap(), expected);
+    }
+}
