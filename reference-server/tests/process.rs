@@ -115,7 +115,10 @@ async fn a_token_file_without_a_token_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_machine_that_trusts_nobody_is_enough_for_a_vault_without_tls() {
-    for (vault, expected) in [("http://vault.test:8200", 0), ("https://vault.test:8200", 2)] {
+    for (vault, expected) in [
+        ("http://vault.test:8200", 0),
+        ("https://vault.test:8200", 2),
+    ] {
         let env = [
             ("VAULT_ADDR", vault),
             ("SSL_CERT_FILE", "/nowhere"),
