@@ -21,7 +21,7 @@ use crate::{
     baseline::Baseline,
     event::{Event, Reporter},
     latency::Measurements,
-    mcp::transcript::{Line, Speaker},
+    mcp::transcript::{Line, Speaker, json_lines},
     plan::Planned,
     quiet::Quiet,
     redact::Secrets,
@@ -260,26 +260,42 @@ impl Run {
         let (tokens, secrets) = (scene.tokens(), scene.secrets());
         let (unasked, values) = (scene.unasked_values(), scene.all_values());
         let further = scene.further_tokens().to_vec();
+        let gone = std::mem::take(&mut scene.gone);
+        let prefix = scene.prefix.clone();
+        let of_all = Evidence {
+            scenario: &planned.key,
+            prefix: &prefix,
+            accessors: Vec::new(),
+            lines: &[],
+            tokens: &tokens,
+            unasked: &unasked,
+            values: &values,
+            secrets: &secrets,
+            ended: None,
+        };
+        for lines in &gone.said {
+            let evidence = Evidence {
+                lines,
+                ..of_all.clone()
+            };
+            found |= self.watch.examine(planned.way(), &evidence);
+        }
+        found |= (self.watch).note_refusals(planned.way(), &planned.key, gone.told_token);
         for Agent { slot, .. } in &mut scene.agents {
             let lines = slot.instance.connection.transcript().lines();
             let ended = match scene.unanswered {
                 true => slot.instance.ends().await,
                 false => slot.instance.ended(),
             };
+            // Whose requests they are in a Vault of the scenario's own was just seen.
+            let accessors = (slot.token.iter().chain(&further))
+                .filter(|_| scene.own.is_none())
+                .map(|token| token.accessor.as_str());
             let evidence = Evidence {
-                scenario: &planned.key,
-                prefix: &scene.prefix,
-                // Whose requests they are in a Vault of the scenario's own was just seen.
-                accessors: (slot.token.iter().chain(&further))
-                    .filter(|_| scene.own.is_none())
-                    .map(|token| token.accessor.as_str())
-                    .collect(),
                 lines: &lines,
-                tokens: &tokens,
-                unasked: &unasked,
-                values: &values,
-                secrets: &secrets,
+                accessors: accessors.collect(),
                 ended: ended.map(|status| status.to_string()),
+                ..of_all.clone()
             };
             found |= self.watch.examine(planned.way(), &evidence);
             aftermath.vault_requests += exchanges(slot).len();
@@ -288,7 +304,10 @@ impl Run {
             && let Some(output) = &self.output
         {
             let slots = scene.agents.iter().map(|agent| &agent.slot);
-            let text: String = slots.map(|slot| transcript(slot, &secrets)).collect();
+            let gone = gone.said.iter().map(|lines| json_lines(lines, &secrets));
+            let text: String = gone
+                .chain(slots.map(|slot| transcript(slot, &secrets)))
+                .collect();
             match write_transcript(output, &planned.key, &text).await {
                 Ok(path) => aftermath.transcript = Some(path),
                 Err(error) => lock(&self.troubles).push(error),

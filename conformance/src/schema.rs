@@ -47,6 +47,19 @@ pub fn validator(schema: &Value) -> Result<Validator, String> {
     jsonschema::validator_for(schema).map_err(|error| error.to_string())
 }
 
+/// The arguments that a tool's schema does not require, and for which it declares a default.
+#[must_use]
+pub fn defaults(schema: &Value) -> Vec<(String, Value)> {
+    let required = schema["required"].as_array().into_iter().flatten();
+    let required: Vec<_> = required.filter_map(Value::as_str).collect();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let declared = properties.filter_map(|(name, about)| Some((name, about.get("default")?)));
+    declared
+        .filter(|(name, default)| !default.is_null() && !required.contains(&name.as_str()))
+        .map(|(name, default)| (name.clone(), default.clone()))
+        .collect()
+}
+
 /// Nothing but the arguments that a tool's schema requires; `text` stands wherever any text will do.
 #[must_use]
 pub fn required_arguments(schema: &Value, text: &str) -> Value {
@@ -300,7 +313,7 @@ mod tests {
     use rand::{SeedableRng as _, rngs::StdRng};
     use serde_json::{Value, json};
 
-    use super::{Bad, Fault, Revision, problem, required_arguments, validator};
+    use super::{Bad, Fault, Revision, defaults, problem, required_arguments, validator};
 
     fn schema() -> Value {
         json!({
@@ -333,6 +346,21 @@ mod tests {
         );
         assert_eq!(arguments["mount"], "name");
         assert!(arguments.get("note").is_none());
+    }
+
+    #[test]
+    fn a_default_counts_where_the_argument_may_be_left_out() {
+        let schema = json!({
+            "properties": {
+                "deep": { "type": "boolean", "default": false },
+                "mount": { "type": "string", "default": "secret" },
+                "note": { "type": "string", "default": null },
+                "path": { "type": "string" },
+            },
+            "required": ["mount"],
+        });
+        assert_eq!(defaults(&schema), [("deep".to_owned(), json!(false))]);
+        assert_eq!(defaults(&json!({ "type": "object" })), []);
     }
 
     #[test]

@@ -100,17 +100,14 @@ pub struct SlotKind {
 }
 
 /// Why there is no slot.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SlotError {
     /// Vault, or this machine, does not let the suite make what a slot needs.
     #[error("{0}")]
     Surroundings(String),
-    /// The target does not answer.
-    #[error("{0}")]
-    Target(String),
-    /// The target has ended by itself.
-    #[error("{0}")]
-    Ended(String),
+    /// The target does not answer, or has ended by itself.
+    #[error(transparent)]
+    Target(#[from] StartError),
 }
 
 /// What one scenario uses, and no other at the same time.
@@ -230,7 +227,7 @@ impl Slots {
     async fn make_room(&self, is_needed: bool) -> Result<(), SlotError> {
         let fixed = |slot: &Slot| is_needed && self.take_turns(slot.kind.transport);
         match self.take_free(fixed) {
-            Some(slot) => slot.instance.stop().await.map_err(SlotError::Target),
+            Some(slot) => slot.instance.stop().await.map_err(SlotError::Surroundings),
             None => Ok(()),
         }
     }
@@ -293,7 +290,7 @@ impl Slots {
         let (adapter, surroundings) = (&staged.adapter, &staged.surroundings);
         let started =
             Instance::start(adapter, staged.program, transport, revision, surroundings).await;
-        let instance = started.map_err(in_target)?;
+        let instance = started?;
         Ok(Slot {
             kind: SlotKind {
                 transport,
@@ -319,7 +316,7 @@ impl Slots {
         let transport = TransportKind::Stdio;
         let staged = self.stage(&self.oracle, transport, setup, token).await?;
         let launched = Launched::start(&staged.adapter, staged.program, staged.surroundings).await;
-        Ok((staged.tap, launched.map_err(SlotError::Target)?))
+        Ok((staged.tap, launched.map_err(SlotError::Surroundings)?))
     }
 
     /// All that a target is started with: a tap between it and the Vault that the oracle looks into.
@@ -428,7 +425,7 @@ impl Slots {
         };
         let adapter = &self.target.adapter;
         let reached = Instance::start(adapter, None, transport, revision, &surroundings);
-        let instance = reached.await.map_err(in_target)?;
+        let instance = reached.await?;
         Ok(Slot {
             kind: SlotKind {
                 transport,
@@ -466,11 +463,4 @@ struct Staged {
     program: Option<PathBuf>,
     tap: Tap,
     surroundings: Surroundings,
-}
-
-fn in_target(error: StartError) -> SlotError {
-    match error.ended {
-        true => SlotError::Ended(error.to_string()),
-        false => SlotError::Target(error.to_string()),
-    }
 }

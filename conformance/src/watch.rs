@@ -91,7 +91,7 @@ pub struct Watch {
 pub type Way = (TransportKind, Revision);
 
 /// The evidence of one scenario.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Evidence<'a> {
     /// Its key.
     pub scenario: &'a str,
@@ -138,6 +138,22 @@ impl Watch {
             });
         }
         found
+    }
+
+    /// Takes note of so many servers that did not start, and said their token; returns whether
+    /// there are any.
+    pub fn note_refusals(&self, way: Way, scenario: &str, told_token: usize) -> bool {
+        let finding = Finding {
+            concern: Concern::TokenSaid,
+            scenario: scenario.to_owned(),
+            what: "what a server says that does not start carries its Vault token".to_owned(),
+        };
+        let findings = std::iter::repeat_n(finding, told_token);
+        let mut seen = self.lock();
+        let watched = seen.entry(way).or_default();
+        watched.scenarios += told_token.min(1);
+        watched.findings.extend(findings);
+        told_token > 0
     }
 
     /// Takes note of cells of the policy matrix.

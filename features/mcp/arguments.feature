@@ -13,6 +13,10 @@ Feature: Whatever the arguments, a call is answered and does no harm
   Scenario: what only reads works with nothing but what it requires
     Then what only reads works with nothing but the arguments that it requires
 
+  @mcp.defaults @should @source:MCP
+  Scenario: an argument that is left out is what its tool declares it to be then
+    Then an argument that is left out and one that is given as its default come to the same
+
   @mcp.bad-arguments @must @source:MCP @source:SEC @evidence:tap
   Scenario Outline: arguments <how> are an error where the tool does not allow them
     When every tool is called with each of its arguments <how>

@@ -30,6 +30,12 @@ pub enum Speaker {
 }
 
 impl Speaker {
+    /// Whether it is the target.
+    #[must_use]
+    pub const fn is_target(self) -> bool {
+        matches!(self, Self::Target | Self::Noise | Self::Log)
+    }
+
     /// Its name in transcripts.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -151,25 +157,13 @@ impl Transcript {
         at.saturating_duration_since(self.start).as_millis()
     }
 
-    /// As JSON Lines in the order of time, with what was seen elsewhere and with secrets
-    /// replaced: `{"at_ms", "who", "text" | "message"}`.
+    /// As [`json_lines`] in the order of time, with what was seen elsewhere.
     #[must_use]
     pub fn to_json_lines(&self, seen_elsewhere: Vec<Line>, secrets: &Secrets) -> String {
         let inner = self.inner();
-        let mut out = String::new();
         let mut lines: Vec<_> = inner.lines.iter().chain(&seen_elsewhere).collect();
         lines.sort_by_key(|line| line.at_ms);
-        for line in lines {
-            let text = secrets.redact(&written(&line.text));
-            let entry = match serde_json::from_str::<Value>(&text) {
-                Ok(message) if message.is_object() || message.is_array() => {
-                    json!({ "at_ms": line.at_ms, "who": line.speaker.name(), "message": message })
-                }
-                _ => json!({ "at_ms": line.at_ms, "who": line.speaker.name(), "text": text }),
-            };
-            out.push_str(&entry.to_string());
-            out.push('\n');
-        }
+        let mut out = json_lines(lines, secrets);
         if inner.dropped > 0 {
             let note = format!("{} further lines were too much to keep", inner.dropped);
             out.push_str(&json!({ "who": Speaker::Note.name(), "text": note }).to_string());
@@ -177,6 +171,23 @@ impl Transcript {
         }
         out
     }
+}
+
+/// These lines as JSON Lines, with secrets replaced: `{"at_ms", "who", "text" | "message"}`.
+pub fn json_lines<'l>(lines: impl IntoIterator<Item = &'l Line>, secrets: &Secrets) -> String {
+    let mut out = String::new();
+    for line in lines {
+        let text = secrets.redact(&written(&line.text));
+        let entry = match serde_json::from_str::<Value>(&text) {
+            Ok(message) if message.is_object() || message.is_array() => {
+                json!({ "at_ms": line.at_ms, "who": line.speaker.name(), "message": message })
+            }
+            _ => json!({ "at_ms": line.at_ms, "who": line.speaker.name(), "text": text }),
+        };
+        out.push_str(&entry.to_string());
+        out.push('\n');
+    }
+    out
 }
 
 /// A message with long texts in it replaced by how long they are: they tell a reader nothing,

@@ -26,6 +26,9 @@ pub struct Mutation {
     /// The requirements that must catch it; none for a variant, which must pass.
     #[serde(default)]
     pub killed_by: Vec<String>,
+    /// The requirements in whose scenarios something ambient shows; in any, unless some are named.
+    #[serde(default)]
+    pub shows_in: Vec<String>,
     /// The SHOULDs that a variant does not keep, though it conforms.
     #[serde(default)]
     pub warned_by: Vec<String>,
@@ -380,7 +383,7 @@ mod tests {
             .map(|r| r.id)
             .collect();
         for mutation in all().unwrap() {
-            for id in &mutation.killed_by {
+            for id in mutation.killed_by.iter().chain(&mutation.shows_in) {
                 assert!(ids.contains(id), "{} names {id}", mutation.name);
             }
         }

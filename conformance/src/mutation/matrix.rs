@@ -9,7 +9,7 @@ use crate::{
     progress::Progress,
     report::Report,
     requirement::{self, AMBIENT},
-    suite::{Suite, SuiteError},
+    suite::{Builder, Suite, SuiteError},
     target::{
         Target,
         locate::{self, Build, LocateError},
@@ -186,13 +186,16 @@ async fn judge(
     let mut builder = Suite::builder();
     if scope == Scope::WhatMustCatch {
         for id in &mutation.killed_by {
-            builder = match id.starts_with(AMBIENT) {
+            if !id.starts_with(AMBIENT) {
+                builder = builder.scenario(id);
+            } else if mutation.shows_in.is_empty() {
                 // It can show in any scenario.
-                true => (requirement::all()?.iter())
+                builder = (requirement::all()?.iter())
                     .filter(|requirement| requirement.profile == SHOWN_IN)
-                    .fold(builder, |builder, shown| builder.scenario(&shown.id)),
-                false => builder.scenario(id),
-            };
+                    .fold(builder, |builder, shown| builder.scenario(&shown.id));
+            } else {
+                builder = (mutation.shows_in.iter()).fold(builder, Builder::scenario);
+            }
         }
     }
     let prepared = builder

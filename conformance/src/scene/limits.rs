@@ -14,7 +14,7 @@ use super::{Scene, talk::request};
 use crate::{
     act::Act,
     mcp::{connection::Connection, http::SESSION, raw::HttpAsk},
-    slot::{Setup, SlotError},
+    slot::Setup,
     tap::Tap,
     target::{
         answer::{Answer, Manner, carrier, read},
@@ -97,13 +97,12 @@ impl Scene {
     /// # Errors
     /// When it does.
     pub async fn expect_limit_refused(&mut self, setup: Setup, nonsense: &str) -> StepResult {
-        let kind = self.kind(setup.with("rate", nonsense).with("burst", nonsense));
-        match self.slots.lease(&kind).await {
-            Err(SlotError::Ended(_)) => Ok(()),
-            Err(SlotError::Target(seen)) => Err(self.failed("the server ends", &seen)),
-            Err(problem) => Err(Stop::blocked(problem)),
+        let setup = setup.with("rate", nonsense).with("burst", nonsense);
+        match self.lease(setup).await? {
+            Err(refusal) if refusal.ended => Ok(()),
+            Err(refusal) => Err(self.failed("the server ends", &refusal.to_string())),
             Ok(slot) => {
-                slot.instance.stop().await.map_err(Stop::blocked)?;
+                self.end_server(slot).await?;
                 let seen = "it starts, with whatever limit";
                 Err(self.failed("the server refuses to start", seen))
             }

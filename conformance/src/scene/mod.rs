@@ -12,6 +12,7 @@ pub mod browser;
 pub mod custody;
 pub mod effect;
 mod given;
+pub mod gone;
 mod leak;
 pub mod limits;
 mod lists;
@@ -35,7 +36,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use self::{
-    browser::Page, custody::Custody, leak::Leak, limits::Rush, namespace::Namespaces,
+    browser::Page, custody::Custody, gone::Gone, leak::Leak, limits::Rush, namespace::Namespaces,
     pki::PkiMount, session::Session, talk::Talk, tls::Tls, traces::LogFile,
 };
 use crate::{
@@ -44,7 +45,7 @@ use crate::{
     plan::Planned,
     policy_matrix::PolicyCell,
     redact::Secrets,
-    slot::{Setup, Slot, SlotError, SlotKind, Slots},
+    slot::{Setup, Slot, SlotKind, Slots},
     tap::Tap,
     target::{
         Target,
@@ -91,6 +92,8 @@ pub struct Scene {
     pub planned: Arc<Planned>,
     /// Who acts: one agent, and in a Vault of its own as many as the scenario gave itself.
     pub agents: Vec<Agent>,
+    /// What is left of servers that are no longer there.
+    pub gone: Gone,
     /// Which of them acts now.
     acting: usize,
     /// Whether each act is the next one's.
@@ -229,18 +232,10 @@ impl Scene {
     /// # Errors
     /// When Vault refuses.
     async fn try_to_start_server(&mut self, setup: Setup) -> StepResult<Option<String>> {
-        let kind = self.kind(setup);
-        let slot = match self.slots.lease(&kind).await {
+        let slot = match self.lease(setup).await? {
             Ok(slot) => slot,
-            Err(SlotError::Target(problem) | SlotError::Ended(problem)) => {
-                return Ok(Some(problem));
-            }
-            Err(problem) => return Err(Stop::blocked(problem)),
+            Err(refusal) => return Ok(Some(refusal.to_string())),
         };
-        slot.instance.connection.transcript().begin_scenario();
-        if let Some(tap) = &slot.tap {
-            tap.forget();
-        }
         let knows_token = slot.token.is_some();
         self.acting = self.agents.len();
         self.agents.push(Agent {
@@ -251,20 +246,6 @@ impl Scene {
             self.allow_all().await?;
         }
         Ok(None)
-    }
-
-    /// Ends the servers that the scenario has, so that it can have another: of some only one can run.
-    ///
-    /// # Errors
-    /// When one cannot be ended.
-    async fn end_servers(&mut self) -> StepResult {
-        for Agent { slot, .. } in std::mem::take(&mut self.agents) {
-            // What they have asked of Vault was asked with these.
-            self.custody.remember(slot.token);
-            slot.instance.stop().await.map_err(Stop::blocked)?;
-        }
-        self.acting = 0;
-        Ok(())
     }
 
     /// What slots this scenario uses.
@@ -302,6 +283,7 @@ impl Scene {
         Self {
             planned,
             agents: Vec::new(),
+            gone: Gone::default(),
             acting: 0,
             in_turn: false,
             own: None,

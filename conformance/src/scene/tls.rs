@@ -14,9 +14,9 @@ use super::Scene;
 use crate::{
     certificate::ServerCertificate,
     mcp::hello::{HANDSHAKE, Version, client_hello},
-    slot::{Setup, SlotError},
+    slot::Setup,
     tap::front::Front,
-    target::launch::Mode,
+    target::{instance::StartError, launch::Mode},
     vault::leftovers::{HOME_PREFIX, note_home},
     verdict::{StepResult, Stop},
 };
@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Tls {
     /// Where its files are.
     folder: Option<TempDir>,
-    /// Why a server did not start, and whether it ended by itself.
-    refusal: Option<(bool, String)>,
+    /// Why a server did not start.
+    refusal: Option<StartError>,
     /// What it meets at Vault.
     pub(super) front: Option<Front>,
 }
@@ -85,15 +85,12 @@ impl Scene {
     }
 
     async fn try_to_start(&mut self, setup: Setup) -> StepResult {
-        let kind = self.kind(setup);
-        self.tls.refusal = match self.slots.lease(&kind).await {
+        self.tls.refusal = match self.lease(setup).await? {
             Ok(slot) => {
-                slot.instance.stop().await.map_err(Stop::blocked)?;
+                self.end_server(slot).await?;
                 None
             }
-            Err(SlotError::Ended(why)) => Some((true, why)),
-            Err(SlotError::Target(why)) => Some((false, why)),
-            Err(problem) => return Err(Stop::blocked(problem)),
+            Err(refusal) => Some(refusal),
         };
         Ok(())
     }
@@ -205,8 +202,8 @@ impl Scene {
     /// When it runs.
     pub fn expect_refused_to_start(&self) -> StepResult {
         match &self.tls.refusal {
-            Some((true, _)) => Ok(()),
-            Some((false, why)) => Err(self.failed("the server ends", why)),
+            Some(refusal) if refusal.ended => Ok(()),
+            Some(refusal) => Err(self.failed("the server ends", &refusal.to_string())),
             None => Err(self.failed("the server ends", "it starts, and serves")),
         }
     }
@@ -218,9 +215,10 @@ impl Scene {
     pub fn expect_certificate_blamed(&self) -> StepResult {
         const WORDS: [&str; 5] = ["cert", "key", "tls", "pem", "x509"];
         let expected = "words about the certificate or the key";
-        let Some((_, why)) = &self.tls.refusal else {
+        let Some(refusal) = &self.tls.refusal else {
             return Err(self.failed(expected, "it starts, and serves"));
         };
+        let why = refusal.to_string();
         let said = why.lines().filter(|line| {
             let line = line.trim_start();
             line.starts_with("stderr") || line.starts_with("stdout")
@@ -228,7 +226,7 @@ impl Scene {
         let said = said.collect::<Vec<_>>().join("\n").to_lowercase();
         match WORDS.iter().any(|word| said.contains(word)) {
             true => Ok(()),
-            false => Err(self.failed(expected, why)),
+            false => Err(self.failed(expected, &why)),
         }
     }
 }

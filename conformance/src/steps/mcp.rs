@@ -319,6 +319,11 @@ async fn read_with_required_alone(world: &mut World) -> StepResult {
     world.scene()?.read_with_required_alone().await
 }
 
+#[then("an argument that is left out and one that is given as its default come to the same")]
+async fn expect_defaults_applied(world: &mut World) -> StepResult {
+    world.scene()?.expect_defaults_applied().await
+}
+
 #[when(regex = "^every tool is called with each of its arguments (.+)$")]
 async fn call_with(world: &mut World, how: String) -> StepResult {
     let unknown = || Stop::blocked(format!("no argument is worded {how:?}"));

@@ -277,7 +277,8 @@ impl Prepared {
                     spoken.others.push(revision);
                     slots.give_back(slot);
                 }
-                Err(SlotError::Target(why) | SlotError::Ended(why)) => {
+                Err(SlotError::Target(why)) => {
+                    let why = why.to_string();
                     let why = why.lines().next().unwrap_or_default().to_owned();
                     spoken.not_spoken.push((revision, why));
                 }

@@ -194,7 +194,7 @@ pub struct Instance {
 }
 
 /// A target that cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", self.describe())]
 pub struct StartError {
     /// How it was started, or is reached.
@@ -202,6 +202,8 @@ pub struct StartError {
     problem: String,
     /// Whether it has ended by itself.
     pub(crate) ended: bool,
+    /// Whether what it said carries its Vault token, or a credential that the suite showed it.
+    pub(crate) said_secret: bool,
     stdout: Vec<String>,
     stderr: Vec<String>,
 }
@@ -294,7 +296,10 @@ impl Instance {
                 None => "the target does not start",
             };
             let hint = hint(adapter, &stderr);
+            let lines = transcript.lines();
+            let mut of_target = lines.iter().filter(|line| line.speaker.is_target());
             StartError {
+                said_secret: of_target.any(|line| secrets.found_in(&line.text).is_some()),
                 problem: format!("{what}: {}{hint}", secrets.redact(&problem)),
                 ended,
                 stdout,

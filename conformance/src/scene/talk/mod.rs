@@ -2,11 +2,12 @@
 //!
 //! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`],
 //! what the server says of its tools in [`tools`], operations to which that is held in
-//! [`deeds`], bad arguments in [`arguments`], HTTP in [`http`], the process of a stdio server
+//! [`deeds`], bad arguments in [`arguments`], those that are left out in [`defaults`], HTTP in [`http`], the process of a stdio server
 //! in [`process`], several servers behind a balancer in [`replicas`], the era without sessions in [`stateless`].
 
 pub mod arguments;
 pub mod deeds;
+pub mod defaults;
 pub mod http;
 pub mod messages;
 pub mod opening;
