@@ -6,8 +6,8 @@ use reqwest::{Certificate, Client, ClientBuilder};
 use rustls::{ClientConfig, crypto::ring};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-/// The authorities that this machine trusts, read once: that takes longer than starting a server, and
-/// each target that a scenario starts is asked by clients of its own.
+/// The authorities that this machine trusts, more than a hundred, read once: each target that a
+/// scenario starts is asked by clients of its own.
 static OF_THIS_MACHINE: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions()?;

@@ -84,12 +84,15 @@ mod tests {
 
     static PRINTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-    fn panics(said: &str) {
-        let said = format!("quiet: {said}");
-        let said = match said.strip_prefix("quiet: {") {
-            Some(stop) => format!("{{{stop}"),
-            None => said,
-        };
+    fn stops() {
+        panics(Stop::failed("a denial", "a value").to_string());
+    }
+
+    fn fails(what: &str) {
+        panics(format!("quiet: {what}"));
+    }
+
+    fn panics(said: String) {
         let panicked = panic::catch_unwind(|| panic::panic_any(said));
         assert!(panicked.is_err());
     }
@@ -106,23 +109,22 @@ mod tests {
                 false => beyond(info),
             }
         }));
-        let stop = Stop::failed("a denial", "a value").to_string();
 
-        panics("before");
+        fails("before");
         let one = Quiet::hold();
-        panics(&stop);
-        panics("a fault of the suite");
+        stops();
+        fails("a fault of the suite");
         let of_cucumber = panic::take_hook();
         panic::set_hook(Box::new(|_| {}));
         let other = Quiet::hold();
-        panics(&stop);
-        panics("beside cucumber");
+        stops();
+        fails("beside cucumber");
         drop(one);
-        panics(&stop);
-        panics("in the other run");
+        stops();
+        fails("in the other run");
         panic::set_hook(of_cucumber);
         drop(other);
-        panics("after both");
+        fails("after both");
 
         panic::set_hook(Box::new(move |info| original(info)));
         let expected = [

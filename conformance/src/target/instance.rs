@@ -194,7 +194,7 @@ pub struct Instance {
 }
 
 /// A target that cannot be used.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{}", self.describe())]
 pub struct StartError {
     /// How it was started, or is reached.

@@ -87,7 +87,7 @@ impl Authorities {
     /// A client for the Vault at this address that accepts what they have signed.
     pub(super) fn apply(&self, client: ClientBuilder, vault: &Url) -> ClientBuilder {
         match &self.0 {
-            // No certificate will be shown. To read the machine's would take longer than all else at
+            // No certificate will be shown. To read the machine's authorities would take two fifths of
             // a start, and fail in an image that has none.
             _ if vault.scheme() == "http" => client.tls_certs_only([]),
             Some(certificates) => client.tls_certs_only(certificates.iter().cloned()),
