@@ -42,6 +42,7 @@ mod hint;
 mod http_client;
 pub mod interrupt;
 pub mod latency;
+mod lines;
 pub mod log_line;
 pub mod mcp;
 pub mod mutation;

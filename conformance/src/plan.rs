@@ -30,12 +30,38 @@ pub struct Selection {
     /// The only requirements to be asked of those that are slow or take a Vault of their own;
     /// none means all.
     pub costly: Option<Vec<String>>,
-    /// Whether what may depend on the revision is asked in each that is spoken, and not in one alone.
-    pub each_revision: bool,
+    /// In which of the revisions that are spoken a requirement is asked that may depend on it.
+    pub revisions: Revisions,
     /// Transports, and what is spoken on each.
     pub spoken: Vec<Spoken>,
     /// What there is to judge by.
     pub evidence: BTreeSet<Evidence>,
+}
+
+/// In which of the revisions that a target speaks a requirement is asked that may depend on the revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revisions {
+    /// In each of them.
+    Each,
+    /// In one of them: the first requirement in the first, the next in the second, and so on, so that
+    /// each revision is asked its share.
+    InTurn,
+    /// In the main one.
+    Main,
+}
+
+impl Revisions {
+    /// Keeps those in which the requirement at this place is asked.
+    fn choose<T>(self, place: usize, spoken: &mut Vec<T>) {
+        match self {
+            Self::Each => {}
+            Self::InTurn => {
+                let turn = place % spoken.len().max(1);
+                *spoken = spoken.drain(..).skip(turn).take(1).collect();
+            }
+            Self::Main => spoken.truncate(1),
+        }
+    }
 }
 
 impl Selection {
@@ -69,6 +95,25 @@ impl Spoken {
             others: Vec::new(),
             not_spoken: Vec::new(),
         }
+    }
+
+    /// Whether this revision is spoken on it.
+    #[must_use]
+    pub fn speaks(&self, revision: Revision) -> bool {
+        self.main == revision || self.others.contains(&revision)
+    }
+
+    /// What is left without these revisions; none if nothing is.
+    #[must_use]
+    pub fn without(&self, dropped: &[Revision]) -> Option<Self> {
+        let mut left = (std::iter::once(self.main).chain(self.others.iter().copied()))
+            .filter(|revision| !dropped.contains(revision));
+        let main = left.next()?;
+        Some(Self {
+            others: left.collect(),
+            not_spoken: self.not_spoken.clone(),
+            ..Self::alone(self.transport, main)
+        })
     }
 
     /// The revisions in which a requirement is asked, each with why it cannot be where it cannot.
@@ -193,14 +238,14 @@ pub fn plan(
 ) -> Vec<Planned> {
     let mut plan: Vec<Planned> = Vec::new();
     for spoken in &selection.spoken {
-        for requirement in requirements {
+        for (place, requirement) in requirements.iter().enumerate() {
             let transport = spoken.transport;
             if requirement.transport.is_some_and(|only| only != transport) {
                 continue;
             }
             let mut revisions = spoken.revisions_for(requirement);
-            if !selection.each_revision {
-                revisions.truncate(1);
+            if requirement.profile != AMBIENT {
+                selection.revisions.choose(place, &mut revisions);
             }
             for asked in revisions {
                 let planned = |requirement: &Arc<Requirement>| {
@@ -275,7 +320,7 @@ fn selected(planned: &Planned, selection: &Selection) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Planned, Selection, Spoken, keys, plan};
+    use super::{Planned, Revisions, Selection, Spoken, keys, plan};
     use crate::{
         requirement::{self, Evidence, Requirement},
         target::{
@@ -298,7 +343,7 @@ mod tests {
             scenarios: Vec::new(),
             tags: None,
             costly: None,
-            each_revision: true,
+            revisions: Revisions::Each,
             spoken: TransportKind::ALL
                 .map(|kind| Spoken::alone(kind, Revision::NEWEST_OF_SESSIONS))
                 .to_vec(),

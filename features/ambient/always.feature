@@ -1,4 +1,4 @@
-@ambient
+@ambient @every-revision
 Feature: What holds whatever the agent does
   Watched in every scenario of the run, and judged once all of them have ended.
 

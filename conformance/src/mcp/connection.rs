@@ -342,10 +342,15 @@ impl Inbox {
         }
     }
 
+    /// Takes what came in place of a message.
+    pub fn receive_noise(&self, text: &str) {
+        self.transcript.record(Speaker::Noise, text);
+    }
+
     fn deliver(&self, raw: &str) {
         let message = match serde_json::from_str::<Value>(raw) {
             Ok(message) if message.is_object() || message.is_array() => message,
-            _ => return self.transcript.record(Speaker::Noise, raw),
+            _ => return self.receive_noise(raw),
         };
         self.transcript.record(Speaker::Target, raw);
         let id = message["id"].as_u64();

@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncRead, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncWriteExt as _, BufReader},
     process::ChildStdin,
     sync::Mutex,
     task::JoinHandle,
 };
-use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
 use super::{
     connection::Inbox,
     transcript::{Speaker, Transcript},
 };
-
-/// The longest line that is taken from a target.
-const MAX_LINE: usize = 32 << 20;
+use crate::lines::{Line, each_line};
 
 /// The writing half: a process's standard input.
 #[derive(Debug)]
@@ -34,7 +31,12 @@ impl StdioWire {
         inbox: Arc<Inbox>,
     ) -> Self {
         tokio::spawn(async move {
-            let end = read_lines(stdout, |line| inbox.receive(&line)).await;
+            let end = read_lines(stdout, |line| match line.exact() {
+                Some(text) => inbox.receive(text),
+                // No message: JSON-RPC on stdio is UTF-8.
+                None => inbox.receive_noise(&line.text()),
+            })
+            .await;
             inbox.close(&end);
         });
         Self {
@@ -79,27 +81,19 @@ pub fn record_log(
     transcript: Arc<Transcript>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        read_lines(stream, |line| transcript.record(Speaker::Log, line)).await;
+        read_lines(stream, |line| transcript.record(Speaker::Log, line.text())).await;
     })
 }
 
-/// Hands on each line that is not empty; returns why there are no more.
-async fn read_lines(from: impl AsyncRead + Unpin, mut take: impl FnMut(String)) -> String {
-    use futures::StreamExt as _;
-
-    let mut lines = FramedRead::new(from, LinesCodec::new_with_max_length(MAX_LINE));
-    while let Some(line) = lines.next().await {
-        match line {
-            Ok(line) if line.trim().is_empty() => {}
-            Ok(line) => take(line),
-            Err(LinesCodecError::MaxLineLengthExceeded) => {
-                take(format!("(a line of more than {MAX_LINE} bytes)"));
-            }
-            Err(LinesCodecError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-                take("(a line that is not UTF-8)".to_owned());
-            }
-            Err(LinesCodecError::Io(error)) => return format!("its output: {error}"),
+/// Hands on each line that is not blank; returns why there are no more.
+async fn read_lines(from: impl AsyncRead + Unpin, mut take: impl FnMut(Line<'_>)) -> String {
+    let handed_on = |line: Line<'_>| {
+        if !line.text().trim().is_empty() {
+            take(line);
         }
+    };
+    match each_line(BufReader::new(from), handed_on).await {
+        Ok(()) => "the target closed its output".to_owned(),
+        Err(error) => format!("its output: {error}"),
     }
-    "the target closed its output".to_owned()
 }

@@ -9,7 +9,11 @@ use serde_json::Value;
 
 use crate::{
     hint::did_you_mean,
-    target::{operation::Operation, transport::TransportKind},
+    plan::Spoken,
+    target::{
+        operation::Operation,
+        transport::{Revision, TransportKind},
+    },
 };
 
 static MUTANTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/mutants");
@@ -32,6 +36,9 @@ pub struct Mutation {
     /// The SHOULDs that a variant does not keep, though it conforms.
     #[serde(default)]
     pub warned_by: Vec<String>,
+    /// What a variant does not have, of all that the unchanged target has.
+    #[serde(default)]
+    pub drops: Drops,
     /// The transports that it acts on.
     #[serde(default = "all_transports")]
     pub transports: Vec<TransportKind>,
@@ -66,6 +73,28 @@ pub struct Mutation {
     /// Between tap and target, on the way back.
     #[serde(default)]
     pub vault_response: Vec<ResponseRule>,
+}
+
+/// What a variant does not have: it is tested on everything else that the unchanged target has.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drops {
+    /// Revisions that it does not speak.
+    #[serde(default, deserialize_with = "revisions")]
+    pub revisions: Vec<Revision>,
+    /// Ids of requirements that do not apply to it.
+    #[serde(default)]
+    pub requirements: Vec<String>,
+}
+
+impl Drops {
+    /// What is left of what a target speaks, on these transports.
+    #[must_use]
+    pub fn keeps_of(&self, spoken: &[Spoken], transports: &[TransportKind]) -> Vec<Spoken> {
+        let on = (spoken.iter()).filter(|spoken| transports.contains(&spoken.transport));
+        on.filter_map(|spoken| spoken.without(&self.revisions))
+            .collect()
+    }
 }
 
 fn all_transports() -> Vec<TransportKind> {
@@ -360,6 +389,14 @@ fn operation<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Operation>, D:
         .ok_or_else(|| D::Error::custom(format!("no operation {name:?}")))
 }
 
+fn revisions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Revision>, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    let revision = |name: &String| {
+        Revision::named(name).ok_or_else(|| D::Error::custom(format!("no revision {name:?}")))
+    };
+    names.iter().map(revision).collect()
+}
+
 fn optional_expression<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {
     expression(from).map(Some)
 }
@@ -383,7 +420,12 @@ mod tests {
             .map(|r| r.id)
             .collect();
         for mutation in all().unwrap() {
-            for id in mutation.killed_by.iter().chain(&mutation.shows_in) {
+            let named = [
+                &mutation.killed_by,
+                &mutation.shows_in,
+                &mutation.drops.requirements,
+            ];
+            for id in named.into_iter().flatten() {
                 assert!(ids.contains(id), "{} names {id}", mutation.name);
             }
         }

@@ -1,11 +1,16 @@
 //! The kill matrix: mutations run against the whole specification, or what must catch them.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
 use super::{definition::Mutation, sabotage::Sabotage};
 use crate::{
+    plan::{Planned, Spoken},
     progress::Progress,
     report::Report,
     requirement::{self, AMBIENT},
@@ -138,8 +143,7 @@ impl Bench<'_> {
         for other in others {
             rows.extend(other?);
         }
-        let queue = Queue::new(variants.into_iter());
-        rows.extend(self.lane(vault, &queue).await?);
+        rows.extend(self.variants(vault, variants).await?);
         Ok(rows)
     }
 
@@ -162,7 +166,7 @@ impl Bench<'_> {
                 return Ok(rows);
             };
             let step = self.progress.step(mutation.name.clone());
-            match judge(self.target, &mutation, self.scope, vault).await {
+            match self.judge(&mutation, vault).await {
                 Ok(report) => {
                     let row = row(&mutation, &report);
                     step.done(verdict_of(&row));
@@ -175,37 +179,161 @@ impl Bench<'_> {
             }
         }
     }
-}
 
-async fn judge(
-    target: &Target,
-    mutation: &Mutation,
-    scope: Scope,
-    vault: &Vault,
-) -> Result<Report, SuiteError> {
-    let mut builder = Suite::builder();
-    if scope == Scope::WhatMustCatch {
-        for id in &mutation.killed_by {
-            if !id.starts_with(AMBIENT) {
-                builder = builder.scenario(id);
-            } else if mutation.shows_in.is_empty() {
-                // It can show in any scenario.
-                builder = (requirement::all()?.iter())
-                    .filter(|requirement| requirement.profile == SHOWN_IN)
-                    .fold(builder, |builder, shown| builder.scenario(&shown.id));
-            } else {
-                builder = (mutation.shows_in.iter()).fold(builder, Builder::scenario);
+    async fn judge(&self, mutation: &Mutation, vault: &Vault) -> Result<Report, SuiteError> {
+        let prepared = self.sabotaged(mutation)?.prepare().await?;
+        Ok(prepared.run_on(vault).await?.report)
+    }
+
+    /// A run of the suite on the target with this mutation.
+    fn sabotaged(&self, mutation: &Mutation) -> Result<Builder, SuiteError> {
+        let mut builder = self
+            .unchanged()
+            .transports(mutation.transports.clone())
+            .sabotage(Sabotage::new(mutation.clone()));
+        if self.scope == Scope::WhatMustCatch {
+            for id in &mutation.killed_by {
+                if !id.starts_with(AMBIENT) {
+                    builder = builder.scenario(id);
+                } else if mutation.shows_in.is_empty() {
+                    // It can show in any scenario.
+                    builder = (requirement::all()?.iter())
+                        .filter(|requirement| requirement.profile == SHOWN_IN)
+                        .fold(builder, |builder, shown| builder.scenario(&shown.id));
+                } else {
+                    builder = (mutation.shows_in.iter()).fold(builder, Builder::scenario);
+                }
             }
         }
+        Ok(builder)
     }
-    let prepared = builder
-        .target(target.clone())
-        .build(Build::Never)
-        .transports(mutation.transports.clone())
-        .sabotage(Sabotage::new(mutation.clone()))
-        .prepare()
-        .await?;
-    Ok(prepared.run_on(vault).await?.report)
+
+    /// A run of the suite on the target as it is.
+    fn unchanged(&self) -> Builder {
+        Suite::builder()
+            .target(self.target.clone())
+            .build(Build::Never)
+    }
+
+    /// Judges the variants, each on all that the unchanged target has and it does not drop.
+    async fn variants(
+        &self,
+        vault: &Vault,
+        variants: Vec<Mutation>,
+    ) -> Result<Vec<Row>, MatrixError> {
+        if variants.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unchanged = self.unchanged().prepare().await?;
+        let spoken = unchanged.spoken_on(vault).await?;
+        let mut judged = Vec::new();
+        for variant in variants {
+            let step = self.progress.step(variant.name.clone());
+            let prepared = self.sabotaged(&variant)?.prepare().await?;
+            let wanted = prepared.plan(&variant.drops.keeps_of(&spoken, &variant.transports));
+            let report = prepared.run_on(vault).await?.report;
+            let row = row(&variant, &report);
+            step.done(verdict_of(&row));
+            judged.push((row, Coverage::of(&variant, &spoken, &wanted, &report)));
+        }
+        let unasked = judged.iter().flat_map(|(_, coverage)| &coverage.unasked);
+        let unasked: BTreeSet<_> = unasked.map(|row| row.id.clone()).collect();
+        let without = self.not_applicable_unchanged(vault, unasked).await?;
+        let rows = judged.into_iter().map(|(mut row, coverage)| {
+            row.wrong.extend(coverage.wrong(&without));
+            row
+        });
+        Ok(rows.collect())
+    }
+
+    /// The keys of the scenarios of these requirements that do not apply to the unchanged target either.
+    async fn not_applicable_unchanged(
+        &self,
+        vault: &Vault,
+        ids: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, MatrixError> {
+        if ids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let step = self.progress.step("the unchanged target".to_owned());
+        let builder = ids.iter().fold(self.unchanged(), Builder::scenario);
+        let report = builder.prepare().await?.run_on(vault).await?.report;
+        let scenarios = report.scenarios.into_iter();
+        let not_applicable = scenarios.filter(|s| s.verdict == Verdict::NotApplicable);
+        let keys: BTreeSet<_> = not_applicable.map(|scenario| scenario.key).collect();
+        step.done(format!("{} scenarios do not apply to it", keys.len()));
+        Ok(keys)
+    }
+}
+
+/// What of the unchanged target a variant was not tested on.
+struct Coverage {
+    /// What its file names as dropped, and is there.
+    not_dropped: Vec<String>,
+    /// What was planned for the unchanged target and is not in the report, or did not apply.
+    unasked: Vec<Unasked>,
+}
+
+/// A scenario that did not test a variant.
+struct Unasked {
+    key: String,
+    id: String,
+    why: String,
+}
+
+impl Coverage {
+    /// Compares what was planned, for a target that speaks so, with the report.
+    fn of(variant: &Mutation, spoken: &[Spoken], wanted: &[Arc<Planned>], report: &Report) -> Self {
+        let drops = &variant.drops;
+        let found: BTreeMap<_, _> = (report.scenarios.iter())
+            .map(|scenario| (scenario.key.as_str(), scenario))
+            .collect();
+        let unasked = |planned: &&Arc<Planned>| {
+            let why = match found.get(planned.key.as_str()) {
+                None => format!("{} was not spoken", planned.revision),
+                Some(scenario) if scenario.verdict == Verdict::NotApplicable => {
+                    scenario.reason.clone().unwrap_or_default()
+                }
+                Some(_) => return None,
+            };
+            Some(Unasked {
+                key: planned.key.clone(),
+                id: planned.requirement.id.clone(),
+                why,
+            })
+        };
+        let (dropped, unasked): (Vec<_>, Vec<_>) = (wanted.iter())
+            .filter(|planned| planned.not_applicable.is_none())
+            .filter_map(|planned| unasked(&planned))
+            .partition(|unasked| drops.requirements.contains(&unasked.id));
+        let spoken_anyway = (drops.revisions.iter()).filter(|revision| {
+            let never = !spoken.iter().any(|spoken| spoken.speaks(**revision));
+            never || report.target.revisions.iter().any(|r| r == revision.name())
+        });
+        let asked_anyway = (drops.requirements.iter())
+            .filter(|id| !dropped.iter().any(|dropped| dropped.id == **id));
+        Self {
+            not_dropped: (spoken_anyway.map(ToString::to_string))
+                .chain(asked_anyway.cloned())
+                .collect(),
+            unasked,
+        }
+    }
+
+    /// What is wrong with it, where these keys do not apply to the unchanged target.
+    fn wrong(&self, not_applicable_unchanged: &BTreeSet<String>) -> Vec<String> {
+        let kept = (self.not_dropped.iter())
+            .map(|what| format!("its file says that it drops {what}, and it does not"));
+        let missing = (self.unasked.iter())
+            .filter(|unasked| !not_applicable_unchanged.contains(&unasked.key))
+            .map(|unasked| {
+                format!(
+                    "{} tests the unchanged target and not this variant ({}); its file does not say that it drops that",
+                    unasked.key, unasked.why
+                )
+            });
+        kept.chain(missing).collect()
+    }
 }
 
 fn row(mutation: &Mutation, report: &Report) -> Row {

@@ -66,6 +66,12 @@ impl Sabotage {
         self.0.any_vault_certificate
     }
 
+    /// Whether what it makes of the target conforms.
+    #[must_use]
+    pub fn is_variant(&self) -> bool {
+        self.0.is_variant()
+    }
+
     /// The requirements that must catch it.
     #[must_use]
     pub fn killed_by(&self) -> &[String] {

@@ -20,7 +20,7 @@ use crate::{
     exit::Exit,
     hint,
     mutation::sabotage::Sabotage,
-    plan::{Selection, Spoken, keys, plan, tags::Tags},
+    plan::{Revisions, Selection, Spoken, keys, plan, tags::Tags},
     progress::Progress,
     report::Report,
     requirement::{self, Evidence, FeatureError, Requirement},
@@ -399,7 +399,11 @@ impl Builder {
                 .sabotage
                 .as_ref()
                 .map(|sabotage| sabotage.killed_by().to_vec()),
-            each_revision: self.sabotage.is_none(),
+            revisions: match &self.sabotage {
+                None => Revisions::Each,
+                Some(sabotage) if sabotage.is_variant() => Revisions::InTurn,
+                Some(_) => Revisions::Main,
+            },
             // Which revision the target speaks shows when it is started.
             spoken: transports
                 .iter()

@@ -130,6 +130,24 @@ impl Prepared {
         Ok((oracle, Arc::new(slots)))
     }
 
+    /// What the target speaks on each of its transports, seen by starting it with a Vault that is up.
+    pub(crate) async fn spoken_on(&self, vault: &Vault) -> Result<Vec<Spoken>, SuiteError> {
+        let (oracle, slots) = self.stage(vault)?;
+        let learnt = self.begin(&slots).await;
+        let pulse = vault.pulse();
+        let mut troubles = slots.close().await;
+        troubles.extend(clean_up(&oracle, &pulse).await);
+        match (learnt, troubles.as_slice()) {
+            (Ok(learnt), []) => Ok(learnt.spoken),
+            (Ok(_), _) => Err(self.unusable(&troubles.join("; "))),
+            (Err(problem), _) => {
+                let mut error = self.unusable(&pulse.lost().await.unwrap_or(&problem));
+                error.add_troubles(troubles);
+                Err(error)
+            }
+        }
+    }
+
     /// Runs the plan on a Vault that is up.
     pub(crate) async fn run_on(&self, vault: &Vault) -> Result<Judged, SuiteError> {
         let clock = Instant::now();
@@ -313,7 +331,8 @@ impl Prepared {
         }
     }
 
-    fn plan(&self, spoken: &[Spoken]) -> Vec<Arc<Planned>> {
+    /// The scenarios of the choice, of a target that speaks so.
+    pub(crate) fn plan(&self, spoken: &[Spoken]) -> Vec<Arc<Planned>> {
         let selection = Selection {
             spoken: spoken.to_vec(),
             ..self.selection.clone()

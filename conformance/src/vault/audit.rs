@@ -10,7 +10,6 @@ use rand::distr::{Alphanumeric, SampleString};
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 use tokio::sync::Notify;
 
 use super::provider::{ApiError, RootApi};
@@ -20,8 +19,6 @@ pub const AUDIT_DEVICE: &str = "conformance";
 
 const MAX_ENTRIES: usize = 200_000;
 const MAX_BYTES: usize = 256 * 1024 * 1024;
-/// Longer than the audit entry of any request that Vault accepts by default (32 MiB).
-const MAX_LINE: usize = 40 * 1024 * 1024;
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// The audit log of one running Vault. Cheap to clone.
@@ -297,31 +294,6 @@ impl Line {
     }
 }
 
-/// Hands each line of a stream to `take` until the stream ends; a line that is longer than
-/// any that Vault writes is cut, so that memory stays bounded.
-pub(super) async fn each_line(mut stream: impl AsyncBufRead + Unpin, mut take: impl FnMut(&str)) {
-    let mut line = Vec::new();
-    loop {
-        let chunk = match stream.fill_buf().await {
-            Ok(chunk) if !chunk.is_empty() => chunk,
-            // The process or the connection is gone; whoever waits for more runs into its deadline.
-            _ => break,
-        };
-        let end = chunk.iter().position(|byte| *byte == b'\n');
-        let part = &chunk[..end.unwrap_or(chunk.len())];
-        line.extend_from_slice(&part[..part.len().min(MAX_LINE - line.len())]);
-        let used = end.map_or(chunk.len(), |end| end + 1);
-        stream.consume(used);
-        if end.is_some() {
-            take(&String::from_utf8_lossy(&line));
-            line.clear();
-        }
-    }
-    if !line.is_empty() {
-        take(&String::from_utf8_lossy(&line));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -390,13 +362,5 @@ mod tests {
             let found: Vec<_> = state.since(since).map(|entry| entry.sequence).collect();
             assert_eq!(found, expected);
         }
-    }
-
-    #[tokio::test]
-    async fn lines_are_put_together_however_the_stream_is_cut() {
-        let stream = tokio::io::BufReader::with_capacity(3, &b"{\"a\":1}\n{}\nlast"[..]);
-        let mut lines = Vec::new();
-        each_line(stream, |line| lines.push(line.to_owned())).await;
-        assert_eq!(lines, ["{\"a\":1}", "{}", "last"]);
     }
 }

@@ -17,10 +17,10 @@ use tokio::sync;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::audit::{Records, each_line};
+use super::audit::Records;
 use super::leftovers::{HOME_PREFIX, note_process};
 use super::provider::{ApiError, RootApi};
-use crate::ports::free_port_pair;
+use crate::{lines::each_line, ports::free_port_pair};
 
 const READY: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
@@ -317,11 +317,12 @@ impl Output {
 /// Reads a child's output to its end in a task, so that the child never waits for us.
 pub(super) fn read(
     stream: Option<impl AsyncRead + Send + Unpin + 'static>,
-    take: impl FnMut(&str) + Send + 'static,
+    mut take: impl FnMut(&str) + Send + 'static,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         if let Some(stream) = stream {
-            each_line(BufReader::new(stream), take).await;
+            // Whoever waits for more than could be read runs into a deadline of its own.
+            let _ = each_line(BufReader::new(stream), |line| take(&line.text())).await;
         }
     })
 }

@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use super::audit::each_line;
 use super::binary::{Output, ProcessGroup, on_path, status_text};
 use crate::cache::{Cache, CacheError};
+use crate::lines::each_line;
 use crate::progress::{Progress, Step};
 
 /// The version that `fixtures/vault/go.mod` pins.
@@ -279,9 +279,10 @@ impl Go<'_> {
     }
 }
 
-async fn lines_of(stream: Option<impl AsyncRead + Unpin>, take: impl FnMut(&str)) {
+async fn lines_of(stream: Option<impl AsyncRead + Unpin>, mut take: impl FnMut(&str)) {
     if let Some(stream) = stream {
-        each_line(BufReader::new(stream), take).await;
+        // The exit status says whether the build worked.
+        let _ = each_line(BufReader::new(stream), |line| take(&line.text())).await;
     }
 }
 

@@ -19,12 +19,13 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt, TestcontainersError
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
-use super::audit::{Records, each_line};
+use super::audit::Records;
 use super::binary::{Output, PORT_ATTEMPTS};
 use super::image::PACKED_IMAGE;
 use super::leftovers::{note_container, run_id};
 use super::provider::{ApiError, RootApi};
 use crate::causes::causes;
+use crate::lines::each_line;
 use crate::progress::Progress;
 
 /// The image that is used where none is named.
@@ -436,9 +437,11 @@ async fn serving(
 ) -> Result<RootApi, ContainerError> {
     let records = records.clone();
     // Ends with the container.
-    tokio::spawn(each_line(container.stdout(true), move |line| {
-        records.line(line);
-    }));
+    let stdout = container.stdout(true);
+    tokio::spawn(async move {
+        // Whoever waits for an entry that could not be read runs into a deadline of its own.
+        let _ = each_line(stdout, |line| records.line(&line.text())).await;
+    });
     let port = container
         .get_host_port_ipv4(PORT.tcp())
         .await
@@ -510,7 +513,8 @@ pub(super) async fn examine(id: &str) -> Option<(String, String)> {
 async fn last_lines(container: &ContainerAsync<GenericImage>) -> String {
     let output = Output::default();
     for stream in [container.stdout(false), container.stderr(false)] {
-        each_line(stream, output.taker()).await;
+        // What could be read is all that there is to show.
+        let _ = each_line(stream, |line| output.push(&line.text())).await;
     }
     output.text()
 }
