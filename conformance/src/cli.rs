@@ -181,8 +181,12 @@ struct MutantsArgs {
     /// Only these mutants and variants
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     only: Vec<String>,
-    /// Put a mutant before the requirements alone that must catch it
+    /// Run each mutant against the whole specification, to see everything that catches it; by default only
+    /// against the requirements in its `killed_by`
     #[arg(long)]
+    all: bool,
+    /// What is the default now
+    #[arg(long, hide = true)]
     quick: bool,
     /// The folder for mutants.json
     #[arg(long, default_value = "target/conformance", value_name = "DIR")]
@@ -573,6 +577,10 @@ async fn doctor(format: DoctorFormat) -> anyhow::Result<Exit> {
 }
 
 async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
+    if args.quick {
+        tell(&"--quick is the default now: leave it out; --all runs each mutant against the whole specification");
+        return Ok(Exit::Usage);
+    }
     let Some(target) = or_tell(Target::find(&args.target)) else {
         return Ok(Exit::Usage);
     };
@@ -585,9 +593,9 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     let Some(mutations) = or_tell(definition::named(&args.only)) else {
         return Ok(Exit::Usage);
     };
-    let scope = match args.quick {
-        true => Scope::WhatMustCatch,
-        false => Scope::Everything,
+    let scope = match args.all {
+        true => Scope::Everything,
+        false => Scope::WhatMustCatch,
     };
     let interrupt = on_interrupt();
     let progress = Progress::stderr();

@@ -12,7 +12,7 @@
 //! scenarios. In an outline, `@needs:<operation>` is
 //! the operation that the row names.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cucumber::feature::Ext as _;
 use gherkin::GherkinEnv;
@@ -144,7 +144,7 @@ impl Requirement {
 }
 
 /// A feature that does not say what a feature must say.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("feature {file}: {problem}")]
 pub struct FeatureError {
     file: String,
@@ -156,6 +156,12 @@ pub struct FeatureError {
 /// # Errors
 /// When a feature cannot be parsed or a scenario lacks its id, level or source.
 pub fn all() -> Result<Vec<Requirement>, FeatureError> {
+    // Reading the features takes as long as running a few scenarios.
+    static READ: LazyLock<Result<Vec<Requirement>, FeatureError>> = LazyLock::new(read);
+    READ.clone()
+}
+
+fn read() -> Result<Vec<Requirement>, FeatureError> {
     let mut files: Vec<_> = FEATURES
         .dirs()
         .flat_map(Dir::files)

@@ -207,13 +207,18 @@ impl Prepared {
             headline: self.headline(&vault_info, &learnt),
             scenarios: plan.len(),
         });
-        let direct = DirectRequests::start(
-            Arc::clone(&oracle),
-            self.target.adapter.operations.keys().copied(),
-            Arc::clone(&run.measurements),
-        );
+        // What a broken target takes is nobody's measure.
+        let direct = self.sabotage.is_none().then(|| {
+            DirectRequests::start(
+                Arc::clone(&oracle),
+                self.target.adapter.operations.keys().copied(),
+                Arc::clone(&run.measurements),
+            )
+        });
         let executed = self.interrupt.run_until_cancelled(run.execute(&plan)).await;
-        direct.stop().await;
+        if let Some(direct) = direct {
+            direct.stop().await;
+        }
         let mut troubles = slots.close().await;
         troubles.extend(own_vaults.close().await);
         troubles.extend(clean_up(&oracle, &run.pulse).await);

@@ -25,6 +25,9 @@ use crate::{lines::each_line, ports::free_port_pair};
 const READY: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
+/// What a dev Vault is configured with besides its flags. By default it keeps summaries of some 100 kB
+/// for each mount that it ever had, for a day: thousands of mounts come to gigabytes.
+pub(super) const DEV_CONFIG: &str = "telemetry {\n  prometheus_retention_time = \"0s\"\n}\n";
 /// Somebody else may take a port between our look and Vault's bind.
 pub(super) const PORT_ATTEMPTS: usize = 5;
 const KEPT_LINES: usize = 20;
@@ -167,9 +170,14 @@ impl DevProcess {
             .prefix(HOME_PREFIX)
             .tempdir()
             .map_err(BinaryError::Home)?;
+        let config = home.path().join("dev.hcl");
+        tokio::fs::write(&config, DEV_CONFIG)
+            .await
+            .map_err(BinaryError::Home)?;
         let mut command = Command::new(program);
         command
             .args(["server", "-dev", "-dev-no-store-token"])
+            .arg(format!("-config={}", config.display()))
             .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
             // Nothing ambient: an exported VAULT_* would change what is tested.
             .env_clear()

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
 use super::audit::Records;
-use super::binary::{Output, PORT_ATTEMPTS};
+use super::binary::{DEV_CONFIG, Output, PORT_ATTEMPTS};
 use super::image::PACKED_IMAGE;
 use super::leftovers::{note_container, run_id};
 use super::provider::{ApiError, RootApi};
@@ -30,6 +30,8 @@ use crate::progress::Progress;
 
 /// The image that is used where none is named.
 pub const DEFAULT_IMAGE: &str = "hashicorp/vault:1.21";
+/// Where its configuration is put.
+const CONFIG_FILE: &str = "/vault-mcp-conformance.hcl";
 /// The label that every container of the suite carries; its value is [`run_id`].
 pub const LABEL: &str = "vault-mcp-conformance";
 
@@ -297,6 +299,8 @@ impl DevContainer {
             .with_cap_add("IPC_LOCK")
             .with_host_config_modifier(move |config| publish(config, interface))
             .with_startup_timeout(READY)
+            .with_copy_to(CONFIG_FILE, DEV_CONFIG.as_bytes().to_vec())
+            .with_cmd(["server", "-dev", &format!("-config={CONFIG_FILE}")])
             .start()
             .await
             .map_err(|error| start_error(image, &error))?;
