@@ -43,6 +43,10 @@ enum Oddity {
     Tardy,
     /// It takes 5 requests a second, and 10 at once.
     Limited,
+    /// It logs bytes that are not UTF-8, and then a line for each call.
+    Garbled,
+    /// The same, and its token in the line for each call.
+    GarbledLeak,
 }
 
 impl Oddity {
@@ -57,6 +61,8 @@ impl Oddity {
             "hangs" => Self::Hangs,
             "tardy" => Self::Tardy,
             "limited" => Self::Limited,
+            "garbled" => Self::Garbled,
+            "garbled-leak" => Self::GarbledLeak,
             _ => return None,
         })
     }
@@ -128,8 +134,13 @@ fn main() -> ExitCode {
         eprintln!("usage: fake_target ODDITY PROGRAM ARGUMENT...");
         return ExitCode::from(2);
     };
-    if oddity == Oddity::Slow {
-        thread::sleep(Duration::from_secs(3));
+    match oddity {
+        Oddity::Slow => thread::sleep(Duration::from_secs(3)),
+        Oddity::Garbled | Oddity::GarbledLeak => {
+            // What cannot be logged then shows in what is missing from the log.
+            let _ = io::stderr().write_all(b"started \xff\xfe\n");
+        }
+        _ => {}
     }
     match pass_on(oddity, Command::new(program).args(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -208,6 +219,16 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
         }
         if let Some(method) = message["method"].as_str() {
             calls += usize::from(method == "tools/call");
+            match oddity {
+                Oddity::Garbled => eprintln!("{method}"),
+                Oddity::GarbledLeak => {
+                    eprintln!(
+                        "{method} as {}",
+                        env::var("VAULT_TOKEN").unwrap_or_default()
+                    );
+                }
+                _ => {}
+            }
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
             open.insert(message["id"].to_string(), method.to_owned());
         }

@@ -578,7 +578,9 @@ async fn doctor(format: DoctorFormat) -> anyhow::Result<Exit> {
 
 async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     if args.quick {
-        tell(&"--quick is the default now: leave it out; --all runs each mutant against the whole specification");
+        tell(
+            &"--quick is the default now: leave it out; --all runs each mutant against the whole specification",
+        );
         return Ok(Exit::Usage);
     }
     let Some(target) = or_tell(Target::find(&args.target)) else {

@@ -148,6 +148,19 @@ async fn a_server_that_prints_rubbish_fails_for_that_alone() {
 }
 
 #[tokio::test]
+async fn a_server_that_logs_bytes_that_are_not_utf_8_is_conformant() {
+    is_conformant(&adapter("garbled")).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_logged_after_bytes_that_are_not_utf_8_is_seen() {
+    let ended = judged(&adapter("garbled-leak")).ended().await;
+    ended.exits_with(1);
+    assert_eq!(ended.verdict_of("ambient.token-unseen"), "fail");
+    assert_eq!(counts(&ended).1, 1, "{}", ended.stdout);
+}
+
+#[tokio::test]
 async fn a_server_that_never_answers_a_call_is_given_its_budget_each_time() {
     let text = format!("{}\n[budgets]\ncall_seconds = 1\n", adapter("hangs"));
     let trial = run(&text)
