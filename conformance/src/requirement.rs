@@ -360,7 +360,7 @@ fn of_scenario(
 #[cfg(test)]
 mod tests {
     use super::{all, of_feature};
-    use crate::target::operation::Operation;
+    use crate::target::{launch::Mode, operation::Operation};
 
     const RIGHT: &str = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario: s\n    Given x\n";
 
@@ -463,6 +463,15 @@ mod tests {
                 error.contains(&format!("unknown source {name}; {hint}")),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn every_mode_is_one_that_some_scenario_is_about() {
+        let requirements = all().unwrap();
+        for mode in Mode::ALL {
+            let mut modes = requirements.iter().flat_map(|r| &r.modes);
+            assert!(modes.any(|asked| *asked == mode), "{mode}");
         }
     }
 }
