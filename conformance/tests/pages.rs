@@ -55,7 +55,8 @@ fn is_there(path: &str) -> bool {
 fn paths(page: &str) -> Vec<String> {
     let is_path = |word: &&str| {
         let endings = [".rs", ".md", ".toml", ".feature", ".hcl", ".json"];
-        word.contains('/') || endings.iter().any(|ending| word.ends_with(ending))
+        let begins = word.starts_with(|letter: char| letter == '.' || letter.is_alphanumeric());
+        begins && word.contains('/') || endings.iter().any(|ending| word.ends_with(ending))
     };
     let mut paths = Vec::new();
     // A fence without a language is the table of folders.
