@@ -44,7 +44,7 @@ pub fn list(requirements: &[Requirement]) -> String {
     let mut text = String::new();
     for entry in entries(requirements) {
         let Requirement { id, level, .. } = entry.first;
-        let sources = entry.first.sources.join(" ");
+        let sources = entry.first.source_names().join(" ");
         let (count, about) = (entry.scenarios.len(), entry.about());
         // Writing to a string cannot fail; so below.
         let _ = writeln!(
@@ -71,7 +71,7 @@ pub fn markdown(requirements: &[Requirement]) -> String {
             );
         }
         let Requirement { id, level, .. } = entry.first;
-        let sources = entry.first.sources.join(", ");
+        let sources = entry.first.source_names().join(", ");
         let (count, about) = (entry.scenarios.len(), entry.about());
         let _ = writeln!(text, "| `{id}` | {level} | {sources} | {count} | {about} |");
     }
@@ -87,7 +87,7 @@ pub fn explain(requirements: &[Requirement], mutations: &[Mutation], id: &str) -
     let mut text = format!(
         "{id}   {}   {}\n{}\n",
         first.level,
-        first.sources.join(" "),
+        first.source_names().join(" "),
         first.feature.name
     );
     for line in first

@@ -515,8 +515,9 @@ mod tests {
     #[test]
     fn a_mode_that_the_adapter_does_not_describe_is_not_claimed() {
         let mut requirement = (*requirements().swap_remove(0)).clone();
-        requirement.modes = vec![Mode::Oauth];
-        let adapter = Target::find("reference").unwrap().adapter;
+        requirement.modes = vec![Mode::Tls];
+        let mut adapter = Target::find("reference").unwrap().adapter;
+        adapter.modes.remove(&Mode::Tls);
         let asked = (Revision::R2025_11_25, None);
         let evidence = Evidence::ALL.into();
         let requirement = Arc::new(requirement);
@@ -527,7 +528,7 @@ mod tests {
             &adapter,
             &evidence,
         );
-        let reason = "not_claimed: the adapter describes no mode oauth";
+        let reason = "not_claimed: the adapter describes no mode tls";
         assert_eq!(planned.not_applicable.as_deref(), Some(reason));
     }
 

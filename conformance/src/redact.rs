@@ -1,14 +1,54 @@
 //! Secrets of one scenario: known, so that they are found where they must not be, and
 //! never written out.
 
+use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+
+/// How many bytes a secret has at least that is looked for in encodings: fewer may be there by chance.
+const SHORTEST_ENCODED: usize = 8;
+
+/// How many bytes of a secret are looked for in encodings: by so many a longer one is known, too.
+const MOST_ENCODED: usize = 512;
+
+/// What is left of the shortest encoded secret in Base64, whatever surrounds it.
+const SHORTEST_BASE64: usize = 8;
+
+/// What the shortest encoded secret is in hex.
+const SHORTEST_HEX: usize = 2 * SHORTEST_ENCODED;
 
 /// One secret and what to call it where it must not be shown.
 #[derive(Clone)]
 struct Known {
     label: String,
     secret: SecretString,
+    /// Encoded in Base64, in each of its alignments.
+    base64: Vec<SecretString>,
+    /// Encoded in lower-case hex.
+    hex: Option<SecretString>,
+}
+
+impl Known {
+    fn new(label: String, secret: SecretString) -> Self {
+        let bytes = secret.expose_secret().as_bytes();
+        let encodable =
+            (bytes.len() >= SHORTEST_ENCODED).then(|| bytes.get(..MOST_ENCODED).unwrap_or(bytes));
+        let hex = encodable.map(|bytes| HEXLOWER.encode(bytes).into());
+        let base64 = encodable.map(in_base64).unwrap_or_default();
+        Self {
+            label,
+            secret,
+            base64,
+            hex,
+        }
+    }
+
+    fn is_in(&self, part: &Part) -> bool {
+        let carries = |text: &str, known: &SecretString| text.contains(known.expose_secret());
+        carries(&part.plain, &self.secret)
+            || self.base64.iter().any(|form| carries(&part.base64, form))
+            || self.hex.iter().any(|form| carries(&part.hex, form))
+    }
 }
 
 /// The secrets that a scenario knows of.
@@ -29,8 +69,7 @@ impl Secrets {
     /// Adds a secret; `label` is what stands in its place.
     pub fn add(&mut self, label: impl Into<String>, secret: SecretString) {
         if !secret.expose_secret().is_empty() {
-            let label = label.into();
-            self.known.push(Known { label, secret });
+            self.known.push(Known::new(label.into(), secret));
         }
     }
 
@@ -39,17 +78,16 @@ impl Secrets {
         self.known.extend(others.known);
     }
 
-    /// The label of the first of these secrets that a text carries, plainly, in Base64 or in hex.
+    /// The label of the first of these secrets that a text carries: plainly, in Base64 of either alphabet, or in hex.
     #[must_use]
     pub fn found_in(&self, text: &str) -> Option<&str> {
-        let spoken = spoken(text);
-        let carries = |needle: &str| spoken.iter().any(|part| part.contains(needle));
+        if self.known.is_empty() {
+            return None;
+        }
+        let parts: Vec<_> = spoken(text).into_iter().map(Part::new).collect();
         self.known
             .iter()
-            .find(|known| {
-                let secret = known.secret.expose_secret();
-                carries(secret) || disguises(secret).iter().any(|d| carries(d))
-            })
+            .find(|known| parts.iter().any(|part| known.is_in(part)))
             .map(|known| known.label.as_str())
     }
 
@@ -111,36 +149,80 @@ fn spoken(text: &str) -> Vec<String> {
     parts
 }
 
-/// Base64 at each of its three alignments (without the characters that depend on what
-/// surrounds the secret), and hex.
-fn disguises(secret: &str) -> Vec<String> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bytes = secret.as_bytes();
-    if bytes.len() < 8 || bytes.len() > 512 {
-        return Vec::new();
+/// A text, and what of it may be encoded: little, mostly, so that looking for many encoded secrets costs little.
+struct Part {
+    plain: String,
+    /// Its runs of Base64, in the standard alphabet.
+    base64: String,
+    /// Its runs of hex, in lower case.
+    hex: String,
+}
+
+impl Part {
+    fn new(plain: String) -> Self {
+        let base64 = long_runs(&plain, SHORTEST_BASE64, |byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+        });
+        // Each run of hex is within one of Base64.
+        let hex = long_runs(&base64, SHORTEST_HEX, |byte| byte.is_ascii_hexdigit());
+        Self {
+            base64: base64.replace('-', "+").replace('_', "/"),
+            hex: hex.to_ascii_lowercase(),
+            plain,
+        }
     }
-    let mut forms = vec![bytes.iter().map(|byte| format!("{byte:02x}")).collect()];
-    for skip in 0..3 {
-        let aligned = bytes.get(skip..).unwrap_or_default();
-        let base64: String = aligned
-            .chunks_exact(3)
-            .flat_map(|three| {
-                let group =
-                    u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
-                [18, 12, 6, 0].map(|shift| ALPHABET[(group >> shift & 63) as usize] as char)
-            })
-            .collect();
-        forms.push(base64);
+}
+
+/// The runs of ASCII characters of one kind in a text that have at least this length, each with a space behind it.
+///
+/// It goes through every byte of a transcript, most of which are of no such run.
+fn long_runs(text: &str, shortest: usize, is_one: impl Fn(u8) -> bool) -> String {
+    let mut runs = String::new();
+    let mut begin = 0;
+    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
+        if is_one(byte) {
+            continue;
+        }
+        if at - begin >= shortest {
+            runs.push_str(text.get(begin..at).unwrap_or_default());
+            runs.push(' ');
+        }
+        begin = at + 1;
     }
-    forms
+    runs
+}
+
+/// Base64 in each of its three alignments, without the characters that depend on what surrounds the bytes.
+fn in_base64(bytes: &[u8]) -> Vec<SecretString> {
+    let aligned = (0..3).filter_map(|skipped| bytes.get(skipped..));
+    aligned
+        .map(|bytes| {
+            let mut encoded = BASE64_NOPAD.encode(bytes);
+            // The last character has bits of what follows, unless it is whole.
+            encoded.truncate(bytes.len() * 8 / 6);
+            encoded.into()
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::{
+        BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, Encoding, HEXLOWER, HEXUPPER,
+    };
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::Secrets;
+
+    const ENCODINGS: [Encoding; 6] = [
+        BASE64,
+        BASE64_NOPAD,
+        BASE64URL,
+        BASE64URL_NOPAD,
+        HEXLOWER,
+        HEXUPPER,
+    ];
 
     fn knowing(secret: &str) -> Secrets {
         let mut secrets = Secrets::default();
@@ -161,14 +243,59 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_found_in_the_url_alphabet_and_in_hex_of_either_case() {
+        let secret = "~?~?~?~?~?~?";
+        for text in [
+            "fj9-P34_fj9-P34_",
+            "fj9+P34/fj9+P34/",
+            "7e3f7e3f7e3f7e3f7e3f7e3f",
+            "7E3F7E3F7E3F7E3F7E3F7E3F",
+        ] {
+            assert_eq!(knowing(secret).found_in(text), Some("token"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_secret_is_not_found_where_it_is_not() {
-        assert_eq!(
-            knowing("hvs.CAESIG4xyz").found_in("permission denied"),
-            None
-        );
+        for text in [
+            "permission denied",
+            "aHZzLkNBRVNJRzR4WXo=",
+            "6876732e434145534947347879",
+        ] {
+            assert_eq!(knowing("hvs.CAESIG4xyz").found_in(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_secret_is_known_in_encodings_by_its_beginning() {
+        let secret: String = (0..400).map(|number| number.to_string()).collect();
+        for encoding in ENCODINGS {
+            let text = encoding.encode(secret.as_bytes());
+            assert_eq!(knowing(&secret).found_in(&text), Some("token"), "{text}");
+        }
     }
 
     proptest! {
+        #[test]
+        fn a_secret_is_found_and_withheld_in_each_encoding_at_each_alignment(
+            secret in "[~?a-zA-Z0-9.]{8,40}|\\PC{8,40}",
+            before: [u8; 2],
+            after in proptest::collection::vec(any::<u8>(), 0..4),
+        ) {
+            let secrets = knowing(&secret);
+            for begin in 0..=before.len() {
+                let bytes = [&before[..begin], secret.as_bytes(), &after].concat();
+                for encoding in ENCODINGS {
+                    let encoded = encoding.encode(&bytes);
+                    let line = json!({ "text": format!("it is {encoded}.") }).to_string();
+                    for text in [&encoded, &line] {
+                        prop_assert_eq!(secrets.found_in(text), Some("token"), "{}", text);
+                        prop_assert!(!secrets.redact(text).contains(&encoded));
+                    }
+                }
+            }
+        }
+
         #[test]
         fn a_secret_is_found_and_redacted_however_json_wraps_it(secret in "\\PC{8,40}") {
             let secrets = knowing(&secret);

@@ -19,6 +19,7 @@ use gherkin::GherkinEnv;
 use include_dir::{Dir, include_dir};
 
 use crate::{
+    hint::did_you_mean,
     target::{
         launch::Mode,
         operation::Operation,
@@ -98,6 +99,58 @@ impl Evidence {
     }
 }
 
+/// Who demands a requirement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The specification of the protocol.
+    Mcp,
+    /// Vault and its documentation.
+    Vault,
+    /// Safety: what no server may do, whoever wrote it.
+    Sec,
+    /// The tutorial.
+    Tut,
+    /// The blog.
+    Blog,
+    /// The guide.
+    Guide,
+    /// kagent's architecture.
+    Kag,
+}
+
+impl Source {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Mcp,
+        Self::Vault,
+        Self::Sec,
+        Self::Tut,
+        Self::Blog,
+        Self::Guide,
+        Self::Kag,
+    ];
+
+    /// Its name in tags and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mcp => "MCP",
+            Self::Vault => "VAULT",
+            Self::Sec => "SEC",
+            Self::Tut => "TUT",
+            Self::Blog => "BLOG",
+            Self::Guide => "GUIDE",
+            Self::Kag => "KAG",
+        }
+    }
+
+    /// The source of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.name() == name)
+    }
+}
+
 /// One scenario of the specification, its outline expanded.
 #[derive(Clone, Debug)]
 pub struct Requirement {
@@ -107,8 +160,8 @@ pub struct Requirement {
     pub profile: String,
     /// How strongly it binds.
     pub level: Level,
-    /// Who demands it: TUT, BLOG, GUIDE, KAG, MCP, VAULT, SEC.
-    pub sources: Vec<String>,
+    /// Who demands it.
+    pub sources: Vec<Source>,
     /// Operations that the target must offer.
     pub needs: Vec<Operation>,
     /// What it is judged by that the suite does not always have.
@@ -140,6 +193,12 @@ impl Requirement {
     #[must_use]
     pub fn has_own_vault(&self) -> bool {
         self.evidence.contains(&Evidence::OwnVault)
+    }
+
+    /// The names of those who demand it.
+    #[must_use]
+    pub fn source_names(&self) -> Vec<&'static str> {
+        self.sources.iter().map(|source| source.name()).collect()
     }
 }
 
@@ -237,7 +296,10 @@ fn of_scenario(
     let of_feature = feature.tags.iter().filter(is_about_revisions);
     for tag in of_feature.chain(&scenario.tags) {
         match tag.split_once(':') {
-            Some(("source", source)) => sources.push(source.to_owned()),
+            Some(("source", name)) => sources.push(Source::named(name).ok_or_else(|| {
+                let hint = did_you_mean(name, &Source::ALL.map(Source::name));
+                format!("{title:?} names the unknown source {name}{hint}")
+            })?),
             Some(("needs", name)) => needs.push(
                 resolved(&scenario, name)
                     .and_then(Operation::named)
@@ -304,7 +366,7 @@ fn of_scenario(
 #[cfg(test)]
 mod tests {
     use super::{all, of_feature};
-    use crate::target::operation::Operation;
+    use crate::target::{launch::Mode, operation::Operation};
 
     const RIGHT: &str = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario: s\n    Given x\n";
 
@@ -387,9 +449,35 @@ mod tests {
             ("@kv.a", "@kv.a @evidence:tab"),
             ("@kv.a", "@kv.a @era:stone"),
             ("@kv.a", "@kv.a @mode:readonly"),
+            ("@kv.a", "@kv.a @source:RUMOUR"),
         ] {
             let text = RIGHT.replace(from, to);
             assert!(of_feature("f", "kv", &text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_source_is_reported_with_the_one_that_was_likely_meant() {
+        for (name, hint) in [
+            ("VALT", "did you mean \"VAULT\"?"),
+            ("MCP.", "did you mean \"MCP\"?"),
+            ("X", "known are MCP, VAULT, SEC, TUT, BLOG, GUIDE, KAG"),
+        ] {
+            let text = RIGHT.replace("@source:TUT", &format!("@source:TUT @source:{name}"));
+            let error = of_feature("f", "kv", &text).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("unknown source {name}; {hint}")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_mode_is_one_that_some_scenario_is_about() {
+        let requirements = all().unwrap();
+        for mode in Mode::ALL {
+            let mut modes = requirements.iter().flat_map(|r| &r.modes);
+            assert!(modes.any(|asked| *asked == mode), "{mode}");
         }
     }
 }

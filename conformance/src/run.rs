@@ -499,7 +499,11 @@ pub fn result_of(
         revision: planned.revision.to_string(),
         verdict,
         reason,
-        sources: requirement.sources.clone(),
+        sources: requirement
+            .source_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
         duration_ms,
         vault_requests,
         failure,

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -77,6 +77,48 @@ pub enum NoReply {
     /// HTTP gave something, but not the answer.
     #[error("no answer in what came back over HTTP: {0}")]
     Unanswered(String),
+}
+
+/// How long an answer may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// That long.
+    pub time: Duration,
+    /// The setting of the adapter that says so, for messages.
+    pub set_by: &'static str,
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = (self.time.as_secs_f64() * 10.0).round() / 10.0;
+        write!(f, "{tenths} s ({})", self.set_by)
+    }
+}
+
+/// How long a target may take to answer on a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For its first answer: it may have to start before that.
+    pub first: Budget,
+    /// For each later one.
+    pub call: Budget,
+}
+
+/// Why a connection was not opened.
+#[derive(Debug)]
+enum NotOpened {
+    /// The target said nothing, and had all its time for that.
+    Silent(String),
+    /// What it said is of no use, or it cannot say anything any more.
+    Unusable(String),
+}
+
+impl From<NotOpened> for String {
+    fn from(why: NotOpened) -> Self {
+        match why {
+            NotOpened::Silent(problem) | NotOpened::Unusable(problem) => problem,
+        }
+    }
 }
 
 /// What the target says of itself when it is first spoken to.
@@ -261,6 +303,8 @@ pub struct Inbox {
     filter: Option<Arc<dyn AnswerFilter>>,
     /// Answers to what the target asked of the suite.
     to_target: mpsc::Sender<Value>,
+    /// Whether the target has answered anything yet.
+    answered: AtomicBool,
 }
 
 impl fmt::Debug for Inbox {
@@ -362,6 +406,7 @@ impl Inbox {
             }
             return;
         }
+        self.answered.store(true, Ordering::Relaxed);
         let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else {
             if let Some(listener) = self.listener().as_ref() {
                 // Whoever listened may have heard enough.
@@ -432,7 +477,7 @@ pub struct Connection {
     wire: Arc<Wire>,
     inbox: Arc<Inbox>,
     next_id: AtomicU64,
-    budget: Duration,
+    patience: Patience,
     paces: Vec<Arc<Pace>>,
     /// What is spoken, once that is known.
     revision: Mutex<Option<Revision>>,
@@ -441,11 +486,11 @@ pub struct Connection {
 impl Connection {
     /// A connection whose wire is made by `connect`, which is given the inbox to fill.
     ///
-    /// `budget` is what a call may take; `paces` are kept by all that the suite says.
+    /// `paces` are kept by all that the suite says.
     pub fn open(
         transcript: Arc<Transcript>,
         filter: Option<Arc<dyn AnswerFilter>>,
-        budget: Duration,
+        patience: Patience,
         paces: Vec<Arc<Pace>>,
         connect: impl FnOnce(Arc<Inbox>) -> Wire,
     ) -> Self {
@@ -457,6 +502,7 @@ impl Connection {
             closed: OnceLock::new(),
             filter,
             to_target,
+            answered: AtomicBool::new(false),
         });
         let wire = Arc::new(connect(Arc::clone(&inbox)));
         let (answer_wire, answer_inbox) = (Arc::downgrade(&wire), Arc::downgrade(&inbox));
@@ -474,7 +520,7 @@ impl Connection {
             wire,
             inbox,
             next_id: AtomicU64::new(1),
-            budget,
+            patience,
             paces,
             revision: Mutex::default(),
         }
@@ -495,63 +541,82 @@ impl Connection {
         &self.inbox.transcript
     }
 
+    /// What the next answer may take.
+    fn budget(&self) -> Budget {
+        match self.inbox.answered.load(Ordering::Relaxed) {
+            true => self.patience.call,
+            false => self.patience.first,
+        }
+    }
+
     /// Comes together with the target, in the revision that is wanted, or else in the newest of
     /// the era of sessions that both sides speak; with a target that knows no sessions, without.
     ///
     /// # Errors
-    /// When the target gives no usable answer; the text says what came instead.
+    /// When the target gives no usable answer in time; the text says what came instead.
     pub async fn begin(&self, wanted: Option<Revision>) -> Result<ServerInfo, String> {
-        match wanted.map(|wanted| (wanted, wanted.era())) {
+        let begun = match wanted.map(|wanted| (wanted, wanted.era())) {
             Some((revision, Era::Stateless)) => self.discover(revision).await,
             Some((revision, Era::Session)) => self.initialize(revision, true).await,
-            None => {
-                let problem = match self.initialize(Revision::NEWEST_OF_SESSIONS, false).await {
-                    Ok(server) => return Ok(server),
-                    Err(problem) => problem,
-                };
-                let discovered = self.discover(Revision::R2026_07_28).await;
-                discovered.map_err(|other| format!("{problem}; {other}"))
-            }
-        }
+            None => match self.initialize(Revision::NEWEST_OF_SESSIONS, false).await {
+                Err(NotOpened::Unusable(problem)) => {
+                    let discovered = self
+                        .discover(Revision::R2026_07_28)
+                        .await
+                        .map_err(String::from);
+                    return discovered.map_err(|other| format!("{problem}; {other}"));
+                }
+                begun => begun,
+            },
+        };
+        Ok(begun?)
     }
 
-    async fn initialize(&self, asked: Revision, only: bool) -> Result<ServerInfo, String> {
+    async fn initialize(&self, asked: Revision, only: bool) -> Result<ServerInfo, NotOpened> {
         let params = json!({
             "protocolVersion": asked.name(),
             "capabilities": {},
             "clientInfo": client_info(),
         });
-        let result = self.result_of("initialize", params).await?;
+        let result = self.opened_by("initialize", params).await?;
         let offered = result["protocolVersion"].as_str().unwrap_or_default();
         let revision = Revision::named(offered)
             .filter(|offered| offered.era() == Era::Session && (!only || *offered == asked))
-            .ok_or_else(|| format!("it was asked for revision {asked} and offers {offered:?}"))?;
+            .ok_or_else(|| {
+                let problem = format!("it was asked for revision {asked} and offers {offered:?}");
+                NotOpened::Unusable(problem)
+            })?;
         self.use_revision(revision);
         self.notify("notifications/initialized", json!({})).await;
         Ok(ServerInfo::new(revision, &result["serverInfo"]))
     }
 
-    async fn discover(&self, revision: Revision) -> Result<ServerInfo, String> {
+    async fn discover(&self, revision: Revision) -> Result<ServerInfo, NotOpened> {
         self.use_revision(revision);
-        let result = self.result_of("server/discover", json!({})).await?;
+        let result = self.opened_by("server/discover", json!({})).await?;
         let offered = &result["supportedVersions"];
         let offers = |version: &Value| *version == revision.name();
         if !offered.as_array().is_some_and(|all| all.iter().any(offers)) {
-            return Err(format!(
-                "it was asked for revision {revision} and offers {offered}"
-            ));
+            let problem = format!("it was asked for revision {revision} and offers {offered}");
+            return Err(NotOpened::Unusable(problem));
         }
         Ok(ServerInfo::new(revision, &result["_meta"][SERVER_INFO]))
     }
 
-    async fn result_of(&self, method: &str, params: Value) -> Result<Value, String> {
+    /// The result of what opens the connection.
+    async fn opened_by(&self, method: &str, params: Value) -> Result<Value, NotOpened> {
+        let budget = self.budget();
         match self.request(method, params).await {
-            Ok(Reply::Result(result)) => Ok(result),
-            Ok(Reply::Error { code, message }) => {
-                Err(format!("{method} was refused: {code} {message}"))
+            Err(NoReply::TimedOut(_)) => {
+                let problem = format!("it did not answer {method} within {budget}");
+                Err(NotOpened::Silent(problem))
             }
-            Err(why) => Err(format!("{method} was not answered: {why}")),
+            reply => result_in(method, reply).map_err(NotOpened::Unusable),
         }
+    }
+
+    async fn result_of(&self, method: &str, params: Value) -> Result<Value, String> {
+        result_in(method, self.request(method, params).await)
     }
 
     fn use_revision(&self, revision: Revision) {
@@ -581,6 +646,7 @@ impl Connection {
         params: Value,
     ) -> (Result<Reply, NoReply>, Duration) {
         self.keep_pace().await;
+        let patience = self.budget().time;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (reply, answered) = oneshot::channel();
         let params = self.with_meta(params);
@@ -595,7 +661,7 @@ impl Connection {
         let sent = Instant::now();
         let (wire, inbox) = (Arc::clone(&self.wire), Arc::clone(&self.inbox));
         let exchange = tokio::spawn(async move { send(&wire, &inbox, Some(id), &message).await });
-        match tokio::time::timeout(self.budget, answered).await {
+        match tokio::time::timeout(patience, answered).await {
             Ok(Ok((answer, came))) => (answer, came.saturating_duration_since(sent)),
             Ok(Err(_)) => {
                 let why = NoReply::Closed("the suite closed it".to_owned());
@@ -604,7 +670,7 @@ impl Connection {
             Err(_) => {
                 exchange.abort();
                 self.inbox.pending().remove(&id);
-                (Err(NoReply::TimedOut(self.budget)), self.budget)
+                (Err(NoReply::TimedOut(patience)), patience)
             }
         }
     }
@@ -631,7 +697,12 @@ impl Connection {
         self.inbox
             .transcript
             .record(Speaker::Suite, message.to_string());
-        send(&self.wire, &self.inbox, None, &message).await;
+        let patience = self.budget().time;
+        let sending = send(&self.wire, &self.inbox, None, &message);
+        if tokio::time::timeout(patience, sending).await.is_err() {
+            let note = format!("{method} was not taken within {} s", patience.as_secs_f32());
+            self.inbox.transcript.record(Speaker::Note, note);
+        }
     }
 
     /// Sends a text as it is, and listens for what comes back. What is no request need not be
@@ -639,7 +710,8 @@ impl Connection {
     ///
     /// Nobody else may say such a text on the connection meanwhile.
     pub async fn say(&self, text: &str, is_request: bool) -> Said {
-        self.say_for(text, is_request.then_some(self.budget)).await
+        let patience = self.budget().time;
+        self.say_for(text, is_request.then_some(patience)).await
     }
 
     /// Sends a request as it is, and listens this long for its answer.
@@ -652,7 +724,7 @@ impl Connection {
             Wire::Stdio(wire) => self.say_line(wire, text, patience).await,
             Wire::Http(wire) => {
                 let asked = HttpAsk::post(text).with_all(wire.session_headers());
-                let patience = patience.unwrap_or(self.budget);
+                let patience = patience.unwrap_or(self.budget().time);
                 Said::over_http(self.raw_http(wire).send(&asked, patience).await)
             }
         }
@@ -757,6 +829,17 @@ impl Connection {
     }
 }
 
+/// The result that a reply to this method gives, or why there is none.
+fn result_in(method: &str, reply: Result<Reply, NoReply>) -> Result<Value, String> {
+    match reply {
+        Ok(Reply::Result(result)) => Ok(result),
+        Ok(Reply::Error { code, message }) => {
+            Err(format!("{method} was refused: {code} {message}"))
+        }
+        Err(why) => Err(format!("{method} was not answered: {why}")),
+    }
+}
+
 async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value) {
     let altered = inbox.filter.as_ref().and_then(|filter| {
         let text = filter.sent(&message.to_string())?;
@@ -776,9 +859,79 @@ async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value)
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use std::{sync::Arc, time::Duration};
 
-    use super::{Asked, Said};
+    use http::HeaderMap;
+    use serde_json::{Value, json};
+    use wiremock::{
+        Mock, MockServer, ResponseTemplate,
+        matchers::{any, body_partial_json},
+    };
+
+    use super::{Asked, Budget, Connection, HttpWire, NoReply, Patience, Revision, Said, Wire};
+
+    /// What is longer than any test waits.
+    const FOR_EVER: Duration = Duration::from_secs(600);
+
+    /// A server that answers `initialize` after this time, and no other request ever.
+    async fn answering_after(delay: Duration) -> MockServer {
+        let server = MockServer::start().await;
+        let result = json!({ "protocolVersion": "2025-11-25", "serverInfo": { "name": "slow" } });
+        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": result });
+        for (method, answer) in [
+            (
+                "initialize",
+                ResponseTemplate::new(200)
+                    .set_body_json(answer)
+                    .set_delay(delay),
+            ),
+            ("notifications/initialized", ResponseTemplate::new(202)),
+        ] {
+            let about = body_partial_json(json!({ "method": method }));
+            Mock::given(about).respond_with(answer).mount(&server).await;
+        }
+        let never = ResponseTemplate::new(200).set_delay(FOR_EVER);
+        Mock::given(any()).respond_with(never).mount(&server).await;
+        server
+    }
+
+    /// A connection on which the first answer and each later one may take so many milliseconds.
+    fn connected(server: &MockServer, first: u64, call: u64) -> Connection {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let budget = |millis, set_by| Budget {
+            time: Duration::from_millis(millis),
+            set_by,
+        };
+        let patience = Patience {
+            first: budget(first, "start_seconds"),
+            call: budget(call, "call_seconds"),
+        };
+        let wire = HttpWire::new(server.uri(), HeaderMap::new(), None).unwrap();
+        Connection::open(Arc::default(), None, patience, Vec::new(), |_| {
+            Wire::Http(wire)
+        })
+    }
+
+    #[tokio::test]
+    async fn the_first_answer_alone_may_take_as_long_as_the_start() {
+        let server = answering_after(Duration::from_millis(400)).await;
+        let connection = connected(&server, 60_000, 200);
+        let told = connection.begin(Some(Revision::R2025_11_25)).await.unwrap();
+        assert_eq!(told.name.as_deref(), Some("slow"));
+        let reply = connection.request("ping", json!({})).await;
+        assert_eq!(reply, Err(NoReply::TimedOut(Duration::from_millis(200))));
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_in_time_is_told_by_the_limit_and_asked_nothing_else() {
+        let server = answering_after(FOR_EVER).await;
+        let connection = connected(&server, 200, 60_000);
+        let problem = connection.begin(None).await.unwrap_err();
+        let told = "it did not answer initialize within 0.2 s (start_seconds)";
+        assert_eq!(problem, told);
+        // On a busy machine not even the first has arrived.
+        assert!(server.received_requests().await.unwrap().len() <= 1);
+    }
 
     #[test]
     fn what_a_text_asks_is_found_where_there_is_anything() {

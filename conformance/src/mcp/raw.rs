@@ -309,7 +309,7 @@ mod tests {
 
     use super::{HttpAnswer, HttpAsk, NoHttp};
     use crate::mcp::{
-        connection::{Connection, Wire},
+        connection::{Budget, Connection, Patience, Wire},
         http::HttpWire,
         transcript::Speaker,
     };
@@ -325,9 +325,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let wire = HttpWire::new(url, HeaderMap::new(), None).unwrap();
-        let wait = Duration::from_secs(5);
-        let connection =
-            Connection::open(Arc::default(), None, wait, Vec::new(), |_| Wire::Http(wire));
+        let call = Budget {
+            time: Duration::from_secs(5),
+            set_by: "call_seconds",
+        };
+        let always = Patience { first: call, call };
+        let connection = Connection::open(Arc::default(), None, always, Vec::new(), |_| {
+            Wire::Http(wire)
+        });
         let serving = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = [0; 4096];

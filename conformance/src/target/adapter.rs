@@ -22,7 +22,10 @@ use super::{
     template,
     transport::TransportKind,
 };
-use crate::hint::{self, did_you_mean};
+use crate::{
+    hint::{self, did_you_mean},
+    mcp::connection::{Budget, Patience},
+};
 
 /// What an adapter file says.
 #[derive(Clone, Debug)]
@@ -83,6 +86,41 @@ impl Budgets {
     #[must_use]
     pub fn call(&self) -> Duration {
         Duration::from_secs(u64::from(self.call_seconds))
+    }
+
+    /// What a target may take for its answers on a connection that it has to start for.
+    pub(super) fn of_start(&self) -> Patience {
+        let first = Budget {
+            time: self.start(),
+            set_by: "start_seconds",
+        };
+        Patience {
+            first,
+            ..self.once_started()
+        }
+    }
+
+    /// The same of a target that was started this long ago, and listens now: what is left of its start, and
+    /// what a call may take if that is more.
+    pub(super) fn of_start_begun(&self, before: Duration) -> Patience {
+        let first = Budget {
+            time: self.start().saturating_sub(before),
+            set_by: "what was left of start_seconds",
+        };
+        let started = self.once_started();
+        match first.time > started.call.time {
+            true => Patience { first, ..started },
+            false => started,
+        }
+    }
+
+    /// The same of a target that has started.
+    pub(super) fn once_started(&self) -> Patience {
+        let call = Budget {
+            time: self.call(),
+            set_by: "call_seconds",
+        };
+        Patience { first: call, call }
     }
 }
 
@@ -528,7 +566,10 @@ fn texts<'a>(value: &'a Spanned<DeValue<'_>>, into: &mut Vec<(&'a str, usize)>) 
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Adapter, AdapterError, LAUNCH_PLACEHOLDERS, MODE_PLACEHOLDERS, Mode, Operation};
+    use super::{
+        Adapter, AdapterError, Budgets, Duration, LAUNCH_PLACEHOLDERS, MODE_PLACEHOLDERS, Mode,
+        Operation, Patience,
+    };
 
     const RIGHT: &str = r#"name = "mine"
 
@@ -764,6 +805,27 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
                 .to_string();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn the_first_answer_of_a_target_may_take_what_its_start_leaves_and_at_least_a_call() {
+        let budgets = Budgets {
+            start_seconds: 60,
+            call_seconds: 10,
+        };
+        let first = |patience: Patience| patience.first.to_string();
+        assert_eq!(first(budgets.of_start()), "60 s (start_seconds)");
+        for (before, told) in [
+            (0, "60 s (what was left of start_seconds)"),
+            (49_900, "10.1 s (what was left of start_seconds)"),
+            (50_000, "10 s (call_seconds)"),
+            (70_000, "10 s (call_seconds)"),
+        ] {
+            let before = Duration::from_millis(before);
+            assert_eq!(first(budgets.of_start_begun(before)), told);
+        }
+        assert_eq!(first(budgets.once_started()), "10 s (call_seconds)");
+        assert_eq!(budgets.of_start().call, budgets.once_started().call);
     }
 
     #[test]

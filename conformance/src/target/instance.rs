@@ -37,7 +37,7 @@ use super::{
     transport::{Revision, TransportKind},
 };
 use crate::mcp::{
-    connection::{AnswerFilter, Connection, ServerInfo, Wire},
+    connection::{AnswerFilter, Connection, Patience, ServerInfo, Wire},
     http::HttpWire,
     pace::Pace,
     raw::RawHttp,
@@ -547,7 +547,10 @@ impl Starting<'_> {
         let transcript = Arc::clone(&self.transcript);
         self.logs
             .extend(stderr.map(|stderr| record_log(stderr, transcript)));
-        Ok(self.connection(|inbox| Wire::Stdio(StdioWire::start(stdin, stdout, inbox))))
+        let patience = self.adapter.budgets.of_start();
+        Ok(self.connection(patience, |inbox| {
+            Wire::Stdio(StdioWire::start(stdin, stdout, inbox))
+        }))
     }
 
     /// A new connection to the endpoint of another one, with these headers in place of its own.
@@ -559,7 +562,8 @@ impl Starting<'_> {
         let (url, headers) = wire.endpoint();
         let wire = HttpWire::new(url.to_owned(), replaced(headers, own)?, self.trusted_ca()?)
             .map_err(|error| format!("no HTTP client: {error}"))?;
-        Ok(self.connection(|_| Wire::Http(wire)))
+        let patience = self.adapter.budgets.once_started();
+        Ok(self.connection(patience, |_| Wire::Http(wire)))
     }
 
     async fn http(&mut self, launch: &HttpLaunch) -> Result<Connection, String> {
@@ -569,6 +573,7 @@ impl Starting<'_> {
         };
         let text = port.to_string();
         let headers: Vec<_> = launch.headers.values().collect();
+        let begun = Instant::now();
         let mut process = self
             .spawn(&launch.launch(), &headers, &text, Stdio::null())
             .await?;
@@ -586,11 +591,11 @@ impl Starting<'_> {
             stderr.map(|stderr| record_log(stderr, transcript())),
         ];
         self.logs.extend(logs.into_iter().flatten());
-        let connection = self.connection(|_| Wire::Http(wire));
         let ready = launch.ready.as_ref().map(|url| self.fill(url, &text));
         let probe = Probe::new(port, ready, self.trusted_ca()?)?;
         self.wait_until_ready(&probe).await?;
-        Ok(connection)
+        let patience = self.adapter.budgets.of_start_begun(begun.elapsed());
+        Ok(self.connection(patience, |_| Wire::Http(wire)))
     }
 
     fn remote(&mut self, remote: &Remote) -> Result<Connection, String> {
@@ -610,17 +615,19 @@ impl Starting<'_> {
         let headers = headers_of(filled.map(|(name, value)| (name, fill(value))))?;
         let wire = HttpWire::new(remote.url.clone(), headers, None)
             .map_err(|error| format!("no HTTP client: {error}"))?;
-        Ok(self.connection(|_| Wire::Http(wire)))
+        let patience = self.adapter.budgets.of_start_begun(Duration::ZERO);
+        Ok(self.connection(patience, |_| Wire::Http(wire)))
     }
 
     fn connection(
         &self,
+        patience: Patience,
         connect: impl FnOnce(Arc<crate::mcp::connection::Inbox>) -> Wire,
     ) -> Connection {
         Connection::open(
             Arc::clone(&self.transcript),
             self.surroundings.filter.clone(),
-            self.adapter.budgets.call(),
+            patience,
             self.paces(),
             connect,
         )
@@ -752,21 +759,22 @@ impl Starting<'_> {
         connection: Connection,
         revision: Option<Revision>,
     ) -> Result<(ServerInfo, Vec<Value>, Connection), String> {
-        let seconds = self.adapter.budgets.start_seconds;
-        let budget = self.adapter.budgets.start();
+        // Its first answer has a limit of its own; so has each page of its tools, and all of them together.
+        let budgets = self.adapter.budgets;
+        let longest = budgets.start().max(budgets.call());
         let greeted = {
             let greeting = async {
                 let server = connection.begin(revision).await?;
-                let tools = connection.list_tools().await?;
-                Ok((server, tools))
+                let listed = timeout(longest, connection.list_tools()).await;
+                let seconds = longest.as_secs();
+                let endless = |_| format!("it did not list all its tools within {seconds} s");
+                Ok((server, listed.map_err(endless)??))
             };
-            let silent = format!("it did not answer initialize within {seconds} s");
-            let mut greeting =
-                pin!(async { timeout(budget, greeting).await.unwrap_or(Err(silent)) });
+            let mut greeting = pin!(greeting);
             tokio::select! {
                 greeted = &mut greeting => greeted,
                 // What it said before its end may still be on its way.
-                Some(_) = self.belongings.ends_within(budget) => {
+                Some(_) = self.belongings.ends_within(longest) => {
                     let silent = "it did not answer initialize".to_owned();
                     timeout(LAST_WORDS, greeting).await.unwrap_or(Err(silent))
                 }

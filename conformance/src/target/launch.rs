@@ -12,7 +12,7 @@ pub(crate) const LAUNCH_PLACEHOLDERS: [&str; 4] =
     ["port", "vault_addr", "vault_token", "vault_token_file"];
 
 /// The placeholders that only a mode gives a value to.
-pub(super) const MODE_PLACEHOLDERS: [&str; 12] = [
+pub(super) const MODE_PLACEHOLDERS: [&str; 9] = [
     "vault_ca",
     "namespace",
     "tls_cert",
@@ -21,9 +21,6 @@ pub(super) const MODE_PLACEHOLDERS: [&str; 12] = [
     "rate",
     "burst",
     "log_file",
-    "issuer",
-    "audience",
-    "jwks_url",
     "command",
 ];
 
@@ -125,13 +122,11 @@ pub enum Mode {
     LogFile,
     /// It keeps sessions.
     Session,
-    /// Its clients show OAuth tokens.
-    Oauth,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::ReadOnly,
         Self::RateLimit,
         Self::GlobalLimit,
@@ -145,7 +140,6 @@ impl Mode {
         Self::TokenRenewal,
         Self::LogFile,
         Self::Session,
-        Self::Oauth,
     ];
 
     /// Its name in adapters and reports.
@@ -165,7 +159,6 @@ impl Mode {
             Self::TokenRenewal => "token_renewal",
             Self::LogFile => "log_file",
             Self::Session => "session",
-            Self::Oauth => "oauth",
         }
     }
 

@@ -88,6 +88,35 @@ async fn a_server_that_takes_seconds_to_start_is_started_once_and_is_conformant(
     );
 }
 
+fn slow(start_seconds: u32) -> Trial {
+    let budgets = format!("start_seconds = {start_seconds}\ncall_seconds = 2");
+    run(&format!("{}\n[budgets]\n{budgets}\n", adapter("slow"))).with_vault()
+}
+
+#[tokio::test]
+async fn a_server_may_start_for_longer_than_a_call_may_take_on_each_connection() {
+    let trial = slow(60).with(&[
+        "--scenario",
+        "kv.read-exact",
+        "--scenario",
+        "mcp.revision-unknown",
+    ]);
+    let ended = trial.ended().await;
+    ended.exits_with(0);
+    assert_eq!(ended.verdict_of("kv.read-exact"), "pass");
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_longer_to_start_than_its_adapter_says_is_told_by_that_limit() {
+    let ended = slow(1).ended().await;
+    ended
+        .exits_with(3)
+        .says(&["it did not answer initialize within 1 s (start_seconds)"])
+        .is_all_blocked();
+    ended.leaves_nothing_behind().await;
+}
+
 #[tokio::test]
 async fn a_server_that_hides_its_tools_is_conformant() {
     is_conformant(&with_programs(include_str!("../fakes/hidden.toml"))).await;
