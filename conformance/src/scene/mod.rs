@@ -23,6 +23,8 @@ mod namespace;
 mod own;
 pub mod pki;
 mod read_only;
+#[cfg(test)]
+mod rehearsal;
 mod session;
 mod stage;
 pub mod talk;
