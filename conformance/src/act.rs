@@ -97,9 +97,13 @@ impl Act {
     pub fn parse(text: &str, scene: &mut Scene) -> StepResult<Self> {
         let unknown = || Stop::blocked(format!("no act is worded {text:?}"));
         let parts = QUOTED.captures(text).ok_or_else(unknown)?;
-        let name = parts.get(2).map_or("", |name| name.as_str());
+        let Some(name) = parts.get(2).map(|name| name.as_str()) else {
+            return match &parts[1] {
+                "list the mounts" => Ok(Self::list_mounts()),
+                _ => Err(unknown()),
+            };
+        };
         match &parts[1] {
-            "list the mounts" => Ok(Self::list_mounts()),
             "enable PKI at" => Ok(Self::enable_pki(&scene.path_of(name), "87600h")),
             "create a KV mount" => Ok(Self::create_mount(scene.path_of(name), 2)),
             "delete the mount" => Ok(Self::delete_mount(scene.path_of(name))),

@@ -106,7 +106,7 @@ Feature: What an agent writes is what Vault holds
   Scenario: a key that somebody else writes in between is not lost
     Given a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, host"
-    And somebody else sets the key "port" just before the agent's write arrives at Vault
+    And somebody else sets the key "port" of the secret "app/database" just before the agent's write arrives at Vault
     When the agent writes the key "password" of the secret "app/database"
     Then Vault holds every key of the secret "app/database" that anybody was told is written
 

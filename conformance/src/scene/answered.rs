@@ -6,9 +6,12 @@ use regex::Regex;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::{Scene, about::contradiction};
 use crate::{
-    target::answer::{Answer, Data, Facts, Success},
+    target::{
+        answer::{Answer, Data, Facts, Success},
+        operation::Operation,
+    },
     vault::oracle::SecretData,
     verdict::{NotApplicable, StepResult, Stop},
 };
@@ -92,19 +95,26 @@ impl Scene {
         }
     }
 
-    /// Errors that came one after the other must not say the same, the secret's name aside.
+    /// What was done one after the other must have been errors that do not say the same, the secrets'
+    /// names aside.
     ///
     /// # Errors
-    /// When two of them do, or a call was no error.
-    pub fn expect_errors_differ(&self, paths: &[&str]) -> StepResult {
-        let words = |text: &String| {
+    /// When two of them do, or a call was no error; blocked when there were fewer than two.
+    pub fn expect_errors_differ(&self) -> StepResult {
+        if self.volley.len() < 2 {
+            return Err(Stop::blocked("the agent did not do several things in turn"));
+        }
+        let secrets = self.volley.iter().filter_map(|deed| deed.act.secret());
+        let mut paths: Vec<_> = secrets.collect();
+        // One may be the beginning of another.
+        paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
+        let mut texts = Vec::new();
+        for deed in &self.volley {
+            let Answer::Error(text) = &deed.answer else {
+                return Err(self.failed("an error each time", &deed.answer.describe()));
+            };
             let nameless = |text: String, path: &&str| text.replace(*path, "");
-            paths.iter().fold(text.clone(), nameless)
-        };
-        let mut texts: Vec<_> = self.errors.iter().map(words).collect();
-        if texts.len() != paths.len() {
-            let seen = format!("{} errors", texts.len());
-            return Err(self.failed(format!("{} errors", paths.len()), &seen));
+            texts.push(paths.iter().fold(text.clone(), nameless));
         }
         texts.sort();
         match texts.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -116,14 +126,25 @@ impl Scene {
         }
     }
 
-    /// The agent must have been told of an error, with the reason that Vault itself gave.
+    /// The agent must have been told of an error, with the reason for which Vault itself refuses the mount.
     ///
     /// # Errors
-    /// When it was not.
+    /// When it was not; blocked when the agent's last act was about another mount.
     pub fn expect_vaults_reason(&self) -> StepResult {
+        let missing = || Stop::blocked("in this scenario Vault refused no mount");
+        let (mount, reason) = self.reason.as_ref().ok_or_else(missing)?;
+        let asked = self.last()?.act.text("mount");
+        if asked != mount {
+            let scenario = format!("the agent's last act was about {asked:?}");
+            return Err(contradiction(format!("the mount {mount:?}"), scenario));
+        }
+        self.expect_told_reason(reason)
+    }
+
+    /// The agent must have been told of an error, with this reason.
+    pub(super) fn expect_told_reason(&self, reason: &str) -> StepResult {
         // Quotes may be escaped once or twice on their way.
         let plain = |text: &str| text.replace(['\\', '"', '\''], "");
-        let reason = self.reason.as_deref().unwrap_or_default();
         let error = self.expect_error()?;
         if plain(error).contains(&plain(reason)) {
             return Ok(());
@@ -145,7 +166,7 @@ impl Scene {
             Answer::Nothing(_) => return Ok(()),
         };
         // Custom metadata is no secret value.
-        let custom = self.custom.as_deref();
+        let custom = self.custom.as_ref().map(|(_, value)| value.as_str());
         let values = self.values(|canary| {
             let value = canary.value.expose_secret();
             !own.contains(&value) && custom != Some(value)
@@ -156,17 +177,29 @@ impl Scene {
         }
     }
 
-    /// The answer must be what Vault holds in a secret: in its latest or in its first version.
+    /// The answer must be what Vault holds in a secret.
     ///
     /// # Errors
     /// When it is not.
-    pub fn expect_given(&self, first_version: bool) -> StepResult {
+    pub fn expect_given(&self) -> StepResult {
+        let expected = self.held(self.last_secret()?)?;
+        self.expect_data(&self.last()?.answer, expected)
+    }
+
+    /// The answer must be what Vault held in this version of a secret.
+    ///
+    /// # Errors
+    /// When it is not; blocked when the agent read another version.
+    pub fn expect_given_version(&self, version: u64) -> StepResult {
+        self.expect_last_is(&[Operation::KvReadVersion])?;
         let deed = self.last()?;
-        let path = deed.act.secret().unwrap_or_default();
-        let expected = match (first_version, self.first.get(path)) {
-            (true, Some(first)) => first,
-            _ => self.held(path)?,
-        };
+        let asked = deed.act.parameters.get("version").and_then(Value::as_u64);
+        if asked != Some(version) {
+            let asked = asked.map_or("none".to_owned(), |asked| asked.to_string());
+            let scenario = format!("the agent asked for version {asked}");
+            return Err(contradiction(format!("version {version}"), scenario));
+        }
+        let expected = self.held_in(self.last_secret()?, version)?;
         self.expect_data(&deed.answer, expected)
     }
 
@@ -175,6 +208,9 @@ impl Scene {
     /// # Errors
     /// When one was not.
     pub fn expect_each_given(&self) -> StepResult {
+        if self.volley.is_empty() {
+            return Err(Stop::blocked("the agent read nothing at once"));
+        }
         for deed in &self.volley {
             let path = deed.act.secret().unwrap_or_default();
             self.expect_data(&deed.answer, self.held(path)?)?;
@@ -323,13 +359,19 @@ impl Scene {
     /// The answer must tell the secret's custom metadata.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it does not; blocked when the agent's last act was about another secret.
     pub fn expect_custom_metadata(&self) -> StepResult {
+        let missing = || Stop::blocked("in this scenario no secret has custom metadata");
+        let (path, custom) = self.custom.as_ref().ok_or_else(missing)?;
+        self.last_on_secret(path)?;
         let success = self.expect_success()?;
-        let custom = self.custom.as_deref().unwrap_or_default();
         let told = self.fact_if_pointed_to(success, "custom")?;
         let told = told.map(Value::to_string);
-        if told.as_ref().unwrap_or(&success.whole).contains(custom) {
+        if told
+            .as_ref()
+            .unwrap_or(&success.whole)
+            .contains(custom.as_str())
+        {
             return Ok(());
         }
         let demanded = "the custom metadata that the secret has in Vault";
@@ -375,8 +417,7 @@ impl Scene {
     }
 
     async fn metadata_of_subject(&self) -> StepResult<Value> {
-        let path = self.last()?.act.secret().unwrap_or_default();
-        self.metadata(path).await
+        self.metadata(self.last_secret()?).await
     }
 
     pub(super) async fn metadata(&self, path: &str) -> StepResult<Value> {

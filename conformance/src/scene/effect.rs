@@ -2,13 +2,16 @@
 
 use serde_json::Value;
 
-use super::Scene;
+use super::{Scene, about::contradiction};
 use crate::{
     act::Effect,
-    target::answer::Answer,
+    target::{answer::Answer, operation::Operation},
     vault::oracle::SecretData,
     verdict::{StepResult, Stop},
 };
+
+/// The operations that write keys of a secret.
+pub const WRITES: [Operation; 2] = [Operation::KvWrite, Operation::KvWriteKey];
 
 /// What has become of one version of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +31,7 @@ impl Scene {
     /// When it does not.
     pub async fn expect_effect(&mut self) -> StepResult {
         match self.last()?.act.effect.clone() {
-            Effect::Read => self.expect_given(false),
+            Effect::Read => self.expect_given(),
             Effect::Listed { folder } => self.expect_listed(&folder).await,
             Effect::ListedAll { folder } => self.expect_listed_all(&folder),
             Effect::Described { path } => self.expect_key_names(&path),
@@ -62,6 +65,57 @@ impl Scene {
         }
     }
 
+    /// The agent's last act was one of these operations, and what it did must show.
+    ///
+    /// # Errors
+    /// When it does not; blocked when the act was another.
+    pub async fn expect_effect_of(&mut self, operations: &[Operation]) -> StepResult {
+        self.expect_last_is(operations)?;
+        self.expect_effect().await
+    }
+
+    /// The same, of an act that was about this secret.
+    ///
+    /// # Errors
+    /// When it does not; blocked when the act was another, or about another secret.
+    pub async fn expect_effect_on(&mut self, path: &str, operations: &[Operation]) -> StepResult {
+        self.last_on_secret(path)?;
+        self.expect_effect_of(operations).await
+    }
+
+    /// Vault must hold a secret as it did before the agent's last act.
+    ///
+    /// # Errors
+    /// When it does not; blocked when the scenario made no such secret.
+    pub async fn expect_as_before(&mut self, path: &str) -> StepResult {
+        let expected = self.held(path)?.clone();
+        self.expect_held(path, expected).await
+    }
+
+    /// Vault must have the KV mount of this name and version, which the agent made last.
+    ///
+    /// # Errors
+    /// When it has not; blocked when the agent's last act was another.
+    pub async fn expect_mounted(&mut self, name: &str, version: u8) -> StepResult {
+        let deed = self.last_on_mount(name)?;
+        if let Effect::Mounted { version: asked, .. } = deed.act.effect
+            && asked != version
+        {
+            let scenario = format!("the agent asked for KV version {asked}");
+            return Err(contradiction(format!("KV version {version}"), scenario));
+        }
+        self.expect_effect_of(&[Operation::MountsCreate]).await
+    }
+
+    /// Vault must not have the mount of this name, which the agent deleted last.
+    ///
+    /// # Errors
+    /// When it has; blocked when the agent's last act was another.
+    pub async fn expect_unmounted(&mut self, name: &str) -> StepResult {
+        self.last_on_mount(name)?;
+        self.expect_effect_of(&[Operation::MountsDelete]).await
+    }
+
     async fn expect_held(&mut self, path: &str, expected: SecretData) -> StepResult {
         let held = self.read(path).await?;
         if held.as_ref() != Some(&expected) {
@@ -91,11 +145,13 @@ impl Scene {
         Ok(())
     }
 
-    /// Vault must know nothing of a secret: neither data nor metadata of any version.
+    /// Vault must know nothing of the secret that the agent's last act was about: neither data nor
+    /// metadata of any version.
     ///
     /// # Errors
-    /// When it does.
+    /// When it does; blocked when the act was about another secret.
     pub async fn expect_purged(&mut self, path: &str) -> StepResult {
+        self.last_on_secret(path)?;
         self.expect_gone(path).await?;
         if self.kv()?.version == 2 && !self.metadata(path).await?.is_null() {
             let demanded = format!("Vault knows nothing of {path}");
@@ -108,15 +164,31 @@ impl Scene {
     /// is written, every key that somebody else wrote, and all that were there before.
     ///
     /// # Errors
-    /// When one is lost or has another value.
+    /// When one is lost or has another value; blocked when somebody wrote to another secret.
     pub async fn expect_no_key_lost(&self, path: &str) -> StepResult {
         let mut expected = self.held(path)?.clone();
-        expected.extend(self.elsewhere.clone());
+        let is_about = |written: &str, by: &str| match written == path {
+            true => Ok(()),
+            false => {
+                let scenario = format!("{by} wrote to {written:?}");
+                Err(contradiction(format!("the secret {path:?}"), scenario))
+            }
+        };
+        for (written, data) in &self.elsewhere {
+            is_about(written, "somebody else")?;
+            expected.extend(data.clone());
+        }
         for deed in self.volley.iter().chain(&self.last) {
-            if let (Answer::Success(_), Effect::Written { data, .. }) =
-                (&deed.answer, &deed.act.effect)
+            if let Effect::Written {
+                path: written,
+                data,
+                ..
+            } = &deed.act.effect
             {
-                expected.extend(data.clone());
+                is_about(written, "the agent")?;
+                if let Answer::Success(_) = deed.answer {
+                    expected.extend(data.clone());
+                }
             }
         }
         let held = self.read(path).await?.unwrap_or_default();
@@ -131,12 +203,14 @@ impl Scene {
         }
     }
 
-    /// Either what the agent wrote is in Vault, or it was told of an error and nothing changed.
+    /// Either what the agent wrote to this secret is in Vault, or it was told of an error and nothing
+    /// changed.
     ///
     /// # Errors
-    /// When neither is so.
-    pub async fn expect_written_or_refused(&mut self) -> StepResult {
-        match self.last()?.answer {
+    /// When neither is so; blocked when the agent's last act was another.
+    pub async fn expect_written_or_refused(&mut self, path: &str) -> StepResult {
+        self.expect_last_is(&WRITES)?;
+        match self.last_on_secret(path)?.answer {
             Answer::Success(_) => self.expect_effect().await,
             _ => {
                 self.expect_error()?;
@@ -145,16 +219,21 @@ impl Scene {
         }
     }
 
-    /// A version of a secret must be in this state; intact, it is the one first stored.
+    /// A version of a secret that the scenario made must be in this state; intact, it is the one first
+    /// stored.
     ///
     /// # Errors
-    /// When it is not.
+    /// When it is not; blocked when the suite does not know what it held.
     pub async fn expect_version(
         &self,
         path: &str,
         version: u64,
         state: VersionState,
     ) -> StepResult {
+        let first = self.held_in(path, 1)?;
+        if state == VersionState::Intact {
+            self.held_in(path, version)?;
+        }
         let about = self.metadata(path).await?["versions"][version.to_string()].take();
         let deleted = about["deletion_time"]
             .as_str()
@@ -173,7 +252,7 @@ impl Scene {
         if state == VersionState::Intact {
             let kv = self.kv()?;
             let held = self.oracle.read_version(&kv.path, path, version).await;
-            if held.map_err(Stop::blocked)?.as_ref() != self.first.get(path) {
+            if held.map_err(Stop::blocked)?.as_ref() != Some(first) {
                 return Err(self.failed(demanded, "it holds something else"));
             }
         }
@@ -252,11 +331,12 @@ impl Scene {
     /// No request that writes may have passed the tap to this mount since the last deed began.
     ///
     /// # Errors
-    /// When one has.
+    /// When one has; blocked when the agent's last act was about another mount.
     pub fn expect_no_write(&self, name: &str) -> StepResult {
+        let deed = self.last_on_mount(name)?;
         let below = format!("/v1/{}/", self.path_of(name));
         let exchanges = self.tap()?.exchanges();
-        let passed = exchanges.iter().skip(self.last()?.passed);
+        let passed = exchanges.iter().skip(deed.passed);
         let write = passed.clone().find(|exchange| {
             let reads = matches!(exchange.method.as_str(), "GET" | "LIST" | "HEAD");
             !reads && exchange.path.starts_with(&below)

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::{Method, Response, StatusCode};
 use serde_json::{Map, json};
 
-use super::{KvMount, Scene};
+use super::{KvMount, Scene, about::contradiction};
 use crate::{
     tap::trap::{Springs, Trap},
     vault::{
@@ -55,22 +55,22 @@ impl Scene {
         self.set_policy(policy::NONE).await
     }
 
-    /// Lets the agent's token use the secrets of the KV mount, and nothing else.
+    /// Lets the agent's token use the secrets of the KV mount of this name, and nothing else.
     ///
     /// # Errors
-    /// When Vault refuses.
-    pub async fn allow_secrets_alone(&self) -> StepResult {
-        let kv = self.kv()?;
+    /// When Vault refuses, or the scenario's KV mount is another.
+    pub async fn allow_secrets_alone(&self, name: &str) -> StepResult {
+        let kv = self.kv_named(name)?;
         self.set_policy(&policy::secrets_alone(&kv.path, kv.version))
             .await
     }
 
-    /// Lets the agent's token read the metadata of the KV version 2 mount, and nothing else.
+    /// Lets the agent's token read the metadata of the KV version 2 mount of this name, and nothing else.
     ///
     /// # Errors
-    /// When Vault refuses.
-    pub async fn allow_metadata_alone(&self) -> StepResult {
-        self.set_policy(&policy::metadata_alone(&self.kv()?.path))
+    /// When Vault refuses, or the scenario's KV mount is another.
+    pub async fn allow_metadata_alone(&self, name: &str) -> StepResult {
+        self.set_policy(&policy::metadata_alone(&self.kv_named(name)?.path))
             .await
     }
 
@@ -102,15 +102,16 @@ impl Scene {
         made.map_err(Stop::blocked)?;
         self.mount = Some(path.clone());
         self.kv = Some(KvMount { path, version });
+        self.forget_secrets();
         Ok(())
     }
 
     /// Deletes the KV mount and makes it again, empty, in another version.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// When Vault refuses, or the scenario's KV mount is another.
     pub async fn make_mount_again(&mut self, name: &str, version: u8) -> StepResult {
-        let removed = self.oracle.remove_mount(&self.path_of(name)).await;
+        let removed = self.oracle.remove_mount(&self.kv_named(name)?.path).await;
         removed.map_err(Stop::blocked)?;
         self.forget_mounts();
         self.make_mount(name, version).await
@@ -128,6 +129,11 @@ impl Scene {
         self.mount = None;
         self.kv = None;
         self.pki.clear();
+        self.forget_secrets();
+    }
+
+    /// Speaks of no secret any more: those that it made are not in the mount that it speaks of now.
+    fn forget_secrets(&mut self) {
         self.holds.clear();
         self.first.clear();
     }
@@ -146,12 +152,13 @@ impl Scene {
         Ok(())
     }
 
-    /// Lets the KV mount demand check-and-set.
+    /// Lets the KV mount of this name demand check-and-set.
     ///
     /// # Errors
-    /// When Vault refuses.
-    pub async fn demand_check_and_set(&self) -> StepResult {
-        let demanded = self.oracle.demand_check_and_set(&self.kv()?.path).await;
+    /// When Vault refuses, or the scenario's KV mount is another.
+    pub async fn demand_check_and_set(&self, name: &str) -> StepResult {
+        let mount = &self.kv_named(name)?.path;
+        let demanded = self.oracle.demand_check_and_set(mount).await;
         demanded.map_err(Stop::blocked)
     }
 
@@ -248,7 +255,7 @@ impl Scene {
             .set_custom_metadata(&kv.path, path, &custom)
             .await;
         set.map_err(Stop::blocked)?;
-        self.custom = Some(value);
+        self.custom = Some((path.to_owned(), value));
         Ok(())
     }
 
@@ -261,7 +268,8 @@ impl Scene {
         let value = self.canary("value that somebody else writes", false);
         let mut data = self.held(path)?.clone();
         data.insert(key.to_owned(), json!(value));
-        self.elsewhere.insert(key.to_owned(), json!(value));
+        let elsewhere = self.elsewhere.entry(path.to_owned()).or_default();
+        elsewhere.insert(key.to_owned(), json!(value));
         let (kv, oracle) = (self.kv()?.clone(), Arc::clone(&self.oracle));
         let (part, path) = (format!("{}/data/{path}", kv.path), path.to_owned());
         let happens = async move {
@@ -291,12 +299,17 @@ impl Scene {
     /// upgrading from version 1.
     ///
     /// # Errors
-    /// When the scene has no KV mount.
+    /// When the scene has no KV mount of version 2.
     pub fn pretend_to_upgrade(&self) -> StepResult {
+        let kv = self.kv()?;
+        if kv.version != 2 {
+            let scenario = format!("the scenario's KV mount is of version {}", kv.version);
+            return Err(contradiction("an upgrade to version 2", scenario));
+        }
         let why = "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly.";
         let mut answer = Response::new(Bytes::from(json!({ "errors": [why] }).to_string()));
         *answer.status_mut() = StatusCode::BAD_REQUEST;
-        let part = format!("{}/data/", self.kv()?.path);
+        let part = format!("{}/data/", kv.path);
         let springs = Springs::Answer(Box::new(answer));
         self.tap()?.set(Trap::new([Method::GET], part, springs));
         Ok(())
@@ -314,7 +327,7 @@ impl Scene {
         let reason = answer.body["errors"][0].as_str();
         match (answer.status, reason) {
             (400, Some(reason)) => {
-                self.reason = Some(reason.to_owned());
+                self.reason = Some((path.to_owned(), reason.to_owned()));
                 Ok(())
             }
             (status, _) => {

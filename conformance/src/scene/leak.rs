@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, disclose};
+use super::{Scene, about::contradiction, disclose};
 use crate::{
     act::Act,
     target::answer::Data,
@@ -13,6 +13,8 @@ use crate::{
 
 /// A value that has leaked, and where the agent has found it.
 pub(super) struct Leak {
+    /// The secret that it was of.
+    path: String,
     value: Value,
     /// Secret and key.
     found: Vec<(String, String)>,
@@ -29,6 +31,7 @@ impl Scene {
         let known = SecretData::from_iter([(key.to_owned(), value.clone())]);
         disclose(&mut self.canaries, Some(&known));
         self.leak = Some(Leak {
+            path: path.to_owned(),
             value,
             found: Vec::new(),
         });
@@ -105,12 +108,17 @@ impl Scene {
         Err(self.failed(demanded, &say(found)))
     }
 
-    /// Vault must give it out in no version of a secret.
+    /// Vault must give it out in no version of the secret that it was of.
     ///
     /// # Errors
-    /// When it does.
+    /// When it does; blocked when it was of another secret.
     pub async fn expect_leak_gone(&self, path: &str) -> StepResult {
-        let leaked = &self.leaked()?.value;
+        let leak = self.leaked()?;
+        if leak.path != path {
+            let scenario = format!("the leaked value was of {:?}", leak.path);
+            return Err(contradiction(format!("the secret {path:?}"), scenario));
+        }
+        let leaked = &leak.value;
         let metadata = self.metadata(path).await?;
         let versions = metadata["versions"].as_object();
         let numbers = versions.into_iter().flat_map(|versions| versions.keys());

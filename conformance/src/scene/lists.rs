@@ -113,7 +113,11 @@ impl Scene {
         let own = mounts
             .into_iter()
             .filter(|(path, _)| path.starts_with(&self.prefix));
-        Ok(own.collect())
+        let own: Vec<_> = own.collect();
+        match own.is_empty() {
+            false => Ok(own),
+            true => Err(Stop::blocked("the scenario gave no mount")),
+        }
     }
 
     /// Each of the scene's mounts must be in the answer, with its type.

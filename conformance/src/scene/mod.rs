@@ -2,11 +2,13 @@
 //!
 //! This is the vocabulary that the steps speak. It makes what it needs through the oracle
 //! ([`given`]) and lets the agent act through the target; what the agent was told is judged
-//! in [`answered`], what has become of Vault in [`effect`], both for lists in [`lists`].
+//! in [`answered`], what has become of Vault in [`effect`], both for lists in [`lists`]. Whether a step
+//! names what the scenario is about is checked in [`about`].
 //! A row of the policy matrix is brought about in [`matrix`]; what an operation is about is made
 //! in [`stage`]. What is about the protocol and not about Vault is in [`talk`], what is about the tokens
 //! themselves in [`custody`].
 
+mod about;
 mod answered;
 pub mod browser;
 pub mod custody;
@@ -21,6 +23,8 @@ mod namespace;
 mod own;
 pub mod pki;
 mod read_only;
+#[cfg(test)]
+mod rehearsal;
 mod session;
 mod stage;
 pub mod talk;
@@ -136,18 +140,16 @@ pub struct Scene {
     namespaces: Namespaces,
     /// Where the server was told to log.
     log_file: Option<LogFile>,
-    /// What came of calls that were made at once, each with what it asked for.
+    /// What came of several calls, at once or one after the other, each with what it asked for.
     volley: Vec<Deed>,
-    /// What errors said, one after the other.
-    errors: Vec<String>,
     /// The cells of the policy matrix that were judged.
     cells: Vec<PolicyCell>,
-    /// What somebody else has written, by key.
-    elsewhere: SecretData,
-    /// The value of custom metadata.
-    custom: Option<String>,
-    /// Why Vault itself refuses.
-    reason: Option<String>,
+    /// What somebody else has written, by secret.
+    elsewhere: HashMap<String, SecretData>,
+    /// The secret that has custom metadata, and their value.
+    custom: Option<(String, String)>,
+    /// A mount that Vault itself refuses to make, and why.
+    reason: Option<(String, String)>,
     /// What a secret scanner has found.
     leak: Option<Leak>,
     /// What was said that no operation is about.
@@ -310,9 +312,8 @@ impl Scene {
             namespaces: Namespaces::default(),
             log_file: None,
             volley: Vec::new(),
-            errors: Vec::new(),
             cells: Vec::new(),
-            elsewhere: SecretData::new(),
+            elsewhere: HashMap::new(),
             custom: None,
             reason: None,
             leak: None,
@@ -435,10 +436,20 @@ impl Scene {
         }
         self.take_note(&deed.answer);
         self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
-        if let Answer::Error(text) = &deed.answer {
-            self.errors.push(text.clone());
-        }
         self.last = Some(deed);
+        Ok(())
+    }
+
+    /// Lets the agent do several things, one after the other.
+    ///
+    /// # Errors
+    /// As for one.
+    pub async fn let_agent_in_turn(&mut self, acts: Vec<Act>) -> StepResult {
+        self.volley.clear();
+        for act in acts {
+            self.let_agent(act).await?;
+            self.volley.push(self.last()?.clone());
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use futures::future::try_join_all;
 use serde_json::json;
 
-use super::Scene;
+use super::{Scene, about::contradiction};
 use crate::{
     act::Act,
     mcp::raw::HttpAsk,
@@ -105,11 +105,16 @@ impl Scene {
     /// none.
     ///
     /// # Errors
-    /// When a read fails; not applicable where clients cannot name a namespace.
+    /// When a read fails; not applicable where clients cannot name a namespace; blocked when the scenario did
+    /// not make a secret for each.
     pub async fn let_clients_read_in_namespaces(&mut self, times: usize) -> StepResult {
         let own = self.namespace_mode()?.starts_with("namespace");
         let named = NAMED.map(Some).into_iter().chain([None]);
         let secrets = self.secret_paths();
+        if secrets.len() != NAMED.len() + 1 {
+            let scenario = format!("the scenario made {} secrets", secrets.len());
+            return Err(contradiction("three clients with a secret each", scenario));
+        }
         let mut clients = Vec::new();
         for (secret, named) in secrets.iter().zip(named) {
             let act = Act::read(self, secret)?;
@@ -123,8 +128,9 @@ impl Scene {
         }
         let scene = &*self;
         let reading = clients.iter().map(|(client, act)| async move {
-            for _ in 0..times.div_ceil(AT_ONCE) {
-                try_join_all((0..AT_ONCE).map(|_| scene.read_on(client, act))).await?;
+            for first in (0..times).step_by(AT_ONCE) {
+                let count = AT_ONCE.min(times - first);
+                try_join_all((0..count).map(|_| scene.read_on(client, act))).await?;
             }
             Ok(())
         });

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     act::Act,
-    scene::effect::VersionState,
+    scene::effect::{VersionState, WRITES},
     target::operation::Operation,
     verdict::{StepResult, Stop},
     world::World,
@@ -20,8 +20,8 @@ async fn a_mount(world: &mut World, version: u8, name: String) -> StepResult {
 }
 
 #[given(expr = "the mount {string} demands check-and-set")]
-async fn a_strict_mount(world: &mut World, _name: String) -> StepResult {
-    world.scene()?.demand_check_and_set().await
+async fn a_strict_mount(world: &mut World, name: String) -> StepResult {
+    world.scene()?.demand_check_and_set(&name).await
 }
 
 #[given(expr = "the mount {string} was deleted and made again in KV version {int}")]
@@ -40,10 +40,10 @@ async fn custom_metadata(world: &mut World, path: String, key: String) -> StepRe
 }
 
 #[given(
-    expr = "somebody else sets the key {string} just before the agent's write arrives at Vault"
+    expr = "somebody else sets the key {string} of the secret {string} just before the agent's write arrives at Vault"
 )]
-async fn a_write_in_between(world: &mut World, key: String) -> StepResult {
-    world.scene()?.write_in_between("app/database", &key)
+async fn a_write_in_between(world: &mut World, key: String, path: String) -> StepResult {
+    world.scene()?.write_in_between(&path, &key)
 }
 
 #[given("Vault takes its time with the first write to the mount")]
@@ -85,7 +85,7 @@ async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepRe
     let how = match end.as_str() {
         "was deleted" => "delete",
         "was destroyed" => "destroy",
-        _ => return Ok(()),
+        _ => return scene.expect_never_made(&path),
     };
     scene.make_secret(&path, &["username", "password"]).await?;
     scene.end_secret(&path, how).await
@@ -150,9 +150,11 @@ async fn replaces(world: &mut World, path: String, what: String) -> StepResult {
             let value = |name: &String| (name.clone(), json!(format!("{value}-{name}")));
             names.iter().map(value).collect()
         }
-        keys => {
-            let keys = keys.trim_start_matches("the keys ").trim_matches('"');
-            let keys: Vec<_> = keys.split(", ").collect();
+        other => {
+            let keys = other.strip_prefix("the keys \"");
+            let keys = keys.and_then(|keys| keys.strip_suffix('"'));
+            let unknown = || Stop::blocked(format!("no secret is replaced by {other:?}"));
+            let keys: Vec<_> = keys.ok_or_else(unknown)?.split(", ").collect();
             scene.random_data(&keys, true)
         }
     };
@@ -177,11 +179,9 @@ async fn reads_a_version(world: &mut World, version: u64, path: String) -> StepR
 #[when(regex = r#"^the agent reads the secrets ("[^"]+"(?:, "[^"]+")*) one after the other$"#)]
 async fn reads_in_turn(world: &mut World, paths: String) -> StepResult {
     let scene = world.scene()?;
-    for path in quoted(&paths) {
-        let act = Act::read(scene, path)?;
-        scene.let_agent(act).await?;
-    }
-    Ok(())
+    let acts = quoted(&paths).map(|path| Act::read(scene, path));
+    let acts = acts.collect::<StepResult<Vec<_>>>()?;
+    scene.let_agent_in_turn(acts).await
 }
 
 #[when("the agent reads all of them at once")]
@@ -263,18 +263,32 @@ async fn purges(world: &mut World, path: String) -> StepResult {
 }
 
 #[then(expr = "Vault holds the secret {string} exactly as written")]
+async fn held_as_written(world: &mut World, path: String) -> StepResult {
+    world.scene()?.expect_effect_on(&path, &WRITES).await
+}
+
 #[then(expr = "Vault holds the secret {string} without that key, and the others unchanged")]
+async fn held_without_key(world: &mut World, path: String) -> StepResult {
+    let deletes = [Operation::KvDeleteKey];
+    world.scene()?.expect_effect_on(&path, &deletes).await
+}
+
 #[then(expr = "Vault holds the secret {string} as before")]
+async fn held_as_before(world: &mut World, path: String) -> StepResult {
+    world.scene()?.expect_as_before(&path).await
+}
+
 #[then(expr = "Vault no longer gives out the secret {string}")]
-async fn the_effect_shows(world: &mut World, _path: String) -> StepResult {
-    world.scene()?.expect_effect().await
+async fn given_out_no_more(world: &mut World, path: String) -> StepResult {
+    let deletes = [Operation::KvDelete, Operation::KvPurge];
+    world.scene()?.expect_effect_on(&path, &deletes).await
 }
 
 #[then(
     expr = "the secret {string} is as written, or the agent is told of an error and nothing has changed"
 )]
-async fn written_or_refused(world: &mut World, _path: String) -> StepResult {
-    world.scene()?.expect_written_or_refused().await
+async fn written_or_refused(world: &mut World, path: String) -> StepResult {
+    world.scene()?.expect_written_or_refused(&path).await
 }
 
 #[then(expr = "Vault holds every key of the secret {string} that anybody was told is written")]
@@ -307,7 +321,8 @@ async fn told_the_latest_version(world: &mut World) -> StepResult {
 
 #[then("the agent is told the key names of the secret")]
 async fn told_key_names(world: &mut World) -> StepResult {
-    world.scene()?.expect_effect().await
+    let asks = [Operation::KvMetadata];
+    world.scene()?.expect_effect_of(&asks).await
 }
 
 #[then("the agent is told the version and the time that Vault has for it")]
@@ -337,8 +352,7 @@ fn each_is_given(world: &mut World) -> StepResult {
 
 #[then("each of the errors says something else")]
 fn errors_differ(world: &mut World) -> StepResult {
-    let paths = ["app/missing", "app/deleted", "app/destroyed"];
-    world.scene()?.expect_errors_differ(&paths)
+    world.scene()?.expect_errors_differ()
 }
 
 #[then("that took one request to Vault, the mount's description aside")]
@@ -348,18 +362,24 @@ fn one_request(world: &mut World) -> StepResult {
 
 #[then("the agent is given exactly what Vault holds")]
 fn given_what_vault_holds(world: &mut World) -> StepResult {
-    world.scene()?.expect_given(false)
+    world.scene()?.expect_given()
 }
 
-#[then("the agent is given exactly what Vault held in version 1")]
-fn given_the_first_version(world: &mut World) -> StepResult {
-    world.scene()?.expect_given(true)
+#[then(expr = "the agent is given exactly what Vault held in version {int}")]
+fn given_a_version(world: &mut World, version: u64) -> StepResult {
+    world.scene()?.expect_given_version(version)
 }
 
 #[then("the agent is given exactly the names that Vault lists, folders marked")]
-#[then("the agent is given exactly the secrets that Vault holds there")]
 async fn given_the_names(world: &mut World) -> StepResult {
-    world.scene()?.expect_effect().await
+    let lists = [Operation::KvList];
+    world.scene()?.expect_effect_of(&lists).await
+}
+
+#[then("the agent is given exactly the secrets that Vault holds there")]
+async fn given_the_secrets(world: &mut World) -> StepResult {
+    let lists = [Operation::KvListAll];
+    world.scene()?.expect_effect_of(&lists).await
 }
 
 #[then("a secret that exists can still be read")]
@@ -368,5 +388,5 @@ async fn another_can_be_read(world: &mut World) -> StepResult {
     scene.make_secret(WITNESS, &["key"]).await?;
     let act = Act::read(scene, WITNESS)?;
     scene.let_agent(act).await?;
-    scene.expect_given(false)
+    scene.expect_given()
 }

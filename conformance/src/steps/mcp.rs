@@ -1,5 +1,7 @@
 //! Steps about the protocol itself.
 
+use std::time::Duration;
+
 use cucumber::{given, then, when};
 use serde_json::json;
 
@@ -201,7 +203,7 @@ fn no_mismatch(world: &mut World) -> StepResult {
 
 #[given("three servers in turn")]
 async fn replicas(world: &mut World) -> StepResult {
-    world.scene()?.add_replicas().await
+    world.scene()?.add_replicas(3).await
 }
 
 #[then("each of the servers has asked Vault")]
@@ -368,9 +370,10 @@ async fn start_and_end(world: &mut World, how: String) -> StepResult {
     world.scene()?.start_and_end(&how).await
 }
 
-#[then("its process ends within 5 seconds")]
-fn ended(world: &mut World) -> StepResult {
-    world.scene()?.expect_ended()
+#[then(expr = "its process ends within {int} seconds")]
+fn ended(world: &mut World, seconds: u64) -> StepResult {
+    let limit = Duration::from_secs(seconds);
+    world.scene()?.expect_ended(limit)
 }
 
 #[then("the server's process has no socket that listens")]
@@ -378,9 +381,9 @@ async fn no_listener(world: &mut World) -> StepResult {
     world.scene()?.expect_no_listener().await
 }
 
-#[when("the client sends a message of 8 MiB")]
-async fn long_line(world: &mut World) -> StepResult {
-    world.scene()?.say_long_line().await
+#[when(expr = "the client sends a message of {int} MiB")]
+async fn long_line(world: &mut World, size: usize) -> StepResult {
+    world.scene()?.say_long_line(size << 20).await
 }
 
 // HTTP.
@@ -450,9 +453,9 @@ fn no_hang(world: &mut World) -> StepResult {
     world.scene()?.expect_no_hang()
 }
 
-#[when("20 requests never end, and another one is made beside them")]
-async fn beside_endless(world: &mut World) -> StepResult {
-    world.scene()?.ask_beside_endless().await
+#[when(expr = "{int} requests never end, and another one is made beside them")]
+async fn beside_endless(world: &mut World, count: usize) -> StepResult {
+    world.scene()?.ask_beside_endless(count).await
 }
 
 #[when("the client sends a request that never ends")]

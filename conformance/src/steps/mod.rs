@@ -11,5 +11,7 @@ mod namespace;
 mod outcome;
 mod pki;
 mod policy;
+#[cfg(test)]
+mod tests;
 mod traces;
 mod workflows;

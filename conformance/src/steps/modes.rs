@@ -136,7 +136,9 @@ fn excess_refused(world: &mut World) -> StepResult {
 
 #[then("after a second the next read succeeds")]
 async fn goes_on(world: &mut World) -> StepResult {
-    world.scene()?.expect_goes_on("app/database").await
+    let scene = world.scene()?;
+    let path = scene.only_secret()?;
+    scene.expect_goes_on(&path).await
 }
 
 #[then("every refusal tells when to try again")]

@@ -54,9 +54,14 @@ async fn given_detail(world: &mut World, detail: String) -> StepResult {
     world.scene()?.expect_mount_detail(&detail).await
 }
 
-#[then(regex = r#"^Vault has (?:the mount "[^"]+" of KV version \d|no mount "[^"]+")$"#)]
-async fn vault_has(world: &mut World) -> StepResult {
-    world.scene()?.expect_effect().await
+#[then(expr = "Vault has the mount {string} of KV version {int}")]
+async fn vault_has(world: &mut World, name: String, version: u8) -> StepResult {
+    world.scene()?.expect_mounted(&name, version).await
+}
+
+#[then(expr = "Vault has no mount {string}")]
+async fn vault_has_no(world: &mut World, name: String) -> StepResult {
+    world.scene()?.expect_unmounted(&name).await
 }
 
 #[then("the agent is told Vault's reason")]

@@ -20,8 +20,7 @@ async fn a_mount(world: &mut World, name: String) -> StepResult {
 
 #[given(expr = "the PKI mount {string} that the agent has made")]
 fn the_agents_mount(world: &mut World, name: String) -> StepResult {
-    world.scene()?.turn_to_pki_mount(&name);
-    Ok(())
+    world.scene()?.turn_to_agents_pki_mount(&name)
 }
 
 #[given(expr = "a PKI mount {string} whose certificates may last as long as Vault's usually do")]
@@ -41,8 +40,8 @@ async fn a_role(world: &mut World, role: String, text: String) -> StepResult {
 }
 
 #[given(expr = "the role {string}")]
-fn the_role(world: &mut World, role: String) -> StepResult {
-    world.scene()?.speak_of_role(&role)
+async fn the_role(world: &mut World, role: String) -> StepResult {
+    world.scene()?.turn_to_role(&role).await
 }
 
 #[given(expr = "a certificate for {string}")]
@@ -343,14 +342,24 @@ fn lifetime_or_word(world: &mut World) -> StepResult {
     world.scene()?.expect_lifetime_or_word()
 }
 
-#[then(regex = "^it is for the key (?:that comes with it|of the request)$")]
+#[then("it is for the key that comes with it")]
 fn own_key(world: &mut World) -> StepResult {
-    world.scene()?.expect_own_key()
+    let scene = world.scene()?;
+    scene.expect_last_is(&[Operation::PkiIssue])?;
+    scene.expect_own_key()
+}
+
+#[then("it is for the key of the request")]
+fn key_of_request(world: &mut World) -> StepResult {
+    let scene = world.scene()?;
+    scene.expect_last_is(&[Operation::PkiSign])?;
+    scene.expect_own_key()
 }
 
 #[then("it comes with its chain, its serial number and its key")]
 fn complete(world: &mut World) -> StepResult {
     let scene = world.scene()?;
+    scene.expect_last_is(&[Operation::PkiIssue])?;
     scene.expect_own_key()?;
     scene.expect_complete()
 }

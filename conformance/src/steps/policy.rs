@@ -26,13 +26,13 @@ async fn no_policy(world: &mut World) -> StepResult {
 #[given(
     expr = "the agent's token has rights to the secrets of the mount {string} and to nothing else"
 )]
-async fn secrets_alone(world: &mut World, _mount: String) -> StepResult {
-    world.scene()?.allow_secrets_alone().await
+async fn secrets_alone(world: &mut World, mount: String) -> StepResult {
+    world.scene()?.allow_secrets_alone(&mount).await
 }
 
 #[given(expr = "the agent's token may read the metadata of the mount {string} and nothing else")]
-async fn metadata_alone(world: &mut World, _mount: String) -> StepResult {
-    world.scene()?.allow_metadata_alone().await
+async fn metadata_alone(world: &mut World, mount: String) -> StepResult {
+    world.scene()?.allow_metadata_alone(&mount).await
 }
 
 #[given(regex = "^Vault (allows|denies) the same token to (.+)$")]
@@ -69,15 +69,16 @@ async fn asked_under_each(world: &mut World, step: &Step, operation: String) -> 
         .table
         .iter()
         .flat_map(|table| table.rows.iter().skip(1));
-    let policies: Vec<_> = rows
-        .filter_map(|row| match row.as_slice() {
-            [name, pki] => Some(PolicyOn {
-                name: name.clone(),
-                pki: pki.clone(),
-            }),
-            _ => None,
-        })
-        .collect();
+    let policies = rows.map(|row| match row.as_slice() {
+        [name, pki] => Ok(PolicyOn {
+            name: name.clone(),
+            pki: pki.clone(),
+        }),
+        _ => Err(Stop::blocked(format!(
+            "no policy and its PKI mount: {row:?}"
+        ))),
+    });
+    let policies = policies.collect::<StepResult<Vec<_>>>()?;
     world.scene()?.ask_under_each(operation, &policies).await
 }
 

@@ -236,9 +236,9 @@ impl Scene {
     /// No request for a secret may have reached Vault since the page has called.
     ///
     /// # Errors
-    /// When one has.
+    /// When one has; blocked when it called for another secret.
     pub fn expect_not_asked_for(&self, path: &str) -> StepResult {
-        let passed = self.last()?.passed;
+        let passed = self.last_on_secret(path)?.passed;
         let exchanges = self.tap()?.exchanges();
         let mut since = exchanges.iter().skip(passed);
         match since.find(|exchange| exchange.path.contains(path)) {

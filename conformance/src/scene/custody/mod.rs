@@ -8,7 +8,6 @@ use secrecy::SecretString;
 
 use super::Scene;
 use crate::{
-    act::Act,
     mcp::connection::Said,
     tap::{Exchange, Tap, TokenPrint},
     target::{answer::Answer, instance::Bare},
@@ -155,12 +154,12 @@ impl Scene {
     /// The server must not have started, or the agent be told of an error for which no token was used.
     ///
     /// # Errors
-    /// When it acts.
+    /// When it acts; blocked when the scenario made no such secret.
     pub async fn expect_refusal_or_error(&mut self, path: &str) -> StepResult {
+        let act = self.reading(path)?;
         if self.custody.refusal.is_some() {
             return Ok(());
         }
-        let act = Act::read(self, path)?;
         let passed = self.passed();
         self.let_agent(act).await?;
         let answer = Asked::Plainly(self.last()?.answer.clone());

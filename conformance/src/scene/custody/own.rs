@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     act::Act,
     mcp::transcript::Speaker,
-    scene::Scene,
+    scene::{Scene, about::contradiction},
     slot::Setup,
     tap::TokenPrint,
     target::{answer::Answer, launch::Mode, token_file::TokenFileState},
@@ -99,7 +99,7 @@ impl Scene {
             if matches!(self.last()?.answer, Answer::Success(_)) {
                 let asked = self.asked_since(passed)?;
                 if asked.iter().all(|exchange| exchange.token == Some(token)) {
-                    return self.expect_given(false);
+                    return self.expect_given();
                 }
             }
             if Instant::now() > deadline {
@@ -162,8 +162,17 @@ impl Scene {
     /// Waits until Vault has ended a token that lives as long as the server's, is younger, and is not renewed.
     ///
     /// # Errors
-    /// Blocked when Vault does not end it in time.
+    /// Blocked when Vault does not end it in time, or the server's token lives longer or less long.
     pub async fn outlive_token(&mut self, ttl: Duration) -> StepResult {
+        let own = self.slot()?.kind.setup.token_ttl;
+        if own != Some(ttl) {
+            let own = own.map_or("as long as the run".to_owned(), |own| format!("{own:?}"));
+            let scenario = format!("the server's token lasts {own}");
+            return Err(contradiction(
+                format!("a token that lasts {ttl:?}"),
+                scenario,
+            ));
+        }
         let policy = self.token()?.policy.clone();
         let twin = self.oracle.make_renewable_token(&policy, ttl).await;
         let twin = twin.map_err(Stop::blocked)?;

@@ -203,7 +203,7 @@ impl Scene {
     /// # Errors
     /// Blocked when nothing is worded so.
     pub async fn ask_in_session(&mut self, path: &str, with: &str) -> StepResult {
-        let act = Act::read(self, path)?;
+        let act = self.reading(path)?;
         let headers = match with {
             "the other client's token" => {
                 self.expect_denied_by_vault(path).await?;
@@ -233,7 +233,7 @@ impl Scene {
     /// # Errors
     /// When there is no such secret.
     pub async fn ask_without_token(&mut self, path: &str, parameter: Option<&str>) -> StepResult {
-        let act = Act::read(self, path)?;
+        let act = self.reading(path)?;
         let headers = self.bringing(None)?;
         let query = match parameter {
             Some(name) => Some(format!("{name}={}", self.token()?.secret.expose_secret())),
@@ -257,7 +257,7 @@ impl Scene {
     /// # Errors
     /// When there is no such secret.
     pub async fn ask_with_token_in_address(&mut self, path: &str) -> StepResult {
-        let act = Act::read(self, path)?;
+        let act = self.reading(path)?;
         self.let_know(&act);
         let query = format!("token={}", self.token()?.secret.expose_secret());
         let session = self.connection()?.session_headers();

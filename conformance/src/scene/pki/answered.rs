@@ -200,9 +200,9 @@ impl Scene {
     ///
     /// # Errors
     /// When it does not; blocked where Vault does not refuse.
-    pub async fn expect_vaults_refusal(&mut self) -> StepResult {
-        self.reason = Some(self.vaults_refusal().await?);
-        self.expect_vaults_reason()
+    pub async fn expect_vaults_refusal(&self) -> StepResult {
+        let reason = self.vaults_refusal().await?;
+        self.expect_told_reason(&reason)
     }
 
     /// The words in which Vault itself refuses what the agent did last.

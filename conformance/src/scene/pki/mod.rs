@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
 use self::repair::Repair;
-use super::Scene;
+use super::{Scene, about::contradiction};
 use crate::{
     act::{
         Act,
@@ -65,13 +65,24 @@ impl Scene {
     }
 
     /// Turns to a PKI mount that is there.
-    pub fn turn_to_pki_mount(&mut self, name: &str) {
+    fn turn_to_pki_mount(&mut self, name: &str) {
         let path = self.path_of(name);
         self.mount = Some(path.clone());
         self.pki.push(PkiMount {
             path,
             ..PkiMount::default()
         });
+    }
+
+    /// Turns to the PKI mount of this name, which the agent has just made.
+    ///
+    /// # Errors
+    /// Blocked when the agent's last act was another.
+    pub fn turn_to_agents_pki_mount(&mut self, name: &str) -> StepResult {
+        self.last_on_mount(name)?;
+        self.expect_last_is(&[Operation::PkiEnable])?;
+        self.turn_to_pki_mount(name);
+        Ok(())
     }
 
     /// Makes a PKI mount with a root CA that lasts longer than any certificate.
@@ -240,7 +251,20 @@ impl Scene {
         self.let_agent(act).await
     }
 
-    /// Makes the scenario speak of another role.
+    /// Makes the scenario speak of a role that is there.
+    ///
+    /// # Errors
+    /// Blocked when Vault has no such role.
+    pub async fn turn_to_role(&mut self, role: &str) -> StepResult {
+        let found = self.oracle.role(&self.pki()?.path, role).await;
+        if found.map_err(Stop::blocked)?.is_none() {
+            let scenario = "Vault has none in the scenario's PKI mount";
+            return Err(contradiction(format!("the role {role:?}"), scenario));
+        }
+        self.speak_of_role(role)
+    }
+
+    /// Makes the scenario speak of another role, whether or not it is there.
     ///
     /// # Errors
     /// When there is no PKI mount.

@@ -7,6 +7,7 @@ use rand::RngExt as _;
 use serde_json::{Map, Value, json};
 
 use super::{Scene, effect::same};
+use crate::scene::about::contradiction;
 use crate::{
     act::{
         Act,
@@ -40,6 +41,8 @@ pub struct Repair {
     drawn: String,
     /// The certificate to ask for where it was drawn.
     wanted: Wanted,
+    /// The name that the scenario says the role should allow.
+    allows: Option<String>,
     /// The role as it was in Vault.
     before: Option<Map<String, Value>>,
     /// What the agent was refused, and asks for again.
@@ -81,7 +84,9 @@ impl Scene {
     /// # Errors
     /// When no fault is worded so, or Vault refuses; so have the others.
     pub async fn make_faulty_role(&mut self, role: &str, name: &str, fault: &str) -> StepResult {
-        self.make_role_or_none(role, faulty(fault, name)?).await
+        self.make_role_or_none(role, faulty(fault, name)?).await?;
+        self.pki_mut()?.repair.allows = Some(name.to_owned());
+        Ok(())
     }
 
     async fn make_role_or_none(
@@ -207,11 +212,19 @@ impl Scene {
     ///
     /// # Errors
     /// When the error does not tell enough, or the role cannot be made; not applicable where the
-    /// target lets nobody choose what is needed.
+    /// target lets nobody choose what is needed; blocked when the role should allow another name.
     pub async fn let_agent_repair(&mut self) -> StepResult {
         let error = self.expect_error()?.to_owned();
         let asking = self.last()?.act.clone();
         let repair = &mut self.pki_mut()?.repair;
+        let asked = asking.text("common_name");
+        if let Some(allows) = repair.allows.as_ref().filter(|allows| *allows != asked) {
+            let scenario = format!("the role should allow {allows:?}");
+            return Err(contradiction(
+                format!("a certificate for {asked:?}"),
+                scenario,
+            ));
+        }
         (repair.asking, repair.calls) = (Some(asking), 1);
         self.put_right(&error).await
     }

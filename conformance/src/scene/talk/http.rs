@@ -26,9 +26,7 @@ const SAMPLES: usize = 12;
 /// What an id must vary by, over those samples, bits: less than any random id does, more than a
 /// counter or a clock.
 const VARIETY: f64 = 40.0;
-/// How many requests never end.
-const ENDLESS: usize = 20;
-/// For how long they last, while others ask.
+/// For how long requests that never end last, while others ask.
 const MEANWHILE: Duration = Duration::from_secs(2);
 /// How long a request that never ends should be borne with.
 const BORNE: Duration = Duration::from_secs(45);
@@ -316,13 +314,13 @@ impl Scene {
         })
     }
 
-    /// Sends requests that never end, and asks for the tools meanwhile.
+    /// Sends this many requests that never end, and asks for the tools meanwhile.
     ///
     /// # Errors
     /// When that is not answered.
-    pub async fn ask_beside_endless(&mut self) -> StepResult {
+    pub async fn ask_beside_endless(&mut self, count: usize) -> StepResult {
         let (endpoint, asked) = (self.endpoint()?, self.endless()?);
-        let endless = (0..ENDLESS).map(|_| endpoint.send(&asked, MEANWHILE));
+        let endless = (0..count).map(|_| endpoint.send(&asked, MEANWHILE));
         let connection = self.connection()?;
         let others = async {
             tokio::time::sleep(MEANWHILE / 4).await;
@@ -330,7 +328,7 @@ impl Scene {
         };
         let (_, other) = tokio::join!(futures::future::join_all(endless), others);
         if let Err(why) = other {
-            let seen = format!("a call beside {ENDLESS} of them: {why}");
+            let seen = format!("a call beside {count} of them: {why}");
             return Err(self.failed("others are served beside requests that never end", &seen));
         }
         Ok(())

@@ -181,10 +181,11 @@ impl Scene {
     /// of it in Vault must be what the client was told.
     ///
     /// # Errors
-    /// When Vault has changed and no success was told.
+    /// When Vault has changed and no success was told; blocked when no time is worded so, or the scenario
+    /// did not make one secret.
     pub async fn write_out_of_turn(&mut self, when: &str) -> StepResult {
         let value = self.canary("value that the agent writes", true);
-        let act = Act::write(self, "app/database", "token", &value)?;
+        let act = Act::write(self, &self.only_secret()?, "token", &value)?;
         let call = request(&json!("early-1"), "tools/call", self.call_of(&act)?);
         let before = self.snapshot().await?;
         let said = match when {
@@ -193,7 +194,8 @@ impl Scene {
                 self.disconnect().await?;
                 said
             }
-            _ => self.say_in_batch(&call).await?,
+            "in a batch" => self.say_in_batch(&call).await?,
+            _ => return Err(Stop::blocked(format!("nobody writes {when:?}"))),
         };
         let changed = self.snapshot().await? != before;
         let told = said.success().is_some();

@@ -6,14 +6,12 @@ use serde_json::{Value, json};
 
 use super::{no_evidence, opening::opening};
 use crate::{
-    scene::Scene,
+    scene::{Scene, about::contradiction},
     verdict::{StepResult, Stop},
 };
 
 /// How long a process is waited for that is to end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a very long line is, bytes.
-const LONG_LINE: usize = 8 << 20;
 
 impl Scene {
     /// Starts the server once more, opens the connection, and then closes its standard input
@@ -48,15 +46,21 @@ impl Scene {
         self.disconnect().await
     }
 
-    /// The process must have ended.
+    /// The process must have ended within this time.
     ///
     /// # Errors
-    /// When it has not.
-    pub fn expect_ended(&self) -> StepResult {
-        match self.talk.ended {
-            Some(_) => Ok(()),
-            None => Err(self.failed("its process ends within 5 s", "it still runs")),
+    /// When it has not; blocked when it was not waited for so long.
+    pub fn expect_ended(&self, limit: Duration) -> StepResult {
+        if limit > PATIENCE {
+            let scenario = format!("its process is waited for {PATIENCE:?}");
+            return Err(contradiction(format!("{limit:?}"), scenario));
         }
+        let seen = match self.talk.ended {
+            Some(took) if took <= limit => return Ok(()),
+            Some(took) => format!("it took {took:?}"),
+            None => "it still runs".to_owned(),
+        };
+        Err(self.failed(format!("its process ends within {limit:?}"), &seen))
     }
 
     /// The process must not listen.
@@ -77,12 +81,12 @@ impl Scene {
         }
     }
 
-    /// Sends a message of 8 MiB in one line.
+    /// Sends a message of this length, bytes, in one line.
     ///
     /// # Errors
     /// When there is no connection.
-    pub async fn say_long_line(&mut self) -> StepResult {
-        let params = json!({ "name": "x".repeat(LONG_LINE), "arguments": Value::Null });
+    pub async fn say_long_line(&mut self, length: usize) -> StepResult {
+        let params = json!({ "name": "x".repeat(length), "arguments": Value::Null });
         let text = super::request(&json!("long-1"), "tools/call", params);
         let said = self.connection()?.say(&text, false).await;
         self.heard(said);

@@ -10,21 +10,19 @@ use crate::{
     verdict::{StepResult, Stop},
 };
 
-/// How many there are.
-const REPLICAS: usize = 3;
-
 impl Scene {
-    /// Starts more servers like the agent's, with the same token; from now on each act goes to the next.
+    /// Starts more servers like the agent's, with the same token, until there are this many; from now on each
+    /// act goes to the next.
     ///
     /// # Errors
     /// Not applicable where only one can run at a time.
-    pub async fn add_replicas(&mut self) -> StepResult {
+    pub async fn add_replicas(&mut self, count: usize) -> StepResult {
         let kind = self.kind(Setup::default());
         if self.slots.take_turns(kind.transport) {
             return Err(not_claimed("of a server on a fixed port only one can run"));
         }
         let token = self.token()?.clone();
-        while self.agents.len() < REPLICAS {
+        while self.agents.len() < count {
             let slot = self.slots.make_on(&self.oracle, &kind, token.clone()).await;
             self.agents.push(Agent {
                 name: String::new(),
@@ -46,7 +44,7 @@ impl Scene {
             0 => Ok(()),
             _ => Err(self.failed(
                 "requests to Vault from each server",
-                &format!("none from {idle} of {REPLICAS}"),
+                &format!("none from {idle} of {}", self.agents.len()),
             )),
         }
     }
