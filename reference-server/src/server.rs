@@ -117,21 +117,22 @@ impl ServerHandler for VaultServer {
         Cow::Borrowed(protocol::REVISIONS)
     }
 
-    /// The first `initialize` of a connection decides; one that asks for anything else is refused.
+    /// The first `initialize` of a connection decides; one that asks for anything else is refused. Without sessions
+    /// each request over HTTP is a connection of its own, so every `initialize` is the first.
     async fn initialize(
         &self,
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        // rmcp itself notes the request where it opens a session, and nothing on stdio.
-        if let Some(agreed) = context.peer.peer_info()
-            && *agreed != request
-        {
+        let result = self.negotiate_initialize(&request)?;
+        // Only this says whether there was an `initialize` before: over HTTP rmcp fills in `peer_info` itself, with
+        // the request where it opens a session, and with nothing but the revision where it keeps none.
+        let is_first = self.session.set(self.callers.limits().client()).is_ok();
+        let same = |agreed: Arc<InitializeRequestParams>| *agreed == request;
+        if !is_first && !context.peer.peer_info().is_some_and(same) {
             let message = "this connection is initialized already";
             return Err(ErrorData::invalid_request(message, None));
         }
-        let result = self.negotiate_initialize(&request)?;
-        self.session.get_or_init(|| self.callers.limits().client());
         let agreed = request.with_protocol_version(result.protocol_version.clone());
         context.peer.set_peer_info(agreed);
         Ok(result)
