@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use reqwest::Certificate;
+use rmcp::{RoleServer, service::serve_directly_with_ct};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
+use vault_mcp_reference::{server::VaultServer, vault::client::install_crypto_provider};
 
 use crate::{
     TOKEN,
+    client::{Client, GENEROUS, address, callers, fixed, rates},
     harness::FakeVault,
     http::{Answer, HttpServer, Post, alone, hello, in_session},
     program::program,
@@ -277,4 +281,29 @@ async fn use_over_stdio(vault: &str, env: &[(&str, &str)], revision: &str, conte
     let list = ask(alone("tools/list", json!({}))).await;
     let call = ask(alone("tools/call", read_secret())).await;
     assert_usable(&list["result"], &call["result"], context);
+}
+
+#[tokio::test]
+async fn on_a_transport_that_does_not_say_what_it_is_no_call_is_carried_out() {
+    install_crypto_provider();
+    let (vault, state) = vault_with_a_secret().await;
+    let callers = callers(
+        address(&vault.uri()),
+        fixed(TOKEN),
+        rates(GENEROUS, GENEROUS),
+    );
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let stop = CancellationToken::new();
+    // rmcp's own transport over streams: to the server it is neither stdio nor HTTP.
+    let _running = serve_directly_with_ct::<RoleServer, _, _, _, _>(
+        VaultServer::new(callers),
+        tokio::io::split(theirs),
+        None,
+        stop.clone(),
+    );
+    let _ends_with_this = stop.drop_guard();
+    let mut client = Client::on(ours).begun().await;
+    let answer = client.request("tools/call", read_secret()).await;
+    assert_eq!(answer["error"]["code"], -32603, "{answer}");
+    assert_eq!(state.take_requests(), Vec::<String>::new());
 }
