@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     hint::did_you_mean,
-    target::{operation::Operation, transport::TransportKind},
+    target::{launch::Mode, operation::Operation, transport::TransportKind},
 };
 
 static MUTANTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/mutants");
@@ -35,6 +35,9 @@ pub struct Mutation {
     /// The transports that it acts on.
     #[serde(default = "all_transports")]
     pub transports: Vec<TransportKind>,
+    /// The mode that a target must be started in for it to act; without one it acts on all.
+    #[serde(default, deserialize_with = "mode")]
+    pub mode: Option<Mode>,
     /// Put before the target's command: how it is started.
     #[serde(default)]
     pub started_by: Vec<String>,
@@ -358,6 +361,14 @@ fn operation<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Operation>, D:
     known
         .map(Some)
         .ok_or_else(|| D::Error::custom(format!("no operation {name:?}")))
+}
+
+fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Mode>, D::Error> {
+    let name = String::deserialize(from)?;
+    let known = Mode::named(&name);
+    known
+        .map(Some)
+        .ok_or_else(|| D::Error::custom(format!("no mode {name:?}")))
 }
 
 fn optional_expression<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {

@@ -123,6 +123,8 @@ pub enum Mode {
     TokenRenewal,
     /// It logs to a file.
     LogFile,
+    /// It keeps no sessions over HTTP.
+    Stateless,
     /// It keeps sessions.
     Session,
     /// Its clients show OAuth tokens.
@@ -131,7 +133,7 @@ pub enum Mode {
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ReadOnly,
         Self::RateLimit,
         Self::GlobalLimit,
@@ -144,6 +146,7 @@ impl Mode {
         Self::TokenFile,
         Self::TokenRenewal,
         Self::LogFile,
+        Self::Stateless,
         Self::Session,
         Self::Oauth,
     ];
@@ -164,6 +167,7 @@ impl Mode {
             Self::TokenFile => "token_file",
             Self::TokenRenewal => "token_renewal",
             Self::LogFile => "log_file",
+            Self::Stateless => "stateless",
             Self::Session => "session",
             Self::Oauth => "oauth",
         }

@@ -1,6 +1,6 @@
 //! What client and server say to each other: the protocol, and not what it is used for.
 //!
-//! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`],
+//! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`], in each mode in [`modes`],
 //! what the server says of its tools in [`tools`], operations to which that is held in
 //! [`deeds`], bad arguments in [`arguments`], those that are left out in [`defaults`], HTTP in [`http`], the process of a stdio server
 //! in [`process`], several servers behind a balancer in [`replicas`], the era without sessions in [`stateless`].
@@ -10,6 +10,7 @@ pub mod deeds;
 pub mod defaults;
 pub mod http;
 pub mod messages;
+pub mod modes;
 pub mod opening;
 pub mod process;
 pub mod replicas;
