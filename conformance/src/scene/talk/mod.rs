@@ -24,7 +24,8 @@ use serde_json::{Value, json};
 use super::Scene;
 use crate::{
     mcp::{
-        connection::{Connection, NoReply, Reply, Said},
+        connection::{Connection, NoReply, Reply, Said, Wire},
+        http::SESSION,
         raw::{HttpAnswer, NoHttp},
         transcript::Speaker,
     },
@@ -92,6 +93,19 @@ impl Scene {
 
     pub(super) fn connection(&self) -> StepResult<&Connection> {
         Ok(&self.instance()?.connection)
+    }
+
+    /// Over HTTP the connection must have a session; over stdio it is one.
+    ///
+    /// # Errors
+    /// Not applicable where the server gives out none.
+    pub(super) fn need_session(&self) -> StepResult {
+        let connection = self.connection()?;
+        let over_http = matches!(connection.wire(), Wire::Http(_));
+        match over_http && !connection.session_headers().contains_key(SESSION) {
+            true => Err(not_claimed("the server gives out no sessions")),
+            false => Ok(()),
+        }
     }
 
     /// Asks, and remembers if no answer came.
