@@ -9,8 +9,8 @@
 //! scenario or of its feature), `@mode:NAME` the modes without which it cannot be asked and in which it
 //! starts the target itself, `@own-target` that no later scenario may use its target, `@slow` that
 //! it takes seconds, `@seen-in:ID` that it is judged by what was seen in another requirement's
-//! scenarios. In an outline, `@needs:<operation>` is
-//! the operation that the row names.
+//! scenarios. In an outline, `@needs:<operation>` and `@mode:<mode>` are
+//! the operation and the mode that the row names; tags of its examples are those of their rows.
 
 use std::sync::{Arc, LazyLock};
 
@@ -242,7 +242,7 @@ fn read() -> Result<Vec<Requirement>, FeatureError> {
     Ok(requirements)
 }
 
-/// What a tag says where it names a column of an outline: `<operation>` is the row's operation.
+/// What a tag says where it names a column of an outline: `<operation>` is the row's operation, `<mode>` its mode.
 fn resolved<'a>(scenario: &'a gherkin::Scenario, said: &'a str) -> Option<&'a str> {
     let Some(column) = said.strip_prefix('<').and_then(|s| s.strip_suffix('>')) else {
         return Some(said);
@@ -322,7 +322,8 @@ fn of_scenario(
                 );
             }
             Some(("mode", name)) => modes.push(
-                Mode::named(name)
+                resolved(&scenario, name)
+                    .and_then(Mode::named)
                     .ok_or_else(|| format!("{title:?} names the unknown mode {name}"))?,
             ),
             Some(("seen-in", id)) => seen_in = Some(id.to_owned()),
@@ -366,7 +367,7 @@ fn of_scenario(
 #[cfg(test)]
 mod tests {
     use super::{all, of_feature};
-    use crate::target::{launch::Mode, operation::Operation};
+    use crate::target::{launch::Mode, operation::Operation, transport::TransportKind};
 
     const RIGHT: &str = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario: s\n    Given x\n";
 
@@ -410,6 +411,41 @@ mod tests {
         assert_eq!(needs, [Operation::KvRead, Operation::KvList]);
         assert!(of_feature("f", "kv", &text.replace("kv.list", "kv.lost")).is_err());
         assert!(of_feature("f", "kv", &text.replace("@needs:<what>", "@needs:<who>")).is_err());
+    }
+
+    #[test]
+    fn a_row_can_name_its_mode_and_its_examples_have_tags_of_their_own() {
+        let text = "Feature: f\n  @mcp.a @must @source:MCP @mode:<mode>\n  Scenario Outline: s <mode>\n    Given x\n\
+                    \n    Examples:\n      | mode |\n      | read_only |\n\
+                    \n    @transport:http @mode:tls\n    Examples:\n      | mode |\n      | all_interfaces |\n";
+        let rows: Vec<_> = of_feature("f", "mcp", text)
+            .unwrap()
+            .into_iter()
+            .map(|r| (r.modes, r.transport))
+            .collect();
+        let of_http = vec![Mode::AllInterfaces, Mode::Tls];
+        assert_eq!(
+            rows,
+            [
+                (vec![Mode::ReadOnly], None),
+                (of_http, Some(TransportKind::Http))
+            ]
+        );
+        assert!(of_feature("f", "mcp", &text.replace("read_only", "readonly")).is_err());
+    }
+
+    #[test]
+    fn every_mode_in_which_a_client_can_connect_is_asked_to_let_it() {
+        let asked: Vec<_> = all()
+            .unwrap()
+            .into_iter()
+            .filter(|r| r.id == "mcp.initialize-in-every-mode")
+            .flat_map(|r| r.modes)
+            .collect();
+        for mode in Mode::ALL {
+            let has_server = mode != Mode::Session;
+            assert_eq!(asked.contains(&mode), has_server, "{mode}");
+        }
     }
 
     #[test]

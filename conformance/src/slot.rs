@@ -327,21 +327,19 @@ impl Slots {
         setup: &Setup,
         token: &Token,
     ) -> Result<Staged, SlotError> {
-        let sabotage = self.sabotage.as_ref().map(|sabotage| {
+        let sabotage = self.sabotage.as_ref().filter(|s| s.acts_on(setup));
+        let saboteur = sabotage.map(|sabotage| {
             Arc::new(sabotage.for_slot(&self.target.adapter, &token.secret, oracle.root_token()))
         });
-        let vault_filter = sabotage.clone().map(|s| s as Arc<dyn VaultFilter>);
+        let vault_filter = saboteur.clone().map(|s| s as Arc<dyn VaultFilter>);
         let mut adapter = self.target.adapter.in_modes(&setup.modes);
         if setup.front.is_some() {
             adapter.verify_vault();
         }
-        if let Some(sabotage) = &self.sabotage {
+        if let Some(sabotage) = sabotage {
             adapter.extend_env(&sabotage.env(setup));
         }
-        let overlooks = self
-            .sabotage
-            .as_ref()
-            .is_some_and(Sabotage::overlooks_certificates);
+        let overlooks = sabotage.is_some_and(Sabotage::overlooks_certificates);
         let front = match &setup.front {
             Some(front) if overlooks => Some(front.overlooked()),
             front => front.clone(),
@@ -365,12 +363,8 @@ impl Slots {
             pace: limit.map(|limit| Arc::new(Pace::within(limit))),
             token: token.secret.clone(),
             setup: setup.clone(),
-            started_by: self
-                .sabotage
-                .as_ref()
-                .map(Sabotage::started_by)
-                .unwrap_or_default(),
-            filter: sabotage.map(|s| s as Arc<dyn AnswerFilter>),
+            started_by: sabotage.map(Sabotage::started_by).unwrap_or_default(),
+            filter: saboteur.map(|s| s as Arc<dyn AnswerFilter>),
         };
         Ok(Staged {
             adapter,

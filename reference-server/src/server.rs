@@ -44,25 +44,44 @@ const READ_ONLY_INSTRUCTIONS: &str =
 /// the server runs; after a restart it may be another.
 const LIST_TTL_MS: u64 = 60_000;
 
+/// The transport that carries the requests of a client. It decides whose token a call acts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransportKind {
+    /// Standard streams. No request can bring a token, so the server's own acts.
+    Stdio,
+    /// HTTP. `http::credential` puts a [`Caller`] into each request.
+    Http,
+}
+
 /// Serves one Vault to one client. Cheap to clone; clones are for the same client.
 #[derive(Clone)]
 pub struct VaultServer {
     callers: Arc<Callers>,
     router: Arc<ToolRouter<Self>>,
     end: CancellationToken,
+    /// None until a transport has said which one it is; no call is carried out before.
+    transport: Option<TransportKind>,
     /// What the session of this client is let through by; empty if it has none.
     session: Arc<OnceLock<Bucket>>,
 }
 
 impl VaultServer {
-    /// A server for these callers.
+    /// A server for these callers. It refuses all calls unless [`crate::stdio`] or [`crate::http`] serves it.
     pub fn new(callers: Callers) -> Self {
         Self {
             callers: Arc::new(callers),
             router: Arc::new(tools::router()),
             end: CancellationToken::new(),
+            transport: None,
             session: Arc::default(),
         }
+    }
+
+    /// The same server on this transport.
+    #[must_use]
+    pub(crate) fn over(mut self, transport: TransportKind) -> Self {
+        self.transport = Some(transport);
+        self
     }
 
     /// The same server, which ends what would go on for ever once `end` is cancelled.
@@ -85,12 +104,15 @@ impl VaultServer {
         &self.callers
     }
 
-    /// What is kept for the caller of a request. Over stdio, where no token can be brought, that is the server
-    /// itself; a request that came over HTTP has its caller with it, or none.
+    /// What is kept for the caller of a request. Over stdio the server itself is the caller. A request over HTTP
+    /// carries its caller. None if the transport is unknown, or the request carries no caller.
     pub(crate) fn tenant(&self, request: &Extensions) -> Option<Arc<Tenant>> {
-        let caller = match request.get::<Parts>() {
-            Some(head) => head.extensions.get::<Caller>()?.clone(),
-            None => self.callers.own(None).ok()?,
+        let caller = match self.transport? {
+            TransportKind::Stdio => self.callers.own(None).ok()?,
+            TransportKind::Http => {
+                let head = request.get::<Parts>()?;
+                head.extensions.get::<Caller>()?.clone()
+            }
         };
         Some(self.callers.tenant(&caller))
     }
@@ -117,21 +139,22 @@ impl ServerHandler for VaultServer {
         Cow::Borrowed(protocol::REVISIONS)
     }
 
-    /// The first `initialize` of a connection decides; one that asks for anything else is refused.
+    /// The first `initialize` of a connection decides; one that asks for anything else is refused. Without sessions
+    /// each request over HTTP is a connection of its own, so every `initialize` is the first.
     async fn initialize(
         &self,
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        // rmcp itself notes the request where it opens a session, and nothing on stdio.
-        if let Some(agreed) = context.peer.peer_info()
-            && *agreed != request
-        {
+        let result = self.negotiate_initialize(&request)?;
+        // Only this says whether there was an `initialize` before: over HTTP rmcp fills in `peer_info` itself, with
+        // the request where it opens a session, and with nothing but the revision where it keeps none.
+        let is_first = self.session.set(self.callers.limits().client()).is_ok();
+        let same = |agreed: Arc<InitializeRequestParams>| *agreed == request;
+        if !is_first && !context.peer.peer_info().is_some_and(same) {
             let message = "this connection is initialized already";
             return Err(ErrorData::invalid_request(message, None));
         }
-        let result = self.negotiate_initialize(&request)?;
-        self.session.get_or_init(|| self.callers.limits().client());
         let agreed = request.with_protocol_version(result.protocol_version.clone());
         context.peer.set_peer_info(agreed);
         Ok(result)
@@ -267,4 +290,40 @@ fn identity() -> MetaObject {
         json!(implementation()),
     );
     meta
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+    use crate::caller::tests::callers;
+
+    #[test]
+    fn who_calls_is_what_the_transport_says_and_nobody_where_it_says_nothing() {
+        let server = VaultServer::new(callers(Some("hvs.own"), None));
+        let caller = server.callers().own(None).unwrap();
+        let over_http = |caller: Option<Caller>| {
+            let (mut head, ()) = Request::new(()).into_parts();
+            caller.map(|caller| head.extensions.insert(caller));
+            let mut request = Extensions::new();
+            request.insert(head);
+            request
+        };
+        for (transport, request, known) in [
+            (None, Extensions::new(), false),
+            (None, over_http(Some(caller.clone())), false),
+            (Some(TransportKind::Stdio), Extensions::new(), true),
+            (Some(TransportKind::Http), Extensions::new(), false),
+            (Some(TransportKind::Http), over_http(None), false),
+            (Some(TransportKind::Http), over_http(Some(caller)), true),
+        ] {
+            let server = VaultServer {
+                transport,
+                ..server.clone()
+            };
+            let tenant = server.tenant(&request);
+            assert_eq!(tenant.is_some(), known, "{transport:?} {request:?}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
     hint::did_you_mean,
     plan::Spoken,
     target::{
+        launch::Mode,
         operation::Operation,
         transport::{Revision, TransportKind},
     },
@@ -42,6 +43,9 @@ pub struct Mutation {
     /// The transports that it acts on.
     #[serde(default = "all_transports")]
     pub transports: Vec<TransportKind>,
+    /// The mode that a target must be started in for it to act; without one it acts on all.
+    #[serde(default, deserialize_with = "mode")]
+    pub mode: Option<Mode>,
     /// Put before the target's command: how it is started.
     #[serde(default)]
     pub started_by: Vec<String>,
@@ -395,6 +399,14 @@ fn revisions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Revision>, D::Err
         Revision::named(name).ok_or_else(|| D::Error::custom(format!("no revision {name:?}")))
     };
     names.iter().map(revision).collect()
+}
+
+fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Mode>, D::Error> {
+    let name = String::deserialize(from)?;
+    let known = Mode::named(&name);
+    known
+        .map(Some)
+        .ok_or_else(|| D::Error::custom(format!("no mode {name:?}")))
 }
 
 fn optional_expression<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {

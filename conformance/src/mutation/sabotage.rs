@@ -43,6 +43,12 @@ impl Sabotage {
         Self(Arc::new(mutation))
     }
 
+    /// Whether it acts on a target that is set up so.
+    #[must_use]
+    pub fn acts_on(&self, setup: &Setup) -> bool {
+        self.0.mode.is_none_or(|mode| setup.modes.contains(&mode))
+    }
+
     /// What is put before the target's command.
     #[must_use]
     pub fn started_by(&self) -> Vec<String> {

@@ -54,6 +54,7 @@ use crate::{
     target::{
         Target,
         answer::{Answer, Manner, perform},
+        instance::StartError,
         operation::Operation,
     },
     vault::{
@@ -224,8 +225,8 @@ impl Scene {
         );
         match self.try_to_start_server(setup).await? {
             None => Ok(()),
-            Some(problem) if claimed => Err(self.failed(demanded, &problem)),
-            Some(problem) => Err(Stop::blocked(problem)),
+            Some(refusal) if claimed => Err(self.failed(demanded, &refusal.to_string())),
+            Some(refusal) => Err(Stop::blocked(refusal)),
         }
     }
 
@@ -233,10 +234,10 @@ impl Scene {
     ///
     /// # Errors
     /// When Vault refuses.
-    async fn try_to_start_server(&mut self, setup: Setup) -> StepResult<Option<String>> {
+    async fn try_to_start_server(&mut self, setup: Setup) -> StepResult<Option<StartError>> {
         let slot = match self.lease(setup).await? {
             Ok(slot) => slot,
-            Err(refusal) => return Ok(Some(refusal.to_string())),
+            Err(refusal) => return Ok(Some(refusal)),
         };
         let knows_token = slot.token.is_some();
         self.acting = self.agents.len();

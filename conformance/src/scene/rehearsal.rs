@@ -10,7 +10,7 @@ use std::{
 use super::{Deed, KvMount, Scene};
 use crate::{
     act::Act,
-    plan::{Planned, Selection, Spoken, plan},
+    plan::{Planned, Revisions, Selection, Spoken, plan},
     requirement::{self, Evidence},
     slot::Slots,
     target::{
@@ -35,7 +35,7 @@ static PLANNED: LazyLock<Arc<Planned>> = LazyLock::new(|| {
         scenarios: Vec::new(),
         tags: None,
         costly: None,
-        each_revision: false,
+        revisions: Revisions::Main,
         spoken: vec![Spoken::alone(transport, Revision::R2025_11_25)],
         evidence: Evidence::ALL.into(),
     };

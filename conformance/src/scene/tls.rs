@@ -63,8 +63,17 @@ impl Scene {
     /// # Errors
     /// When it does not start.
     pub async fn start_exposed_with_certificate(&mut self) -> StepResult {
+        let setup = self.exposed_with_certificate().await?;
+        self.start_server(setup).await
+    }
+
+    /// How a server with a certificate that listens on all addresses is set up.
+    ///
+    /// # Errors
+    /// Blocked when the files cannot be written.
+    pub(super) async fn exposed_with_certificate(&mut self) -> StepResult<Setup> {
         let setup = self.certified("a certificate").await?;
-        self.start_server(setup.and(Mode::AllInterfaces)).await
+        Ok(setup.and(Mode::AllInterfaces))
     }
 
     /// Tries to start a server with what a feature words so.

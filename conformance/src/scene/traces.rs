@@ -149,8 +149,11 @@ impl Scene {
     /// One line of the log must tell this of the last call.
     ///
     /// # Errors
-    /// When there is none of it, or it does not.
+    /// When there is none of it, or it does not; not applicable where it is to tell a session and there are none.
     pub async fn expect_logged(&self, fact: LogFact, words: &str) -> StepResult {
+        if fact == LogFact::Session {
+            self.need_session()?;
+        }
         let call = self.known_call()?;
         let of_call = |lines: &[String]| {
             let lines: Vec<_> = lines

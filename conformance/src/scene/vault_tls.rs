@@ -92,7 +92,8 @@ impl Scene {
     async fn start_before(&mut self, setup: Setup, shown: Shown) -> StepResult {
         self.end_servers().await?;
         let setup = self.before_vault(setup, shown).await?;
-        self.custody.refusal = self.try_to_start_server(setup).await?;
+        let refusal = self.try_to_start_server(setup).await?;
+        self.custody.refusal = refusal.map(|refusal| refusal.to_string());
         Ok(())
     }
 

@@ -18,6 +18,20 @@ fn operation(name: &str) -> StepResult<Operation> {
     Operation::named(name).ok_or_else(unknown)
 }
 
+// Any mode.
+
+#[given(regex = "^a server in the mode ([a-z_]+)$")]
+async fn in_mode(world: &mut World, name: String) -> StepResult {
+    let unknown = || Stop::blocked(format!("there is no mode {name:?}"));
+    let mode = Mode::named(&name).ok_or_else(unknown)?;
+    world.scene()?.start_in_mode(mode).await
+}
+
+#[then("two clients connect to it, and list its tools")]
+async fn clients_connect(world: &mut World) -> StepResult {
+    world.scene()?.expect_clients_connect().await
+}
+
 // Read-only.
 
 #[given("a server that is told to change nothing")]

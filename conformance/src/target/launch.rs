@@ -120,13 +120,15 @@ pub enum Mode {
     TokenRenewal,
     /// It logs to a file.
     LogFile,
+    /// It keeps no sessions over HTTP.
+    Stateless,
     /// It keeps sessions.
     Session,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ReadOnly,
         Self::RateLimit,
         Self::GlobalLimit,
@@ -139,6 +141,7 @@ impl Mode {
         Self::TokenFile,
         Self::TokenRenewal,
         Self::LogFile,
+        Self::Stateless,
         Self::Session,
     ];
 
@@ -158,6 +161,7 @@ impl Mode {
             Self::TokenFile => "token_file",
             Self::TokenRenewal => "token_renewal",
             Self::LogFile => "log_file",
+            Self::Stateless => "stateless",
             Self::Session => "session",
         }
     }

@@ -34,7 +34,7 @@ use self::{origin::AllowedOrigins, revision::Revisions};
 use crate::{
     config::{HEALTH_PATH, HttpOptions},
     protocol::message::MAX_BYTES,
-    server::VaultServer,
+    server::{TransportKind, VaultServer},
 };
 
 /// How long calls may go on after the server was told to stop.
@@ -81,7 +81,7 @@ fn app(
     calls: CancellationToken,
 ) -> Router {
     // What would never end by itself, ends.
-    let server = server.until(shutdown);
+    let server = server.over(TransportKind::Http).until(shutdown);
     let config = StreamableHttpServerConfig::default()
         .with_max_request_body_bytes(MAX_BYTES)
         .with_cancellation_token(calls)

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use self::lines::Lines;
-use crate::server::VaultServer;
+use crate::server::{TransportKind, VaultServer};
 
 /// How long calls may go on after the client left or the server was told to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
@@ -32,7 +32,7 @@ where
     // Without rmcp's own handshake, which would hold the client to the era of its first
     // request, and ends the connection if that is none.
     let service = serve_directly_with_ct::<RoleServer, _, _, _, _>(
-        server.until(closed.clone()),
+        server.over(TransportKind::Stdio).until(closed.clone()),
         lines,
         None,
         shutdown.child_token(),

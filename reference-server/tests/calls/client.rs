@@ -30,6 +30,18 @@ pub(crate) fn fixed(token: &str) -> TokenSource {
     TokenSource::fixed(Token::new(token.into()).unwrap())
 }
 
+/// The Vault at this address.
+pub(crate) fn address(vault_addr: &str) -> VaultAddress {
+    let (url, authorities) = (vault_addr.parse().unwrap(), Authorities::of_this_machine());
+    VaultAddress::new(url, Access::ReadWrite, &authorities).unwrap()
+}
+
+/// The callers of a server that sends what comes from a source of tokens, and works in a namespace.
+pub(crate) fn callers(address: VaultAddress, tokens: TokenSource, rates: Rates) -> Callers {
+    let namespace = "team/a".parse().unwrap();
+    Callers::new(address, Some(tokens), Some(namespace), rates).unwrap()
+}
+
 /// A client that is connected to a server of its own.
 pub(crate) struct Client {
     pub(crate) lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
@@ -45,15 +57,12 @@ impl Client {
 
     /// The same; its server sends what comes from a source of tokens.
     pub(crate) fn open_with(vault_addr: &str, tokens: TokenSource) -> Self {
-        let (url, authorities) = (vault_addr.parse().unwrap(), Authorities::of_this_machine());
-        let address = VaultAddress::new(url, Access::ReadWrite, &authorities).unwrap();
-        Self::open_through(address, tokens, rates(GENEROUS, GENEROUS))
+        Self::open_through(address(vault_addr), tokens, rates(GENEROUS, GENEROUS))
     }
 
     /// The same; its server speaks to this Vault, and lets through no more calls than that.
     pub(crate) fn open_through(address: VaultAddress, tokens: TokenSource, rates: Rates) -> Self {
-        let namespace = "team/a".parse().unwrap();
-        let callers = Callers::new(address, Some(tokens), Some(namespace), rates).unwrap();
+        let callers = callers(address, tokens, rates);
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let (requests, answers) = tokio::io::split(theirs);
         tokio::spawn(stdio::serve_on(
@@ -62,6 +71,11 @@ impl Client {
             answers,
             CancellationToken::new(),
         ));
+        Self::on(ours)
+    }
+
+    /// A client that speaks on this stream, and has said nothing yet.
+    pub(crate) fn on(ours: DuplexStream) -> Self {
         let (reader, writer) = tokio::io::split(ours);
         Self {
             lines: BufReader::new(reader).lines(),

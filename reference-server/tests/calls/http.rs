@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::Stdio};
 
-use reqwest::{Method, header::HeaderMap};
+use reqwest::{Certificate, Method, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -37,6 +37,15 @@ pub(crate) struct Post {
 impl HttpServer {
     /// Starts the binary for the Vault at this address.
     pub(crate) async fn start(vault_addr: &str) -> Self {
+        Self::start_in(vault_addr, &[], None).await
+    }
+
+    /// The same with further variables; its client trusts this certificate, where there is one, and no other.
+    pub(crate) async fn start_in(
+        vault_addr: &str,
+        env: &[(&str, &str)],
+        trusted: Option<Certificate>,
+    ) -> Self {
         install_crypto_provider();
         let mut process = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"))
             .args(["streamable-http", "--transport-port", "0"])
@@ -45,6 +54,7 @@ impl HttpServer {
             .env("VAULT_TOKEN", crate::TOKEN)
             .env("MCP_RATE_LIMIT_SESSION", GENEROUS)
             .env("MCP_RATE_LIMIT_GLOBAL", GENEROUS)
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -59,10 +69,15 @@ impl HttpServer {
         };
         // The pipe has to be read on, or the server gets an error on its log.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        let client = reqwest::Client::builder().no_proxy();
+        let client = match trusted {
+            Some(certificate) => client.tls_certs_only([certificate]),
+            None => client,
+        };
         Self {
             process,
             url,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: client.build().unwrap(),
         }
     }
 

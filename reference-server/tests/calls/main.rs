@@ -13,7 +13,10 @@ mod harness;
 mod http;
 mod kv;
 mod mcp;
+mod openings;
 mod pki;
+#[path = "../shared/program.rs"]
+mod program;
 mod tls;
 mod tokens;
 

@@ -63,7 +63,8 @@ impl Scene {
         self.end_servers().await?;
         let mut setup = Setup::of(Mode::TokenFile);
         setup.token_file = state;
-        self.custody.refusal = self.try_to_start_server(setup).await?;
+        let refusal = self.try_to_start_server(setup).await?;
+        self.custody.refusal = refusal.map(|refusal| refusal.to_string());
         Ok(())
     }
 

@@ -260,8 +260,10 @@ impl Scene {
     /// Cancels a reading that Vault keeps waiting, while another call is made.
     ///
     /// # Errors
-    /// When there is no connection.
+    /// Not applicable where there are no sessions: nothing joins the cancellation and the call, as another client
+    /// may have a call of the same id.
     pub async fn cancel_slow_reading(&mut self, path: &str) -> StepResult {
+        self.need_session()?;
         let act = Act::read(self, path)?;
         self.let_know(&act);
         let id = json!("slow-1");

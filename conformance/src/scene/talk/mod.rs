@@ -1,6 +1,6 @@
 //! What client and server say to each other: the protocol, and not what it is used for.
 //!
-//! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`],
+//! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`], in each mode in [`modes`],
 //! what the server says of its tools in [`tools`], operations to which that is held in
 //! [`deeds`], bad arguments in [`arguments`], those that are left out in [`defaults`], HTTP in [`http`], the process of a stdio server
 //! in [`process`], several servers behind a balancer in [`replicas`], the era without sessions in [`stateless`].
@@ -10,6 +10,7 @@ pub mod deeds;
 pub mod defaults;
 pub mod http;
 pub mod messages;
+pub mod modes;
 pub mod opening;
 pub mod process;
 pub mod replicas;
@@ -23,7 +24,8 @@ use serde_json::{Value, json};
 use super::Scene;
 use crate::{
     mcp::{
-        connection::{Connection, NoReply, Reply, Said},
+        connection::{Connection, NoReply, Reply, Said, Wire},
+        http::SESSION,
         raw::{HttpAnswer, NoHttp},
         transcript::Speaker,
     },
@@ -91,6 +93,19 @@ impl Scene {
 
     pub(super) fn connection(&self) -> StepResult<&Connection> {
         Ok(&self.instance()?.connection)
+    }
+
+    /// Over HTTP the connection must have a session; over stdio it is one.
+    ///
+    /// # Errors
+    /// Not applicable where the server gives out none.
+    pub(super) fn need_session(&self) -> StepResult {
+        let connection = self.connection()?;
+        let over_http = matches!(connection.wire(), Wire::Http(_));
+        match over_http && !connection.session_headers().contains_key(SESSION) {
+            true => Err(not_claimed("the server gives out no sessions")),
+            false => Ok(()),
+        }
     }
 
     /// Asks, and remembers if no answer came.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{not_claimed, request, tools::name_of};
 use crate::{
-    mcp::{connection::Said, http::SESSION, raw::HttpAsk},
+    mcp::{connection::Said, raw::HttpAsk},
     scene::{Agent, Scene},
     slot::Setup,
     verdict::{StepResult, Stop},
@@ -54,10 +54,8 @@ impl Scene {
     /// # Errors
     /// Not applicable where there are no sessions.
     pub async fn list_in_foreign_session(&mut self) -> StepResult {
+        self.need_session()?;
         let headers = self.connection()?.session_headers();
-        if !headers.contains_key(SESSION) {
-            return Err(not_claimed("the server gives out no sessions"));
-        }
         let missing = || Stop::blocked("there is no other server");
         let other = &self.agents.last().ok_or_else(missing)?.slot.instance;
         let endpoint = other.endpoint().ok_or_else(missing)?;
