@@ -110,6 +110,11 @@ impl Scene {
         let another = self.instance()?.another().await;
         let another = another.map_err(Stop::blocked)?;
         self.talk.further.push(another);
+        self.further_connection()
+    }
+
+    /// The last of the further connections.
+    fn further_connection(&self) -> StepResult<&Connection> {
         let missing = || Stop::blocked("the further connection is gone");
         let bare = self.talk.further.last().ok_or_else(missing)?;
         Ok(&bare.connection)
