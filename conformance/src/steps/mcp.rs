@@ -368,7 +368,7 @@ async fn start_and_end(world: &mut World, how: String) -> StepResult {
     world.scene()?.start_and_end(&how).await
 }
 
-#[then("its process ends within 5 seconds")]
+#[then("its process ends")]
 fn ended(world: &mut World) -> StepResult {
     world.scene()?.expect_ended()
 }

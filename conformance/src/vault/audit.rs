@@ -22,7 +22,7 @@ const MAX_ENTRIES: usize = 200_000;
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 /// Longer than the audit entry of any request that Vault accepts by default (32 MiB).
 const MAX_LINE: usize = 40 * 1024 * 1024;
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(20);
 
 /// The audit log of one running Vault. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ impl AuditLog {
     /// writes its log in order, so what came before that request is there when that request is.
     ///
     /// # Errors
-    /// [`AuditError::Mark`] if Vault does not answer, [`AuditError::Behind`] after 5 s.
+    /// [`AuditError::Mark`] if Vault does not answer, [`AuditError::Behind`] after 20 s.
     pub async fn settle(&self) -> Result<(), AuditError> {
         let mark = Alphanumeric.sample_string(&mut rand::rng(), 20);
         let path = format!("cubbyhole/audit-mark-{mark}");
