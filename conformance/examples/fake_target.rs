@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 /// What a limited server takes a second, and at once.
 const PER_SECOND: f64 = 5.0;
 const BURST: f64 = 10.0;
-/// How long a tardy server keeps an answer back.
+/// How long a tardy server keeps an answer back, and a sluggish one.
 const TARDINESS: Duration = Duration::from_millis(90);
+const SLUGGISHNESS: Duration = Duration::from_secs(3);
 
 /// How it is odd.
 #[derive(Clone, Copy, PartialEq)]
@@ -41,6 +42,8 @@ enum Oddity {
     Hangs,
     /// It keeps each answer to a call back for longer than a reading may take.
     Tardy,
+    /// It keeps each answer to a call back as a machine does that is far too busy.
+    Sluggish,
     /// It takes 5 requests a second, and 10 at once.
     Limited,
     /// It logs bytes that are not UTF-8, and then a line for each call.
@@ -60,11 +63,21 @@ impl Oddity {
             "rubbish" => Self::Rubbish,
             "hangs" => Self::Hangs,
             "tardy" => Self::Tardy,
+            "sluggish" => Self::Sluggish,
             "limited" => Self::Limited,
             "garbled" => Self::Garbled,
             "garbled-leak" => Self::GarbledLeak,
             _ => return None,
         })
+    }
+
+    /// How long it keeps an answer to a call back.
+    fn keeps_back(self) -> Option<Duration> {
+        match self {
+            Self::Tardy => Some(TARDINESS),
+            Self::Sluggish => Some(SLUGGISHNESS),
+            _ => None,
+        }
     }
 
     /// What the real server is asked, if anything.
@@ -175,10 +188,12 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
                 open.remove(&message["id"].to_string())
             };
             let method = method.unwrap_or_default();
-            if oddity == Oddity::Tardy && method == "tools/call" {
+            if method == "tools/call"
+                && let Some(time) = oddity.keeps_back()
+            {
                 let answered = answered.clone();
                 thread::spawn(move || {
-                    thread::sleep(TARDINESS);
+                    thread::sleep(time);
                     // Whoever waits for it may have gone.
                     let _ = answered.send(message);
                 });

@@ -49,6 +49,7 @@ pub mod mutation;
 pub mod plan;
 pub mod policy_matrix;
 pub mod ports;
+pub mod pressure;
 pub mod progress;
 mod quiet;
 pub mod redact;

@@ -7,7 +7,7 @@ Feature: No client, and not all together, get more of Vault than the operator le
     Given a server that lets each client through <rate> times a second, and <burst> times at once
     And a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database" at full speed for 2 seconds
+    When the agent reads the secret "app/database" at full speed for 1 second
     Then no more reads have reached Vault than were to be let through
 
     Examples:
@@ -46,7 +46,7 @@ Feature: No client, and not all together, get more of Vault than the operator le
     Given a server that lets all clients through 10 times a second, and 5 times at once
     And a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, password"
-    When clients come, read the secret "app/database" and go for 2 seconds
+    When clients come, read the secret "app/database" and go for 1 second
     Then no more reads have reached Vault than were to be let through
 
   @limits.invented @must @slow @source:TUT @era:session @mode:rate_limit @transport:http @evidence:tap @needs:kv.read
@@ -54,14 +54,14 @@ Feature: No client, and not all together, get more of Vault than the operator le
     Given a server that lets each client through 2 times a second, and 2 times at once
     And a KV version 2 mount "team"
     And the secret "app/database" with the keys "username, password"
-    When clients that make up sessions read the secret "app/database" for 2 seconds
+    When clients that make up sessions read the secret "app/database" for 1 second
     Then no more reads have reached Vault than were to be let through
 
   @limits.many @must @slow @source:TUT @mode:rate_limit @transport:http @evidence:tap @needs:kv.read
   Scenario: of twenty clients at once none is let through more often than it may be
     Given a server that lets each client through 2 times a second, and 2 times at once
     And a KV version 2 mount "team"
-    When 20 clients at once read a secret each, again and again for 2 seconds
+    When 20 clients at once read a secret each, again and again for 1 second
     Then for none of them more reads have reached Vault than were to be let through
 
   @limits.fair @should @slow @source:TUT @mode:rate_limit @transport:http @needs:kv.read

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::{Either, select};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -710,55 +712,94 @@ impl Connection {
     ///
     /// Nobody else may say such a text on the connection meanwhile.
     pub async fn say(&self, text: &str, is_request: bool) -> Said {
-        let patience = self.budget().time;
-        self.say_for(text, is_request.then_some(patience)).await
-    }
-
-    /// Sends a request as it is, and listens this long for its answer.
-    pub async fn say_within(&self, text: &str, patience: Duration) -> Said {
-        self.say_for(text, Some(patience)).await
-    }
-
-    async fn say_for(&self, text: &str, patience: Option<Duration>) -> Said {
         match &*self.wire {
-            Wire::Stdio(wire) => self.say_line(wire, text, patience).await,
+            Wire::Stdio(wire) => {
+                let patience = is_request.then_some(self.budget().time);
+                self.say_line(wire, text, patience).await
+            }
             Wire::Http(wire) => {
                 let asked = HttpAsk::post(text).with_all(wire.session_headers());
-                let patience = patience.unwrap_or(self.budget().time);
+                let patience = self.budget().time;
                 Said::over_http(self.raw_http(wire).send(&asked, patience).await)
             }
         }
     }
 
-    async fn say_line(&self, wire: &StdioWire, text: &str, patience: Option<Duration>) -> Said {
-        /// How long an answer to what is no request is waited for.
-        const MOMENT: Duration = Duration::from_millis(200);
+    /// Sends a request as it is, and listens for its answer until something else is over.
+    pub async fn say_until(&self, text: &str, over: impl Future<Output = ()>) -> Said {
+        match &*self.wire {
+            Wire::Stdio(wire) => {
+                let (mut heard, mut said) = self.say_and_listen(wire, text).await;
+                over.await;
+                self.hear_out(&mut heard, &mut said);
+                said
+            }
+            Wire::Http(wire) => {
+                let asked = HttpAsk::post(text).with_all(wire.session_headers());
+                let http = self.raw_http(wire);
+                let (sending, over) = (pin!(http.send(&asked, self.budget().time)), pin!(over));
+                match select(sending, over).await {
+                    Either::Left((answer, over)) => {
+                        over.await;
+                        Said::over_http(answer)
+                    }
+                    Either::Right(_) => Said::default(),
+                }
+            }
+        }
+    }
+
+    async fn say_and_listen(
+        &self,
+        wire: &StdioWire,
+        text: &str,
+    ) -> (mpsc::UnboundedReceiver<Value>, Said) {
         self.keep_pace().await;
-        let (to, mut heard) = mpsc::unbounded_channel();
+        let (to, heard) = mpsc::unbounded_channel();
         let asked = Asked::of(text);
         *self.inbox.listener() = Some(Listener { asked, to });
         self.inbox.transcript.record(Speaker::Suite, written(text));
         let altered = self.inbox.sent(text);
         let sent = wire.send_line(altered.as_deref().unwrap_or(text)).await;
-        let mut said = Said {
+        let said = Said {
             problem: sent.err(),
             ..Said::default()
         };
-        if patience.is_none() {
-            // Whether that is answered is for others to judge.
-            let _ = self.request("ping", json!({})).await;
+        (heard, said)
+    }
+
+    /// Listens no more; what was heard so far counts.
+    fn hear_out(&self, heard: &mut mpsc::UnboundedReceiver<Value>, said: &mut Said) {
+        self.inbox.listener().take();
+        while let Ok(message) = heard.try_recv() {
+            said.hears(message);
         }
-        match tokio::time::timeout(patience.unwrap_or(MOMENT), heard.recv()).await {
+    }
+
+    /// Pings the target; returns how long an answer to what was said before may still take. A target that is slow to
+    /// answer the ping may be slow in that, too.
+    pub async fn ping_for_a_moment(&self) -> Duration {
+        /// The least.
+        const MOMENT: Duration = Duration::from_millis(200);
+        // Whether the ping is answered is for others to judge.
+        let (_, took) = self.timed_request("ping", json!({})).await;
+        MOMENT.max(took * 2)
+    }
+
+    async fn say_line(&self, wire: &StdioWire, text: &str, patience: Option<Duration>) -> Said {
+        let (mut heard, mut said) = self.say_and_listen(wire, text).await;
+        let listens = match patience {
+            Some(patience) => patience,
+            None => self.ping_for_a_moment().await,
+        };
+        match tokio::time::timeout(listens, heard.recv()).await {
             Ok(Some(message)) => said.hears(message),
             Ok(None) => said.problem = self.inbox.closed.get().cloned(),
             Err(_) => {
                 said.problem = patience.map(|time| NoReply::TimedOut(time).to_string());
             }
         }
-        self.inbox.listener().take();
-        while let Ok(message) = heard.try_recv() {
-            said.hears(message);
-        }
+        self.hear_out(&mut heard, &mut said);
         said
     }
 
@@ -788,6 +829,12 @@ impl Connection {
     #[must_use]
     pub fn wire(&self) -> &Wire {
         &self.wire
+    }
+
+    /// Whether nothing arrives on it any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inbox.closed.get().is_some()
     }
 
     /// Counts its requests from this number on, so that they are told from those of another

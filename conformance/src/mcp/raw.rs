@@ -10,6 +10,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::{
     connection::{Asked, Inbox},
@@ -47,8 +48,8 @@ pub struct HttpAsk {
     pub query: Option<String>,
     /// Its body.
     pub body: Bytes,
-    /// Whether the body stops half-way and never ends.
-    pub endless: bool,
+    /// Where the body stops half-way and never ends: given a permit once it has got so far.
+    pub endless: Option<Arc<Semaphore>>,
 }
 
 impl HttpAsk {
@@ -60,7 +61,7 @@ impl HttpAsk {
             headers: HeaderMap::new(),
             query: None,
             body: Bytes::new(),
-            endless: false,
+            endless: None,
         }
     }
 
@@ -238,12 +239,16 @@ impl RawHttp {
             Some(query) => format!("{}?{query}", self.url),
             None => self.url.clone(),
         };
-        let body = match asked.endless {
-            true => {
-                let begun = stream::iter([Ok::<_, std::io::Error>(body)]);
-                Body::wrap_stream(begun.chain(stream::pending()))
+        let body = match asked.endless.clone() {
+            Some(begun) => {
+                let beginning = stream::iter([Ok::<_, std::io::Error>(body)]);
+                let never = stream::once(async move {
+                    begun.add_permits(1);
+                    std::future::pending().await
+                });
+                Body::wrap_stream(beginning.chain(never))
             }
-            false => Body::from(body),
+            None => Body::from(body),
         };
         let request = self.client.request(asked.method.clone(), &url);
         let sent = request.headers(headers).body(body).send().await;
@@ -305,6 +310,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
+        sync::Semaphore,
     };
 
     use super::{HttpAnswer, HttpAsk, NoHttp};
@@ -393,6 +399,17 @@ mod tests {
         assert_eq!(answered, Err(NoHttp::Hung));
         let (answered, _) = asked(HttpAsk::new(Method::PUT), Some(""), LONG).await;
         assert!(matches!(answered, Err(NoHttp::Closed(_))), "{answered:?}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_ends_tells_once_it_is_under_way() {
+        let begun = Arc::new(Semaphore::new(0));
+        let mut endless = HttpAsk::post("{");
+        endless.endless = Some(Arc::clone(&begun));
+        tokio::select! {
+            _ = asked(endless, None, LONG) => panic!("it has ended"),
+            under_way = begun.acquire() => assert!(under_way.is_ok()),
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything that crossed the wire between suite and target, in order.
 
 use std::{
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -11,6 +12,9 @@ use crate::redact::Secrets;
 
 /// What one transcript keeps at most; later text is dropped and counted.
 const MAX_BYTES: usize = 64 << 20;
+
+/// How many ids of requests each connection has to itself; no scenario makes so many requests on one.
+pub const IDS_OF_A_CONNECTION: u64 = 1_000_000;
 
 /// Who said a line, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +177,41 @@ impl Transcript {
     }
 }
 
+/// What was under way at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// How many requests, at the most.
+    pub requests: usize,
+    /// Of how many connections, at the most.
+    pub connections: usize,
+}
+
+/// How many requests of the suite were open at once, by the order of what was said.
+#[must_use]
+pub fn most_open(lines: &[Line]) -> Open {
+    let (mut open, mut most) = (BTreeSet::new(), Open::default());
+    for line in lines {
+        let message: Value = match line.speaker {
+            Speaker::Suite | Speaker::Target => {
+                serde_json::from_str(&line.text).unwrap_or_default()
+            }
+            _ => continue,
+        };
+        let Some(id) = message["id"].as_u64() else {
+            continue;
+        };
+        match (line.speaker, message["method"].is_string()) {
+            (Speaker::Suite, true) => open.insert(id),
+            (Speaker::Target, false) => open.remove(&id),
+            _ => continue,
+        };
+        most.requests = most.requests.max(open.len());
+        let connections: BTreeSet<_> = open.iter().map(|id| id / IDS_OF_A_CONNECTION).collect();
+        most.connections = most.connections.max(connections.len());
+    }
+    most
+}
+
 /// These lines as JSON Lines, with secrets replaced: `{"at_ms", "who", "text" | "message"}`.
 pub fn json_lines<'l>(lines: impl IntoIterator<Item = &'l Line>, secrets: &Secrets) -> String {
     let mut out = String::new();
@@ -220,7 +259,7 @@ pub(super) fn written(text: &str) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Speaker, Transcript, written};
+    use super::{IDS_OF_A_CONNECTION, Open, Speaker, Transcript, most_open, written};
     use crate::redact::Secrets;
 
     #[test]
@@ -234,6 +273,40 @@ mod tests {
             written(&"[".repeat(70_000)),
             "(70000 bytes that are no JSON)"
         );
+    }
+
+    #[test]
+    fn what_is_open_at_once_is_what_was_asked_and_not_yet_answered() {
+        let transcript = Transcript::default();
+        let ask = |id: u64| {
+            let text = json!({ "id": id, "method": "tools/call" }).to_string();
+            transcript.record(Speaker::Suite, text);
+        };
+        let answer = |id: u64| {
+            let text = json!({ "id": id, "result": {} }).to_string();
+            transcript.record(Speaker::Target, text);
+        };
+        let seen = |requests, connections| {
+            let open = Open {
+                requests,
+                connections,
+            };
+            assert_eq!(most_open(&transcript.lines()), open);
+        };
+        seen(0, 0);
+        for id in [1, 2] {
+            ask(id);
+            answer(id);
+        }
+        transcript.record(Speaker::Suite, r#"{"method":"notifications/initialized"}"#);
+        seen(1, 1);
+        ask(3);
+        ask(4);
+        answer(3);
+        ask(IDS_OF_A_CONNECTION + 1);
+        seen(2, 2);
+        ask(5);
+        seen(3, 2);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What a scenario is given: policies, mounts and secrets, made with the suite's own token.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -19,8 +22,10 @@ use crate::{
 
 /// How many secrets are made at once.
 const MAKERS: usize = 16;
-/// For how long a write is held back.
+/// For how long a write is held back at the least.
 const HELD_BACK: Duration = Duration::from_millis(300);
+/// And at the most.
+const HELD_BACK_LONGEST: Duration = Duration::from_secs(10);
 /// From how many secrets on Vault is not compared before and after.
 const VAST: usize = 500;
 
@@ -283,14 +288,27 @@ impl Scene {
         Ok(())
     }
 
-    /// Holds the first request that writes to the mount back for a moment: whoever read before
-    /// and writes without a check then overwrites what came in between, every time.
+    /// Holds the first request back that writes to the mount, of calls that are then made at once: whoever
+    /// read before and writes without a check then overwrites what came in between, every time.
     ///
     /// # Errors
     /// When the scene has no mount.
-    pub fn delay_first_write(&self) -> StepResult {
-        let springs = Springs::First(Box::pin(tokio::time::sleep(HELD_BACK)));
-        let part = format!("{}/", self.mount()?);
+    pub fn delay_first_write(&mut self) -> StepResult {
+        self.delayed = Some(format!("{}/", self.mount()?));
+        Ok(())
+    }
+
+    /// Sets the trap for the write that is to be held back, of so many calls that are about to be made. It is held
+    /// for as long as they would take one after the other, as it has taken itself to get there: on a
+    /// busy machine the others take their time, too.
+    pub(super) fn hold_write_back(&mut self, calls: usize) -> StepResult {
+        let Some(part) = self.delayed.take() else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        let springs = Springs::First(Box::pin(async move {
+            tokio::time::sleep(held_back(begun.elapsed(), calls)).await;
+        }));
         self.tap()?.set(Trap::for_write(part, springs));
         Ok(())
     }
@@ -335,5 +353,27 @@ impl Scene {
                 Err(Stop::blocked(why))
             }
         }
+    }
+}
+
+/// How long a write is held back that took so long to get to Vault, the first of so many calls.
+fn held_back(took: Duration, calls: usize) -> Duration {
+    let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+    let all = took.saturating_mul(calls);
+    all.clamp(HELD_BACK, HELD_BACK_LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::held_back;
+
+    #[test]
+    fn a_write_is_held_back_longer_where_calls_take_longer_but_not_for_ever() {
+        let millis = Duration::from_millis;
+        assert_eq!(held_back(millis(5), 10), millis(300));
+        assert_eq!(held_back(millis(200), 10), millis(2_000));
+        assert_eq!(held_back(millis(5_000), 10), millis(10_000));
     }
 }

@@ -46,6 +46,7 @@ use self::{
 use crate::{
     act::{Act, Effect},
     latency::Call,
+    mcp::transcript::most_open,
     plan::Planned,
     policy_matrix::PolicyCell,
     redact::Secrets,
@@ -141,6 +142,8 @@ pub struct Scene {
     namespaces: Namespaces,
     /// Where the server was told to log.
     log_file: Option<LogFile>,
+    /// Where the first write of calls that are made at once is held back, if it is to be.
+    delayed: Option<String>,
     /// What came of several calls, at once or one after the other, each with what it asked for.
     volley: Vec<Deed>,
     /// The cells of the policy matrix that were judged.
@@ -312,6 +315,7 @@ impl Scene {
             session: None,
             namespaces: Namespaces::default(),
             log_file: None,
+            delayed: None,
             volley: Vec::new(),
             cells: Vec::new(),
             elsewhere: HashMap::new(),
@@ -457,13 +461,14 @@ impl Scene {
     /// Lets the agent do several things at once on its one connection.
     ///
     /// # Errors
-    /// As for one.
+    /// As for one; blocked where they were done one after the other.
     pub async fn let_agent_at_once(&mut self, acts: Vec<Act>) -> StepResult {
         for act in &acts {
             self.let_know(act);
         }
         // Calls that a limit spreads out are not made at once.
         self.slot()?.instance.connection.rest().await;
+        self.hold_write_back(acts.len())?;
         let deeds = acts
             .into_iter()
             .map(|act| self.carry_out(act, Snapshot::new(), 0, Manner::Whole));
@@ -471,7 +476,29 @@ impl Scene {
         let silent = |deed: &Deed| matches!(deed.answer, Answer::Nothing(_));
         self.unanswered |= deeds.iter().any(silent);
         self.volley = deeds;
-        Ok(())
+        self.expect_made_at_once(1)
+    }
+
+    /// What was meant to be made at once was under way at once, on so many connections.
+    ///
+    /// # Errors
+    /// Blocked when it was not: then nothing was seen of what becomes of calls that meet.
+    fn expect_made_at_once(&self, connections: usize) -> StepResult {
+        let lines = self
+            .slot()?
+            .instance
+            .connection
+            .transcript()
+            .scenario_lines();
+        let open = most_open(&lines);
+        match open.requests >= 2 && open.connections >= connections {
+            true => Ok(()),
+            false => Err(Stop::blocked(format!(
+                "at most {} calls on {} connections were under way at once: the limits that the adapter tells \
+                 leave no room for more",
+                open.requests, open.connections
+            ))),
+        }
     }
 
     async fn carry_out(

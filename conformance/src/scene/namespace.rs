@@ -106,7 +106,7 @@ impl Scene {
     ///
     /// # Errors
     /// When a read fails; not applicable where clients cannot name a namespace; blocked when the scenario did
-    /// not make a secret for each.
+    /// not make a secret for each, or where they did not read at once.
     pub async fn let_clients_read_in_namespaces(&mut self, times: usize) -> StepResult {
         let own = self.namespace_mode()?.starts_with("namespace");
         let named = NAMED.map(Some).into_iter().chain([None]);
@@ -138,7 +138,8 @@ impl Scene {
         for (client, _) in clients {
             client.stop().await.map_err(Stop::blocked)?;
         }
-        read.map(drop)
+        read?;
+        self.expect_made_at_once(2)
     }
 
     /// Lets a client read one secret, and in the same session name another namespace to read the other one.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a handshake is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was made for a server that was given a certificate.
 #[derive(Default)]

@@ -32,7 +32,9 @@ use crate::{
 };
 
 /// How long a line of the log may take to be in the file.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for one that there need not be.
+const QUIET: Duration = Duration::from_secs(2);
 /// How often it is looked for.
 const GLANCE: Duration = Duration::from_millis(20);
 /// How much of the file is read.
@@ -103,10 +105,14 @@ impl Scene {
         self.log_file.as_ref().ok_or_else(missing)
     }
 
-    /// The lines of the log, once there is in them what is looked for, or after some time.
-    async fn log_lines(&self, has: impl Fn(&[String]) -> bool) -> StepResult<Vec<String>> {
+    /// The lines of the log, once there is in them what is looked for, or after this time.
+    async fn log_lines(
+        &self,
+        patience: Duration,
+        has: impl Fn(&[String]) -> bool,
+    ) -> StepResult<Vec<String>> {
         let log = self.log_file()?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         loop {
             let lines = log.lines().await;
             if has(&lines) || Instant::now() > deadline {
@@ -164,7 +170,7 @@ impl Scene {
         };
         let tells = |line: LogLine| line.tells(fact, &call);
         let lines = self
-            .log_lines(|lines| of_call(lines).is_some_and(tells))
+            .log_lines(PATIENCE, |lines| of_call(lines).is_some_and(tells))
             .await?;
         let expected = format!(
             "a structured line of the log for the call of {}, which tells {words}",
@@ -224,7 +230,7 @@ impl Scene {
                 .iter()
                 .any(|line| ids.iter().any(|id| line.contains(id)))
         };
-        let lines = self.log_lines(has).await?;
+        let lines = self.log_lines(PATIENCE, has).await?;
         match has(&lines) {
             true => Ok(()),
             false => {
@@ -290,10 +296,13 @@ impl Scene {
             parameters: Parameters::from_iter(parameters),
             effect: Effect::Read,
         };
+        let begun = Instant::now();
         let answer = self.carry_out_plainly(&marking).await?;
+        // Not every server logs the path; one that is slow to answer may be slow to log.
+        let patience = QUIET.max(begun.elapsed() * 10).min(PATIENCE);
         self.unanswered |= matches!(answer, Answer::Nothing(_));
         let marked = |lines: &[String]| lines.iter().any(|line| line.contains(&mark));
-        let mut lines = self.log_lines(marked).await?;
+        let mut lines = self.log_lines(patience, marked).await?;
         let transcript = self.slot()?.instance.connection.transcript();
         let said = transcript.lines().into_iter();
         let said = said.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));

@@ -107,13 +107,13 @@ async fn rushes_beside(world: &mut World, path: String, seconds: u64, times: u32
         .await
 }
 
-#[when(expr = "clients come, read the secret {string} and go for {int} seconds")]
+#[when(expr = "clients come, read the secret {string} and go for {int} second(s)")]
 async fn come_and_go(world: &mut World, path: String, seconds: u64) -> StepResult {
     let length = Duration::from_secs(seconds);
     world.scene()?.let_clients_come_and_go(&path, length).await
 }
 
-#[when(expr = "clients that make up sessions read the secret {string} for {int} seconds")]
+#[when(expr = "clients that make up sessions read the secret {string} for {int} second(s)")]
 async fn make_up_sessions(world: &mut World, path: String, seconds: u64) -> StepResult {
     let length = Duration::from_secs(seconds);
     world
@@ -122,7 +122,7 @@ async fn make_up_sessions(world: &mut World, path: String, seconds: u64) -> Step
         .await
 }
 
-#[when(expr = "{int} clients at once read a secret each, again and again for {int} seconds")]
+#[when(expr = "{int} clients at once read a secret each, again and again for {int} second(s)")]
 async fn crowd(world: &mut World, count: usize, seconds: u64) -> StepResult {
     let length = Duration::from_secs(seconds);
     world.scene()?.let_clients_crowd(count, length).await

@@ -42,7 +42,7 @@ use crate::mcp::{
     pace::Pace,
     raw::RawHttp,
     stdio::{StdioWire, record_log},
-    transcript::{Speaker, Transcript},
+    transcript::{IDS_OF_A_CONNECTION, Speaker, Transcript},
 };
 use crate::{ports::free_port, redact::Secrets, slot::Setup};
 
@@ -70,8 +70,15 @@ const INHERITED: [&str; 16] = [
 /// How long a process may take to end once its connection has.
 const END: Duration = Duration::from_secs(2);
 
-/// How long the last words of a target that did not start are waited for.
+/// How long an answer may be on its way when its sender has ended, and an end be unseen when it was not the
+/// cause.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How long a process is waited for whose connection has ended.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// How long the log of a process that has ended is read: to its end, unless somebody else holds it open.
+const LOG_READ: Duration = Duration::from_secs(5);
 
 /// What a target is started with.
 #[derive(Clone)]
@@ -275,7 +282,7 @@ impl Instance {
             let _ = belongings.end().await;
             let logs = futures::future::join_all(std::mem::take(&mut starting.logs));
             // A log that does not end was read up to now.
-            let _ = timeout(LAST_WORDS, logs).await;
+            let _ = timeout(LOG_READ, logs).await;
         }
         let mut secrets = Secrets::default();
         secrets.add("server's Vault token", surroundings.token.clone());
@@ -335,8 +342,6 @@ impl Instance {
     /// When the target does not start, a header cannot be sent, or there are headers and it does not
     /// speak HTTP.
     pub async fn another_with(&self, headers: &[(String, SecretString)]) -> Result<Bare, String> {
-        /// No scenario makes so many requests on one connection.
-        const REQUESTS: u64 = 1_000_000;
         let adapter = &self.again.adapter;
         let mut starting = Starting {
             adapter,
@@ -357,7 +362,7 @@ impl Instance {
             (Wire::Http(wire), _) => starting.same_endpoint(wire, headers)?,
         };
         let others = self.again.others.fetch_add(1, Ordering::Relaxed) + 1;
-        connection.count_from(others.saturating_mul(REQUESTS));
+        connection.count_from(others.saturating_mul(IDS_OF_A_CONNECTION));
         Ok(Bare {
             belongings: starting.belongings,
             connection,
@@ -500,7 +505,7 @@ impl Launched {
     pub async fn ends_within(mut self, time: Duration) -> (Option<ExitStatus>, Vec<String>) {
         let status = self.belongings.ends_within(time).await;
         let logs = futures::future::join_all(std::mem::take(&mut self.logs));
-        let _ = timeout(LAST_WORDS, logs).await;
+        let _ = timeout(LOG_READ, logs).await;
         let lines = self.transcript.lines();
         (status, lines.into_iter().map(|line| line.text).collect())
     }
@@ -785,10 +790,17 @@ impl Starting<'_> {
                 connection.transcript().end_prelude();
                 Ok((server, tools, connection))
             }
-            Err(problem) => match self.belongings.ends_within(LAST_WORDS).await {
-                Some(status) => Err(format!("it ended at once ({status}); {problem}")),
-                None => Err(problem),
-            },
+            Err(problem) => {
+                let time = if connection.is_closed() {
+                    ENDING
+                } else {
+                    LAST_WORDS
+                };
+                match self.belongings.ends_within(time).await {
+                    Some(status) => Err(format!("it ended at once ({status}); {problem}")),
+                    None => Err(problem),
+                }
+            }
         }
     }
 }

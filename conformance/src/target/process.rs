@@ -13,6 +13,8 @@ use crate::vault::leftovers::{RUN_VARIABLE, note_target, run_id};
 
 /// How long a target may take to end when it is told to.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long the system may take to end one that was killed.
+const KILLED: Duration = Duration::from_secs(10);
 
 /// A process that leads a group of its own, which ends with it: what a target started and
 /// left running is ended as soon as the target's own end is seen.
@@ -67,7 +69,7 @@ impl Process {
             return Ok(());
         }
         signal_group(group, Signal::KILL);
-        match self.ends_within(GRACE).await {
+        match self.ends_within(KILLED).await {
             Some(_) => Ok(()),
             None => Err(format!(
                 "its process {} could not be ended",

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::{causes::causes, http_client};
 
 /// How long one question may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks a target whether it is ready: at the address that its adapter names for that, or else at its port.
 pub(super) struct Probe {

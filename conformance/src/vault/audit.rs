@@ -19,7 +19,7 @@ pub const AUDIT_DEVICE: &str = "conformance";
 
 const MAX_ENTRIES: usize = 200_000;
 const MAX_BYTES: usize = 256 * 1024 * 1024;
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(20);
 
 /// The audit log of one running Vault. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ impl AuditLog {
     /// writes its log in order, so what came before that request is there when that request is.
     ///
     /// # Errors
-    /// [`AuditError::Mark`] if Vault does not answer, [`AuditError::Behind`] after 5 s.
+    /// [`AuditError::Mark`] if Vault does not answer, [`AuditError::Behind`] after 20 s.
     pub async fn settle(&self) -> Result<(), AuditError> {
         let mark = Alphanumeric.sample_string(&mut rand::rng(), 20);
         let path = format!("cubbyhole/audit-mark-{mark}");

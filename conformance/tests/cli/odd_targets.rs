@@ -224,6 +224,25 @@ async fn a_limit_fails_no_other_scenario_once_the_adapter_tells_it() {
     is_conformant(&format!("{text}\n[limits]\nsession = \"5:10\"\n")).await;
 }
 
+#[tokio::test]
+async fn a_limit_that_could_not_be_put_to_the_test_is_neither_kept_nor_broken() {
+    // A server without any limit, to which not even the limit's calls can be made in time.
+    let text = adapter("sluggish") + "\n[modes.rate_limit]\nenv = { LIMIT = \"{rate}:{burst}\" }\n";
+    let trial = run(&text).with_vault();
+    let trial = trial.with(&[
+        "--scenario",
+        "limits.session",
+        "--scenario",
+        "limits.refused",
+    ]);
+    let ended = trial.ended().await;
+    ended.exits_with(3);
+    assert_eq!(counts(&ended), (0, 0, 3), "{}", ended.stdout);
+    let told = "the limit was not put to the test";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    ended.leaves_nothing_behind().await;
+}
+
 // Checking an adapter.
 
 fn check(adapter: &str) -> Trial {

@@ -19,11 +19,13 @@ use crate::{
 /// How long a server may take to act with what its token file has now.
 const SOON: Duration = Duration::from_secs(10);
 /// How long a warning may take from the start on.
-const WARNED: Duration = Duration::from_secs(2);
+const WARNED: Duration = Duration::from_secs(10);
 /// How long after its time Vault may take to end a token.
 const LATE: Duration = Duration::from_secs(10);
 /// How often it is looked.
 const GLANCE: Duration = Duration::from_millis(200);
+/// What part of a token's life a look may take: who is held up for longer cannot renew it in time.
+const SWIFT: u32 = 5;
 
 /// Words that tell that others can read a file.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
@@ -130,17 +132,20 @@ impl Scene {
     /// # Errors
     /// When it has not, or says so of every file.
     pub async fn expect_exposure_told(&mut self) -> StepResult {
-        let deadline = Instant::now() + WARNED;
+        let begun = Instant::now();
         while !self.logged()?.iter().any(|line| warns(line)) {
-            if Instant::now() > deadline {
+            if begun.elapsed() > WARNED {
                 let said = self.logged()?;
                 let last = said.last().map_or("it said nothing", String::as_str);
                 return Err(self.failed("a warning that others can read its token file", last));
             }
             sleep(GLANCE).await;
         }
+        let took = begun.elapsed();
         self.custody.refusal = None;
         self.start_with_token_file().await?;
+        // A warning would not take longer than the one before.
+        sleep(took.max(GLANCE)).await;
         match self.logged()?.iter().find(|line| warns(line)) {
             None => Ok(()),
             Some(line) => {
@@ -163,7 +168,8 @@ impl Scene {
     /// Waits until Vault has ended a token that lives as long as the server's, is younger, and is not renewed.
     ///
     /// # Errors
-    /// Blocked when Vault does not end it in time, or the server's token lives longer or less long.
+    /// Blocked when the server's token lives longer or less long, when Vault does not end it in time, or has ended
+    /// the server's on a machine that is too busy for anybody to renew one in time.
     pub async fn outlive_token(&mut self, ttl: Duration) -> StepResult {
         let own = self.slot()?.kind.setup.token_ttl;
         if own != Some(ttl) {
@@ -179,19 +185,29 @@ impl Scene {
         let twin = twin.map_err(Stop::blocked)?;
         let deadline = Instant::now() + ttl + LATE;
         let lookup = VaultRequest::new("GET", "auth/token/lookup-self");
-        while !self
-            .oracle
-            .ask(&twin.secret, &lookup)
-            .await
-            .map_err(Stop::blocked)?
-            .denied()
-        {
+        let mut slowest = Duration::ZERO;
+        loop {
+            let begun = Instant::now();
+            let answer = self.oracle.ask(&twin.secret, &lookup).await;
+            if answer.map_err(Stop::blocked)?.denied() {
+                break;
+            }
             if Instant::now() > deadline {
                 return Err(Stop::blocked(
                     "Vault does not end a token that is not renewed",
                 ));
             }
             sleep(GLANCE).await;
+            slowest = slowest.max(begun.elapsed());
+        }
+        let has_token = self.oracle.has_token(self.token()?).await;
+        if slowest > ttl / SWIFT && !has_token.map_err(Stop::blocked)? {
+            return Err(Stop::blocked(format!(
+                "this machine is so busy that a look into Vault took {:.1} s: no server can be expected to renew a \
+                 token of {} s in time",
+                slowest.as_secs_f64(),
+                ttl.as_secs()
+            )));
         }
         Ok(())
     }

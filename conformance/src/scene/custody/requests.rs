@@ -129,7 +129,7 @@ impl Scene {
     /// Lets both clients read at once, each a secret of its own, again and again.
     ///
     /// # Errors
-    /// When there is no such secret.
+    /// When there is no such secret; blocked where they did not read at once.
     pub async fn let_both_read(&mut self, agents: &str, others: &str) -> StepResult {
         let (agents, others) = (Act::read(self, agents)?, Act::read(self, others)?);
         self.let_know(&agents);
@@ -150,7 +150,7 @@ impl Scene {
         let mut answers = told(true, &agents, first)?;
         answers.extend(told(false, &others, second)?);
         self.custody.side_by_side = Some(SideBySide { answers, passed });
-        Ok(())
+        self.expect_made_at_once(2)
     }
 
     async fn call_many(&self, connection: &Connection, act: &Act) -> Vec<StepResult<Answer>> {

@@ -1,17 +1,20 @@
 //! HTTP as no well-behaved client uses it, and the sessions that a server gives out.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures::future::{Either, select, try_join_all};
 use reqwest::{
     Method,
     header::{CONTENT_TYPE, HeaderMap},
 };
 use serde_json::json;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{not_claimed, opening::opening, request};
 use crate::{
     mcp::{
+        connection::NoReply,
         http::{SESSION, VERSION},
         raw::{HttpAnswer, HttpAsk, NoHttp, RawHttp},
     },
@@ -26,8 +29,10 @@ const SAMPLES: usize = 12;
 /// What an id must vary by, over those samples, bits: less than any random id does, more than a
 /// counter or a clock.
 const VARIETY: f64 = 40.0;
-/// For how long requests that never end last, while others ask.
-const MEANWHILE: Duration = Duration::from_secs(2);
+/// How long it may take until they are under way.
+const BEGUN: Duration = Duration::from_secs(10);
+/// How long another request may take beside them.
+const SERVED: Duration = Duration::from_secs(10);
 /// How long a request that never ends should be borne with.
 const BORNE: Duration = Duration::from_secs(45);
 
@@ -306,32 +311,55 @@ impl Scene {
         self.send(&asked).await
     }
 
-    fn endless(&self) -> StepResult<HttpAsk> {
+    /// A request that never ends, and what tells that it has begun.
+    fn endless(&self) -> StepResult<(HttpAsk, Arc<Semaphore>)> {
         let asked = HttpAsk::post("{\"jsonrpc\":").with_all(self.session()?);
-        Ok(HttpAsk {
-            endless: true,
-            ..asked
-        })
+        let begun = Arc::new(Semaphore::new(0));
+        let endless = Some(Arc::clone(&begun));
+        Ok((HttpAsk { endless, ..asked }, begun))
     }
 
-    /// Sends this many requests that never end, and asks for the tools meanwhile.
+    /// Sends this many requests that never end, and asks for the tools once they are under way.
     ///
     /// # Errors
-    /// When that is not answered.
+    /// When that is not answered while they are; blocked where they do not get so far.
     pub async fn ask_beside_endless(&mut self, count: usize) -> StepResult {
-        let (endpoint, asked) = (self.endpoint()?, self.endless()?);
-        let endless = (0..count).map(|_| endpoint.send(&asked, MEANWHILE));
-        let connection = self.connection()?;
+        let (endpoint, connection) = (self.endpoint()?, self.connection()?);
+        let under_way = Semaphore::new(0);
+        let endless = (0..count).map(|_| async {
+            let (asked, begun) = self.endless()?;
+            let (sending, begun) = (pin!(endpoint.send(&asked, BORNE)), pin!(begun.acquire()));
+            let sending = select(begun, sending).await;
+            // One that the server ends at once keeps nobody waiting either.
+            under_way.add_permits(1);
+            if let Either::Left((_, sending)) = sending {
+                let _ = sending.await;
+            }
+            Ok::<_, Stop>(())
+        });
         let others = async {
-            tokio::time::sleep(MEANWHILE / 4).await;
-            connection.request("tools/list", json!({})).await
-        };
-        let (_, other) = tokio::join!(futures::future::join_all(endless), others);
-        if let Err(why) = other {
+            let all = u32::try_from(count).map_err(Stop::blocked)?;
+            if timeout(BEGUN, under_way.acquire_many(all)).await.is_err() {
+                let (begun, seconds) = (under_way.available_permits(), BEGUN.as_secs());
+                return Err(Stop::blocked(format!(
+                    "{begun} of {count} requests that never end were under way after {seconds} s"
+                )));
+            }
+            let asked = connection.request("tools/list", json!({}));
+            let why = match timeout(SERVED, asked).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(why)) => why,
+                Err(_) => NoReply::TimedOut(SERVED),
+            };
             let seen = format!("a call beside {count} of them: {why}");
-            return Err(self.failed("others are served beside requests that never end", &seen));
-        }
-        Ok(())
+            Err(self.failed("others are served beside requests that never end", &seen))
+        };
+        let answered = match select(pin!(others), pin!(try_join_all(endless))).await {
+            Either::Left((answered, _)) => answered,
+            Either::Right((ended, others)) => ended.and(others.await),
+        };
+        self.unanswered |= answered.is_err();
+        answered
     }
 
     /// Sends a request that never ends, for as long as it is borne with.
@@ -339,7 +367,7 @@ impl Scene {
     /// # Errors
     /// When there is no connection.
     pub async fn send_endless(&mut self) -> StepResult {
-        let asked = self.endless()?;
+        let (asked, _) = self.endless()?;
         let answer = self.endpoint()?.send(&asked, BORNE).await;
         self.talk.http = Some(answer);
         Ok(())

@@ -1,25 +1,35 @@
 //! Messages that no well-behaved client sends, and what must come of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 use super::request;
 use crate::{
     act::Act,
-    mcp::connection::{Said, meta},
+    mcp::connection::{Connection, Said, meta},
     scene::Scene,
     tap::trap::{Springs, Trap},
     target::{answer::carrier, transport::Era},
+    vault::oracle::Snapshot,
     verdict::{StepResult, Stop},
 };
 
-/// For how long Vault keeps a reading waiting that is to be cancelled.
-const SLOW: Duration = Duration::from_millis(800);
-/// How long after its beginning it is cancelled.
-const CANCELLED: Duration = Duration::from_millis(250);
+/// For how long Vault keeps a reading waiting at the most that is to be cancelled.
+const HELD: Duration = Duration::from_secs(10);
+/// How long an answer that must not come is waited for at the least.
+const MOMENT: Duration = Duration::from_millis(200);
+/// How long an answer may take that tells why Vault has changed.
+const LATE: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+const GLANCE: Duration = Duration::from_millis(20);
+/// The id of a call that is out of turn.
+const EARLY: &str = "early-1";
 /// The name of a tool that no server has.
 const NO_TOOL: &str = "no_such_tool_6f1d";
 /// The token of a call whose progress is wished for.
@@ -186,23 +196,58 @@ impl Scene {
     pub async fn write_out_of_turn(&mut self, when: &str) -> StepResult {
         let value = self.canary("value that the agent writes", true);
         let act = Act::write(self, &self.only_secret()?, "token", &value)?;
-        let call = request(&json!("early-1"), "tools/call", self.call_of(&act)?);
+        let call = request(&json!(EARLY), "tools/call", self.call_of(&act)?);
         let before = self.snapshot().await?;
-        let said = match when {
+        let (connection, text) = match when {
             "before the connection is opened" => {
-                let said = self.connect_again().await?.say(&call, false).await;
-                self.disconnect().await?;
-                said
+                self.connect_again().await?;
+                (self.further_connection()?, call)
             }
-            "in a batch" => self.say_in_batch(&call).await?,
+            "in a batch" => (self.connection()?, format!("[{call}]")),
             _ => return Err(Stop::blocked(format!("nobody writes {when:?}"))),
         };
-        let changed = self.snapshot().await? != before;
+        let (said, changed) = match connection.http() {
+            Some(_) => {
+                let said = connection.say(&text, false).await;
+                (said, self.snapshot().await? != before)
+            }
+            None => {
+                let mut changed = Ok(false);
+                let settling = async { changed = self.has_changed(&before, connection).await };
+                let said = connection.say_until(&text, settling).await;
+                (said, changed?)
+            }
+        };
+        self.disconnect().await?;
         let told = said.success().is_some();
         self.talk.said = Some(said);
         if changed && !told {
             let seen = format!("Vault has changed; {}", self.said()?.describe());
             return Err(self.failed("nothing changes, as no success was told", &seen));
+        }
+        Ok(())
+    }
+
+    /// Whether Vault has changed once the server had time to answer what was said out of turn. If Vault has changed, the
+    /// answer is waited for: a server that tells of success does so, late or not.
+    async fn has_changed(&self, before: &Snapshot, connection: &Connection) -> StepResult<bool> {
+        let moment = connection.ping_for_a_moment().await;
+        self.wait_for_answer(EARLY, moment).await?;
+        let changed = self.snapshot().await? != *before;
+        if changed {
+            self.wait_for_answer(EARLY, LATE).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Waits this long until the request with this id is answered, if only by an error that names no id.
+    async fn wait_for_answer(&self, id: &str, patience: Duration) -> StepResult {
+        let begun = Instant::now();
+        let answers = |message: &Value| {
+            message["id"] == id || (message["id"].is_null() && message["method"].is_null())
+        };
+        while begun.elapsed() < patience && !self.messages_of_target(false)?.iter().any(answers) {
+            sleep(GLANCE).await;
         }
         Ok(())
     }
@@ -257,35 +302,56 @@ impl Scene {
         Ok(())
     }
 
-    /// Cancels a reading that Vault keeps waiting, while another call is made.
+    /// Cancels a reading that Vault keeps waiting until the server has answered another call that came after
+    /// that.
     ///
     /// # Errors
-    /// Not applicable where there are no sessions: nothing joins the cancellation and the call, as another client
-    /// may have a call of the same id.
+    /// When the other call is not answered; blocked where the reading does not get to Vault. Not applicable where
+    /// there are no sessions: nothing joins the cancellation and the call, as another client may have a call of
+    /// the same id.
     pub async fn cancel_slow_reading(&mut self, path: &str) -> StepResult {
         self.need_session()?;
         let act = Act::read(self, path)?;
         self.let_know(&act);
         let id = json!("slow-1");
         let slow = request(&id, "tools/call", self.call_of(&act)?);
-        let springs = Springs::First(Box::pin(sleep(SLOW)));
+        let (catch, caught) = oneshot::channel();
+        let (release, released) = oneshot::channel::<()>();
+        let springs = Springs::First(Box::pin(async move {
+            // Who waits for either may have given up.
+            let _ = catch.send(());
+            let _ = timeout(HELD, released).await;
+        }));
         let part = format!("{}/", self.mount()?);
         self.tap()?.set(Trap::new([Method::GET], part, springs));
         let connection = self.connection()?;
-        let cancel = async {
-            sleep(CANCELLED).await;
+        let mut outcome = Ok(());
+        let cancelling = async {
+            if !matches!(timeout(HELD, caught).await, Ok(Ok(()))) {
+                outcome = Err(Stop::blocked(format!(
+                    "the reading that was to be cancelled did not get to Vault within {} s",
+                    HELD.as_secs()
+                )));
+                return;
+            }
             let params = json!({ "requestId": id, "reason": "no longer needed" });
             connection.notify("notifications/cancelled", params).await;
-            connection.request("tools/list", json!({})).await
+            let other = connection.request("tools/list", json!({})).await;
+            let _ = release.send(());
+            if let Err(why) = other {
+                let seen = format!("another call was not answered: {why}");
+                outcome = Err(self.failed("what was not cancelled goes on", &seen));
+                return;
+            }
+            // An answer to the first would come before that to a second one, or soon after.
+            let begun = Instant::now();
+            outcome = self.call_on(connection, &act).await.map(drop);
+            sleep(MOMENT.max(begun.elapsed())).await;
         };
-        let reading = connection.say_within(&slow, SLOW + SLOW);
-        let (said, other) = tokio::join!(reading, cancel);
-        if let Err(why) = other {
-            let seen = format!("another call was not answered: {why}");
-            return Err(self.failed("what was not cancelled goes on", &seen));
-        }
+        let said = connection.say_until(&slow, cancelling).await;
+        self.unanswered |= outcome.is_err();
         self.heard(said);
-        Ok(())
+        outcome
     }
 
     /// What was cancelled must not have been answered.

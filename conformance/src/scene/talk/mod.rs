@@ -58,8 +58,8 @@ pub struct Talk {
     http: Option<Result<HttpAnswer, NoHttp>>,
     /// Session ids that were given out.
     sessions: Vec<Vec<u8>>,
-    /// How long the process took to end, if it did.
-    ended: Option<Duration>,
+    /// Whether a process that was to end has ended.
+    ended: bool,
 }
 
 /// A request with an id of the suite's own choice.
@@ -125,6 +125,11 @@ impl Scene {
         let another = self.instance()?.another().await;
         let another = another.map_err(Stop::blocked)?;
         self.talk.further.push(another);
+        self.further_connection()
+    }
+
+    /// The last of the further connections.
+    fn further_connection(&self) -> StepResult<&Connection> {
         let missing = || Stop::blocked("the further connection is gone");
         let bare = self.talk.further.last().ok_or_else(missing)?;
         Ok(&bare.connection)
