@@ -184,18 +184,22 @@ impl Scene {
     /// When Vault has changed and no success was told; blocked when no time is worded so, or the scenario
     /// did not make one secret.
     pub async fn write_out_of_turn(&mut self, when: &str) -> StepResult {
+        let in_batch = match when {
+            "before the connection is opened" => false,
+            "in a batch" => true,
+            _ => return Err(Stop::blocked(format!("nobody writes {when:?}"))),
+        };
         let value = self.canary("value that the agent writes", true);
         let act = Act::write(self, &self.only_secret()?, "token", &value)?;
         let call = request(&json!("early-1"), "tools/call", self.call_of(&act)?);
         let before = self.snapshot().await?;
-        let said = match when {
-            "before the connection is opened" => {
+        let said = match in_batch {
+            true => self.say_in_batch(&call).await?,
+            false => {
                 let said = self.connect_again().await?.say(&call, false).await;
                 self.disconnect().await?;
                 said
             }
-            "in a batch" => self.say_in_batch(&call).await?,
-            _ => return Err(Stop::blocked(format!("nobody writes {when:?}"))),
         };
         let changed = self.snapshot().await? != before;
         let told = said.success().is_some();
