@@ -419,14 +419,37 @@ async fn a_leak_is_looked_for_where_it_was() {
 
 #[tokio::test]
 async fn words_that_mean_nothing_are_blocked() {
-    for wrong in [
-        "When the agent asks to read the secret",
-        r#"When the agent asks to list the mounts "team""#,
-        r#"When the agent replaces the secret "app/database" by something else"#,
-        "When the client writes at night, Vault changes only if success is told",
-        "Then each of the errors says something else",
-        "Then each reading is given what Vault holds in its secret",
+    for (wrong, expected) in [
+        (
+            "When the agent asks to read the secret",
+            r#"no act is worded "read the secret""#,
+        ),
+        (
+            r#"When the agent asks to list the mounts "team""#,
+            r#"no act is worded "list the mounts \"team\"""#,
+        ),
+        (
+            r#"When the agent replaces the secret "app/database" by something else"#,
+            r#"no secret is replaced by "something else""#,
+        ),
+        (
+            "When the client writes at night, Vault changes only if success is told",
+            r#"nobody writes "at night""#,
+        ),
+        (
+            "When under each of these policies Vault and the agent are asked for kv.read\n      | policy |\n      | none |",
+            r#"no policy and its PKI mount: ["none"]"#,
+        ),
+        (
+            "Then each of the errors says something else",
+            "the agent did not do several things in turn",
+        ),
+        (
+            "Then each reading is given what Vault holds in its secret",
+            "the agent read nothing at once",
+        ),
     ] {
-        assert!(blocked_after(read, wrong).await.is_some(), "{wrong}");
+        let why = blocked_after(read, wrong).await;
+        assert_eq!(why.as_deref(), Some(expected), "{wrong}");
     }
 }

@@ -36,6 +36,19 @@ static EXPOSED: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
+/// The server's token must last as long as a step says; without a lifetime it lasts as long as the run.
+fn expect_lifetime(said: Duration, own: Option<Duration>) -> StepResult {
+    if own == Some(said) {
+        return Ok(());
+    }
+    let own = own.map_or("as long as the run".to_owned(), |own| format!("{own:?}"));
+    let scenario = format!("the server's token lasts {own}");
+    Err(contradiction(
+        format!("a token that lasts {said:?}"),
+        scenario,
+    ))
+}
+
 /// Whether a line says that others can read the token file.
 fn warns(line: &str) -> bool {
     line.to_lowercase().contains("token") && EXPOSED.is_match(line)
@@ -171,15 +184,7 @@ impl Scene {
     /// Blocked when the server's token lives longer or less long, when Vault does not end it in time, or has ended
     /// the server's on a machine that is too busy for anybody to renew one in time.
     pub async fn outlive_token(&mut self, ttl: Duration) -> StepResult {
-        let own = self.slot()?.kind.setup.token_ttl;
-        if own != Some(ttl) {
-            let own = own.map_or("as long as the run".to_owned(), |own| format!("{own:?}"));
-            let scenario = format!("the server's token lasts {own}");
-            return Err(contradiction(
-                format!("a token that lasts {ttl:?}"),
-                scenario,
-            ));
-        }
+        expect_lifetime(ttl, self.slot()?.kind.setup.token_ttl)?;
         let policy = self.token()?.policy.clone();
         let twin = self.oracle.make_renewable_token(&policy, ttl).await;
         let twin = twin.map_err(Stop::blocked)?;
@@ -215,7 +220,24 @@ impl Scene {
 
 #[cfg(test)]
 mod tests {
-    use super::warns;
+    use std::time::Duration;
+
+    use super::{expect_lifetime, warns};
+    use crate::verdict::Stop;
+
+    #[test]
+    fn a_token_of_another_lifetime_than_the_servers_is_a_contradiction() {
+        let [one, five] = [1, 5].map(Duration::from_secs);
+        assert_eq!(expect_lifetime(five, Some(five)), Ok(()));
+        let contradiction = |own: &str| {
+            let why = format!("the step is about a token that lasts 1s, but {own}");
+            Err(Stop::blocked(why))
+        };
+        let other = contradiction("the server's token lasts 5s");
+        assert_eq!(expect_lifetime(one, Some(five)), other);
+        let none = contradiction("the server's token lasts as long as the run");
+        assert_eq!(expect_lifetime(one, None), none);
+    }
 
     #[test]
     fn a_warning_names_the_token_and_who_can_read_it() {

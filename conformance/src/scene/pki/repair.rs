@@ -482,7 +482,12 @@ mod tests {
     use serde_json::json;
 
     use super::{FAULTS, faulty, is_least};
-    use crate::repair::Asked;
+    use crate::{
+        act::{Act, pki::Wanted},
+        repair::Asked,
+        scene::Scene,
+        verdict::Stop,
+    };
 
     const NAME: &str = "api.prod.inventory.internal";
 
@@ -492,6 +497,23 @@ mod tests {
             assert!(faulty(fault, NAME).is_ok(), "{fault}");
         }
         assert!(faulty("is too old", NAME).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_certificate_for_another_name_than_the_role_should_allow_is_a_contradiction() {
+        let mut scene = Scene::rehearsal();
+        scene.turn_to_pki_mount("pki");
+        scene.pki_mut().unwrap().repair.allows = Some(NAME.to_owned());
+        let wanted = Wanted {
+            common_name: "other.example".to_owned(),
+            ..Wanted::default()
+        };
+        scene.pretend(Act::issue(&scene.path_of("pki"), "web", &wanted));
+        let expected = format!(
+            "the step is about a certificate for \"other.example\", but the role should allow {NAME:?}"
+        );
+        let stop = scene.let_agent_repair().await;
+        assert_eq!(stop, Err(Stop::blocked(expected)));
     }
 
     #[test]

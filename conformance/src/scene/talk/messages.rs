@@ -194,17 +194,21 @@ impl Scene {
     /// When Vault has changed and no success was told; blocked when no time is worded so, or the scenario
     /// did not make one secret.
     pub async fn write_out_of_turn(&mut self, when: &str) -> StepResult {
+        let in_batch = match when {
+            "before the connection is opened" => false,
+            "in a batch" => true,
+            _ => return Err(Stop::blocked(format!("nobody writes {when:?}"))),
+        };
         let value = self.canary("value that the agent writes", true);
         let act = Act::write(self, &self.only_secret()?, "token", &value)?;
         let call = request(&json!(EARLY), "tools/call", self.call_of(&act)?);
         let before = self.snapshot().await?;
-        let (connection, text) = match when {
-            "before the connection is opened" => {
+        let (connection, text) = match in_batch {
+            true => (self.connection()?, format!("[{call}]")),
+            false => {
                 self.connect_again().await?;
                 (self.further_connection()?, call)
             }
-            "in a batch" => (self.connection()?, format!("[{call}]")),
-            _ => return Err(Stop::blocked(format!("nobody writes {when:?}"))),
         };
         let (said, changed) = match connection.http() {
             Some(_) => {
