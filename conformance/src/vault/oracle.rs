@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::{endpoint::Endpoint, prefix::RunPrefix};
+use crate::causes::causes;
 
 /// How long one request may take.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -111,7 +112,7 @@ pub type Snapshot = BTreeMap<String, Value>;
 #[derive(Debug, thiserror::Error)]
 pub enum OracleError {
     /// No answer.
-    #[error("Vault does not answer {request}: {source}")]
+    #[error("Vault does not answer {request}: {}", causes(source))]
     Unreachable {
         /// What was asked.
         request: String,
