@@ -130,9 +130,13 @@ impl Oddity {
                 }]);
             }
             (Self::Dispatch, "tools/call") if message["result"]["isError"] != true => {
-                let data = message["result"]["structuredContent"].to_string();
+                let result = &mut message["result"];
+                let data = result["structuredContent"].take().to_string();
                 let text = json!({ "result": data }).to_string();
-                message["result"] = json!({ "content": [{ "type": "text", "text": text }] });
+                result["content"] = json!([{ "type": "text", "text": text }]);
+                if let Some(result) = result.as_object_mut() {
+                    result.remove("structuredContent");
+                }
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use std::{
 
 use self::tags::Tags;
 use crate::{
-    requirement::{AMBIENT, Evidence, Requirement},
+    requirement::{Evidence, Requirement},
     target::{
         adapter::Adapter,
         transport::{Revision, TransportKind},
@@ -198,13 +198,13 @@ impl Planned {
     /// Whether it is judged from what was seen in the others.
     #[must_use]
     pub fn is_ambient(&self) -> bool {
-        self.requirement.profile == AMBIENT
+        self.requirement.is_ambient()
     }
 
     /// Whether it does nothing itself, and is judged once the others have ended.
     #[must_use]
     pub fn is_judged_last(&self) -> bool {
-        self.is_ambient() || self.requirement.seen_in.is_some()
+        self.requirement.is_judged_last()
     }
 }
 
@@ -244,7 +244,7 @@ pub fn plan(
                 continue;
             }
             let mut revisions = spoken.revisions_for(requirement);
-            if requirement.profile != AMBIENT {
+            if !requirement.is_ambient() {
                 selection.revisions.choose(place, &mut revisions);
             }
             for asked in revisions {

@@ -3,6 +3,7 @@
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// How many bytes a secret has at least that is looked for in encodings: fewer may be there by chance.
@@ -81,13 +82,18 @@ impl Secrets {
     /// The label of the first of these secrets that a text carries: plainly, in Base64 of either alphabet, or in hex.
     #[must_use]
     pub fn found_in(&self, text: &str) -> Option<&str> {
-        if self.known.is_empty() {
-            return None;
+        match self.known.is_empty() {
+            true => None,
+            false => self.found(&Searchable::new(text)),
         }
-        let parts: Vec<_> = spoken(text).into_iter().map(Part::new).collect();
+    }
+
+    /// The same for a text in which several sets of secrets are looked for.
+    #[must_use]
+    pub fn found(&self, text: &Searchable) -> Option<&str> {
         self.known
             .iter()
-            .find(|known| parts.iter().any(|part| known.is_in(part)))
+            .find(|known| text.0.iter().any(|part| known.is_in(part)))
             .map(|known| known.label.as_str())
     }
 
@@ -117,36 +123,106 @@ fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// All that a text says: itself, and where it is JSON every string in it, to any depth,
-/// so that no way of escaping hides anything.
-fn spoken(text: &str) -> Vec<String> {
-    const DEPTH: usize = 4;
-    fn collect(value: &Value, depth: usize, into: &mut Vec<String>) {
-        match value {
-            Value::String(text) => {
-                if depth > 0
-                    && text.starts_with(['{', '[', '"'])
-                    && let Ok(inner) = serde_json::from_str(text)
-                {
-                    collect(&inner, depth - 1, into);
-                }
-                into.push(text.clone());
-            }
-            Value::Array(items) => items.iter().for_each(|item| collect(item, depth, into)),
-            Value::Object(fields) => {
-                for (name, field) in fields {
-                    into.push(name.clone());
-                    collect(field, depth, into);
-                }
-            }
-            _ => {}
+/// A text, prepared so that secrets are found in it: the text, and where it is JSON, every string in it to any depth, so
+/// that no way of escaping hides anything.
+pub struct Searchable(Vec<Part>);
+
+impl Searchable {
+    /// Prepares a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        const DEPTH: usize = 4;
+        let mut parts = vec![text.to_owned()];
+        unescape(text, DEPTH, &mut parts);
+        Self(parts.into_iter().map(Part::new).collect())
+    }
+}
+
+/// Adds every string in a JSON text that is escaped there. The text has the others literally.
+fn unescape(text: &str, depth: usize, into: &mut Vec<String>) {
+    if text.contains('\\') {
+        let mut json = serde_json::Deserializer::from_str(text);
+        // What is no JSON has no strings.
+        let _ = Unescape { depth, into }.deserialize(&mut json);
+    }
+}
+
+/// Goes through a JSON value and takes its escaped strings and names.
+struct Unescape<'a> {
+    /// How many times a string is taken for JSON in turn.
+    depth: usize,
+    into: &'a mut Vec<String>,
+}
+
+impl Unescape<'_> {
+    fn inner(&mut self) -> Unescape<'_> {
+        Unescape {
+            depth: self.depth,
+            into: self.into,
         }
     }
-    let mut parts = vec![text.to_owned()];
-    if let Ok(value) = serde_json::from_str::<Value>(text) {
-        collect(&value, DEPTH, &mut parts);
+}
+
+impl<'de> DeserializeSeed<'de> for Unescape<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
     }
-    parts
+}
+
+impl<'de> Visitor<'de> for Unescape<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    /// A string that the text has literally.
+    fn visit_borrowed_str<E>(self, _: &'de str) -> Result<(), E> {
+        Ok(())
+    }
+
+    /// A string that is escaped in the text.
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.into.push(text.to_owned());
+        if self.depth > 0 && text.starts_with(['{', '[', '"']) {
+            unescape(text, self.depth - 1, self.into);
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(self.inner())?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
+        while fields.next_key_seed(self.inner())?.is_some() {
+            fields.next_value_seed(self.inner())?;
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 /// A text, and what of it may be encoded: little, mostly, so that looking for many encoded secrets costs little.

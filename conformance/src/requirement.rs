@@ -195,6 +195,18 @@ impl Requirement {
         self.evidence.contains(&Evidence::OwnVault)
     }
 
+    /// Whether it holds whatever the agent does.
+    #[must_use]
+    pub fn is_ambient(&self) -> bool {
+        self.profile == AMBIENT
+    }
+
+    /// Whether its scenario does nothing itself, and is judged by what was seen in others.
+    #[must_use]
+    pub fn is_judged_last(&self) -> bool {
+        self.is_ambient() || self.seen_in.is_some()
+    }
+
     /// The names of those who demand it.
     #[must_use]
     pub fn source_names(&self) -> Vec<&'static str> {

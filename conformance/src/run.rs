@@ -22,6 +22,7 @@ use crate::{
     event::{Event, Reporter},
     latency::Measurements,
     mcp::transcript::{Line, Speaker, json_lines},
+    mutation::aim::Aim,
     plan::Planned,
     quiet::Quiet,
     redact::Secrets,
@@ -31,7 +32,7 @@ use crate::{
     tap::{Exchange, Tap},
     target::{Target, locate::checkout},
     vault::{audit::AuditLog, oracle::Oracle, own::OwnVaults, pulse::Pulse},
-    verdict::{Level, StepResult, Stop, Verdict},
+    verdict::{Level, NotApplicable, StepResult, Stop, Verdict},
     watch::{Evidence, Watch},
     world::World,
 };
@@ -71,6 +72,8 @@ pub struct Run {
     pub troubles: Mutex<Vec<String>>,
     /// Failures that are known.
     pub baseline: Option<Baseline>,
+    /// What a run on a mutant is to show: it runs nothing that shows no more.
+    pub(crate) aim: Option<Aim>,
     /// What the first failure that is not known cancels, and the run with it.
     pub fail_fast: Option<CancellationToken>,
     /// How long calls took.
@@ -191,6 +194,14 @@ impl Run {
         }
         if planned.is_judged_last() {
             return world.set_watch(planned.way(), Arc::clone(&self.watch));
+        }
+        if let Some(aim) = &self.aim
+            && aim.is_reached(planned, &lock(&self.results), &self.watch)
+        {
+            return world.set_scene(Err(Stop::NotApplicable {
+                reason: NotApplicable::AlreadyShown,
+                detail: "a requirement is not tested again once it has failed".to_owned(),
+            }));
         }
         let scene = match planned.requirement.has_own_vault() {
             true => self.scene_on_own(planned).await,

@@ -29,6 +29,8 @@ pub enum NotApplicable {
     NotClaimed,
     /// The suite lacks the evidence that the scenario needs in order to judge.
     NoEvidence,
+    /// The run was to show that the requirement fails, and it has.
+    AlreadyShown,
 }
 
 impl fmt::Display for NotApplicable {
@@ -36,6 +38,7 @@ impl fmt::Display for NotApplicable {
         f.write_str(match self {
             Self::NotClaimed => "not_claimed",
             Self::NoEvidence => "no_evidence",
+            Self::AlreadyShown => "already_shown",
         })
     }
 }

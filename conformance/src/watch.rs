@@ -11,7 +11,7 @@ use crate::{
         wire,
     },
     policy_matrix::PolicyCell,
-    redact::Secrets,
+    redact::{Searchable, Secrets},
     target::{
         operation::Operation,
         transport::{Revision, TransportKind},
@@ -37,6 +37,22 @@ pub enum Concern {
     Ended,
     /// A request to Vault was made with another token than the target's own.
     ForeignToken,
+}
+
+impl Concern {
+    /// What the requirement with this id is about, if it is one of those that hold whatever the agent does.
+    #[must_use]
+    pub fn of_requirement(id: &str) -> Option<Self> {
+        Some(match id {
+            "ambient.token-unseen" => Self::TokenSaid,
+            "ambient.values-unseen" => Self::ValueSaid,
+            "ambient.messages-valid" => Self::InvalidMessage,
+            "ambient.stdout-clean" => Self::Noise,
+            "ambient.alive" => Self::Ended,
+            "ambient.own-token" => Self::ForeignToken,
+            _ => return None,
+        })
+    }
 }
 
 /// Something that was seen.
@@ -223,6 +239,14 @@ impl Watch {
         true
     }
 
+    /// Whether such a thing was seen on this transport.
+    #[must_use]
+    pub fn has_seen(&self, transport: TransportKind, concern: Concern) -> bool {
+        let seen = self.lock();
+        let mut on_it = seen.iter().filter(|(way, _)| way.0 == transport);
+        on_it.any(|(_, watched)| watched.findings.iter().any(|f| f.concern == concern))
+    }
+
     /// What was seen where it was spoken to in this way.
     #[must_use]
     pub fn seen(&self, way: Way) -> Watched {
@@ -244,7 +268,8 @@ fn findings(revision: Revision, evidence: &Evidence<'_>) -> Vec<Finding> {
             Speaker::Suite | Speaker::Vault | Speaker::Note => continue,
         };
         let place = if log { "a log or header" } else { "a message" };
-        if let Some(label) = evidence.tokens.found_in(&line.text) {
+        let text = Searchable::new(&line.text);
+        if let Some(label) = evidence.tokens.found(&text) {
             findings.push(finding(
                 Concern::TokenSaid,
                 format!("{place} carries the {label}"),
@@ -255,7 +280,7 @@ fn findings(revision: Revision, evidence: &Evidence<'_>) -> Vec<Finding> {
         } else {
             evidence.unasked
         };
-        if let Some(label) = forbidden.found_in(&line.text) {
+        if let Some(label) = forbidden.found(&text) {
             findings.push(finding(
                 Concern::ValueSaid,
                 format!("{place} carries the {label}"),
@@ -289,6 +314,7 @@ mod tests {
     use crate::{
         mcp::transcript::{Line, Speaker},
         redact::Secrets,
+        requirement,
         target::transport::Revision,
     };
 
@@ -335,6 +361,15 @@ mod tests {
         serde_json::json!({ "jsonrpc": "2.0", "method": "notifications/message",
             "params": { "level": "info", "data": text } })
         .to_string()
+    }
+
+    #[test]
+    fn every_ambient_requirement_is_about_something_that_is_watched() {
+        let requirements = requirement::all().unwrap();
+        for ambient in requirements.iter().filter(|r| r.is_ambient()) {
+            let concern = Concern::of_requirement(&ambient.id);
+            assert!(concern.is_some(), "{}", ambient.id);
+        }
     }
 
     #[test]

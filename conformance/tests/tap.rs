@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use http::{Method, Response};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    time::timeout,
 };
 use vault_mcp_conformance::{
     certificate::{Authority, Flaw},
@@ -174,6 +176,42 @@ async fn what_a_trap_does_first_is_done_before_vault_is_asked() {
 
     assert!(send(&tap, "GET", "/v1/team/app").await.ends_with('0'));
     assert!(send(&tap, "PUT", "/v1/team/app").await.ends_with('1'));
+}
+
+#[tokio::test]
+async fn the_longest_wait_is_vaults_and_not_a_traps() {
+    const DELAY: Duration = Duration::from_millis(200);
+    let vault = MockServer::start().await;
+    let late = ResponseTemplate::new(200).set_delay(DELAY);
+    Mock::given(any()).respond_with(late).mount(&vault).await;
+    let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
+    let canned = Springs::Answer(Box::new(Response::new(Bytes::from("trap"))));
+    tap.set(Trap::new([Method::GET], "team/", canned));
+
+    send(&tap, "GET", "/v1/team/app").await;
+    assert_eq!(tap.longest_wait(), Duration::ZERO);
+    send(&tap, "GET", "/v1/team/app").await;
+    assert!(tap.longest_wait() >= DELAY);
+    tap.forget();
+    assert_eq!(tap.longest_wait(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_request_that_the_server_gives_up_counts_as_a_wait_for_vault() {
+    const PATIENCE: Duration = Duration::from_millis(200);
+    let vault = MockServer::start().await;
+    let never = ResponseTemplate::new(200).set_delay(Duration::from_secs(60));
+    Mock::given(any()).respond_with(never).mount(&vault).await;
+    let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
+
+    let given_up = timeout(PATIENCE, send(&tap, "GET", "/v1/team/app")).await;
+    assert!(given_up.is_err());
+    let noticed = async {
+        while tap.longest_wait().is_zero() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), noticed).await.unwrap();
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{definition::Mutation, sabotage::Sabotage};
+use super::{aim::Aim, definition::Mutation, sabotage::Sabotage};
 use crate::{
     plan::{Planned, Spoken},
     progress::Progress,
@@ -192,12 +192,16 @@ impl Bench<'_> {
             .transports(mutation.transports.clone())
             .sabotage(Sabotage::new(mutation.clone()));
         if self.scope == Scope::WhatMustCatch {
+            let requirements = requirement::all()?;
+            if !mutation.is_variant() {
+                builder = builder.aim(Aim::new(&mutation.killed_by, &requirements));
+            }
             for id in &mutation.killed_by {
                 if !id.starts_with(AMBIENT) {
                     builder = builder.scenario(id);
                 } else if mutation.shows_in.is_empty() {
                     // It can show in any scenario.
-                    builder = (requirement::all()?.iter())
+                    builder = (requirements.iter())
                         .filter(|requirement| requirement.profile == SHOWN_IN)
                         .fold(builder, |builder, shown| builder.scenario(&shown.id));
                 } else {

@@ -19,7 +19,7 @@ use crate::{
     event::Reporter,
     exit::Exit,
     hint,
-    mutation::sabotage::Sabotage,
+    mutation::{aim::Aim, sabotage::Sabotage},
     plan::{Revisions, Selection, Spoken, keys, plan, tags::Tags},
     progress::Progress,
     report::Report,
@@ -150,6 +150,7 @@ pub struct Builder {
     reporters: Vec<Box<dyn Reporter>>,
     interrupt: CancellationToken,
     sabotage: Option<Sabotage>,
+    aim: Option<Aim>,
 }
 
 impl Default for Builder {
@@ -173,6 +174,7 @@ impl Default for Builder {
             reporters: Vec::new(),
             interrupt: CancellationToken::new(),
             sabotage: None,
+            aim: None,
         }
     }
 }
@@ -308,6 +310,13 @@ impl Builder {
         self
     }
 
+    /// Runs nothing that shows no more of what a mutant's run is to show.
+    #[must_use]
+    pub(crate) fn aim(mut self, aim: Aim) -> Self {
+        self.aim = Some(aim);
+        self
+    }
+
     /// Starts a Vault, runs the scenarios, ends the Vault.
     ///
     /// # Errors
@@ -438,6 +447,7 @@ impl Builder {
             reporters: Mutex::new(self.reporters),
             interrupt: self.interrupt,
             sabotage: self.sabotage,
+            aim: self.aim,
             started_at: OffsetDateTime::now_utc()
                 .format(&Rfc3339)
                 .unwrap_or_default(),

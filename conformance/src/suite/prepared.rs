@@ -15,7 +15,7 @@ use crate::{
     event::{Event, Reporter},
     latency::direct::DirectRequests,
     mcp::connection::ServerInfo,
-    mutation::sabotage::Sabotage,
+    mutation::{aim::Aim, sabotage::Sabotage},
     plan::{Planned, Selection, Spoken, further_revisions, keys, plan},
     progress::Progress,
     report::{
@@ -60,6 +60,7 @@ pub(crate) struct Prepared {
     pub(super) reporters: Mutex<Vec<Box<dyn Reporter>>>,
     pub(super) interrupt: CancellationToken,
     pub(super) sabotage: Option<Sabotage>,
+    pub(super) aim: Option<Aim>,
     pub(super) started_at: String,
 }
 
@@ -195,6 +196,7 @@ impl Prepared {
             results: Mutex::default(),
             troubles: Mutex::default(),
             baseline: self.baseline.clone(),
+            aim: self.aim.clone(),
             fail_fast: fail_fast.clone(),
             measurements: Arc::default(),
             aftermaths: Mutex::default(),

@@ -3,6 +3,7 @@
 //! It passes paths on byte for byte, so that what a target tried is what Vault sees.
 
 pub mod front;
+mod longest_wait;
 mod token_print;
 pub mod trap;
 
@@ -30,6 +31,7 @@ use tokio_util::{either::Either, sync::CancellationToken, task::AbortOnDropHandl
 pub use self::token_print::TokenPrint;
 use self::{
     front::{Front, shake_hands},
+    longest_wait::LongestWait,
     trap::{Springs, Trap},
 };
 use crate::vault::endpoint::Endpoint;
@@ -89,6 +91,7 @@ pub trait VaultFilter: Send + Sync {
 pub struct Tap {
     address: String,
     record: Arc<Mutex<Vec<Exchange>>>,
+    longest_wait: Arc<LongestWait>,
     traps: Arc<Mutex<Vec<Trap>>>,
     stop: CancellationToken,
     _server: AbortOnDropHandle<()>,
@@ -106,6 +109,7 @@ struct Passage {
     vault: Endpoint,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     record: Arc<Mutex<Vec<Exchange>>>,
+    longest_wait: Arc<LongestWait>,
     traps: Arc<Mutex<Vec<Trap>>>,
     filter: Option<Arc<dyn VaultFilter>>,
 }
@@ -144,10 +148,12 @@ impl Tap {
             .local_addr()
             .map_err(|error| format!("the tap cannot listen: {error}"))?;
         let (record, traps) = (Arc::default(), Arc::default());
+        let longest_wait = Arc::default();
         let passage = Arc::new(Passage {
             vault: vault.clone(),
             client: Client::builder(TokioExecutor::new()).build(vault.connector()),
             record: Arc::clone(&record),
+            longest_wait: Arc::clone(&longest_wait),
             traps: Arc::clone(&traps),
             filter,
         });
@@ -156,6 +162,7 @@ impl Tap {
         Ok(Self {
             address: format!("{scheme}://{address}"),
             record,
+            longest_wait,
             traps,
             stop,
             _server: AbortOnDropHandle::new(server),
@@ -171,6 +178,7 @@ impl Tap {
     /// Forgets what it has recorded, and which traps are set.
     pub fn forget(&self) {
         self.record().clear();
+        self.longest_wait.forget();
         lock(&self.traps).clear();
     }
 
@@ -189,6 +197,13 @@ impl Tap {
     #[must_use]
     pub fn passed(&self) -> usize {
         self.record().len()
+    }
+
+    /// The longest time that Vault has taken for an answer since it last forgot, with the requests that the target
+    /// gave up before Vault answered.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        self.longest_wait.so_far()
     }
 
     /// What has passed since it last forgot.
@@ -336,6 +351,7 @@ impl Passage {
         headers.remove(header::CONNECTION);
         headers.remove(header::TRANSFER_ENCODING);
         headers.insert(header::CONTENT_LENGTH, length.into());
+        let _waiting = self.longest_wait.begin();
         let response = self
             .client
             .request(request.map(Full::new))

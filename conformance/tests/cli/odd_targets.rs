@@ -237,7 +237,11 @@ async fn a_limit_that_could_not_be_put_to_the_test_is_neither_kept_nor_broken() 
     ]);
     let ended = trial.ended().await;
     ended.exits_with(3);
-    assert_eq!(counts(&ended), (0, 0, 3), "{}", ended.stdout);
+    for requirement in ["limits.session", "limits.refused"] {
+        assert_eq!(ended.verdict_of(requirement), "blocked");
+    }
+    let (_, fail, blocked) = counts(&ended);
+    assert_eq!((fail, blocked), (0, 3), "{}", ended.stdout);
     let told = "the limit was not put to the test";
     assert!(ended.stdout.contains(told), "{}", ended.stdout);
     ended.leaves_nothing_behind().await;

@@ -1,0 +1,151 @@
+//! What a run on a mutant is to show, so that it asks for no more.
+
+use crate::{
+    plan::Planned,
+    report::ScenarioResult,
+    requirement::Requirement,
+    target::transport::TransportKind,
+    verdict::Verdict,
+    watch::{Concern, Watch},
+};
+
+/// The requirements that a mutant must fail, on each transport. A requirement that has failed on a transport need not be
+/// tested there again.
+#[derive(Clone, Debug)]
+pub struct Aim {
+    /// Those that are judged by their own scenarios.
+    own: Vec<String>,
+    /// Those that are judged last, by what was seen in the scenarios of others.
+    last: Vec<String>,
+}
+
+impl Aim {
+    /// The requirements with these ids.
+    #[must_use]
+    pub fn new(ids: &[String], requirements: &[Requirement]) -> Self {
+        let is_own = |id: &String| {
+            let mut of_id = requirements.iter().filter(|r| r.id == *id);
+            of_id.all(|requirement| !requirement.is_judged_last())
+        };
+        let (own, last) = ids.iter().cloned().partition(is_own);
+        Self { own, last }
+    }
+
+    /// Whether a scenario can show nothing that `results` and `watch` have not shown on its transport.
+    #[must_use]
+    pub fn is_reached(&self, planned: &Planned, results: &[ScenarioResult], watch: &Watch) -> bool {
+        let (id, transport) = (&planned.requirement.id, planned.transport);
+        let has_failed = |result: &ScenarioResult| {
+            let failed = matches!(result.verdict, Verdict::Fail | Verdict::Warn);
+            failed && result.id == *id && result.transport == transport.name()
+        };
+        let is_seen = |id: &String| has_seen(watch, transport, id);
+        (!self.own.contains(id) || results.iter().any(has_failed)) && self.last.iter().all(is_seen)
+    }
+}
+
+fn has_seen(watch: &Watch, transport: TransportKind, id: &str) -> bool {
+    Concern::of_requirement(id).is_some_and(|concern| watch.has_seen(transport, concern))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Aim;
+    use crate::{
+        mcp::transcript::{Line, Speaker},
+        plan::{Planned, Revisions, Selection, Spoken, plan},
+        redact::Secrets,
+        requirement::{self, Evidence},
+        run::result_of,
+        target::{
+            Target,
+            transport::{Revision, TransportKind},
+        },
+        verdict::Verdict,
+        watch::{self, Watch},
+    };
+
+    fn aim(ids: &[&str]) -> Aim {
+        let ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();
+        Aim::new(&ids, &requirement::all().unwrap())
+    }
+
+    /// A scenario of this requirement on a transport.
+    fn planned(id: &str, transport: TransportKind) -> Arc<Planned> {
+        let requirements = requirement::all().unwrap().into_iter().map(Arc::new);
+        let requirements: Vec<_> = requirements.collect();
+        let selection = Selection {
+            profiles: Vec::new(),
+            scenarios: vec![id.to_owned()],
+            tags: None,
+            costly: None,
+            revisions: Revisions::Main,
+            spoken: vec![Spoken::alone(transport, Revision::R2025_11_25)],
+            evidence: Evidence::ALL.into(),
+        };
+        let adapter = Target::find("reference").unwrap().adapter;
+        let mut planned = plan(&requirements, &adapter, &selection).into_iter();
+        planned.find(|p| p.requirement.id == id).unwrap()
+    }
+
+    /// A watch that saw a server say its token on this transport.
+    fn token_said(transport: TransportKind) -> Watch {
+        let mut tokens = Secrets::default();
+        tokens.add("token", "hvs.0123456789abcdef".into());
+        let none = Secrets::default();
+        let watch = Watch::default();
+        let lines = [Line {
+            at_ms: 0,
+            speaker: Speaker::Log,
+            text: "hvs.0123456789abcdef".to_owned(),
+        }];
+        let evidence = watch::Evidence {
+            scenario: "kv.list@stdio@2025-11-25",
+            prefix: "t1-",
+            accessors: Vec::new(),
+            lines: &lines,
+            tokens: &tokens,
+            unasked: &none,
+            values: &none,
+            secrets: &tokens,
+            ended: None,
+        };
+        assert!(watch.examine((transport, Revision::R2025_11_25), &evidence));
+        watch
+    }
+
+    #[test]
+    fn a_requirement_is_tested_until_it_has_failed_on_the_transport() {
+        let (stdio, http) = (TransportKind::Stdio, TransportKind::Http);
+        let (aim, watch) = (aim(&["kv.read-exact"]), Watch::default());
+        let (here, there) = (planned("kv.read-exact", stdio), planned("kv.read-exact", http));
+        let so = |verdict| vec![result_of(&here, verdict, None, None, 1, 0)];
+        assert!(!aim.is_reached(&here, &so(Verdict::Pass), &watch));
+        for caught in [Verdict::Fail, Verdict::Warn] {
+            assert!(aim.is_reached(&here, &so(caught), &watch));
+            assert!(!aim.is_reached(&there, &so(caught), &watch));
+        }
+    }
+
+    #[test]
+    fn what_shows_in_any_scenario_is_looked_for_until_it_is_seen_on_the_transport() {
+        let (stdio, http) = (TransportKind::Stdio, TransportKind::Http);
+        let aim = aim(&["ambient.token-unseen"]);
+        let (here, there) = (planned("kv.list", stdio), planned("kv.list", http));
+        assert!(!aim.is_reached(&here, &[], &Watch::default()));
+        let watch = token_said(stdio);
+        assert!(aim.is_reached(&here, &[], &watch));
+        assert!(!aim.is_reached(&there, &[], &watch));
+    }
+
+    #[test]
+    fn what_is_judged_by_the_scenarios_of_another_requirement_needs_them_all() {
+        let rows = planned("policy.matrix", TransportKind::Stdio);
+        let failed = [result_of(&rows, Verdict::Fail, None, None, 1, 0)];
+        let both = aim(&["policy.matrix", "policy.nothing-more"]);
+        assert!(!both.is_reached(&rows, &failed, &Watch::default()));
+        assert!(aim(&["policy.matrix"]).is_reached(&rows, &failed, &Watch::default()));
+    }
+}
