@@ -73,7 +73,7 @@ mod tests {
     }
 
     /// A scenario of this requirement on a transport.
-    fn planned(id: &str, transport: TransportKind) -> Arc<Planned> {
+    fn planned(id: &str, transport: TransportKind) -> Planned {
         let requirements = requirement::all().unwrap().into_iter().map(Arc::new);
         let requirements: Vec<_> = requirements.collect();
         let selection = Selection {
