@@ -133,7 +133,7 @@ mod tests {
     fn what_shows_in_any_scenario_is_looked_for_until_it_is_seen_on_the_transport() {
         let (stdio, http) = (TransportKind::Stdio, TransportKind::Http);
         let aim = aim(&["ambient.token-unseen"]);
-        let (here, there) = (planned("kv.list", stdio), planned("kv.list", http));
+        let (here, there) = (planned("kv.read-exact", stdio), planned("kv.read-exact", http));
         assert!(!aim.is_reached(&here, &[], &Watch::default()));
         let watch = token_said(stdio);
         assert!(aim.is_reached(&here, &[], &watch));
