@@ -131,37 +131,36 @@ impl Searchable {
     /// Prepares a text.
     #[must_use]
     pub fn new(text: &str) -> Self {
+        /// How many times a string is taken for JSON in turn.
         const DEPTH: usize = 4;
-        let mut parts = vec![text.to_owned()];
-        unescape(text, DEPTH, &mut parts);
-        Self(parts.into_iter().map(Part::new).collect())
+        let mut texts = vec![text.to_owned()];
+        let mut layer = escaped_strings(text);
+        // One layer after the other: a text cannot make parsers run within parsers.
+        for _ in 0..DEPTH {
+            let inner = layer
+                .iter()
+                .filter(|text| text.trim_start().starts_with(['{', '[', '"']));
+            let inner = inner.flat_map(|text| escaped_strings(text)).collect();
+            texts.append(&mut std::mem::replace(&mut layer, inner));
+        }
+        texts.append(&mut layer);
+        Self(texts.into_iter().map(Part::new).collect())
     }
 }
 
-/// Adds every string in a JSON text that is escaped there. The text has the others literally.
-fn unescape(text: &str, depth: usize, into: &mut Vec<String>) {
+/// Every string in a JSON text that is escaped there. The text has the others literally.
+fn escaped_strings(text: &str) -> Vec<String> {
+    let mut strings = Vec::new();
     if text.contains('\\') {
         let mut json = serde_json::Deserializer::from_str(text);
-        // What is no JSON has no strings.
-        let _ = Unescape { depth, into }.deserialize(&mut json);
+        // Of what is not JSON, the strings before the fault are taken.
+        let _ = Unescape(&mut strings).deserialize(&mut json);
     }
+    strings
 }
 
 /// Goes through a JSON value and takes its escaped strings and names.
-struct Unescape<'a> {
-    /// How many times a string is taken for JSON in turn.
-    depth: usize,
-    into: &'a mut Vec<String>,
-}
-
-impl Unescape<'_> {
-    fn inner(&mut self) -> Unescape<'_> {
-        Unescape {
-            depth: self.depth,
-            into: self.into,
-        }
-    }
-}
+struct Unescape<'a>(&'a mut Vec<String>);
 
 impl<'de> DeserializeSeed<'de> for Unescape<'_> {
     type Value = ();
@@ -185,21 +184,18 @@ impl<'de> Visitor<'de> for Unescape<'_> {
 
     /// A string that is escaped in the text.
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.into.push(text.to_owned());
-        if self.depth > 0 && text.starts_with(['{', '[', '"']) {
-            unescape(text, self.depth - 1, self.into);
-        }
+        self.0.push(text.to_owned());
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self.inner())?.is_some() {}
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Unescape(self.0))?.is_some() {}
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
-        while fields.next_key_seed(self.inner())?.is_some() {
-            fields.next_value_seed(self.inner())?;
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        while fields.next_key_seed(Unescape(self.0))?.is_some() {
+            fields.next_value_seed(Unescape(self.0))?;
         }
         Ok(())
     }
@@ -329,6 +325,40 @@ mod tests {
         ] {
             assert_eq!(knowing(secret).found_in(text), Some("token"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_found_however_a_text_escapes_it() {
+        let nested = |layers: usize| {
+            let secret = json!({ "key": "hvs.CAESIG4xyz\n" });
+            (0..layers).fold(secret.to_string(), |inner, _| json!(inner).to_string())
+        };
+        for text in [
+            r#"{"key": "\u0068vs.CAESIG4xyz"}"#,
+            r#"{"\u0068vs.CAESIG4xyz": "value"}"#,
+            r#"{"key": "\u0068vs.CAESIG4xyz", "key": "value"}"#,
+            r#"{"key": "\u0068vs.CAESIG4xyz", it breaks off"#,
+            r#"{"text": " {\"key\": \"\\u0068vs.CAESIG4xyz\"}"}"#,
+            r#"{"text": "aHZzLkNBRVNJRzR4eXo\u003d"}"#,
+            &nested(1),
+            &nested(4),
+        ] {
+            assert_eq!(
+                knowing("hvs.CAESIG4xyz").found_in(text),
+                Some("token"),
+                "{text}"
+            );
+        }
+        let slashes = r#"{"text": "fj9+P34\/fj9+P34\/"}"#;
+        assert_eq!(knowing("~?~?~?~?~?~?").found_in(slashes), Some("token"));
+    }
+
+    #[test]
+    fn a_text_of_many_layers_and_brackets_is_searched_to_its_end() {
+        let deep =
+            |inner: String| format!("{}{}{}", "[".repeat(120), json!(inner), "]".repeat(120));
+        let text = (0..5).fold("\u{1}hvs.CAESIG4xyz".to_owned(), |inner, _| deep(inner));
+        assert_eq!(knowing("hvs.CAESIG4xyz").found_in(&text), Some("token"));
     }
 
     #[test]

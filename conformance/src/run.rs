@@ -72,7 +72,7 @@ pub struct Run {
     pub troubles: Mutex<Vec<String>>,
     /// Failures that are known.
     pub baseline: Option<Baseline>,
-    /// What a run on a mutant is to show: it runs nothing that shows no more.
+    /// What a run on a mutant is to show. Scenarios that can add nothing to it are skipped.
     pub(crate) aim: Option<Aim>,
     /// What the first failure that is not known cancels, and the run with it.
     pub fail_fast: Option<CancellationToken>,
@@ -200,7 +200,8 @@ impl Run {
         {
             return world.set_scene(Err(Stop::NotApplicable {
                 reason: NotApplicable::AlreadyShown,
-                detail: "a requirement is not tested again once it has failed".to_owned(),
+                detail: "what the run on this mutant is to show has been shown on this transport"
+                    .to_owned(),
             }));
         }
         let scene = match planned.requirement.has_own_vault() {

@@ -29,7 +29,7 @@ pub enum NotApplicable {
     NotClaimed,
     /// The suite lacks the evidence that the scenario needs in order to judge.
     NoEvidence,
-    /// The run was to show that the requirement fails, and it has.
+    /// What a run on a mutant is to show has been shown on the transport.
     AlreadyShown,
 }
 

@@ -120,7 +120,10 @@ mod tests {
     fn a_requirement_is_tested_until_it_has_failed_on_the_transport() {
         let (stdio, http) = (TransportKind::Stdio, TransportKind::Http);
         let (aim, watch) = (aim(&["kv.read-exact"]), Watch::default());
-        let (here, there) = (planned("kv.read-exact", stdio), planned("kv.read-exact", http));
+        let (here, there) = (
+            planned("kv.read-exact", stdio),
+            planned("kv.read-exact", http),
+        );
         let so = |verdict| vec![result_of(&here, verdict, None, None, 1, 0)];
         assert!(!aim.is_reached(&here, &so(Verdict::Pass), &watch));
         for caught in [Verdict::Fail, Verdict::Warn] {
@@ -133,7 +136,10 @@ mod tests {
     fn what_shows_in_any_scenario_is_looked_for_until_it_is_seen_on_the_transport() {
         let (stdio, http) = (TransportKind::Stdio, TransportKind::Http);
         let aim = aim(&["ambient.token-unseen"]);
-        let (here, there) = (planned("kv.read-exact", stdio), planned("kv.read-exact", http));
+        let (here, there) = (
+            planned("kv.read-exact", stdio),
+            planned("kv.read-exact", http),
+        );
         assert!(!aim.is_reached(&here, &[], &Watch::default()));
         let watch = token_said(stdio);
         assert!(aim.is_reached(&here, &[], &watch));

@@ -476,27 +476,7 @@ impl Scene {
         let silent = |deed: &Deed| matches!(deed.answer, Answer::Nothing(_));
         self.unanswered |= deeds.iter().any(silent);
         self.volley = deeds;
-        self.expect_vault_in_time()?;
         self.expect_made_at_once(1)
-    }
-
-    /// Vault answered soon enough for every server, or none of the calls made at once failed.
-    ///
-    /// # Errors
-    /// Blocked when Vault did not: a server that gives up then is not to blame.
-    fn expect_vault_in_time(&self) -> StepResult {
-        /// Less than servers wait for Vault. Some of what they wait for happens before the tap sees the request.
-        const SOON: Duration = Duration::from_secs(2);
-        let failed = |deed: &Deed| !matches!(deed.answer, Answer::Success(_));
-        let waited = self.slot()?.tap.as_ref().map(Tap::longest_wait);
-        match waited.filter(|waited| *waited > SOON) {
-            Some(waited) if self.volley.iter().any(failed) => Err(Stop::blocked(format!(
-                "Vault took {:.1} s to answer a request of the server, and a call failed: run the suite on a less \
-                 busy machine",
-                waited.as_secs_f64()
-            ))),
-            _ => Ok(()),
-        }
     }
 
     /// What was meant to be made at once was under way at once, on so many connections.

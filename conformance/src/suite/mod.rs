@@ -310,7 +310,7 @@ impl Builder {
         self
     }
 
-    /// Runs nothing that shows no more of what a mutant's run is to show.
+    /// Skips scenarios that can add nothing to what a mutant's run is to show.
     #[must_use]
     pub(crate) fn aim(mut self, aim: Aim) -> Self {
         self.aim = Some(aim);

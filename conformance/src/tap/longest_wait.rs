@@ -1,42 +1,66 @@
 //! How long Vault has kept the server waiting.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-/// The longest time that one request waited for Vault's answer, whole milliseconds. It counts requests that the
-/// server gave up, too.
+/// The longest time that one request has waited for Vault's answer, with the requests that still wait and those that
+/// the server gave up.
 #[derive(Debug, Default)]
-pub(super) struct LongestWait(AtomicU64);
+pub(super) struct LongestWait(Mutex<Waits>);
+
+#[derive(Debug, Default)]
+struct Waits {
+    longest: Duration,
+    /// Since when each request waits, by number.
+    pending: BTreeMap<u64, Instant>,
+    next: u64,
+}
 
 impl LongestWait {
+    fn lock(&self) -> MutexGuard<'_, Waits> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A request waits until what this returns is dropped.
     pub(super) fn begin(&self) -> Waiting<'_> {
+        let mut waits = self.lock();
+        let number = waits.next;
+        waits.next += 1;
+        waits.pending.insert(number, Instant::now());
         Waiting {
-            since: Instant::now(),
-            longest: self,
+            number,
+            waits: self,
         }
     }
 
     pub(super) fn so_far(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
+        let waits = self.lock();
+        let pending = waits.pending.values().map(Instant::elapsed).max();
+        pending.unwrap_or_default().max(waits.longest)
     }
 
+    /// Forgets how long requests have waited, and those that still wait.
     pub(super) fn forget(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        let mut waits = self.lock();
+        waits.longest = Duration::ZERO;
+        waits.pending.clear();
     }
 }
 
 /// A request that waits for Vault.
 pub(super) struct Waiting<'a> {
-    since: Instant,
-    longest: &'a LongestWait,
+    number: u64,
+    waits: &'a LongestWait,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let waited = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.longest.0.fetch_max(waited, Ordering::Relaxed);
+        let mut waits = self.waits.lock();
+        if let Some(since) = waits.pending.remove(&self.number) {
+            waits.longest = waits.longest.max(since.elapsed());
+        }
     }
 }
