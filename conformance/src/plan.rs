@@ -317,6 +317,22 @@ fn selected(planned: &Planned, selection: &Selection) -> bool {
 }
 
 #[cfg(test)]
+impl Selection {
+    /// Everything, in the main revision of each transport, with all evidence at hand.
+    pub(crate) fn of_all(spoken: Vec<Spoken>) -> Self {
+        Self {
+            profiles: Vec::new(),
+            scenarios: Vec::new(),
+            tags: None,
+            costly: None,
+            revisions: Revisions::Main,
+            spoken,
+            evidence: Evidence::ALL.into(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
@@ -338,17 +354,10 @@ mod tests {
 
     fn planned(target: &str, choose: impl Fn(&mut Selection)) -> Vec<Planned> {
         let requirements = requirements();
-        let mut selection = Selection {
-            profiles: Vec::new(),
-            scenarios: Vec::new(),
-            tags: None,
-            costly: None,
-            revisions: Revisions::Each,
-            spoken: TransportKind::ALL
-                .map(|kind| Spoken::alone(kind, Revision::NEWEST_OF_SESSIONS))
-                .to_vec(),
-            evidence: Evidence::ALL.into(),
-        };
+        let spoken =
+            TransportKind::ALL.map(|kind| Spoken::alone(kind, Revision::NEWEST_OF_SESSIONS));
+        let mut selection = Selection::of_all(spoken.to_vec());
+        selection.revisions = Revisions::Each;
         choose(&mut selection);
         plan(
             &requirements,

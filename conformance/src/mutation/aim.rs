@@ -4,7 +4,6 @@ use crate::{
     plan::Planned,
     report::ScenarioResult,
     requirement::Requirement,
-    target::transport::TransportKind,
     verdict::Verdict,
     watch::{Concern, Watch},
 };
@@ -39,13 +38,12 @@ impl Aim {
             let failed = matches!(result.verdict, Verdict::Fail | Verdict::Warn);
             failed && result.id == *id && result.transport == transport.name()
         };
-        let is_seen = |id: &String| has_seen(watch, transport, id);
+        let is_seen = |id: &String| {
+            let concern = Concern::of_requirement(id);
+            concern.is_some_and(|concern| watch.has_seen(transport, concern))
+        };
         (!self.own.contains(id) || results.iter().any(has_failed)) && self.last.iter().all(is_seen)
     }
-}
-
-fn has_seen(watch: &Watch, transport: TransportKind, id: &str) -> bool {
-    Concern::of_requirement(id).is_some_and(|concern| watch.has_seen(transport, concern))
 }
 
 #[cfg(test)]
@@ -55,9 +53,9 @@ mod tests {
     use super::Aim;
     use crate::{
         mcp::transcript::{Line, Speaker},
-        plan::{Planned, Revisions, Selection, Spoken, plan},
+        plan::{Planned, Selection, Spoken, plan},
         redact::Secrets,
-        requirement::{self, Evidence},
+        requirement,
         run::result_of,
         target::{
             Target,
@@ -76,15 +74,9 @@ mod tests {
     fn planned(id: &str, transport: TransportKind) -> Planned {
         let requirements = requirement::all().unwrap().into_iter().map(Arc::new);
         let requirements: Vec<_> = requirements.collect();
-        let selection = Selection {
-            profiles: Vec::new(),
-            scenarios: vec![id.to_owned()],
-            tags: None,
-            costly: None,
-            revisions: Revisions::Main,
-            spoken: vec![Spoken::alone(transport, Revision::R2025_11_25)],
-            evidence: Evidence::ALL.into(),
-        };
+        let mut selection =
+            Selection::of_all(vec![Spoken::alone(transport, Revision::R2025_11_25)]);
+        selection.scenarios.push(id.to_owned());
         let adapter = Target::find("reference").unwrap().adapter;
         let mut planned = plan(&requirements, &adapter, &selection).into_iter();
         planned.find(|p| p.requirement.id == id).unwrap()

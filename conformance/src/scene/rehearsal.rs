@@ -10,8 +10,8 @@ use std::{
 use super::{Deed, KvMount, Scene};
 use crate::{
     act::Act,
-    plan::{Planned, Revisions, Selection, Spoken, plan},
-    requirement::{self, Evidence},
+    plan::{Planned, Selection, Spoken, plan},
+    requirement,
     slot::Slots,
     target::{
         Target,
@@ -29,16 +29,8 @@ use crate::{
 static PLANNED: LazyLock<Arc<Planned>> = LazyLock::new(|| {
     let requirements = requirement::all().unwrap().into_iter().map(Arc::new);
     let requirements: Vec<_> = requirements.collect();
-    let transport = TransportKind::Stdio;
-    let selection = Selection {
-        profiles: Vec::new(),
-        scenarios: Vec::new(),
-        tags: None,
-        costly: None,
-        revisions: Revisions::Main,
-        spoken: vec![Spoken::alone(transport, Revision::R2025_11_25)],
-        evidence: Evidence::ALL.into(),
-    };
+    let spoken = Spoken::alone(TransportKind::Stdio, Revision::R2025_11_25);
+    let selection = Selection::of_all(vec![spoken]);
     let adapter = Target::find("reference").unwrap().adapter;
     let planned = plan(&requirements, &adapter, &selection).into_iter();
     let mut acting = planned.filter(|planned| !planned.is_ambient());
