@@ -10,8 +10,8 @@ use vault_mcp_conformance::{
         Target,
         locate::{self, Build, LocateError},
         operation::Operation,
-        transport::TransportKind,
     },
+    transport::TransportKind,
     vault::{
         audit::AUDIT_DEVICE,
         oracle::VaultRequest,

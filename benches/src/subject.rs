@@ -9,15 +9,15 @@ use std::{
 use secrecy::SecretString;
 use vault_mcp_conformance::{
     latency::workload::Task,
-    slot::Setup,
     tap::Tap,
     target::{
         Target,
         answer::{Answer, Manner, perform},
         instance::{Instance, Surroundings},
         operation::Operation,
-        transport::TransportKind,
+        setup::Setup,
     },
+    transport::TransportKind,
     vault::{
         oracle::{Oracle, VaultAnswer},
         provider::Vault,

@@ -6,12 +6,14 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::hint::closest;
-use crate::target::{
-    adapter::Adapter,
-    mapping::{Mapping, ResultPart},
-    operation::Operation,
-    template,
+use crate::{
+    hint::closest,
+    target::{
+        adapter::Adapter,
+        mapping::{Mapping, ResultPart},
+        operation::Operation,
+        template,
+    },
 };
 
 /// What was found out about an adapter.

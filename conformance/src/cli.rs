@@ -31,11 +31,8 @@ use vault_mcp_conformance::{
     },
     requirement,
     suite::SuiteError,
-    target::{
-        Target,
-        locate::Build,
-        transport::{Revision, TransportKind},
-    },
+    target::{Target, locate::Build},
+    transport::{Revision, TransportKind},
     vault::{
         build,
         endpoint::{Endpoint, EndpointError},

@@ -22,8 +22,7 @@ use crate::{
     },
     vault::{
         binary, build,
-        container::{self, DEFAULT_IMAGE},
-        image::PACKED_IMAGE,
+        container::{self, DEFAULT_IMAGE, PACKED_IMAGE},
         leftovers,
         provider::{self, IMAGE_VARIABLE, VaultOptions},
     },

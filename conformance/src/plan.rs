@@ -10,10 +10,8 @@ use std::{
 use self::tags::Tags;
 use crate::{
     requirement::{Evidence, Requirement},
-    target::{
-        adapter::Adapter,
-        transport::{Revision, TransportKind},
-    },
+    target::adapter::Adapter,
+    transport::{Revision, TransportKind},
     verdict::NotApplicable,
     watch::Way,
 };
@@ -339,12 +337,8 @@ mod tests {
     use super::{Planned, Revisions, Selection, Spoken, keys, plan};
     use crate::{
         requirement::{self, Evidence, Requirement},
-        target::{
-            Target,
-            launch::Mode,
-            operation::Operation,
-            transport::{Era, Revision, TransportKind},
-        },
+        target::{Target, launch::Mode, operation::Operation},
+        transport::{Era, Revision, TransportKind},
     };
 
     fn requirements() -> Vec<Arc<Requirement>> {

@@ -20,11 +20,8 @@ use include_dir::{Dir, include_dir};
 
 use crate::{
     hint::did_you_mean,
-    target::{
-        launch::Mode,
-        operation::Operation,
-        transport::{Era, TransportKind},
-    },
+    target::{launch::Mode, operation::Operation},
+    transport::{Era, TransportKind},
     verdict::Level,
 };
 
@@ -379,7 +376,10 @@ fn of_scenario(
 #[cfg(test)]
 mod tests {
     use super::{all, of_feature};
-    use crate::target::{launch::Mode, operation::Operation, transport::TransportKind};
+    use crate::{
+        target::{launch::Mode, operation::Operation},
+        transport::TransportKind,
+    };
 
     const RIGHT: &str = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario: s\n    Given x\n";
 

@@ -5,7 +5,7 @@ use jsonschema::Validator;
 use rand::{Rng, seq::SliceRandom as _};
 use serde_json::{Map, Value, json};
 
-use crate::target::transport::Revision;
+use crate::transport::Revision;
 
 /// How deep a value that fits a schema is made.
 const DEPTH: usize = 6;

@@ -12,10 +12,8 @@ use crate::{
     },
     policy_matrix::PolicyCell,
     redact::{Searchable, Secrets},
-    target::{
-        operation::Operation,
-        transport::{Revision, TransportKind},
-    },
+    target::operation::Operation,
+    transport::{Revision, TransportKind},
     vault::{
         audit::{AuditEntry, AuditLog},
         oracle::CORRELATION_ID,
@@ -315,7 +313,7 @@ mod tests {
         mcp::transcript::{Line, Speaker},
         redact::Secrets,
         requirement,
-        target::transport::Revision,
+        transport::Revision,
     };
 
     const TOKEN: &str = "hvs.0123456789abcdef";

@@ -15,9 +15,10 @@ use quick_junit::{Report as Junit, TestCase, TestCaseStatus};
 use vault_mcp_conformance::{
     event::{Event, Reporter},
     exit::Exit,
+    latency::Latency,
     policy_matrix::{Outcome, PolicyCell, Ruling, agrees},
     report::{
-        BaselineResult, BaselineUpdate, Failure, Latency, ProfileResult, Report, SCHEMA_VERSION,
+        BaselineResult, BaselineUpdate, Failure, ProfileResult, Report, SCHEMA_VERSION,
         ScenarioResult, StaleKey, SuiteInfo, Summary, TargetInfo, UnknownKey, VaultInfo,
         console::{Console, ConsoleFormat, render},
         github::GithubSummary,

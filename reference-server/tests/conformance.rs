@@ -31,14 +31,12 @@ use vault_mcp_conformance::{
     progress::Progress,
     report::{Report, console, json::JsonFile},
     requirement::{self, Evidence, Requirement},
-    target::{
-        Target,
-        transport::{Revision, TransportKind},
-    },
+    target::Target,
+    transport::{Revision, TransportKind},
     vault::{
         build,
         external::{ExternalOptions, POLICY},
-        leftovers::run_id,
+        notes::run_id,
         provider::{self, IMAGE_VARIABLE, Vault, VaultChoice, VaultOptions},
     },
     verdict::Verdict,

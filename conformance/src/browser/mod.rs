@@ -23,7 +23,7 @@ use crate::{
     target::process::Process,
     vault::{
         binary,
-        leftovers::{HOME_PREFIX, note_home},
+        notes::{HOME_PREFIX, note_home},
     },
 };
 
@@ -152,7 +152,7 @@ impl Browser {
         let seen = timeout(PATIENCE, async {
             tokio::select! {
                 seen = server.report() => Ok(seen),
-                status = process.child.wait() => Err(match status {
+                status = process.group.wait() => Err(match status {
                     Ok(status) => format!("ended by itself ({status})"),
                     Err(error) => format!("cannot be waited for: {error}"),
                 }),

@@ -120,9 +120,13 @@ mod tests {
     use x509_parser::prelude::FromDer as _;
     use x509_parser::x509::SubjectPublicKeyInfo;
 
-    use super::super::tests::{NAME, Pki, server};
-    use super::super::{Certificate, KeyKind, pem};
-    use super::{RSA_2048, Request};
+    use super::{
+        super::{
+            Certificate, KeyKind, pem,
+            tests::{NAME, Pki, server},
+        },
+        RSA_2048, Request,
+    };
 
     #[test]
     fn a_request_is_answered_by_a_certificate_for_its_key() {

@@ -6,8 +6,7 @@ use std::fmt;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 
-use super::verify::public_key;
-use super::{Certificate, pem, stripped};
+use super::{Certificate, pem, stripped, verify::public_key};
 
 /// A CRL that could be parsed.
 #[derive(Clone, PartialEq, Eq)]
@@ -84,9 +83,13 @@ mod tests {
     use rcgen::SerialNumber;
     use serde_json::json;
 
-    use super::super::tests::{NAME, Pki, key, read, server};
-    use super::super::{Certificate, pem};
-    use super::RevocationList;
+    use super::{
+        super::{
+            Certificate, pem,
+            tests::{NAME, Pki, key, read, server},
+        },
+        RevocationList,
+    };
 
     #[test]
     fn a_revocation_list_lists_what_its_issuer_revoked() {

@@ -145,8 +145,10 @@ mod tests {
     use rcgen::ExtendedKeyUsagePurpose;
     use time::Duration;
 
-    use super::super::pem;
-    use super::super::tests::{NAME, Pki, now, read};
+    use super::super::{
+        pem,
+        tests::{NAME, Pki, now, read},
+    };
 
     #[test]
     fn a_certificate_verifies_for_each_of_its_names() {

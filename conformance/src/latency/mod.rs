@@ -6,10 +6,10 @@ pub mod workload;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{
-    report::Latency,
-    target::{operation::Operation, transport::TransportKind},
-};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{target::operation::Operation, transport::TransportKind};
 
 /// The budget of the first call on a new connection, the start of the target aside: KAG's table.
 pub const FIRST_CALL: Duration = Duration::from_millis(200);
@@ -139,12 +139,51 @@ fn hundredths(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
+/// The latency of one operation on one transport.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// The operation's name.
+    pub operation: String,
+    /// `stdio` or `http`.
+    pub transport: String,
+    /// How many calls were measured.
+    pub samples: usize,
+    /// Median through the target, milliseconds.
+    pub p50_ms: f64,
+    /// 95th percentile through the target, milliseconds.
+    pub p95_ms: f64,
+    /// 99th percentile through the target, milliseconds.
+    pub p99_ms: f64,
+    /// Median of the same made directly on Vault, by one request, all through the same run,
+    /// milliseconds; none for an operation without a budget.
+    pub direct_p50_ms: Option<f64>,
+    /// 95th percentile of the same, milliseconds.
+    pub direct_p95_ms: Option<f64>,
+    /// Requests to Vault per call, on average, those about a mount that is new to the target
+    /// included; none where they could not be seen.
+    pub vault_requests_per_call: Option<f64>,
+    /// What the 95th percentile may be by the sources (KAG), milliseconds.
+    pub budget_ms: Option<f64>,
+}
+
+impl Latency {
+    /// Whether it is within its budget; none where it has none, or where the target is not to
+    /// blame: too few calls were made, or Vault itself took as long on this machine.
+    #[must_use]
+    pub fn keeps_budget(&self) -> Option<bool> {
+        let budget = self.budget_ms?;
+        let keeps = self.p95_ms <= budget;
+        let machine_keeps = self.direct_p95_ms.is_none_or(|direct| direct <= budget);
+        (keeps || (self.samples >= MIN_SAMPLES && machine_keeps)).then_some(keeps)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::{Call, Measurements, Samples, budget, millis};
-    use crate::target::{operation::Operation, transport::TransportKind};
+    use crate::{target::operation::Operation, transport::TransportKind};
 
     fn samples(millis: impl IntoIterator<Item = u64>) -> Samples {
         let mut samples = Samples::default();

@@ -1,12 +1,11 @@
 //! One connection to a target: requests go out, replies come back to whoever asked.
 
 use std::{
-    collections::HashMap,
     fmt,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,17 +13,21 @@ use std::{
 use futures::future::{Either, select};
 use http::HeaderMap;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     hello::Version,
     http::HttpWire,
+    http_message::{HttpAnswer, HttpAsk, NoHttp},
     pace::Pace,
-    raw::{HttpAnswer, HttpAsk, NoHttp, RawHttp},
+    raw::RawHttp,
     stdio::StdioWire,
     transcript::{Speaker, Transcript, written},
 };
-use crate::target::transport::{Era, Revision};
+use crate::{
+    mcp::inbox::{AnswerFilter, Inbox, NoReply, Reply},
+    transport::{Era, Revision},
+};
 
 // What the stateless era writes into the `_meta` of requests and results (2026-07-28, schema,
 // `RequestMetaObject` and `ResultMetaObject`).
@@ -38,48 +41,6 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// How many answers to a target's own requests may wait to be sent.
 const MAX_ANSWERS: usize = 64;
-
-/// What a target answered to a request.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reply {
-    /// The result.
-    Result(Value),
-    /// The JSON-RPC error.
-    Error {
-        /// Its code.
-        code: i64,
-        /// Its message.
-        message: String,
-    },
-}
-
-impl Reply {
-    /// What a message says that answers a request.
-    #[must_use]
-    pub fn of(message: &Value) -> Self {
-        match (&message["result"], &message["error"]) {
-            (result, Value::Null) if !result.is_null() => Self::Result(result.clone()),
-            (_, error) => Self::Error {
-                code: error["code"].as_i64().unwrap_or_default(),
-                message: error["message"].as_str().unwrap_or_default().to_owned(),
-            },
-        }
-    }
-}
-
-/// Why a request has no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoReply {
-    /// The time was up.
-    #[error("no answer within {} s", .0.as_secs_f32())]
-    TimedOut(Duration),
-    /// The connection is gone.
-    #[error("the connection ended before an answer: {0}")]
-    Closed(String),
-    /// HTTP gave something, but not the answer.
-    #[error("no answer in what came back over HTTP: {0}")]
-    Unanswered(String),
-}
 
 /// How long an answer may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,61 +104,6 @@ impl ServerInfo {
             version: told("version"),
         }
     }
-}
-
-/// What an answer answers, as the suite has worded it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// Its method; empty where it has none.
-    pub method: String,
-    /// The tool that it calls.
-    pub tool: Option<String>,
-    /// All of it.
-    pub text: String,
-}
-
-impl Asked {
-    /// What a text asks.
-    #[must_use]
-    pub fn of(text: &str) -> Self {
-        let message: Value = serde_json::from_str(text).unwrap_or_default();
-        Self {
-            method: message["method"].as_str().unwrap_or_default().to_owned(),
-            tool: message["params"]["name"].as_str().map(str::to_owned),
-            text: text.to_owned(),
-        }
-    }
-
-    /// Whether it calls this tool.
-    #[must_use]
-    pub fn calls(&self, tool: &str) -> bool {
-        self.tool.as_deref() == Some(tool)
-    }
-}
-
-/// Something between target and suite that changes what either says.
-pub trait AnswerFilter: Send + Sync {
-    /// What is sent instead of this text; none where it stays as it is.
-    fn sent(&self, text: &str) -> Option<String>;
-
-    /// Changes the headers of a request over HTTP, and its query.
-    fn head(&self, headers: &mut HeaderMap, query: &mut Option<String>);
-
-    /// What arrives instead of `message`, which answers this.
-    fn filter(&self, asked: &Asked, message: Value) -> Vec<String>;
-
-    /// What a handshake of TLS gives instead of this.
-    fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8>;
-
-    /// What HTTP gives instead of an answer to this.
-    ///
-    /// # Errors
-    /// When nothing comes.
-    fn http(
-        &self,
-        asked: &HttpAsk,
-        answer: Result<HttpAnswer, NoHttp>,
-    ) -> Result<HttpAnswer, NoHttp>;
 }
 
 /// What came back for a text that the suite has sent as it is.
@@ -274,182 +180,6 @@ impl Said {
     }
 }
 
-/// A request that waits for its reply.
-struct Pending {
-    /// Known where something changes answers.
-    asked: Option<Asked>,
-    reply: oneshot::Sender<(Result<Reply, NoReply>, Instant)>,
-}
-
-/// Who has sent text as it is, and hears what no request of the suite waits for.
-struct Listener {
-    asked: Asked,
-    to: mpsc::UnboundedSender<Value>,
-}
-
-impl Pending {
-    /// Tells the one who waits, who may have given up, what came and when. When, since that
-    /// one may get to look at it only later: many scenarios share one thread.
-    fn answer(self, answer: Result<Reply, NoReply>) {
-        let _ = self.reply.send((answer, Instant::now()));
-    }
-}
-
-/// Where everything that the target says arrives.
-pub struct Inbox {
-    transcript: Arc<Transcript>,
-    pending: Mutex<HashMap<u64, Pending>>,
-    listener: Mutex<Option<Listener>>,
-    /// Why nothing arrives any more, once that is so.
-    closed: OnceLock<String>,
-    filter: Option<Arc<dyn AnswerFilter>>,
-    /// Answers to what the target asked of the suite.
-    to_target: mpsc::Sender<Value>,
-    /// Whether the target has answered anything yet.
-    answered: AtomicBool,
-}
-
-impl fmt::Debug for Inbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").finish_non_exhaustive()
-    }
-}
-
-impl Inbox {
-    fn pending(&self) -> MutexGuard<'_, HashMap<u64, Pending>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn listener(&self) -> MutexGuard<'_, Option<Listener>> {
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What changes what is said, if anything does.
-    #[must_use]
-    pub fn filter(&self) -> Option<&Arc<dyn AnswerFilter>> {
-        self.filter.as_ref()
-    }
-
-    /// What is sent in place of a text.
-    #[must_use]
-    pub fn sent(&self, text: &str) -> Option<String> {
-        self.filter.as_ref()?.sent(text)
-    }
-
-    /// Takes a message that answers a text which the suite has sent as it is; returns what
-    /// arrives of it, none where it is no message.
-    #[must_use]
-    pub fn arriving(&self, asked: &Asked, raw: &str) -> Vec<Value> {
-        let message: Value = match serde_json::from_str(raw) {
-            Ok(message @ (Value::Object(_) | Value::Array(_))) => message,
-            _ => return Vec::new(),
-        };
-        let texts = match &self.filter {
-            Some(filter) if message["method"].is_null() => filter.filter(asked, message),
-            _ => vec![raw.to_owned()],
-        };
-        let record = |text: String| {
-            let message = serde_json::from_str(&text).ok();
-            self.transcript.record(Speaker::Target, text);
-            message
-        };
-        texts.into_iter().filter_map(record).collect()
-    }
-
-    /// Where what is said is written down.
-    #[must_use]
-    pub fn transcript(&self) -> &Transcript {
-        &self.transcript
-    }
-
-    /// Takes one message, as it came.
-    pub fn receive(&self, raw: &str) {
-        let Some(filter) = &self.filter else {
-            return self.deliver(raw);
-        };
-        let Ok(message) = serde_json::from_str::<Value>(raw) else {
-            return self.deliver(raw);
-        };
-        let asked = message["id"]
-            .as_u64()
-            .and_then(|id| self.pending().get(&id)?.asked.clone());
-        let overheard = || {
-            let listener = self.listener();
-            let listener = listener.as_ref().filter(|_| message["method"].is_null());
-            listener.map(|listener| listener.asked.clone())
-        };
-        match asked.or_else(overheard) {
-            Some(asked) => {
-                for altered in filter.filter(&asked, message) {
-                    self.deliver(&altered);
-                }
-            }
-            None => self.deliver(raw),
-        }
-    }
-
-    /// Takes what came in place of a message.
-    pub fn receive_noise(&self, text: &str) {
-        self.transcript.record(Speaker::Noise, text);
-    }
-
-    fn deliver(&self, raw: &str) {
-        let message = match serde_json::from_str::<Value>(raw) {
-            Ok(message) if message.is_object() || message.is_array() => message,
-            _ => return self.receive_noise(raw),
-        };
-        self.transcript.record(Speaker::Target, raw);
-        let id = message["id"].as_u64();
-        if let Some(method) = message["method"].as_str() {
-            if !message["id"].is_null() {
-                // A target that asks faster than it reads gets no further answers, and one
-                // whose connection is closed none at all.
-                let _ = self.to_target.try_send(answer_to(method, &message["id"]));
-            }
-            return;
-        }
-        self.answered.store(true, Ordering::Relaxed);
-        let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else {
-            if let Some(listener) = self.listener().as_ref() {
-                // Whoever listened may have heard enough.
-                let _ = listener.to.send(message);
-            }
-            return;
-        };
-        waiting.answer(Ok(Reply::of(&message)));
-    }
-
-    /// Tells the one who waits for `id` that no answer comes.
-    pub fn fail(&self, id: u64, why: NoReply) {
-        if let Some(waiting) = self.pending().remove(&id) {
-            waiting.answer(Err(why));
-        }
-    }
-
-    /// Tells all who wait that no answer comes.
-    pub fn close(&self, why: &str) {
-        self.transcript
-            .record(Speaker::Note, format!("the connection ended: {why}"));
-        // Before those who wait are told: who comes later sees it.
-        let _ = self.closed.set(why.to_owned());
-        self.listener().take();
-        for (_, waiting) in self.pending().drain() {
-            waiting.answer(Err(NoReply::Closed(why.to_owned())));
-        }
-    }
-}
-
-/// What the suite, which offers a server nothing, answers to a server's request.
-fn answer_to(method: &str, id: &Value) -> Value {
-    if method == "ping" {
-        json!({ "jsonrpc": "2.0", "id": id, "result": {} })
-    } else {
-        json!({ "jsonrpc": "2.0", "id": id, "error": {
-            "code": -32601, "message": "the client declared no such capability"
-        } })
-    }
-}
-
 /// What every request of the stateless era says of itself and of the client.
 #[must_use]
 pub fn meta(revision: Revision) -> Value {
@@ -497,15 +227,7 @@ impl Connection {
         connect: impl FnOnce(Arc<Inbox>) -> Wire,
     ) -> Self {
         let (to_target, mut answers) = mpsc::channel::<Value>(MAX_ANSWERS);
-        let inbox = Arc::new(Inbox {
-            transcript,
-            pending: Mutex::default(),
-            listener: Mutex::default(),
-            closed: OnceLock::new(),
-            filter,
-            to_target,
-            answered: AtomicBool::new(false),
-        });
+        let inbox = Arc::new(Inbox::new(transcript, filter, to_target));
         let wire = Arc::new(connect(Arc::clone(&inbox)));
         let (answer_wire, answer_inbox) = (Arc::downgrade(&wire), Arc::downgrade(&inbox));
         tokio::spawn(async move {
@@ -514,7 +236,9 @@ impl Connection {
                 else {
                     return;
                 };
-                inbox.transcript.record(Speaker::Suite, answer.to_string());
+                inbox
+                    .transcript()
+                    .record(Speaker::Suite, answer.to_string());
                 send(&wire, &inbox, None, &answer).await;
             }
         });
@@ -531,7 +255,7 @@ impl Connection {
     /// What came back for the hello of a TLS version.
     #[must_use]
     pub fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8> {
-        match &self.inbox.filter {
+        match self.inbox.filter() {
             Some(filter) => filter.hello(version, answer),
             None => answer,
         }
@@ -540,12 +264,12 @@ impl Connection {
     /// What was said on it.
     #[must_use]
     pub fn transcript(&self) -> &Transcript {
-        &self.inbox.transcript
+        self.inbox.transcript()
     }
 
     /// What the next answer may take.
     fn budget(&self) -> Budget {
-        match self.inbox.answered.load(Ordering::Relaxed) {
+        match self.inbox.has_answered() {
             true => self.patience.call,
             false => self.patience.first,
         }
@@ -650,16 +374,13 @@ impl Connection {
         self.keep_pace().await;
         let patience = self.budget().time;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let (reply, answered) = oneshot::channel();
         let params = self.with_meta(params);
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let text = message.to_string();
-        let asked = self.inbox.filter.as_ref().map(|_| Asked::of(&text));
-        self.inbox.pending().insert(id, Pending { asked, reply });
-        if let Some(why) = self.inbox.closed.get() {
-            self.inbox.fail(id, NoReply::Closed(why.clone()));
-        }
-        self.inbox.transcript.record(Speaker::Suite, written(&text));
+        let answered = self.inbox.expect(id, &text);
+        self.inbox
+            .transcript()
+            .record(Speaker::Suite, written(&text));
         let sent = Instant::now();
         let (wire, inbox) = (Arc::clone(&self.wire), Arc::clone(&self.inbox));
         let exchange = tokio::spawn(async move { send(&wire, &inbox, Some(id), &message).await });
@@ -671,7 +392,7 @@ impl Connection {
             }
             Err(_) => {
                 exchange.abort();
-                self.inbox.pending().remove(&id);
+                self.inbox.forget(id);
                 (Err(NoReply::TimedOut(patience)), patience)
             }
         }
@@ -697,13 +418,13 @@ impl Connection {
         self.keep_pace().await;
         let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         self.inbox
-            .transcript
+            .transcript()
             .record(Speaker::Suite, message.to_string());
         let patience = self.budget().time;
         let sending = send(&self.wire, &self.inbox, None, &message);
         if tokio::time::timeout(patience, sending).await.is_err() {
             let note = format!("{method} was not taken within {} s", patience.as_secs_f32());
-            self.inbox.transcript.record(Speaker::Note, note);
+            self.inbox.transcript().record(Speaker::Note, note);
         }
     }
 
@@ -755,10 +476,10 @@ impl Connection {
         text: &str,
     ) -> (mpsc::UnboundedReceiver<Value>, Said) {
         self.keep_pace().await;
-        let (to, heard) = mpsc::unbounded_channel();
-        let asked = Asked::of(text);
-        *self.inbox.listener() = Some(Listener { asked, to });
-        self.inbox.transcript.record(Speaker::Suite, written(text));
+        let heard = self.inbox.listen(text);
+        self.inbox
+            .transcript()
+            .record(Speaker::Suite, written(text));
         let altered = self.inbox.sent(text);
         let sent = wire.send_line(altered.as_deref().unwrap_or(text)).await;
         let said = Said {
@@ -770,7 +491,7 @@ impl Connection {
 
     /// Listens no more; what was heard so far counts.
     fn hear_out(&self, heard: &mut mpsc::UnboundedReceiver<Value>, said: &mut Said) {
-        self.inbox.listener().take();
+        self.inbox.stop_listening();
         while let Ok(message) = heard.try_recv() {
             said.hears(message);
         }
@@ -794,7 +515,7 @@ impl Connection {
         };
         match tokio::time::timeout(listens, heard.recv()).await {
             Ok(Some(message)) => said.hears(message),
-            Ok(None) => said.problem = self.inbox.closed.get().cloned(),
+            Ok(None) => said.problem = self.inbox.closed().map(str::to_owned),
             Err(_) => {
                 said.problem = patience.map(|time| NoReply::TimedOut(time).to_string());
             }
@@ -834,7 +555,7 @@ impl Connection {
     /// Whether nothing arrives on it any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.inbox.closed.get().is_some()
+        self.inbox.closed().is_some()
     }
 
     /// Counts its requests from this number on, so that they are told from those of another
@@ -888,7 +609,7 @@ fn result_in(method: &str, reply: Result<Reply, NoReply>) -> Result<Value, Strin
 }
 
 async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value) {
-    let altered = inbox.filter.as_ref().and_then(|filter| {
+    let altered = inbox.filter().and_then(|filter| {
         let text = filter.sent(&message.to_string())?;
         serde_json::from_str(&text).ok()
     });
@@ -899,7 +620,7 @@ async fn send(wire: &Wire, inbox: &Arc<Inbox>, id: Option<u64>, message: &Value)
     };
     match (sent, id) {
         (Err(why), Some(id)) => inbox.fail(id, why),
-        (Err(why), None) => inbox.transcript.record(Speaker::Note, why.to_string()),
+        (Err(why), None) => inbox.transcript().record(Speaker::Note, why.to_string()),
         (Ok(()), _) => {}
     }
 }
@@ -915,7 +636,8 @@ mod tests {
         matchers::{any, body_partial_json},
     };
 
-    use super::{Asked, Budget, Connection, HttpWire, NoReply, Patience, Revision, Said, Wire};
+    use super::{Budget, Connection, HttpWire, Patience, Revision, Said, Wire};
+    use crate::mcp::inbox::{Asked, NoReply};
 
     /// What is longer than any test waits.
     const FOR_EVER: Duration = Duration::from_secs(600);

@@ -15,12 +15,12 @@ use reqwest::{
 use serde_json::Value;
 
 use super::{
-    connection::{Inbox, NoReply},
+    inbox::{Inbox, NoReply},
     transcript::Speaker,
 };
 use crate::{
     http_client,
-    target::transport::{Era, Revision},
+    transport::{Era, Revision},
 };
 
 /// The largest body that is taken from a target.

@@ -6,6 +6,8 @@
 pub mod connection;
 pub mod hello;
 pub mod http;
+pub mod http_message;
+pub mod inbox;
 pub mod pace;
 pub mod raw;
 pub mod stdio;

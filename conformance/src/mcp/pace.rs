@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::target::launch::Rate;
+use crate::rate::Rate;
 
 /// A token bucket that is smaller than the target's: it fills at nine tenths of the rate, and holds one request less.
 ///

@@ -7,25 +7,24 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use reqwest::{
     Body, Method,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    header::{ACCEPT, HeaderMap, HeaderName, HeaderValue},
 };
-use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use super::{
-    connection::{Asked, Inbox},
     http::{EventReader, HttpWire},
+    inbox::{Asked, Inbox},
     pace::Pace,
     transcript::{Speaker, written},
 };
-use crate::causes::causes;
+use crate::{
+    causes::causes,
+    mcp::http_message::{HttpAnswer, HttpAsk, NoHttp},
+};
 
 /// What is kept of the body of an answer.
 const MAX_BODY: usize = 8 << 20;
 /// What is written down of a request.
 const SHOWN: usize = 4 << 10;
-/// The largest body that is searched for a text.
-const SEARCHED: usize = 64 << 10;
 
 /// The endpoint of a target.
 pub struct RawHttp {
@@ -34,128 +33,6 @@ pub struct RawHttp {
     headers: HeaderMap,
     inbox: Arc<Inbox>,
     paces: Vec<Arc<Pace>>,
-}
-
-/// A request.
-#[derive(Clone, Debug)]
-pub struct HttpAsk {
-    /// Its method.
-    pub method: Method,
-    /// Its headers, besides those of every request to the endpoint; one of the same name
-    /// stands in its place.
-    pub headers: HeaderMap,
-    /// What is added to the address of the endpoint as its query.
-    pub query: Option<String>,
-    /// Its body.
-    pub body: Bytes,
-    /// Where the body stops half-way and never ends: given a permit once it has got so far.
-    pub endless: Option<Arc<Semaphore>>,
-}
-
-impl HttpAsk {
-    /// A request without a body.
-    #[must_use]
-    pub fn new(method: Method) -> Self {
-        Self {
-            method,
-            headers: HeaderMap::new(),
-            query: None,
-            body: Bytes::new(),
-            endless: None,
-        }
-    }
-
-    /// A message, as a client posts it.
-    #[must_use]
-    pub fn post(text: &str) -> Self {
-        Self {
-            body: Bytes::copy_from_slice(text.as_bytes()),
-            ..Self::new(Method::POST)
-        }
-        .with(CONTENT_TYPE.as_str(), "application/json")
-    }
-
-    /// With this header in place of any other of its name; one that cannot be sent is left out.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        let header = name.parse::<HeaderName>().ok();
-        if let Some((name, value)) = header.zip(HeaderValue::from_str(value).ok()) {
-            self.headers.insert(name, value);
-        }
-        self
-    }
-
-    /// With this query.
-    #[must_use]
-    pub fn with_query(mut self, query: impl Into<String>) -> Self {
-        self.query = Some(query.into());
-        self
-    }
-
-    /// With these headers.
-    #[must_use]
-    pub fn with_all(mut self, headers: HeaderMap) -> Self {
-        self.headers.extend(headers);
-        self
-    }
-
-    /// Whether a header or the body has this text.
-    #[must_use]
-    pub fn says(&self, part: &str) -> bool {
-        let mut headers = self.headers.iter();
-        headers.any(|(name, value)| format!("{name}: {value:?}").contains(part))
-            || (self.body.len() <= SEARCHED && String::from_utf8_lossy(&self.body).contains(part))
-    }
-}
-
-/// What came back.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HttpAnswer {
-    /// The status.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, as far as it was read.
-    pub body: String,
-    /// The messages in it.
-    pub messages: Vec<Value>,
-}
-
-impl HttpAnswer {
-    /// The media type of the body, without parameters; empty where none is told.
-    #[must_use]
-    pub fn kind(&self) -> &str {
-        let kind = self.headers.get(CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        kind.split(';').next().unwrap_or_default().trim()
-    }
-
-    /// Whether it refuses.
-    #[must_use]
-    pub const fn refuses(&self) -> bool {
-        self.status >= 400 && self.status < 500
-    }
-
-    /// What came back, in words.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        let body: String = self.body.chars().take(300).collect();
-        match body.is_empty() {
-            true => format!("HTTP {}", self.status),
-            false => format!("HTTP {}: {body}", self.status),
-        }
-    }
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoHttp {
-    /// The connection was closed.
-    #[error("the connection was closed without an answer: {0}")]
-    Closed(String),
-    /// Nothing came in time.
-    #[error("no answer came, and the connection stayed open")]
-    Hung,
 }
 
 impl RawHttp {
@@ -313,10 +190,10 @@ mod tests {
         sync::Semaphore,
     };
 
-    use super::{HttpAnswer, HttpAsk, NoHttp};
     use crate::mcp::{
         connection::{Budget, Connection, Patience, Wire},
         http::HttpWire,
+        http_message::{HttpAnswer, HttpAsk, NoHttp},
         transcript::Speaker,
     };
 

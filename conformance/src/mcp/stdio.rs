@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    connection::Inbox,
+    inbox::Inbox,
     transcript::{Speaker, Transcript},
 };
 use crate::lines::{Line, each_line};

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::transcript::{Line, Speaker};
-use crate::target::transport::{Era, Revision};
+use crate::transport::{Era, Revision};
 
 /// The error codes that the revision 2026-07-28 defines in the range that it keeps for itself.
 const DEFINED_CODES: [i64; 3] = [-32020, -32021, -32022];
@@ -172,7 +172,7 @@ mod tests {
     use super::first_problem;
     use crate::{
         mcp::transcript::{Line, Speaker},
-        target::transport::Revision,
+        transport::Revision,
     };
 
     fn problem_of(method: &str, answer: &Value) -> Option<String> {

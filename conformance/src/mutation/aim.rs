@@ -57,10 +57,8 @@ mod tests {
         redact::Secrets,
         requirement,
         run::result_of,
-        target::{
-            Target,
-            transport::{Revision, TransportKind},
-        },
+        target::Target,
+        transport::{Revision, TransportKind},
         verdict::Verdict,
         watch::{self, Watch},
     };

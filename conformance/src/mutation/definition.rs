@@ -10,11 +10,8 @@ use serde_json::Value;
 use crate::{
     hint::did_you_mean,
     plan::Spoken,
-    target::{
-        launch::Mode,
-        operation::Operation,
-        transport::{Revision, TransportKind},
-    },
+    target::{launch::Mode, operation::Operation},
+    transport::{Revision, TransportKind},
 };
 
 static MUTANTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/mutants");

@@ -22,14 +22,13 @@ use super::definition::{
 use crate::{
     certificate::private_keys_in,
     mcp::{
-        connection::{AnswerFilter, Asked},
         hello::Version,
         http::SESSION,
-        raw::{HttpAnswer, HttpAsk, NoHttp},
+        http_message::{HttpAnswer, HttpAsk, NoHttp},
+        inbox::{AnswerFilter, Asked},
     },
-    slot::Setup,
     tap::VaultFilter,
-    target::{adapter::Adapter, launch::LAUNCH_PLACEHOLDERS, template},
+    target::{adapter::Adapter, launch::LAUNCH_PLACEHOLDERS, setup::Setup, template},
 };
 
 /// A mutation that is to be carried out in every slot.
@@ -658,13 +657,12 @@ mod tests {
     use super::{Sabotage, Saboteur, set};
     use crate::{
         mcp::{
-            connection::{AnswerFilter as _, Asked},
             http::SESSION,
-            raw::{HttpAnswer, HttpAsk, NoHttp},
+            http_message::{HttpAnswer, HttpAsk, NoHttp},
+            inbox::{AnswerFilter as _, Asked},
         },
-        slot::Setup,
         tap::VaultFilter as _,
-        target::Target,
+        target::{Target, setup::Setup},
     };
 
     fn saboteur(rules: &str) -> Saboteur {

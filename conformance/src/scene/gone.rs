@@ -1,11 +1,11 @@
 //! The servers that are gone before their scenario is, and those that never came: what they have said is
 //! watched like what all others say.
 
+use super::{Agent, Scene};
 use crate::{
     mcp::transcript::Line,
-    scene::{Agent, Scene},
-    slot::{Setup, Slot, SlotError},
-    target::instance::StartError,
+    slot::{Slot, SlotError},
+    target::{instance::StartError, setup::Setup},
     verdict::{StepResult, Stop},
 };
 

@@ -19,13 +19,13 @@ use super::{Scene, talk::request};
 pub use crate::pressure::Allowance;
 use crate::{
     act::Act,
-    mcp::{connection::Connection, http::SESSION, raw::HttpAsk},
+    mcp::{connection::Connection, http::SESSION, http_message::HttpAsk},
     pressure::{Call, Finding, TOLERANCE},
-    slot::Setup,
     tap::{Exchange, Tap},
     target::{
         answer::{Answer, Manner, carrier, read},
         instance::Bare,
+        setup::Setup,
     },
     vault::oracle::Snapshot,
     verdict::{NotApplicable, StepResult, Stop},

@@ -50,13 +50,14 @@ use crate::{
     plan::Planned,
     policy_matrix::PolicyCell,
     redact::Secrets,
-    slot::{Setup, Slot, SlotKind, Slots},
+    slot::{Slot, SlotKind, Slots},
     tap::Tap,
     target::{
         Target,
         answer::{Answer, Manner, perform},
         instance::StartError,
         operation::Operation,
+        setup::Setup,
     },
     vault::{
         audit::AuditLog,

@@ -7,13 +7,13 @@ use serde_json::json;
 use super::{Scene, about::contradiction};
 use crate::{
     act::Act,
-    mcp::raw::HttpAsk,
-    slot::Setup,
+    mcp::http_message::HttpAsk,
     tap::{Exchange, NAMESPACE},
     target::{
         answer::{Answer, carrier},
         instance::Bare,
         launch::{Mode, ModeSettings},
+        setup::Setup,
         template,
     },
     vault::oracle::VaultRequest,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Agent, KvMount, Scene};
 use crate::{
-    slot::Setup,
+    target::setup::Setup,
     vault::{oracle::Token, own::OwnVault, policy},
     verdict::{NotApplicable, StepResult, Stop},
 };

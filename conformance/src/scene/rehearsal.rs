@@ -13,11 +13,8 @@ use crate::{
     plan::{Planned, Selection, Spoken, plan},
     requirement,
     slot::Slots,
-    target::{
-        Target,
-        answer::Answer,
-        transport::{Revision, TransportKind},
-    },
+    target::{Target, answer::Answer},
+    transport::{Revision, TransportKind},
     vault::{
         endpoint::Endpoint,
         oracle::{Oracle, Snapshot},

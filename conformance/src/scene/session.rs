@@ -13,11 +13,10 @@ use tokio::time::{Instant, sleep};
 use super::Scene;
 use crate::{
     redact::Secrets,
-    slot::Setup,
     tap::trap::{Springs, Trap},
-    target::launch::Mode,
+    target::{launch::Mode, setup::Setup},
     vault::{
-        leftovers::{HOME_PREFIX, note_home},
+        notes::{HOME_PREFIX, note_home},
         oracle::{OracleError, Token},
         policy,
     },

@@ -14,10 +14,9 @@ use super::Scene;
 use crate::{
     certificate::ServerCertificate,
     mcp::hello::{HANDSHAKE, Version, client_hello},
-    slot::Setup,
     tap::front::Front,
-    target::{instance::StartError, launch::Mode},
-    vault::leftovers::{HOME_PREFIX, note_home},
+    target::{instance::StartError, launch::Mode, setup::Setup},
+    vault::notes::{HOME_PREFIX, note_home},
     verdict::{StepResult, Stop},
 };
 

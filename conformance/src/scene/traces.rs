@@ -17,15 +17,15 @@ use crate::{
     log_line::{KnownCall, LogFact, LogLine, line_of},
     mcp::transcript::Speaker,
     redact::Secrets,
-    slot::Setup,
     target::{
         answer::{Answer, carrier},
         launch::Mode,
         operation::{Operation, Parameters},
-        transport::TransportKind,
+        setup::Setup,
     },
+    transport::TransportKind,
     vault::{
-        leftovers::{HOME_PREFIX, note_home},
+        notes::{HOME_PREFIX, note_home},
         oracle::CORRELATION_ID,
     },
     verdict::{NotApplicable, StepResult, Stop},

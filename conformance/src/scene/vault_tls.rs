@@ -5,9 +5,8 @@ use super::Scene;
 use crate::{
     act::Act,
     certificate::{Authority, Flaw, ServerCertificate},
-    slot::Setup,
     tap::front::Front,
-    target::{answer::Answer, launch::Mode},
+    target::{answer::Answer, launch::Mode, setup::Setup},
     verdict::{NotApplicable, StepResult, Stop},
 };
 

@@ -7,8 +7,7 @@ use cucumber::{given, then, when};
 use crate::{
     mcp::hello::Version,
     scene::limits::Allowance,
-    slot::Setup,
-    target::{launch::Mode, operation::Operation},
+    target::{launch::Mode, operation::Operation, setup::Setup},
     verdict::{StepResult, Stop},
     world::World,
 };

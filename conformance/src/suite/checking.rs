@@ -352,7 +352,7 @@ mod tests {
 
     use super::judge;
     use crate::{
-        mcp::connection::Reply,
+        mcp::inbox::Reply,
         target::{answer::read, mapping::Mapping, operation::Operation},
     };
 

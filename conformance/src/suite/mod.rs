@@ -24,12 +24,8 @@ use crate::{
     progress::Progress,
     report::Report,
     requirement::{self, Evidence, FeatureError, Requirement},
-    target::{
-        Target,
-        adapter::AdapterError,
-        locate::Build,
-        transport::{Revision, TransportKind},
-    },
+    target::{Target, adapter::AdapterError, locate::Build},
+    transport::{Revision, TransportKind},
     vault::provider::{self, Vault, VaultOptions},
 };
 

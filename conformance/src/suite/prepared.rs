@@ -28,8 +28,8 @@ use crate::{
     target::{
         Target,
         locate::{self, Build},
-        transport::{Revision, TransportKind},
     },
+    transport::{Revision, TransportKind},
     vault::{
         audit::AuditLog,
         oracle::Oracle,

@@ -20,11 +20,11 @@ use super::{
     mapping::{Mapping, Problem},
     operation::Operation,
     template,
-    transport::TransportKind,
 };
 use crate::{
     hint::{self, did_you_mean},
     mcp::connection::{Budget, Patience},
+    transport::TransportKind,
 };
 
 /// What an adapter file says.

@@ -12,7 +12,7 @@ use super::{
     operation::{Operation, Parameters},
 };
 use crate::{
-    mcp::connection::{NoReply, Reply},
+    mcp::inbox::{NoReply, Reply},
     verdict::{NotApplicable, StepResult, Stop},
 };
 
@@ -328,7 +328,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Answer, Data, Success, read};
-    use crate::{mcp::connection::Reply, target::operation::Operation};
+    use crate::{mcp::inbox::Reply, target::operation::Operation};
 
     fn answer_to(operation: Operation, shape: Value, result: Value) -> Answer {
         let mapping = serde_json::from_value(json!({ "tool": "t", "result": shape })).unwrap();

@@ -16,7 +16,7 @@ use tokio::{process::Command, time::timeout};
 use super::launch::Launch;
 use crate::vault::{
     container::LABEL,
-    leftovers::{note_container, run_id},
+    notes::{note_container, run_id},
 };
 
 /// The name by which a container reaches the host.

@@ -32,19 +32,24 @@ use super::{
     launch::{HttpLaunch, Launch, Remote, variables},
     process::Process,
     ready::{NotReady, Probe},
+    setup::Setup,
     template,
     token_file::TokenFile,
+};
+use crate::{
+    mcp::{
+        connection::{Connection, Patience, ServerInfo, Wire},
+        http::HttpWire,
+        inbox::AnswerFilter,
+        pace::Pace,
+        raw::RawHttp,
+        stdio::{StdioWire, record_log},
+        transcript::{IDS_OF_A_CONNECTION, Speaker, Transcript},
+    },
+    ports::free_port,
+    redact::Secrets,
     transport::{Revision, TransportKind},
 };
-use crate::mcp::{
-    connection::{AnswerFilter, Connection, Patience, ServerInfo, Wire},
-    http::HttpWire,
-    pace::Pace,
-    raw::RawHttp,
-    stdio::{StdioWire, record_log},
-    transcript::{IDS_OF_A_CONNECTION, Speaker, Transcript},
-};
-use crate::{ports::free_port, redact::Secrets, slot::Setup};
 
 /// What a target may take of the ambient environment. Everything else is left out, so that
 /// no `VAULT_*` or `MCP_*` variable of whoever runs the suite decides how a target behaves.
@@ -473,7 +478,10 @@ impl Launched {
             credentials: Vec::new(),
         };
         let mut process = starting.spawn(&launch, &[], "", Stdio::null()).await?;
-        let streams = (process.child.stdout.take(), process.child.stderr.take());
+        let streams = (
+            process.group.child.stdout.take(),
+            process.group.child.stderr.take(),
+        );
         let mut belongings = starting.belongings;
         belongings.process = Some(process);
         let mut logs = Vec::new();
@@ -543,8 +551,11 @@ struct Starting<'a> {
 impl Starting<'_> {
     async fn stdio(&mut self, launch: &Launch) -> Result<Connection, String> {
         let mut process = self.spawn(launch, &[], "", Stdio::piped()).await?;
-        let (stdin, stdout) = (process.child.stdin.take(), process.child.stdout.take());
-        let stderr = process.child.stderr.take();
+        let (stdin, stdout) = (
+            process.group.child.stdin.take(),
+            process.group.child.stdout.take(),
+        );
+        let stderr = process.group.child.stderr.take();
         self.belongings.process = Some(process);
         let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
             return Err("its standard streams could not be opened".to_owned());
@@ -582,7 +593,10 @@ impl Starting<'_> {
         let mut process = self
             .spawn(&launch.launch(), &headers, &text, Stdio::null())
             .await?;
-        let (stdout, stderr) = (process.child.stdout.take(), process.child.stderr.take());
+        let (stdout, stderr) = (
+            process.group.child.stdout.take(),
+            process.group.child.stderr.take(),
+        );
         self.belongings.process = Some(process);
         let filled = launch.headers.iter();
         let headers = headers_of(filled.map(|(name, value)| (name, self.fill(value, &text))))?;
@@ -627,7 +641,7 @@ impl Starting<'_> {
     fn connection(
         &self,
         patience: Patience,
-        connect: impl FnOnce(Arc<crate::mcp::connection::Inbox>) -> Wire,
+        connect: impl FnOnce(Arc<crate::mcp::inbox::Inbox>) -> Wire,
     ) -> Connection {
         Connection::open(
             Arc::clone(&self.transcript),

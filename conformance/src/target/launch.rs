@@ -1,11 +1,13 @@
 //! How a target is started or reached, as its adapter says: the launch sections, the modes
 //! in which it can be run besides, and the limits that it sets itself.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroU32};
+use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::Deserialize;
 
 use super::template;
+use crate::rate::Rate;
 
 /// The placeholders of a launch section.
 pub(crate) const LAUNCH_PLACEHOLDERS: [&str; 4] =
@@ -247,38 +249,6 @@ pub struct Limits {
     pub session: Option<Rate>,
     /// For all clients of one server together.
     pub global: Option<Rate>,
-}
-
-/// So many requests a second, and so many at once: `"5:10"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Requests a second.
-    pub per_second: NonZeroU32,
-    /// Requests at once.
-    pub burst: NonZeroU32,
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.per_second, self.burst)
-    }
-}
-
-impl<'de> Deserialize<'de> for Rate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed = text.split_once(':').and_then(|(per_second, burst)| {
-            Some(Self {
-                per_second: per_second.parse().ok()?,
-                burst: burst.parse().ok()?,
-            })
-        });
-        parsed.ok_or_else(|| {
-            D::Error::custom(format!(
-                "{text:?} is no limit; one of 5 requests a second, and 10 at once, is \"5:10\""
-            ))
-        })
-    }
 }
 
 /// The variables of the suite's environment that a text names.

@@ -204,11 +204,11 @@ async fn run_build(
     let (status, said) = async {
         let mut process = Process::spawn(&mut shell)?;
         let mut said = Vec::new();
-        if let Some(mut stderr) = process.child.stderr.take() {
+        if let Some(mut stderr) = process.group.child.stderr.take() {
             (&mut stderr).take(MAX_SAID).read_to_end(&mut said).await?;
             tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await?;
         }
-        Ok((process.child.wait().await?, said))
+        Ok((process.group.wait().await?, said))
     }
     .await
     .map_err(|error: std::io::Error| failed(error.to_string()))?;

@@ -10,10 +10,10 @@ pub mod mapping;
 pub mod operation;
 pub(crate) mod process;
 mod ready;
+pub mod setup;
 mod sockets;
 pub mod template;
 pub mod token_file;
-pub mod transport;
 
 use std::path::{Path, PathBuf};
 

@@ -9,7 +9,7 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 
-use crate::vault::leftovers::{HOME_PREFIX, note_home};
+use crate::vault::notes::{HOME_PREFIX, note_home};
 
 /// What such a file is like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

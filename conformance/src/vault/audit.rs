@@ -12,7 +12,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
-use super::provider::{ApiError, RootApi};
+use super::api::{ApiError, RootApi};
 
 /// The path that the suite's audit device is mounted at, below `sys/audit/`.
 pub const AUDIT_DEVICE: &str = "conformance";

@@ -7,20 +7,20 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-#[cfg(unix)]
-use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::audit::Records;
-use super::leftovers::{HOME_PREFIX, note_process};
-use super::provider::{ApiError, RootApi};
-use crate::{lines::each_line, ports::free_port_pair};
+use super::{
+    api::{ApiError, RootApi},
+    audit::Records,
+    notes::{HOME_PREFIX, note_process},
+};
+use crate::{lines::each_line, ports::free_port_pair, process_group::ProcessGroup};
 
 const READY: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ impl Remains {
     pub(super) async fn examine(&self) -> Option<(String, String)> {
         let group = self.group.upgrade()?;
         // It may have closed its port and not yet be gone.
-        let ended = timeout(LAST_OUTPUT, async { group.lock().await.child.wait().await });
+        let ended = timeout(LAST_OUTPUT, async { group.lock().await.wait().await });
         let status = ended.await.ok()?;
         Some((status_text(status), self.output.text()))
     }
@@ -217,7 +217,7 @@ impl DevProcess {
                 let group = Arc::new(sync::Mutex::new(group));
                 Ok((Self { program, group, output, _home: home }, api))
             }
-            status = group.child.wait() => Err(BinaryError::Ended {
+            status = group.wait() => Err(BinaryError::Ended {
                 program,
                 status: status_text(status),
                 output: {
@@ -251,44 +251,6 @@ impl DevProcess {
                 STOP.as_secs()
             )),
         }
-    }
-}
-
-/// A child and all its children: a process group of their own, so that a terminal's Ctrl-C reaches
-/// the suite alone, which then ends them in order. Killed on drop.
-#[derive(Debug)]
-pub(super) struct ProcessGroup {
-    pub(super) child: Child,
-}
-
-impl ProcessGroup {
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
-        #[cfg(unix)]
-        command.process_group(0);
-        let child = command.kill_on_drop(true).spawn()?;
-        Ok(Self { child })
-    }
-
-    /// Does nothing once the child was waited for: its id may then be somebody else's.
-    pub(super) fn kill(&mut self) {
-        #[cfg(unix)]
-        if let Some(id) = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
-        {
-            // Fails only if the group is gone already.
-            let _ = kill_process_group(id, Signal::KILL);
-        }
-        #[cfg(not(unix))]
-        drop(self.child.start_kill());
-    }
-}
-
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

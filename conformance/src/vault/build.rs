@@ -11,10 +11,13 @@ use tokio::io::{AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use super::binary::{Output, ProcessGroup, on_path, status_text};
-use crate::cache::{Cache, CacheError};
-use crate::lines::each_line;
-use crate::progress::{Progress, Step};
+use super::binary::{Output, on_path, status_text};
+use crate::{
+    cache::{Cache, CacheError},
+    lines::each_line,
+    process_group::ProcessGroup,
+    progress::{Progress, Step},
+};
 
 /// The version that `fixtures/vault/go.mod` pins.
 pub const VAULT_VERSION: &str = "1.21.1";
@@ -265,7 +268,7 @@ impl Go<'_> {
                 Some(all) => format!("{compiled} of {all} packages compiled"),
             });
         });
-        let work = async { tokio::join!(stdout, stderr, group.child.wait()) };
+        let work = async { tokio::join!(stdout, stderr, group.wait()) };
         let status = match timeout(BUILD, work).await {
             Ok(((), (), Ok(status))) if status.success() => return Ok(printed),
             Ok(((), (), status)) => status_text(status),

@@ -19,14 +19,13 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt, TestcontainersError
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
-use super::audit::Records;
-use super::binary::{DEV_CONFIG, Output, PORT_ATTEMPTS};
-use super::image::PACKED_IMAGE;
-use super::leftovers::{note_container, run_id};
-use super::provider::{ApiError, RootApi};
-use crate::causes::causes;
-use crate::lines::each_line;
-use crate::progress::Progress;
+use super::{
+    api::{ApiError, RootApi},
+    audit::Records,
+    binary::{DEV_CONFIG, Output, PORT_ATTEMPTS},
+    notes::{note_container, run_id},
+};
+use crate::{causes::causes, lines::each_line, progress::Progress};
 
 /// The image that is used where none is named.
 pub const DEFAULT_IMAGE: &str = "hashicorp/vault:1.21";
@@ -522,6 +521,9 @@ async fn last_lines(container: &ContainerAsync<GenericImage>) -> String {
     }
     output.text()
 }
+
+/// The name of the image that [`pack`] makes. A name of its own: it is not the official image.
+pub const PACKED_IMAGE: &str = "vault-mcp-conformance/vault:1.21.1";
 
 #[cfg(test)]
 mod tests {

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    api::{ApiError, RootApi},
     container::block_on_elsewhere,
     endpoint::{Endpoint, EndpointError},
     leftovers,
     prefix::RunPrefix,
-    provider::{ApiError, RootApi},
 };
-use crate::{causes::causes, progress::Progress};
+use crate::{causes::causes, progress::Progress, vault::notes};
 
 /// A policy for the token that the suite is given, with all that it needs and nothing else.
 pub const POLICY: &str = include_str!("../../../fixtures/vault/external.hcl");
@@ -176,7 +176,7 @@ impl ExternalVault {
         may_be_used(&admin, endpoint.address(), prefix).await?;
         leftovers::sweep_external(&admin, endpoint.address(), progress).await;
 
-        leftovers::note_external(endpoint.address(), prefix, None);
+        notes::note_external(endpoint.address(), prefix, None);
         let mut this = Self {
             admin,
             entered: Some(Entered {
@@ -203,7 +203,7 @@ impl ExternalVault {
                 })),
             )
             .await?;
-        leftovers::note_external(endpoint.address(), prefix, Some(&made.auth.accessor));
+        notes::note_external(endpoint.address(), prefix, Some(&made.auth.accessor));
         if let Some(entered) = &mut this.entered {
             entered.accessor = Some(made.auth.accessor);
         }
@@ -218,7 +218,7 @@ impl ExternalVault {
         };
         match remove(&self.admin, &prefix, accessor.as_deref()).await {
             Ok(_) => {
-                leftovers::note_removed(&prefix);
+                notes::note_removed(&prefix);
                 Ok(())
             }
             Err(error) => Err(format!(
@@ -238,7 +238,7 @@ impl Drop for ExternalVault {
                 if let Ok(admin) = admin
                     && remove(&admin, &prefix, accessor.as_deref()).await.is_ok()
                 {
-                    leftovers::note_removed(&prefix);
+                    notes::note_removed(&prefix);
                 }
             });
         }

@@ -10,14 +10,11 @@ use testcontainers::bollard::body_try_stream;
 use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
 use tokio::io::AsyncReadExt;
 
-use super::build::{self, BuildError, VAULT_VERSION};
-use super::container::{self, ContainerError};
-use crate::cache::Cache;
-use crate::causes::causes;
-use crate::progress::Progress;
-
-/// The name of the image that [`pack`] makes. A name of its own: it is not the official image.
-pub const PACKED_IMAGE: &str = "vault-mcp-conformance/vault:1.21.1";
+use super::{
+    build::{self, BuildError, VAULT_VERSION},
+    container::{self, ContainerError},
+};
+use crate::{cache::Cache, causes::causes, progress::Progress, vault::container::PACKED_IMAGE};
 
 const CHUNK: usize = 1024 * 1024;
 const TAR_BLOCK: u64 = 512;

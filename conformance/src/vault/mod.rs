@@ -1,5 +1,6 @@
 //! A real Vault, on any machine, and the suite's own privileged view of it.
 
+pub(crate) mod api;
 pub mod audit;
 pub mod binary;
 pub mod build;
@@ -10,6 +11,7 @@ pub mod external;
 pub mod image;
 pub mod inventory;
 pub mod leftovers;
+pub mod notes;
 pub mod oracle;
 pub mod own;
 pub mod pki;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::OnceCell, time::sleep};
 
-use super::{binary::Remains, container, provider::RootApi};
+use super::{api::RootApi, binary::Remains, container};
 
 /// A Vault that does not answer is asked so often before it counts as lost.
 const TRIES: usize = 3;

@@ -7,8 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use crate::report::text::visible;
-use crate::{event::Event, verdict::Verdict};
+use crate::{event::Event, report::text::visible, verdict::Verdict};
 
 /// Scenarios after which a line is written, unless [`LINE_AFTER`] passes first.
 const LINE_AFTER_SCENARIOS: usize = 25;

@@ -24,17 +24,18 @@ use crate::{
     act::Act,
     browser::{Attempt, PageServer},
     mcp::{
-        connection::{NoReply, Reply, meta},
+        connection::meta,
         http::{METHOD, NAME, SESSION, VERSION, routing_headers},
-        raw::{HttpAnswer, HttpAsk, NoHttp},
+        http_message::{HttpAnswer, HttpAsk, NoHttp},
+        inbox::{NoReply, Reply},
     },
-    slot::Setup,
     tap::Tap,
     target::{
         answer::{Answer, carrier, read},
         launch::Mode,
-        transport::{Era, Revision},
+        setup::Setup,
     },
+    transport::{Era, Revision},
     verdict::{StepResult, Stop},
 };
 
@@ -435,7 +436,7 @@ mod tests {
     use serde_json::json;
 
     use super::{lets_read, listed, names, refuses};
-    use crate::mcp::raw::HttpAnswer;
+    use crate::mcp::http_message::HttpAnswer;
 
     fn answer(headers: &[(&'static str, &'static str)]) -> HttpAnswer {
         let mut answer = HttpAnswer::default();

@@ -9,17 +9,15 @@ use crate::{
     act::Act,
     browser::{Attempt, Browser, FOREIGN, LISTED, PageServer, Plan, Step},
     mcp::{
-        connection::Reply,
         http::{SESSION, VERSION},
-        raw::HttpAsk,
+        http_message::HttpAsk,
+        inbox::Reply,
         transcript::Speaker,
     },
     scene::{Deed, Scene, talk::opening::opening},
     tap::Tap,
-    target::{
-        answer::{Answer, carrier, read},
-        transport::Era,
-    },
+    target::answer::{Answer, carrier, read},
+    transport::Era,
     verdict::{StepResult, Stop},
 };
 

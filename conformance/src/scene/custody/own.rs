@@ -9,9 +9,8 @@ use crate::{
     act::Act,
     mcp::transcript::Speaker,
     scene::{Scene, about::contradiction},
-    slot::Setup,
     tap::TokenPrint,
-    target::{answer::Answer, launch::Mode, token_file::TokenFileState},
+    target::{answer::Answer, launch::Mode, setup::Setup, token_file::TokenFileState},
     vault::oracle::VaultRequest,
     verdict::{StepResult, Stop},
 };

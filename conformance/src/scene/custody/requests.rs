@@ -9,18 +9,20 @@ use super::{Asked, Told};
 use crate::{
     act::Act,
     mcp::{
-        connection::{Connection, Reply, Said, meta},
+        connection::{Connection, Said, meta},
         http::{SESSION, VERSION, routing_headers},
-        raw::{HttpAsk, RawHttp},
+        http_message::HttpAsk,
+        inbox::Reply,
+        raw::RawHttp,
     },
     scene::{Scene, talk::opening::opening},
-    slot::Setup,
     tap::{Exchange, TokenPrint},
     target::{
         answer::{Answer, carrier},
         launch::Mode,
-        transport::Era,
+        setup::Setup,
     },
+    transport::Era,
     vault::{oracle::VaultRequest, policy},
     verdict::{StepResult, Stop},
 };

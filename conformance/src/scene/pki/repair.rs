@@ -7,7 +7,6 @@ use rand::RngExt as _;
 use serde_json::{Map, Value, json};
 
 use super::{Scene, effect::same};
-use crate::scene::about::contradiction;
 use crate::{
     act::{
         Act,
@@ -15,6 +14,7 @@ use crate::{
     },
     certificate::{Request, duration},
     repair::{self, Asked, Impossible, MAX_CALLS, Refusal},
+    scene::about::contradiction,
     target::{
         answer::Answer,
         operation::{Operation, Parameters},

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{no_evidence, tools::name_of};
 use crate::{
-    mcp::connection::Reply,
+    mcp::inbox::Reply,
     scene::{Scene, stage::NEW_MOUNTS},
     schema::{self, Bad, Fault},
     target::operation::Operation,

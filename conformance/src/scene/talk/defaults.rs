@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{no_evidence, not_claimed, tools::name_of};
 use crate::{
     act::Act,
-    mcp::connection::Reply,
+    mcp::inbox::Reply,
     scene::Scene,
     schema,
     target::operation::Operation,

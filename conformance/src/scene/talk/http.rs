@@ -14,9 +14,10 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::{not_claimed, opening::opening, request};
 use crate::{
     mcp::{
-        connection::NoReply,
         http::{SESSION, VERSION},
-        raw::{HttpAnswer, HttpAsk, NoHttp, RawHttp},
+        http_message::{HttpAnswer, HttpAsk, NoHttp},
+        inbox::NoReply,
+        raw::RawHttp,
     },
     scene::{Scene, limits::made_up_id},
     verdict::{StepResult, Stop},

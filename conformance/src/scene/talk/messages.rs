@@ -15,7 +15,8 @@ use crate::{
     mcp::connection::{Connection, Said, meta},
     scene::Scene,
     tap::trap::{Springs, Trap},
-    target::{answer::carrier, transport::Era},
+    target::answer::carrier,
+    transport::Era,
     vault::oracle::Snapshot,
     verdict::{StepResult, Stop},
 };

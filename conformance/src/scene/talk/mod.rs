@@ -24,9 +24,10 @@ use serde_json::{Value, json};
 use super::Scene;
 use crate::{
     mcp::{
-        connection::{Connection, NoReply, Reply, Said, Wire},
+        connection::{Connection, Said, Wire},
         http::SESSION,
-        raw::{HttpAnswer, NoHttp},
+        http_message::{HttpAnswer, NoHttp},
+        inbox::{NoReply, Reply},
         transcript::Speaker,
     },
     target::instance::{Bare, Instance},

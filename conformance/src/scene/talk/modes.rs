@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::not_claimed;
 use crate::{
     scene::{Scene, limits::Allowance},
-    slot::Setup,
-    target::launch::Mode,
+    target::{launch::Mode, setup::Setup},
     verdict::{StepResult, Stop},
 };
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::request;
 use crate::{
-    mcp::connection::Reply,
+    mcp::inbox::Reply,
     scene::Scene,
-    target::transport::Revision,
+    transport::Revision,
     verdict::{StepResult, Stop},
 };
 

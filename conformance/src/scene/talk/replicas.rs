@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::{not_claimed, request, tools::name_of};
 use crate::{
-    mcp::{connection::Said, raw::HttpAsk},
+    mcp::{connection::Said, http_message::HttpAsk},
     scene::{Agent, Scene},
-    slot::Setup,
+    target::setup::Setup,
     verdict::{StepResult, Stop},
 };
 

@@ -8,7 +8,7 @@ use crate::{
     mcp::{
         connection::{CLIENT_CAPABILITIES, PROTOCOL_VERSION, Said, meta},
         http::{METHOD, NAME, VERSION, routing_headers},
-        raw::HttpAsk,
+        http_message::HttpAsk,
     },
     scene::Scene,
     verdict::{StepResult, Stop},

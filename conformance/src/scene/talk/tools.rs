@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{no_evidence, not_claimed};
 use crate::{
-    mcp::connection::Reply,
+    mcp::inbox::Reply,
     scene::Scene,
     schema,
     target::operation::Operation,

@@ -1,0 +1,354 @@
+//! Where everything that a target says arrives, and who waits for it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    hello::Version,
+    http_message::{HttpAnswer, HttpAsk, NoHttp},
+    transcript::{Speaker, Transcript},
+};
+
+/// What a target answered to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// The result.
+    Result(Value),
+    /// The JSON-RPC error.
+    Error {
+        /// Its code.
+        code: i64,
+        /// Its message.
+        message: String,
+    },
+}
+
+impl Reply {
+    /// What a message says that answers a request.
+    #[must_use]
+    pub fn of(message: &Value) -> Self {
+        match (&message["result"], &message["error"]) {
+            (result, Value::Null) if !result.is_null() => Self::Result(result.clone()),
+            (_, error) => Self::Error {
+                code: error["code"].as_i64().unwrap_or_default(),
+                message: error["message"].as_str().unwrap_or_default().to_owned(),
+            },
+        }
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoReply {
+    /// The time was up.
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// The connection is gone.
+    #[error("the connection ended before an answer: {0}")]
+    Closed(String),
+    /// HTTP gave something, but not the answer.
+    #[error("no answer in what came back over HTTP: {0}")]
+    Unanswered(String),
+}
+
+/// What an answer answers, as the suite has worded it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Its method; empty where it has none.
+    pub method: String,
+    /// The tool that it calls.
+    pub tool: Option<String>,
+    /// All of it.
+    pub text: String,
+}
+
+impl Asked {
+    /// What a text asks.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let message: Value = serde_json::from_str(text).unwrap_or_default();
+        Self {
+            method: message["method"].as_str().unwrap_or_default().to_owned(),
+            tool: message["params"]["name"].as_str().map(str::to_owned),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Whether it calls this tool.
+    #[must_use]
+    pub fn calls(&self, tool: &str) -> bool {
+        self.tool.as_deref() == Some(tool)
+    }
+}
+
+/// Something between target and suite that changes what either says.
+pub trait AnswerFilter: Send + Sync {
+    /// What is sent instead of this text; none where it stays as it is.
+    fn sent(&self, text: &str) -> Option<String>;
+
+    /// Changes the headers of a request over HTTP, and its query.
+    fn head(&self, headers: &mut HeaderMap, query: &mut Option<String>);
+
+    /// What arrives instead of `message`, which answers this.
+    fn filter(&self, asked: &Asked, message: Value) -> Vec<String>;
+
+    /// What a handshake of TLS gives instead of this.
+    fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8>;
+
+    /// What HTTP gives instead of an answer to this.
+    ///
+    /// # Errors
+    /// When nothing comes.
+    fn http(
+        &self,
+        asked: &HttpAsk,
+        answer: Result<HttpAnswer, NoHttp>,
+    ) -> Result<HttpAnswer, NoHttp>;
+}
+
+/// A request that waits for its reply.
+pub(super) struct Pending {
+    /// Known where something changes answers.
+    asked: Option<Asked>,
+    reply: oneshot::Sender<(Result<Reply, NoReply>, Instant)>,
+}
+
+/// Who has sent text as it is, and hears what no request of the suite waits for.
+pub(super) struct Listener {
+    asked: Asked,
+    to: mpsc::UnboundedSender<Value>,
+}
+
+impl Pending {
+    /// Tells the one who waits, who may have given up, what came and when. When, since that
+    /// one may get to look at it only later: many scenarios share one thread.
+    fn answer(self, answer: Result<Reply, NoReply>) {
+        let _ = self.reply.send((answer, Instant::now()));
+    }
+}
+
+/// Where everything that the target says arrives.
+pub struct Inbox {
+    transcript: Arc<Transcript>,
+    pending: Mutex<HashMap<u64, Pending>>,
+    listener: Mutex<Option<Listener>>,
+    /// Why nothing arrives any more, once that is so.
+    closed: OnceLock<String>,
+    filter: Option<Arc<dyn AnswerFilter>>,
+    /// Answers to what the target asked of the suite.
+    to_target: mpsc::Sender<Value>,
+    /// Whether the target has answered anything yet.
+    answered: AtomicBool,
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+/// What comes for a request, and when it came.
+pub(super) type Answered = oneshot::Receiver<(Result<Reply, NoReply>, Instant)>;
+
+impl Inbox {
+    /// An empty one, which writes down what arrives in a transcript, and hands answers to what the target asks of the
+    /// suite to `to_target`.
+    pub(super) fn new(
+        transcript: Arc<Transcript>,
+        filter: Option<Arc<dyn AnswerFilter>>,
+        to_target: mpsc::Sender<Value>,
+    ) -> Self {
+        Self {
+            transcript,
+            pending: Mutex::default(),
+            listener: Mutex::default(),
+            closed: OnceLock::new(),
+            filter,
+            to_target,
+            answered: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits for the answer to the request `id` with this text.
+    pub(super) fn expect(&self, id: u64, text: &str) -> Answered {
+        let (reply, answered) = oneshot::channel();
+        let asked = self.filter.as_ref().map(|_| Asked::of(text));
+        self.pending().insert(id, Pending { asked, reply });
+        if let Some(why) = self.closed.get() {
+            self.fail(id, NoReply::Closed(why.clone()));
+        }
+        answered
+    }
+
+    /// Waits no more for the answer to the request `id`.
+    pub(super) fn forget(&self, id: u64) {
+        self.pending().remove(&id);
+    }
+
+    /// Hears from now on what no request of the suite waits for, as what answers this text.
+    pub(super) fn listen(&self, text: &str) -> mpsc::UnboundedReceiver<Value> {
+        let (to, heard) = mpsc::unbounded_channel();
+        let asked = Asked::of(text);
+        *self.listener() = Some(Listener { asked, to });
+        heard
+    }
+
+    /// Hears that no more.
+    pub(super) fn stop_listening(&self) {
+        self.listener().take();
+    }
+
+    /// Why nothing arrives any more, once that is so.
+    pub(super) fn closed(&self) -> Option<&str> {
+        self.closed.get().map(String::as_str)
+    }
+
+    /// Whether the target has answered anything yet.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, HashMap<u64, Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<Listener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What changes what is said, if anything does.
+    #[must_use]
+    pub fn filter(&self) -> Option<&Arc<dyn AnswerFilter>> {
+        self.filter.as_ref()
+    }
+
+    /// What is sent in place of a text.
+    #[must_use]
+    pub fn sent(&self, text: &str) -> Option<String> {
+        self.filter.as_ref()?.sent(text)
+    }
+
+    /// Takes a message that answers a text which the suite has sent as it is; returns what
+    /// arrives of it, none where it is no message.
+    #[must_use]
+    pub fn arriving(&self, asked: &Asked, raw: &str) -> Vec<Value> {
+        let message: Value = match serde_json::from_str(raw) {
+            Ok(message @ (Value::Object(_) | Value::Array(_))) => message,
+            _ => return Vec::new(),
+        };
+        let texts = match &self.filter {
+            Some(filter) if message["method"].is_null() => filter.filter(asked, message),
+            _ => vec![raw.to_owned()],
+        };
+        let record = |text: String| {
+            let message = serde_json::from_str(&text).ok();
+            self.transcript.record(Speaker::Target, text);
+            message
+        };
+        texts.into_iter().filter_map(record).collect()
+    }
+
+    /// Where what is said is written down.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// Takes one message, as it came.
+    pub fn receive(&self, raw: &str) {
+        let Some(filter) = &self.filter else {
+            return self.deliver(raw);
+        };
+        let Ok(message) = serde_json::from_str::<Value>(raw) else {
+            return self.deliver(raw);
+        };
+        let asked = message["id"]
+            .as_u64()
+            .and_then(|id| self.pending().get(&id)?.asked.clone());
+        let overheard = || {
+            let listener = self.listener();
+            let listener = listener.as_ref().filter(|_| message["method"].is_null());
+            listener.map(|listener| listener.asked.clone())
+        };
+        match asked.or_else(overheard) {
+            Some(asked) => {
+                for altered in filter.filter(&asked, message) {
+                    self.deliver(&altered);
+                }
+            }
+            None => self.deliver(raw),
+        }
+    }
+
+    /// Takes what came in place of a message.
+    pub fn receive_noise(&self, text: &str) {
+        self.transcript.record(Speaker::Noise, text);
+    }
+
+    fn deliver(&self, raw: &str) {
+        let message = match serde_json::from_str::<Value>(raw) {
+            Ok(message) if message.is_object() || message.is_array() => message,
+            _ => return self.receive_noise(raw),
+        };
+        self.transcript.record(Speaker::Target, raw);
+        let id = message["id"].as_u64();
+        if let Some(method) = message["method"].as_str() {
+            if !message["id"].is_null() {
+                // A target that asks faster than it reads gets no further answers, and one
+                // whose connection is closed none at all.
+                let _ = self.to_target.try_send(answer_to(method, &message["id"]));
+            }
+            return;
+        }
+        self.answered.store(true, Ordering::Relaxed);
+        let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else {
+            if let Some(listener) = self.listener().as_ref() {
+                // Whoever listened may have heard enough.
+                let _ = listener.to.send(message);
+            }
+            return;
+        };
+        waiting.answer(Ok(Reply::of(&message)));
+    }
+
+    /// Tells the one who waits for `id` that no answer comes.
+    pub fn fail(&self, id: u64, why: NoReply) {
+        if let Some(waiting) = self.pending().remove(&id) {
+            waiting.answer(Err(why));
+        }
+    }
+
+    /// Tells all who wait that no answer comes.
+    pub fn close(&self, why: &str) {
+        self.transcript
+            .record(Speaker::Note, format!("the connection ended: {why}"));
+        // Before those who wait are told: who comes later sees it.
+        let _ = self.closed.set(why.to_owned());
+        self.listener().take();
+        for (_, waiting) in self.pending().drain() {
+            waiting.answer(Err(NoReply::Closed(why.to_owned())));
+        }
+    }
+}
+
+/// What the suite, which offers a server nothing, answers to a server's request.
+fn answer_to(method: &str, id: &Value) -> Value {
+    if method == "ping" {
+        json!({ "jsonrpc": "2.0", "id": id, "result": {} })
+    } else {
+        json!({ "jsonrpc": "2.0", "id": id, "error": {
+            "code": -32601, "message": "the client declared no such capability"
+        } })
+    }
+}

@@ -1,0 +1,89 @@
+//! What a run notes of the Vaults, processes and folders that it makes, in a file of the cache that it holds locked as
+//! long as it lives: what a killed run leaves is found by its notes.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rand::distr::{Alphanumeric, SampleString};
+
+use super::prefix::RunPrefix;
+use crate::cache::Cache;
+
+const FOLDER: &str = "runs";
+pub(super) const CONTAINER: &str = "container ";
+pub(super) const PROCESS: &str = "process ";
+pub(super) const HOME: &str = "home ";
+pub(super) const TARGET: &str = "target ";
+pub(super) const EXTERNAL: &str = "external ";
+pub(super) const REMOVED: &str = "removed ";
+/// Tells a target's process which run it is of, so that it is never taken for another one.
+pub(crate) const RUN_VARIABLE: &str = "CONFORMANCE_RUN";
+/// Begins the name of a temporary directory of the suite.
+pub(crate) const HOME_PREFIX: &str = "vault-mcp-conformance-";
+
+/// Names this run on what it makes, so that it can be told from what other runs made.
+pub fn run_id() -> &'static str {
+    static RUN_ID: OnceLock<String> = OnceLock::new();
+    RUN_ID.get_or_init(|| {
+        let random = Alphanumeric.sample_string(&mut rand::rng(), 8);
+        format!("{}-{random}", std::process::id())
+    })
+}
+
+/// Notes a container that is about to be made.
+pub(crate) fn note_container(name: &str) {
+    note(CONTAINER, name);
+}
+
+/// Notes a process that is about to serve at this address, and its home.
+pub(super) fn note_process(address: &str, home: &Path) {
+    note(PROCESS, address);
+    note_home(home);
+}
+
+/// Notes a temporary directory whose name begins with [`HOME_PREFIX`].
+pub(crate) fn note_home(home: &Path) {
+    note(HOME, &home.display().to_string());
+}
+
+/// Notes a target's process, which leads a group.
+pub(crate) fn note_target(pid: i32) {
+    note(TARGET, &format!("{pid} {}", run_id()));
+}
+
+/// Notes what is about to be made in somebody else's Vault, and then the accessor of the run's token there.
+pub(super) fn note_external(address: &str, prefix: &RunPrefix, accessor: Option<&str>) {
+    let accessor = accessor.unwrap_or_default();
+    note(EXTERNAL, &format!("{address} {prefix} {accessor}"));
+}
+
+/// Notes that all that was made there is removed.
+pub(super) fn note_removed(prefix: &RunPrefix) {
+    note(REMOVED, prefix.as_str());
+}
+
+fn note(kind: &str, name: &str) {
+    static FILE: OnceLock<Option<File>> = OnceLock::new();
+    // Without a cache to write to, a run cleans up all the same; only not after kill -9.
+    if let Some(mut file) = FILE
+        .get_or_init(|| open_own(&Cache::locate().ok()?).ok())
+        .as_ref()
+    {
+        // One write: slots note side by side, and a line is one only if it is whole.
+        drop(file.write_all(format!("{kind}{name}\n").as_bytes()));
+    }
+}
+
+fn open_own(cache: &Cache) -> io::Result<File> {
+    let folder = folder(cache);
+    std::fs::create_dir_all(&folder)?;
+    let file = File::create(folder.join(run_id()))?;
+    file.try_lock()?;
+    Ok(file)
+}
+
+pub(super) fn folder(cache: &Cache) -> PathBuf {
+    cache.root().join(FOLDER)
+}
