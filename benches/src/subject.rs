@@ -259,7 +259,7 @@ impl Server {
         })
     }
 
-    async fn stop(&self, instance: Instance) -> Result<(), Trouble> {
+    async fn stop(&self, mut instance: Instance) -> Result<(), Trouble> {
         instance.stop().await.map_err(|why| Trouble::End {
             subject: self.name(),
             why,

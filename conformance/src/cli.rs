@@ -8,7 +8,6 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
-
 use vault_mcp_conformance::{
     Suite,
     baseline::{Baseline, BaselineError},
@@ -618,12 +617,17 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     for row in &matrix.mutations {
         writeln!(out, "{:<34} {}", row.name, matrix::verdict_of(row))?;
     }
-    let (variants, mutants): (Vec<_>, Vec<_>) =
-        matrix.mutations.iter().partition(|row| row.variant);
+    let run = (matrix.mutations.iter()).filter(|row| row.not_run.is_none());
+    let (variants, mutants): (Vec<_>, Vec<_>) = run.partition(|row| row.variant);
+    let not_run = (matrix.mutations.iter()).filter(|row| row.not_run.is_some());
+    let not_run = match not_run.count() {
+        0 => String::new(),
+        count => format!(", {count} not run"),
+    };
     let right = |rows: &[&matrix::Row]| rows.iter().filter(|row| row.wrong.is_empty()).count();
     writeln!(
         out,
-        "\n{} of {} mutants killed, {} of {} variants pass; {}",
+        "\n{} of {} mutants killed, {} of {} variants pass{not_run}; {}",
         right(&mutants),
         mutants.len(),
         right(&variants),

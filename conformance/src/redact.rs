@@ -148,13 +148,23 @@ impl Searchable {
     }
 }
 
-/// Every string in a JSON text that is escaped there. The text has the others literally.
+/// Every string that is escaped in a JSON text, or in the JSON at the end of a text. The text has the others literally.
 fn escaped_strings(text: &str) -> Vec<String> {
     let mut strings = Vec::new();
     if text.contains('\\') {
-        let mut json = serde_json::Deserializer::from_str(text);
-        // Of what is not JSON, the strings before the fault are taken.
-        let _ = Unescape(&mut strings).deserialize(&mut json);
+        // Loggers write words before it.
+        let mut begins: Vec<_> = ['{', '[', '"']
+            .into_iter()
+            .filter_map(|c| text.find(c))
+            .collect();
+        begins.sort_unstable();
+        for begin in begins {
+            let mut json = serde_json::Deserializer::from_str(&text[begin..]);
+            // Of what is not JSON, the strings before the fault are taken.
+            if Unescape(&mut strings).deserialize(&mut json).is_ok() {
+                break;
+            }
+        }
     }
     strings
 }
@@ -324,6 +334,18 @@ mod tests {
             "7E3F7E3F7E3F7E3F7E3F7E3F",
         ] {
             assert_eq!(knowing(secret).found_in(text), Some("token"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_where_words_come_before_the_json_that_escapes_it() {
+        let mut secrets = Secrets::default();
+        secrets.add("token", "hvs.0123456789".into());
+        for text in [
+            r#"INFO [main] {"t":"\u0068vs.0123456789"} done"#,
+            r#"level=info msg="got \u0068vs.0123456789""#,
+        ] {
+            assert_eq!(secrets.found_in(text), Some("token"), "{text}");
         }
     }
 

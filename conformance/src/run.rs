@@ -125,6 +125,13 @@ impl Run {
                     planned.not_applicable.is_none() && planned.is_judged_last() == last
                 })
                 .collect();
+            if last {
+                let left = self.slots.close().await;
+                lock(&self.troubles).extend(left);
+                for (way, said) in self.slots.take_leaks_at_end() {
+                    self.watch.note_leak_at_end(way, &said);
+                }
+            }
             if last
                 && self.pulse.lost().await.is_none()
                 && let Some(audit) = &self.audit
@@ -279,6 +286,7 @@ impl Run {
             prefix: &prefix,
             accessors: Vec::new(),
             lines: &[],
+            dropped: 0,
             tokens: &tokens,
             unasked: &unasked,
             values: &values,
@@ -294,7 +302,8 @@ impl Run {
         }
         found |= (self.watch).note_refusals(planned.way(), &planned.key, gone.told_token);
         for Agent { slot, .. } in &mut scene.agents {
-            let lines = slot.instance.connection.transcript().lines();
+            let transcript = slot.instance.connection.transcript();
+            let (lines, dropped) = (transcript.examine(), transcript.dropped());
             let ended = match scene.unanswered {
                 true => slot.instance.ends().await,
                 false => slot.instance.ended(),
@@ -305,6 +314,7 @@ impl Run {
                 .map(|token| token.accessor.as_str());
             let evidence = Evidence {
                 lines: &lines,
+                dropped,
                 accessors: accessors.collect(),
                 ended: ended.map(|status| status.to_string()),
                 ..of_all.clone()
@@ -354,8 +364,8 @@ impl Run {
                 lock(&self.troubles).push(error);
             }
         }
-        for Agent { slot, .. } in scene.agents {
-            match reusable {
+        for Agent { mut slot, .. } in scene.agents {
+            match reusable && slot.instance.ended().is_none() {
                 true => self.slots.give_back(slot),
                 false => self.retire(slot).await,
             }
@@ -368,7 +378,7 @@ impl Run {
     }
 
     async fn retire(&self, slot: Slot) {
-        if let Err(error) = slot.instance.stop().await {
+        if let Err(error) = self.slots.end(slot).await {
             lock(&self.troubles).push(error);
         }
     }

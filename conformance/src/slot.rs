@@ -20,6 +20,7 @@ use tokio::sync::{Mutex as Turn, OnceCell, OwnedMutexGuard};
 use crate::{
     mcp::{inbox::AnswerFilter, pace::Pace},
     mutation::sabotage::Sabotage,
+    redact::Secrets,
     tap::{Tap, VaultFilter, front::Front},
     target::{
         Target,
@@ -73,6 +74,24 @@ pub struct Slot {
     turn: Option<OwnedMutexGuard<()>>,
 }
 
+impl Slot {
+    /// What its target must tell nobody.
+    fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        if let Some(token) = &self.token {
+            secrets.add("server's Vault token", token.secret.clone());
+        }
+        for credential in &self.instance.credentials {
+            secrets.add("client's credential", credential.clone());
+        }
+        secrets
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// All slots of a run.
 pub struct Slots {
     oracle: Arc<Oracle>,
@@ -81,6 +100,7 @@ pub struct Slots {
     sabotage: Option<Sabotage>,
     made: AtomicUsize,
     free: Mutex<Vec<Slot>>,
+    leaks_at_end: Mutex<Vec<((TransportKind, Revision), String)>>,
     /// Of a target with a fixed port only one instance can run.
     turn: Arc<Turn<()>>,
     /// Where containers reach this machine.
@@ -107,13 +127,14 @@ impl Slots {
             sabotage,
             made: AtomicUsize::new(0),
             free: Mutex::default(),
+            leaks_at_end: Mutex::default(),
             turn: Arc::default(),
             host: OnceCell::new(),
         }
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<Slot>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.free)
     }
 
     /// A slot of this kind: a free one, or one made now.
@@ -175,7 +196,7 @@ impl Slots {
     async fn make_room(&self, is_needed: bool) -> Result<(), SlotError> {
         let fixed = |slot: &Slot| is_needed && self.take_turns(slot.kind.transport);
         match self.take_free(fixed) {
-            Some(slot) => slot.instance.stop().await.map_err(SlotError::Surroundings),
+            Some(slot) => self.end(slot).await.map_err(SlotError::Surroundings),
             None => Ok(()),
         }
     }
@@ -381,19 +402,41 @@ impl Slots {
         })
     }
 
-    /// Takes a slot back for the next scenario; one whose target has ended is not reused.
+    /// Takes a slot back for the next scenario.
     pub fn give_back(&self, mut slot: Slot) {
-        if slot.instance.ended().is_none() {
-            let turn = slot.turn.take();
-            self.free().push(slot);
-            drop(turn);
+        let turn = slot.turn.take();
+        self.free().push(slot);
+        drop(turn);
+    }
+
+    /// Ends the target of a slot, and looks for its token in what it says then.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn end(&self, mut slot: Slot) -> Result<(), String> {
+        let ended = slot.instance.stop().await;
+        let secrets = slot.secrets();
+        let lines = slot.instance.connection.transcript().unexamined();
+        let leak = lines
+            .iter()
+            .find(|line| secrets.found_in(&line.text).is_some());
+        if let Some(line) = leak {
+            let way = (slot.kind.transport, slot.kind.revision);
+            let said = secrets.redact(&line.text).chars().take(200).collect();
+            lock(&self.leaks_at_end).push((way, said));
         }
+        ended
+    }
+
+    /// The lines, redacted, that carried a token while a target was ended, with how it was spoken to.
+    pub fn take_leaks_at_end(&self) -> Vec<((TransportKind, Revision), String)> {
+        std::mem::take(&mut lock(&self.leaks_at_end))
     }
 
     /// Ends the targets of all free slots; returns what could not be ended.
     pub async fn close(&self) -> Vec<String> {
         let free: Vec<_> = self.free().drain(..).collect();
-        let ends = free.into_iter().map(|slot| slot.instance.stop());
+        let ends = free.into_iter().map(|slot| self.end(slot));
         let ended = futures::future::join_all(ends).await;
         ended.into_iter().filter_map(Result::err).collect()
     }

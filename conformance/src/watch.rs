@@ -51,6 +51,15 @@ impl Concern {
             _ => return None,
         })
     }
+
+    /// Whether it is looked for in what the target says.
+    #[must_use]
+    pub const fn shows_in_lines(self) -> bool {
+        match self {
+            Self::TokenSaid | Self::ValueSaid | Self::InvalidMessage | Self::Noise => true,
+            Self::Ended | Self::ForeignToken => false,
+        }
+    }
 }
 
 /// Something that was seen.
@@ -81,6 +90,8 @@ pub struct Watched {
     pub scenarios: usize,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// The first scenario of which not all lines could be kept, and how many could not.
+    pub dropped: Option<(String, usize)>,
     /// The cells of the policy matrix that were judged.
     pub cells: Vec<PolicyCell>,
     /// Whose the scenarios' names in Vault are.
@@ -115,6 +126,8 @@ pub struct Evidence<'a> {
     pub accessors: Vec<&'a str>,
     /// All lines of its transcript.
     pub lines: &'a [Line],
+    /// How many further lines were too much to keep.
+    pub dropped: usize,
     /// The target's token and the suite's own.
     pub tokens: &'a Secrets,
     /// Values that the agent neither wrote nor asked for.
@@ -140,6 +153,9 @@ impl Watch {
         let watched = seen.entry(way).or_default();
         watched.scenarios += 1;
         watched.findings.extend(findings);
+        if evidence.dropped > 0 && watched.dropped.is_none() {
+            watched.dropped = Some((evidence.scenario.to_owned(), evidence.dropped));
+        }
         if !evidence.accessors.is_empty() {
             let accessors = evidence
                 .accessors
@@ -168,6 +184,16 @@ impl Watch {
         watched.scenarios += told_token.min(1);
         watched.findings.extend(findings);
         told_token > 0
+    }
+
+    /// Takes note of a line that carried a token while the target was ended, secrets redacted.
+    pub fn note_leak_at_end(&self, way: Way, said: &str) {
+        let finding = Finding {
+            concern: Concern::TokenSaid,
+            scenario: "the end of a server".to_owned(),
+            what: format!("a log carries the server's Vault token: {said}"),
+        };
+        self.lock().entry(way).or_default().findings.push(finding);
     }
 
     /// Takes note of cells of the policy matrix.
@@ -332,6 +358,7 @@ mod tests {
             scenario: "kv.read-exact@stdio@2025-11-25#1",
             prefix: "t1-",
             accessors: vec!["a1"],
+            dropped: 0,
             lines: &[Line {
                 at_ms: 0,
                 speaker,

@@ -87,7 +87,13 @@ impl World {
             .iter()
             .filter(|finding| finding.concern == concern);
         let Some(first) = found.next() else {
-            return Ok(());
+            return match &seen.dropped {
+                Some((scenario, lines)) if concern.shows_in_lines() => Err(Stop::blocked(format!(
+                    "the server said more than can be kept, and {lines} lines were not looked at (first in \
+                     {scenario}): let it log less"
+                ))),
+                _ => Ok(()),
+            };
         };
         let further = match found.count() {
             0 => String::new(),

@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 
 use crate::redact::Secrets;
 
-/// What one transcript keeps at most; later text is dropped and counted.
-const MAX_BYTES: usize = 64 << 20;
+/// What one transcript keeps at most of what is no protocol message; later lines are dropped and counted.
+const MAX_LOG_BYTES: usize = 64 << 20;
+/// The same of all else. It has its own limit, so that no log keeps a message from being seen.
+const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
 /// How many ids of requests each connection has to itself; no scenario makes so many requests on one.
 pub const IDS_OF_A_CONNECTION: u64 = 1_000_000;
@@ -70,8 +72,34 @@ struct Lines {
     lines: Vec<Line>,
     /// How many of them belong to the start of the connection, not to a scenario.
     prelude: usize,
-    bytes: usize,
+    /// How many of them were handed out to be examined.
+    examined: usize,
+    /// What came after a scenario was examined, and before the next one began.
+    late: Vec<Line>,
+    log_bytes: usize,
+    message_bytes: usize,
+    /// How many lines were too much to keep.
     dropped: usize,
+    /// How many of these belong to the start of the connection.
+    dropped_in_prelude: usize,
+}
+
+impl Lines {
+    fn bytes(&mut self, speaker: Speaker) -> (&mut usize, usize) {
+        match speaker {
+            Speaker::Log | Speaker::Noise => (&mut self.log_bytes, MAX_LOG_BYTES),
+            _ => (&mut self.message_bytes, MAX_MESSAGE_BYTES),
+        }
+    }
+
+    /// What of the target was not yet handed out.
+    fn take_unexamined(&mut self) -> Vec<Line> {
+        let mut lines = std::mem::take(&mut self.late);
+        let since = self.lines.iter().skip(self.examined);
+        lines.extend(since.filter(|line| line.speaker.is_target()).cloned());
+        self.examined = self.lines.len();
+        lines
+    }
 }
 
 /// What was said on one connection: its beginning, and the scenario that now uses it.
@@ -99,11 +127,12 @@ impl Transcript {
     pub fn record(&self, speaker: Speaker, text: impl Into<String>) {
         let (text, at_ms) = (text.into(), self.start.elapsed().as_millis());
         let mut inner = self.inner();
-        if inner.bytes + text.len() > MAX_BYTES {
+        let (bytes, most) = inner.bytes(speaker);
+        if *bytes + text.len() > most {
             inner.dropped += 1;
             return;
         }
-        inner.bytes += text.len();
+        *bytes += text.len();
         inner.lines.push(Line {
             at_ms,
             speaker,
@@ -115,15 +144,48 @@ impl Transcript {
     pub fn end_prelude(&self) {
         let mut inner = self.inner();
         inner.prelude = inner.lines.len();
+        inner.dropped_in_prelude = inner.dropped;
     }
 
-    /// Forgets the last scenario's lines.
+    /// Forgets the last scenario's lines, but for what of the target was not examined.
     pub fn begin_scenario(&self) {
         let mut inner = self.inner();
+        if inner.examined > inner.prelude {
+            inner.late = inner.take_unexamined();
+        }
         let prelude = inner.prelude;
         inner.lines.truncate(prelude);
-        inner.bytes = inner.lines.iter().map(|line| line.text.len()).sum();
-        inner.dropped = 0;
+        inner.examined = prelude;
+        (inner.log_bytes, inner.message_bytes) = (0, 0);
+        let kept = inner.lines.iter().chain(&inner.late);
+        let kept: Vec<_> = kept.map(|line| (line.speaker, line.text.len())).collect();
+        for (speaker, bytes) in kept {
+            *inner.bytes(speaker).0 += bytes;
+        }
+        inner.dropped = inner.dropped_in_prelude;
+    }
+
+    /// All lines of the present scenario and the beginning, to be examined, after what came too late for the
+    /// scenario before.
+    #[must_use]
+    pub fn examine(&self) -> Vec<Line> {
+        let mut inner = self.inner();
+        let mut lines = std::mem::take(&mut inner.late);
+        lines.extend(inner.lines.iter().cloned());
+        inner.examined = inner.lines.len();
+        lines
+    }
+
+    /// What the target has said since its lines were examined.
+    #[must_use]
+    pub fn unexamined(&self) -> Vec<Line> {
+        self.inner().take_unexamined()
+    }
+
+    /// How many lines of the present scenario and of the beginning were too much to keep.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.inner().dropped
     }
 
     /// The beginning and the lines of the present scenario.
@@ -259,7 +321,7 @@ pub(super) fn written(text: &str) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{IDS_OF_A_CONNECTION, Open, Speaker, Transcript, most_open, written};
+    use super::{IDS_OF_A_CONNECTION, Line, Open, Speaker, Transcript, most_open, written};
     use crate::redact::Secrets;
 
     #[test]
@@ -320,6 +382,55 @@ mod tests {
         let texts: Vec<_> = transcript.lines().into_iter().map(|l| l.text).collect();
         assert_eq!(texts, ["initialize", "second"]);
         assert_eq!(transcript.scenario_lines().len(), 1);
+    }
+
+    fn said(lines: Vec<Line>) -> Vec<String> {
+        lines.into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn what_comes_after_a_scenario_was_examined_is_examined_with_the_next_one() {
+        let transcript = Transcript::default();
+        transcript.record(Speaker::Log, "starting");
+        transcript.end_prelude();
+        transcript.begin_scenario();
+        transcript.record(Speaker::Log, "first");
+        assert_eq!(said(transcript.examine()), ["starting", "first"]);
+        transcript.record(Speaker::Log, "late");
+        transcript.record(Speaker::Suite, "of no target");
+        transcript.begin_scenario();
+        assert_eq!(said(transcript.lines()), ["starting"]);
+        transcript.record(Speaker::Log, "second");
+        assert_eq!(said(transcript.examine()), ["late", "starting", "second"]);
+        assert!(transcript.unexamined().is_empty());
+        transcript.record(Speaker::Log, "at the end");
+        assert_eq!(said(transcript.unexamined()), ["at the end"]);
+        assert!(transcript.unexamined().is_empty());
+    }
+
+    #[test]
+    fn what_was_never_examined_is_all_unexamined() {
+        let transcript = Transcript::default();
+        transcript.record(Speaker::Log, "starting");
+        transcript.end_prelude();
+        transcript.record(Speaker::Log, "ending");
+        assert_eq!(said(transcript.unexamined()), ["starting", "ending"]);
+    }
+
+    #[test]
+    fn a_log_that_is_too_long_to_keep_is_counted_and_hides_no_message() {
+        let transcript = Transcript::default();
+        let megabyte = "x".repeat(1 << 20);
+        for _ in 0..65 {
+            transcript.record(Speaker::Log, megabyte.as_str());
+        }
+        transcript.record(Speaker::Target, "message");
+        assert_eq!(transcript.dropped(), 1);
+        assert_eq!(said(transcript.lines()).last().unwrap(), "message");
+        transcript.begin_scenario();
+        assert_eq!(transcript.dropped(), 0);
+        transcript.record(Speaker::Log, "short");
+        assert_eq!(said(transcript.lines()), ["short"]);
     }
 
     #[test]

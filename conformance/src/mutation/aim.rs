@@ -92,6 +92,7 @@ mod tests {
             text: "hvs.0123456789abcdef".to_owned(),
         }];
         let evidence = watch::Evidence {
+            dropped: 0,
             scenario: "kv.list@stdio@2025-11-25",
             prefix: "t1-",
             accessors: Vec::new(),

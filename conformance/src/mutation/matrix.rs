@@ -30,6 +30,20 @@ pub struct Matrix {
     pub mutations: Vec<Row>,
 }
 
+impl Row {
+    /// Of a mutation of which nothing is known yet.
+    fn of(mutation: &Mutation) -> Self {
+        Self {
+            name: mutation.name.clone(),
+            does: mutation.does.clone(),
+            variant: mutation.is_variant(),
+            failed: BTreeMap::new(),
+            wrong: Vec::new(),
+            not_run: None,
+        }
+    }
+}
+
 /// What became of one mutation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -43,6 +57,8 @@ pub struct Row {
     pub failed: BTreeMap<String, Vec<String>>,
     /// What is not as it must be; empty when all is well.
     pub wrong: Vec<String>,
+    /// Why it was not run.
+    pub not_run: Option<String>,
 }
 
 impl Matrix {
@@ -76,6 +92,9 @@ pub enum Scope {
     /// What must catch it, and for a variant all of it: enough to prove that the suite bites.
     WhatMustCatch,
 }
+
+/// How many scenarios that do not test a variant are named.
+const SHOWN: usize = 5;
 
 /// The profile in whose scenarios what is ambient is looked for.
 const SHOWN_IN: &str = "kv";
@@ -166,6 +185,11 @@ impl Bench<'_> {
                 return Ok(rows);
             };
             let step = self.progress.step(mutation.name.clone());
+            if let Some(row) = self.not_run(&mutation) {
+                step.done(verdict_of(&row));
+                rows.push(row);
+                continue;
+            }
             match self.judge(&mutation, vault).await {
                 Ok(report) => {
                     let row = row(&mutation, &report);
@@ -178,6 +202,23 @@ impl Bench<'_> {
                 }
             }
         }
+    }
+
+    /// What becomes of a mutation of transports that the target does not offer.
+    fn not_run(&self, mutation: &Mutation) -> Option<Row> {
+        let offered = self.target.adapter.transports();
+        if mutation
+            .transports
+            .iter()
+            .any(|kind| offered.contains(kind))
+        {
+            return None;
+        }
+        let wanted: Vec<_> = mutation.transports.iter().map(|kind| kind.name()).collect();
+        Some(Row {
+            not_run: Some(format!("the target does not offer {}", wanted.join(" or "))),
+            ..Row::of(mutation)
+        })
     }
 
     async fn judge(&self, mutation: &Mutation, vault: &Vault) -> Result<Report, SuiteError> {
@@ -231,8 +272,14 @@ impl Bench<'_> {
         let unchanged = self.unchanged().prepare().await?;
         let spoken = unchanged.spoken_on(vault).await?;
         let mut judged = Vec::new();
+        let mut not_run = Vec::new();
         for variant in variants {
             let step = self.progress.step(variant.name.clone());
+            if let Some(row) = self.not_run(&variant) {
+                step.done(verdict_of(&row));
+                not_run.push(row);
+                continue;
+            }
             let prepared = self.sabotaged(&variant)?.prepare().await?;
             let wanted = prepared.plan(&variant.drops.keeps_of(&spoken, &variant.transports));
             let report = prepared.run_on(vault).await?.report;
@@ -247,7 +294,7 @@ impl Bench<'_> {
             row.wrong.extend(coverage.wrong(&without));
             row
         });
-        Ok(rows.collect())
+        Ok(rows.chain(not_run).collect())
     }
 
     /// The keys of the scenarios of these requirements that do not apply to the unchanged target either.
@@ -328,15 +375,19 @@ impl Coverage {
     fn wrong(&self, not_applicable_unchanged: &BTreeSet<String>) -> Vec<String> {
         let kept = (self.not_dropped.iter())
             .map(|what| format!("its file says that it drops {what}, and it does not"));
-        let missing = (self.unasked.iter())
+        let missing: Vec<_> = (self.unasked.iter())
             .filter(|unasked| !not_applicable_unchanged.contains(&unasked.key))
+            .collect();
+        let further = missing.len().saturating_sub(SHOWN);
+        let further = (further > 0).then(|| format!("and {further} more scenarios do not test it"));
+        let missing = (missing.into_iter().take(SHOWN))
             .map(|unasked| {
                 format!(
                     "{} tests the unchanged target and not this variant ({}); its file does not say that it drops that",
                     unasked.key, unasked.why
                 )
             });
-        kept.chain(missing).collect()
+        kept.chain(missing).chain(further).collect()
     }
 }
 
@@ -389,11 +440,9 @@ fn row(mutation: &Mutation, report: &Report) -> Row {
         }
     }
     Row {
-        name: mutation.name.clone(),
-        does: mutation.does.clone(),
-        variant: mutation.is_variant(),
         failed,
         wrong,
+        ..Row::of(mutation)
     }
 }
 
@@ -407,6 +456,9 @@ pub fn verdict_of(row: &Row) -> String {
             .collect::<Vec<_>>()
             .join(", ")
     };
+    if let Some(why) = &row.not_run {
+        return format!("not run: {why}");
+    }
     match (row.wrong.is_empty(), row.variant) {
         (true, true) => "passes".to_owned(),
         (true, false) => format!("killed by {}", by()),

@@ -39,11 +39,11 @@ impl Scene {
     /// Ends a server.
     pub(super) async fn end_server(&mut self, slot: Slot) -> StepResult {
         // Before it is ended: what is cut short then is no fault of its own.
-        let said = slot.instance.connection.transcript().lines();
+        let said = slot.instance.connection.transcript().examine();
         self.gone.said.push(said);
         // What it has asked of Vault was asked with this.
-        self.custody.remember(slot.token);
-        slot.instance.stop().await.map_err(Stop::blocked)
+        self.custody.remember(slot.token.clone());
+        self.slots.end(slot).await.map_err(Stop::blocked)
     }
 
     /// Ends the servers that the scenario has, so that it can have another: of some only one can run.

@@ -203,6 +203,8 @@ pub struct Instance {
     pub tool_names: Vec<String>,
     /// What the suite shows to a target that runs already, and to nobody else.
     pub credentials: Vec<SecretString>,
+    /// Who reads what it logs.
+    logs: Vec<JoinHandle<()>>,
 }
 
 /// A target that cannot be used.
@@ -285,15 +287,14 @@ impl Instance {
         if ready.is_err() {
             // What cannot be removed here is noted, and removed by the next run.
             let _ = belongings.end().await;
-            let logs = futures::future::join_all(std::mem::take(&mut starting.logs));
-            // A log that does not end was read up to now.
-            let _ = timeout(LOG_READ, logs).await;
+            read_out(&mut starting.logs).await;
         }
         let mut secrets = Secrets::default();
         secrets.add("server's Vault token", surroundings.token.clone());
         for credential in &credentials {
             secrets.add("client's credential", credential.clone());
         }
+        let logs = starting.logs;
         let (server, tools, connection) = ready.map_err(|problem| {
             let said = |speaker, count| {
                 let lines = transcript.last_words(speaker, count);
@@ -328,6 +329,7 @@ impl Instance {
             server,
             tools,
             credentials,
+            logs,
         })
     }
 
@@ -436,13 +438,21 @@ impl Instance {
         self.belongings.ends_within(END).await
     }
 
-    /// Ends the process: asks, waits a little, then kills.
+    /// Ends the process, which is asked first and killed after a little while, and reads its log to the end.
     ///
     /// # Errors
     /// When it cannot be ended.
-    pub async fn stop(mut self) -> Result<(), String> {
-        self.belongings.end().await
+    pub async fn stop(&mut self) -> Result<(), String> {
+        let ended = self.belongings.end().await;
+        read_out(&mut self.logs).await;
+        ended
     }
+}
+
+/// Reads the logs of a process that has ended to their end. One that does not end was read up to now.
+async fn read_out(logs: &mut Vec<JoinHandle<()>>) {
+    let logs = futures::future::join_all(std::mem::take(logs));
+    let _ = timeout(LOG_READ, logs).await;
 }
 
 /// A command of the target that is no server, and ends by itself.
@@ -512,8 +522,7 @@ impl Launched {
     /// Waits for its end; returns how it ended, if it does in time, and what it said.
     pub async fn ends_within(mut self, time: Duration) -> (Option<ExitStatus>, Vec<String>) {
         let status = self.belongings.ends_within(time).await;
-        let logs = futures::future::join_all(std::mem::take(&mut self.logs));
-        let _ = timeout(LOG_READ, logs).await;
+        read_out(&mut self.logs).await;
         let lines = self.transcript.lines();
         (status, lines.into_iter().map(|line| line.text).collect())
     }

@@ -44,14 +44,18 @@ env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}", MCP_RAT
 #[tokio::test]
 async fn a_server_on_a_fixed_port_is_judged_by_one_scenario_after_the_other() {
     let target = Target::parse("fixed.toml", &on_port(free_port().unwrap())).unwrap();
-    let judged = Suite::builder().target(target).profiles(["kv"]).jobs(4);
+    let chosen = ["kv.read-exact", "kv.write-exact", "kv.read-missing"];
+    let judged = Suite::builder().target(target).jobs(4);
+    let judged = chosen
+        .into_iter()
+        .fold(judged, |judged, id| judged.scenario(id));
     let report = judged.run().await.unwrap();
     assert_eq!(
         (report.summary.fail, report.summary.blocked),
         (0, 0),
         "{report:#?}"
     );
-    assert!(report.summary.pass > 40);
+    assert!(report.summary.pass > 12, "{report:#?}");
 }
 
 #[tokio::test]

@@ -58,8 +58,10 @@ fn adapter(oddity: &str) -> String {
     with_programs(&launch.replacen("name =", "extends = \"reference\"\nname =", 1))
 }
 
+/// Without what takes thousands of secrets, which no oddity is about.
 fn judged(adapter: &str) -> Trial {
-    run(adapter).with_vault().with(&["--profile", "kv"])
+    let tags = "@kv and not @kv.list-many";
+    run(adapter).with_vault().with(&["--tags", tags])
 }
 
 fn counts(ended: &Ended) -> (u64, u64, u64) {
@@ -68,24 +70,58 @@ fn counts(ended: &Ended) -> (u64, u64, u64) {
     (count("pass"), count("fail"), count("blocked"))
 }
 
-async fn is_conformant(adapter: &str) {
+async fn is_conformant(adapter: &str) -> Ended {
     let ended = judged(adapter).ended().await;
     ended.exits_with(0);
     let (pass, fail, blocked) = counts(&ended);
     assert!(pass > 20 && fail + blocked == 0, "{}", ended.stdout);
     ended.leaves_nothing_behind().await;
+    ended
 }
 
 #[tokio::test]
 async fn a_server_that_takes_seconds_to_start_is_started_once_and_is_conformant() {
-    programs();
-    let begun = Instant::now();
-    is_conformant(&adapter("slow")).await;
+    let ended = is_conformant(&adapter("slow")).await;
+    // One more was asked which revisions it speaks.
+    assert!(ended.starts() <= 2, "started {} times", ended.starts());
+}
+
+/// The adapter of the reference server, started over stdio by this script.
+fn started_by(script: &str) -> String {
+    let text = adapter("started");
+    let (before, after) = text.split_once("command = ").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    let script = format!(": > \"$NOTES/$$.pid\"; {script}");
+    format!("{before}command = ['sh', '-c', '{script}']\n{after}")
+}
+
+#[tokio::test]
+async fn a_token_that_is_logged_while_the_server_is_ended_is_seen() {
+    let script = r#"trap "echo bye $VAULT_TOKEN >&2" TERM; "$REFERENCE" stdio"#;
+    let trial = run(&started_by(script)).with_vault();
+    let ended = trial.with(&["--scenario", "kv.read-exact"]).ended().await;
+    ended.exits_with(1);
+    assert_eq!(ended.verdict_of("ambient.token-unseen"), "fail");
+    assert_eq!(counts(&ended).1, 1, "{}", ended.stdout);
     assert!(
-        begun.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        begun.elapsed()
+        ended.stdout.contains("the end of a server"),
+        "{}",
+        ended.stdout
     );
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn a_server_that_logs_more_than_can_be_kept_is_not_said_to_leak_nothing() {
+    let script =
+        r#"head -c 70000000 /dev/zero | tr "\\0" x | fold -w 100000 >&2; exec "$REFERENCE" stdio"#;
+    let trial = run(&started_by(script)).with_vault();
+    let ended = trial.with(&["--scenario", "kv.read-exact"]).ended().await;
+    ended.exits_with(3);
+    assert_eq!(ended.verdict_of("kv.read-exact"), "pass");
+    assert_eq!(ended.verdict_of("ambient.token-unseen"), "blocked");
+    assert_eq!(counts(&ended).1, 0, "{}", ended.stdout);
+    assert!(ended.stdout.contains("let it log less"), "{}", ended.stdout);
 }
 
 fn slow(start_seconds: u32) -> Trial {

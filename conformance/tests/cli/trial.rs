@@ -337,6 +337,11 @@ impl Ended {
         .await;
     }
 
+    /// How many times the target was started.
+    pub(crate) fn starts(&self) -> usize {
+        pids(self.folder.path()).len()
+    }
+
     /// Ends what a killed run's target left running.
     pub(crate) fn end_targets(&self) {
         for pid in pids(self.folder.path()) {
