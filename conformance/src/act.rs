@@ -1,18 +1,13 @@
-//! Acts: what a scenario lets the agent do, in the words of the features.
+//! Acts: what a scenario lets the agent do, and what must be seen then.
 
 pub mod pki;
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde_json::{Value, json};
 
 use self::pki::PkiEffect;
 use crate::{
-    scene::Scene,
     target::operation::{Operation, Parameters},
     vault::oracle::SecretData,
-    verdict::{StepResult, Stop},
 };
 
 /// Something that the agent does.
@@ -85,39 +80,7 @@ pub enum Effect {
     Pki(PkiEffect),
 }
 
-#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
-static QUOTED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"^([^"]+?)(?: "([^"]*)")?$"#).unwrap());
-
 impl Act {
-    /// The act that a feature words so.
-    ///
-    /// # Errors
-    /// When no act is worded so.
-    pub fn parse(text: &str, scene: &mut Scene) -> StepResult<Self> {
-        let unknown = || Stop::blocked(format!("no act is worded {text:?}"));
-        let parts = QUOTED.captures(text).ok_or_else(unknown)?;
-        let Some(name) = parts.get(2).map(|name| name.as_str()) else {
-            return match &parts[1] {
-                "list the mounts" => Ok(Self::list_mounts()),
-                _ => Err(unknown()),
-            };
-        };
-        match &parts[1] {
-            "enable PKI at" => Ok(Self::enable_pki(&scene.path_of(name), "87600h")),
-            "create a KV mount" => Ok(Self::create_mount(scene.path_of(name), 2)),
-            "delete the mount" => Ok(Self::delete_mount(scene.path_of(name))),
-            "read the secret" => Self::read(scene, name),
-            "list the folder" => Self::list(scene, name),
-            "delete the secret" => Self::delete(scene, name),
-            "write to the secret" => {
-                let value = scene.canary("value that the agent writes", true);
-                Self::write(scene, name, "token", &value)
-            }
-            _ => Err(unknown()),
-        }
-    }
-
     fn on_mounts(operation: Operation, effect: Effect) -> Self {
         Self {
             operation,
@@ -154,20 +117,14 @@ impl Act {
         Self::on_mounts(Operation::MountsDelete, effect).and("mount", json!(mount))
     }
 
-    fn on_secret(
-        scene: &Scene,
-        operation: Operation,
-        path: &str,
-        effect: Effect,
-    ) -> StepResult<Self> {
-        let mut parameters = Parameters::new();
-        parameters.insert("mount".to_owned(), json!(scene.mount()?));
-        parameters.insert("path".to_owned(), json!(path));
-        Ok(Self {
+    fn on_secret(mount: &str, operation: Operation, path: &str, effect: Effect) -> Self {
+        Self {
             operation,
-            parameters,
+            parameters: Parameters::new(),
             effect,
-        })
+        }
+        .and("mount", json!(mount))
+        .and("path", json!(path))
     }
 
     pub(crate) fn and(mut self, name: &str, value: Value) -> Self {
@@ -176,143 +133,106 @@ impl Act {
     }
 
     /// Reading a secret.
-    ///
-    /// # Errors
-    /// When the scene has no mount; so have the others.
-    pub fn read(scene: &Scene, path: &str) -> StepResult<Self> {
-        Self::on_secret(scene, Operation::KvRead, path, Effect::Read)
+    #[must_use]
+    pub fn read(mount: &str, path: &str) -> Self {
+        Self::on_secret(mount, Operation::KvRead, path, Effect::Read)
     }
 
     /// Reading one version of a secret.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn read_version(scene: &Scene, path: &str, version: u64) -> StepResult<Self> {
-        let act = Self::on_secret(scene, Operation::KvReadVersion, path, Effect::Read)?;
-        Ok(act.and("version", json!(version)))
+    #[must_use]
+    pub fn read_version(mount: &str, path: &str, version: u64) -> Self {
+        Self::on_secret(mount, Operation::KvReadVersion, path, Effect::Read)
+            .and("version", json!(version))
     }
 
     /// Listing a folder, or the whole mount where it is empty.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn list(scene: &Scene, folder: &str) -> StepResult<Self> {
+    #[must_use]
+    pub fn list(mount: &str, folder: &str) -> Self {
         let effect = Effect::Listed {
             folder: folder.to_owned(),
         };
-        Self::on_secret(scene, Operation::KvList, folder, effect)
+        Self::on_secret(mount, Operation::KvList, folder, effect)
     }
 
     /// Listing everything below a folder, or the whole mount where it is empty.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn list_all(scene: &Scene, folder: &str) -> StepResult<Self> {
+    #[must_use]
+    pub fn list_all(mount: &str, folder: &str) -> Self {
         let effect = Effect::ListedAll {
             folder: folder.to_owned(),
         };
-        Self::on_secret(scene, Operation::KvListAll, folder, effect)
-    }
-
-    /// Listing the root of a mount that is not the scene's.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn list_mount(scene: &Scene, mount: &str) -> StepResult<Self> {
-        Ok(Self::list(scene, "")?.and("mount", json!(mount)))
+        Self::on_secret(mount, Operation::KvListAll, folder, effect)
     }
 
     /// Asking for the metadata of a secret.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn describe(scene: &Scene, path: &str) -> StepResult<Self> {
+    #[must_use]
+    pub fn describe(mount: &str, path: &str) -> Self {
         let effect = Effect::Described {
             path: path.to_owned(),
         };
-        Self::on_secret(scene, Operation::KvMetadata, path, effect)
+        Self::on_secret(mount, Operation::KvMetadata, path, effect)
     }
 
     /// Deleting a secret.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn delete(scene: &Scene, path: &str) -> StepResult<Self> {
+    #[must_use]
+    pub fn delete(mount: &str, path: &str) -> Self {
         let effect = Effect::Deleted {
             path: path.to_owned(),
             key: None,
         };
-        Self::on_secret(scene, Operation::KvDelete, path, effect)
+        Self::on_secret(mount, Operation::KvDelete, path, effect)
     }
 
     /// Deleting one key of a secret.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn delete_key(scene: &Scene, path: &str, key: &str) -> StepResult<Self> {
+    #[must_use]
+    pub fn delete_key(mount: &str, path: &str, key: &str) -> Self {
         let effect = Effect::Deleted {
             path: path.to_owned(),
             key: Some(key.to_owned()),
         };
-        let act = Self::on_secret(scene, Operation::KvDeleteKey, path, effect)?;
-        Ok(act.and("key", json!(key)))
+        Self::on_secret(mount, Operation::KvDeleteKey, path, effect).and("key", json!(key))
     }
 
     /// Doing something (undelete, destroy) to one version of a secret.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn on_version(
-        scene: &Scene,
-        operation: Operation,
-        path: &str,
-        version: u64,
-    ) -> StepResult<Self> {
+    #[must_use]
+    pub fn on_version(mount: &str, operation: Operation, path: &str, version: u64) -> Self {
         let effect = Effect::VersionChanged {
             path: path.to_owned(),
         };
-        let act = Self::on_secret(scene, operation, path, effect)?;
-        Ok(act.and("version", json!(version)))
+        Self::on_secret(mount, operation, path, effect).and("version", json!(version))
     }
 
     /// Removing a secret with all its versions.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn purge(scene: &Scene, path: &str) -> StepResult<Self> {
+    #[must_use]
+    pub fn purge(mount: &str, path: &str) -> Self {
         let effect = Effect::Deleted {
             path: path.to_owned(),
             key: None,
         };
-        Self::on_secret(scene, Operation::KvPurge, path, effect)
+        Self::on_secret(mount, Operation::KvPurge, path, effect)
     }
 
     /// Writing one key of a secret.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn write(scene: &Scene, path: &str, key: &str, value: &str) -> StepResult<Self> {
+    #[must_use]
+    pub fn write(mount: &str, path: &str, key: &str, value: &str) -> Self {
         let effect = Effect::Written {
             path: path.to_owned(),
             data: SecretData::from_iter([(key.to_owned(), json!(value))]),
             merged: true,
         };
-        let act = Self::on_secret(scene, Operation::KvWriteKey, path, effect)?;
-        Ok(act.and("key", json!(key)).and("value", json!(value)))
+        Self::on_secret(mount, Operation::KvWriteKey, path, effect)
+            .and("key", json!(key))
+            .and("value", json!(value))
     }
 
     /// Writing a secret as a whole.
-    ///
-    /// # Errors
-    /// When the scene has no mount.
-    pub fn replace(scene: &Scene, path: &str, data: SecretData) -> StepResult<Self> {
+    #[must_use]
+    pub fn replace(mount: &str, path: &str, data: SecretData) -> Self {
         let effect = Effect::Written {
             path: path.to_owned(),
             data: data.clone(),
             merged: false,
         };
-        let act = Self::on_secret(scene, Operation::KvWrite, path, effect)?;
-        Ok(act.and("data", Value::Object(data)))
+        Self::on_secret(mount, Operation::KvWrite, path, effect).and("data", Value::Object(data))
     }
 
     /// The secret that it is about.

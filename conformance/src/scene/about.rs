@@ -52,7 +52,7 @@ impl Scene {
     /// Reading a secret that the scenario made: an error about one that is not there shows nothing.
     pub(super) fn reading(&self, path: &str) -> StepResult<Act> {
         self.held(path)?;
-        Act::read(self, path)
+        Ok(Act::read(self.mount()?, path))
     }
 
     /// What a secret held in one version.

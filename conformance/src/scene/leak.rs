@@ -52,7 +52,7 @@ impl Scene {
         let mut found = Vec::new();
         let mut folders = vec![folder.to_owned()];
         while let Some(folder) = folders.pop() {
-            self.let_agent(Act::list(self, &folder)?).await?;
+            self.let_agent(Act::list(self.mount()?, &folder)).await?;
             let Value::Array(names) = self.shown()? else {
                 return Err(self.failed("a list of names", "something else"));
             };
@@ -62,7 +62,7 @@ impl Scene {
                     folders.push(deeper.to_owned());
                     continue;
                 }
-                self.let_agent(Act::read(self, &path)?).await?;
+                self.let_agent(Act::read(self.mount()?, &path)).await?;
                 let Value::Object(data) = self.shown()? else {
                     return Err(self.failed("the keys of a secret", "something else"));
                 };

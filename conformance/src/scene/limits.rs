@@ -279,7 +279,7 @@ impl Scene {
         length: Duration,
         every: Option<Duration>,
     ) -> StepResult {
-        let (act, allowance) = (Act::read(self, path)?, self.allowance()?);
+        let (act, allowance) = (Act::read(self.mount()?, path), self.allowance()?);
         self.let_know(&act);
         let modest = RefCell::new(Vec::new());
         let enough = |calls: &[Call], time: Duration| {
@@ -345,7 +345,7 @@ impl Scene {
     /// # Errors
     /// When there is no such secret.
     pub async fn let_clients_come_and_go(&mut self, path: &str, length: Duration) -> StepResult {
-        let (act, allowance) = (Act::read(self, path)?, self.allowance()?);
+        let (act, allowance) = (Act::read(self.mount()?, path), self.allowance()?);
         self.let_know(&act);
         let enough = |calls: &[Call], time| allowance.is_pressed(calls.len(), time);
         let pressing = Pressing::begin(length, &enough);
@@ -380,7 +380,7 @@ impl Scene {
         let mut clients = Vec::new();
         for path in &paths {
             self.make_secret(path, &["password"]).await?;
-            let act = Act::read(self, path)?;
+            let act = Act::read(self.mount()?, path);
             self.let_know(&act);
             clients.push((self.visit().await?, act));
         }
@@ -420,7 +420,7 @@ impl Scene {
         path: &str,
         length: Duration,
     ) -> StepResult {
-        let (act, allowance) = (Act::read(self, path)?, self.allowance()?);
+        let (act, allowance) = (Act::read(self.mount()?, path), self.allowance()?);
         self.let_know(&act);
         let enough = |calls: &[Call], time| allowance.is_pressed(calls.len(), time);
         let pressing = Pressing::begin(length, &enough);
@@ -617,7 +617,7 @@ impl Scene {
     /// When it does not.
     pub async fn expect_goes_on(&mut self, path: &str) -> StepResult {
         sleep(REST).await;
-        let act = Act::read(self, path)?;
+        let act = Act::read(self.mount()?, path);
         match self.carry_out_plainly(&act).await? {
             Answer::Success(_) => Ok(()),
             other => Err(self.failed("the next read succeeds", &other.describe())),

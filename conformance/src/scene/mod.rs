@@ -31,6 +31,7 @@ pub mod talk;
 pub mod tls;
 mod traces;
 mod vault_tls;
+mod wording;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -399,19 +400,6 @@ impl Scene {
     }
 
     // What the agent does.
-
-    /// The act that a scenario names by this text; the same text is the same act.
-    ///
-    /// # Errors
-    /// When the text names none.
-    pub fn act(&mut self, text: &str) -> StepResult<Act> {
-        if let Some(act) = self.acts.get(text) {
-            return Ok(act.clone());
-        }
-        let act = Act::parse(text, self)?;
-        self.acts.insert(text.to_owned(), act.clone());
-        Ok(act)
-    }
 
     /// Lets the agent do something, with Vault looked at before.
     ///

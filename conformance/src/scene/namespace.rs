@@ -117,7 +117,7 @@ impl Scene {
         }
         let mut clients = Vec::new();
         for (secret, named) in secrets.iter().zip(named) {
-            let act = Act::read(self, secret)?;
+            let act = Act::read(self.mount()?, secret);
             self.let_know(&act);
             let client = self.client_in(named).await?;
             clients.push((client, act));
@@ -148,7 +148,10 @@ impl Scene {
     /// When the first read fails; not applicable where clients cannot name a namespace.
     pub async fn let_client_change_namespace(&mut self, one: &str, other: &str) -> StepResult {
         let [first, second] = NAMED;
-        let (one, other) = (Act::read(self, one)?, Act::read(self, other)?);
+        let (one, other) = (
+            Act::read(self.mount()?, one),
+            Act::read(self.mount()?, other),
+        );
         self.let_know(&one);
         self.let_know(&other);
         let client = self.client_in(Some(first)).await?;

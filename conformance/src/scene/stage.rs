@@ -109,31 +109,32 @@ impl Scene {
     }
 
     async fn kv_act(&mut self, operation: Operation) -> StepResult<Act> {
-        match operation {
-            Operation::KvList => Act::list(self, FOLDER),
-            Operation::KvListAll => Act::list_all(self, FOLDER),
-            Operation::KvReadVersion => Act::read_version(self, SECRET, 2),
-            Operation::KvMetadata => Act::describe(self, SECRET),
+        let mount = self.mount()?.to_owned();
+        let act = match operation {
+            Operation::KvList => Act::list(&mount, FOLDER),
+            Operation::KvListAll => Act::list_all(&mount, FOLDER),
+            Operation::KvReadVersion => Act::read_version(&mount, SECRET, 2),
+            Operation::KvMetadata => Act::describe(&mount, SECRET),
             Operation::KvWrite => {
                 let data = self.random_data(&["username", "password"], true);
-                Act::replace(self, SECRET, data)
+                Act::replace(&mount, SECRET, data)
             }
             Operation::KvWriteKey => {
                 let value = self.canary("value that the agent writes", true);
-                Act::write(self, SECRET, "password", &value)
+                Act::write(&mount, SECRET, "password", &value)
             }
-            Operation::KvDelete => Act::delete(self, SECRET),
-            Operation::KvDeleteKey => Act::delete_key(self, SECRET, "username"),
+            Operation::KvDelete => Act::delete(&mount, SECRET),
+            Operation::KvDeleteKey => Act::delete_key(&mount, SECRET, "username"),
             Operation::KvUndelete => {
-                let mount = &self.kv()?.path;
-                let ended = self.oracle.end_version(mount, "delete", SECRET).await;
+                let ended = self.oracle.end_version(&mount, "delete", SECRET).await;
                 ended.map_err(Stop::blocked)?;
-                Act::on_version(self, operation, SECRET, 1)
+                Act::on_version(&mount, operation, SECRET, 1)
             }
-            Operation::KvDestroy => Act::on_version(self, operation, SECRET, 1),
-            Operation::KvPurge => Act::purge(self, SECRET),
-            _ => Act::read(self, SECRET),
-        }
+            Operation::KvDestroy => Act::on_version(&mount, operation, SECRET, 1),
+            Operation::KvPurge => Act::purge(&mount, SECRET),
+            _ => Act::read(&mount, SECRET),
+        };
+        Ok(act)
     }
 
     /// An authority with a role.

@@ -246,7 +246,7 @@ impl Scene {
     /// When nothing is worded so.
     pub async fn let_agent_fail_to_write(&mut self, path: &str, why: &str) -> StepResult {
         let value = self.canary("value that the agent sends", true);
-        let act = Act::write(self, path, "password", &value)?;
+        let act = Act::write(self.mount()?, path, "password", &value);
         if why == "Vault denies" {
             self.use_no_policy().await?;
             return self.let_agent(act).await;

@@ -57,7 +57,7 @@ impl Scene {
     /// Not applicable when it takes not even the right certificate.
     pub async fn show_right_certificate(&mut self, path: &str) -> StepResult {
         self.start_with_authority().await?;
-        let act = Act::read(self, path)?;
+        let act = Act::read(self.mount()?, path);
         self.let_agent(act).await?;
         match &self.last()?.answer {
             Answer::Success(_) => Ok(()),

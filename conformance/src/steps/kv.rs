@@ -95,7 +95,7 @@ async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepRe
 async fn writes_a_key(world: &mut World, key: String, path: String) -> StepResult {
     let scene = world.scene()?;
     let value = scene.canary("value that the agent writes", true);
-    let act = Act::write(scene, &path, &key, &value)?;
+    let act = Act::write(scene.mount()?, &path, &key, &value);
     scene.let_agent(act).await
 }
 
@@ -114,7 +114,7 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
         "100 KiB" => core.repeat(100 * 1024 / core.len() + 1),
         _ => return Err(Stop::blocked(format!("no value is called {kind:?}"))),
     };
-    let act = Act::write(scene, &path, &key, &value)?;
+    let act = Act::write(scene.mount()?, &path, &key, &value);
     scene.let_agent(act).await
 }
 
@@ -124,7 +124,12 @@ async fn writes_at_once(world: &mut World, count: usize, path: String) -> StepRe
     let mut acts = Vec::new();
     for number in 0..count {
         let value = scene.canary("value that the agent writes", true);
-        acts.push(Act::write(scene, &path, &format!("key-{number}"), &value)?);
+        acts.push(Act::write(
+            scene.mount()?,
+            &path,
+            &format!("key-{number}"),
+            &value,
+        ));
     }
     scene.let_agent_at_once(acts).await
 }
@@ -158,28 +163,28 @@ async fn replaces(world: &mut World, path: String, what: String) -> StepResult {
             scene.random_data(&keys, true)
         }
     };
-    let act = Act::replace(scene, &path, data)?;
+    let act = Act::replace(scene.mount()?, &path, data);
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent reads the secret {string}")]
 async fn reads(world: &mut World, path: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::read(scene, &path)?;
+    let act = Act::read(scene.mount()?, &path);
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent reads version {int} of the secret {string}")]
 async fn reads_a_version(world: &mut World, version: u64, path: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::read_version(scene, &path, version)?;
+    let act = Act::read_version(scene.mount()?, &path, version);
     scene.let_agent(act).await
 }
 
 #[when(regex = r#"^the agent reads the secrets ("[^"]+"(?:, "[^"]+")*) one after the other$"#)]
 async fn reads_in_turn(world: &mut World, paths: String) -> StepResult {
     let scene = world.scene()?;
-    let acts = quoted(&paths).map(|path| Act::read(scene, path));
+    let acts = quoted(&paths).map(|path| Ok(Act::read(scene.mount()?, path)));
     let acts = acts.collect::<StepResult<Vec<_>>>()?;
     scene.let_agent_in_turn(acts).await
 }
@@ -188,77 +193,79 @@ async fn reads_in_turn(world: &mut World, paths: String) -> StepResult {
 async fn reads_at_once(world: &mut World) -> StepResult {
     let scene = world.scene()?;
     let acts = scene.secret_paths().into_iter();
-    let acts: StepResult<Vec<_>> = acts.map(|path| Act::read(scene, &path)).collect();
+    let acts: StepResult<Vec<_>> = acts
+        .map(|path| Ok(Act::read(scene.mount()?, &path)))
+        .collect();
     scene.let_agent_at_once(acts?).await
 }
 
 #[when(expr = "the agent asks for the metadata of the secret {string}")]
 async fn asks_for_metadata(world: &mut World, path: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::describe(scene, &path)?;
+    let act = Act::describe(scene.mount()?, &path);
     scene.let_agent(act).await
 }
 
 #[when(regex = r#"^the agent lists everything below the (?:whole mount|folder "([^"]+)")$"#)]
 async fn lists_everything(world: &mut World, folder: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::list_all(scene, &folder)?;
+    let act = Act::list_all(scene.mount()?, &folder);
     scene.let_agent(act).await
 }
 
 #[when("the agent lists a mount that does not exist")]
 async fn lists_no_mount(world: &mut World) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::list_mount(scene, &scene.path_of("missing"))?;
+    let act = Act::list(&scene.path_of("missing"), "");
     scene.let_agent(act).await
 }
 
 #[when("the agent lists the whole mount")]
 async fn lists_the_mount(world: &mut World) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::list(scene, "")?;
+    let act = Act::list(scene.mount()?, "");
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent lists the folder {string}")]
 async fn lists_a_folder(world: &mut World, folder: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::list(scene, &folder)?;
+    let act = Act::list(scene.mount()?, &folder);
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent deletes the secret {string}")]
 async fn deletes(world: &mut World, path: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::delete(scene, &path)?;
+    let act = Act::delete(scene.mount()?, &path);
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent deletes the key {string} of the secret {string}")]
 async fn deletes_a_key(world: &mut World, key: String, path: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::delete_key(scene, &path, &key)?;
+    let act = Act::delete_key(scene.mount()?, &path, &key);
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent undeletes version {int} of the secret {string}")]
 async fn undeletes(world: &mut World, version: u64, path: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::on_version(scene, Operation::KvUndelete, &path, version)?;
+    let act = Act::on_version(scene.mount()?, Operation::KvUndelete, &path, version);
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent destroys version {int} of the secret {string}")]
 async fn destroys(world: &mut World, version: u64, path: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::on_version(scene, Operation::KvDestroy, &path, version)?;
+    let act = Act::on_version(scene.mount()?, Operation::KvDestroy, &path, version);
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent purges the secret {string}")]
 async fn purges(world: &mut World, path: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::purge(scene, &path)?;
+    let act = Act::purge(scene.mount()?, &path);
     scene.let_agent(act).await
 }
 
@@ -386,7 +393,7 @@ async fn given_the_secrets(world: &mut World) -> StepResult {
 async fn another_can_be_read(world: &mut World) -> StepResult {
     let scene = world.scene()?;
     scene.make_secret(WITNESS, &["key"]).await?;
-    let act = Act::read(scene, WITNESS)?;
+    let act = Act::read(scene.mount()?, WITNESS);
     scene.let_agent(act).await?;
     scene.expect_given()
 }

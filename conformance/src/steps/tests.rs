@@ -136,39 +136,44 @@ async fn take(world: &mut World, sentence: &str) -> Option<Stop> {
 type Deed = fn(&mut Scene) -> StepResult<Act>;
 
 fn read(scene: &mut Scene) -> StepResult<Act> {
-    Act::read(scene, "app/database")
+    Ok(Act::read(scene.mount()?, "app/database"))
 }
 
 fn read_first(scene: &mut Scene) -> StepResult<Act> {
-    Act::read_version(scene, "app/database", 1)
+    Ok(Act::read_version(scene.mount()?, "app/database", 1))
 }
 
 fn write(scene: &mut Scene) -> StepResult<Act> {
-    Act::write(scene, "app/database", "password", "value")
+    Ok(Act::write(
+        scene.mount()?,
+        "app/database",
+        "password",
+        "value",
+    ))
 }
 
 fn delete(scene: &mut Scene) -> StepResult<Act> {
-    Act::delete(scene, "app/database")
+    Ok(Act::delete(scene.mount()?, "app/database"))
 }
 
 fn delete_key(scene: &mut Scene) -> StepResult<Act> {
-    Act::delete_key(scene, "app/database", "username")
+    Ok(Act::delete_key(scene.mount()?, "app/database", "username"))
 }
 
 fn purge(scene: &mut Scene) -> StepResult<Act> {
-    Act::purge(scene, "app/database")
+    Ok(Act::purge(scene.mount()?, "app/database"))
 }
 
 fn describe(scene: &mut Scene) -> StepResult<Act> {
-    Act::describe(scene, "app/database")
+    Ok(Act::describe(scene.mount()?, "app/database"))
 }
 
 fn list(scene: &mut Scene) -> StepResult<Act> {
-    Act::list(scene, "app")
+    Ok(Act::list(scene.mount()?, "app"))
 }
 
 fn list_all(scene: &mut Scene) -> StepResult<Act> {
-    Act::list_all(scene, "app")
+    Ok(Act::list_all(scene.mount()?, "app"))
 }
 
 fn make_mount(scene: &mut Scene) -> StepResult<Act> {
@@ -236,7 +241,7 @@ const CASES: &[(Deed, &str, &[&str])] = &[
         ],
     ),
     (
-        |scene| Act::write(scene, "app/other", "password", "value"),
+        |scene| Ok(Act::write(scene.mount()?, "app/other", "password", "value")),
         r#"Then Vault holds the secret "app/other" exactly as written"#,
         &[
             r#"Then Vault holds every key of the secret "app/database" that anybody was told is written"#,

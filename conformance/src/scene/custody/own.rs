@@ -103,7 +103,7 @@ impl Scene {
     /// # Errors
     /// When it is not.
     pub async fn expect_soon_given(&mut self, path: &str) -> StepResult {
-        let act = Act::read(self, path)?;
+        let act = Act::read(self.mount()?, path);
         let missing = || Stop::blocked("the token file was not changed");
         let token = self.custody.tokens.last().ok_or_else(missing)?;
         let token = TokenPrint::of(&token.secret);

@@ -133,7 +133,10 @@ impl Scene {
     /// # Errors
     /// When there is no such secret; blocked where they did not read at once.
     pub async fn let_both_read(&mut self, agents: &str, others: &str) -> StepResult {
-        let (agents, others) = (Act::read(self, agents)?, Act::read(self, others)?);
+        let (agents, others) = (
+            Act::read(self.mount()?, agents),
+            Act::read(self.mount()?, others),
+        );
         self.let_know(&agents);
         self.let_know(&others);
         let passed = self.passed();
@@ -193,7 +196,7 @@ impl Scene {
     /// Blocked when Vault does not.
     pub async fn let_other_read(&mut self, path: &str) -> StepResult {
         self.expect_denied_by_vault(path).await?;
-        let act = Act::read(self, path)?;
+        let act = Act::read(self.mount()?, path);
         let passed = self.passed();
         let answer = Asked::Plainly(self.call_on(self.other()?, &act).await?);
         self.custody.told = Some(Told { answer, passed });

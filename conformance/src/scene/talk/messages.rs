@@ -201,7 +201,7 @@ impl Scene {
             _ => return Err(Stop::blocked(format!("nobody writes {when:?}"))),
         };
         let value = self.canary("value that the agent writes", true);
-        let act = Act::write(self, &self.only_secret()?, "token", &value)?;
+        let act = Act::write(self.mount()?, &self.only_secret()?, "token", &value);
         let call = request(&json!(EARLY), "tools/call", self.call_of(&act)?);
         let before = self.snapshot().await?;
         let (connection, text) = match in_batch {
@@ -316,7 +316,7 @@ impl Scene {
     /// the same id.
     pub async fn cancel_slow_reading(&mut self, path: &str) -> StepResult {
         self.need_session()?;
-        let act = Act::read(self, path)?;
+        let act = Act::read(self.mount()?, path);
         self.let_know(&act);
         let id = json!("slow-1");
         let slow = request(&id, "tools/call", self.call_of(&act)?);
@@ -382,7 +382,7 @@ impl Scene {
     /// # Errors
     /// When that is not answered.
     pub async fn list_all_with_progress(&mut self) -> StepResult {
-        let act = Act::list_all(self, "")?;
+        let act = Act::list_all(self.mount()?, "");
         let mut call = self.call_of(&act)?;
         self.note_progress_of(call.clone()).await?;
         call["_meta"] = json!({ "progressToken": PROGRESS });
