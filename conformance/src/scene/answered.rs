@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Deed, Scene, about::contradiction};
 use crate::{
+    scene::KvState,
     target::{
         answer::{Answer, Data, Facts, Success},
         operation::Operation,
@@ -132,7 +133,11 @@ impl Scene {
     /// When it was not; blocked when the agent's last act was about another mount.
     pub fn expect_vaults_reason(&self) -> StepResult {
         let missing = || Stop::blocked("in this scenario Vault refused no mount");
-        let (mount, reason) = self.reason.as_ref().ok_or_else(missing)?;
+        let (mount, reason) = self
+            .state::<KvState>()
+            .refused_mount
+            .as_ref()
+            .ok_or_else(missing)?;
         let asked = self.last()?.act.text("mount");
         if asked != mount {
             let scenario = format!("the agent's last act was about {asked:?}");
@@ -166,7 +171,11 @@ impl Scene {
             Answer::Nothing(_) => return Ok(()),
         };
         // Custom metadata is no secret value.
-        let custom = self.custom.as_ref().map(|(_, value)| value.as_str());
+        let custom = self
+            .state::<KvState>()
+            .custom
+            .as_ref()
+            .map(|(_, value)| value.as_str());
         let values = self.values(|canary| {
             let value = canary.value.expose_secret();
             !own.contains(&value) && custom != Some(value)
@@ -396,7 +405,11 @@ impl Scene {
     /// When it does not; blocked when the agent's last act was about another secret.
     pub fn expect_custom_metadata(&self) -> StepResult {
         let missing = || Stop::blocked("in this scenario no secret has custom metadata");
-        let (path, custom) = self.custom.as_ref().ok_or_else(missing)?;
+        let (path, custom) = self
+            .state::<KvState>()
+            .custom
+            .as_ref()
+            .ok_or_else(missing)?;
         self.last_on_secret(path)?;
         let success = self.expect_success()?;
         let told = self.fact_if_pointed_to(success, "custom")?;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Scene, about::contradiction};
 use crate::{
     act::Effect,
+    scene::KvState,
     target::{answer::Answer, operation::Operation},
     vault::oracle::SecretData,
     verdict::{StepResult, Stop},
@@ -174,7 +175,7 @@ impl Scene {
                 Err(contradiction(format!("the secret {path:?}"), scenario))
             }
         };
-        for (written, data) in &self.elsewhere {
+        for (written, data) in &self.state::<KvState>().elsewhere {
             is_about(written, "somebody else")?;
             expected.extend(data.clone());
         }

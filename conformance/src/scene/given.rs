@@ -12,6 +12,7 @@ use serde_json::{Map, json};
 
 use super::{KvMount, Scene, about::contradiction};
 use crate::{
+    scene::{KvState, pki::PkiMount},
     tap::trap::{Springs, Trap},
     vault::{
         oracle::{SecretData, VaultRequest},
@@ -106,7 +107,7 @@ impl Scene {
         let made = self.oracle.make_kv_mount(&path, version).await;
         made.map_err(Stop::blocked)?;
         self.mount = Some(path.clone());
-        self.kv = Some(KvMount { path, version });
+        self.state_mut::<KvState>().mount = Some(KvMount { path, version });
         self.forget_secrets();
         Ok(())
     }
@@ -132,8 +133,8 @@ impl Scene {
     /// Speaks of no mount any more, nor of what was in one.
     pub(super) fn forget_mounts(&mut self) {
         self.mount = None;
-        self.kv = None;
-        self.pki.clear();
+        self.state_mut::<KvState>().mount = None;
+        self.state_mut::<Vec<PkiMount>>().clear();
         self.forget_secrets();
     }
 
@@ -260,7 +261,7 @@ impl Scene {
             .set_custom_metadata(&kv.path, path, &custom)
             .await;
         set.map_err(Stop::blocked)?;
-        self.custom = Some((path.to_owned(), value));
+        self.state_mut::<KvState>().custom = Some((path.to_owned(), value));
         Ok(())
     }
 
@@ -273,7 +274,11 @@ impl Scene {
         let value = self.canary("value that somebody else writes", false);
         let mut data = self.held(path)?.clone();
         data.insert(key.to_owned(), json!(value));
-        let elsewhere = self.elsewhere.entry(path.to_owned()).or_default();
+        let elsewhere = self
+            .state_mut::<KvState>()
+            .elsewhere
+            .entry(path.to_owned())
+            .or_default();
         elsewhere.insert(key.to_owned(), json!(value));
         let (kv, oracle) = (self.kv()?.clone(), Arc::clone(&self.oracle));
         let (part, path) = (format!("{}/data/{path}", kv.path), path.to_owned());
@@ -294,7 +299,7 @@ impl Scene {
     /// # Errors
     /// When the scene has no mount.
     pub fn delay_first_write(&mut self) -> StepResult {
-        self.delayed = Some(format!("{}/", self.mount()?));
+        self.state_mut::<KvState>().delayed = Some(format!("{}/", self.mount()?));
         Ok(())
     }
 
@@ -302,7 +307,7 @@ impl Scene {
     /// for as long as they would take one after the other, as it has taken itself to get there: on a
     /// busy machine the others take their time, too.
     pub(super) fn hold_write_back(&mut self, calls: usize) -> StepResult {
-        let Some(part) = self.delayed.take() else {
+        let Some(part) = self.state_mut::<KvState>().delayed.take() else {
             return Ok(());
         };
         let begun = Instant::now();
@@ -345,7 +350,8 @@ impl Scene {
         let reason = answer.body["errors"][0].as_str();
         match (answer.status, reason) {
             (400, Some(reason)) => {
-                self.reason = Some((path.to_owned(), reason.to_owned()));
+                self.state_mut::<KvState>().refused_mount =
+                    Some((path.to_owned(), reason.to_owned()));
                 Ok(())
             }
             (status, _) => {

@@ -42,7 +42,7 @@ impl Scene {
         let said = slot.instance.connection.transcript().examine();
         self.gone.said.push(said);
         // What it has asked of Vault was asked with this.
-        self.custody.remember(slot.token.clone());
+        self.further_tokens.extend(slot.token.clone());
         self.slots.end(slot).await.map_err(Stop::blocked)
     }
 

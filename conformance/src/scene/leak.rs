@@ -30,7 +30,7 @@ impl Scene {
         let value = self.held(path)?.get(key).ok_or_else(missing)?.clone();
         let known = SecretData::from_iter([(key.to_owned(), value.clone())]);
         disclose(&mut self.canaries, Some(&known));
-        self.leak = Some(Leak {
+        *self.state_mut::<Option<Leak>>() = Some(Leak {
             path: path.to_owned(),
             value,
             found: Vec::new(),
@@ -40,7 +40,7 @@ impl Scene {
 
     fn leaked(&self) -> StepResult<&Leak> {
         let missing = || Stop::blocked("in this scenario nothing has leaked");
-        self.leak.as_ref().ok_or_else(missing)
+        self.state::<Option<Leak>>().as_ref().ok_or_else(missing)
     }
 
     /// Lets the agent list a folder and all below it, and read every secret there.
@@ -70,7 +70,7 @@ impl Scene {
                 found.extend(keys.map(|(key, _)| (path.clone(), key)));
             }
         }
-        if let Some(leak) = &mut self.leak {
+        if let Some(leak) = &mut self.state_mut::<Option<Leak>>() {
             leak.found = found;
         }
         Ok(())

@@ -215,7 +215,7 @@ impl Scene {
             .with("rate", allowance.rate.to_string())
             .with("burst", allowance.burst.to_string());
         self.start_server(setup).await?;
-        self.rush.allowance = Some(allowance);
+        self.state_mut::<Rush>().allowance = Some(allowance);
         Ok(())
     }
 
@@ -255,9 +255,10 @@ impl Scene {
         let reached = reads
             .iter()
             .map(|reads| reads.iter().filter(in_time).count());
-        self.rush.reached = reached.collect();
-        self.rush.reached_at_last = reads.iter().map(Vec::len).sum();
-        (self.rush.time, self.rush.calls) = (time, calls);
+        let rush = self.state_mut::<Rush>();
+        rush.reached = reached.collect();
+        rush.reached_at_last = reads.iter().map(Vec::len).sum();
+        (rush.time, rush.calls) = (time, calls);
     }
 
     /// One call, which shows that there is something to be let through.
@@ -334,8 +335,9 @@ impl Scene {
         }
         self.conclude(&[path], pressing);
         let told = told.into_inner();
-        (self.rush.succeeded, self.rush.refused) = (told.succeeded, told.refused);
-        (self.rush.untold, self.rush.modest) = (told.untold, modest.into_inner());
+        let rush = self.state_mut::<Rush>();
+        (rush.succeeded, rush.refused) = (told.succeeded, told.refused);
+        (rush.untold, rush.modest) = (told.untold, modest.into_inner());
         Ok(())
     }
 
@@ -500,7 +502,7 @@ impl Scene {
 
     fn allowance(&self) -> StepResult<Allowance> {
         let missing = || Stop::blocked("the scenario gave the server no limit");
-        self.rush.allowance.ok_or_else(missing)
+        self.state::<Rush>().allowance.ok_or_else(missing)
     }
 
     /// For none of the clients more may have reached Vault than were to be let through.
@@ -508,14 +510,17 @@ impl Scene {
     /// # Errors
     /// When more reads of one client have, or no read at all. Blocked when a client could not call often enough.
     pub fn expect_each_within_limit(&self) -> StepResult {
-        match self.reads_were_seen() || self.rush.calls.is_empty() {
+        match self.reads_were_seen() || self.state::<Rush>().calls.is_empty() {
             true => self.expect_within_limit(),
             false => Err(self.failed("reads at Vault", "none of any client")),
         }
     }
 
     fn reads_were_seen(&self) -> bool {
-        self.rush.reached.iter().any(|reached| *reached > 0)
+        self.state::<Rush>()
+            .reached
+            .iter()
+            .any(|reached| *reached > 0)
     }
 
     /// No more may have reached Vault than were to be let through.
@@ -523,10 +528,10 @@ impl Scene {
     /// # Errors
     /// When more have. Blocked when a client could not call often enough, or no read is seen at Vault.
     pub fn expect_within_limit(&self) -> StepResult {
-        let (allowance, time) = (self.allowance()?, self.rush.time);
-        let reached = &self.rush.reached;
+        let (allowance, time) = (self.allowance()?, self.state::<Rush>().time);
+        let reached = &self.state::<Rush>().reached;
         let found = |(client, reached): (usize, &usize)| {
-            let offered = self.rush.offered_by(client);
+            let offered = self.state::<Rush>().offered_by(client);
             (
                 allowance.at_most(offered, *reached, time),
                 offered,
@@ -550,9 +555,9 @@ impl Scene {
     /// # Errors
     /// When fewer have. Blocked when the calls do not show how many the server had to let through.
     pub fn expect_limit_used(&self) -> StepResult {
-        let (allowance, calls) = (self.allowance()?, &self.rush.calls);
-        let reached = self.rush.reached.iter().sum();
-        match allowance.at_least(calls, reached, self.rush.time) {
+        let (allowance, calls) = (self.allowance()?, &self.state::<Rush>().calls);
+        let reached = self.state::<Rush>().reached.iter().sum();
+        match allowance.at_least(calls, reached, self.state::<Rush>().time) {
             Finding::Kept => Ok(()),
             Finding::Missed => Err(self.missed("about", reached, allowance)),
             Finding::Unproven => Err(self.unproven(calls.len(), allowance)),
@@ -560,7 +565,7 @@ impl Scene {
     }
 
     fn missed(&self, word: &str, reached: usize, allowance: Allowance) -> Stop {
-        let time = self.rush.time;
+        let time = self.state::<Rush>().time;
         let expected = format!(
             "{word} {:.0} reads at Vault in {:.1} s (within {:.0} %)",
             allowance.in_all(time),
@@ -572,7 +577,7 @@ impl Scene {
 
     /// The verdict when the calls of a client do not show whether the limit is kept.
     fn unproven(&self, offered: usize, allowance: Allowance) -> Stop {
-        let time = self.rush.time;
+        let time = self.state::<Rush>().time;
         Stop::blocked(format!(
             "the limit was not put to the test: {offered} calls of a client were answered in {:.1} s, at least {:.0} in \
              close succession are needed to see whether the server lets {:.0} through; run the suite on a less busy \
@@ -588,8 +593,8 @@ impl Scene {
     /// Blocked when it was not called more often than the limit allows.
     fn expect_refusals(&self) -> StepResult {
         let allowance = self.allowance()?;
-        let (offered, time) = (self.rush.calls.len(), self.rush.time);
-        match self.rush.refused {
+        let (offered, time) = (self.state::<Rush>().calls.len(), self.state::<Rush>().time);
+        match self.state::<Rush>().refused {
             0 if allowance.is_pressed(offered, time) => {
                 Err(self.failed("calls that are refused", "all of them succeeded"))
             }
@@ -603,7 +608,10 @@ impl Scene {
     /// # Errors
     /// When one was told as a success, or no call was refused. Blocked when the server had no reason to refuse one.
     pub fn expect_excess_refused(&self) -> StepResult {
-        let (succeeded, reached) = (self.rush.succeeded, self.rush.reached_at_last);
+        let (succeeded, reached) = (
+            self.state::<Rush>().succeeded,
+            self.state::<Rush>().reached_at_last,
+        );
         if succeeded > reached {
             let seen = format!("{succeeded} reads that were told as successes, {reached} at Vault");
             return Err(self.failed("an error to each read that has not reached Vault", &seen));
@@ -629,7 +637,7 @@ impl Scene {
     /// # Errors
     /// When one does not, or no call was refused. Blocked when the server had no reason to refuse one.
     pub fn expect_retry_told(&self) -> StepResult {
-        match &self.rush.untold {
+        match &self.state::<Rush>().untold {
             None => self.expect_refusals(),
             Some(text) => Err(self.failed("a time after which to try again", text)),
         }
@@ -640,7 +648,7 @@ impl Scene {
     /// # Errors
     /// When a call did not. Blocked when the greedy client was not held back at the time.
     pub fn expect_modest_served(&self) -> StepResult {
-        let (allowance, rush) = (self.allowance()?, &self.rush);
+        let (allowance, rush) = (self.allowance()?, &self.state::<Rush>());
         let mut answers = rush.modest.iter().map(|(_, answer)| answer);
         if let Some(answer) = answers.find(|answer| !matches!(answer, Answer::Success(_))) {
             return Err(self.failed("a success to each call", &answer.describe()));

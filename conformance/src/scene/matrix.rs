@@ -10,6 +10,7 @@ use super::{Scene, effect::VersionState, stage::SECRET};
 use crate::{
     act::Act,
     policy_matrix::{Outcome, PolicyCell, Ruling, Seen, Told, agrees, judge},
+    scene::KvState,
     tap::{Exchange, Tap},
     target::{answer::Answer, operation::Operation},
     vault::{
@@ -44,7 +45,7 @@ impl Scene {
             // Names of its own: what a target remembers of one cell says nothing in another.
             self.prefix = format!("{scene}{number}-");
             match self.ask_under(operation, policy).await {
-                Ok(cell) => self.cells.push(cell),
+                Ok(cell) => self.state_mut::<Vec<PolicyCell>>().push(cell),
                 Err(stop) => outcome = Err(stop),
             }
             if self.unanswered || outcome.is_err() {
@@ -57,7 +58,7 @@ impl Scene {
 
     /// The cells that were judged.
     pub fn take_cells(&mut self) -> Vec<PolicyCell> {
-        std::mem::take(&mut self.cells)
+        std::mem::take(self.state_mut::<Vec<PolicyCell>>())
     }
 
     /// Where Vault said this, the agent must have been told so, and Vault be as it should.
@@ -65,11 +66,15 @@ impl Scene {
     /// # Errors
     /// When it was not.
     pub fn expect_as_ruled(&self, ruling: Ruling) -> StepResult {
-        if self.cells.is_empty() {
+        if self.state::<Vec<PolicyCell>>().is_empty() {
             return Err(Stop::blocked("the scenario asked for nothing"));
         }
         let unmet = |cell: &&PolicyCell| cell.vault == ruling && !cell.is_met();
-        let unmet: Vec<_> = self.cells.iter().filter(unmet).collect();
+        let unmet: Vec<_> = self
+            .state::<Vec<PolicyCell>>()
+            .iter()
+            .filter(unmet)
+            .collect();
         let seen = unmet.iter().map(|cell| {
             let note = cell.note.as_deref().unwrap_or_default();
             format!("under {}: {}: {note}", cell.policy, cell.target.words())
@@ -189,7 +194,11 @@ impl Scene {
 
     /// The requests that passed the tap since an act began; none are seen without a tap.
     fn requests_of(&self, act: &Act, passed: usize) -> Vec<Passed> {
-        let version = self.kv.as_ref().map_or(2, |kv| kv.version);
+        let version = self
+            .state::<KvState>()
+            .mount
+            .as_ref()
+            .map_or(2, |kv| kv.version);
         let own: Vec<_> = direct::requests(act.operation, &act.parameters, version)
             .iter()
             .map(|request| name(&request.method, &request.path))

@@ -27,6 +27,7 @@ mod read_only;
 mod rehearsal;
 mod session;
 mod stage;
+mod state;
 pub mod talk;
 pub mod tls;
 mod traces;
@@ -40,23 +41,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::{
-    browser::Page, custody::Custody, gone::Gone, leak::Leak, limits::Rush, namespace::Namespaces,
-    pki::PkiMount, session::Session, talk::Talk, tls::Tls, traces::LogFile,
-};
+use self::gone::Gone;
 use crate::{
     act::{Act, Effect},
     latency::Call,
     mcp::transcript::most_open,
     plan::Planned,
-    policy_matrix::PolicyCell,
     redact::Secrets,
+    scene::state::States,
     slot::{Slot, SlotKind, Slots},
     tap::Tap,
     target::{
         Target,
         answer::{Answer, Manner, perform},
-        instance::StartError,
+        instance::{Bare, StartError},
         operation::Operation,
         setup::Setup,
     },
@@ -76,6 +74,21 @@ pub struct KvMount {
     pub path: String,
     /// The version of the KV engine.
     pub version: u8,
+}
+
+/// What a scenario has of KV mounts and secrets, besides what its secrets should hold.
+#[derive(Debug, Default)]
+struct KvState {
+    /// The KV mount that it made last.
+    mount: Option<KvMount>,
+    /// Where the first write of calls that are made at once is held back, if it is to be.
+    delayed: Option<String>,
+    /// What somebody else has written, by secret.
+    elsewhere: HashMap<String, SecretData>,
+    /// The secret that has custom metadata, and their value.
+    custom: Option<(String, String)>,
+    /// A mount that Vault itself refuses to make, and why.
+    refused_mount: Option<(String, String)>,
 }
 
 /// A random value that the scene put somewhere, and whether the agent may know it.
@@ -117,9 +130,6 @@ pub struct Scene {
     random: StdRng,
     /// What all names of this scene in Vault begin with; empty in a Vault of its own.
     pub prefix: String,
-    kv: Option<KvMount>,
-    /// The PKI mounts that the scenario made, the last of which it speaks of.
-    pki: Vec<PkiMount>,
     mount: Option<String>,
     /// What each secret of the scene's last KV mount should hold now, by path.
     holds: HashMap<String, SecretData>,
@@ -130,36 +140,14 @@ pub struct Scene {
     canaries: Vec<Canary>,
     acts: HashMap<String, Act>,
     last: Option<Deed>,
-    /// What came of asking at full speed.
-    rush: Rush,
-    /// What was made for a server with a certificate, or for a Vault with one.
-    tls: Tls,
-    /// Whose tokens there are besides the servers' own, and what came of them.
-    custody: Custody,
-    /// The web page that called last.
-    page: Page,
-    /// A session of the launcher.
-    session: Option<Session>,
-    /// Who asked in which namespace of Vault.
-    namespaces: Namespaces,
-    /// Where the server was told to log.
-    log_file: Option<LogFile>,
-    /// Where the first write of calls that are made at once is held back, if it is to be.
-    delayed: Option<String>,
     /// What came of several calls, at once or one after the other, each with what it asked for.
     volley: Vec<Deed>,
-    /// The cells of the policy matrix that were judged.
-    cells: Vec<PolicyCell>,
-    /// What somebody else has written, by secret.
-    elsewhere: HashMap<String, SecretData>,
-    /// The secret that has custom metadata, and their value.
-    custom: Option<(String, String)>,
-    /// A mount that Vault itself refuses to make, and why.
-    reason: Option<(String, String)>,
-    /// What a secret scanner has found.
-    leak: Option<Leak>,
-    /// What was said that no operation is about.
-    talk: Talk,
+    /// Connections besides the agents' own, each to be stopped.
+    further: Vec<Bare>,
+    /// Tokens that a server may act with, besides the one that it has.
+    further_tokens: Vec<Token>,
+    /// What the steps of a profile keep.
+    states: States,
     /// Whether a call had no answer: one may still come, into the next scenario.
     pub unanswered: bool,
     /// How long calls took, of those that succeeded with nothing in their way.
@@ -301,8 +289,6 @@ impl Scene {
             oracle,
             random: StdRng::from_seed(digest.into()),
             prefix: String::new(),
-            kv: None,
-            pki: Vec::new(),
             mount: None,
             vast: false,
             holds: HashMap::new(),
@@ -310,24 +296,24 @@ impl Scene {
             canaries: Vec::new(),
             acts: HashMap::new(),
             last: None,
-            rush: Rush::default(),
-            tls: Tls::default(),
-            custody: Custody::default(),
-            page: Page::default(),
-            session: None,
-            namespaces: Namespaces::default(),
-            log_file: None,
-            delayed: None,
             volley: Vec::new(),
-            cells: Vec::new(),
-            elsewhere: HashMap::new(),
-            custom: None,
-            reason: None,
-            leak: None,
-            talk: Talk::default(),
+            further: Vec::new(),
+            further_tokens: Vec::new(),
+            states: States::default(),
             unanswered: false,
             calls: Vec::new(),
         }
+    }
+
+    /// What the steps of a profile keep in this type; its default value until they change it.
+    #[must_use]
+    pub fn state<T: Default + Send + Sync + 'static>(&self) -> &T {
+        self.states.get()
+    }
+
+    /// The same, to change it.
+    pub fn state_mut<T: Default + Send + Sync + 'static>(&mut self) -> &mut T {
+        self.states.get_mut()
     }
 
     fn slot(&self) -> StepResult<&Slot> {
@@ -359,7 +345,7 @@ impl Scene {
     /// When it made none.
     pub fn kv(&self) -> StepResult<&KvMount> {
         let missing = || Stop::blocked("the scenario gave no KV mount");
-        self.kv.as_ref().ok_or_else(missing)
+        self.state::<KvState>().mount.as_ref().ok_or_else(missing)
     }
 
     /// The paths of all secrets that the scenario made, in order.
@@ -538,7 +524,11 @@ impl Scene {
     /// # Errors
     /// When Vault gives no clear answer.
     async fn ask_vault(&self, act: &Act) -> StepResult<Asked> {
-        let version = self.kv.as_ref().map_or(2, |kv| kv.version);
+        let version = self
+            .state::<KvState>()
+            .mount
+            .as_ref()
+            .map_or(2, |kv| kv.version);
         let mut asked = Asked {
             allowed: true,
             touched: false,

@@ -121,7 +121,7 @@ impl Scene {
             self.let_know(&act);
             let client = self.client_in(named).await?;
             clients.push((client, act));
-            self.namespaces.asked.push(Asked {
+            self.state_mut::<Namespaces>().asked.push(Asked {
                 secret: secret.clone(),
                 namespace: named.or(own.then_some(OWN)),
             });
@@ -179,7 +179,7 @@ impl Scene {
         );
         client.stop().await.map_err(Stop::blocked)?;
         for (act, namespace) in [(one, first), (other, second)] {
-            self.namespaces.asked.push(Asked {
+            self.state_mut::<Namespaces>().asked.push(Asked {
                 secret: act.secret().unwrap_or_default().to_owned(),
                 namespace: Some(namespace),
             });
@@ -235,7 +235,7 @@ impl Scene {
     pub fn expect_own_namespaces(&self) -> StepResult {
         let exchanges = self.tap()?.exchanges();
         let mut seen = 0;
-        for asked in &self.namespaces.asked {
+        for asked in &self.state::<Namespaces>().asked {
             let about = |exchange: &&Exchange| exchange.path.contains(&asked.secret);
             for exchange in exchanges.iter().filter(about) {
                 seen += 1;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{Agent, KvMount, Scene};
 use crate::{
+    scene::KvState,
     target::setup::Setup,
     vault::{oracle::Token, own::OwnVault, policy},
     verdict::{NotApplicable, StepResult, Stop},
@@ -40,7 +41,7 @@ impl Scene {
         let ready = self.oracle.await_kv_mount(path, version).await;
         ready.map_err(Stop::blocked)?;
         self.mount = Some(path.to_owned());
-        self.kv = Some(KvMount {
+        self.state_mut::<KvState>().mount = Some(KvMount {
             path: path.to_owned(),
             version,
         });

@@ -12,6 +12,7 @@ use crate::{
     act::Act,
     plan::{Planned, Selection, Spoken, plan},
     requirement,
+    scene::KvState,
     slot::Slots,
     target::{Target, answer::Answer},
     transport::{Revision, TransportKind},
@@ -53,12 +54,14 @@ impl Scene {
         let mut scene = Self::new(planned, target, Arc::new(slots), oracle, 7);
         let path = scene.path_of("team");
         scene.mount = Some(path.clone());
-        scene.kv = Some(KvMount { path, version: 2 });
+        scene.state_mut::<KvState>().mount = Some(KvMount { path, version: 2 });
         let data = scene.random_data(&["username"], false);
         scene.first.insert("app/database".to_owned(), data.clone());
         scene.holds.insert("app/database".to_owned(), data);
-        scene.custom = Some(("app/described".to_owned(), "custom".to_owned()));
-        scene.reason = Some(("sys/refused".to_owned(), "refused".to_owned()));
+        scene.state_mut::<KvState>().custom =
+            Some(("app/described".to_owned(), "custom".to_owned()));
+        scene.state_mut::<KvState>().refused_mount =
+            Some(("sys/refused".to_owned(), "refused".to_owned()));
         scene
     }
 

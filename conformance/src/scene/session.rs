@@ -140,7 +140,7 @@ impl Scene {
         }
         let (status, said) = launched.ends_within(PATIENCE).await;
         let has_token = self.oracle.has_token(&token).await.map_err(Stop::blocked)?;
-        self.session = Some(Session {
+        *self.state_mut::<Option<Session>>() = Some(Session {
             token,
             has_token,
             status,
@@ -152,7 +152,7 @@ impl Scene {
 
     fn session_run(&self) -> StepResult<&Session> {
         let missing = || Stop::blocked("the scenario ran no session");
-        self.session.as_ref().ok_or_else(missing)
+        self.state::<Option<Session>>().as_ref().ok_or_else(missing)
     }
 
     /// What the session said, its token redacted.

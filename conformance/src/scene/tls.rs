@@ -93,7 +93,7 @@ impl Scene {
     }
 
     async fn try_to_start(&mut self, setup: Setup) -> StepResult {
-        self.tls.refusal = match self.lease(setup).await? {
+        self.state_mut::<Tls>().refusal = match self.lease(setup).await? {
             Ok(slot) => {
                 self.end_server(slot).await?;
                 None
@@ -122,7 +122,7 @@ impl Scene {
         let written =
             tokio::task::spawn_blocking(move || write(certificate.as_deref(), key.as_ref()));
         let (folder, paths) = unwritten(written.await.map_err(Stop::blocked)?)?;
-        self.tls.folder = Some(folder);
+        self.state_mut::<Tls>().folder = Some(folder);
         let (mut certificate, key) = paths;
         if missing {
             certificate.push_str(".missing");
@@ -209,7 +209,7 @@ impl Scene {
     /// # Errors
     /// When it runs.
     pub fn expect_refused_to_start(&self) -> StepResult {
-        match &self.tls.refusal {
+        match &self.state::<Tls>().refusal {
             Some(refusal) if refusal.ended => Ok(()),
             Some(refusal) => Err(self.failed("the server ends", &refusal.to_string())),
             None => Err(self.failed("the server ends", "it starts, and serves")),
@@ -223,7 +223,7 @@ impl Scene {
     pub fn expect_certificate_blamed(&self) -> StepResult {
         const WORDS: [&str; 5] = ["cert", "key", "tls", "pem", "x509"];
         let expected = "words about the certificate or the key";
-        let Some(refusal) = &self.tls.refusal else {
+        let Some(refusal) = &self.state::<Tls>().refusal else {
             return Err(self.failed(expected, "it starts, and serves"));
         };
         let why = refusal.to_string();

@@ -95,14 +95,14 @@ impl Scene {
         let log =
             made.map_err(|error| Stop::blocked(format!("there is no place to log to: {error}")))?;
         let path = log.path.display().to_string();
-        self.log_file = Some(log);
+        *self.state_mut::<Option<LogFile>>() = Some(log);
         let setup = Setup::of(Mode::LogFile).with("log_file", path);
         self.start_server(setup).await
     }
 
     fn log_file(&self) -> StepResult<&LogFile> {
         let missing = || Stop::blocked("the scenario gave no server that logs to a file");
-        self.log_file.as_ref().ok_or_else(missing)
+        self.state::<Option<LogFile>>().as_ref().ok_or_else(missing)
     }
 
     /// The lines of the log, once there is in them what is looked for, or after this time.

@@ -5,6 +5,7 @@ use super::Scene;
 use crate::{
     act::Act,
     certificate::{Authority, Flaw, ServerCertificate},
+    scene::{custody::Custody, tls::Tls},
     tap::front::Front,
     target::{answer::Answer, launch::Mode, setup::Setup},
     verdict::{NotApplicable, StepResult, Stop},
@@ -92,7 +93,7 @@ impl Scene {
         self.end_servers().await?;
         let setup = self.before_vault(setup, shown).await?;
         let refusal = self.try_to_start_server(setup).await?;
-        self.custody.refusal = refusal.map(|refusal| refusal.to_string());
+        self.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
         Ok(())
     }
 
@@ -102,10 +103,12 @@ impl Scene {
         let authority = Authority::new().map_err(unmade)?;
         let right = authority.sign(None).map_err(unmade)?;
         let front = Front::new(shown.sign(&authority).map_err(unmade)?, right);
-        let file = self.tls.keep_file(authority.certificate().to_owned());
+        let file = self
+            .state_mut::<Tls>()
+            .keep_file(authority.certificate().to_owned());
         let mut setup = setup.with("vault_ca", file.await?);
         setup.front = Some(front.clone());
-        self.tls.front = Some(front);
+        self.state_mut::<Tls>().front = Some(front);
         Ok(setup)
     }
 
@@ -115,7 +118,7 @@ impl Scene {
     /// When it was.
     pub fn expect_vault_unasked(&self) -> StepResult {
         let missing = || Stop::blocked("the scenario gave Vault no certificate");
-        let front = self.tls.front.as_ref().ok_or_else(missing)?;
+        let front = self.state::<Tls>().front.as_ref().ok_or_else(missing)?;
         match front.asked() {
             0 => Ok(()),
             count => {

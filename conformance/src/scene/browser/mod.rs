@@ -119,7 +119,7 @@ impl Scene {
             Guise::Named(host) => asked.with(HOST.as_str(), &by_name(host)?),
         };
         let origin = asked.headers.get(ORIGIN).and_then(|o| o.to_str().ok());
-        self.page.origin = origin.unwrap_or_default().to_owned();
+        self.state_mut::<Page>().origin = origin.unwrap_or_default().to_owned();
         Ok(asked)
     }
 
@@ -290,7 +290,8 @@ impl Scene {
         let (granted, expected) = match self.http_answer()? {
             // What a browser calls an ok status (Fetch, CORS-preflight fetch, step 7).
             Ok(answer) => (
-                (200..300).contains(&answer.status) && lets_read(answer, &self.page.origin),
+                (200..300).contains(&answer.status)
+                    && lets_read(answer, &self.state::<Page>().origin),
                 match wanted {
                     true => "a grant for this page",
                     false => "no grant for this page",
@@ -311,9 +312,9 @@ impl Scene {
     /// When it would not.
     pub fn expect_page_lets_read(&self) -> StepResult {
         match self.http_answer()? {
-            Ok(answer) if lets_read(answer, &self.page.origin) => Ok(()),
+            Ok(answer) if lets_read(answer, &self.state::<Page>().origin) => Ok(()),
             _ => {
-                let origin = &self.page.origin;
+                let origin = &self.state::<Page>().origin;
                 let expected = format!("Access-Control-Allow-Origin: {origin}");
                 Err(self.failed_for_page(&expected))
             }

@@ -14,7 +14,7 @@ use crate::{
         inbox::Reply,
         transcript::Speaker,
     },
-    scene::{Deed, Scene, talk::opening::opening},
+    scene::{Deed, Scene, browser::Page, talk::opening::opening},
     tap::Tap,
     target::answer::{Answer, carrier, read},
     transport::Era,
@@ -34,7 +34,7 @@ impl Scene {
         let served =
             served.map_err(|error| Stop::blocked(format!("no page is served: {error}")))?;
         let origin = served.origin(LISTED);
-        self.page.served = Some(served);
+        self.state_mut::<Page>().served = Some(served);
         self.start_for_pages(&[&origin]).await
     }
 
@@ -112,7 +112,11 @@ impl Scene {
         let url = self.instance()?.url().unwrap_or_default().to_owned();
         self.let_know(&act);
         let missing = || Stop::blocked("the scenario serves no page");
-        let served = self.page.served.as_mut().ok_or_else(missing)?;
+        let served = self
+            .state_mut::<Page>()
+            .served
+            .as_mut()
+            .ok_or_else(missing)?;
         let begun = Instant::now();
         let seen = browser.visit(served, host, &Plan { url, steps }).await;
         let seen = seen.map_err(Stop::blocked)?;
@@ -123,7 +127,7 @@ impl Scene {
             let note = format!("a page of {host} in a browser, {}", attempt.describe());
             transcript.record(Speaker::Note, note);
         }
-        self.page.seen = seen;
+        self.state_mut::<Page>().seen = seen;
         self.last = Some(Deed {
             act,
             answer,
@@ -155,7 +159,7 @@ impl Scene {
     /// # Errors
     /// When it could read more.
     pub fn expect_page_given_nothing(&self) -> StepResult {
-        let seen = &self.page.seen;
+        let seen = &self.state::<Page>().seen;
         if seen.is_empty() {
             return Err(Stop::blocked("no page was opened"));
         }

@@ -18,8 +18,6 @@ use crate::{
 /// Whose tokens there are besides the servers' own, and what came of them.
 #[derive(Default)]
 pub struct Custody {
-    /// Tokens that a server may act with, besides the one that it has.
-    tokens: Vec<Token>,
     /// Another client, who brings the last of these tokens.
     other: Option<Bare>,
     /// What came of what both asked at once.
@@ -30,13 +28,6 @@ pub struct Custody {
     told: Option<Told>,
     /// Why the last server did not start, if it did not.
     pub(super) refusal: Option<String>,
-}
-
-impl Custody {
-    /// Remembers a token that a server has acted with.
-    pub(super) fn remember(&mut self, token: Option<Token>) {
-        self.tokens.extend(token);
-    }
 }
 
 /// What came of asking for a secret.
@@ -73,7 +64,7 @@ impl Scene {
     /// The tokens that a server may act with besides its own.
     #[must_use]
     pub fn further_tokens(&self) -> &[Token] {
-        &self.custody.tokens
+        &self.further_tokens
     }
 
     fn passed(&self) -> usize {
@@ -105,7 +96,7 @@ impl Scene {
     /// A secret was asked for: that must have been an error, without a value.
     fn expect_not_given(&self) -> StepResult<&Told> {
         let missing = || Stop::blocked("nobody asked for the secret yet");
-        let told = self.custody.told.as_ref().ok_or_else(missing)?;
+        let told = self.state::<Custody>().told.as_ref().ok_or_else(missing)?;
         let seen = told.answer.describe();
         if told.answer.is_success() {
             return Err(self.failed("an error", &seen));
@@ -157,13 +148,13 @@ impl Scene {
     /// When it acts; blocked when the scenario made no such secret.
     pub async fn expect_refusal_or_error(&mut self, path: &str) -> StepResult {
         let act = self.reading(path)?;
-        if self.custody.refusal.is_some() {
+        if self.state::<Custody>().refusal.is_some() {
             return Ok(());
         }
         let passed = self.passed();
         self.let_agent(act).await?;
         let answer = Asked::Plainly(self.last()?.answer.clone());
-        self.custody.told = Some(Told { answer, passed });
+        self.state_mut::<Custody>().told = Some(Told { answer, passed });
         self.expect_no_token_used()
     }
 }

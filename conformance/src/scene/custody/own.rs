@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     act::Act,
     mcp::transcript::Speaker,
-    scene::{Scene, about::contradiction},
+    scene::{Scene, about::contradiction, custody::Custody},
     tap::TokenPrint,
     target::{answer::Answer, launch::Mode, setup::Setup, token_file::TokenFileState},
     vault::oracle::VaultRequest,
@@ -78,7 +78,7 @@ impl Scene {
         let mut setup = Setup::of(Mode::TokenFile);
         setup.token_file = state;
         let refusal = self.try_to_start_server(setup).await?;
-        self.custody.refusal = refusal.map(|refusal| refusal.to_string());
+        self.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Scene {
         let new = self.oracle.make_token(&old.policy).await;
         let new = new.map_err(Stop::blocked)?;
         // Known from here on, so that it is never shown.
-        self.custody.tokens.push(new.clone());
+        self.further_tokens.push(new.clone());
         let changed = self.slot()?.instance.change_token_file(&new.secret).await;
         changed.map_err(Stop::blocked)?;
         let revoked = self.oracle.revoke_token(&old).await;
@@ -105,7 +105,7 @@ impl Scene {
     pub async fn expect_soon_given(&mut self, path: &str) -> StepResult {
         let act = Act::read(self.mount()?, path);
         let missing = || Stop::blocked("the token file was not changed");
-        let token = self.custody.tokens.last().ok_or_else(missing)?;
+        let token = self.further_tokens.last().ok_or_else(missing)?;
         let token = TokenPrint::of(&token.secret);
         let deadline = Instant::now() + SOON;
         loop {
@@ -130,7 +130,7 @@ impl Scene {
 
     /// What the server has said outside the protocol, or why it did not start.
     fn logged(&self) -> StepResult<Vec<String>> {
-        if let Some(why) = &self.custody.refusal {
+        if let Some(why) = &self.state::<Custody>().refusal {
             return Ok(why.lines().map(str::to_owned).collect());
         }
         let lines = self.slot()?.instance.connection.transcript().lines();
@@ -154,7 +154,7 @@ impl Scene {
             sleep(GLANCE).await;
         }
         let took = begun.elapsed();
-        self.custody.refusal = None;
+        self.state_mut::<Custody>().refusal = None;
         self.start_with_token_file().await?;
         // A warning would not take longer than the one before.
         sleep(took.max(GLANCE)).await;

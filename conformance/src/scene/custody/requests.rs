@@ -15,7 +15,7 @@ use crate::{
         inbox::Reply,
         raw::RawHttp,
     },
-    scene::{Scene, talk::opening::opening},
+    scene::{Scene, custody::Custody, talk::opening::opening},
     tap::{Exchange, TokenPrint},
     target::{
         answer::{Answer, carrier},
@@ -89,26 +89,26 @@ impl Scene {
         let token = self.oracle.make_token(&policy).await;
         let token = token.map_err(Stop::blocked)?;
         let secret = token.secret.clone();
-        self.custody.tokens.push(token);
+        self.further_tokens.push(token);
         let headers = self.bringing(Some(&secret))?;
         let other = self.slot()?.instance.another_with(&headers).await;
         let other = other.map_err(Stop::blocked)?;
         if let Err(why) = other.connection.begin(Some(self.planned.revision)).await {
             return Err(self.failed("another client is served that brings its own token", &why));
         }
-        self.custody.other = Some(other);
+        self.state_mut::<Custody>().other = Some(other);
         Ok(())
     }
 
     fn other(&self) -> StepResult<&Connection> {
         let missing = || Stop::blocked("the scenario let no other client come");
-        let other = self.custody.other.as_ref().ok_or_else(missing)?;
+        let other = self.state::<Custody>().other.as_ref().ok_or_else(missing)?;
         Ok(&other.connection)
     }
 
     fn others_token(&self) -> StepResult<&SecretString> {
         let missing = || Stop::blocked("the scenario let no other client come");
-        let token = self.custody.tokens.last().ok_or_else(missing)?;
+        let token = self.further_tokens.last().ok_or_else(missing)?;
         Ok(&token.secret)
     }
 
@@ -154,7 +154,7 @@ impl Scene {
         };
         let mut answers = told(true, &agents, first)?;
         answers.extend(told(false, &others, second)?);
-        self.custody.side_by_side = Some(SideBySide { answers, passed });
+        self.state_mut::<Custody>().side_by_side = Some(SideBySide { answers, passed });
         self.expect_made_at_once(2)
     }
 
@@ -168,7 +168,11 @@ impl Scene {
     /// When one was not.
     pub fn expect_each_with_its_own(&self) -> StepResult {
         let missing = || Stop::blocked("the clients read nothing at once");
-        let side_by_side = self.custody.side_by_side.as_ref().ok_or_else(missing)?;
+        let side_by_side = self
+            .state::<Custody>()
+            .side_by_side
+            .as_ref()
+            .ok_or_else(missing)?;
         let exchanges = self.asked_since(side_by_side.passed)?;
         for (is_agents, path, answer) in &side_by_side.answers {
             self.expect_data(answer, self.held(path)?)?;
@@ -199,7 +203,7 @@ impl Scene {
         let act = Act::read(self.mount()?, path);
         let passed = self.passed();
         let answer = Asked::Plainly(self.call_on(self.other()?, &act).await?);
-        self.custody.told = Some(Told { answer, passed });
+        self.state_mut::<Custody>().told = Some(Told { answer, passed });
         Ok(())
     }
 
@@ -276,7 +280,7 @@ impl Scene {
     /// When it was not.
     pub fn expect_address_refused(&self) -> StepResult {
         let missing = || Stop::blocked("nobody asked for the secret yet");
-        let told = self.custody.told.as_ref().ok_or_else(missing)?;
+        let told = self.state::<Custody>().told.as_ref().ok_or_else(missing)?;
         match told.answer.is_success() {
             false => Ok(()),
             true => Err(self.failed(
@@ -296,7 +300,7 @@ impl Scene {
 
     fn note_told(&mut self, said: Said, passed: usize) {
         let answer = Asked::Raw(said);
-        self.custody.told = Some(Told { answer, passed });
+        self.state_mut::<Custody>().told = Some(Told { answer, passed });
     }
 
     /// The endpoint, for requests with these headers.
@@ -369,7 +373,7 @@ impl Scene {
                 }
             }
         }
-        self.custody.lists = lists;
+        self.state_mut::<Custody>().lists = lists;
         Ok(())
     }
 
@@ -378,7 +382,7 @@ impl Scene {
     /// # Errors
     /// When one is.
     pub fn expect_lists_private(&self) -> StepResult {
-        let [agents, others] = self.custody.lists.as_slice() else {
+        let [agents, others] = self.state::<Custody>().lists.as_slice() else {
             return Err(Stop::blocked("the clients listed nothing"));
         };
         let is_public = |page: &Value| page["cacheScope"] == "public";

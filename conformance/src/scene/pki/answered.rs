@@ -10,6 +10,7 @@ use super::{Scene, effect::same};
 use crate::{
     certificate::{Certificate, private_keys_in},
     mcp::transcript::Speaker,
+    scene::pki::PkiMount,
     target::{
         answer::{Answer, Data, Success},
         operation::Operation,
@@ -296,7 +297,10 @@ impl Scene {
         let given = self.names_given(self.expect_success()?);
         let given: BTreeSet<_> = given.iter().map(|serial| vaults_serial(serial)).collect();
         // Whether the authorities' own certificates are among them is for the server to say.
-        let roots = self.pki.iter().filter_map(|pki| pki.root.as_ref());
+        let roots = self
+            .state::<Vec<PkiMount>>()
+            .iter()
+            .filter_map(|pki| pki.root.as_ref());
         let roots: BTreeSet<_> = roots.map(Certificate::serial).collect();
         let wanted = |serial: &String| given.contains(serial) || !roots.contains(serial);
         self.expect_given_set(&given, &serials.into_iter().filter(wanted).collect())

@@ -9,6 +9,7 @@ use super::Scene;
 use crate::{
     act::{Act, pki::PkiEffect},
     certificate::{Certificate, RevocationList, duration},
+    scene::pki::PkiMount,
     target::{answer::Answer, operation::Operation},
     vault::pki::Issuer,
     verdict::{StepResult, Stop},
@@ -82,7 +83,7 @@ impl Scene {
     /// come with it: so its chain is complete.
     async fn new_issuer_certificate(&self) -> StepResult<(Issuer, Certificate)> {
         let mount = self.last()?.act.text("mount");
-        let roots: Vec<_> = (self.pki.iter())
+        let roots: Vec<_> = (self.state::<Vec<PkiMount>>().iter())
             .filter_map(|pki| pki.root.as_ref())
             .collect();
         let mut certified = Vec::new();

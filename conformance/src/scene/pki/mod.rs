@@ -68,7 +68,7 @@ impl Scene {
     fn turn_to_pki_mount(&mut self, name: &str) {
         let path = self.path_of(name);
         self.mount = Some(path.clone());
-        self.pki.push(PkiMount {
+        self.state_mut::<Vec<PkiMount>>().push(PkiMount {
             path,
             ..PkiMount::default()
         });
@@ -104,12 +104,14 @@ impl Scene {
     /// When it made none.
     pub fn pki(&self) -> StepResult<&PkiMount> {
         let missing = || Stop::blocked("the scenario gave no PKI mount");
-        self.pki.last().ok_or_else(missing)
+        self.state::<Vec<PkiMount>>().last().ok_or_else(missing)
     }
 
     pub(super) fn pki_mut(&mut self) -> StepResult<&mut PkiMount> {
         let missing = || Stop::blocked("the scenario gave no PKI mount");
-        self.pki.last_mut().ok_or_else(missing)
+        self.state_mut::<Vec<PkiMount>>()
+            .last_mut()
+            .ok_or_else(missing)
     }
 
     /// Makes a role with these settings, strict in all others, of which the scenario speaks from now on.

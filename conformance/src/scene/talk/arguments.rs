@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{no_evidence, tools::name_of};
 use crate::{
     mcp::inbox::Reply,
-    scene::{Scene, stage::NEW_MOUNTS},
+    scene::{Scene, stage::NEW_MOUNTS, talk::Talk},
     schema::{self, Bad, Fault},
     target::operation::Operation,
     verdict::{StepResult, Stop},
@@ -100,7 +100,7 @@ impl Scene {
             Ok(Reply::Error { code, message }) => Seen::Error(format!("{code} {message}")),
             Err(why) => Seen::Nothing(why.to_string()),
         };
-        self.talk.trials.push(Trial {
+        self.state_mut::<Talk>().trials.push(Trial {
             tool: name_of(tool).to_owned(),
             argument,
             fits,
@@ -161,13 +161,13 @@ impl Scene {
                 }
             }
         }
-        let never_right = self.talk.trials.iter().all(|trial| !trial.fits);
-        self.talk.written = never_right && self.snapshot().await? != before;
+        let never_right = self.state::<Talk>().trials.iter().all(|trial| !trial.fits);
+        self.state_mut::<Talk>().written = never_right && self.snapshot().await? != before;
         Ok(())
     }
 
     async fn remove_if_told_as_made(&self, path: &str) -> StepResult {
-        let last = self.talk.trials.last();
+        let last = self.state::<Talk>().trials.last();
         match last.is_some_and(|trial| matches!(trial.seen, Seen::Success(_))) {
             true => self.oracle.remove_mounts(path).await.map_err(Stop::blocked),
             false => Ok(()),
@@ -201,9 +201,9 @@ impl Scene {
     }
 
     fn trials(&self) -> StepResult<&[Trial]> {
-        match self.talk.trials.is_empty() {
+        match self.state::<Talk>().trials.is_empty() {
             true => Err(no_evidence("no tool can be called so")),
-            false => Ok(&self.talk.trials),
+            false => Ok(&self.state::<Talk>().trials),
         }
     }
 
@@ -230,7 +230,7 @@ impl Scene {
             let expected = "an error where the tool's own schema does not allow the arguments";
             return Err(self.failed(expected, &trial.describe()));
         }
-        match self.talk.written {
+        match self.state::<Talk>().written {
             false => Ok(()),
             true => {
                 let expected = "nothing is written by calls with bad arguments";

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{no_evidence, not_claimed, tools::name_of};
 use crate::{
     act::Act,
-    scene::Scene,
+    scene::{Scene, talk::Talk},
     schema,
     target::{
         answer::{Answer, Manner, perform},
@@ -81,7 +81,7 @@ impl Scene {
             };
             self.prefix = format!("{scene}{number}-");
             match self.do_one(operation, tool, hint).await {
-                Ok(done) => self.talk.deeds.push(done),
+                Ok(done) => self.state_mut::<Talk>().deeds.push(done),
                 // That it cannot be done at all is for others to judge.
                 Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => {}
                 Err(stop) => outcome = Err(stop),
@@ -144,7 +144,7 @@ impl Scene {
 
     /// Some operations that the target offers must have succeeded.
     fn successes(&self) -> StepResult<Vec<(&Done, &Value)>> {
-        let deeds = self.talk.deeds.iter();
+        let deeds = self.state::<Talk>().deeds.iter();
         let successes: Vec<_> = deeds
             .filter_map(|done| Some((done, done.result.as_ref()?)))
             .collect();
@@ -159,7 +159,11 @@ impl Scene {
     /// # Errors
     /// When it has.
     pub fn expect_hints_true(&self) -> StepResult {
-        let wrong = self.talk.deeds.iter().filter(|done| done.changed);
+        let wrong = self
+            .state::<Talk>()
+            .deeds
+            .iter()
+            .filter(|done| done.changed);
         let wrong: Vec<_> = wrong
             .map(|done| format!("{} ({})", name_of(&done.tool), done.operation))
             .collect();

@@ -19,7 +19,7 @@ use crate::{
         inbox::NoReply,
         raw::RawHttp,
     },
-    scene::{Scene, limits::made_up_id},
+    scene::{Scene, limits::made_up_id, talk::Talk},
     verdict::{StepResult, Stop},
 };
 
@@ -46,13 +46,13 @@ impl Scene {
     pub(in crate::scene) async fn send(&mut self, asked: &HttpAsk) -> StepResult {
         let patience = self.patience();
         let answer = self.endpoint()?.send(asked, patience).await;
-        self.talk.http = Some(answer);
+        self.state_mut::<Talk>().http = Some(answer);
         Ok(())
     }
 
     pub(in crate::scene) fn http_answer(&self) -> StepResult<&Result<HttpAnswer, NoHttp>> {
         let missing = || Stop::blocked("the scenario asked nothing over HTTP yet");
-        self.talk.http.as_ref().ok_or_else(missing)
+        self.state::<Talk>().http.as_ref().ok_or_else(missing)
     }
 
     pub(in crate::scene) fn http_seen(&self) -> StepResult<String> {
@@ -234,7 +234,7 @@ impl Scene {
             let Some(id) = self.open_session().await? else {
                 return Err(not_claimed("the server gives out no sessions"));
             };
-            self.talk.sessions.push(id.to_vec());
+            self.state_mut::<Talk>().sessions.push(id.to_vec());
             if let Ok(ending) = self.in_session(HttpAsk::new(Method::DELETE), &id) {
                 self.send(&ending).await?;
             }
@@ -248,7 +248,7 @@ impl Scene {
     /// When one is not.
     pub fn expect_visible_ids(&self) -> StepResult {
         let visible = |id: &&Vec<u8>| !id.is_empty() && id.iter().all(u8::is_ascii_graphic);
-        match self.talk.sessions.iter().find(|id| !visible(id)) {
+        match self.state::<Talk>().sessions.iter().find(|id| !visible(id)) {
             None => Ok(()),
             Some(id) => {
                 let seen = String::from_utf8_lossy(id).escape_default().to_string();
@@ -262,11 +262,11 @@ impl Scene {
     /// # Errors
     /// When they vary too little.
     pub fn expect_unguessable_ids(&self) -> StepResult {
-        let bits = variety(&self.talk.sessions);
+        let bits = variety(&self.state::<Talk>().sessions);
         if bits >= VARIETY {
             return Ok(());
         }
-        let ids = self.talk.sessions.iter().take(3);
+        let ids = self.state::<Talk>().sessions.iter().take(3);
         let ids: Vec<_> = ids.map(|id| String::from_utf8_lossy(id)).collect();
         let expected = "random ids, which no counter and no clock makes";
         Err(self.failed(expected, &format!("{} and so on", ids.join(", "))))
@@ -370,7 +370,7 @@ impl Scene {
     pub async fn send_endless(&mut self) -> StepResult {
         let (asked, _) = self.endless()?;
         let answer = self.endpoint()?.send(&asked, BORNE).await;
-        self.talk.http = Some(answer);
+        self.state_mut::<Talk>().http = Some(answer);
         Ok(())
     }
 }

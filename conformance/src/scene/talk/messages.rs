@@ -13,7 +13,7 @@ use super::request;
 use crate::{
     act::Act,
     mcp::connection::{Connection, Said, meta},
-    scene::Scene,
+    scene::{Scene, talk::Talk},
     tap::trap::{Springs, Trap},
     target::answer::carrier,
     transport::Era,
@@ -103,12 +103,12 @@ impl Scene {
 
     pub(super) fn heard(&mut self, said: Said) {
         self.unanswered |= said.problem.is_some();
-        self.talk.said = Some(said);
+        self.state_mut::<Talk>().said = Some(said);
     }
 
     pub(super) fn said(&self) -> StepResult<&Said> {
         let missing = || Stop::blocked("the scenario let nothing be said yet");
-        self.talk.said.as_ref().ok_or_else(missing)
+        self.state::<Talk>().said.as_ref().ok_or_else(missing)
     }
 
     /// What was said must have been refused: by an error, or where it was no request by
@@ -225,7 +225,7 @@ impl Scene {
         };
         self.disconnect().await?;
         let told = said.success().is_some();
-        self.talk.said = Some(said);
+        self.state_mut::<Talk>().said = Some(said);
         if changed && !told {
             let seen = format!("Vault has changed; {}", self.said()?.describe());
             return Err(self.failed("nothing changes, as no success was told", &seen));
@@ -273,14 +273,18 @@ impl Scene {
         let call = request(&json!("batch-1"), "tools/call", params);
         let said = self.say_in_batch(&call).await?;
         self.unanswered |= said.problem.is_some();
-        self.talk.batches.push(said);
+        self.state_mut::<Talk>().batches.push(said);
         Ok(())
     }
 
     /// What a call in a batch was told that was told of success.
     pub(in crate::scene) fn success_in_batch(&self) -> Option<String> {
         let told = |said: &&Said| said.success().is_some();
-        self.talk.batches.iter().find(told).map(Said::describe)
+        self.state::<Talk>()
+            .batches
+            .iter()
+            .find(told)
+            .map(Said::describe)
     }
 
     // Cancellation.
@@ -402,7 +406,7 @@ impl Scene {
         for mut message in self.messages_of_target(false)?.into_iter().skip(before) {
             if message["method"] == "notifications/progress" {
                 let params = message["params"].take();
-                self.talk.progress.push(Progress {
+                self.state_mut::<Talk>().progress.push(Progress {
                     wished,
                     late,
                     params,
@@ -425,7 +429,7 @@ impl Scene {
             wished,
             late,
             params,
-        } in &self.talk.progress
+        } in &self.state::<Talk>().progress
         {
             let progress = params["progress"].as_f64().unwrap_or(f64::NEG_INFINITY);
             if !wished || *late || params["progressToken"] != PROGRESS || progress <= last {
@@ -442,7 +446,12 @@ impl Scene {
     /// # Errors
     /// When it was not.
     pub fn expect_progress(&self) -> StepResult {
-        match self.talk.progress.iter().any(|progress| progress.wished) {
+        match self
+            .state::<Talk>()
+            .progress
+            .iter()
+            .any(|progress| progress.wished)
+        {
             true => Ok(()),
             false => Err(self.failed("progress of a long list, whose token was sent", "none")),
         }

@@ -37,8 +37,6 @@ use crate::{
 /// What was said that no operation is about.
 #[derive(Default)]
 pub struct Talk {
-    /// Further connections to the target.
-    further: Vec<Bare>,
     /// What came back for the last text.
     said: Option<Said>,
     /// What came of calls that were made in batches.
@@ -85,7 +83,7 @@ fn no_evidence(detail: impl Into<String>) -> Stop {
 impl Scene {
     /// Takes the further connections away, which have to be ended.
     pub fn take_further_connections(&mut self) -> Vec<Bare> {
-        std::mem::take(&mut self.talk.further)
+        std::mem::take(&mut self.further)
     }
 
     pub(super) fn instance(&self) -> StepResult<&Instance> {
@@ -125,14 +123,14 @@ impl Scene {
     async fn connect_again(&mut self) -> StepResult<&Connection> {
         let another = self.instance()?.another().await;
         let another = another.map_err(Stop::blocked)?;
-        self.talk.further.push(another);
+        self.further.push(another);
         self.further_connection()
     }
 
     /// The last of the further connections.
     fn further_connection(&self) -> StepResult<&Connection> {
         let missing = || Stop::blocked("the further connection is gone");
-        let bare = self.talk.further.last().ok_or_else(missing)?;
+        let bare = self.further.last().ok_or_else(missing)?;
         Ok(&bare.connection)
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::request;
 use crate::{
     mcp::inbox::Reply,
-    scene::Scene,
+    scene::{Scene, talk::Talk},
     transport::Revision,
     verdict::{StepResult, Stop},
 };
@@ -46,9 +46,19 @@ impl Scene {
             self.ask_for_revision(revision).await?;
         }
         let offered = |(_, offer): &(String, Option<String>)| offer.clone();
-        let offered: Vec<_> = self.talk.offers.iter().filter_map(offered).collect();
+        let offered: Vec<_> = self
+            .state::<Talk>()
+            .offers
+            .iter()
+            .filter_map(offered)
+            .collect();
         for revision in offered {
-            if !self.talk.offers.iter().any(|(asked, _)| *asked == revision) {
+            if !self
+                .state::<Talk>()
+                .offers
+                .iter()
+                .any(|(asked, _)| *asked == revision)
+            {
                 self.ask_for_revision(&revision).await?;
             }
         }
@@ -66,10 +76,10 @@ impl Scene {
         let offer = said
             .success()
             .and_then(|result| result["protocolVersion"].as_str());
-        self.talk
+        self.state_mut::<Talk>()
             .offers
             .push((revision.to_owned(), offer.map(str::to_owned)));
-        self.talk.said = Some(said);
+        self.state_mut::<Talk>().said = Some(said);
         Ok(())
     }
 
@@ -78,11 +88,11 @@ impl Scene {
     /// # Errors
     /// When one was not.
     pub fn expect_offers_kept(&self) -> StepResult {
-        for (asked, offer) in &self.talk.offers {
+        for (asked, offer) in &self.state::<Talk>().offers {
             let offered_else = |(other, offered): &&(String, Option<String>)| {
                 offered.as_ref() == Some(asked) && other != asked
             };
-            if let Some((other, _)) = self.talk.offers.iter().find(offered_else)
+            if let Some((other, _)) = self.state::<Talk>().offers.iter().find(offered_else)
                 && offer.as_ref() != Some(asked)
             {
                 let expected = format!(
@@ -97,7 +107,7 @@ impl Scene {
 
     fn last_offer(&self) -> StepResult<(&str, Option<&str>)> {
         let missing = || Stop::blocked("the scenario asked for no revision");
-        let (asked, offer) = self.talk.offers.last().ok_or_else(missing)?;
+        let (asked, offer) = self.state::<Talk>().offers.last().ok_or_else(missing)?;
         Ok((asked, offer.as_deref()))
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{no_evidence, opening::opening};
 use crate::{
-    scene::Scene,
+    scene::{Scene, talk::Talk},
     verdict::{StepResult, Stop},
 };
 
@@ -34,14 +34,14 @@ impl Scene {
         connection
             .notify("notifications/initialized", json!({}))
             .await;
-        let [bare] = self.talk.further.as_mut_slice() else {
+        let [bare] = self.further.as_mut_slice() else {
             return Err(Stop::blocked("the scenario started the server twice"));
         };
         match how {
             "its input ends" => bare.close_input().await,
             _ => bare.terminate(),
         }
-        self.talk.ended = bare.ends_within(PATIENCE).await.is_some();
+        self.state_mut::<Talk>().ended = bare.ends_within(PATIENCE).await.is_some();
         self.disconnect().await
     }
 
@@ -50,7 +50,7 @@ impl Scene {
     /// # Errors
     /// When it has not.
     pub fn expect_ended(&self) -> StepResult {
-        match self.talk.ended {
+        match self.state::<Talk>().ended {
             true => Ok(()),
             false => {
                 let seen = format!("it still runs after {} s", PATIENCE.as_secs());

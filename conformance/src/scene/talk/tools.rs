@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{no_evidence, not_claimed};
 use crate::{
     mcp::inbox::Reply,
-    scene::Scene,
+    scene::{Scene, talk::Talk},
     schema,
     target::operation::Operation,
     verdict::{StepResult, Stop},
@@ -140,19 +140,19 @@ impl Scene {
     /// # Errors
     /// When that fails.
     pub async fn list_tools_again(&mut self) -> StepResult {
-        if self.talk.lists.is_empty() {
+        if self.state::<Talk>().lists.is_empty() {
             let first = self.instance()?.tools.clone();
-            self.talk.lists.push(first);
+            self.state_mut::<Talk>().lists.push(first);
         }
         match self.connection()?.list_tools().await {
-            Ok(tools) => self.talk.lists.push(tools),
+            Ok(tools) => self.state_mut::<Talk>().lists.push(tools),
             Err(why) => return Err(self.failed("the list of tools", &why)),
         }
         Ok(())
     }
 
     fn lists(&self) -> StepResult<(&[Value], &[Value])> {
-        match self.talk.lists.as_slice() {
+        match self.state::<Talk>().lists.as_slice() {
             [first, .., last] => Ok((first, last)),
             _ => Err(Stop::blocked("the scenario did not list the tools again")),
         }
