@@ -264,7 +264,7 @@ impl Run {
             lock(&self.measurements).add(planned.transport, call);
         }
         self.watch
-            .note_policy_cells(planned.way(), scene.take_cells());
+            .note_policy_cells(planned.way(), crate::scene::matrix::take_cells(&mut scene));
         let mut aftermath = Aftermath::default();
         if let Some(own) = &scene.own {
             if let Some(story) = own.pulse.lost().await {
@@ -278,7 +278,7 @@ impl Run {
         let mut found = self.examine_own_audit(planned, &scene).await;
         let (tokens, secrets) = (scene.tokens(), scene.secrets());
         let (unasked, values) = (scene.unasked_values(), scene.all_values());
-        let further = scene.further_tokens().to_vec();
+        let further = crate::scene::custody::further_tokens(&scene).to_vec();
         let gone = std::mem::take(&mut scene.gone);
         let prefix = scene.prefix.clone();
         let of_all = Evidence {
@@ -359,7 +359,7 @@ impl Run {
 
     /// Gives back what a scene had, or ends it.
     async fn take_away(&self, mut scene: Scene, reusable: bool) {
-        for connection in scene.take_further_connections() {
+        for connection in crate::scene::talk::take_further_connections(&mut scene) {
             if let Err(error) = connection.stop().await {
                 lock(&self.troubles).push(error);
             }

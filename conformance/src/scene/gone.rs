@@ -11,7 +11,7 @@ use crate::{
 
 /// What is left of them.
 #[derive(Debug, Default)]
-pub struct Gone {
+pub(crate) struct Gone {
     /// What each one said that the scenario has ended.
     pub said: Vec<Vec<Line>>,
     /// How many did not start, and said their token instead.

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::{sleep, sleep_until};
 
 use super::{Scene, talk::request};
-pub use crate::pressure::Allowance;
+pub(crate) use crate::pressure::Allowance;
 use crate::{
     act::Act,
     mcp::{connection::Connection, http::SESSION, http_message::HttpAsk},
@@ -60,7 +60,7 @@ static RETRY: LazyLock<Regex> = LazyLock::new(|| {
 
 /// What came of asking at full speed.
 #[derive(Debug, Default)]
-pub struct Rush {
+pub(crate) struct Rush {
     allowance: Option<Allowance>,
     /// How long the clients called.
     time: Duration,
@@ -205,465 +205,485 @@ impl<'e> Pressing<'e> {
     }
 }
 
-impl Scene {
-    /// Starts a server with this limit.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_limited(&mut self, setup: Setup, allowance: Allowance) -> StepResult {
-        let setup = setup
-            .with("rate", allowance.rate.to_string())
-            .with("burst", allowance.burst.to_string());
-        self.start_server(setup).await?;
-        self.state_mut::<Rush>().allowance = Some(allowance);
+/// Starts a server with this limit.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_limited(
+    scene: &mut Scene,
+    setup: Setup,
+    allowance: Allowance,
+) -> StepResult {
+    let setup = setup
+        .with("rate", allowance.rate.to_string())
+        .with("burst", allowance.burst.to_string());
+    scene.start_server(setup).await?;
+    scene.state_mut::<Rush>().allowance = Some(allowance);
+    Ok(())
+}
+
+/// A server with a limit that is none must not start.
+///
+/// # Errors
+/// When it does.
+pub(crate) async fn expect_limit_refused(
+    scene: &mut Scene,
+    setup: Setup,
+    nonsense: &str,
+) -> StepResult {
+    let setup = setup.with("rate", nonsense).with("burst", nonsense);
+    match scene.lease(setup).await? {
+        Err(refusal) if refusal.ended => Ok(()),
+        Err(refusal) => Err(scene.failed("the server ends", &refusal.to_string())),
+        Ok(slot) => {
+            scene.end_server(slot).await?;
+            let seen = "it starts, with whatever limit";
+            Err(scene.failed("the server refuses to start", seen))
+        }
+    }
+}
+
+/// The requests for a secret that Vault has answered since then. Other requests of the server do not count.
+fn reads_at_vault(scene: &Scene, path: &str, since: Instant) -> Vec<Exchange> {
+    let tap = scene.tap().ok();
+    let exchanges = tap.map(Tap::exchanges).unwrap_or_default();
+    let is_read = |exchange: &Exchange| exchange.at >= since && exchange.path.contains(path);
+    exchanges.into_iter().filter(is_read).collect()
+}
+
+/// Stores how long the clients called, their calls, and how many reads of these secrets reached Vault.
+fn conclude(scene: &mut Scene, paths: &[&str], pressing: Pressing<'_>) {
+    let begun = pressing.begun;
+    let (time, calls) = pressing.seen();
+    let reads: Vec<_> = (paths.iter())
+        .map(|path| reads_at_vault(scene, path, begun))
+        .collect();
+    let in_time = |exchange: &&Exchange| exchange.at <= begun + time;
+    let reached = reads
+        .iter()
+        .map(|reads| reads.iter().filter(in_time).count());
+    let rush = scene.state_mut::<Rush>();
+    rush.reached = reached.collect();
+    rush.reached_at_last = reads.iter().map(Vec::len).sum();
+    (rush.time, rush.calls) = (time, calls);
+}
+
+/// One call, which shows that there is something to be let through.
+async fn expect_first_read(scene: &Scene, act: &Act, pressing: &Pressing<'_>) -> StepResult {
+    match pressing.noting(0, carry_out_plainly(scene, act)).await? {
+        Answer::Success(_) => Ok(()),
+        other => Err(scene.failed("the first read succeeds", &other.describe())),
+    }
+}
+
+/// Lets the agent read a secret as fast as it can, and a modest client once in each period `every`. Both go on for
+/// `length` at least, and until the calls show whether the limit is kept.
+///
+/// # Errors
+/// When there is no such secret, or a call is not answered.
+pub(crate) async fn let_agent_rush(
+    scene: &mut Scene,
+    path: &str,
+    length: Duration,
+    every: Option<Duration>,
+) -> StepResult {
+    let (act, allowance) = (Act::read(scene.mount()?, path), allowance(scene)?);
+    scene.let_know(&act);
+    let modest = RefCell::new(Vec::new());
+    let enough = |calls: &[Call], time: Duration| {
+        allowance.is_pressed(calls.len(), time)
+            && shows_what_is_granted(allowance, calls)
+            && (every.is_none() || beside(calls, &modest.borrow()) >= BESIDE)
+    };
+    let pressing = Pressing::begin(length, &enough);
+    expect_first_read(scene, &act, &pressing).await?;
+    let other = match every {
+        Some(_) => Some(visit(scene).await?),
+        None => None,
+    };
+    // The first read is one of them.
+    let told = RefCell::new(Rush {
+        succeeded: 1,
+        ..Rush::default()
+    });
+    let rushing = pressing.let_work(AT_ONCE, PAUSE, || async {
+        let answer = pressing.noting(0, carry_out_plainly(scene, &act)).await?;
+        let mut told = told.borrow_mut();
+        match answer {
+            Answer::Success(_) => told.succeeded += 1,
+            Answer::Error(text) => {
+                told.refused += 1;
+                let untold = Some(text).filter(|text| !RETRY.is_match(text));
+                told.untold = told.untold.take().or(untold);
+            }
+            Answer::Nothing(why) => {
+                return Err(scene.failed("an answer to every call", &why.to_string()));
+            }
+        }
         Ok(())
-    }
-
-    /// A server with a limit that is none must not start.
-    ///
-    /// # Errors
-    /// When it does.
-    pub async fn expect_limit_refused(&mut self, setup: Setup, nonsense: &str) -> StepResult {
-        let setup = setup.with("rate", nonsense).with("burst", nonsense);
-        match self.lease(setup).await? {
-            Err(refusal) if refusal.ended => Ok(()),
-            Err(refusal) => Err(self.failed("the server ends", &refusal.to_string())),
-            Ok(slot) => {
-                self.end_server(slot).await?;
-                let seen = "it starts, with whatever limit";
-                Err(self.failed("the server refuses to start", seen))
-            }
-        }
-    }
-
-    /// The requests for a secret that Vault has answered since then. Other requests of the server do not count.
-    fn reads_at_vault(&self, path: &str, since: Instant) -> Vec<Exchange> {
-        let tap = self.tap().ok();
-        let exchanges = tap.map(Tap::exchanges).unwrap_or_default();
-        let is_read = |exchange: &Exchange| exchange.at >= since && exchange.path.contains(path);
-        exchanges.into_iter().filter(is_read).collect()
-    }
-
-    /// Stores how long the clients called, their calls, and how many reads of these secrets reached Vault.
-    fn conclude(&mut self, paths: &[&str], pressing: Pressing<'_>) {
-        let begun = pressing.begun;
-        let (time, calls) = pressing.seen();
-        let reads: Vec<_> = (paths.iter())
-            .map(|path| self.reads_at_vault(path, begun))
-            .collect();
-        let in_time = |exchange: &&Exchange| exchange.at <= begun + time;
-        let reached = reads
-            .iter()
-            .map(|reads| reads.iter().filter(in_time).count());
-        let rush = self.state_mut::<Rush>();
-        rush.reached = reached.collect();
-        rush.reached_at_last = reads.iter().map(Vec::len).sum();
-        (rush.time, rush.calls) = (time, calls);
-    }
-
-    /// One call, which shows that there is something to be let through.
-    async fn expect_first_read(&self, act: &Act, pressing: &Pressing<'_>) -> StepResult {
-        match pressing.noting(0, self.carry_out_plainly(act)).await? {
-            Answer::Success(_) => Ok(()),
-            other => Err(self.failed("the first read succeeds", &other.describe())),
-        }
-    }
-
-    /// Lets the agent read a secret as fast as it can, and a modest client once in each period `every`. Both go on for
-    /// `length` at least, and until the calls show whether the limit is kept.
-    ///
-    /// # Errors
-    /// When there is no such secret, or a call is not answered.
-    pub async fn let_agent_rush(
-        &mut self,
-        path: &str,
-        length: Duration,
-        every: Option<Duration>,
-    ) -> StepResult {
-        let (act, allowance) = (Act::read(self.mount()?, path), self.allowance()?);
-        self.let_know(&act);
-        let modest = RefCell::new(Vec::new());
-        let enough = |calls: &[Call], time: Duration| {
-            allowance.is_pressed(calls.len(), time)
-                && shows_what_is_granted(allowance, calls)
-                && (every.is_none() || beside(calls, &modest.borrow()) >= BESIDE)
-        };
-        let pressing = Pressing::begin(length, &enough);
-        self.expect_first_read(&act, &pressing).await?;
-        let other = match every {
-            Some(_) => Some(self.visit().await?),
-            None => None,
-        };
-        // The first read is one of them.
-        let told = RefCell::new(Rush {
-            succeeded: 1,
-            ..Rush::default()
-        });
-        let scene = &*self;
-        let rushing = pressing.let_work(AT_ONCE, PAUSE, || async {
-            let answer = pressing.noting(0, scene.carry_out_plainly(&act)).await?;
-            let mut told = told.borrow_mut();
-            match answer {
-                Answer::Success(_) => told.succeeded += 1,
-                Answer::Error(text) => {
-                    told.refused += 1;
-                    let untold = Some(text).filter(|text| !RETRY.is_match(text));
-                    told.untold = told.untold.take().or(untold);
-                }
-                Answer::Nothing(why) => {
-                    return Err(scene.failed("an answer to every call", &why.to_string()));
-                }
-            }
-            Ok(())
-        });
-        let asking_beside = async {
-            while let (Some(other), Some(every)) = (&other, every)
-                && pressing.goes_on()
-            {
-                let sent = pressing.time();
-                let answer = scene.call_on(&other.connection, &act).await?;
-                modest.borrow_mut().push((sent, answer));
-                sleep(every).await;
-            }
-            Ok(())
-        };
-        let (rushed, asked_beside) = join(rushing, asking_beside).await;
-        self.unanswered |= rushed.is_err();
-        rushed.and(asked_beside)?;
-        if let Some(other) = other {
-            other.stop().await.map_err(Stop::blocked)?;
-        }
-        self.conclude(&[path], pressing);
-        let told = told.into_inner();
-        let rush = self.state_mut::<Rush>();
-        (rush.succeeded, rush.refused) = (told.succeeded, told.refused);
-        (rush.untold, rush.modest) = (told.untold, modest.into_inner());
-        Ok(())
-    }
-
-    /// Lets clients come and go, each of which reads a secret a few times. They do so for `length` at least, and until
-    /// their calls show whether the limit is kept.
-    ///
-    /// # Errors
-    /// When there is no such secret.
-    pub async fn let_clients_come_and_go(&mut self, path: &str, length: Duration) -> StepResult {
-        let (act, allowance) = (Act::read(self.mount()?, path), self.allowance()?);
-        self.let_know(&act);
-        let enough = |calls: &[Call], time| allowance.is_pressed(calls.len(), time);
-        let pressing = Pressing::begin(length, &enough);
-        self.expect_first_read(&act, &pressing).await?;
-        let scene = &*self;
-        let visiting = pressing.let_work(VISITORS, PAUSE, || async {
-            // One that is not even let in has asked for nothing.
-            let Ok(client) = scene.visit().await else {
-                return Ok(());
-            };
-            for _ in 0..CALLS_OF_A_VISIT {
-                let call = scene.call_on(&client.connection, &act);
-                pressing.noting(0, call).await?;
-            }
-            client.stop().await.map_err(Stop::blocked)
-        });
-        visiting.await?;
-        self.conclude(&[path], pressing);
-        Ok(())
-    }
-
-    /// Lets many clients at once each read a secret of its own, more often than its limit allows. They do so for
-    /// `length` at least, and until the calls of each show whether its limit is kept.
-    ///
-    /// # Errors
-    /// When Vault refuses the secrets, or the server one of the clients.
-    pub async fn let_clients_crowd(&mut self, count: usize, length: Duration) -> StepResult {
-        let allowance = self.allowance()?;
-        let paths: Vec<_> = (0..count)
-            .map(|one| format!("client-{one:03}/database"))
-            .collect();
-        let mut clients = Vec::new();
-        for path in &paths {
-            self.make_secret(path, &["password"]).await?;
-            let act = Act::read(self.mount()?, path);
-            self.let_know(&act);
-            clients.push((self.visit().await?, act));
-        }
-        let scene = &*self;
-        let enough = |calls: &[Call], time| {
-            let mut offered = vec![0; count];
-            for call in calls {
-                offered[call.client] += 1;
-            }
-            offered
-                .into_iter()
-                .all(|of_one| allowance.is_pressed(of_one, time))
-        };
-        let pressing = Pressing::begin(length, &enough);
-        let reading = clients.iter().enumerate().map(|(number, (client, act))| {
-            let pressing = &pressing;
-            pressing.let_work(OF_EACH, STEP, move || async move {
-                let call = scene.call_on(&client.connection, act);
-                pressing.noting(number, call).await.map(drop)
-            })
-        });
-        try_join_all(reading).await?;
-        for (client, _) in clients {
-            client.stop().await.map_err(Stop::blocked)?;
-        }
-        let paths: Vec<_> = paths.iter().map(String::as_str).collect();
-        self.conclude(&paths, pressing);
-        Ok(())
-    }
-
-    /// Lets clients read a secret, each in a session that was never given out.
-    ///
-    /// # Errors
-    /// Not applicable where there are no sessions.
-    pub async fn let_clients_make_up_sessions(
-        &mut self,
-        path: &str,
-        length: Duration,
-    ) -> StepResult {
-        let (act, allowance) = (Act::read(self.mount()?, path), self.allowance()?);
-        self.let_know(&act);
-        let enough = |calls: &[Call], time| allowance.is_pressed(calls.len(), time);
-        let pressing = Pressing::begin(length, &enough);
-        self.expect_first_read(&act, &pressing).await?;
-        let instance = &self.slot()?.instance;
-        let headers = instance.connection.session_headers();
-        let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
-        let (Some(session), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
-            return Err(Stop::NotApplicable {
-                reason: NotApplicable::NotClaimed,
-                detail: "the server gives out no sessions".to_owned(),
-            });
-        };
-        let (mapping, tool) = carrier(&self.target.adapter, instance, act.operation)?;
-        let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
-        let asks: Vec<_> = (0..MADE_UP)
-            .map(|number| {
-                let id = json!(format!("made-up-{number}"));
-                HttpAsk::post(&request(&id, "tools/call", params.clone()))
-                    .with_all(headers.clone())
-                    .with(SESSION, &made_up_id(&session, &mut self.random))
-            })
-            .collect();
-        let asks = RefCell::new(asks.into_iter());
-        let patience = self.target.adapter.budgets.call();
-        let asking = pressing.let_work(AT_ONCE, PAUSE, || async {
-            let Some(asked) = asks.borrow_mut().next() else {
-                pressing.end();
-                return Ok(());
-            };
+    });
+    let asking_beside = async {
+        while let (Some(other), Some(every)) = (&other, every)
+            && pressing.goes_on()
+        {
             let sent = pressing.time();
-            // Whatever is said to it: what counts is what reaches Vault.
-            if endpoint.send(&asked, patience).await.is_ok() {
-                pressing.note(0, sent, false);
-            }
-            Ok(())
-        });
-        asking.await?;
-        self.conclude(&[path], pressing);
+            let answer = call_on(scene, &other.connection, &act).await?;
+            modest.borrow_mut().push((sent, answer));
+            sleep(every).await;
+        }
         Ok(())
+    };
+    let (rushed, asked_beside) = join(rushing, asking_beside).await;
+    scene.unanswered |= rushed.is_err();
+    rushed.and(asked_beside)?;
+    if let Some(other) = other {
+        other.stop().await.map_err(Stop::blocked)?;
     }
+    conclude(scene, &[path], pressing);
+    let told = told.into_inner();
+    let rush = scene.state_mut::<Rush>();
+    (rush.succeeded, rush.refused) = (told.succeeded, told.refused);
+    (rush.untold, rush.modest) = (told.untold, modest.into_inner());
+    Ok(())
+}
 
-    /// A further client, which has opened its connection.
-    async fn visit(&self) -> StepResult<Bare> {
-        let instance = &self.slot()?.instance;
-        let client = instance.another().await.map_err(Stop::blocked)?;
-        let revision = Some(self.planned.revision);
-        client
-            .connection
-            .begin(revision)
-            .await
-            .map_err(Stop::blocked)?;
-        Ok(client)
-    }
-
-    /// Lets an act be carried out on this connection.
-    ///
-    /// # Errors
-    /// As for any act.
-    pub(super) async fn call_on(&self, connection: &Connection, act: &Act) -> StepResult<Answer> {
-        let (adapter, instance) = (&self.target.adapter, &self.slot()?.instance);
-        let (mapping, tool) = carrier(adapter, instance, act.operation)?;
-        let call = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
-        Ok(match connection.request("tools/call", call).await {
-            Ok(reply) => read(act.operation, mapping, &reply),
-            Err(why) => Answer::Nothing(why),
-        })
-    }
-
-    pub(super) async fn carry_out_plainly(&self, act: &Act) -> StepResult<Answer> {
-        let nothing = Snapshot::new();
-        let deed = self
-            .carry_out(act.clone(), nothing, 0, Manner::Whole)
-            .await?;
-        Ok(deed.answer)
-    }
-
-    fn allowance(&self) -> StepResult<Allowance> {
-        let missing = || Stop::blocked("the scenario gave the server no limit");
-        self.state::<Rush>().allowance.ok_or_else(missing)
-    }
-
-    /// For none of the clients more may have reached Vault than were to be let through.
-    ///
-    /// # Errors
-    /// When more reads of one client have, or no read at all. Blocked when a client could not call often enough.
-    pub fn expect_each_within_limit(&self) -> StepResult {
-        match self.reads_were_seen() || self.state::<Rush>().calls.is_empty() {
-            true => self.expect_within_limit(),
-            false => Err(self.failed("reads at Vault", "none of any client")),
-        }
-    }
-
-    fn reads_were_seen(&self) -> bool {
-        self.state::<Rush>()
-            .reached
-            .iter()
-            .any(|reached| *reached > 0)
-    }
-
-    /// No more may have reached Vault than were to be let through.
-    ///
-    /// # Errors
-    /// When more have. Blocked when a client could not call often enough, or no read is seen at Vault.
-    pub fn expect_within_limit(&self) -> StepResult {
-        let (allowance, time) = (self.allowance()?, self.state::<Rush>().time);
-        let reached = &self.state::<Rush>().reached;
-        let found = |(client, reached): (usize, &usize)| {
-            let offered = self.state::<Rush>().offered_by(client);
-            (
-                allowance.at_most(offered, *reached, time),
-                offered,
-                *reached,
-            )
+/// Lets clients come and go, each of which reads a secret a few times. They do so for `length` at least, and until
+/// their calls show whether the limit is kept.
+///
+/// # Errors
+/// When there is no such secret.
+pub(crate) async fn let_clients_come_and_go(
+    scene: &mut Scene,
+    path: &str,
+    length: Duration,
+) -> StepResult {
+    let (act, allowance) = (Act::read(scene.mount()?, path), allowance(scene)?);
+    scene.let_know(&act);
+    let enough = |calls: &[Call], time| allowance.is_pressed(calls.len(), time);
+    let pressing = Pressing::begin(length, &enough);
+    expect_first_read(scene, &act, &pressing).await?;
+    let visiting = pressing.let_work(VISITORS, PAUSE, || async {
+        // One that is not even let in has asked for nothing.
+        let Ok(client) = visit(scene).await else {
+            return Ok(());
         };
-        let found: Vec<_> = reached.iter().enumerate().map(found).collect();
-        let first = |wanted| found.iter().find(|(finding, ..)| *finding == wanted);
-        if let Some((_, _, reached)) = first(Finding::Missed) {
-            return Err(self.missed("at most", *reached, allowance));
+        for _ in 0..CALLS_OF_A_VISIT {
+            let call = call_on(scene, &client.connection, &act);
+            pressing.noting(0, call).await?;
         }
-        match first(Finding::Unproven) {
-            Some((_, offered, _)) => Err(self.unproven(*offered, allowance)),
-            None if self.reads_were_seen() => Ok(()),
-            None => Err(Stop::blocked("no read of a secret is seen at Vault")),
-        }
-    }
+        client.stop().await.map_err(Stop::blocked)
+    });
+    visiting.await?;
+    conclude(scene, &[path], pressing);
+    Ok(())
+}
 
-    /// Hardly fewer may have reached Vault than were to be let through.
-    ///
-    /// # Errors
-    /// When fewer have. Blocked when the calls do not show how many the server had to let through.
-    pub fn expect_limit_used(&self) -> StepResult {
-        let (allowance, calls) = (self.allowance()?, &self.state::<Rush>().calls);
-        let reached = self.state::<Rush>().reached.iter().sum();
-        match allowance.at_least(calls, reached, self.state::<Rush>().time) {
-            Finding::Kept => Ok(()),
-            Finding::Missed => Err(self.missed("about", reached, allowance)),
-            Finding::Unproven => Err(self.unproven(calls.len(), allowance)),
-        }
+/// Lets many clients at once each read a secret of its own, more often than its limit allows. They do so for
+/// `length` at least, and until the calls of each show whether its limit is kept.
+///
+/// # Errors
+/// When Vault refuses the secrets, or the server one of the clients.
+pub(crate) async fn let_clients_crowd(
+    scene: &mut Scene,
+    count: usize,
+    length: Duration,
+) -> StepResult {
+    let allowance = allowance(scene)?;
+    let paths: Vec<_> = (0..count)
+        .map(|one| format!("client-{one:03}/database"))
+        .collect();
+    let mut clients = Vec::new();
+    for path in &paths {
+        crate::scene::given::make_secret(scene, path, &["password"]).await?;
+        let act = Act::read(scene.mount()?, path);
+        scene.let_know(&act);
+        clients.push((visit(scene).await?, act));
     }
-
-    fn missed(&self, word: &str, reached: usize, allowance: Allowance) -> Stop {
-        let time = self.state::<Rush>().time;
-        let expected = format!(
-            "{word} {:.0} reads at Vault in {:.1} s (within {:.0} %)",
-            allowance.in_all(time),
-            time.as_secs_f64(),
-            TOLERANCE * 100.0
-        );
-        self.failed(expected, &format!("{reached} reads at Vault"))
+    let enough = |calls: &[Call], time| {
+        let mut offered = vec![0; count];
+        for call in calls {
+            offered[call.client] += 1;
+        }
+        offered
+            .into_iter()
+            .all(|of_one| allowance.is_pressed(of_one, time))
+    };
+    let pressing = Pressing::begin(length, &enough);
+    let shared = &*scene;
+    let reading = clients.iter().enumerate().map(|(number, (client, act))| {
+        let pressing = &pressing;
+        pressing.let_work(OF_EACH, STEP, move || async move {
+            let call = call_on(shared, &client.connection, act);
+            pressing.noting(number, call).await.map(drop)
+        })
+    });
+    try_join_all(reading).await?;
+    for (client, _) in clients {
+        client.stop().await.map_err(Stop::blocked)?;
     }
+    let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+    conclude(scene, &paths, pressing);
+    Ok(())
+}
 
-    /// The verdict when the calls of a client do not show whether the limit is kept.
-    fn unproven(&self, offered: usize, allowance: Allowance) -> Stop {
-        let time = self.state::<Rush>().time;
-        Stop::blocked(format!(
-            "the limit was not put to the test: {offered} calls of a client were answered in {:.1} s, at least {:.0} in \
-             close succession are needed to see whether the server lets {:.0} through; run the suite on a less busy \
-             machine (a server that delays calls instead of refusing them looks the same)",
-            time.as_secs_f64(),
-            allowance.to_offer(time).ceil(),
-            allowance.in_all(time)
-        ))
+/// Lets clients read a secret, each in a session that was never given out.
+///
+/// # Errors
+/// Not applicable where there are no sessions.
+pub(crate) async fn let_clients_make_up_sessions(
+    scene: &mut Scene,
+    path: &str,
+    length: Duration,
+) -> StepResult {
+    let (act, allowance) = (Act::read(scene.mount()?, path), allowance(scene)?);
+    scene.let_know(&act);
+    let enough = |calls: &[Call], time| allowance.is_pressed(calls.len(), time);
+    let pressing = Pressing::begin(length, &enough);
+    expect_first_read(scene, &act, &pressing).await?;
+    let instance = &scene.slot()?.instance;
+    let headers = instance.connection.session_headers();
+    let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
+    let (Some(session), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
+        return Err(Stop::NotApplicable {
+            reason: NotApplicable::NotClaimed,
+            detail: "the server gives out no sessions".to_owned(),
+        });
+    };
+    let (mapping, tool) = carrier(&scene.target.adapter, instance, act.operation)?;
+    let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
+    let asks: Vec<_> = (0..MADE_UP)
+        .map(|number| {
+            let id = json!(format!("made-up-{number}"));
+            HttpAsk::post(&request(&id, "tools/call", params.clone()))
+                .with_all(headers.clone())
+                .with(SESSION, &made_up_id(&session, &mut scene.random))
+        })
+        .collect();
+    let asks = RefCell::new(asks.into_iter());
+    let patience = scene.target.adapter.budgets.call();
+    let asking = pressing.let_work(AT_ONCE, PAUSE, || async {
+        let Some(asked) = asks.borrow_mut().next() else {
+            pressing.end();
+            return Ok(());
+        };
+        let sent = pressing.time();
+        // Whatever is said to it: what counts is what reaches Vault.
+        if endpoint.send(&asked, patience).await.is_ok() {
+            pressing.note(0, sent, false);
+        }
+        Ok(())
+    });
+    asking.await?;
+    conclude(scene, &[path], pressing);
+    Ok(())
+}
+
+/// A further client, which has opened its connection.
+async fn visit(scene: &Scene) -> StepResult<Bare> {
+    let instance = &scene.slot()?.instance;
+    let client = instance.another().await.map_err(Stop::blocked)?;
+    let revision = Some(scene.planned.revision);
+    client
+        .connection
+        .begin(revision)
+        .await
+        .map_err(Stop::blocked)?;
+    Ok(client)
+}
+
+/// Lets an act be carried out on this connection.
+///
+/// # Errors
+/// As for any act.
+pub(super) async fn call_on(
+    scene: &Scene,
+    connection: &Connection,
+    act: &Act,
+) -> StepResult<Answer> {
+    let (adapter, instance) = (&scene.target.adapter, &scene.slot()?.instance);
+    let (mapping, tool) = carrier(adapter, instance, act.operation)?;
+    let call = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
+    Ok(match connection.request("tools/call", call).await {
+        Ok(reply) => read(act.operation, mapping, &reply),
+        Err(why) => Answer::Nothing(why),
+    })
+}
+
+pub(super) async fn carry_out_plainly(scene: &Scene, act: &Act) -> StepResult<Answer> {
+    let nothing = Snapshot::new();
+    let deed = scene
+        .carry_out(act.clone(), nothing, 0, Manner::Whole)
+        .await?;
+    Ok(deed.answer)
+}
+
+fn allowance(scene: &Scene) -> StepResult<Allowance> {
+    let missing = || Stop::blocked("the scenario gave the server no limit");
+    scene.state::<Rush>().allowance.ok_or_else(missing)
+}
+
+/// For none of the clients more may have reached Vault than were to be let through.
+///
+/// # Errors
+/// When more reads of one client have, or no read at all. Blocked when a client could not call often enough.
+pub(crate) fn expect_each_within_limit(scene: &Scene) -> StepResult {
+    match reads_were_seen(scene) || scene.state::<Rush>().calls.is_empty() {
+        true => expect_within_limit(scene),
+        false => Err(scene.failed("reads at Vault", "none of any client")),
     }
+}
 
-    /// The server must have refused calls.
-    ///
-    /// Blocked when it was not called more often than the limit allows.
-    fn expect_refusals(&self) -> StepResult {
-        let allowance = self.allowance()?;
-        let (offered, time) = (self.state::<Rush>().calls.len(), self.state::<Rush>().time);
-        match self.state::<Rush>().refused {
-            0 if allowance.is_pressed(offered, time) => {
-                Err(self.failed("calls that are refused", "all of them succeeded"))
-            }
-            0 => Err(self.unproven(offered, allowance)),
-            _ => Ok(()),
-        }
+fn reads_were_seen(scene: &Scene) -> bool {
+    scene
+        .state::<Rush>()
+        .reached
+        .iter()
+        .any(|reached| *reached > 0)
+}
+
+/// No more may have reached Vault than were to be let through.
+///
+/// # Errors
+/// When more have. Blocked when a client could not call often enough, or no read is seen at Vault.
+pub(crate) fn expect_within_limit(scene: &Scene) -> StepResult {
+    let (allowance, time) = (allowance(scene)?, scene.state::<Rush>().time);
+    let reached = &scene.state::<Rush>().reached;
+    let found = |(client, reached): (usize, &usize)| {
+        let offered = scene.state::<Rush>().offered_by(client);
+        (
+            allowance.at_most(offered, *reached, time),
+            offered,
+            *reached,
+        )
+    };
+    let found: Vec<_> = reached.iter().enumerate().map(found).collect();
+    let first = |wanted| found.iter().find(|(finding, ..)| *finding == wanted);
+    if let Some((_, _, reached)) = first(Finding::Missed) {
+        return Err(missed(scene, "at most", *reached, allowance));
     }
-
-    /// Every call that has not reached Vault must have been told as an error.
-    ///
-    /// # Errors
-    /// When one was told as a success, or no call was refused. Blocked when the server had no reason to refuse one.
-    pub fn expect_excess_refused(&self) -> StepResult {
-        let (succeeded, reached) = (
-            self.state::<Rush>().succeeded,
-            self.state::<Rush>().reached_at_last,
-        );
-        if succeeded > reached {
-            let seen = format!("{succeeded} reads that were told as successes, {reached} at Vault");
-            return Err(self.failed("an error to each read that has not reached Vault", &seen));
-        }
-        self.expect_refusals()
+    match first(Finding::Unproven) {
+        Some((_, offered, _)) => Err(unproven(scene, *offered, allowance)),
+        None if reads_were_seen(scene) => Ok(()),
+        None => Err(Stop::blocked("no read of a secret is seen at Vault")),
     }
+}
 
-    /// Once some time has passed the next read must succeed.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn expect_goes_on(&mut self, path: &str) -> StepResult {
-        sleep(REST).await;
-        let act = Act::read(self.mount()?, path);
-        match self.carry_out_plainly(&act).await? {
-            Answer::Success(_) => Ok(()),
-            other => Err(self.failed("the next read succeeds", &other.describe())),
-        }
+/// Hardly fewer may have reached Vault than were to be let through.
+///
+/// # Errors
+/// When fewer have. Blocked when the calls do not show how many the server had to let through.
+pub(crate) fn expect_limit_used(scene: &Scene) -> StepResult {
+    let (allowance, calls) = (allowance(scene)?, &scene.state::<Rush>().calls);
+    let reached = scene.state::<Rush>().reached.iter().sum();
+    match allowance.at_least(calls, reached, scene.state::<Rush>().time) {
+        Finding::Kept => Ok(()),
+        Finding::Missed => Err(missed(scene, "about", reached, allowance)),
+        Finding::Unproven => Err(unproven(scene, calls.len(), allowance)),
     }
+}
 
-    /// Every refusal must tell when to try again.
-    ///
-    /// # Errors
-    /// When one does not, or no call was refused. Blocked when the server had no reason to refuse one.
-    pub fn expect_retry_told(&self) -> StepResult {
-        match &self.state::<Rush>().untold {
-            None => self.expect_refusals(),
-            Some(text) => Err(self.failed("a time after which to try again", text)),
+fn missed(scene: &Scene, word: &str, reached: usize, allowance: Allowance) -> Stop {
+    let time = scene.state::<Rush>().time;
+    let expected = format!(
+        "{word} {:.0} reads at Vault in {:.1} s (within {:.0} %)",
+        allowance.in_all(time),
+        time.as_secs_f64(),
+        TOLERANCE * 100.0
+    );
+    scene.failed(expected, &format!("{reached} reads at Vault"))
+}
+
+/// The verdict when the calls of a client do not show whether the limit is kept.
+fn unproven(scene: &Scene, offered: usize, allowance: Allowance) -> Stop {
+    let time = scene.state::<Rush>().time;
+    Stop::blocked(format!(
+        "the limit was not put to the test: {offered} calls of a client were answered in {:.1} s, at least {:.0} in \
+         close succession are needed to see whether the server lets {:.0} through; run the suite on a less busy \
+         machine (a server that delays calls instead of refusing them looks the same)",
+        time.as_secs_f64(),
+        allowance.to_offer(time).ceil(),
+        allowance.in_all(time)
+    ))
+}
+
+/// The server must have refused calls.
+///
+/// Blocked when it was not called more often than the limit allows.
+fn expect_refusals(scene: &Scene) -> StepResult {
+    let allowance = allowance(scene)?;
+    let (offered, time) = (
+        scene.state::<Rush>().calls.len(),
+        scene.state::<Rush>().time,
+    );
+    match scene.state::<Rush>().refused {
+        0 if allowance.is_pressed(offered, time) => {
+            Err(scene.failed("calls that are refused", "all of them succeeded"))
         }
+        0 => Err(unproven(scene, offered, allowance)),
+        _ => Ok(()),
     }
+}
 
-    /// What the other client asked must have succeeded.
-    ///
-    /// # Errors
-    /// When a call did not. Blocked when the greedy client was not held back at the time.
-    pub fn expect_modest_served(&self) -> StepResult {
-        let (allowance, rush) = (self.allowance()?, &self.state::<Rush>());
-        let mut answers = rush.modest.iter().map(|(_, answer)| answer);
-        if let Some(answer) = answers.find(|answer| !matches!(answer, Answer::Success(_))) {
-            return Err(self.failed("a success to each call", &answer.describe()));
-        }
-        let offered = rush.calls.len();
-        if !allowance.is_pressed(offered, rush.time) {
-            return Err(self.unproven(offered, allowance));
-        }
-        match beside(&rush.calls, &rush.modest) {
-            BESIDE.. => Ok(()),
-            few => Err(Stop::blocked(format!(
-                "the modest client made {few} calls while the greedy one was being refused, and {BESIDE} are needed; \
-                 run the suite on a less busy machine"
-            ))),
-        }
+/// Every call that has not reached Vault must have been told as an error.
+///
+/// # Errors
+/// When one was told as a success, or no call was refused. Blocked when the server had no reason to refuse one.
+pub(crate) fn expect_excess_refused(scene: &Scene) -> StepResult {
+    let (succeeded, reached) = (
+        scene.state::<Rush>().succeeded,
+        scene.state::<Rush>().reached_at_last,
+    );
+    if succeeded > reached {
+        let seen = format!("{succeeded} reads that were told as successes, {reached} at Vault");
+        return Err(scene.failed("an error to each read that has not reached Vault", &seen));
+    }
+    expect_refusals(scene)
+}
+
+/// Once some time has passed the next read must succeed.
+///
+/// # Errors
+/// When it does not.
+pub(crate) async fn expect_goes_on(scene: &mut Scene, path: &str) -> StepResult {
+    sleep(REST).await;
+    let act = Act::read(scene.mount()?, path);
+    match carry_out_plainly(scene, &act).await? {
+        Answer::Success(_) => Ok(()),
+        other => Err(scene.failed("the next read succeeds", &other.describe())),
+    }
+}
+
+/// Every refusal must tell when to try again.
+///
+/// # Errors
+/// When one does not, or no call was refused. Blocked when the server had no reason to refuse one.
+pub(crate) fn expect_retry_told(scene: &Scene) -> StepResult {
+    match &scene.state::<Rush>().untold {
+        None => expect_refusals(scene),
+        Some(text) => Err(scene.failed("a time after which to try again", text)),
+    }
+}
+
+/// What the other client asked must have succeeded.
+///
+/// # Errors
+/// When a call did not. Blocked when the greedy client was not held back at the time.
+pub(crate) fn expect_modest_served(scene: &Scene) -> StepResult {
+    let (allowance, rush) = (allowance(scene)?, &scene.state::<Rush>());
+    let mut answers = rush.modest.iter().map(|(_, answer)| answer);
+    if let Some(answer) = answers.find(|answer| !matches!(answer, Answer::Success(_))) {
+        return Err(scene.failed("a success to each call", &answer.describe()));
+    }
+    let offered = rush.calls.len();
+    if !allowance.is_pressed(offered, rush.time) {
+        return Err(unproven(scene, offered, allowance));
+    }
+    match beside(&rush.calls, &rush.modest) {
+        BESIDE.. => Ok(()),
+        few => Err(Stop::blocked(format!(
+            "the modest client made {few} calls while the greedy one was being refused, and {BESIDE} are needed; \
+             run the suite on a less busy machine"
+        ))),
     }
 }
 

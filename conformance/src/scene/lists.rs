@@ -13,167 +13,168 @@ use crate::{
 /// How many names a failure shows.
 const SHOWN: usize = 12;
 
-impl Scene {
-    pub(super) async fn expect_listed(&self, folder: &str) -> StepResult {
-        let kv = self.kv()?;
-        let folder = if folder.is_empty() {
-            String::new()
-        } else {
-            format!("{folder}/")
-        };
-        let names = self.oracle.list(&kv.path, kv.version, &folder).await;
-        let names: BTreeSet<_> = names.map_err(Stop::blocked)?.into_iter().collect();
-        self.expect_names(&names, |name| name.to_owned())
-    }
+pub(super) async fn expect_listed(scene: &Scene, folder: &str) -> StepResult {
+    let kv = scene.kv()?;
+    let folder = if folder.is_empty() {
+        String::new()
+    } else {
+        format!("{folder}/")
+    };
+    let names = scene.oracle.list(&kv.path, kv.version, &folder).await;
+    let names: BTreeSet<_> = names.map_err(Stop::blocked)?.into_iter().collect();
+    expect_names(scene, &names, |name| name.to_owned())
+}
 
-    /// Names may be told relative to the folder, to the mount, or with the mount.
-    pub(super) fn expect_listed_all(&self, folder: &str) -> StepResult {
-        let mount = format!("{}/", self.kv()?.path);
-        let folder = if folder.is_empty() {
-            String::new()
-        } else {
-            format!("{folder}/")
-        };
-        let below = self
-            .holds
-            .keys()
-            .filter_map(|path| path.strip_prefix(&folder));
-        let names = below.map(str::to_owned).collect();
-        self.expect_names(&names, |name| {
-            let name = name.trim_start_matches('/');
-            let name = name.strip_prefix(&mount).unwrap_or(name);
-            name.strip_prefix(&folder).unwrap_or(name).to_owned()
-        })
-    }
+/// Names may be told relative to the folder, to the mount, or with the mount.
+pub(super) fn expect_listed_all(scene: &Scene, folder: &str) -> StepResult {
+    let mount = format!("{}/", scene.kv()?.path);
+    let folder = if folder.is_empty() {
+        String::new()
+    } else {
+        format!("{folder}/")
+    };
+    let below = scene
+        .holds
+        .keys()
+        .filter_map(|path| path.strip_prefix(&folder));
+    let names = below.map(str::to_owned).collect();
+    expect_names(scene, &names, |name| {
+        let name = name.trim_start_matches('/');
+        let name = name.strip_prefix(&mount).unwrap_or(name);
+        name.strip_prefix(&folder).unwrap_or(name).to_owned()
+    })
+}
 
-    fn expect_names(
-        &self,
-        expected: &BTreeSet<String>,
-        as_expected: impl Fn(&str) -> String,
-    ) -> StepResult {
-        let answer = &self.last()?.answer;
-        let given = match answer.data() {
-            Some(Data::Json(Value::Array(items))) => {
-                let names = items.iter().filter_map(Value::as_str).map(as_expected);
-                let given: BTreeSet<_> = names.collect();
-                if given == *expected && items.len() == expected.len() {
-                    return Ok(());
-                }
-                let shown = |names: Vec<&String>| match names.len() {
-                    0 => "none".to_owned(),
-                    count => {
-                        let some: Vec<_> = names.into_iter().take(SHOWN).cloned().collect();
-                        format!("{count} ({})", some.join(", "))
-                    }
-                };
-                let missing = expected.difference(&given).collect();
-                let foreign = given.difference(expected).collect();
-                let (count, missing, foreign) = (items.len(), shown(missing), shown(foreign));
-                format!("{count} names; missing {missing}, not in Vault {foreign}")
-            }
-            Some(Data::Prose(text)) if expected.iter().all(|name| text.contains(name)) => {
+fn expect_names(
+    scene: &Scene,
+    expected: &BTreeSet<String>,
+    as_expected: impl Fn(&str) -> String,
+) -> StepResult {
+    let answer = &scene.last()?.answer;
+    let given = match answer.data() {
+        Some(Data::Json(Value::Array(items))) => {
+            let names = items.iter().filter_map(Value::as_str).map(as_expected);
+            let given: BTreeSet<_> = names.collect();
+            if given == *expected && items.len() == expected.len() {
                 return Ok(());
             }
-            _ => answer.describe(),
-        };
-        let some: Vec<_> = expected.iter().take(SHOWN).cloned().collect();
-        let demanded = format!("exactly the {} names {}", expected.len(), some.join(", "));
-        Err(self.failed(demanded, &given))
-    }
-
-    pub(super) fn expect_mount_listed(&self, mount: &str) -> StepResult {
-        self.about_mount(mount).map(drop)
-    }
-
-    /// What the answer says about a mount: its item of the list, or the lines that name it.
-    fn about_mount(&self, mount: &str) -> StepResult<About<'_>> {
-        let answer = &self.last()?.answer;
-        let found = match answer {
-            Answer::Success(success) => match &success.data {
-                Data::Prose(text) => {
-                    let mut lines = text.lines().filter(|line| line.contains(mount));
-                    lines.next().map(About::Line)
-                }
-                _ => {
-                    let mut items = success.items.iter();
-                    items
-                        .find(|item| item.name.trim_matches('/') == mount)
-                        .map(About::Item)
-                }
-            },
-            _ => None,
-        };
-        found.ok_or_else(|| {
-            self.failed(format!("a list with the mount {mount}"), &answer.describe())
-        })
-    }
-
-    async fn own_mounts(&self) -> StepResult<Vec<(String, Value)>> {
-        let mounts = self.oracle.mounts().await.map_err(Stop::blocked)?;
-        let own = mounts
-            .into_iter()
-            .filter(|(path, _)| path.starts_with(&self.prefix));
-        let own: Vec<_> = own.collect();
-        match own.is_empty() {
-            false => Ok(own),
-            true => Err(Stop::blocked("the scenario gave no mount")),
-        }
-    }
-
-    /// Each of the scene's mounts must be in the answer, with its type.
-    ///
-    /// # Errors
-    /// When one is not.
-    pub async fn expect_mounts_with_type(&self) -> StepResult {
-        for (path, about) in self.own_mounts().await? {
-            let kind = about["type"].as_str().unwrap_or_default();
-            let told = match self.about_mount(&path)? {
-                About::Line(line) => line.to_owned(),
-                // Without being pointed to its place the type may be anywhere in the item.
-                About::Item(item) if !self.points_to("type")? => item.whole.clone(),
-                About::Item(item) => self.fact(&item.facts, "type")?.to_string(),
-            };
-            // Some say kv-v2 or kv2 where Vault says kv with a version.
-            if !told.contains(kind) {
-                let demanded = format!("the mount {path} with its type {kind}");
-                return Err(self.failed(demanded, &told));
-            }
-        }
-        Ok(())
-    }
-
-    /// Each of the scene's mounts must be in the answer with this detail: its `KV version` or
-    /// its `description`.
-    ///
-    /// # Errors
-    /// When one is not; not applicable where the adapter points to none.
-    pub async fn expect_mount_detail(&self, detail: &str) -> StepResult {
-        for (path, about) in self.own_mounts().await? {
-            let told = self.about_mount(&path)?;
-            let right = match (detail, &told) {
-                ("description", About::Line(line)) => {
-                    line.contains(about["description"].as_str().unwrap_or_default())
-                }
-                ("description", About::Item(item)) => {
-                    *self.fact(&item.facts, "description")? == about["description"]
-                }
-                // Prose has too many numbers in it: only what the adapter points to counts.
-                (_, About::Line(_)) => {
-                    self.fact(&Facts::new(), "version")?;
-                    false
-                }
-                (_, About::Item(item)) => {
-                    let version = self.fact(&item.facts, "version")?;
-                    number_in(version) == number_in(&about["options"]["version"])
+            let shown = |names: Vec<&String>| match names.len() {
+                0 => "none".to_owned(),
+                count => {
+                    let some: Vec<_> = names.into_iter().take(SHOWN).cloned().collect();
+                    format!("{count} ({})", some.join(", "))
                 }
             };
-            if !right {
-                let demanded = format!("the {detail} of the mount {path}, as in Vault");
-                return Err(self.failed(demanded, &format!("{told:?}")));
-            }
+            let missing = expected.difference(&given).collect();
+            let foreign = given.difference(expected).collect();
+            let (count, missing, foreign) = (items.len(), shown(missing), shown(foreign));
+            format!("{count} names; missing {missing}, not in Vault {foreign}")
         }
-        Ok(())
+        Some(Data::Prose(text)) if expected.iter().all(|name| text.contains(name)) => {
+            return Ok(());
+        }
+        _ => answer.describe(),
+    };
+    let some: Vec<_> = expected.iter().take(SHOWN).cloned().collect();
+    let demanded = format!("exactly the {} names {}", expected.len(), some.join(", "));
+    Err(scene.failed(demanded, &given))
+}
+
+pub(super) fn expect_mount_listed(scene: &Scene, mount: &str) -> StepResult {
+    about_mount(scene, mount).map(drop)
+}
+
+/// What the answer says about a mount: its item of the list, or the lines that name it.
+fn about_mount<'s>(scene: &'s Scene, mount: &str) -> StepResult<About<'s>> {
+    let answer = &scene.last()?.answer;
+    let found = match answer {
+        Answer::Success(success) => match &success.data {
+            Data::Prose(text) => {
+                let mut lines = text.lines().filter(|line| line.contains(mount));
+                lines.next().map(About::Line)
+            }
+            _ => {
+                let mut items = success.items.iter();
+                items
+                    .find(|item| item.name.trim_matches('/') == mount)
+                    .map(About::Item)
+            }
+        },
+        _ => None,
+    };
+    found.ok_or_else(|| scene.failed(format!("a list with the mount {mount}"), &answer.describe()))
+}
+
+async fn own_mounts(scene: &Scene) -> StepResult<Vec<(String, Value)>> {
+    let mounts = scene.oracle.mounts().await.map_err(Stop::blocked)?;
+    let own = mounts
+        .into_iter()
+        .filter(|(path, _)| path.starts_with(&scene.prefix));
+    let own: Vec<_> = own.collect();
+    match own.is_empty() {
+        false => Ok(own),
+        true => Err(Stop::blocked("the scenario gave no mount")),
     }
+}
+
+/// Each of the scene's mounts must be in the answer, with its type.
+///
+/// # Errors
+/// When one is not.
+pub(crate) async fn expect_mounts_with_type(scene: &Scene) -> StepResult {
+    for (path, about) in own_mounts(scene).await? {
+        let kind = about["type"].as_str().unwrap_or_default();
+        let told = match about_mount(scene, &path)? {
+            About::Line(line) => line.to_owned(),
+            // Without being pointed to its place the type may be anywhere in the item.
+            About::Item(item) if !crate::scene::answered::points_to(scene, "type")? => {
+                item.whole.clone()
+            }
+            About::Item(item) => {
+                crate::scene::answered::fact(scene, &item.facts, "type")?.to_string()
+            }
+        };
+        // Some say kv-v2 or kv2 where Vault says kv with a version.
+        if !told.contains(kind) {
+            let demanded = format!("the mount {path} with its type {kind}");
+            return Err(scene.failed(demanded, &told));
+        }
+    }
+    Ok(())
+}
+
+/// Each of the scene's mounts must be in the answer with this detail: its `KV version` or
+/// its `description`.
+///
+/// # Errors
+/// When one is not; not applicable where the adapter points to none.
+pub(crate) async fn expect_mount_detail(scene: &Scene, detail: &str) -> StepResult {
+    for (path, about) in own_mounts(scene).await? {
+        let told = about_mount(scene, &path)?;
+        let right = match (detail, &told) {
+            ("description", About::Line(line)) => {
+                line.contains(about["description"].as_str().unwrap_or_default())
+            }
+            ("description", About::Item(item)) => {
+                *crate::scene::answered::fact(scene, &item.facts, "description")?
+                    == about["description"]
+            }
+            // Prose has too many numbers in it: only what the adapter points to counts.
+            (_, About::Line(_)) => {
+                crate::scene::answered::fact(scene, &Facts::new(), "version")?;
+                false
+            }
+            (_, About::Item(item)) => {
+                let version = crate::scene::answered::fact(scene, &item.facts, "version")?;
+                number_in(version) == number_in(&about["options"]["version"])
+            }
+        };
+        if !right {
+            let demanded = format!("the {detail} of the mount {path}, as in Vault");
+            return Err(scene.failed(demanded, &format!("{told:?}")));
+        }
+    }
+    Ok(())
 }
 
 /// What an answer says about a mount.

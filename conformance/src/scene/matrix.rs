@@ -22,241 +22,244 @@ use crate::{
 
 /// One of the policies, with the PKI mount that it speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyOn {
+pub(crate) struct PolicyOn {
     /// The policy's name; `none` grants nothing.
     pub name: String,
     /// What the PKI mount is called.
     pub pki: String,
 }
 
-impl Scene {
-    /// Asks Vault and then the agent for an operation, under each of the policies.
-    ///
-    /// # Errors
-    /// When Vault gives no clear answer; not applicable where the target offers no tool for it.
-    pub async fn ask_under_each(
-        &mut self,
-        operation: Operation,
-        policies: &[PolicyOn],
-    ) -> StepResult {
-        let scene = self.prefix.clone();
-        let mut outcome = Ok(());
-        for (number, policy) in policies.iter().enumerate() {
-            // Names of its own: what a target remembers of one cell says nothing in another.
-            self.prefix = format!("{scene}{number}-");
-            match self.ask_under(operation, policy).await {
-                Ok(cell) => self.state_mut::<Vec<PolicyCell>>().push(cell),
-                Err(stop) => outcome = Err(stop),
-            }
-            if self.unanswered || outcome.is_err() {
-                break;
-            }
+/// Asks Vault and then the agent for an operation, under each of the policies.
+///
+/// # Errors
+/// When Vault gives no clear answer; not applicable where the target offers no tool for it.
+pub(crate) async fn ask_under_each(
+    scene: &mut Scene,
+    operation: Operation,
+    policies: &[PolicyOn],
+) -> StepResult {
+    let prefix = scene.prefix.clone();
+    let mut outcome = Ok(());
+    for (number, policy) in policies.iter().enumerate() {
+        // Names of its own: what a target remembers of one cell says nothing in another.
+        scene.prefix = format!("{prefix}{number}-");
+        match ask_under(scene, operation, policy).await {
+            Ok(cell) => scene.state_mut::<Vec<PolicyCell>>().push(cell),
+            Err(stop) => outcome = Err(stop),
         }
-        self.prefix = scene;
-        outcome
-    }
-
-    /// The cells that were judged.
-    pub fn take_cells(&mut self) -> Vec<PolicyCell> {
-        std::mem::take(self.state_mut::<Vec<PolicyCell>>())
-    }
-
-    /// Where Vault said this, the agent must have been told so, and Vault be as it should.
-    ///
-    /// # Errors
-    /// When it was not.
-    pub fn expect_as_ruled(&self, ruling: Ruling) -> StepResult {
-        if self.state::<Vec<PolicyCell>>().is_empty() {
-            return Err(Stop::blocked("the scenario asked for nothing"));
-        }
-        let unmet = |cell: &&PolicyCell| cell.vault == ruling && !cell.is_met();
-        let unmet: Vec<_> = self
-            .state::<Vec<PolicyCell>>()
-            .iter()
-            .filter(unmet)
-            .collect();
-        let seen = unmet.iter().map(|cell| {
-            let note = cell.note.as_deref().unwrap_or_default();
-            format!("under {}: {}: {note}", cell.policy, cell.target.words())
-        });
-        let seen: Vec<_> = seen.collect();
-        let names: Vec<_> = unmet.iter().map(|cell| cell.policy.as_str()).collect();
-        let demanded = match ruling {
-            _ if unmet.is_empty() => return Ok(()),
-            Ruling::Allowed => "success with its effect",
-            Ruling::Denied => "an error that says that permission was denied, and no change",
-        };
-        let demanded = format!("{demanded} under {}, as on Vault itself", names.join(", "));
-        Err(self.failed(demanded, &seen.join("\n")))
-    }
-
-    async fn ask_under(
-        &mut self,
-        operation: Operation,
-        policy: &PolicyOn,
-    ) -> StepResult<PolicyCell> {
-        self.forget_mounts();
-        let act = self.set_stage(operation, &policy.pki).await?;
-        self.use_policies(&[&policy.name]).await?;
-        let asked = self.ask_vault(&act).await?;
-        let act = match asked.touched {
-            true => {
-                self.remove_mounts().await?;
-                self.set_stage(operation, &policy.pki).await?
-            }
-            false => act,
-        };
-        let ruling = match asked.allowed {
-            true => Ruling::Allowed,
-            false => Ruling::Denied,
-        };
-        self.let_agent(act).await?;
-        let (target, note) = self.judge_cell(ruling).await?;
-        Ok(PolicyCell {
-            operation: operation.name().to_owned(),
-            policy: policy.name.clone(),
-            transport: self.planned.transport.to_string(),
-            vault: ruling,
-            target,
-            agrees: agrees(ruling, target),
-            note,
-        })
-    }
-
-    async fn judge_cell(&mut self, ruling: Ruling) -> StepResult<(Outcome, Option<String>)> {
-        let deed = self.last()?.clone();
-        let told = match &deed.answer {
-            Answer::Success(_) => Told::Success,
-            answer if answer.is_denial() => Told::Denial,
-            Answer::Error(_) => Told::OtherError,
-            Answer::Nothing(_) => Told::Nothing,
-        };
-        let allowed = ruling == Ruling::Allowed;
-        let mut wrong = None;
-        let effect = match told {
-            Told::Success => noted(self.expect_effect_of_cell(ruling).await, &mut wrong)?,
-            _ => false,
-        };
-        let unchanged = match (told, allowed) {
-            // What may have changed was looked at.
-            (Told::Success, true) => true,
-            _ => noted(self.expect_unchanged(allowed).await, &mut wrong)?,
-        };
-        let silent = match told {
-            Told::Success => true,
-            _ => noted(self.expect_no_value(), &mut wrong)?,
-        };
-        let requests = self.requests_of(&deed.act, deed.passed);
-        let further = requests.iter().find(|passed| !passed.own && passed.denied);
-        let own_denied = requests.iter().any(|passed| passed.own && passed.denied);
-        let reads = deed.act.operation.reads();
-        let outcome = judge(&Seen {
-            ruling,
-            told,
-            effect,
-            changed: !unchanged,
-            value_shown: !silent,
-            further_request_denied: further.is_some() && !own_denied,
-            other_way: !allowed && reads && self.may_all(&requests).await?,
-        });
-        let note = match outcome {
-            _ if agrees(ruling, outcome) && outcome != Outcome::OtherWay => None,
-            Outcome::NeedsMore => further.map(|passed| passed.name.clone()),
-            Outcome::OtherWay => {
-                let mut served = requests.iter().filter(|passed| !passed.denied);
-                served.next().map(|passed| passed.name.clone())
-            }
-            _ => Some(match wrong {
-                Some(wrong) => format!("{wrong}; the agent was told of {}", deed.answer.describe()),
-                None => format!("the agent was told of {}", deed.answer.describe()),
-            }),
-        };
-        let note = note.map(|note| self.secrets().redact(&note.replace(&self.prefix, "")));
-        Ok((outcome, note))
-    }
-
-    async fn expect_effect_of_cell(&mut self, ruling: Ruling) -> StepResult {
-        let operation = self.last()?.act.operation;
-        if (operation, ruling) == (Operation::MountsList, Ruling::Denied) {
-            return self.expect_visible_mounts().await;
-        }
-        self.expect_effect().await?;
-        match operation {
-            Operation::KvUndelete => self.expect_version(SECRET, 1, VersionState::Intact).await,
-            Operation::KvDestroy => {
-                let state = VersionState::Destroyed;
-                self.expect_version(SECRET, 1, state).await
-            }
-            Operation::KvPurge => self.expect_purged(SECRET).await,
-            _ => Ok(()),
+        if scene.unanswered || outcome.is_err() {
+            break;
         }
     }
+    scene.prefix = prefix;
+    outcome
+}
 
-    /// The requests that passed the tap since an act began; none are seen without a tap.
-    fn requests_of(&self, act: &Act, passed: usize) -> Vec<Passed> {
-        let version = self
-            .state::<KvState>()
-            .mount
-            .as_ref()
-            .map_or(2, |kv| kv.version);
-        let own: Vec<_> = direct::requests(act.operation, &act.parameters, version)
-            .iter()
-            .map(|request| name(&request.method, &request.path))
-            .collect();
-        let tap = self.slot().ok().and_then(|slot| slot.tap.as_ref());
-        let exchanges = tap.map(Tap::exchanges);
-        let exchanges = exchanges.unwrap_or_default();
-        let passed = exchanges.iter().skip(passed).map(|exchange| {
-            let name = asked_for(exchange);
-            Passed {
-                own: own.contains(&name),
-                denied: exchange.status == 403,
-                answered: exchange.status.is_success() || exchange.status == 404,
-                repeatable: name.starts_with("GET ") || name.starts_with("LIST "),
-                name,
-            }
-        });
-        passed.collect()
+/// The cells that were judged.
+pub(crate) fn take_cells(scene: &mut Scene) -> Vec<PolicyCell> {
+    std::mem::take(scene.state_mut::<Vec<PolicyCell>>())
+}
+
+/// Where Vault said this, the agent must have been told so, and Vault be as it should.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_as_ruled(scene: &Scene, ruling: Ruling) -> StepResult {
+    if scene.state::<Vec<PolicyCell>>().is_empty() {
+        return Err(Stop::blocked("the scenario asked for nothing"));
     }
+    let unmet = |cell: &&PolicyCell| cell.vault == ruling && !cell.is_met();
+    let unmet: Vec<_> = scene
+        .state::<Vec<PolicyCell>>()
+        .iter()
+        .filter(unmet)
+        .collect();
+    let seen = unmet.iter().map(|cell| {
+        let note = cell.note.as_deref().unwrap_or_default();
+        format!("under {}: {}: {note}", cell.policy, cell.target.words())
+    });
+    let seen: Vec<_> = seen.collect();
+    let names: Vec<_> = unmet.iter().map(|cell| cell.policy.as_str()).collect();
+    let demanded = match ruling {
+        _ if unmet.is_empty() => return Ok(()),
+        Ruling::Allowed => "success with its effect",
+        Ruling::Denied => "an error that says that permission was denied, and no change",
+    };
+    let demanded = format!("{demanded} under {}, as on Vault itself", names.join(", "));
+    Err(scene.failed(demanded, &seen.join("\n")))
+}
 
-    /// Whether the agent was served by requests that Vault answers to its token too when they
-    /// are made again: none of them the operation's own, all of which only read. What Vault
-    /// denied has served nobody.
-    async fn may_all(&self, requests: &[Passed]) -> StepResult<bool> {
-        let served: Vec<_> = requests.iter().filter(|passed| !passed.denied).collect();
-        let honest = |passed: &&Passed| !passed.own && passed.answered && passed.repeatable;
-        if served.is_empty() || !served.iter().all(honest) {
+async fn ask_under(
+    scene: &mut Scene,
+    operation: Operation,
+    policy: &PolicyOn,
+) -> StepResult<PolicyCell> {
+    crate::scene::given::forget_mounts(scene);
+    let act = crate::scene::stage::set_stage(scene, operation, &policy.pki).await?;
+    crate::scene::given::use_policies(scene, &[&policy.name]).await?;
+    let asked = scene.ask_vault(&act).await?;
+    let act = match asked.touched {
+        true => {
+            crate::scene::given::remove_mounts(scene).await?;
+            crate::scene::stage::set_stage(scene, operation, &policy.pki).await?
+        }
+        false => act,
+    };
+    let ruling = match asked.allowed {
+        true => Ruling::Allowed,
+        false => Ruling::Denied,
+    };
+    scene.let_agent(act).await?;
+    let (target, note) = judge_cell(scene, ruling).await?;
+    Ok(PolicyCell {
+        operation: operation.name().to_owned(),
+        policy: policy.name.clone(),
+        transport: scene.planned.transport.to_string(),
+        vault: ruling,
+        target,
+        agrees: agrees(ruling, target),
+        note,
+    })
+}
+
+async fn judge_cell(scene: &mut Scene, ruling: Ruling) -> StepResult<(Outcome, Option<String>)> {
+    let deed = scene.last()?.clone();
+    let told = match &deed.answer {
+        Answer::Success(_) => Told::Success,
+        answer if answer.is_denial() => Told::Denial,
+        Answer::Error(_) => Told::OtherError,
+        Answer::Nothing(_) => Told::Nothing,
+    };
+    let allowed = ruling == Ruling::Allowed;
+    let mut wrong = None;
+    let effect = match told {
+        Told::Success => noted(expect_effect_of_cell(scene, ruling).await, &mut wrong)?,
+        _ => false,
+    };
+    let unchanged = match (told, allowed) {
+        // What may have changed was looked at.
+        (Told::Success, true) => true,
+        _ => noted(
+            crate::scene::effect::expect_unchanged(scene, allowed).await,
+            &mut wrong,
+        )?,
+    };
+    let silent = match told {
+        Told::Success => true,
+        _ => noted(crate::scene::answered::expect_no_value(scene), &mut wrong)?,
+    };
+    let requests = requests_of(scene, &deed.act, deed.passed);
+    let further = requests.iter().find(|passed| !passed.own && passed.denied);
+    let own_denied = requests.iter().any(|passed| passed.own && passed.denied);
+    let reads = deed.act.operation.reads();
+    let outcome = judge(&Seen {
+        ruling,
+        told,
+        effect,
+        changed: !unchanged,
+        value_shown: !silent,
+        further_request_denied: further.is_some() && !own_denied,
+        other_way: !allowed && reads && may_all(scene, &requests).await?,
+    });
+    let note = match outcome {
+        _ if agrees(ruling, outcome) && outcome != Outcome::OtherWay => None,
+        Outcome::NeedsMore => further.map(|passed| passed.name.clone()),
+        Outcome::OtherWay => {
+            let mut served = requests.iter().filter(|passed| !passed.denied);
+            served.next().map(|passed| passed.name.clone())
+        }
+        _ => Some(match wrong {
+            Some(wrong) => format!("{wrong}; the agent was told of {}", deed.answer.describe()),
+            None => format!("the agent was told of {}", deed.answer.describe()),
+        }),
+    };
+    let note = note.map(|note| scene.secrets().redact(&note.replace(&scene.prefix, "")));
+    Ok((outcome, note))
+}
+
+async fn expect_effect_of_cell(scene: &mut Scene, ruling: Ruling) -> StepResult {
+    let operation = scene.last()?.act.operation;
+    if (operation, ruling) == (Operation::MountsList, Ruling::Denied) {
+        return expect_visible_mounts(scene).await;
+    }
+    crate::scene::effect::expect_effect(scene).await?;
+    match operation {
+        Operation::KvUndelete => {
+            crate::scene::effect::expect_version(scene, SECRET, 1, VersionState::Intact).await
+        }
+        Operation::KvDestroy => {
+            let state = VersionState::Destroyed;
+            crate::scene::effect::expect_version(scene, SECRET, 1, state).await
+        }
+        Operation::KvPurge => crate::scene::effect::expect_purged(scene, SECRET).await,
+        _ => Ok(()),
+    }
+}
+
+/// The requests that passed the tap since an act began; none are seen without a tap.
+fn requests_of(scene: &Scene, act: &Act, passed: usize) -> Vec<Passed> {
+    let version = scene
+        .state::<KvState>()
+        .mount
+        .as_ref()
+        .map_or(2, |kv| kv.version);
+    let own: Vec<_> = direct::requests(act.operation, &act.parameters, version)
+        .iter()
+        .map(|request| name(&request.method, &request.path))
+        .collect();
+    let tap = scene.slot().ok().and_then(|slot| slot.tap.as_ref());
+    let exchanges = tap.map(Tap::exchanges);
+    let exchanges = exchanges.unwrap_or_default();
+    let passed = exchanges.iter().skip(passed).map(|exchange| {
+        let name = asked_for(exchange);
+        Passed {
+            own: own.contains(&name),
+            denied: exchange.status == 403,
+            answered: exchange.status.is_success() || exchange.status == 404,
+            repeatable: name.starts_with("GET ") || name.starts_with("LIST "),
+            name,
+        }
+    });
+    passed.collect()
+}
+
+/// Whether the agent was served by requests that Vault answers to its token too when they
+/// are made again: none of them the operation's own, all of which only read. What Vault
+/// denied has served nobody.
+async fn may_all(scene: &Scene, requests: &[Passed]) -> StepResult<bool> {
+    let served: Vec<_> = requests.iter().filter(|passed| !passed.denied).collect();
+    let honest = |passed: &&Passed| !passed.own && passed.answered && passed.repeatable;
+    if served.is_empty() || !served.iter().all(honest) {
+        return Ok(false);
+    }
+    for passed in served {
+        let (method, path) = passed.name.split_once(' ').unwrap_or_default();
+        let answer = ask_as_agent(scene, &VaultRequest::new(method, path)).await?;
+        if !answer.allowed() {
             return Ok(false);
         }
-        for passed in served {
-            let (method, path) = passed.name.split_once(' ').unwrap_or_default();
-            let answer = self.ask_as_agent(&VaultRequest::new(method, path)).await?;
-            if !answer.allowed() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
+    Ok(true)
+}
 
-    async fn ask_as_agent(&self, request: &VaultRequest) -> StepResult<VaultAnswer> {
-        let answer = self.oracle.ask(&self.token()?.secret, request).await;
-        answer.map_err(Stop::blocked)
-    }
+async fn ask_as_agent(scene: &Scene, request: &VaultRequest) -> StepResult<VaultAnswer> {
+    let answer = scene.oracle.ask(&scene.token()?.secret, request).await;
+    answer.map_err(Stop::blocked)
+}
 
-    /// A list of mounts that is not the whole table must have all that the token may see.
-    async fn expect_visible_mounts(&self) -> StepResult {
-        let request = VaultRequest::new("GET", "sys/internal/ui/mounts");
-        let answer = self.ask_as_agent(&request).await?;
-        let visible = answer.body["data"]["secret"].as_object();
-        let visible: Vec<_> = visible.into_iter().flat_map(Map::keys).collect();
-        if visible.is_empty() {
-            return Err(self.failed("a denial, as the token sees no mount", "a success"));
-        }
-        for mount in visible {
-            self.expect_mount_listed(mount.trim_end_matches('/'))?;
-        }
-        Ok(())
+/// A list of mounts that is not the whole table must have all that the token may see.
+async fn expect_visible_mounts(scene: &Scene) -> StepResult {
+    let request = VaultRequest::new("GET", "sys/internal/ui/mounts");
+    let answer = ask_as_agent(scene, &request).await?;
+    let visible = answer.body["data"]["secret"].as_object();
+    let visible: Vec<_> = visible.into_iter().flat_map(Map::keys).collect();
+    if visible.is_empty() {
+        return Err(scene.failed("a denial, as the token sees no mount", "a success"));
     }
+    for mount in visible {
+        crate::scene::lists::expect_mount_listed(scene, mount.trim_end_matches('/'))?;
+    }
+    Ok(())
 }
 
 /// A request of the target that passed the tap.

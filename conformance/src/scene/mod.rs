@@ -8,31 +8,31 @@
 //! in [`stage`]. What is about the protocol and not about Vault is in [`talk`], what is about the tokens
 //! themselves in [`custody`].
 
-mod about;
-mod answered;
-pub mod browser;
-pub mod custody;
-pub mod effect;
-mod given;
-pub mod gone;
-mod leak;
-pub mod limits;
-mod lists;
-pub mod matrix;
-mod namespace;
-mod own;
-pub mod pki;
-mod read_only;
+pub(crate) mod about;
+pub(crate) mod answered;
+pub(crate) mod browser;
+pub(crate) mod custody;
+pub(crate) mod effect;
+pub(crate) mod given;
+pub(crate) mod gone;
+pub(crate) mod leak;
+pub(crate) mod limits;
+pub(crate) mod lists;
+pub(crate) mod matrix;
+pub(crate) mod namespace;
+pub(crate) mod own;
+pub(crate) mod pki;
+pub(crate) mod read_only;
 #[cfg(test)]
 mod rehearsal;
-mod session;
-mod stage;
+pub(crate) mod session;
+pub(crate) mod stage;
 mod state;
-pub mod talk;
-pub mod tls;
-mod traces;
-mod vault_tls;
-mod wording;
+pub(crate) mod talk;
+pub(crate) mod tls;
+pub(crate) mod traces;
+pub(crate) mod vault_tls;
+pub(crate) mod wording;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -114,7 +114,7 @@ pub struct Scene {
     /// Who acts: one agent, and in a Vault of its own as many as the scenario gave itself.
     pub agents: Vec<Agent>,
     /// What is left of servers that are no longer there.
-    pub gone: Gone,
+    pub(crate) gone: Gone,
     /// Which of them acts now.
     acting: usize,
     /// Whether each act is the next one's.
@@ -239,7 +239,7 @@ impl Scene {
             slot,
         });
         if knows_token {
-            self.allow_all().await?;
+            crate::scene::given::allow_all(self).await?;
         }
         Ok(None)
     }
@@ -414,7 +414,7 @@ impl Scene {
             };
             self.calls.push(call);
         }
-        self.take_note(&deed.answer);
+        crate::scene::pki::take_note(self, &deed.answer);
         self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
         self.last = Some(deed);
         Ok(())
@@ -443,7 +443,7 @@ impl Scene {
         }
         // Calls that a limit spreads out are not made at once.
         self.slot()?.instance.connection.rest().await;
-        self.hold_write_back(acts.len())?;
+        crate::scene::given::hold_write_back(self, acts.len())?;
         let deeds = acts
             .into_iter()
             .map(|act| self.carry_out(act, Snapshot::new(), 0, Manner::Whole));
@@ -566,7 +566,7 @@ impl Scene {
         }
         if let Effect::Written { path, .. } | Effect::Deleted { path, .. } = &act.effect {
             match self.holds.get(path).cloned() {
-                Some(data) => self.store(path, data).await?,
+                Some(data) => crate::scene::given::store(self, path, data).await?,
                 None => {
                     let kv = self.kv()?;
                     let purged = self.oracle.purge_secret(&kv.path, kv.version, path).await;
@@ -611,7 +611,7 @@ impl Scene {
         for token in slots.filter_map(|slot| slot.token.as_ref()) {
             tokens.add("server's Vault token", token.secret.clone());
         }
-        for token in self.further_tokens() {
+        for token in crate::scene::custody::further_tokens(self) {
             tokens.add("other Vault token", token.secret.clone());
         }
         tokens

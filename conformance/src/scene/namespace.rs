@@ -54,205 +54,206 @@ fn not_claimed(detail: &str) -> Stop {
     }
 }
 
-impl Scene {
-    /// Starts a server that works in a namespace.
-    ///
-    /// # Errors
-    /// When it does not start; not applicable where Vault knows namespaces, and has none of this name.
-    pub async fn start_in_namespace(&mut self) -> StepResult {
-        let health = VaultRequest::new("GET", "sys/health");
-        let health = self.oracle.ask(self.oracle.root_token(), &health).await;
-        let health = health.map_err(Stop::blocked)?;
-        if health.body["enterprise"] == true {
-            return Err(Stop::NotApplicable {
-                reason: NotApplicable::NoEvidence,
-                detail: "this Vault has namespaces, and the suite makes none there".to_owned(),
-            });
-        }
-        let setup = Setup::of(Mode::Namespace).with("namespace", OWN);
-        self.start_server(setup).await
-    }
-
-    fn namespace_mode(&self) -> StepResult<&ModeSettings> {
-        let mode = self.target.adapter.modes.get(&Mode::Namespace);
-        mode.ok_or_else(|| not_claimed("the adapter describes no mode namespace"))
-    }
-
-    /// All requests of the last call must have been made in the server's namespace.
-    ///
-    /// # Errors
-    /// When one was not, or there is none.
-    pub fn expect_in_namespace(&self) -> StepResult {
-        let exchanges = self.tap()?.exchanges();
-        let mut requests = (exchanges.iter().skip(self.last()?.passed))
-            .filter(|exchange| {
-                !ABOUT_ITSELF
-                    .iter()
-                    .any(|own| exchange.path.starts_with(own))
-            })
-            .peekable();
-        let expected = format!("requests to Vault with {NAMESPACE}: {OWN}");
-        if requests.peek().is_none() {
-            return Err(self.failed(expected, "no request to Vault"));
-        }
-        match requests.find(|exchange| !is_in(exchange, Some(OWN))) {
-            None => Ok(()),
-            Some(other) => Err(self.failed(expected, &told(other))),
-        }
-    }
-
-    /// Lets clients read a secret each at once, as often as this: two that name namespaces, and one that names
-    /// none.
-    ///
-    /// # Errors
-    /// When a read fails; not applicable where clients cannot name a namespace; blocked when the scenario did
-    /// not make a secret for each, or where they did not read at once.
-    pub async fn let_clients_read_in_namespaces(&mut self, times: usize) -> StepResult {
-        let own = self.namespace_mode()?.starts_with("namespace");
-        let named = NAMED.map(Some).into_iter().chain([None]);
-        let secrets = self.secret_paths();
-        if secrets.len() != NAMED.len() + 1 {
-            let scenario = format!("the scenario made {} secrets", secrets.len());
-            return Err(contradiction("three clients with a secret each", scenario));
-        }
-        let mut clients = Vec::new();
-        for (secret, named) in secrets.iter().zip(named) {
-            let act = Act::read(self.mount()?, secret);
-            self.let_know(&act);
-            let client = self.client_in(named).await?;
-            clients.push((client, act));
-            self.state_mut::<Namespaces>().asked.push(Asked {
-                secret: secret.clone(),
-                namespace: named.or(own.then_some(OWN)),
-            });
-        }
-        let scene = &*self;
-        let reading = clients.iter().map(|(client, act)| async move {
-            for first in (0..times).step_by(AT_ONCE) {
-                let count = AT_ONCE.min(times - first);
-                try_join_all((0..count).map(|_| scene.read_on(client, act))).await?;
-            }
-            Ok(())
+/// Starts a server that works in a namespace.
+///
+/// # Errors
+/// When it does not start; not applicable where Vault knows namespaces, and has none of this name.
+pub(crate) async fn start_in_namespace(scene: &mut Scene) -> StepResult {
+    let health = VaultRequest::new("GET", "sys/health");
+    let health = scene.oracle.ask(scene.oracle.root_token(), &health).await;
+    let health = health.map_err(Stop::blocked)?;
+    if health.body["enterprise"] == true {
+        return Err(Stop::NotApplicable {
+            reason: NotApplicable::NoEvidence,
+            detail: "this Vault has namespaces, and the suite makes none there".to_owned(),
         });
-        let read: StepResult<Vec<()>> = try_join_all(reading).await;
-        for (client, _) in clients {
-            client.stop().await.map_err(Stop::blocked)?;
-        }
-        read?;
-        self.expect_made_at_once(2)
     }
+    let setup = Setup::of(Mode::Namespace).with("namespace", OWN);
+    scene.start_server(setup).await
+}
 
-    /// Lets a client read one secret, and in the same session name another namespace to read the other one.
-    ///
-    /// # Errors
-    /// When the first read fails; not applicable where clients cannot name a namespace.
-    pub async fn let_client_change_namespace(&mut self, one: &str, other: &str) -> StepResult {
-        let [first, second] = NAMED;
-        let (one, other) = (
-            Act::read(self.mount()?, one),
-            Act::read(self.mount()?, other),
-        );
-        self.let_know(&one);
-        self.let_know(&other);
-        let client = self.client_in(Some(first)).await?;
-        self.read_on(&client, &one).await?;
-        let (mapping, tool) = carrier(
-            &self.target.adapter,
-            &self.slot()?.instance,
-            other.operation,
-        )?;
-        let call = json!({ "jsonrpc": "2.0", "id": "in-another", "method": "tools/call",
-            "params": { "name": tool, "arguments": mapping.arguments(&other.parameters) } });
-        let mut asked =
-            HttpAsk::post(&call.to_string()).with_all(client.connection.session_headers());
-        for (name, value) in self.naming(Some(second))? {
-            asked = asked.with(&name, &value);
-        }
-        let endpoint = client.connection.http();
-        let endpoint =
-            endpoint.ok_or_else(|| Stop::blocked("the target is not spoken to over HTTP"))?;
-        // Whatever it answers: what it asks of Vault is what counts.
-        drop(
-            endpoint
-                .send(&asked, self.target.adapter.budgets.call())
-                .await,
-        );
-        client.stop().await.map_err(Stop::blocked)?;
-        for (act, namespace) in [(one, first), (other, second)] {
-            self.state_mut::<Namespaces>().asked.push(Asked {
-                secret: act.secret().unwrap_or_default().to_owned(),
-                namespace: Some(namespace),
-            });
+fn namespace_mode(scene: &Scene) -> StepResult<&ModeSettings> {
+    let mode = scene.target.adapter.modes.get(&Mode::Namespace);
+    mode.ok_or_else(|| not_claimed("the adapter describes no mode namespace"))
+}
+
+/// All requests of the last call must have been made in the server's namespace.
+///
+/// # Errors
+/// When one was not, or there is none.
+pub(crate) fn expect_in_namespace(scene: &Scene) -> StepResult {
+    let exchanges = scene.tap()?.exchanges();
+    let mut requests = (exchanges.iter().skip(scene.last()?.passed))
+        .filter(|exchange| {
+            !ABOUT_ITSELF
+                .iter()
+                .any(|own| exchange.path.starts_with(own))
+        })
+        .peekable();
+    let expected = format!("requests to Vault with {NAMESPACE}: {OWN}");
+    if requests.peek().is_none() {
+        return Err(scene.failed(expected, "no request to Vault"));
+    }
+    match requests.find(|exchange| !is_in(exchange, Some(OWN))) {
+        None => Ok(()),
+        Some(other) => Err(scene.failed(expected, &told(other))),
+    }
+}
+
+/// Lets clients read a secret each at once, as often as this: two that name namespaces, and one that names
+/// none.
+///
+/// # Errors
+/// When a read fails; not applicable where clients cannot name a namespace; blocked when the scenario did
+/// not make a secret for each, or where they did not read at once.
+pub(crate) async fn let_clients_read_in_namespaces(scene: &mut Scene, times: usize) -> StepResult {
+    let own = namespace_mode(scene)?.starts_with("namespace");
+    let named = NAMED.map(Some).into_iter().chain([None]);
+    let secrets = scene.secret_paths();
+    if secrets.len() != NAMED.len() + 1 {
+        let scenario = format!("the scenario made {} secrets", secrets.len());
+        return Err(contradiction("three clients with a secret each", scenario));
+    }
+    let mut clients = Vec::new();
+    for (secret, named) in secrets.iter().zip(named) {
+        let act = Act::read(scene.mount()?, secret);
+        scene.let_know(&act);
+        let client = client_in(scene, named).await?;
+        clients.push((client, act));
+        scene.state_mut::<Namespaces>().asked.push(Asked {
+            secret: secret.clone(),
+            namespace: named.or(own.then_some(OWN)),
+        });
+    }
+    let shared = &*scene;
+    let reading = clients.iter().map(|(client, act)| async move {
+        for first in (0..times).step_by(AT_ONCE) {
+            let count = AT_ONCE.min(times - first);
+            try_join_all((0..count).map(|_| read_on(shared, client, act))).await?;
         }
         Ok(())
+    });
+    let read: StepResult<Vec<()>> = try_join_all(reading).await;
+    for (client, _) in clients {
+        client.stop().await.map_err(Stop::blocked)?;
     }
+    read?;
+    scene.expect_made_at_once(2)
+}
 
-    /// The headers by which a client names a namespace, or none.
-    fn naming(&self, namespace: Option<&str>) -> StepResult<Vec<(String, String)>> {
-        let headers = self.namespace_mode()?.headers_with("namespace");
-        let headers: Vec<_> = headers
-            .map(|(name, text)| {
-                let value = namespace.map(|namespace| {
-                    template::fill(text, |name| (name == "namespace").then_some(namespace))
-                });
-                (name.to_owned(), value.unwrap_or_default())
-            })
-            .collect();
-        match headers.is_empty() {
-            false => Ok(headers),
-            true => Err(not_claimed(
-                "in the adapter's mode namespace clients send no header with {namespace}",
-            )),
+/// Lets a client read one secret, and in the same session name another namespace to read the other one.
+///
+/// # Errors
+/// When the first read fails; not applicable where clients cannot name a namespace.
+pub(crate) async fn let_client_change_namespace(
+    scene: &mut Scene,
+    one: &str,
+    other: &str,
+) -> StepResult {
+    let [first, second] = NAMED;
+    let (one, other) = (
+        Act::read(scene.mount()?, one),
+        Act::read(scene.mount()?, other),
+    );
+    scene.let_know(&one);
+    scene.let_know(&other);
+    let client = client_in(scene, Some(first)).await?;
+    read_on(scene, &client, &one).await?;
+    let (mapping, tool) = carrier(
+        &scene.target.adapter,
+        &scene.slot()?.instance,
+        other.operation,
+    )?;
+    let call = json!({ "jsonrpc": "2.0", "id": "in-another", "method": "tools/call",
+        "params": { "name": tool, "arguments": mapping.arguments(&other.parameters) } });
+    let mut asked = HttpAsk::post(&call.to_string()).with_all(client.connection.session_headers());
+    for (name, value) in naming(scene, Some(second))? {
+        asked = asked.with(&name, &value);
+    }
+    let endpoint = client.connection.http();
+    let endpoint =
+        endpoint.ok_or_else(|| Stop::blocked("the target is not spoken to over HTTP"))?;
+    // Whatever it answers: what it asks of Vault is what counts.
+    drop(
+        endpoint
+            .send(&asked, scene.target.adapter.budgets.call())
+            .await,
+    );
+    client.stop().await.map_err(Stop::blocked)?;
+    for (act, namespace) in [(one, first), (other, second)] {
+        scene.state_mut::<Namespaces>().asked.push(Asked {
+            secret: act.secret().unwrap_or_default().to_owned(),
+            namespace: Some(namespace),
+        });
+    }
+    Ok(())
+}
+
+/// The headers by which a client names a namespace, or none.
+fn naming(scene: &Scene, namespace: Option<&str>) -> StepResult<Vec<(String, String)>> {
+    let headers = namespace_mode(scene)?.headers_with("namespace");
+    let headers: Vec<_> = headers
+        .map(|(name, text)| {
+            let value = namespace.map(|namespace| {
+                template::fill(text, |name| (name == "namespace").then_some(namespace))
+            });
+            (name.to_owned(), value.unwrap_or_default())
+        })
+        .collect();
+    match headers.is_empty() {
+        false => Ok(headers),
+        true => Err(not_claimed(
+            "in the adapter's mode namespace clients send no header with {namespace}",
+        )),
+    }
+}
+
+/// A further client, which names this namespace, or none.
+async fn client_in(scene: &Scene, namespace: Option<&str>) -> StepResult<Bare> {
+    let headers = naming(scene, namespace)?.into_iter();
+    let headers: Vec<_> = headers.map(|(name, value)| (name, value.into())).collect();
+    let client = scene.slot()?.instance.another_with(&headers).await;
+    let client = client.map_err(Stop::blocked)?;
+    match client.connection.begin(Some(scene.planned.revision)).await {
+        Ok(_) => Ok(client),
+        Err(why) => {
+            let expected = "a client that names a namespace is let in";
+            Err(scene.failed(expected, &why))
         }
     }
+}
 
-    /// A further client, which names this namespace, or none.
-    async fn client_in(&self, namespace: Option<&str>) -> StepResult<Bare> {
-        let headers = self.naming(namespace)?.into_iter();
-        let headers: Vec<_> = headers.map(|(name, value)| (name, value.into())).collect();
-        let client = self.slot()?.instance.another_with(&headers).await;
-        let client = client.map_err(Stop::blocked)?;
-        match client.connection.begin(Some(self.planned.revision)).await {
-            Ok(_) => Ok(client),
-            Err(why) => {
-                let expected = "a client that names a namespace is let in";
-                Err(self.failed(expected, &why))
+async fn read_on(scene: &Scene, client: &Bare, act: &Act) -> StepResult {
+    match crate::scene::limits::call_on(scene, &client.connection, act).await? {
+        Answer::Success(_) => Ok(()),
+        other => Err(scene.failed("a success to each read", &other.describe())),
+    }
+}
+
+/// Each secret must have been asked for in the namespace of its client alone, or not at all.
+///
+/// # Errors
+/// When one was asked for in another, or none was asked for.
+pub(crate) fn expect_own_namespaces(scene: &Scene) -> StepResult {
+    let exchanges = scene.tap()?.exchanges();
+    let mut seen = 0;
+    for asked in &scene.state::<Namespaces>().asked {
+        let about = |exchange: &&Exchange| exchange.path.contains(&asked.secret);
+        for exchange in exchanges.iter().filter(about) {
+            seen += 1;
+            if !is_in(exchange, asked.namespace) {
+                let namespace = asked.namespace.unwrap_or("none");
+                let expected = format!(
+                    "the secret {} is asked for with {NAMESPACE}: {namespace}, as its client names it",
+                    asked.secret
+                );
+                return Err(scene.failed(expected, &told(exchange)));
             }
         }
     }
-
-    async fn read_on(&self, client: &Bare, act: &Act) -> StepResult {
-        match self.call_on(&client.connection, act).await? {
-            Answer::Success(_) => Ok(()),
-            other => Err(self.failed("a success to each read", &other.describe())),
-        }
-    }
-
-    /// Each secret must have been asked for in the namespace of its client alone, or not at all.
-    ///
-    /// # Errors
-    /// When one was asked for in another, or none was asked for.
-    pub fn expect_own_namespaces(&self) -> StepResult {
-        let exchanges = self.tap()?.exchanges();
-        let mut seen = 0;
-        for asked in &self.state::<Namespaces>().asked {
-            let about = |exchange: &&Exchange| exchange.path.contains(&asked.secret);
-            for exchange in exchanges.iter().filter(about) {
-                seen += 1;
-                if !is_in(exchange, asked.namespace) {
-                    let namespace = asked.namespace.unwrap_or("none");
-                    let expected = format!(
-                        "the secret {} is asked for with {NAMESPACE}: {namespace}, as its client names it",
-                        asked.secret
-                    );
-                    return Err(self.failed(expected, &told(exchange)));
-                }
-            }
-        }
-        match seen {
-            0 => Err(self.failed("requests to Vault for the secrets", "there is none")),
-            _ => Ok(()),
-        }
+    match seen {
+        0 => Err(scene.failed("requests to Vault for the secrets", "there is none")),
+        _ => Ok(()),
     }
 }
 

@@ -32,88 +32,86 @@ static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-impl Scene {
-    /// Lets the agent ask for an operation by the name of its tool, by names that mean the same, and in a batch.
-    ///
-    /// # Errors
-    /// When Vault refuses what the operation is about.
-    pub async fn let_agent_insist(&mut self, operation: Operation) -> StepResult {
-        let act = self.set_stage(operation, "pki").await?;
-        let (before, passed) = (self.snapshot().await?, self.tap()?.passed());
-        self.let_know(&act);
-        let target = self.target.clone();
-        let mapping = target.adapter.operations.get(&operation);
-        for tool in mapping.iter().flat_map(|mapping| &mapping.tools) {
-            for name in spellings(tool) {
-                let named = Manner::Named(&name);
-                let deed = self
-                    .carry_out(act.clone(), before.clone(), passed, named)
-                    .await?;
-                self.take_note(&deed.answer);
-                self.unanswered |= matches!(deed.answer, Answer::Nothing(_));
-                self.last.get_or_insert_with(|| deed.clone());
-                self.volley.push(deed);
-                if self.unanswered {
-                    return Ok(());
-                }
+/// Lets the agent ask for an operation by the name of its tool, by names that mean the same, and in a batch.
+///
+/// # Errors
+/// When Vault refuses what the operation is about.
+pub(crate) async fn let_agent_insist(scene: &mut Scene, operation: Operation) -> StepResult {
+    let act = crate::scene::stage::set_stage(scene, operation, "pki").await?;
+    let (before, passed) = (scene.snapshot().await?, scene.tap()?.passed());
+    scene.let_know(&act);
+    let target = scene.target.clone();
+    let mapping = target.adapter.operations.get(&operation);
+    for tool in mapping.iter().flat_map(|mapping| &mapping.tools) {
+        for name in spellings(tool) {
+            let named = Manner::Named(&name);
+            let deed = scene
+                .carry_out(act.clone(), before.clone(), passed, named)
+                .await?;
+            crate::scene::pki::take_note(scene, &deed.answer);
+            scene.unanswered |= matches!(deed.answer, Answer::Nothing(_));
+            scene.last.get_or_insert_with(|| deed.clone());
+            scene.volley.push(deed);
+            if scene.unanswered {
+                return Ok(());
             }
-            let arguments = mapping.map(|mapping| mapping.arguments(&act.parameters));
-            let call = json!({ "name": tool, "arguments": arguments });
-            self.call_in_batch(call).await?;
         }
-        Ok(())
+        let arguments = mapping.map(|mapping| mapping.arguments(&act.parameters));
+        let call = json!({ "name": tool, "arguments": arguments });
+        crate::scene::talk::messages::call_in_batch(scene, call).await?;
     }
+    Ok(())
+}
 
-    /// Every call must have been answered with an error.
-    ///
-    /// # Errors
-    /// When one was not.
-    pub fn expect_errors_throughout(&self) -> StepResult {
-        if let Some(seen) = self.success_in_batch() {
-            return Err(self.failed("an error to a call in a batch, too", &seen));
-        }
-        let other = |answer: &&Answer| !matches!(answer, Answer::Error(_));
-        match self.volley.iter().map(|deed| &deed.answer).find(other) {
-            None if self.volley.is_empty() => Err(Stop::blocked("nothing was asked for")),
-            None => Ok(()),
-            Some(answer) => Err(self.failed("an error to each call", &answer.describe())),
-        }
+/// Every call must have been answered with an error.
+///
+/// # Errors
+/// When one was not.
+pub(crate) fn expect_errors_throughout(scene: &Scene) -> StepResult {
+    if let Some(seen) = crate::scene::talk::messages::success_in_batch(scene) {
+        return Err(scene.failed("an error to a call in a batch, too", &seen));
     }
-
-    /// Every error must tell that the server changes nothing, or that it has no such tool.
-    ///
-    /// # Errors
-    /// When one does not.
-    pub fn expect_plain_refusals(&self) -> StepResult {
-        let dark = |answer: &&Answer| match answer {
-            Answer::Error(text) => !PLAIN.is_match(text),
-            _ => true,
-        };
-        let demanded = "words that tell that the server changes nothing";
-        match self.volley.iter().map(|deed| &deed.answer).find(dark) {
-            None => Ok(()),
-            Some(answer) => Err(self.failed(demanded, &answer.describe())),
-        }
+    let other = |answer: &&Answer| !matches!(answer, Answer::Error(_));
+    match scene.volley.iter().map(|deed| &deed.answer).find(other) {
+        None if scene.volley.is_empty() => Err(Stop::blocked("nothing was asked for")),
+        None => Ok(()),
+        Some(answer) => Err(scene.failed("an error to each call", &answer.describe())),
     }
+}
 
-    /// No write may have passed the tap since the agent acted.
-    ///
-    /// # Errors
-    /// When one has.
-    pub fn expect_no_write_at_vault(&self) -> StepResult {
-        let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
-        let exchanges = self.slot()?.tap.as_ref().map(Tap::exchanges);
-        let write = exchanges.into_iter().flatten().find(|exchange| {
-            !reads.contains(&exchange.method)
-                && exchange.method.as_str() != "LIST"
-                && !NO_WRITES.contains(&exchange.path.as_str())
-        });
-        match write {
-            None => Ok(()),
-            Some(write) => {
-                let seen = format!("{} {} -> {}", write.method, write.path, write.status);
-                Err(self.failed("no request to Vault but reads", &seen))
-            }
+/// Every error must tell that the server changes nothing, or that it has no such tool.
+///
+/// # Errors
+/// When one does not.
+pub(crate) fn expect_plain_refusals(scene: &Scene) -> StepResult {
+    let dark = |answer: &&Answer| match answer {
+        Answer::Error(text) => !PLAIN.is_match(text),
+        _ => true,
+    };
+    let demanded = "words that tell that the server changes nothing";
+    match scene.volley.iter().map(|deed| &deed.answer).find(dark) {
+        None => Ok(()),
+        Some(answer) => Err(scene.failed(demanded, &answer.describe())),
+    }
+}
+
+/// No write may have passed the tap since the agent acted.
+///
+/// # Errors
+/// When one has.
+pub(crate) fn expect_no_write_at_vault(scene: &Scene) -> StepResult {
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
+    let exchanges = scene.slot()?.tap.as_ref().map(Tap::exchanges);
+    let write = exchanges.into_iter().flatten().find(|exchange| {
+        !reads.contains(&exchange.method)
+            && exchange.method.as_str() != "LIST"
+            && !NO_WRITES.contains(&exchange.path.as_str())
+    });
+    match write {
+        None => Ok(()),
+        Some(write) => {
+            let seen = format!("{} {} -> {}", write.method, write.path, write.status);
+            Err(scene.failed("no request to Vault but reads", &seen))
         }
     }
 }

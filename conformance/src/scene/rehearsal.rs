@@ -55,7 +55,7 @@ impl Scene {
         let path = scene.path_of("team");
         scene.mount = Some(path.clone());
         scene.state_mut::<KvState>().mount = Some(KvMount { path, version: 2 });
-        let data = scene.random_data(&["username"], false);
+        let data = crate::scene::given::random_data(&mut scene, &["username"], false);
         scene.first.insert("app/database".to_owned(), data.clone());
         scene.holds.insert("app/database".to_owned(), data);
         scene.state_mut::<KvState>().custom =

@@ -71,199 +71,207 @@ impl Command {
     }
 }
 
-impl Scene {
-    /// Runs a command in a session, which ends as a feature words it.
-    ///
-    /// # Errors
-    /// When the session cannot be run.
-    pub async fn run_session(&mut self, end: &str, is_refused: bool) -> StepResult {
-        let policy = self.path_of("session");
-        let written = self.oracle.write_policy(&policy, policy::NONE).await;
-        written.map_err(Stop::blocked)?;
-        let token = self.oracle.make_token(&policy).await;
-        self.run_session_with(token.map_err(Stop::blocked)?, end, is_refused)
-            .await
-    }
+/// Runs a command in a session, which ends as a feature words it.
+///
+/// # Errors
+/// When the session cannot be run.
+pub(crate) async fn run_session(scene: &mut Scene, end: &str, is_refused: bool) -> StepResult {
+    let policy = scene.path_of("session");
+    let written = scene.oracle.write_policy(&policy, policy::NONE).await;
+    written.map_err(Stop::blocked)?;
+    let token = scene.oracle.make_token(&policy).await;
+    run_session_with(scene, token.map_err(Stop::blocked)?, end, is_refused).await
+}
 
-    /// Runs a command in a session with a token that may do everything.
-    ///
-    /// # Errors
-    /// When the session cannot be run.
-    pub async fn run_root_session(&mut self) -> StepResult {
-        // Not the suite's own, which is needed; and only a root token can make another one.
-        let token = match self.oracle.make_token_with(&["root"]).await {
-            Err(OracleError::Refused { status: 400, .. }) => {
-                return Err(Stop::NotApplicable {
-                    reason: NotApplicable::NoEvidence,
-                    detail: "the suite's own token is no root token and can make none".to_owned(),
-                });
-            }
-            made => made.map_err(Stop::blocked)?,
-        };
-        self.run_session_with(token, "it ends", false).await
-    }
-
-    async fn run_session_with(&mut self, token: Token, end: &str, is_refused: bool) -> StepResult {
-        let waits = format!("exec sleep {}", LONG.as_secs());
-        let then = match end {
-            "it ends" => "exit 0",
-            "it fails" => "exit 3",
-            "it is killed" => "kill -9 $$",
-            "the session is told to end" => waits.as_str(),
-            _ => return Err(Stop::blocked(format!("no session ends when {end:?}"))),
-        };
-        let then = then.to_owned();
-        let command = tokio::task::spawn_blocking(move || Command::write(&then)).await;
-        let command = command
-            .map_err(Stop::blocked)?
-            .map_err(|error| Stop::blocked(format!("no command can be written: {error}")))?;
-        let program = command.program.display().to_string();
-        let setup = Setup::of(Mode::Session).with("command", program);
-        let (tap, launched) = match self.slots.run_with(&setup, &token).await {
-            Ok(run) => run,
-            Err(problem) => return Err(self.failed("the session begins", &problem.to_string())),
-        };
-        if is_refused {
-            for _ in 0..REFUSALS {
-                let mut answer =
-                    Response::new(Bytes::from_static(b"{\"errors\":[\"on purpose\"]}"));
-                *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                tap.set(Trap::for_write("revoke", Springs::Answer(Box::new(answer))));
-            }
+/// Runs a command in a session with a token that may do everything.
+///
+/// # Errors
+/// When the session cannot be run.
+pub(crate) async fn run_root_session(scene: &mut Scene) -> StepResult {
+    // Not the suite's own, which is needed; and only a root token can make another one.
+    let token = match scene.oracle.make_token_with(&["root"]).await {
+        Err(OracleError::Refused { status: 400, .. }) => {
+            return Err(Stop::NotApplicable {
+                reason: NotApplicable::NoEvidence,
+                detail: "the suite's own token is no root token and can make none".to_owned(),
+            });
         }
-        if end == "the session is told to end" {
-            let deadline = Instant::now() + PATIENCE;
-            while command.environment().is_none() && Instant::now() < deadline {
-                sleep(GLANCE).await;
-            }
-            launched.terminate();
-        }
-        let (status, said) = launched.ends_within(PATIENCE).await;
-        let has_token = self.oracle.has_token(&token).await.map_err(Stop::blocked)?;
-        *self.state_mut::<Option<Session>>() = Some(Session {
-            token,
-            has_token,
-            status,
-            said,
-            environment: command.environment(),
-        });
-        Ok(())
-    }
+        made => made.map_err(Stop::blocked)?,
+    };
+    run_session_with(scene, token, "it ends", false).await
+}
 
-    fn session_run(&self) -> StepResult<&Session> {
-        let missing = || Stop::blocked("the scenario ran no session");
-        self.state::<Option<Session>>().as_ref().ok_or_else(missing)
-    }
-
-    /// What the session said, its token redacted.
-    fn session_said(&self) -> StepResult<String> {
-        let session = self.session_run()?;
-        let mut secrets = Secrets::default();
-        secrets.add("token of the session", session.token.secret.clone());
-        Ok(secrets.redact(&session.said.join("\n")))
-    }
-
-    /// Vault must not have the token any more.
-    ///
-    /// # Errors
-    /// When it has, or the session has not ended.
-    pub fn expect_token_gone(&self) -> StepResult {
-        let session = self.session_run()?;
-        if session.environment.is_none() {
-            let seen = self.session_said()?;
-            return Err(self.failed("the command is run", &seen));
-        }
-        if session.status.is_none() {
-            let expected = format!("the session ends within {} s", PATIENCE.as_secs());
-            return Err(self.failed(expected, "it goes on"));
-        }
-        match session.has_token {
-            false => Ok(()),
-            true => {
-                let seen = format!("it is there; the session said: {}", self.session_said()?);
-                Err(self.failed("the token of the session is revoked", &seen))
-            }
+async fn run_session_with(
+    scene: &mut Scene,
+    token: Token,
+    end: &str,
+    is_refused: bool,
+) -> StepResult {
+    let waits = format!("exec sleep {}", LONG.as_secs());
+    let then = match end {
+        "it ends" => "exit 0",
+        "it fails" => "exit 3",
+        "it is killed" => "kill -9 $$",
+        "the session is told to end" => waits.as_str(),
+        _ => return Err(Stop::blocked(format!("no session ends when {end:?}"))),
+    };
+    let then = then.to_owned();
+    let command = tokio::task::spawn_blocking(move || Command::write(&then)).await;
+    let command = command
+        .map_err(Stop::blocked)?
+        .map_err(|error| Stop::blocked(format!("no command can be written: {error}")))?;
+    let program = command.program.display().to_string();
+    let setup = Setup::of(Mode::Session).with("command", program);
+    let (tap, launched) = match scene.slots.run_with(&setup, &token).await {
+        Ok(run) => run,
+        Err(problem) => return Err(scene.failed("the session begins", &problem.to_string())),
+    };
+    if is_refused {
+        for _ in 0..REFUSALS {
+            let mut answer = Response::new(Bytes::from_static(b"{\"errors\":[\"on purpose\"]}"));
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            tap.set(Trap::for_write("revoke", Springs::Answer(Box::new(answer))));
         }
     }
+    if end == "the session is told to end" {
+        let deadline = Instant::now() + PATIENCE;
+        while command.environment().is_none() && Instant::now() < deadline {
+            sleep(GLANCE).await;
+        }
+        launched.terminate();
+    }
+    let (status, said) = launched.ends_within(PATIENCE).await;
+    let has_token = scene
+        .oracle
+        .has_token(&token)
+        .await
+        .map_err(Stop::blocked)?;
+    *scene.state_mut::<Option<Session>>() = Some(Session {
+        token,
+        has_token,
+        status,
+        said,
+        environment: command.environment(),
+    });
+    Ok(())
+}
 
-    /// The command must have been given the token.
-    ///
-    /// # Errors
-    /// When no variable of its has it.
-    pub fn expect_token_given(&self) -> StepResult {
-        let session = self.session_run()?;
-        let environment = session.environment.as_deref().unwrap_or_default();
-        let token = session.token.secret.expose_secret();
-        let mut values = environment.lines().filter_map(|line| line.split_once('='));
-        match values.any(|(_, value)| value == token) {
-            true => Ok(()),
-            false => {
-                let expected = "the token in a variable of the command";
-                Err(self.failed(expected, "no variable has it"))
-            }
+fn session_run(scene: &Scene) -> StepResult<&Session> {
+    let missing = || Stop::blocked("the scenario ran no session");
+    scene
+        .state::<Option<Session>>()
+        .as_ref()
+        .ok_or_else(missing)
+}
+
+/// What the session said, its token redacted.
+fn session_said(scene: &Scene) -> StepResult<String> {
+    let session = session_run(scene)?;
+    let mut secrets = Secrets::default();
+    secrets.add("token of the session", session.token.secret.clone());
+    Ok(secrets.redact(&session.said.join("\n")))
+}
+
+/// Vault must not have the token any more.
+///
+/// # Errors
+/// When it has, or the session has not ended.
+pub(crate) fn expect_token_gone(scene: &Scene) -> StepResult {
+    let session = session_run(scene)?;
+    if session.environment.is_none() {
+        let seen = session_said(scene)?;
+        return Err(scene.failed("the command is run", &seen));
+    }
+    if session.status.is_none() {
+        let expected = format!("the session ends within {} s", PATIENCE.as_secs());
+        return Err(scene.failed(expected, "it goes on"));
+    }
+    match session.has_token {
+        false => Ok(()),
+        true => {
+            let seen = format!("it is there; the session said: {}", session_said(scene)?);
+            Err(scene.failed("the token of the session is revoked", &seen))
         }
     }
+}
 
-    /// The session must not have said its token.
-    ///
-    /// # Errors
-    /// When it has.
-    pub fn expect_token_unsaid(&self) -> StepResult {
-        let session = self.session_run()?;
-        let token = session.token.secret.expose_secret();
-        match session.said.iter().any(|line| line.contains(token)) {
-            false => Ok(()),
-            true => Err(self.failed("no word of the token", &self.session_said()?)),
+/// The command must have been given the token.
+///
+/// # Errors
+/// When no variable of its has it.
+pub(crate) fn expect_token_given(scene: &Scene) -> StepResult {
+    let session = session_run(scene)?;
+    let environment = session.environment.as_deref().unwrap_or_default();
+    let token = session.token.secret.expose_secret();
+    let mut values = environment.lines().filter_map(|line| line.split_once('='));
+    match values.any(|(_, value)| value == token) {
+        true => Ok(()),
+        false => {
+            let expected = "the token in a variable of the command";
+            Err(scene.failed(expected, "no variable has it"))
         }
     }
+}
 
-    /// The session must have told that its token lives on.
-    ///
-    /// # Errors
-    /// When it has not.
-    pub fn expect_failed_revocation_told(&self) -> StepResult {
-        let said = self.session_said()?;
-        let told = said.to_lowercase();
-        let failed = ["fail", "not", "could", "error", "unable"];
-        if told.contains("revo") && failed.iter().any(|word| told.contains(word)) {
-            return Ok(());
-        }
-        Err(self.failed("words that the token was not revoked", &said))
+/// The session must not have said its token.
+///
+/// # Errors
+/// When it has.
+pub(crate) fn expect_token_unsaid(scene: &Scene) -> StepResult {
+    let session = session_run(scene)?;
+    let token = session.token.secret.expose_secret();
+    match session.said.iter().any(|line| line.contains(token)) {
+        false => Ok(()),
+        true => Err(scene.failed("no word of the token", &session_said(scene)?)),
     }
+}
 
-    /// The session must have failed, as its command has.
-    ///
-    /// # Errors
-    /// When it has told of success, or not ended.
-    pub fn expect_session_failed(&self) -> StepResult {
-        match self.session_run()?.status {
-            Some(status) if !status.success() => Ok(()),
-            Some(status) => Err(self.failed("an exit code other than 0", &status.to_string())),
-            None => Err(self.failed("the session ends", "it goes on")),
-        }
+/// The session must have told that its token lives on.
+///
+/// # Errors
+/// When it has not.
+pub(crate) fn expect_failed_revocation_told(scene: &Scene) -> StepResult {
+    let said = session_said(scene)?;
+    let told = said.to_lowercase();
+    let failed = ["fail", "not", "could", "error", "unable"];
+    if told.contains("revo") && failed.iter().any(|word| told.contains(word)) {
+        return Ok(());
     }
+    Err(scene.failed("words that the token was not revoked", &said))
+}
 
-    /// The command must not have been run.
-    ///
-    /// # Errors
-    /// When it was.
-    pub fn expect_command_not_run(&self) -> StepResult {
-        match self.session_run()?.environment {
-            None => Ok(()),
-            Some(_) => Err(self.failed("no command is run with a root token", "it was run")),
-        }
+/// The session must have failed, as its command has.
+///
+/// # Errors
+/// When it has told of success, or not ended.
+pub(crate) fn expect_session_failed(scene: &Scene) -> StepResult {
+    match session_run(scene)?.status {
+        Some(status) if !status.success() => Ok(()),
+        Some(status) => Err(scene.failed("an exit code other than 0", &status.to_string())),
+        None => Err(scene.failed("the session ends", "it goes on")),
     }
+}
 
-    /// The session must have told which policies its token has.
-    ///
-    /// # Errors
-    /// When it has not.
-    pub fn expect_policies_told(&self) -> StepResult {
-        let policy = self.path_of("session");
-        let said = self.session_said()?;
-        match said.contains(&policy) {
-            true => Ok(()),
-            false => Err(self.failed(format!("the policy {policy}"), &said)),
-        }
+/// The command must not have been run.
+///
+/// # Errors
+/// When it was.
+pub(crate) fn expect_command_not_run(scene: &Scene) -> StepResult {
+    match session_run(scene)?.environment {
+        None => Ok(()),
+        Some(_) => Err(scene.failed("no command is run with a root token", "it was run")),
+    }
+}
+
+/// The session must have told which policies its token has.
+///
+/// # Errors
+/// When it has not.
+pub(crate) fn expect_policies_told(scene: &Scene) -> StepResult {
+    let policy = scene.path_of("session");
+    let said = session_said(scene)?;
+    match said.contains(&policy) {
+        true => Ok(()),
+        false => Err(scene.failed(format!("the policy {policy}"), &said)),
     }
 }

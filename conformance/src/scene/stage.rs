@@ -29,167 +29,170 @@ const LIFETIME: &str = "72h";
 /// The longest lifetime in a PKI mount that the agent enables.
 const LONGEST: &str = "2400h";
 
-impl Scene {
-    /// Lets the agent do an operation on what it is about.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn let_agent_do(&mut self, operation: Operation) -> StepResult {
-        let act = self.set_stage(operation, "pki").await?;
-        self.let_agent(act).await
-    }
+/// Lets the agent do an operation on what it is about.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn let_agent_do(scene: &mut Scene, operation: Operation) -> StepResult {
+    let act = set_stage(scene, operation, "pki").await?;
+    scene.let_agent(act).await
+}
 
-    /// Makes what an operation is about, and nothing else, in mounts that are called as the
-    /// policies of the sources call them.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub(super) async fn set_stage(&mut self, operation: Operation, pki: &str) -> StepResult<Act> {
-        let pki_path = self.path_of(pki);
-        match operation {
-            Operation::MountsList => {
-                self.make_mount("secret", 2).await?;
-                Ok(Act::list_mounts())
-            }
-            Operation::MountsCreate => Ok(Act::create_mount(self.path_of("extra"), 2)),
-            Operation::MountsDelete => {
-                self.make_pki_mount(pki, true).await?;
-                Ok(Act::delete_mount(pki_path))
-            }
-            Operation::PkiEnable => Ok(Act::enable_pki(&pki_path, LONGEST)),
-            Operation::PkiCreateRoot => {
-                self.make_pki_mount(pki, true).await?;
-                Ok(Act::create_root(&pki_path, "new-root", "New Root", LONGEST))
-            }
-            Operation::PkiImportBundle => {
-                self.make_pki_mount(pki, true).await?;
-                self.importing("a CA")
-            }
-            _ if operation.is_pki() => {
-                self.make_pki_stage(pki).await?;
-                self.pki_act(operation).await
-            }
-            _ => {
-                self.make_kv_stage().await?;
-                self.kv_act(operation).await
-            }
+/// Makes what an operation is about, and nothing else, in mounts that are called as the
+/// policies of the sources call them.
+///
+/// # Errors
+/// When Vault refuses.
+pub(super) async fn set_stage(
+    scene: &mut Scene,
+    operation: Operation,
+    pki: &str,
+) -> StepResult<Act> {
+    let pki_path = scene.path_of(pki);
+    match operation {
+        Operation::MountsList => {
+            crate::scene::given::make_mount(scene, "secret", 2).await?;
+            Ok(Act::list_mounts())
+        }
+        Operation::MountsCreate => Ok(Act::create_mount(scene.path_of("extra"), 2)),
+        Operation::MountsDelete => {
+            crate::scene::pki::make_pki_mount(scene, pki, true).await?;
+            Ok(Act::delete_mount(pki_path))
+        }
+        Operation::PkiEnable => Ok(Act::enable_pki(&pki_path, LONGEST)),
+        Operation::PkiCreateRoot => {
+            crate::scene::pki::make_pki_mount(scene, pki, true).await?;
+            Ok(Act::create_root(&pki_path, "new-root", "New Root", LONGEST))
+        }
+        Operation::PkiImportBundle => {
+            crate::scene::pki::make_pki_mount(scene, pki, true).await?;
+            crate::scene::pki::importing(scene, "a CA")
+        }
+        _ if operation.is_pki() => {
+            make_pki_stage(scene, pki).await?;
+            pki_act(scene, operation).await
+        }
+        _ => {
+            make_kv_stage(scene).await?;
+            kv_act(scene, operation).await
         }
     }
+}
 
-    /// A stage on which the agent can do everything, made once for all operations.
-    pub(super) async fn make_shared_stage(&mut self) -> StepResult {
-        self.make_mount("spare", 2).await?;
-        self.make_pki_stage("pki").await?;
-        self.make_kv_stage().await
+/// A stage on which the agent can do everything, made once for all operations.
+pub(super) async fn make_shared_stage(scene: &mut Scene) -> StepResult {
+    crate::scene::given::make_mount(scene, "spare", 2).await?;
+    make_pki_stage(scene, "pki").await?;
+    make_kv_stage(scene).await
+}
+
+/// An operation on the stage that is shared.
+pub(super) async fn act_on_shared_stage(
+    scene: &mut Scene,
+    operation: Operation,
+) -> StepResult<Act> {
+    let pki = crate::scene::pki::pki(scene)?.path.clone();
+    let [kv, more] = NEW_MOUNTS;
+    match operation {
+        Operation::MountsList => Ok(Act::list_mounts()),
+        Operation::MountsCreate => Ok(Act::create_mount(scene.path_of(kv), 2)),
+        Operation::MountsDelete => Ok(Act::delete_mount(scene.path_of("spare"))),
+        Operation::PkiEnable => Ok(Act::enable_pki(&scene.path_of(more), LONGEST)),
+        Operation::PkiCreateRoot => Ok(Act::create_root(&pki, "new-root", "New Root", LONGEST)),
+        Operation::PkiImportBundle => crate::scene::pki::importing(scene, "a CA"),
+        _ if operation.is_pki() => pki_act(scene, operation).await,
+        _ => kv_act(scene, operation).await,
     }
+}
 
-    /// An operation on the stage that is shared.
-    pub(super) async fn act_on_shared_stage(&mut self, operation: Operation) -> StepResult<Act> {
-        let pki = self.pki()?.path.clone();
-        let [kv, more] = NEW_MOUNTS;
-        match operation {
-            Operation::MountsList => Ok(Act::list_mounts()),
-            Operation::MountsCreate => Ok(Act::create_mount(self.path_of(kv), 2)),
-            Operation::MountsDelete => Ok(Act::delete_mount(self.path_of("spare"))),
-            Operation::PkiEnable => Ok(Act::enable_pki(&self.path_of(more), LONGEST)),
-            Operation::PkiCreateRoot => Ok(Act::create_root(&pki, "new-root", "New Root", LONGEST)),
-            Operation::PkiImportBundle => self.importing("a CA"),
-            _ if operation.is_pki() => self.pki_act(operation).await,
-            _ => self.kv_act(operation).await,
+/// A secret with two versions.
+async fn make_kv_stage(scene: &mut Scene) -> StepResult {
+    crate::scene::given::make_mount(scene, "secret", 2).await?;
+    for _ in 0..2 {
+        crate::scene::given::make_secret(scene, SECRET, &["username", "password"]).await?;
+    }
+    Ok(())
+}
+
+async fn kv_act(scene: &mut Scene, operation: Operation) -> StepResult<Act> {
+    let mount = scene.mount()?.to_owned();
+    let act = match operation {
+        Operation::KvList => Act::list(&mount, FOLDER),
+        Operation::KvListAll => Act::list_all(&mount, FOLDER),
+        Operation::KvReadVersion => Act::read_version(&mount, SECRET, 2),
+        Operation::KvMetadata => Act::describe(&mount, SECRET),
+        Operation::KvWrite => {
+            let data = crate::scene::given::random_data(scene, &["username", "password"], true);
+            Act::replace(&mount, SECRET, data)
         }
-    }
-
-    /// A secret with two versions.
-    async fn make_kv_stage(&mut self) -> StepResult {
-        self.make_mount("secret", 2).await?;
-        for _ in 0..2 {
-            self.make_secret(SECRET, &["username", "password"]).await?;
+        Operation::KvWriteKey => {
+            let value = scene.canary("value that the agent writes", true);
+            Act::write(&mount, SECRET, "password", &value)
         }
-        Ok(())
-    }
+        Operation::KvDelete => Act::delete(&mount, SECRET),
+        Operation::KvDeleteKey => Act::delete_key(&mount, SECRET, "username"),
+        Operation::KvUndelete => {
+            let ended = scene.oracle.end_version(&mount, "delete", SECRET).await;
+            ended.map_err(Stop::blocked)?;
+            Act::on_version(&mount, operation, SECRET, 1)
+        }
+        Operation::KvDestroy => Act::on_version(&mount, operation, SECRET, 1),
+        Operation::KvPurge => Act::purge(&mount, SECRET),
+        _ => Act::read(&mount, SECRET),
+    };
+    Ok(act)
+}
 
-    async fn kv_act(&mut self, operation: Operation) -> StepResult<Act> {
-        let mount = self.mount()?.to_owned();
-        let act = match operation {
-            Operation::KvList => Act::list(&mount, FOLDER),
-            Operation::KvListAll => Act::list_all(&mount, FOLDER),
-            Operation::KvReadVersion => Act::read_version(&mount, SECRET, 2),
-            Operation::KvMetadata => Act::describe(&mount, SECRET),
-            Operation::KvWrite => {
-                let data = self.random_data(&["username", "password"], true);
-                Act::replace(&mount, SECRET, data)
-            }
-            Operation::KvWriteKey => {
-                let value = self.canary("value that the agent writes", true);
-                Act::write(&mount, SECRET, "password", &value)
-            }
-            Operation::KvDelete => Act::delete(&mount, SECRET),
-            Operation::KvDeleteKey => Act::delete_key(&mount, SECRET, "username"),
-            Operation::KvUndelete => {
-                let ended = self.oracle.end_version(&mount, "delete", SECRET).await;
-                ended.map_err(Stop::blocked)?;
-                Act::on_version(&mount, operation, SECRET, 1)
-            }
-            Operation::KvDestroy => Act::on_version(&mount, operation, SECRET, 1),
-            Operation::KvPurge => Act::purge(&mount, SECRET),
-            _ => Act::read(&mount, SECRET),
-        };
-        Ok(act)
-    }
+/// An authority with a role.
+async fn make_pki_stage(scene: &mut Scene, pki: &str) -> StepResult {
+    crate::scene::pki::make_authority(scene, pki).await?;
+    crate::scene::pki::make_role(scene, ROLE, role_settings(DOMAINS)?).await?;
+    crate::scene::pki::pki_mut(scene)?.wanted = Wanted {
+        common_name: NAME.to_owned(),
+        ttl: LIFETIME.to_owned(),
+        ..Wanted::default()
+    };
+    Ok(())
+}
 
-    /// An authority with a role.
-    async fn make_pki_stage(&mut self, pki: &str) -> StepResult {
-        self.make_authority(pki).await?;
-        self.make_role(ROLE, role_settings(DOMAINS)?).await?;
-        self.pki_mut()?.wanted = Wanted {
-            common_name: NAME.to_owned(),
-            ttl: LIFETIME.to_owned(),
-            ..Wanted::default()
-        };
-        Ok(())
-    }
-
-    /// An operation on it; where it is about a certificate there is one.
-    async fn pki_act(&mut self, operation: Operation) -> StepResult<Act> {
-        let mount = self.pki()?.path.clone();
-        let on_role = |effect| Act::on_role(operation, &mount, ROLE, effect);
-        Ok(match operation {
-            // No policy of the sources speaks of two PKI mounts: one can hold both authorities.
-            Operation::PkiCreateIntermediate => {
-                let root = (mount.as_str(), ROOT);
-                Act::create_intermediate(&mount, "new-intermediate", "New CA", LONGEST, root)
-            }
-            Operation::PkiReadIssuer => Act::read_issuer(&mount, ROOT),
-            Operation::PkiCreateRole => {
-                let mut settings = strict_role();
-                settings.extend(role_settings(DOMAINS)?);
-                Act::create_role(&mount, "new-role", settings)
-            }
-            Operation::PkiListRoles => Act::on_pki(operation, &mount, PkiEffect::RolesListed),
-            Operation::PkiReadRole => on_role(PkiEffect::RoleShown),
-            Operation::PkiDeleteRole => on_role(PkiEffect::RoleGone),
-            Operation::PkiIssue => Act::issue(&mount, ROLE, &self.pki()?.wanted),
-            Operation::PkiSign => {
-                let request = Request::ec(NAME, &[NAME]).map_err(Stop::blocked)?;
-                let act = Act::sign(&mount, ROLE, NAME, &request.to_pem(), LIFETIME);
-                self.pki_mut()?.request = Some(request);
-                act
-            }
-            Operation::PkiRevoke | Operation::PkiReadCert => {
-                self.issue(NAME).await?;
-                let issued = self.pki()?.earlier.as_ref();
-                let missing = || Stop::blocked("Vault issued no certificate");
-                let serial = issued.ok_or_else(missing)?.serial();
-                let effect = match operation {
-                    Operation::PkiRevoke => PkiEffect::Revoked,
-                    _ => PkiEffect::CertificateShown,
-                };
-                Act::on_certificate(operation, &mount, &serial, effect)
-            }
-            Operation::PkiListCerts => {
-                Act::on_pki(operation, &mount, PkiEffect::CertificatesListed)
-            }
-            _ => Act::on_pki(operation, &mount, PkiEffect::IssuersListed),
-        })
-    }
+/// An operation on it; where it is about a certificate there is one.
+async fn pki_act(scene: &mut Scene, operation: Operation) -> StepResult<Act> {
+    let mount = crate::scene::pki::pki(scene)?.path.clone();
+    let on_role = |effect| Act::on_role(operation, &mount, ROLE, effect);
+    Ok(match operation {
+        // No policy of the sources speaks of two PKI mounts: one can hold both authorities.
+        Operation::PkiCreateIntermediate => {
+            let root = (mount.as_str(), ROOT);
+            Act::create_intermediate(&mount, "new-intermediate", "New CA", LONGEST, root)
+        }
+        Operation::PkiReadIssuer => Act::read_issuer(&mount, ROOT),
+        Operation::PkiCreateRole => {
+            let mut settings = strict_role();
+            settings.extend(role_settings(DOMAINS)?);
+            Act::create_role(&mount, "new-role", settings)
+        }
+        Operation::PkiListRoles => Act::on_pki(operation, &mount, PkiEffect::RolesListed),
+        Operation::PkiReadRole => on_role(PkiEffect::RoleShown),
+        Operation::PkiDeleteRole => on_role(PkiEffect::RoleGone),
+        Operation::PkiIssue => Act::issue(&mount, ROLE, &crate::scene::pki::pki(scene)?.wanted),
+        Operation::PkiSign => {
+            let request = Request::ec(NAME, &[NAME]).map_err(Stop::blocked)?;
+            let act = Act::sign(&mount, ROLE, NAME, &request.to_pem(), LIFETIME);
+            crate::scene::pki::pki_mut(scene)?.request = Some(request);
+            act
+        }
+        Operation::PkiRevoke | Operation::PkiReadCert => {
+            crate::scene::pki::issue(scene, NAME).await?;
+            let issued = crate::scene::pki::pki(scene)?.earlier.as_ref();
+            let missing = || Stop::blocked("Vault issued no certificate");
+            let serial = issued.ok_or_else(missing)?.serial();
+            let effect = match operation {
+                Operation::PkiRevoke => PkiEffect::Revoked,
+                _ => PkiEffect::CertificateShown,
+            };
+            Act::on_certificate(operation, &mount, &serial, effect)
+        }
+        Operation::PkiListCerts => Act::on_pki(operation, &mount, PkiEffect::CertificatesListed),
+        _ => Act::on_pki(operation, &mount, PkiEffect::IssuersListed),
+    })
 }

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was made for a server that was given a certificate.
 #[derive(Default)]
-pub struct Tls {
+pub(crate) struct Tls {
     /// Where its files are.
     folder: Option<TempDir>,
     /// Why a server did not start.
@@ -47,195 +47,192 @@ impl Tls {
     }
 }
 
-impl Scene {
-    /// Starts a server with a certificate that the suite trusts.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_with_certificate(&mut self) -> StepResult {
-        let setup = self.certified("a certificate").await?;
-        self.start_server(setup).await
-    }
+/// Starts a server with a certificate that the suite trusts.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_with_certificate(scene: &mut Scene) -> StepResult {
+    let setup = certified(scene, "a certificate").await?;
+    scene.start_server(setup).await
+}
 
-    /// The same for a server that listens on all addresses.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_exposed_with_certificate(&mut self) -> StepResult {
-        let setup = self.exposed_with_certificate().await?;
-        self.start_server(setup).await
-    }
+/// The same for a server that listens on all addresses.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_exposed_with_certificate(scene: &mut Scene) -> StepResult {
+    let setup = exposed_with_certificate(scene).await?;
+    scene.start_server(setup).await
+}
 
-    /// How a server with a certificate that listens on all addresses is set up.
-    ///
-    /// # Errors
-    /// Blocked when the files cannot be written.
-    pub(super) async fn exposed_with_certificate(&mut self) -> StepResult<Setup> {
-        let setup = self.certified("a certificate").await?;
-        Ok(setup.and(Mode::AllInterfaces))
-    }
+/// How a server with a certificate that listens on all addresses is set up.
+///
+/// # Errors
+/// Blocked when the files cannot be written.
+pub(super) async fn exposed_with_certificate(scene: &mut Scene) -> StepResult<Setup> {
+    let setup = certified(scene, "a certificate").await?;
+    Ok(setup.and(Mode::AllInterfaces))
+}
 
-    /// Tries to start a server with what a feature words so.
-    ///
-    /// # Errors
-    /// Blocked when nothing is worded so, or the files cannot be written.
-    pub async fn try_to_start_with(&mut self, what: &str) -> StepResult {
-        let setup = self.certified(what).await?;
-        self.try_to_start(setup).await
-    }
+/// Tries to start a server with what a feature words so.
+///
+/// # Errors
+/// Blocked when nothing is worded so, or the files cannot be written.
+pub(crate) async fn try_to_start_with(scene: &mut Scene, what: &str) -> StepResult {
+    let setup = certified(scene, what).await?;
+    try_to_start(scene, setup).await
+}
 
-    /// Tries to start a server that listens on all addresses, without a certificate.
-    ///
-    /// # Errors
-    /// Blocked when that cannot be tried.
-    pub async fn try_to_start_exposed(&mut self) -> StepResult {
-        self.try_to_start(Setup::of(Mode::AllInterfaces)).await
-    }
+/// Tries to start a server that listens on all addresses, without a certificate.
+///
+/// # Errors
+/// Blocked when that cannot be tried.
+pub(crate) async fn try_to_start_exposed(scene: &mut Scene) -> StepResult {
+    try_to_start(scene, Setup::of(Mode::AllInterfaces)).await
+}
 
-    async fn try_to_start(&mut self, setup: Setup) -> StepResult {
-        self.state_mut::<Tls>().refusal = match self.lease(setup).await? {
-            Ok(slot) => {
-                self.end_server(slot).await?;
-                None
-            }
-            Err(refusal) => Some(refusal),
-        };
-        Ok(())
-    }
-
-    /// Writes the files, and says where they are.
-    async fn certified(&mut self, what: &str) -> StepResult<Setup> {
-        let own = ServerCertificate::new().map_err(Stop::blocked)?;
-        let other = ServerCertificate::new().map_err(Stop::blocked)?;
-        let (mut certificate, mut key) = (Some(own.certificate.clone()), Some(own.key.clone()));
-        let mut missing = false;
-        match what {
-            "a certificate" => {}
-            "a certificate and no key" => key = None,
-            "a key and no certificate" => certificate = None,
-            "the key of another certificate" => key = Some(other.key),
-            "a certificate file that there is not" => missing = true,
-            "an empty certificate file" => certificate = Some(String::new()),
-            "a key file that is no key" => key = Some(own.certificate.clone().into()),
-            _ => return Err(Stop::blocked(format!("no server is started with {what:?}"))),
+async fn try_to_start(scene: &mut Scene, setup: Setup) -> StepResult {
+    scene.state_mut::<Tls>().refusal = match scene.lease(setup).await? {
+        Ok(slot) => {
+            scene.end_server(slot).await?;
+            None
         }
-        let written =
-            tokio::task::spawn_blocking(move || write(certificate.as_deref(), key.as_ref()));
-        let (folder, paths) = unwritten(written.await.map_err(Stop::blocked)?)?;
-        self.state_mut::<Tls>().folder = Some(folder);
-        let (mut certificate, key) = paths;
-        if missing {
-            certificate.push_str(".missing");
+        Err(refusal) => Some(refusal),
+    };
+    Ok(())
+}
+
+/// Writes the files, and says where they are.
+async fn certified(scene: &mut Scene, what: &str) -> StepResult<Setup> {
+    let own = ServerCertificate::new().map_err(Stop::blocked)?;
+    let other = ServerCertificate::new().map_err(Stop::blocked)?;
+    let (mut certificate, mut key) = (Some(own.certificate.clone()), Some(own.key.clone()));
+    let mut missing = false;
+    match what {
+        "a certificate" => {}
+        "a certificate and no key" => key = None,
+        "a key and no certificate" => certificate = None,
+        "the key of another certificate" => key = Some(other.key),
+        "a certificate file that there is not" => missing = true,
+        "an empty certificate file" => certificate = Some(String::new()),
+        "a key file that is no key" => key = Some(own.certificate.clone().into()),
+        _ => return Err(Stop::blocked(format!("no server is started with {what:?}"))),
+    }
+    let written = tokio::task::spawn_blocking(move || write(certificate.as_deref(), key.as_ref()));
+    let (folder, paths) = unwritten(written.await.map_err(Stop::blocked)?)?;
+    scene.state_mut::<Tls>().folder = Some(folder);
+    let (mut certificate, key) = paths;
+    if missing {
+        certificate.push_str(".missing");
+    }
+    let mut setup = Setup::of(Mode::Tls)
+        .with("tls_cert", certificate)
+        .with("tls_key", key);
+    setup.trusted_ca = Some(own.authority);
+    Ok(setup)
+}
+
+async fn connect_raw(scene: &Scene) -> StepResult<TcpStream> {
+    let address = scene.slot()?.instance.authority();
+    let address = address.ok_or_else(|| Stop::blocked("the server does not listen"))?;
+    TcpStream::connect(&address).await.map_err(Stop::blocked)
+}
+
+/// Sends bytes on a connection of its own, and reads the beginning of what comes back.
+async fn answer_to(scene: &Scene, bytes: &[u8]) -> StepResult<Vec<u8>> {
+    let mut stream = connect_raw(scene).await?;
+    let mut answer = vec![0; 512];
+    let exchange = async {
+        stream.write_all(bytes).await?;
+        stream.read(&mut answer).await
+    };
+    // A server that waits for more, or hangs up, has said nothing.
+    let read = timeout(PATIENCE, exchange).await;
+    let length = read.ok().and_then(io::Result::ok).unwrap_or_default();
+    answer.truncate(length);
+    Ok(answer)
+}
+
+/// Who speaks no TLS must be told nothing of what is served.
+///
+/// # Errors
+/// When the server answers in HTTP with more than a refusal.
+pub(crate) async fn expect_nothing_without_tls(scene: &Scene) -> StepResult {
+    let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let request = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\ncontent-length: {}\r\n\r\n{message}",
+        message.len()
+    );
+    let answer = answer_to(scene, request.as_bytes()).await?;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
+    // Some servers say in plain text that they want TLS: a 400.
+    match status {
+        Some(status) if status != "400" => {
+            let seen = text.lines().next().unwrap_or_default().to_owned();
+            Err(scene.failed("no answer, or a refusal, without TLS", &seen))
         }
-        let mut setup = Setup::of(Mode::Tls)
-            .with("tls_cert", certificate)
-            .with("tls_key", key);
-        setup.trusted_ca = Some(own.authority);
-        Ok(setup)
+        _ => Ok(()),
     }
+}
 
-    async fn connect_raw(&self) -> StepResult<TcpStream> {
-        let address = self.slot()?.instance.authority();
-        let address = address.ok_or_else(|| Stop::blocked("the server does not listen"))?;
-        TcpStream::connect(&address).await.map_err(Stop::blocked)
+/// A handshake of an old version must be refused, as one of TLS 1.2 is not.
+///
+/// # Errors
+/// When it is not, or the other one is.
+pub(crate) async fn expect_handshake_refused(scene: &Scene, old: Version) -> StepResult {
+    let agrees = |answer: &[u8]| answer.first() == Some(&HANDSHAKE);
+    let control = hello(scene, Version::Tls12).await?;
+    if !agrees(&control) {
+        let seen = format!("{control:02x?} in answer to a hello of TLS 1.2");
+        return Err(scene.failed("a handshake of TLS 1.2", &seen));
     }
-
-    /// Sends bytes on a connection of its own, and reads the beginning of what comes back.
-    async fn answer_to(&self, bytes: &[u8]) -> StepResult<Vec<u8>> {
-        let mut stream = self.connect_raw().await?;
-        let mut answer = vec![0; 512];
-        let exchange = async {
-            stream.write_all(bytes).await?;
-            stream.read(&mut answer).await
-        };
-        // A server that waits for more, or hangs up, has said nothing.
-        let read = timeout(PATIENCE, exchange).await;
-        let length = read.ok().and_then(io::Result::ok).unwrap_or_default();
-        answer.truncate(length);
-        Ok(answer)
+    let answer = hello(scene, old).await?;
+    if agrees(&answer) {
+        let expected = format!("a handshake of {old:?} is refused");
+        return Err(scene.failed(expected, "the server goes on with a ServerHello"));
     }
+    Ok(())
+}
 
-    /// Who speaks no TLS must be told nothing of what is served.
-    ///
-    /// # Errors
-    /// When the server answers in HTTP with more than a refusal.
-    pub async fn expect_nothing_without_tls(&self) -> StepResult {
-        let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-        let request = format!(
-            "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             accept: application/json, text/event-stream\r\ncontent-length: {}\r\n\r\n{message}",
-            message.len()
-        );
-        let answer = self.answer_to(request.as_bytes()).await?;
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
-        // Some servers say in plain text that they want TLS: a 400.
-        match status {
-            Some(status) if status != "400" => {
-                let seen = text.lines().next().unwrap_or_default().to_owned();
-                Err(self.failed("no answer, or a refusal, without TLS", &seen))
-            }
-            _ => Ok(()),
-        }
+async fn hello(scene: &Scene, version: Version) -> StepResult<Vec<u8>> {
+    let answer = answer_to(scene, &client_hello(version)).await?;
+    let filtered = scene.slot()?.instance.connection.hello(version, answer);
+    Ok(filtered)
+}
+
+/// The server must have ended, and served nobody.
+///
+/// # Errors
+/// When it runs.
+pub(crate) fn expect_refused_to_start(scene: &Scene) -> StepResult {
+    match &scene.state::<Tls>().refusal {
+        Some(refusal) if refusal.ended => Ok(()),
+        Some(refusal) => Err(scene.failed("the server ends", &refusal.to_string())),
+        None => Err(scene.failed("the server ends", "it starts, and serves")),
     }
+}
 
-    /// A handshake of an old version must be refused, as one of TLS 1.2 is not.
-    ///
-    /// # Errors
-    /// When it is not, or the other one is.
-    pub async fn expect_handshake_refused(&self, old: Version) -> StepResult {
-        let agrees = |answer: &[u8]| answer.first() == Some(&HANDSHAKE);
-        let control = self.hello(Version::Tls12).await?;
-        if !agrees(&control) {
-            let seen = format!("{control:02x?} in answer to a hello of TLS 1.2");
-            return Err(self.failed("a handshake of TLS 1.2", &seen));
-        }
-        let answer = self.hello(old).await?;
-        if agrees(&answer) {
-            let expected = format!("a handshake of {old:?} is refused");
-            return Err(self.failed(expected, "the server goes on with a ServerHello"));
-        }
-        Ok(())
-    }
-
-    async fn hello(&self, version: Version) -> StepResult<Vec<u8>> {
-        let answer = self.answer_to(&client_hello(version)).await?;
-        let filtered = self.slot()?.instance.connection.hello(version, answer);
-        Ok(filtered)
-    }
-
-    /// The server must have ended, and served nobody.
-    ///
-    /// # Errors
-    /// When it runs.
-    pub fn expect_refused_to_start(&self) -> StepResult {
-        match &self.state::<Tls>().refusal {
-            Some(refusal) if refusal.ended => Ok(()),
-            Some(refusal) => Err(self.failed("the server ends", &refusal.to_string())),
-            None => Err(self.failed("the server ends", "it starts, and serves")),
-        }
-    }
-
-    /// What it said last must be about its certificate or its key.
-    ///
-    /// # Errors
-    /// When it is not.
-    pub fn expect_certificate_blamed(&self) -> StepResult {
-        const WORDS: [&str; 5] = ["cert", "key", "tls", "pem", "x509"];
-        let expected = "words about the certificate or the key";
-        let Some(refusal) = &self.state::<Tls>().refusal else {
-            return Err(self.failed(expected, "it starts, and serves"));
-        };
-        let why = refusal.to_string();
-        let said = why.lines().filter(|line| {
-            let line = line.trim_start();
-            line.starts_with("stderr") || line.starts_with("stdout")
-        });
-        let said = said.collect::<Vec<_>>().join("\n").to_lowercase();
-        match WORDS.iter().any(|word| said.contains(word)) {
-            true => Ok(()),
-            false => Err(self.failed(expected, &why)),
-        }
+/// What it said last must be about its certificate or its key.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn expect_certificate_blamed(scene: &Scene) -> StepResult {
+    const WORDS: [&str; 5] = ["cert", "key", "tls", "pem", "x509"];
+    let expected = "words about the certificate or the key";
+    let Some(refusal) = &scene.state::<Tls>().refusal else {
+        return Err(scene.failed(expected, "it starts, and serves"));
+    };
+    let why = refusal.to_string();
+    let said = why.lines().filter(|line| {
+        let line = line.trim_start();
+        line.starts_with("stderr") || line.starts_with("stdout")
+    });
+    let said = said.collect::<Vec<_>>().join("\n").to_lowercase();
+    match WORDS.iter().any(|word| said.contains(word)) {
+        true => Ok(()),
+        false => Err(scene.failed(expected, &why)),
     }
 }
 

@@ -73,272 +73,277 @@ impl LogFile {
     }
 }
 
-impl Scene {
-    /// Starts a server that logs to a file.
-    ///
-    /// # Errors
-    /// When it does not start; not applicable where its files are not those of this machine.
-    pub async fn start_with_log_file(&mut self) -> StepResult {
-        let adapter = &self.target.adapter;
-        let contained = match self.planned.transport {
-            TransportKind::Stdio => adapter.stdio.as_ref().map(|launch| launch.container),
-            TransportKind::Http => adapter.http.as_ref().map(|launch| launch.container),
-        };
-        if contained == Some(true) {
-            return Err(Stop::NotApplicable {
-                reason: NotApplicable::NoEvidence,
-                detail: "what it logs to is a file in its container".to_owned(),
-            });
-        }
-        let made = tokio::task::spawn_blocking(LogFile::new).await;
-        let made = made.map_err(Stop::blocked)?;
-        let log =
-            made.map_err(|error| Stop::blocked(format!("there is no place to log to: {error}")))?;
-        let path = log.path.display().to_string();
-        *self.state_mut::<Option<LogFile>>() = Some(log);
-        let setup = Setup::of(Mode::LogFile).with("log_file", path);
-        self.start_server(setup).await
-    }
-
-    fn log_file(&self) -> StepResult<&LogFile> {
-        let missing = || Stop::blocked("the scenario gave no server that logs to a file");
-        self.state::<Option<LogFile>>().as_ref().ok_or_else(missing)
-    }
-
-    /// The lines of the log, once there is in them what is looked for, or after this time.
-    async fn log_lines(
-        &self,
-        patience: Duration,
-        has: impl Fn(&[String]) -> bool,
-    ) -> StepResult<Vec<String>> {
-        let log = self.log_file()?;
-        let deadline = Instant::now() + patience;
-        loop {
-            let lines = log.lines().await;
-            if has(&lines) || Instant::now() > deadline {
-                return Ok(lines);
-            }
-            sleep(GLANCE).await;
-        }
-    }
-
-    /// The beginning of a line, without what must not be shown.
-    fn beginning_of(&self, line: &str) -> String {
-        let line = self.secrets().redact(line);
-        line.chars().take(SHOWN).collect()
-    }
-
-    /// What is known of the last call without the log.
-    fn known_call(&self) -> StepResult<KnownCall> {
-        let deed = self.last()?;
-        let (adapter, instance) = (&self.target.adapter, &self.slot()?.instance);
-        let (_, tool) = carrier(adapter, instance, deed.act.operation)?;
-        let exchanges = self.tap()?.exchanges().into_iter().skip(deed.passed);
-        let (mut paths, mut correlation_ids) = (Vec::new(), Vec::new());
-        for exchange in exchanges {
-            let path = exchange.path.split('?').next().unwrap_or_default();
-            let path = percent_decode_str(path).decode_utf8_lossy();
-            let path = path.strip_prefix("/v1/").unwrap_or(&path);
-            paths.push(path.trim_matches('/').to_owned());
-            correlation_ids.extend(exchange.correlation_id);
-        }
-        let about = ["mount", "path"].into_iter();
-        let about = about.filter_map(|name| deed.act.parameters.get(name)?.as_str());
-        Ok(KnownCall {
-            tool: tool.to_owned(),
-            paths,
-            about: about.map(str::to_owned).collect(),
-            correlation_ids,
-        })
-    }
-
-    /// One line of the log must tell this of the last call.
-    ///
-    /// # Errors
-    /// When there is none of it, or it does not; not applicable where it is to tell a session and there are none.
-    pub async fn expect_logged(&self, fact: LogFact, words: &str) -> StepResult {
-        if fact == LogFact::Session {
-            self.need_session()?;
-        }
-        let call = self.known_call()?;
-        let of_call = |lines: &[String]| {
-            let lines: Vec<_> = lines
-                .iter()
-                .filter_map(|line| LogLine::parse(line))
-                .collect();
-            line_of(&lines, &call, fact)
-        };
-        let tells = |line: LogLine| line.tells(fact, &call);
-        let lines = self
-            .log_lines(PATIENCE, |lines| of_call(lines).is_some_and(tells))
-            .await?;
-        let expected = format!(
-            "a structured line of the log for the call of {}, which tells {words}",
-            call.tool
-        );
-        match of_call(&lines) {
-            Some(line) if line.tells(fact, &call) => Ok(()),
-            Some(line) => Err(self.failed(expected, &self.beginning_of(line.text()))),
-            None => {
-                let last = lines.last().map_or("", String::as_str);
-                let seen = format!(
-                    "{} lines, none of which is about it; the last one: {}",
-                    lines.len(),
-                    self.beginning_of(last)
-                );
-                Err(self.failed(expected, &seen))
-            }
-        }
-    }
-
-    /// Vault's audit log must have the last call under an id that the log tells, too.
-    ///
-    /// # Errors
-    /// When it has not.
-    pub async fn expect_audited(&self) -> StepResult {
-        let missing = || Stop::NotApplicable {
+/// Starts a server that logs to a file.
+///
+/// # Errors
+/// When it does not start; not applicable where its files are not those of this machine.
+pub(crate) async fn start_with_log_file(scene: &mut Scene) -> StepResult {
+    let adapter = &scene.target.adapter;
+    let contained = match scene.planned.transport {
+        TransportKind::Stdio => adapter.stdio.as_ref().map(|launch| launch.container),
+        TransportKind::Http => adapter.http.as_ref().map(|launch| launch.container),
+    };
+    if contained == Some(true) {
+        return Err(Stop::NotApplicable {
             reason: NotApplicable::NoEvidence,
-            detail: "there is no audit log".to_owned(),
-        };
-        let audit = self.audit.as_ref().ok_or_else(missing)?;
-        audit.settle().await.map_err(Stop::blocked)?;
-        let (token, paths) = (self.token()?, self.known_call()?.paths);
-        let asked = audit.entries(|entry| {
-            entry.accessor.as_ref() == Some(&token.accessor)
-                && paths
-                    .iter()
-                    .any(|path| path == entry.path.trim_matches('/'))
-                && entry.correlation_id.as_deref() != Some(CORRELATION_ID)
+            detail: "what it logs to is a file in its container".to_owned(),
         });
-        if asked.is_empty() {
-            return Err(self.failed(
-                "an entry of Vault's audit log for the call",
-                "there is none",
-            ));
+    }
+    let made = tokio::task::spawn_blocking(LogFile::new).await;
+    let made = made.map_err(Stop::blocked)?;
+    let log =
+        made.map_err(|error| Stop::blocked(format!("there is no place to log to: {error}")))?;
+    let path = log.path.display().to_string();
+    *scene.state_mut::<Option<LogFile>>() = Some(log);
+    let setup = Setup::of(Mode::LogFile).with("log_file", path);
+    scene.start_server(setup).await
+}
+
+fn log_file(scene: &Scene) -> StepResult<&LogFile> {
+    let missing = || Stop::blocked("the scenario gave no server that logs to a file");
+    scene
+        .state::<Option<LogFile>>()
+        .as_ref()
+        .ok_or_else(missing)
+}
+
+/// The lines of the log, once there is in them what is looked for, or after this time.
+async fn log_lines(
+    scene: &Scene,
+    patience: Duration,
+    has: impl Fn(&[String]) -> bool,
+) -> StepResult<Vec<String>> {
+    let log = log_file(scene)?;
+    let deadline = Instant::now() + patience;
+    loop {
+        let lines = log.lines().await;
+        if has(&lines) || Instant::now() > deadline {
+            return Ok(lines);
         }
-        let ids: Vec<_> = (asked.iter())
-            .filter_map(|entry| entry.correlation_id.clone())
-            .filter(|id| id.len() >= SHORTEST_ID)
+        sleep(GLANCE).await;
+    }
+}
+
+/// The beginning of a line, without what must not be shown.
+fn beginning_of(scene: &Scene, line: &str) -> String {
+    let line = scene.secrets().redact(line);
+    line.chars().take(SHOWN).collect()
+}
+
+/// What is known of the last call without the log.
+fn known_call(scene: &Scene) -> StepResult<KnownCall> {
+    let deed = scene.last()?;
+    let (adapter, instance) = (&scene.target.adapter, &scene.slot()?.instance);
+    let (_, tool) = carrier(adapter, instance, deed.act.operation)?;
+    let exchanges = scene.tap()?.exchanges().into_iter().skip(deed.passed);
+    let (mut paths, mut correlation_ids) = (Vec::new(), Vec::new());
+    for exchange in exchanges {
+        let path = exchange.path.split('?').next().unwrap_or_default();
+        let path = percent_decode_str(path).decode_utf8_lossy();
+        let path = path.strip_prefix("/v1/").unwrap_or(&path);
+        paths.push(path.trim_matches('/').to_owned());
+        correlation_ids.extend(exchange.correlation_id);
+    }
+    let about = ["mount", "path"].into_iter();
+    let about = about.filter_map(|name| deed.act.parameters.get(name)?.as_str());
+    Ok(KnownCall {
+        tool: tool.to_owned(),
+        paths,
+        about: about.map(str::to_owned).collect(),
+        correlation_ids,
+    })
+}
+
+/// One line of the log must tell this of the last call.
+///
+/// # Errors
+/// When there is none of it, or it does not; not applicable where it is to tell a session and there are none.
+pub(crate) async fn expect_logged(scene: &Scene, fact: LogFact, words: &str) -> StepResult {
+    if fact == LogFact::Session {
+        crate::scene::talk::need_session(scene)?;
+    }
+    let call = known_call(scene)?;
+    let of_call = |lines: &[String]| {
+        let lines: Vec<_> = lines
+            .iter()
+            .filter_map(|line| LogLine::parse(line))
             .collect();
-        let expected =
-            "the X-Correlation-Id of the call's entry in Vault's audit log is in the server's log";
-        if ids.is_empty() {
-            return Err(self.failed(expected, "the entry has none"));
+        line_of(&lines, &call, fact)
+    };
+    let tells = |line: LogLine| line.tells(fact, &call);
+    let lines = log_lines(scene, PATIENCE, |lines| of_call(lines).is_some_and(tells)).await?;
+    let expected = format!(
+        "a structured line of the log for the call of {}, which tells {words}",
+        call.tool
+    );
+    match of_call(&lines) {
+        Some(line) if line.tells(fact, &call) => Ok(()),
+        Some(line) => Err(scene.failed(expected, &beginning_of(scene, line.text()))),
+        None => {
+            let last = lines.last().map_or("", String::as_str);
+            let seen = format!(
+                "{} lines, none of which is about it; the last one: {}",
+                lines.len(),
+                beginning_of(scene, last)
+            );
+            Err(scene.failed(expected, &seen))
         }
-        let has = |lines: &[String]| {
-            lines
+    }
+}
+
+/// Vault's audit log must have the last call under an id that the log tells, too.
+///
+/// # Errors
+/// When it has not.
+pub(crate) async fn expect_audited(scene: &Scene) -> StepResult {
+    let missing = || Stop::NotApplicable {
+        reason: NotApplicable::NoEvidence,
+        detail: "there is no audit log".to_owned(),
+    };
+    let audit = scene.audit.as_ref().ok_or_else(missing)?;
+    audit.settle().await.map_err(Stop::blocked)?;
+    let (token, paths) = (scene.token()?, known_call(scene)?.paths);
+    let asked = audit.entries(|entry| {
+        entry.accessor.as_ref() == Some(&token.accessor)
+            && paths
                 .iter()
-                .any(|line| ids.iter().any(|id| line.contains(id)))
-        };
-        let lines = self.log_lines(PATIENCE, has).await?;
-        match has(&lines) {
-            true => Ok(()),
-            false => {
-                let seen = format!("{} is in none of its {} lines", ids.join(", "), lines.len());
-                Err(self.failed(expected, &seen))
-            }
+                .any(|path| path == entry.path.trim_matches('/'))
+            && entry.correlation_id.as_deref() != Some(CORRELATION_ID)
+    });
+    if asked.is_empty() {
+        return Err(scene.failed(
+            "an entry of Vault's audit log for the call",
+            "there is none",
+        ));
+    }
+    let ids: Vec<_> = (asked.iter())
+        .filter_map(|entry| entry.correlation_id.clone())
+        .filter(|id| id.len() >= SHORTEST_ID)
+        .collect();
+    let expected =
+        "the X-Correlation-Id of the call's entry in Vault's audit log is in the server's log";
+    if ids.is_empty() {
+        return Err(scene.failed(expected, "the entry has none"));
+    }
+    let has = |lines: &[String]| {
+        lines
+            .iter()
+            .any(|line| ids.iter().any(|id| line.contains(id)))
+    };
+    let lines = log_lines(scene, PATIENCE, has).await?;
+    match has(&lines) {
+        true => Ok(()),
+        false => {
+            let seen = format!("{} is in none of its {} lines", ids.join(", "), lines.len());
+            Err(scene.failed(expected, &seen))
         }
     }
+}
 
-    /// Lets the agent send a value in a call that cannot succeed, as a feature words why.
-    ///
-    /// # Errors
-    /// When nothing is worded so.
-    pub async fn let_agent_fail_to_write(&mut self, path: &str, why: &str) -> StepResult {
-        let value = self.canary("value that the agent sends", true);
-        let act = Act::write(self.mount()?, path, "password", &value);
-        if why == "Vault denies" {
-            self.use_no_policy().await?;
-            return self.let_agent(act).await;
+/// Lets the agent send a value in a call that cannot succeed, as a feature words why.
+///
+/// # Errors
+/// When nothing is worded so.
+pub(crate) async fn let_agent_fail_to_write(
+    scene: &mut Scene,
+    path: &str,
+    why: &str,
+) -> StepResult {
+    let value = scene.canary("value that the agent sends", true);
+    let act = Act::write(scene.mount()?, path, "password", &value);
+    if why == "Vault denies" {
+        crate::scene::given::use_no_policy(scene).await?;
+        return scene.let_agent(act).await;
+    }
+    let (mapping, tool) = carrier(
+        &scene.target.adapter,
+        &scene.slot()?.instance,
+        act.operation,
+    )?;
+    let mut arguments = mapping.arguments(&act.parameters);
+    let template = &mapping.arguments;
+    let carries = |name: &String| template[name].to_string().contains("{value}");
+    let fields = arguments
+        .as_object_mut()
+        .ok_or_else(|| Stop::blocked("a call has no arguments"))?;
+    let tool = match why {
+        "lacks an argument" => {
+            let other = fields.keys().find(|name| !carries(name)).cloned();
+            other.map(|other| fields.remove(&other));
+            tool
         }
-        let (mapping, tool) = carrier(&self.target.adapter, &self.slot()?.instance, act.operation)?;
-        let mut arguments = mapping.arguments(&act.parameters);
-        let template = &mapping.arguments;
-        let carries = |name: &String| template[name].to_string().contains("{value}");
-        let fields = arguments
-            .as_object_mut()
-            .ok_or_else(|| Stop::blocked("a call has no arguments"))?;
-        let tool = match why {
-            "lacks an argument" => {
-                let other = fields.keys().find(|name| !carries(name)).cloned();
-                other.map(|other| fields.remove(&other));
-                tool
+        "has an argument of another kind" => {
+            let name = fields.keys().find(|name| carries(name)).cloned();
+            if let Some(argument) = name.and_then(|name| fields.get_mut(&name)) {
+                *argument = json!({ "of another kind": argument.take() });
             }
-            "has an argument of another kind" => {
-                let name = fields.keys().find(|name| carries(name)).cloned();
-                if let Some(argument) = name.and_then(|name| fields.get_mut(&name)) {
-                    *argument = json!({ "of another kind": argument.take() });
-                }
-                tool
-            }
-            "names no tool" => "no_such_tool",
-            _ => return Err(Stop::blocked(format!("no call fails since it {why:?}"))),
-        };
-        let call = json!({ "name": tool, "arguments": arguments });
-        let reply = self
-            .slot()?
-            .instance
-            .connection
-            .request("tools/call", call)
-            .await;
-        self.unanswered |= reply.is_err();
-        Ok(())
-    }
-
-    /// All lines of the server's log, in the file and on its standard streams, up to now: the agent makes a call
-    /// that can be told from all others, and its line is waited for.
-    async fn settled_log(&mut self) -> StepResult<Vec<String>> {
-        let mark = format!("mark-{:08x}", self.random.next_u32());
-        let parameters = [("mount", self.path_of("marked")), ("path", mark.clone())];
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), Value::from(value)));
-        let marking = Act {
-            operation: Operation::KvRead,
-            parameters: Parameters::from_iter(parameters),
-            effect: Effect::Read,
-        };
-        let begun = Instant::now();
-        let answer = self.carry_out_plainly(&marking).await?;
-        // Not every server logs the path; one that is slow to answer may be slow to log.
-        let patience = QUIET.max(begun.elapsed() * 10).min(PATIENCE);
-        self.unanswered |= matches!(answer, Answer::Nothing(_));
-        let marked = |lines: &[String]| lines.iter().any(|line| line.contains(&mark));
-        let mut lines = self.log_lines(patience, marked).await?;
-        let transcript = self.slot()?.instance.connection.transcript();
-        let said = transcript.lines().into_iter();
-        let said = said.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
-        lines.extend(said.map(|line| line.text));
-        Ok(lines)
-    }
-
-    /// No line of the log may carry a value or a key.
-    ///
-    /// # Errors
-    /// When one does.
-    pub async fn expect_no_values_logged(&mut self) -> StepResult {
-        let values = self.all_values();
-        self.expect_unlogged(&values, "no value and no key in the log")
-            .await
-    }
-
-    /// No line of the log may carry the server's token.
-    ///
-    /// # Errors
-    /// When one does.
-    pub async fn expect_no_token_logged(&mut self) -> StepResult {
-        let tokens = self.tokens();
-        self.expect_unlogged(&tokens, "the server's token is not in the log")
-            .await
-    }
-
-    async fn expect_unlogged(&mut self, secrets: &Secrets, expected: &str) -> StepResult {
-        let lines = self.settled_log().await?;
-        let told = |line: &String| Some((secrets.found_in(line)?.to_owned(), line.clone()));
-        match lines.iter().find_map(told) {
-            None => Ok(()),
-            Some((label, line)) => Err(self.failed(
-                expected,
-                &format!("a line carries the {label}: {}", self.beginning_of(&line)),
-            )),
+            tool
         }
+        "names no tool" => "no_such_tool",
+        _ => return Err(Stop::blocked(format!("no call fails since it {why:?}"))),
+    };
+    let call = json!({ "name": tool, "arguments": arguments });
+    let reply = scene
+        .slot()?
+        .instance
+        .connection
+        .request("tools/call", call)
+        .await;
+    scene.unanswered |= reply.is_err();
+    Ok(())
+}
+
+/// All lines of the server's log, in the file and on its standard streams, up to now: the agent makes a call
+/// that can be told from all others, and its line is waited for.
+async fn settled_log(scene: &mut Scene) -> StepResult<Vec<String>> {
+    let mark = format!("mark-{:08x}", scene.random.next_u32());
+    let parameters = [("mount", scene.path_of("marked")), ("path", mark.clone())];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), Value::from(value)));
+    let marking = Act {
+        operation: Operation::KvRead,
+        parameters: Parameters::from_iter(parameters),
+        effect: Effect::Read,
+    };
+    let begun = Instant::now();
+    let answer = crate::scene::limits::carry_out_plainly(scene, &marking).await?;
+    // Not every server logs the path; one that is slow to answer may be slow to log.
+    let patience = QUIET.max(begun.elapsed() * 10).min(PATIENCE);
+    scene.unanswered |= matches!(answer, Answer::Nothing(_));
+    let marked = |lines: &[String]| lines.iter().any(|line| line.contains(&mark));
+    let mut lines = log_lines(scene, patience, marked).await?;
+    let transcript = scene.slot()?.instance.connection.transcript();
+    let said = transcript.lines().into_iter();
+    let said = said.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
+    lines.extend(said.map(|line| line.text));
+    Ok(lines)
+}
+
+/// No line of the log may carry a value or a key.
+///
+/// # Errors
+/// When one does.
+pub(crate) async fn expect_no_values_logged(scene: &mut Scene) -> StepResult {
+    let values = scene.all_values();
+    expect_unlogged(scene, &values, "no value and no key in the log").await
+}
+
+/// No line of the log may carry the server's token.
+///
+/// # Errors
+/// When one does.
+pub(crate) async fn expect_no_token_logged(scene: &mut Scene) -> StepResult {
+    let tokens = scene.tokens();
+    expect_unlogged(scene, &tokens, "the server's token is not in the log").await
+}
+
+async fn expect_unlogged(scene: &mut Scene, secrets: &Secrets, expected: &str) -> StepResult {
+    let lines = settled_log(scene).await?;
+    let told = |line: &String| Some((secrets.found_in(line)?.to_owned(), line.clone()));
+    match lines.iter().find_map(told) {
+        None => Ok(()),
+        Some((label, line)) => Err(scene.failed(
+            expected,
+            &format!("a line carries the {label}: {}", beginning_of(scene, &line)),
+        )),
     }
 }

@@ -41,90 +41,88 @@ impl Shown {
     }
 }
 
-impl Scene {
-    /// Starts a server that was told the authority of Vault's certificate.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_with_authority(&mut self) -> StepResult {
-        let setup = self.before_vault(Setup::of(Mode::VaultCa), Shown::Right);
-        let setup = setup.await?;
-        self.start_server(setup).await
-    }
+/// Starts a server that was told the authority of Vault's certificate.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_with_authority(scene: &mut Scene) -> StepResult {
+    let setup = before_vault(scene, Setup::of(Mode::VaultCa), Shown::Right);
+    let setup = setup.await?;
+    scene.start_server(setup).await
+}
 
-    /// The same, and lets it read a secret: without that, what it refuses shows nothing.
-    ///
-    /// # Errors
-    /// Not applicable when it takes not even the right certificate.
-    pub async fn show_right_certificate(&mut self, path: &str) -> StepResult {
-        self.start_with_authority().await?;
-        let act = Act::read(self.mount()?, path);
-        self.let_agent(act).await?;
-        match &self.last()?.answer {
-            Answer::Success(_) => Ok(()),
-            other => Err(Stop::NotApplicable {
-                reason: NotApplicable::NoEvidence,
-                detail: self.secrets().redact(&format!(
-                    "with the right certificate it reads nothing either: {}",
-                    other.describe()
-                )),
-            }),
-        }
+/// The same, and lets it read a secret: without that, what it refuses shows nothing.
+///
+/// # Errors
+/// Not applicable when it takes not even the right certificate.
+pub(crate) async fn show_right_certificate(scene: &mut Scene, path: &str) -> StepResult {
+    start_with_authority(scene).await?;
+    let act = Act::read(scene.mount()?, path);
+    scene.let_agent(act).await?;
+    match &scene.last()?.answer {
+        Answer::Success(_) => Ok(()),
+        other => Err(Stop::NotApplicable {
+            reason: NotApplicable::NoEvidence,
+            detail: scene.secrets().redact(&format!(
+                "with the right certificate it reads nothing either: {}",
+                other.describe()
+            )),
+        }),
     }
+}
 
-    /// Starts a server that was told the authority, and whose Vault shows a certificate which is to be refused.
-    ///
-    /// # Errors
-    /// Blocked when no certificate is worded so.
-    pub async fn start_before_wrong_certificate(&mut self, words: &str) -> StepResult {
-        let shown = Shown::named(words)?;
-        self.start_before(Setup::of(Mode::VaultCa), shown).await
-    }
+/// Starts a server that was told the authority, and whose Vault shows a certificate which is to be refused.
+///
+/// # Errors
+/// Blocked when no certificate is worded so.
+pub(crate) async fn start_before_wrong_certificate(scene: &mut Scene, words: &str) -> StepResult {
+    let shown = Shown::named(words)?;
+    start_before(scene, Setup::of(Mode::VaultCa), shown).await
+}
 
-    /// Starts a server that nobody told the authority of Vault's certificate.
-    ///
-    /// # Errors
-    /// When Vault refuses what it needs.
-    pub async fn start_before_unknown_certificate(&mut self) -> StepResult {
-        self.start_before(Setup::default(), Shown::Right).await
-    }
+/// Starts a server that nobody told the authority of Vault's certificate.
+///
+/// # Errors
+/// When Vault refuses what it needs.
+pub(crate) async fn start_before_unknown_certificate(scene: &mut Scene) -> StepResult {
+    start_before(scene, Setup::default(), Shown::Right).await
+}
 
-    async fn start_before(&mut self, setup: Setup, shown: Shown) -> StepResult {
-        self.end_servers().await?;
-        let setup = self.before_vault(setup, shown).await?;
-        let refusal = self.try_to_start_server(setup).await?;
-        self.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
-        Ok(())
-    }
+async fn start_before(scene: &mut Scene, setup: Setup, shown: Shown) -> StepResult {
+    scene.end_servers().await?;
+    let setup = before_vault(scene, setup, shown).await?;
+    let refusal = scene.try_to_start_server(setup).await?;
+    scene.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
+    Ok(())
+}
 
-    /// A Vault that shows this, and the file with the authority that would be the right one.
-    async fn before_vault(&mut self, setup: Setup, shown: Shown) -> StepResult<Setup> {
-        let unmade = |error: rcgen::Error| Stop::blocked(error);
-        let authority = Authority::new().map_err(unmade)?;
-        let right = authority.sign(None).map_err(unmade)?;
-        let front = Front::new(shown.sign(&authority).map_err(unmade)?, right);
-        let file = self
-            .state_mut::<Tls>()
-            .keep_file(authority.certificate().to_owned());
-        let mut setup = setup.with("vault_ca", file.await?);
-        setup.front = Some(front.clone());
-        self.state_mut::<Tls>().front = Some(front);
-        Ok(setup)
-    }
+/// A Vault that shows this, and the file with the authority that would be the right one.
+async fn before_vault(scene: &mut Scene, setup: Setup, shown: Shown) -> StepResult<Setup> {
+    let unmade = |error: rcgen::Error| Stop::blocked(error);
+    let authority = Authority::new().map_err(unmade)?;
+    let right = authority.sign(None).map_err(unmade)?;
+    let front = Front::new(shown.sign(&authority).map_err(unmade)?, right);
+    let file = scene
+        .state_mut::<Tls>()
+        .keep_file(authority.certificate().to_owned());
+    let mut setup = setup.with("vault_ca", file.await?);
+    setup.front = Some(front.clone());
+    scene.state_mut::<Tls>().front = Some(front);
+    Ok(setup)
+}
 
-    /// Vault must not have been asked anything, nor shown a token.
-    ///
-    /// # Errors
-    /// When it was.
-    pub fn expect_vault_unasked(&self) -> StepResult {
-        let missing = || Stop::blocked("the scenario gave Vault no certificate");
-        let front = self.state::<Tls>().front.as_ref().ok_or_else(missing)?;
-        match front.asked() {
-            0 => Ok(()),
-            count => {
-                let seen = format!("{count} requests, with all that they carry");
-                Err(self.failed("no request to who shows that certificate", &seen))
-            }
+/// Vault must not have been asked anything, nor shown a token.
+///
+/// # Errors
+/// When it was.
+pub(crate) fn expect_vault_unasked(scene: &Scene) -> StepResult {
+    let missing = || Stop::blocked("the scenario gave Vault no certificate");
+    let front = scene.state::<Tls>().front.as_ref().ok_or_else(missing)?;
+    match front.asked() {
+        0 => Ok(()),
+        count => {
+            let seen = format!("{count} requests, with all that they carry");
+            Err(scene.failed("no request to who shows that certificate", &seen))
         }
     }
 }

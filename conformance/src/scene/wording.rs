@@ -14,45 +14,43 @@ use crate::{
 static QUOTED: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"^([^"]+?)(?: "([^"]*)")?$"#).unwrap());
 
-impl Scene {
-    /// The act that a scenario names by this text; the same text is the same act.
-    ///
-    /// # Errors
-    /// When the text names none.
-    pub fn act(&mut self, text: &str) -> StepResult<Act> {
-        if let Some(act) = self.acts.get(text) {
-            return Ok(act.clone());
-        }
-        let act = self.parse(text)?;
-        self.acts.insert(text.to_owned(), act.clone());
-        Ok(act)
+/// The act that a scenario names by this text; the same text is the same act.
+///
+/// # Errors
+/// When the text names none.
+pub(crate) fn act(scene: &mut Scene, text: &str) -> StepResult<Act> {
+    if let Some(act) = scene.acts.get(text) {
+        return Ok(act.clone());
     }
+    let act = parse(scene, text)?;
+    scene.acts.insert(text.to_owned(), act.clone());
+    Ok(act)
+}
 
-    /// The act that a feature words so.
-    ///
-    /// # Errors
-    /// When no act is worded so.
-    fn parse(&mut self, text: &str) -> StepResult<Act> {
-        let unknown = || Stop::blocked(format!("no act is worded {text:?}"));
-        let parts = QUOTED.captures(text).ok_or_else(unknown)?;
-        let Some(name) = parts.get(2).map(|name| name.as_str()) else {
-            return match &parts[1] {
-                "list the mounts" => Ok(Act::list_mounts()),
-                _ => Err(unknown()),
-            };
-        };
-        match &parts[1] {
-            "enable PKI at" => Ok(Act::enable_pki(&self.path_of(name), "87600h")),
-            "create a KV mount" => Ok(Act::create_mount(self.path_of(name), 2)),
-            "delete the mount" => Ok(Act::delete_mount(self.path_of(name))),
-            "read the secret" => Ok(Act::read(self.mount()?, name)),
-            "list the folder" => Ok(Act::list(self.mount()?, name)),
-            "delete the secret" => Ok(Act::delete(self.mount()?, name)),
-            "write to the secret" => {
-                let value = self.canary("value that the agent writes", true);
-                Ok(Act::write(self.mount()?, name, "token", &value))
-            }
+/// The act that a feature words so.
+///
+/// # Errors
+/// When no act is worded so.
+fn parse(scene: &mut Scene, text: &str) -> StepResult<Act> {
+    let unknown = || Stop::blocked(format!("no act is worded {text:?}"));
+    let parts = QUOTED.captures(text).ok_or_else(unknown)?;
+    let Some(name) = parts.get(2).map(|name| name.as_str()) else {
+        return match &parts[1] {
+            "list the mounts" => Ok(Act::list_mounts()),
             _ => Err(unknown()),
+        };
+    };
+    match &parts[1] {
+        "enable PKI at" => Ok(Act::enable_pki(&scene.path_of(name), "87600h")),
+        "create a KV mount" => Ok(Act::create_mount(scene.path_of(name), 2)),
+        "delete the mount" => Ok(Act::delete_mount(scene.path_of(name))),
+        "read the secret" => Ok(Act::read(scene.mount()?, name)),
+        "list the folder" => Ok(Act::list(scene.mount()?, name)),
+        "delete the secret" => Ok(Act::delete(scene.mount()?, name)),
+        "write to the secret" => {
+            let value = scene.canary("value that the agent writes", true);
+            Ok(Act::write(scene.mount()?, name, "token", &value))
         }
+        _ => Err(unknown()),
     }
 }

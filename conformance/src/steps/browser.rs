@@ -6,111 +6,111 @@ use crate::{scene::browser::Guise, verdict::StepResult, world::World};
 
 #[given(expr = "a server that pages of {string} and {string} may call")]
 async fn may_call(world: &mut World, one: String, other: String) -> StepResult {
-    world.scene()?.start_for_pages(&[&one, &other]).await
+    crate::scene::browser::start_for_pages(world.scene()?, &[&one, &other]).await
 }
 
 #[when(regex = r#"^a page of "([^"]+)" tries to (.+)$"#)]
 async fn tries(world: &mut World, origin: String, act: String) -> StepResult {
     let guise = Guise::Page(&origin);
-    world.scene()?.let_page(guise, &act).await
+    crate::scene::browser::let_page(world.scene()?, guise, &act).await
 }
 
 #[when(regex = r#"^a page of "([^"]+)" sends a form of the type "([^"]+)" that would (.+)$"#)]
 async fn sends_a_form(world: &mut World, origin: String, kind: String, act: String) -> StepResult {
     let guise = Guise::Form(&origin, &kind);
-    world.scene()?.let_page(guise, &act).await
+    crate::scene::browser::let_page(world.scene()?, guise, &act).await
 }
 
 #[when(regex = r#"^a page of "([^"]+)", which now leads to the server, tries to (.+)$"#)]
 async fn rebound(world: &mut World, host: String, act: String) -> StepResult {
     let guise = Guise::Rebound(&host);
-    world.scene()?.let_page(guise, &act).await
+    crate::scene::browser::let_page(world.scene()?, guise, &act).await
 }
 
 #[when(regex = r#"^somebody who calls the server "([^"]+)" tries to (.+)$"#)]
 async fn named_otherwise(world: &mut World, host: String, act: String) -> StepResult {
     let guise = Guise::Named(&host);
-    world.scene()?.let_page(guise, &act).await
+    crate::scene::browser::let_page(world.scene()?, guise, &act).await
 }
 
 #[when(
     regex = r#"^a page of "([^"]+)" (lists the tools|opens a session|wants to listen|ends the session)$"#
 )]
 async fn does(world: &mut World, origin: String, what: String) -> StepResult {
-    world.scene()?.let_page_do(&origin, &what).await
+    crate::scene::browser::let_page_do(world.scene()?, &origin, &what).await
 }
 
 #[when(expr = "a browser asks whether a page of {string} may call")]
 async fn asks(world: &mut World, origin: String) -> StepResult {
-    world.scene()?.ask_for_page(&origin).await
+    crate::scene::browser::ask_for_page(world.scene()?, &origin).await
 }
 
 #[given("a server that a page of the suite's own may call")]
 async fn own_page_may_call(world: &mut World) -> StepResult {
-    world.scene()?.start_for_own_page().await
+    crate::scene::browser::real::start_for_own_page(world.scene()?).await
 }
 
 #[when(regex = "^a browser opens that page, which tries to (.+)$")]
 async fn opens_listed(world: &mut World, act: String) -> StepResult {
-    world.scene()?.let_listed_page(&act).await
+    crate::scene::browser::real::let_listed_page(world.scene()?, &act).await
 }
 
 #[when(regex = "^a browser opens a page of another origin, which tries to (.+) in every way$")]
 async fn opens_foreign(world: &mut World, act: String) -> StepResult {
-    world.scene()?.let_foreign_page(&act).await
+    crate::scene::browser::real::let_foreign_page(world.scene()?, &act).await
 }
 
 #[then("the page is given nothing")]
 fn given_nothing(world: &mut World) -> StepResult {
-    world.scene()?.expect_page_given_nothing()
+    crate::scene::browser::real::expect_page_given_nothing(world.scene()?)
 }
 
 #[then("the page is refused")]
 fn refused(world: &mut World) -> StepResult {
-    world.scene()?.expect_page_refused()
+    crate::scene::browser::expect_page_refused(world.scene()?)
 }
 
 #[then(expr = "no request for the secret {string} has reached Vault")]
 fn not_asked_for(world: &mut World, path: String) -> StepResult {
-    world.scene()?.expect_not_asked_for(&path)
+    crate::scene::browser::expect_not_asked_for(world.scene()?, &path)
 }
 
 #[then("the answer has no value of a secret")]
 fn no_value(world: &mut World) -> StepResult {
-    world.scene()?.expect_no_value_in_answer()
+    crate::scene::browser::expect_no_value_in_answer(world.scene()?)
 }
 
 #[then("it is given no session")]
 fn no_session(world: &mut World) -> StepResult {
-    world.scene()?.expect_no_session()
+    crate::scene::browser::expect_no_session(world.scene()?)
 }
 
 #[then("the page may not")]
 fn may_not(world: &mut World) -> StepResult {
-    world.scene()?.expect_page_let_call(false)
+    crate::scene::browser::expect_page_let_call(world.scene()?, false)
 }
 
 #[then("the page may")]
 fn may(world: &mut World) -> StepResult {
-    world.scene()?.expect_page_let_call(true)
+    crate::scene::browser::expect_page_let_call(world.scene()?, true)
 }
 
 #[then("a browser lets the page read that")]
 fn may_read(world: &mut World) -> StepResult {
-    world.scene()?.expect_page_lets_read()
+    crate::scene::browser::expect_page_lets_read(world.scene()?)
 }
 
 #[then("the page may send all headers that a client sends")]
 fn may_send_headers(world: &mut World) -> StepResult {
-    world.scene()?.expect_client_headers_granted()
+    crate::scene::browser::expect_client_headers_granted(world.scene()?)
 }
 
 #[then("the answer says that it depends on the origin")]
 fn varies(world: &mut World) -> StepResult {
-    world.scene()?.expect_vary()
+    crate::scene::browser::expect_vary(world.scene()?)
 }
 
 #[then("the page may read the id of the session")]
 fn session_exposed(world: &mut World) -> StepResult {
-    world.scene()?.expect_session_exposed()
+    crate::scene::browser::expect_session_exposed(world.scene()?)
 }

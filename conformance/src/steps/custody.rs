@@ -10,34 +10,34 @@ use crate::{verdict::StepResult, world::World};
 
 #[given("a server to which each request brings its own token")]
 async fn per_request(world: &mut World) -> StepResult {
-    world.scene()?.start_per_request().await
+    crate::scene::custody::requests::start_per_request(world.scene()?).await
 }
 
 #[given(expr = "another client, whose token may do all but read the secret {string}")]
 async fn another_client(world: &mut World, path: String) -> StepResult {
-    world.scene()?.let_other_come(&path).await
+    crate::scene::custody::requests::let_other_come(world.scene()?, &path).await
 }
 
 #[when(
     expr = "the agent reads the secret {string} and the other client the secret {string}, at once and again and again"
 )]
 async fn both_read(world: &mut World, agents: String, others: String) -> StepResult {
-    world.scene()?.let_both_read(&agents, &others).await
+    crate::scene::custody::requests::let_both_read(world.scene()?, &agents, &others).await
 }
 
 #[when(expr = "the other client reads the secret {string}")]
 async fn other_reads(world: &mut World, path: String) -> StepResult {
-    world.scene()?.let_other_read(&path).await
+    crate::scene::custody::requests::let_other_read(world.scene()?, &path).await
 }
 
 #[when(regex = r#"^the secret "([^"]+)" is asked for in the agent's session with (.+)$"#)]
 async fn asked_in_session(world: &mut World, path: String, with: String) -> StepResult {
-    world.scene()?.ask_in_session(&path, &with).await
+    crate::scene::custody::requests::ask_in_session(world.scene()?, &path, &with).await
 }
 
 #[when(expr = "the secret {string} is asked for without a token")]
 async fn asked_without(world: &mut World, path: String) -> StepResult {
-    world.scene()?.ask_without_token(&path, None).await
+    crate::scene::custody::requests::ask_without_token(world.scene()?, &path, None).await
 }
 
 #[when(
@@ -45,119 +45,113 @@ async fn asked_without(world: &mut World, path: String) -> StepResult {
 )]
 async fn asked_by_address(world: &mut World, path: String, parameter: String) -> StepResult {
     let scene = world.scene()?;
-    scene.ask_without_token(&path, Some(&parameter)).await
+    crate::scene::custody::requests::ask_without_token(scene, &path, Some(&parameter)).await
 }
 
 #[when(expr = "the agent asks for the secret {string} with its token in the address besides")]
 async fn asked_by_both(world: &mut World, path: String) -> StepResult {
-    world.scene()?.ask_with_token_in_address(&path).await
+    crate::scene::custody::requests::ask_with_token_in_address(world.scene()?, &path).await
 }
 
 #[when("the agent and the other client list the tools")]
 async fn both_list(world: &mut World) -> StepResult {
-    world.scene()?.let_both_list().await
+    crate::scene::custody::requests::let_both_list(world.scene()?).await
 }
 
 #[then("each is given what Vault holds, asked for with its own token")]
 fn each_with_its_own(world: &mut World) -> StepResult {
-    world.scene()?.expect_each_with_its_own()
+    crate::scene::custody::requests::expect_each_with_its_own(world.scene()?)
 }
 
 #[then("that is an error, for which the agent's token was not used")]
 fn agents_token_unused(world: &mut World) -> StepResult {
-    world.scene()?.expect_agents_token_unused()
+    crate::scene::custody::expect_agents_token_unused(world.scene()?)
 }
 
 #[then("that is an error, for which no token was used")]
 fn no_token_used(world: &mut World) -> StepResult {
-    world.scene()?.expect_no_token_used()
+    crate::scene::custody::expect_no_token_used(world.scene()?)
 }
 
 #[then("that is refused, as addresses are written to logs")]
 fn address_refused(world: &mut World) -> StepResult {
-    world.scene()?.expect_address_refused()
+    crate::scene::custody::requests::expect_address_refused(world.scene()?)
 }
 
 #[then("a list that differs between them is not for everybody to keep")]
 fn lists_private(world: &mut World) -> StepResult {
-    world.scene()?.expect_lists_private()
+    crate::scene::custody::requests::expect_lists_private(world.scene()?)
 }
 
 // A token of the server's own.
 
 #[given("a server whose token is in a file")]
 async fn token_file(world: &mut World) -> StepResult {
-    world.scene()?.start_with_token_file().await
+    crate::scene::custody::own::start_with_token_file(world.scene()?).await
 }
 
 #[when(regex = "^a server is started whose token file (.+)$")]
 async fn odd_token_file(world: &mut World, words: String) -> StepResult {
-    world.scene()?.start_with_odd_token_file(&words).await
+    crate::scene::custody::own::start_with_odd_token_file(world.scene()?, &words).await
 }
 
 #[when("another token is put into the file, and the one before is revoked")]
 async fn changed_token_file(world: &mut World) -> StepResult {
-    world.scene()?.change_token_file().await
+    crate::scene::custody::own::change_token_file(world.scene()?).await
 }
 
 #[then(expr = "the agent is soon given the secret {string}, with the other token")]
 async fn soon_given(world: &mut World, path: String) -> StepResult {
-    world.scene()?.expect_soon_given(&path).await
+    crate::scene::custody::own::expect_soon_given(world.scene()?, &path).await
 }
 
 #[then("the server says so, and does not say it of a file that they cannot read")]
 async fn exposure_told(world: &mut World) -> StepResult {
-    world.scene()?.expect_exposure_told().await
+    crate::scene::custody::own::expect_exposure_told(world.scene()?).await
 }
 
 #[then(
     expr = "it does not start, or the agent is told of an error to the secret {string} and no token is used"
 )]
 async fn idle(world: &mut World, path: String) -> StepResult {
-    world.scene()?.expect_refusal_or_error(&path).await
+    crate::scene::custody::expect_refusal_or_error(world.scene()?, &path).await
 }
 
 #[given(expr = "a server that renews its token, which lasts {int} seconds")]
 async fn renewing(world: &mut World, seconds: u64) -> StepResult {
-    world
-        .scene()?
-        .start_renewing(Duration::from_secs(seconds))
-        .await
+    crate::scene::custody::own::start_renewing(world.scene()?, Duration::from_secs(seconds)).await
 }
 
 #[when(expr = "Vault has ended a token that lasts {int} seconds, is younger, and is not renewed")]
 async fn outlived(world: &mut World, seconds: u64) -> StepResult {
-    world
-        .scene()?
-        .outlive_token(Duration::from_secs(seconds))
-        .await
+    crate::scene::custody::own::outlive_token(world.scene()?, Duration::from_secs(seconds)).await
 }
 
 // Vault's certificate.
 
 #[given("a server that was told the authority of Vault's certificate")]
 async fn with_authority(world: &mut World) -> StepResult {
-    world.scene()?.start_with_authority().await
+    crate::scene::vault_tls::start_with_authority(world.scene()?).await
 }
 
 #[given(
     expr = "a server that was told the authority of Vault's certificate, and reads the secret {string}"
 )]
 async fn right_certificate(world: &mut World, path: String) -> StepResult {
-    world.scene()?.show_right_certificate(&path).await
+    crate::scene::vault_tls::show_right_certificate(world.scene()?, &path).await
 }
 
 #[when(regex = "^it is started again, and Vault shows a certificate (.+)$")]
 async fn wrong_certificate(world: &mut World, words: String) -> StepResult {
-    world.scene()?.start_before_wrong_certificate(&words).await
+    crate::scene::vault_tls::start_before_wrong_certificate(world.scene()?, &words).await
 }
 
 #[when("the server is started again, and nobody told it the authority of Vault's certificate")]
 async fn unknown_certificate(world: &mut World) -> StepResult {
-    world.scene()?.start_before_unknown_certificate().await
+    crate::scene::vault_tls::start_before_unknown_certificate(world.scene()?).await
 }
 
 #[then("Vault was asked nothing by it")]
 fn vault_unasked(world: &mut World) -> StepResult {
-    world.scene()?.expect_vault_unasked()
+    crate::scene::vault_tls::expect_vault_unasked(world.scene()?)
 }

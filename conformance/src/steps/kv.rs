@@ -16,56 +16,56 @@ const WITNESS: &str = "witness";
 
 #[given(expr = "a KV version {int} mount {string}")]
 async fn a_mount(world: &mut World, version: u8, name: String) -> StepResult {
-    world.scene()?.make_mount(&name, version).await
+    crate::scene::given::make_mount(world.scene()?, &name, version).await
 }
 
 #[given(expr = "the mount {string} demands check-and-set")]
 async fn a_strict_mount(world: &mut World, name: String) -> StepResult {
-    world.scene()?.demand_check_and_set(&name).await
+    crate::scene::given::demand_check_and_set(world.scene()?, &name).await
 }
 
 #[given(expr = "the mount {string} was deleted and made again in KV version {int}")]
 async fn a_mount_again(world: &mut World, name: String, version: u8) -> StepResult {
-    world.scene()?.make_mount_again(&name, version).await
+    crate::scene::given::make_mount_again(world.scene()?, &name, version).await
 }
 
 #[given(expr = "{int} secrets in {int} folder(s)")]
 async fn many_secrets(world: &mut World, count: usize, folders: usize) -> StepResult {
-    world.scene()?.make_many_secrets(count, folders).await
+    crate::scene::given::make_many_secrets(world.scene()?, count, folders).await
 }
 
 #[given(expr = "the secret {string} has the custom metadata {string}")]
 async fn custom_metadata(world: &mut World, path: String, key: String) -> StepResult {
-    world.scene()?.set_custom_metadata(&path, &key).await
+    crate::scene::given::set_custom_metadata(world.scene()?, &path, &key).await
 }
 
 #[given(
     expr = "somebody else sets the key {string} of the secret {string} just before the agent's write arrives at Vault"
 )]
 async fn a_write_in_between(world: &mut World, key: String, path: String) -> StepResult {
-    world.scene()?.write_in_between(&path, &key)
+    crate::scene::given::write_in_between(world.scene()?, &path, &key)
 }
 
 #[given("Vault takes its time with the first write to the mount")]
 async fn a_slow_write(world: &mut World) -> StepResult {
-    world.scene()?.delay_first_write()
+    crate::scene::given::delay_first_write(world.scene()?)
 }
 
 #[given("Vault answers the next request for the secret as a mount that is upgrading does")]
 async fn an_upgrade(world: &mut World) -> StepResult {
-    world.scene()?.pretend_to_upgrade()
+    crate::scene::given::pretend_to_upgrade(world.scene()?)
 }
 
 #[given(expr = "the secret {string} with the key(s) {string}")]
 async fn a_secret(world: &mut World, path: String, keys: String) -> StepResult {
     let keys: Vec<_> = keys.split(", ").collect();
-    world.scene()?.make_secret(&path, &keys).await
+    crate::scene::given::make_secret(world.scene()?, &path, &keys).await
 }
 
 #[given(regex = r#"^the secrets ("[^"]+"(?:, "[^"]+")*)$"#)]
 async fn some_secrets(world: &mut World, paths: String) -> StepResult {
     for path in quoted(&paths) {
-        world.scene()?.make_secret(path, &["content"]).await?;
+        crate::scene::given::make_secret(world.scene()?, path, &["content"]).await?;
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ fn quoted(names: &str) -> impl Iterator<Item = &str> {
 
 #[given(expr = "the secret {string} was changed since")]
 async fn a_changed_secret(world: &mut World, path: String) -> StepResult {
-    world.scene()?.change_secret(&path).await
+    crate::scene::given::change_secret(world.scene()?, &path).await
 }
 
 #[given(regex = r#"^the secret "([^"]+)" that (never existed|was deleted|was destroyed)$"#)]
@@ -85,10 +85,10 @@ async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepRe
     let how = match end.as_str() {
         "was deleted" => "delete",
         "was destroyed" => "destroy",
-        _ => return scene.expect_never_made(&path),
+        _ => return crate::scene::about::expect_never_made(scene, &path),
     };
-    scene.make_secret(&path, &["username", "password"]).await?;
-    scene.end_secret(&path, how).await
+    crate::scene::given::make_secret(scene, &path, &["username", "password"]).await?;
+    crate::scene::given::end_secret(scene, &path, how).await
 }
 
 #[when(expr = "the agent writes the key {string} of the secret {string}")]
@@ -160,7 +160,7 @@ async fn replaces(world: &mut World, path: String, what: String) -> StepResult {
             let keys = keys.and_then(|keys| keys.strip_suffix('"'));
             let unknown = || Stop::blocked(format!("no secret is replaced by {other:?}"));
             let keys: Vec<_> = keys.ok_or_else(unknown)?.split(", ").collect();
-            scene.random_data(&keys, true)
+            crate::scene::given::random_data(scene, &keys, true)
         }
     };
     let act = Act::replace(scene.mount()?, &path, data);
@@ -271,41 +271,41 @@ async fn purges(world: &mut World, path: String) -> StepResult {
 
 #[then(expr = "Vault holds the secret {string} exactly as written")]
 async fn held_as_written(world: &mut World, path: String) -> StepResult {
-    world.scene()?.expect_effect_on(&path, &WRITES).await
+    crate::scene::effect::expect_effect_on(world.scene()?, &path, &WRITES).await
 }
 
 #[then(expr = "Vault holds the secret {string} without that key, and the others unchanged")]
 async fn held_without_key(world: &mut World, path: String) -> StepResult {
     let deletes = [Operation::KvDeleteKey];
-    world.scene()?.expect_effect_on(&path, &deletes).await
+    crate::scene::effect::expect_effect_on(world.scene()?, &path, &deletes).await
 }
 
 #[then(expr = "Vault holds the secret {string} as before")]
 async fn held_as_before(world: &mut World, path: String) -> StepResult {
-    world.scene()?.expect_as_before(&path).await
+    crate::scene::effect::expect_as_before(world.scene()?, &path).await
 }
 
 #[then(expr = "Vault no longer gives out the secret {string}")]
 async fn given_out_no_more(world: &mut World, path: String) -> StepResult {
     let deletes = [Operation::KvDelete, Operation::KvPurge];
-    world.scene()?.expect_effect_on(&path, &deletes).await
+    crate::scene::effect::expect_effect_on(world.scene()?, &path, &deletes).await
 }
 
 #[then(
     expr = "the secret {string} is as written, or the agent is told of an error and nothing has changed"
 )]
 async fn written_or_refused(world: &mut World, path: String) -> StepResult {
-    world.scene()?.expect_written_or_refused(&path).await
+    crate::scene::effect::expect_written_or_refused(world.scene()?, &path).await
 }
 
 #[then(expr = "Vault holds every key of the secret {string} that anybody was told is written")]
 async fn no_key_lost(world: &mut World, path: String) -> StepResult {
-    world.scene()?.expect_no_key_lost(&path).await
+    crate::scene::effect::expect_no_key_lost(world.scene()?, &path).await
 }
 
 #[then(expr = "Vault knows nothing of the secret {string}")]
 async fn purged(world: &mut World, path: String) -> StepResult {
-    world.scene()?.expect_purged(&path).await
+    crate::scene::effect::expect_purged(world.scene()?, &path).await
 }
 
 #[then(
@@ -318,82 +318,82 @@ async fn version_is(world: &mut World, version: u64, path: String, state: String
         _ => VersionState::Deleted,
     };
     let scene = world.scene()?;
-    scene.expect_version(&path, version, state).await
+    crate::scene::effect::expect_version(scene, &path, version, state).await
 }
 
 #[then("the version that the agent is told is Vault's latest")]
 async fn told_the_latest_version(world: &mut World) -> StepResult {
-    world.scene()?.expect_latest_version_told().await
+    crate::scene::answered::expect_latest_version_told(world.scene()?).await
 }
 
 #[then("the agent is told the key names of the secret")]
 async fn told_key_names(world: &mut World) -> StepResult {
     let asks = [Operation::KvMetadata];
-    world.scene()?.expect_effect_of(&asks).await
+    crate::scene::effect::expect_effect_of(world.scene()?, &asks).await
 }
 
 #[then("the agent is told the version and the time that Vault has for it")]
 async fn told_version_and_time(world: &mut World) -> StepResult {
-    world.scene()?.expect_version_and_time().await
+    crate::scene::answered::expect_version_and_time(world.scene()?).await
 }
 
 #[then("the agent is told when Vault has it last updated")]
 async fn told_update_time(world: &mut World) -> StepResult {
-    world.scene()?.expect_update_time().await
+    crate::scene::answered::expect_update_time(world.scene()?).await
 }
 
 #[then("the agent is told the version that Vault has, or that permission was denied")]
 async fn told_version_or_denial(world: &mut World) -> StepResult {
-    world.scene()?.expect_version_or_denial().await
+    crate::scene::answered::expect_version_or_denial(world.scene()?).await
 }
 
 #[then("the agent is told the custom metadata")]
 fn told_custom_metadata(world: &mut World) -> StepResult {
-    world.scene()?.expect_custom_metadata()
+    crate::scene::answered::expect_custom_metadata(world.scene()?)
 }
 
 #[then("each reading is given what Vault holds in its secret")]
 fn each_is_given(world: &mut World) -> StepResult {
-    world.scene()?.expect_each_given()
+    crate::scene::answered::expect_each_given(world.scene()?)
 }
 
 #[then("each of the errors says something else")]
 fn errors_differ(world: &mut World) -> StepResult {
-    world.scene()?.expect_errors_differ()
+    crate::scene::answered::expect_errors_differ(world.scene()?)
 }
 
 #[then("that took one request to Vault, the mount's description aside")]
 fn one_request(world: &mut World) -> StepResult {
-    world.scene()?.expect_one_request()
+    crate::scene::effect::expect_one_request(world.scene()?)
 }
 
 #[then("the agent is given exactly what Vault holds")]
 fn given_what_vault_holds(world: &mut World) -> StepResult {
-    world.scene()?.expect_given()
+    crate::scene::answered::expect_given(world.scene()?)
 }
 
 #[then(expr = "the agent is given exactly what Vault held in version {int}")]
 fn given_a_version(world: &mut World, version: u64) -> StepResult {
-    world.scene()?.expect_given_version(version)
+    crate::scene::answered::expect_given_version(world.scene()?, version)
 }
 
 #[then("the agent is given exactly the names that Vault lists, folders marked")]
 async fn given_the_names(world: &mut World) -> StepResult {
     let lists = [Operation::KvList];
-    world.scene()?.expect_effect_of(&lists).await
+    crate::scene::effect::expect_effect_of(world.scene()?, &lists).await
 }
 
 #[then("the agent is given exactly the secrets that Vault holds there")]
 async fn given_the_secrets(world: &mut World) -> StepResult {
     let lists = [Operation::KvListAll];
-    world.scene()?.expect_effect_of(&lists).await
+    crate::scene::effect::expect_effect_of(world.scene()?, &lists).await
 }
 
 #[then("a secret that exists can still be read")]
 async fn another_can_be_read(world: &mut World) -> StepResult {
     let scene = world.scene()?;
-    scene.make_secret(WITNESS, &["key"]).await?;
+    crate::scene::given::make_secret(scene, WITNESS, &["key"]).await?;
     let act = Act::read(scene.mount()?, WITNESS);
     scene.let_agent(act).await?;
-    scene.expect_given()
+    crate::scene::answered::expect_given(scene)
 }

@@ -6,17 +6,17 @@ use crate::{act::Act, verdict::StepResult, world::World};
 
 #[given(expr = "a transit mount {string} with the key {string}")]
 async fn a_transit_mount(world: &mut World, name: String, key: String) -> StepResult {
-    world.scene()?.make_transit_mount(&name, &key).await
+    crate::scene::given::make_transit_mount(world.scene()?, &name, &key).await
 }
 
 #[given(expr = "the agent's token may make mounts at {string}")]
 async fn may_mount(world: &mut World, path: String) -> StepResult {
-    world.scene()?.allow_mount_at(&path).await
+    crate::scene::given::allow_mount_at(world.scene()?, &path).await
 }
 
 #[given(expr = "Vault refuses the same token a mount at {string}")]
 async fn vault_refuses(world: &mut World, path: String) -> StepResult {
-    world.scene()?.learn_refusal_of_mount(&path).await
+    crate::scene::given::learn_refusal_of_mount(world.scene()?, &path).await
 }
 
 #[when("the agent lists the mounts")]
@@ -46,30 +46,30 @@ async fn deletes(world: &mut World, name: String) -> StepResult {
 
 #[then("the agent is given each of the mounts with its type")]
 async fn given_each(world: &mut World) -> StepResult {
-    world.scene()?.expect_mounts_with_type().await
+    crate::scene::lists::expect_mounts_with_type(world.scene()?).await
 }
 
 #[then(regex = "^the agent is given the (KV version|description) of each mount$")]
 async fn given_detail(world: &mut World, detail: String) -> StepResult {
-    world.scene()?.expect_mount_detail(&detail).await
+    crate::scene::lists::expect_mount_detail(world.scene()?, &detail).await
 }
 
 #[then(expr = "Vault has the mount {string} of KV version {int}")]
 async fn vault_has(world: &mut World, name: String, version: u8) -> StepResult {
-    world.scene()?.expect_mounted(&name, version).await
+    crate::scene::effect::expect_mounted(world.scene()?, &name, version).await
 }
 
 #[then(expr = "Vault has no mount {string}")]
 async fn vault_has_no(world: &mut World, name: String) -> StepResult {
-    world.scene()?.expect_unmounted(&name).await
+    crate::scene::effect::expect_unmounted(world.scene()?, &name).await
 }
 
 #[then("the agent is told Vault's reason")]
 fn told_the_reason(world: &mut World) -> StepResult {
-    world.scene()?.expect_vaults_reason()
+    crate::scene::answered::expect_vaults_reason(world.scene()?)
 }
 
 #[then(expr = "no write of the agent has reached the mount {string}")]
 fn no_write(world: &mut World, name: String) -> StepResult {
-    world.scene()?.expect_no_write(&name)
+    crate::scene::effect::expect_no_write(world.scene()?, &name)
 }

@@ -6,45 +6,45 @@ use crate::{verdict::StepResult, world::World};
 
 #[then("the agent is told of success")]
 fn told_of_success(world: &mut World) -> StepResult {
-    world.scene()?.expect_success().map(drop)
+    crate::scene::answered::expect_success(world.scene()?).map(drop)
 }
 
 #[then("the agent is told of an error")]
 fn told_of_an_error(world: &mut World) -> StepResult {
-    world.scene()?.expect_error().map(drop)
+    crate::scene::answered::expect_error(world.scene()?).map(drop)
 }
 
 #[then("the agent is told that permission was denied")]
 fn told_of_a_denial(world: &mut World) -> StepResult {
-    world.scene()?.expect_denial()
+    crate::scene::answered::expect_denial(world.scene()?)
 }
 
 #[then("the agent is told that there is no such thing")]
 fn told_of_absence(world: &mut World) -> StepResult {
-    world.scene()?.expect_absence_told()
+    crate::scene::answered::expect_absence_told(world.scene()?)
 }
 
 #[then("the agent is told that nothing is there")]
 fn told_of_nothing(world: &mut World) -> StepResult {
-    world.scene()?.expect_nothing_listed()
+    crate::scene::answered::expect_nothing_listed(world.scene()?)
 }
 
 #[then("the agent is shown no value")]
 fn shown_no_value(world: &mut World) -> StepResult {
-    world.scene()?.expect_no_value()
+    crate::scene::answered::expect_no_value(world.scene()?)
 }
 
 #[then("Vault shows the effect")]
 async fn the_effect_shows(world: &mut World) -> StepResult {
-    world.scene()?.expect_effect().await
+    crate::scene::effect::expect_effect(world.scene()?).await
 }
 
 #[then("nothing in Vault has changed")]
 async fn nothing_changed(world: &mut World) -> StepResult {
-    world.scene()?.expect_unchanged(false).await
+    crate::scene::effect::expect_unchanged(world.scene()?, false).await
 }
 
 #[then("nothing else in Vault has changed")]
 async fn nothing_else_changed(world: &mut World) -> StepResult {
-    world.scene()?.expect_unchanged(true).await
+    crate::scene::effect::expect_unchanged(world.scene()?, true).await
 }

@@ -15,38 +15,38 @@ use crate::{
 
 #[given(expr = "a PKI mount {string}")]
 async fn a_mount(world: &mut World, name: String) -> StepResult {
-    world.scene()?.make_pki_mount(&name, true).await
+    crate::scene::pki::make_pki_mount(world.scene()?, &name, true).await
 }
 
 #[given(expr = "the PKI mount {string} that the agent has made")]
 fn the_agents_mount(world: &mut World, name: String) -> StepResult {
-    world.scene()?.turn_to_agents_pki_mount(&name)
+    crate::scene::pki::turn_to_agents_pki_mount(world.scene()?, &name)
 }
 
 #[given(expr = "a PKI mount {string} whose certificates may last as long as Vault's usually do")]
 async fn an_untuned_mount(world: &mut World, name: String) -> StepResult {
-    world.scene()?.make_pki_mount(&name, false).await
+    crate::scene::pki::make_pki_mount(world.scene()?, &name, false).await
 }
 
 #[given(expr = "a PKI mount {string} with a root CA")]
 async fn a_mount_with_a_root(world: &mut World, name: String) -> StepResult {
-    world.scene()?.make_authority(&name).await
+    crate::scene::pki::make_authority(world.scene()?, &name).await
 }
 
 #[given(regex = r#"^the role "([^"]+)" that allows (.+)$"#)]
 async fn a_role(world: &mut World, role: String, text: String) -> StepResult {
     let settings = role_settings(&text)?;
-    world.scene()?.make_role(&role, settings).await
+    crate::scene::pki::make_role(world.scene()?, &role, settings).await
 }
 
 #[given(expr = "the role {string}")]
 async fn the_role(world: &mut World, role: String) -> StepResult {
-    world.scene()?.turn_to_role(&role).await
+    crate::scene::pki::turn_to_role(world.scene()?, &role).await
 }
 
 #[given(expr = "a certificate for {string}")]
 async fn a_certificate(world: &mut World, name: String) -> StepResult {
-    world.scene()?.issue(&name).await
+    crate::scene::pki::issue(world.scene()?, &name).await
 }
 
 // Mounts and issuers.
@@ -61,7 +61,7 @@ async fn enables(world: &mut World, name: String, hours: u32) -> StepResult {
 #[when(expr = "the agent enables PKI at {string} for certificates of up to {string}")]
 async fn enables_for(world: &mut World, name: String, ttl: String) -> StepResult {
     let scene = world.scene()?;
-    scene.requires(Operation::PkiEnable, "max_ttl")?;
+    crate::scene::pki::requires(scene, Operation::PkiEnable, "max_ttl")?;
     let act = Act::enable_pki(&scene.path_of(&name), &ttl);
     scene.let_agent(act).await
 }
@@ -69,15 +69,25 @@ async fn enables_for(world: &mut World, name: String, ttl: String) -> StepResult
 #[when(expr = "the agent makes a root CA {string} called {string} for {int} hours")]
 async fn makes_a_root(world: &mut World, issuer: String, name: String, hours: u32) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::create_root(&scene.pki()?.path, &issuer, &name, &format!("{hours}h"));
+    let act = Act::create_root(
+        &crate::scene::pki::pki(scene)?.path,
+        &issuer,
+        &name,
+        &format!("{hours}h"),
+    );
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent makes a root CA that takes the name {string}")]
 async fn takes_a_name(world: &mut World, issuer: String) -> StepResult {
     let scene = world.scene()?;
-    scene.requires(Operation::PkiCreateRoot, "issuer")?;
-    let act = Act::create_root(&scene.pki()?.path, &issuer, "Internal Root", "2400h");
+    crate::scene::pki::requires(scene, Operation::PkiCreateRoot, "issuer")?;
+    let act = Act::create_root(
+        &crate::scene::pki::pki(scene)?.path,
+        &issuer,
+        "Internal Root",
+        "2400h",
+    );
     scene.let_agent(act).await
 }
 
@@ -92,7 +102,7 @@ async fn makes_an_intermediate(
     mount: String,
 ) -> StepResult {
     let scene = world.scene()?;
-    let root = scene.pki()?.path.clone();
+    let root = crate::scene::pki::pki(scene)?.path.clone();
     let act = Act::create_intermediate(
         &scene.path_of(&mount),
         &issuer,
@@ -105,12 +115,12 @@ async fn makes_an_intermediate(
 
 #[when(regex = "^the agent imports (a CA|half of a CA)$")]
 async fn imports(world: &mut World, what: String) -> StepResult {
-    world.scene()?.let_agent_import(&what).await
+    crate::scene::pki::let_agent_import(world.scene()?, &what).await
 }
 
 #[when(regex = "^the agent (makes a role|makes a root CA|asks for a certificate) in the KV mount$")]
 async fn misplaces(world: &mut World, what: String) -> StepResult {
-    world.scene()?.let_agent_misplace(&what).await
+    crate::scene::pki::let_agent_misplace(world.scene()?, &what).await
 }
 
 #[when(regex = "^the agent lists the (issuers|roles|certificates)$")]
@@ -121,14 +131,14 @@ async fn lists(world: &mut World, what: String) -> StepResult {
         _ => (Operation::PkiListCerts, PkiEffect::CertificatesListed),
     };
     let scene = world.scene()?;
-    let act = Act::on_pki(operation, &scene.pki()?.path, effect);
+    let act = Act::on_pki(operation, &crate::scene::pki::pki(scene)?.path, effect);
     scene.let_agent(act).await
 }
 
 #[when(expr = "the agent looks at the issuer {string}")]
 async fn looks_at_an_issuer(world: &mut World, issuer: String) -> StepResult {
     let scene = world.scene()?;
-    let act = Act::read_issuer(&scene.pki()?.path, &issuer);
+    let act = Act::read_issuer(&crate::scene::pki::pki(scene)?.path, &issuer);
     scene.let_agent(act).await
 }
 
@@ -138,18 +148,21 @@ async fn looks_at_an_issuer(world: &mut World, issuer: String) -> StepResult {
 async fn makes_a_role(world: &mut World, role: String, text: String) -> StepResult {
     let scene = world.scene()?;
     let settings = role_settings(&text)?;
-    scene.let_agent_make_role(&role, settings).await
+    crate::scene::pki::let_agent_make_role(scene, &role, settings).await
 }
 
 #[when(expr = "the agent makes the role {string} and says nothing else")]
 async fn makes_a_bare_role(world: &mut World, role: String) -> StepResult {
-    world.scene()?.let_agent_make_bare_role(&role).await
+    crate::scene::pki::let_agent_make_bare_role(world.scene()?, &role).await
 }
 
 #[when(expr = "the agent looks at the role {string}")]
 async fn looks_at_a_role(world: &mut World, role: String) -> StepResult {
     let scene = world.scene()?;
-    let (read, path) = (Operation::PkiReadRole, scene.pki()?.path.clone());
+    let (read, path) = (
+        Operation::PkiReadRole,
+        crate::scene::pki::pki(scene)?.path.clone(),
+    );
     let act = Act::on_role(read, &path, &role, PkiEffect::RoleShown);
     scene.let_agent(act).await
 }
@@ -157,7 +170,10 @@ async fn looks_at_a_role(world: &mut World, role: String) -> StepResult {
 #[when(expr = "the agent deletes the role {string}")]
 async fn deletes_a_role(world: &mut World, role: String) -> StepResult {
     let scene = world.scene()?;
-    let (delete, path) = (Operation::PkiDeleteRole, scene.pki()?.path.clone());
+    let (delete, path) = (
+        Operation::PkiDeleteRole,
+        crate::scene::pki::pki(scene)?.path.clone(),
+    );
     let act = Act::on_role(delete, &path, &role, PkiEffect::RoleGone);
     scene.let_agent(act).await
 }
@@ -171,7 +187,7 @@ async fn asks_for_a_certificate(world: &mut World, name: String, hours: u32) -> 
         ttl: format!("{hours}h"),
         ..Wanted::default()
     };
-    world.scene()?.let_agent_ask_for(wanted).await
+    crate::scene::pki::let_agent_ask_for(world.scene()?, wanted).await
 }
 
 #[when(expr = "the agent asks for a certificate for {string} that lasts {string}")]
@@ -181,7 +197,7 @@ async fn asks_for_a_lifetime(world: &mut World, name: String, ttl: String) -> St
         ttl,
         ..Wanted::default()
     };
-    world.scene()?.let_agent_ask_for(wanted).await
+    crate::scene::pki::let_agent_ask_for(world.scene()?, wanted).await
 }
 
 #[when(
@@ -197,45 +213,47 @@ async fn asks_for_more(world: &mut World, name: String, kind: String, more: Stri
         "the name" => wanted.alt_names.push(more),
         _ => wanted.ip_sans.push(more),
     }
-    world.scene()?.let_agent_ask_for(wanted).await
+    crate::scene::pki::let_agent_ask_for(world.scene()?, wanted).await
 }
 
 #[when(expr = "the agent asks for a certificate for {string} from the role {string}")]
 async fn asks_another_role(world: &mut World, name: String, role: String) -> StepResult {
     let scene = world.scene()?;
-    scene.speak_of_role(&role)?;
+    crate::scene::pki::speak_of_role(scene, &role)?;
     let wanted = Wanted {
         common_name: name,
         ttl: "72h".to_owned(),
         ..Wanted::default()
     };
-    scene.let_agent_ask_for(wanted).await
+    crate::scene::pki::let_agent_ask_for(scene, wanted).await
 }
 
 #[when(expr = "the agent has its own key certified for {string} for {int} hours")]
 async fn signs(world: &mut World, name: String, hours: u32) -> StepResult {
-    world
-        .scene()?
-        .let_agent_sign_new(&name, &format!("{hours}h"))
-        .await
+    crate::scene::pki::let_agent_sign_new(world.scene()?, &name, &format!("{hours}h")).await
 }
 
 #[when(regex = "^the agent has (a broken request|a request for a weak key) certified$")]
 async fn signs_rubbish(world: &mut World, what: String) -> StepResult {
-    world.scene()?.let_agent_sign_rubbish(&what).await
+    crate::scene::pki::let_agent_sign_rubbish(world.scene()?, &what).await
 }
 
 #[when(regex = "^the agent (revokes|looks at) the certificate$")]
 async fn on_the_certificate(world: &mut World, what: String) -> StepResult {
     let scene = world.scene()?;
-    let earlier = scene.pki()?.earlier.as_ref();
+    let earlier = crate::scene::pki::pki(scene)?.earlier.as_ref();
     let missing = || Stop::blocked("the scenario made no certificate");
     let serial = earlier.ok_or_else(missing)?.serial();
     let (operation, effect) = match what.as_str() {
         "revokes" => (Operation::PkiRevoke, PkiEffect::Revoked),
         _ => (Operation::PkiReadCert, PkiEffect::CertificateShown),
     };
-    let act = Act::on_certificate(operation, &scene.pki()?.path, &serial, effect);
+    let act = Act::on_certificate(
+        operation,
+        &crate::scene::pki::pki(scene)?.path,
+        &serial,
+        effect,
+    );
     scene.let_agent(act).await
 }
 
@@ -246,7 +264,12 @@ async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepRes
         "revokes" => (Operation::PkiRevoke, PkiEffect::Revoked),
         _ => (Operation::PkiReadCert, PkiEffect::CertificateShown),
     };
-    let act = Act::on_certificate(operation, &scene.pki()?.path, &serial, effect);
+    let act = Act::on_certificate(
+        operation,
+        &crate::scene::pki::pki(scene)?.path,
+        &serial,
+        effect,
+    );
     scene.let_agent(act).await
 }
 
@@ -255,42 +278,42 @@ async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepRes
 #[given(regex = r#"^the role "([^"]+)" that should allow "([^"]+)" but (.+)$"#)]
 async fn a_faulty_role(world: &mut World, role: String, name: String, fault: String) -> StepResult {
     let scene = world.scene()?;
-    scene.make_faulty_role(&role, &name, &fault).await
+    crate::scene::pki::repair::make_faulty_role(scene, &role, &name, &fault).await
 }
 
 #[given("a role that should allow a certificate but does not, both drawn at random")]
 async fn a_drawn_role(world: &mut World) -> StepResult {
-    world.scene()?.draw_faulty_role().await
+    crate::scene::pki::repair::draw_faulty_role(world.scene()?).await
 }
 
 #[when("the agent asks for that certificate")]
 async fn asks_for_drawn(world: &mut World) -> StepResult {
-    world.scene()?.let_agent_ask_for_drawn().await
+    crate::scene::pki::repair::let_agent_ask_for_drawn(world.scene()?).await
 }
 
 #[then("it is refused, as Vault itself would refuse it")]
 async fn refused(world: &mut World) -> StepResult {
-    world.scene()?.expect_refused().await
+    crate::scene::pki::repair::expect_refused(world.scene()?).await
 }
 
 #[when("the agent repairs the role from that error alone")]
 async fn repairs(world: &mut World) -> StepResult {
-    world.scene()?.let_agent_repair().await
+    crate::scene::pki::repair::let_agent_repair(world.scene()?).await
 }
 
 #[when("asks for the same certificate again")]
 async fn asks_again(world: &mut World) -> StepResult {
-    world.scene()?.let_agent_ask_again().await
+    crate::scene::pki::repair::let_agent_ask_again(world.scene()?).await
 }
 
 #[then("the certificate verifies against the mount's CA and lasts as long as was asked")]
 fn certificate_as_asked(world: &mut World) -> StepResult {
-    world.scene()?.expect_certificate_as_asked()
+    crate::scene::pki::repair::expect_certificate_as_asked(world.scene()?)
 }
 
 #[then("the role allows what it did, what was asked for, and nothing else")]
 async fn least_role(world: &mut World) -> StepResult {
-    world.scene()?.expect_least_role().await
+    crate::scene::pki::repair::expect_least_role(world.scene()?).await
 }
 
 // What must be seen.
@@ -298,91 +321,91 @@ async fn least_role(world: &mut World) -> StepResult {
 #[then("Vault has the authority as asked, or the agent is told that it is not")]
 async fn issuer_or_word(world: &mut World) -> StepResult {
     let scene = world.scene()?;
-    scene.requires(Operation::PkiCreateRoot, "ttl")?;
-    scene.expect_issuer_or_word().await
+    crate::scene::pki::requires(scene, Operation::PkiCreateRoot, "ttl")?;
+    crate::scene::pki::effect::expect_issuer_or_word(scene).await
 }
 
 #[then("Vault has the role as asked, or the agent is told that it is not")]
 async fn role_or_word(world: &mut World) -> StepResult {
-    world.scene()?.expect_role_or_word().await
+    crate::scene::pki::effect::expect_role_or_word(world.scene()?).await
 }
 
 #[then("Vault has the role")]
 async fn role_there(world: &mut World) -> StepResult {
-    world.scene()?.expect_role_there().await
+    crate::scene::pki::effect::expect_role_there(world.scene()?).await
 }
 
 #[then("the new issuer has that name")]
 async fn issuer_named(world: &mut World) -> StepResult {
-    world.scene()?.expect_issuer_named().await
+    crate::scene::pki::effect::expect_issuer_named(world.scene()?).await
 }
 
 #[then("the role does not allow every name")]
 async fn safe_role(world: &mut World) -> StepResult {
-    world.scene()?.expect_safe_role().await
+    crate::scene::pki::effect::expect_safe_role(world.scene()?).await
 }
 
 #[then("the agent is given a certificate that the mount's CA has signed")]
 fn verifies(world: &mut World) -> StepResult {
-    world.scene()?.expect_certificate_verifies()
+    crate::scene::pki::answered::expect_certificate_verifies(world.scene()?)
 }
 
 #[then("it is for all that was asked for")]
 fn names(world: &mut World) -> StepResult {
-    world.scene()?.expect_names_on_certificate()
+    crate::scene::pki::answered::expect_names_on_certificate(world.scene()?)
 }
 
 #[then("it lasts as long as was asked")]
 fn lifetime(world: &mut World) -> StepResult {
-    world.scene()?.expect_lifetime_as_asked()
+    crate::scene::pki::answered::expect_lifetime_as_asked(world.scene()?)
 }
 
 #[then("it lasts as long as was asked, or the agent is told that it does not")]
 fn lifetime_or_word(world: &mut World) -> StepResult {
-    world.scene()?.expect_lifetime_or_word()
+    crate::scene::pki::answered::expect_lifetime_or_word(world.scene()?)
 }
 
 #[then("it is for the key that comes with it")]
 fn own_key(world: &mut World) -> StepResult {
     let scene = world.scene()?;
-    scene.expect_last_is(&[Operation::PkiIssue])?;
-    scene.expect_own_key()
+    crate::scene::about::expect_last_is(scene, &[Operation::PkiIssue])?;
+    crate::scene::pki::answered::expect_own_key(scene)
 }
 
 #[then("it is for the key of the request")]
 fn key_of_request(world: &mut World) -> StepResult {
     let scene = world.scene()?;
-    scene.expect_last_is(&[Operation::PkiSign])?;
-    scene.expect_own_key()
+    crate::scene::about::expect_last_is(scene, &[Operation::PkiSign])?;
+    crate::scene::pki::answered::expect_own_key(scene)
 }
 
 #[then("it comes with its chain, its serial number and its key")]
 fn complete(world: &mut World) -> StepResult {
     let scene = world.scene()?;
-    scene.expect_last_is(&[Operation::PkiIssue])?;
-    scene.expect_own_key()?;
-    scene.expect_complete()
+    crate::scene::about::expect_last_is(scene, &[Operation::PkiIssue])?;
+    crate::scene::pki::answered::expect_own_key(scene)?;
+    crate::scene::pki::answered::expect_complete(scene)
 }
 
 #[then("the key has been seen in the answer that made it and nowhere else")]
 fn key_seen_once(world: &mut World) -> StepResult {
-    world.scene()?.expect_keys_seen_once()
+    crate::scene::pki::answered::expect_keys_seen_once(world.scene()?)
 }
 
 #[then("the agent is told Vault's own words")]
 async fn vaults_words(world: &mut World) -> StepResult {
-    world.scene()?.expect_vaults_refusal().await
+    crate::scene::pki::answered::expect_vaults_refusal(world.scene()?).await
 }
 
 #[then("the error names the role, the mount and the status")]
 fn names_role_and_mount(world: &mut World) -> StepResult {
     let scene = world.scene()?;
-    let pki = scene.pki()?;
+    let pki = crate::scene::pki::pki(scene)?;
     let words = [pki.role.clone(), pki.path.clone(), "400".to_owned()];
-    scene.expect_error_names(&words)
+    crate::scene::pki::answered::expect_error_names(scene, &words)
 }
 
 #[then(expr = "the error names {string}")]
 fn names_argument(world: &mut World, word: String) -> StepResult {
-    world.scene()?.expect_error_names(&[word])
+    crate::scene::pki::answered::expect_error_names(world.scene()?, &[word])
 }

@@ -15,30 +15,30 @@ use crate::{
 )]
 async fn policies(world: &mut World, names: String) -> StepResult {
     let names: Vec<_> = names.split(", ").collect();
-    world.scene()?.use_policies(&names).await
+    crate::scene::given::use_policies(world.scene()?, &names).await
 }
 
 #[given("the agent's token has no policy of its own")]
 async fn no_policy(world: &mut World) -> StepResult {
-    world.scene()?.use_no_policy().await
+    crate::scene::given::use_no_policy(world.scene()?).await
 }
 
 #[given(
     expr = "the agent's token has rights to the secrets of the mount {string} and to nothing else"
 )]
 async fn secrets_alone(world: &mut World, mount: String) -> StepResult {
-    world.scene()?.allow_secrets_alone(&mount).await
+    crate::scene::given::allow_secrets_alone(world.scene()?, &mount).await
 }
 
 #[given(expr = "the agent's token may read the metadata of the mount {string} and nothing else")]
 async fn metadata_alone(world: &mut World, mount: String) -> StepResult {
-    world.scene()?.allow_metadata_alone(&mount).await
+    crate::scene::given::allow_metadata_alone(world.scene()?, &mount).await
 }
 
 #[given(regex = "^Vault (allows|denies) the same token to (.+)$")]
 async fn vault_decides(world: &mut World, decision: String, act: String) -> StepResult {
     let scene = world.scene()?;
-    let asked = scene.act(&act)?;
+    let asked = crate::scene::wording::act(scene, &act)?;
     let allows = scene.vault_allows(&asked).await?;
     if allows == (decision == "allows") {
         return Ok(());
@@ -52,13 +52,13 @@ async fn vault_decides(world: &mut World, decision: String, act: String) -> Step
 #[when(regex = "^the agent asks to (.+)$")]
 async fn asks_to(world: &mut World, act: String) -> StepResult {
     let scene = world.scene()?;
-    let act = scene.act(&act)?;
+    let act = crate::scene::wording::act(scene, &act)?;
     scene.let_agent(act).await
 }
 
 #[when("the policy is changed to allow it")]
 async fn allowed_now(world: &mut World) -> StepResult {
-    world.scene()?.allow_all().await
+    crate::scene::given::allow_all(world.scene()?).await
 }
 
 #[when(expr = "under each of these policies Vault and the agent are asked for {word}")]
@@ -79,17 +79,17 @@ async fn asked_under_each(world: &mut World, step: &Step, operation: String) -> 
         ))),
     });
     let policies = policies.collect::<StepResult<Vec<_>>>()?;
-    world.scene()?.ask_under_each(operation, &policies).await
+    crate::scene::matrix::ask_under_each(world.scene()?, operation, &policies).await
 }
 
 #[then("what Vault allows succeeds and shows its effect")]
 fn allowed_succeeds(world: &mut World) -> StepResult {
-    world.scene()?.expect_as_ruled(Ruling::Allowed)
+    crate::scene::matrix::expect_as_ruled(world.scene()?, Ruling::Allowed)
 }
 
 #[then("what Vault denies is told as a denial, shows no value and changes nothing")]
 fn denied_is_told(world: &mut World) -> StepResult {
-    world.scene()?.expect_as_ruled(Ruling::Denied)
+    crate::scene::matrix::expect_as_ruled(world.scene()?, Ruling::Denied)
 }
 
 #[then("no call that Vault allows was denied for the sake of another request")]

@@ -10,15 +10,15 @@ use crate::{
 
 #[given("a server that logs to a file")]
 async fn log_file(world: &mut World) -> StepResult {
-    world.scene()?.start_with_log_file().await
+    crate::scene::traces::start_with_log_file(world.scene()?).await
 }
 
 #[given(regex = "^the agent's token may do (everything|nothing)$")]
 async fn may_do(world: &mut World, what: String) -> StepResult {
     let scene = world.scene()?;
     match what.as_str() {
-        "everything" => scene.allow_all().await,
-        _ => scene.use_no_policy().await,
+        "everything" => crate::scene::given::allow_all(scene).await,
+        _ => crate::scene::given::use_no_policy(scene).await,
     }
 }
 
@@ -26,27 +26,27 @@ async fn may_do(world: &mut World, what: String) -> StepResult {
     regex = r#"^the agent writes a value to the secret "([^"]+)" in a call that (?:(Vault denies|lacks an argument|has an argument of another kind|names no tool))$"#
 )]
 async fn fails_to_write(world: &mut World, path: String, why: String) -> StepResult {
-    world.scene()?.let_agent_fail_to_write(&path, &why).await
+    crate::scene::traces::let_agent_fail_to_write(world.scene()?, &path, &why).await
 }
 
 #[then(regex = "^one line of the log is about that call, and tells (.+)$")]
 async fn logged(world: &mut World, words: String) -> StepResult {
     let unknown = || Stop::blocked(format!("no line of a log tells {words:?}"));
     let fact = LogFact::named(&words).ok_or_else(unknown)?;
-    world.scene()?.expect_logged(fact, &words).await
+    crate::scene::traces::expect_logged(world.scene()?, fact, &words).await
 }
 
 #[then("Vault's audit log has that call under an id that the log tells, too")]
 async fn audited(world: &mut World) -> StepResult {
-    world.scene()?.expect_audited().await
+    crate::scene::traces::expect_audited(world.scene()?).await
 }
 
 #[then("no value and no key is in the log")]
 async fn no_values_logged(world: &mut World) -> StepResult {
-    world.scene()?.expect_no_values_logged().await
+    crate::scene::traces::expect_no_values_logged(world.scene()?).await
 }
 
 #[then("the server's token is not in the log")]
 async fn no_token_logged(world: &mut World) -> StepResult {
-    world.scene()?.expect_no_token_logged().await
+    crate::scene::traces::expect_no_token_logged(world.scene()?).await
 }

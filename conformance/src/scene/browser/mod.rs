@@ -2,7 +2,7 @@
 //! that a browser asks on their behalf (the Fetch standard's CORS protocol). What a real browser makes of
 //! it is in [`real`].
 
-mod real;
+pub(crate) mod real;
 
 use std::time::Instant;
 
@@ -41,7 +41,7 @@ use crate::{
 
 /// A page that calls, or in whose name a browser asks.
 #[derive(Default)]
-pub struct Page {
+pub(crate) struct Page {
     /// Its origin.
     origin: String,
     /// What serves the suite's own page to a real browser.
@@ -52,7 +52,7 @@ pub struct Page {
 
 /// Who a request says that it comes from, and what it takes the server for.
 #[derive(Clone, Copy, Debug)]
-pub enum Guise<'a> {
+pub(crate) enum Guise<'a> {
     /// A page of this origin.
     Page(&'a str),
     /// A page of this origin, which sends a body of this type.
@@ -63,329 +63,342 @@ pub enum Guise<'a> {
     Named(&'a str),
 }
 
-impl Scene {
-    /// Starts a server that pages of these origins may call.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_for_pages(&mut self, origins: &[&str]) -> StepResult {
-        let setup = Setup::of(Mode::Cors).with("origins", origins.join(","));
-        self.start_server(setup).await
-    }
+/// Starts a server that pages of these origins may call.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_for_pages(scene: &mut Scene, origins: &[&str]) -> StepResult {
+    let setup = Setup::of(Mode::Cors).with("origins", origins.join(","));
+    scene.start_server(setup).await
+}
 
-    /// Lets somebody try what an agent does, in the session of the agent where there is one.
-    ///
-    /// # Errors
-    /// When no act is worded so.
-    pub async fn let_page(&mut self, guise: Guise<'_>, text: &str) -> StepResult {
-        let act = self.act(text)?;
-        let asked = self.guised(guise, self.call_over_http(&act)?)?;
-        let before = self.snapshot().await?;
-        let passed = self.slot()?.tap.as_ref().map_or(0, Tap::passed);
-        let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
-        self.let_know(&act);
-        let begun = Instant::now();
-        self.send(&asked).await?;
-        let answer = self.answer_over_http(&act)?;
-        self.unanswered |= matches!(answer, Answer::Nothing(_));
-        self.last = Some(Deed {
-            act,
-            answer,
-            took: begun.elapsed(),
-            before,
-            held,
-            passed,
-        });
-        Ok(())
-    }
+/// Lets somebody try what an agent does, in the session of the agent where there is one.
+///
+/// # Errors
+/// When no act is worded so.
+pub(crate) async fn let_page(scene: &mut Scene, guise: Guise<'_>, text: &str) -> StepResult {
+    let act = crate::scene::wording::act(scene, text)?;
+    let asked = guised(scene, guise, call_over_http(scene, &act)?)?;
+    let before = scene.snapshot().await?;
+    let passed = scene.slot()?.tap.as_ref().map_or(0, Tap::passed);
+    let held = act.secret().and_then(|path| scene.holds.get(path)).cloned();
+    scene.let_know(&act);
+    let begun = Instant::now();
+    crate::scene::talk::http::send(scene, &asked).await?;
+    let answer = answer_over_http(scene, &act)?;
+    scene.unanswered |= matches!(answer, Answer::Nothing(_));
+    scene.last = Some(Deed {
+        act,
+        answer,
+        took: begun.elapsed(),
+        before,
+        held,
+        passed,
+    });
+    Ok(())
+}
 
-    fn guised(&mut self, guise: Guise<'_>, asked: HttpAsk) -> StepResult<HttpAsk> {
-        let by_name = |host: &str| -> StepResult<String> {
-            let authority = self.instance()?.authority().unwrap_or_default();
-            let port = authority.rsplit_once(':').map(|(_, port)| port);
-            Ok(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
-        };
-        let asked = match guise {
-            Guise::Page(origin) => asked.with(ORIGIN.as_str(), origin),
-            Guise::Form(origin, kind) => asked
-                .with(ORIGIN.as_str(), origin)
-                .with(CONTENT_TYPE.as_str(), kind),
-            Guise::Rebound(host) => {
-                let host = by_name(host)?;
-                asked
-                    .with(HOST.as_str(), &host)
-                    .with(ORIGIN.as_str(), &format!("http://{host}"))
-            }
-            Guise::Named(host) => asked.with(HOST.as_str(), &by_name(host)?),
-        };
-        let origin = asked.headers.get(ORIGIN).and_then(|o| o.to_str().ok());
-        self.state_mut::<Page>().origin = origin.unwrap_or_default().to_owned();
-        Ok(asked)
-    }
-
-    /// The tool call that carries an act, as a client posts it.
-    fn call_over_http(&self, act: &Act) -> StepResult<HttpAsk> {
-        let (mapping, tool) = carrier(&self.target.adapter, self.instance()?, act.operation)?;
-        let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
-        self.post("tools/call", params)
-    }
-
-    /// A request, as a client posts it: in its session, or saying all of itself.
-    fn post(&self, method: &str, mut params: Value) -> StepResult<HttpAsk> {
-        let revision = self.planned.revision;
-        let stateless = revision.era() == Era::Stateless;
-        if stateless {
-            params["_meta"] = meta(revision);
+fn guised(scene: &mut Scene, guise: Guise<'_>, asked: HttpAsk) -> StepResult<HttpAsk> {
+    let by_name = |host: &str| -> StepResult<String> {
+        let authority = crate::scene::talk::instance(scene)?
+            .authority()
+            .unwrap_or_default();
+        let port = authority.rsplit_once(':').map(|(_, port)| port);
+        Ok(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    };
+    let asked = match guise {
+        Guise::Page(origin) => asked.with(ORIGIN.as_str(), origin),
+        Guise::Form(origin, kind) => asked
+            .with(ORIGIN.as_str(), origin)
+            .with(CONTENT_TYPE.as_str(), kind),
+        Guise::Rebound(host) => {
+            let host = by_name(host)?;
+            asked
+                .with(HOST.as_str(), &host)
+                .with(ORIGIN.as_str(), &format!("http://{host}"))
         }
-        let message = request(&json!("page-1"), method, params);
-        let mut asked = HttpAsk::post(&message).with_all(self.session()?);
-        if stateless {
-            let message: Value = serde_json::from_str(&message).map_err(Stop::blocked)?;
-            for (name, value) in routing_headers(&message) {
-                asked = asked.with(name, &value);
-            }
-        }
-        Ok(asked)
-    }
+        Guise::Named(host) => asked.with(HOST.as_str(), &by_name(host)?),
+    };
+    let origin = asked.headers.get(ORIGIN).and_then(|o| o.to_str().ok());
+    scene.state_mut::<Page>().origin = origin.unwrap_or_default().to_owned();
+    Ok(asked)
+}
 
-    /// What the last answer says of an act.
-    fn answer_over_http(&self, act: &Act) -> StepResult<Answer> {
-        let (mapping, _) = carrier(&self.target.adapter, self.instance()?, act.operation)?;
-        Ok(match self.http_answer()? {
-            Err(NoHttp::Hung) => Answer::Nothing(NoReply::TimedOut(self.patience())),
-            Err(NoHttp::Closed(why)) => Answer::Nothing(NoReply::Closed(why.clone())),
-            Ok(answer) => {
-                let mut messages = answer.messages.iter();
-                match messages.find(|message| message["method"].is_null()) {
-                    Some(message) => read(act.operation, mapping, &Reply::of(message)),
-                    None => Answer::Error(answer.describe()),
-                }
-            }
-        })
-    }
+/// The tool call that carries an act, as a client posts it.
+fn call_over_http(scene: &Scene, act: &Act) -> StepResult<HttpAsk> {
+    let (mapping, tool) = carrier(
+        &scene.target.adapter,
+        crate::scene::talk::instance(scene)?,
+        act.operation,
+    )?;
+    let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
+    post(scene, "tools/call", params)
+}
 
-    /// Lets a page do what a feature words so, besides calling tools.
-    ///
-    /// # Errors
-    /// Blocked when nothing is worded so.
-    pub async fn let_page_do(&mut self, origin: &str, what: &str) -> StepResult {
-        let asked = match what {
-            "lists the tools" => self.post("tools/list", json!({}))?,
-            "opens a session" => HttpAsk::post(&opening("page-1", self.planned.revision.name())),
-            "wants to listen" => HttpAsk::new(Method::GET)
-                .with_all(self.session()?)
-                .with("accept", "text/event-stream"),
-            "ends the session" => HttpAsk::new(Method::DELETE).with_all(self.session()?),
-            _ => return Err(Stop::blocked(format!("no page {what:?}"))),
-        };
-        let asked = self.guised(Guise::Page(origin), asked)?;
-        self.send(&asked).await
+/// A request, as a client posts it: in its session, or saying all of itself.
+fn post(scene: &Scene, method: &str, mut params: Value) -> StepResult<HttpAsk> {
+    let revision = scene.planned.revision;
+    let stateless = revision.era() == Era::Stateless;
+    if stateless {
+        params["_meta"] = meta(revision);
     }
-
-    /// Asks as a browser does before it sends a page's call.
-    ///
-    /// # Errors
-    /// When there is no connection.
-    pub async fn ask_for_page(&mut self, origin: &str) -> StepResult {
-        let asked = HttpAsk::new(Method::OPTIONS)
-            .with(ACCESS_CONTROL_REQUEST_METHOD.as_str(), "POST")
-            .with(
-                ACCESS_CONTROL_REQUEST_HEADERS.as_str(),
-                &self.client_headers()?.join(","),
-            );
-        let asked = self.guised(Guise::Page(origin), asked)?;
-        self.send(&asked).await
-    }
-
-    /// The headers of a client's calls that a browser asks about, in order.
-    fn client_headers(&self) -> StepResult<Vec<String>> {
-        let mut headers = vec![CONTENT_TYPE.as_str(), VERSION];
-        match self.planned.revision.era() {
-            Era::Stateless => headers.extend([METHOD, NAME]),
-            Era::Session if self.session()?.contains_key(SESSION) => headers.push(SESSION),
-            Era::Session => {}
-        }
-        let mut headers: Vec<_> = headers.into_iter().map(str::to_owned).collect();
-        let own = self.instance()?.headers();
-        headers.extend(own.keys().map(ToString::to_string));
-        headers.sort();
-        Ok(headers)
-    }
-
-    /// The page must have been refused: with 403 in the revisions that demand it, in any way before.
-    ///
-    /// # Errors
-    /// When it was not.
-    pub fn expect_page_refused(&self) -> StepResult {
-        let by_status = self.planned.revision >= Revision::R2025_11_25;
-        let refused = match self.http_answer()? {
-            Ok(answer) if by_status => answer.status == 403,
-            Ok(answer) => refuses(answer),
-            Err(NoHttp::Closed(_)) => !by_status,
-            Err(NoHttp::Hung) => false,
-        };
-        let expected = match by_status {
-            true => "HTTP 403",
-            false => "a refusal",
-        };
-        match refused {
-            true => Ok(()),
-            false => Err(self.failed_for_page(expected)),
+    let message = request(&json!("page-1"), method, params);
+    let mut asked = HttpAsk::post(&message).with_all(crate::scene::talk::http::session(scene)?);
+    if stateless {
+        let message: Value = serde_json::from_str(&message).map_err(Stop::blocked)?;
+        for (name, value) in routing_headers(&message) {
+            asked = asked.with(name, &value);
         }
     }
+    Ok(asked)
+}
 
-    /// No request for a secret may have reached Vault since the page has called.
-    ///
-    /// # Errors
-    /// When one has; blocked when it called for another secret.
-    pub fn expect_not_asked_for(&self, path: &str) -> StepResult {
-        let passed = self.last_on_secret(path)?.passed;
-        let exchanges = self.tap()?.exchanges();
-        let mut since = exchanges.iter().skip(passed);
-        match since.find(|exchange| exchange.path.contains(path)) {
-            None => Ok(()),
-            Some(made) => {
-                let expected = format!("no request to Vault for {path}");
-                let seen = format!("{} {} -> {}", made.method, made.path, made.status);
-                Err(self.failed(expected, &seen))
+/// What the last answer says of an act.
+fn answer_over_http(scene: &Scene, act: &Act) -> StepResult<Answer> {
+    let (mapping, _) = carrier(
+        &scene.target.adapter,
+        crate::scene::talk::instance(scene)?,
+        act.operation,
+    )?;
+    Ok(match crate::scene::talk::http::http_answer(scene)? {
+        Err(NoHttp::Hung) => {
+            Answer::Nothing(NoReply::TimedOut(crate::scene::talk::patience(scene)))
+        }
+        Err(NoHttp::Closed(why)) => Answer::Nothing(NoReply::Closed(why.clone())),
+        Ok(answer) => {
+            let mut messages = answer.messages.iter();
+            match messages.find(|message| message["method"].is_null()) {
+                Some(message) => read(act.operation, mapping, &Reply::of(message)),
+                None => Answer::Error(answer.describe()),
             }
         }
-    }
+    })
+}
 
-    /// No value of a secret may be in the answer.
-    ///
-    /// # Errors
-    /// When one is.
-    pub fn expect_no_value_in_answer(&self) -> StepResult {
-        let Ok(answer) = self.http_answer()? else {
-            return Ok(());
-        };
-        match self.all_values().found_in(&answer.body) {
-            None => Ok(()),
-            Some(label) => {
-                let seen = format!("the {label}");
-                Err(self.failed("an answer without values", &seen))
-            }
+/// Lets a page do what a feature words so, besides calling tools.
+///
+/// # Errors
+/// Blocked when nothing is worded so.
+pub(crate) async fn let_page_do(scene: &mut Scene, origin: &str, what: &str) -> StepResult {
+    let asked = match what {
+        "lists the tools" => post(scene, "tools/list", json!({}))?,
+        "opens a session" => HttpAsk::post(&opening("page-1", scene.planned.revision.name())),
+        "wants to listen" => HttpAsk::new(Method::GET)
+            .with_all(crate::scene::talk::http::session(scene)?)
+            .with("accept", "text/event-stream"),
+        "ends the session" => {
+            HttpAsk::new(Method::DELETE).with_all(crate::scene::talk::http::session(scene)?)
         }
-    }
+        _ => return Err(Stop::blocked(format!("no page {what:?}"))),
+    };
+    let asked = guised(scene, Guise::Page(origin), asked)?;
+    crate::scene::talk::http::send(scene, &asked).await
+}
 
-    /// No session may have been given out.
-    ///
-    /// # Errors
-    /// When one was.
-    pub fn expect_no_session(&self) -> StepResult {
-        match self.http_answer()? {
-            Ok(answer) if answer.headers.contains_key(SESSION) => {
-                Err(self.failed_for_page("no session"))
-            }
-            _ => Ok(()),
-        }
-    }
+/// Asks as a browser does before it sends a page's call.
+///
+/// # Errors
+/// When there is no connection.
+pub(crate) async fn ask_for_page(scene: &mut Scene, origin: &str) -> StepResult {
+    let asked = HttpAsk::new(Method::OPTIONS)
+        .with(ACCESS_CONTROL_REQUEST_METHOD.as_str(), "POST")
+        .with(
+            ACCESS_CONTROL_REQUEST_HEADERS.as_str(),
+            &client_headers(scene)?.join(","),
+        );
+    let asked = guised(scene, Guise::Page(origin), asked)?;
+    crate::scene::talk::http::send(scene, &asked).await
+}
 
-    /// The browser must let the page call, or must not.
-    ///
-    /// # Errors
-    /// When it is otherwise.
-    pub fn expect_page_let_call(&self, wanted: bool) -> StepResult {
-        let (granted, expected) = match self.http_answer()? {
-            // What a browser calls an ok status (Fetch, CORS-preflight fetch, step 7).
-            Ok(answer) => (
-                (200..300).contains(&answer.status)
-                    && lets_read(answer, &self.state::<Page>().origin),
-                match wanted {
-                    true => "a grant for this page",
-                    false => "no grant for this page",
-                },
-            ),
-            Err(NoHttp::Closed(_)) if !wanted => return Ok(()),
-            Err(_) => (!wanted, "an answer"),
-        };
-        match granted == wanted {
-            true => Ok(()),
-            false => Err(self.failed_for_page(expected)),
+/// The headers of a client's calls that a browser asks about, in order.
+fn client_headers(scene: &Scene) -> StepResult<Vec<String>> {
+    let mut headers = vec![CONTENT_TYPE.as_str(), VERSION];
+    match scene.planned.revision.era() {
+        Era::Stateless => headers.extend([METHOD, NAME]),
+        Era::Session if crate::scene::talk::http::session(scene)?.contains_key(SESSION) => {
+            headers.push(SESSION)
         }
+        Era::Session => {}
     }
+    let mut headers: Vec<_> = headers.into_iter().map(str::to_owned).collect();
+    let own = crate::scene::talk::instance(scene)?.headers();
+    headers.extend(own.keys().map(ToString::to_string));
+    headers.sort();
+    Ok(headers)
+}
 
-    /// A browser must let the page read the answer.
-    ///
-    /// # Errors
-    /// When it would not.
-    pub fn expect_page_lets_read(&self) -> StepResult {
-        match self.http_answer()? {
-            Ok(answer) if lets_read(answer, &self.state::<Page>().origin) => Ok(()),
-            _ => {
-                let origin = &self.state::<Page>().origin;
-                let expected = format!("Access-Control-Allow-Origin: {origin}");
-                Err(self.failed_for_page(&expected))
-            }
-        }
+/// The page must have been refused: with 403 in the revisions that demand it, in any way before.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_page_refused(scene: &Scene) -> StepResult {
+    let by_status = scene.planned.revision >= Revision::R2025_11_25;
+    let refused = match crate::scene::talk::http::http_answer(scene)? {
+        Ok(answer) if by_status => answer.status == 403,
+        Ok(answer) => refuses(answer),
+        Err(NoHttp::Closed(_)) => !by_status,
+        Err(NoHttp::Hung) => false,
+    };
+    let expected = match by_status {
+        true => "HTTP 403",
+        false => "a refusal",
+    };
+    match refused {
+        true => Ok(()),
+        false => Err(failed_for_page(scene, expected)),
     }
+}
 
-    /// The page should be let send what clients send.
-    ///
-    /// # Errors
-    /// When a header is missing.
-    pub fn expect_client_headers_granted(&self) -> StepResult {
-        let granted = match self.http_answer()? {
-            Ok(answer) => listed(answer, &ACCESS_CONTROL_ALLOW_HEADERS),
-            Err(_) => Vec::new(),
-        };
-        let needed = self.client_headers()?;
-        let mut missing = needed.iter().filter(|name| !names(&granted, name));
-        match missing.next() {
-            None => Ok(()),
-            Some(name) => {
-                let expected = format!("{name} in Access-Control-Allow-Headers");
-                Err(self.failed_for_page(&expected))
-            }
-        }
-    }
-
-    /// The page should be let read the id of the session that it was given.
-    ///
-    /// # Errors
-    /// Not applicable where there are no sessions.
-    pub fn expect_session_exposed(&self) -> StepResult {
-        let Ok(answer) = self.http_answer()? else {
-            return Err(self.failed_for_page("an answer"));
-        };
-        if answer.status == 200 && !answer.headers.contains_key(SESSION) {
-            return Err(not_claimed("the server gives out no sessions"));
-        }
-        match names(&listed(answer, &ACCESS_CONTROL_EXPOSE_HEADERS), SESSION) {
-            true => Ok(()),
-            false => {
-                let expected = format!("{SESSION} in Access-Control-Expose-Headers");
-                Err(self.failed_for_page(&expected))
-            }
+/// No request for a secret may have reached Vault since the page has called.
+///
+/// # Errors
+/// When one has; blocked when it called for another secret.
+pub(crate) fn expect_not_asked_for(scene: &Scene, path: &str) -> StepResult {
+    let passed = crate::scene::about::last_on_secret(scene, path)?.passed;
+    let exchanges = scene.tap()?.exchanges();
+    let mut since = exchanges.iter().skip(passed);
+    match since.find(|exchange| exchange.path.contains(path)) {
+        None => Ok(()),
+        Some(made) => {
+            let expected = format!("no request to Vault for {path}");
+            let seen = format!("{} {} -> {}", made.method, made.path, made.status);
+            Err(scene.failed(expected, &seen))
         }
     }
+}
 
-    /// The answer should say that it depends on the origin, unless it is for all.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub fn expect_vary(&self) -> StepResult {
-        let Ok(answer) = self.http_answer()? else {
-            return Err(self.failed_for_page("an answer"));
-        };
-        let for_all = listed(answer, &ACCESS_CONTROL_ALLOW_ORIGIN) == ["*"];
-        match for_all || names(&listed(answer, &VARY), ORIGIN.as_str()) {
-            true => Ok(()),
-            false => Err(self.failed_for_page("Vary: Origin")),
+/// No value of a secret may be in the answer.
+///
+/// # Errors
+/// When one is.
+pub(crate) fn expect_no_value_in_answer(scene: &Scene) -> StepResult {
+    let Ok(answer) = crate::scene::talk::http::http_answer(scene)? else {
+        return Ok(());
+    };
+    match scene.all_values().found_in(&answer.body) {
+        None => Ok(()),
+        Some(label) => {
+            let seen = format!("the {label}");
+            Err(scene.failed("an answer without values", &seen))
         }
     }
+}
 
-    /// A failure about what a page was answered.
-    fn failed_for_page(&self, expected: &str) -> Stop {
-        match self.http_answer() {
-            Ok(Ok(answer)) => {
-                let seen = format!("{}\n{}", told_to_browsers(answer), answer.describe());
-                self.failed(expected, seen.trim_start())
-            }
-            Ok(Err(why)) => self.failed(expected, &why.to_string()),
-            Err(stop) => stop,
+/// No session may have been given out.
+///
+/// # Errors
+/// When one was.
+pub(crate) fn expect_no_session(scene: &Scene) -> StepResult {
+    match crate::scene::talk::http::http_answer(scene)? {
+        Ok(answer) if answer.headers.contains_key(SESSION) => {
+            Err(failed_for_page(scene, "no session"))
         }
+        _ => Ok(()),
+    }
+}
+
+/// The browser must let the page call, or must not.
+///
+/// # Errors
+/// When it is otherwise.
+pub(crate) fn expect_page_let_call(scene: &Scene, wanted: bool) -> StepResult {
+    let (granted, expected) = match crate::scene::talk::http::http_answer(scene)? {
+        // What a browser calls an ok status (Fetch, CORS-preflight fetch, step 7).
+        Ok(answer) => (
+            (200..300).contains(&answer.status) && lets_read(answer, &scene.state::<Page>().origin),
+            match wanted {
+                true => "a grant for this page",
+                false => "no grant for this page",
+            },
+        ),
+        Err(NoHttp::Closed(_)) if !wanted => return Ok(()),
+        Err(_) => (!wanted, "an answer"),
+    };
+    match granted == wanted {
+        true => Ok(()),
+        false => Err(failed_for_page(scene, expected)),
+    }
+}
+
+/// A browser must let the page read the answer.
+///
+/// # Errors
+/// When it would not.
+pub(crate) fn expect_page_lets_read(scene: &Scene) -> StepResult {
+    match crate::scene::talk::http::http_answer(scene)? {
+        Ok(answer) if lets_read(answer, &scene.state::<Page>().origin) => Ok(()),
+        _ => {
+            let origin = &scene.state::<Page>().origin;
+            let expected = format!("Access-Control-Allow-Origin: {origin}");
+            Err(failed_for_page(scene, &expected))
+        }
+    }
+}
+
+/// The page should be let send what clients send.
+///
+/// # Errors
+/// When a header is missing.
+pub(crate) fn expect_client_headers_granted(scene: &Scene) -> StepResult {
+    let granted = match crate::scene::talk::http::http_answer(scene)? {
+        Ok(answer) => listed(answer, &ACCESS_CONTROL_ALLOW_HEADERS),
+        Err(_) => Vec::new(),
+    };
+    let needed = client_headers(scene)?;
+    let mut missing = needed.iter().filter(|name| !names(&granted, name));
+    match missing.next() {
+        None => Ok(()),
+        Some(name) => {
+            let expected = format!("{name} in Access-Control-Allow-Headers");
+            Err(failed_for_page(scene, &expected))
+        }
+    }
+}
+
+/// The page should be let read the id of the session that it was given.
+///
+/// # Errors
+/// Not applicable where there are no sessions.
+pub(crate) fn expect_session_exposed(scene: &Scene) -> StepResult {
+    let Ok(answer) = crate::scene::talk::http::http_answer(scene)? else {
+        return Err(failed_for_page(scene, "an answer"));
+    };
+    if answer.status == 200 && !answer.headers.contains_key(SESSION) {
+        return Err(not_claimed("the server gives out no sessions"));
+    }
+    match names(&listed(answer, &ACCESS_CONTROL_EXPOSE_HEADERS), SESSION) {
+        true => Ok(()),
+        false => {
+            let expected = format!("{SESSION} in Access-Control-Expose-Headers");
+            Err(failed_for_page(scene, &expected))
+        }
+    }
+}
+
+/// The answer should say that it depends on the origin, unless it is for all.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn expect_vary(scene: &Scene) -> StepResult {
+    let Ok(answer) = crate::scene::talk::http::http_answer(scene)? else {
+        return Err(failed_for_page(scene, "an answer"));
+    };
+    let for_all = listed(answer, &ACCESS_CONTROL_ALLOW_ORIGIN) == ["*"];
+    match for_all || names(&listed(answer, &VARY), ORIGIN.as_str()) {
+        true => Ok(()),
+        false => Err(failed_for_page(scene, "Vary: Origin")),
+    }
+}
+
+/// A failure about what a page was answered.
+fn failed_for_page(scene: &Scene, expected: &str) -> Stop {
+    match crate::scene::talk::http::http_answer(scene) {
+        Ok(Ok(answer)) => {
+            let seen = format!("{}\n{}", told_to_browsers(answer), answer.describe());
+            scene.failed(expected, seen.trim_start())
+        }
+        Ok(Err(why)) => scene.failed(expected, &why.to_string()),
+        Err(stop) => stop,
     }
 }
 

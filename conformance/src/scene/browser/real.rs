@@ -24,155 +24,163 @@ use crate::{
 /// What the step is called that carries an act.
 const CALL: &str = "tools/call";
 
-impl Scene {
-    /// Serves a page, and starts a server that this page may call.
-    ///
-    /// # Errors
-    /// When either does not start.
-    pub async fn start_for_own_page(&mut self) -> StepResult {
-        let served = PageServer::start().await;
-        let served =
-            served.map_err(|error| Stop::blocked(format!("no page is served: {error}")))?;
-        let origin = served.origin(LISTED);
-        self.state_mut::<Page>().served = Some(served);
-        self.start_for_pages(&[&origin]).await
-    }
+/// Serves a page, and starts a server that this page may call.
+///
+/// # Errors
+/// When either does not start.
+pub(crate) async fn start_for_own_page(scene: &mut Scene) -> StepResult {
+    let served = PageServer::start().await;
+    let served = served.map_err(|error| Stop::blocked(format!("no page is served: {error}")))?;
+    let origin = served.origin(LISTED);
+    scene.state_mut::<Page>().served = Some(served);
+    crate::scene::browser::start_for_pages(scene, &[&origin]).await
+}
 
-    /// Lets a browser open the page that may call, which does what an agent does: it opens a session of its own,
-    /// where there are any.
-    ///
-    /// # Errors
-    /// Blocked when the browser fails.
-    pub async fn let_listed_page(&mut self, text: &str) -> StepResult {
-        let act = self.act(text)?;
-        let own = self.instance()?.headers();
-        let mut steps = self.beginning(&own);
-        steps.push(Step {
+/// Lets a browser open the page that may call, which does what an agent does: it opens a session of its own,
+/// where there are any.
+///
+/// # Errors
+/// Blocked when the browser fails.
+pub(crate) async fn let_listed_page(scene: &mut Scene, text: &str) -> StepResult {
+    let act = crate::scene::wording::act(scene, text)?;
+    let own = crate::scene::talk::instance(scene)?.headers();
+    let mut steps = beginning(scene, &own);
+    steps.push(Step {
+        in_session: true,
+        ..step(CALL, &call_out_of_session(scene, &act)?, &own)
+    });
+    open(scene, act, LISTED, steps).await
+}
+
+/// Lets a browser open a page that may not call, which tries all the same: in the agent's own session, in one of
+/// its own, and in a way that no browser asks about beforehand.
+///
+/// # Errors
+/// Blocked when the browser fails.
+pub(crate) async fn let_foreign_page(scene: &mut Scene, text: &str) -> StepResult {
+    let act = crate::scene::wording::act(scene, text)?;
+    let own = crate::scene::talk::instance(scene)?.headers();
+    let in_session = "tools/call in the agent's session";
+    let mut steps = vec![step(
+        in_session,
+        &crate::scene::browser::call_over_http(scene, &act)?,
+        &own,
+    )];
+    steps.extend(beginning(scene, &own));
+    let call = step(CALL, &call_out_of_session(scene, &act)?, &own);
+    steps.push(Step {
+        name: "tools/call as a form",
+        mode: "no-cors",
+        headers: BTreeMap::from([(CONTENT_TYPE.to_string(), "text/plain".to_owned())]),
+        ..call.clone()
+    });
+    steps.push(Step {
+        in_session: true,
+        ..call
+    });
+    open(scene, act, FOREIGN, steps).await
+}
+
+/// How a client begins.
+fn beginning(scene: &Scene, own: &HeaderMap) -> Vec<Step> {
+    let revision = scene.planned.revision;
+    if revision.era() == Era::Stateless {
+        return Vec::new();
+    }
+    let opening = HttpAsk::post(&opening("page-0", revision.name()));
+    let opened = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let opened = HttpAsk::post(&opened.to_string()).with(VERSION, revision.name());
+    vec![
+        step("initialize", &opening, own),
+        Step {
             in_session: true,
-            ..step(CALL, &self.call_out_of_session(&act)?, &own)
-        });
-        self.open(act, LISTED, steps).await
-    }
+            ..step("notifications/initialized", &opened, own)
+        },
+    ]
+}
 
-    /// Lets a browser open a page that may not call, which tries all the same: in the agent's own session, in one of
-    /// its own, and in a way that no browser asks about beforehand.
-    ///
-    /// # Errors
-    /// Blocked when the browser fails.
-    pub async fn let_foreign_page(&mut self, text: &str) -> StepResult {
-        let act = self.act(text)?;
-        let own = self.instance()?.headers();
-        let in_session = "tools/call in the agent's session";
-        let mut steps = vec![step(in_session, &self.call_over_http(&act)?, &own)];
-        steps.extend(self.beginning(&own));
-        let call = step(CALL, &self.call_out_of_session(&act)?, &own);
-        steps.push(Step {
-            name: "tools/call as a form",
-            mode: "no-cors",
-            headers: BTreeMap::from([(CONTENT_TYPE.to_string(), "text/plain".to_owned())]),
-            ..call.clone()
-        });
-        steps.push(Step {
-            in_session: true,
-            ..call
-        });
-        self.open(act, FOREIGN, steps).await
-    }
+/// The tool call that carries an act, without the agent's session.
+fn call_out_of_session(scene: &Scene, act: &Act) -> StepResult<HttpAsk> {
+    let mut asked = crate::scene::browser::call_over_http(scene, act)?;
+    asked.headers.remove(SESSION);
+    Ok(asked)
+}
 
-    /// How a client begins.
-    fn beginning(&self, own: &HeaderMap) -> Vec<Step> {
-        let revision = self.planned.revision;
-        if revision.era() == Era::Stateless {
-            return Vec::new();
+async fn open(scene: &mut Scene, act: Act, host: &str, steps: Vec<Step>) -> StepResult {
+    let browser = Browser::find().map_err(Stop::blocked)?;
+    let before = scene.snapshot().await?;
+    let passed = scene.slot()?.tap.as_ref().map_or(0, Tap::passed);
+    let held = act.secret().and_then(|path| scene.holds.get(path)).cloned();
+    let url = crate::scene::talk::instance(scene)?
+        .url()
+        .unwrap_or_default()
+        .to_owned();
+    scene.let_know(&act);
+    let missing = || Stop::blocked("the scenario serves no page");
+    let served = scene
+        .state_mut::<Page>()
+        .served
+        .as_mut()
+        .ok_or_else(missing)?;
+    let begun = Instant::now();
+    let seen = browser.visit(served, host, &Plan { url, steps }).await;
+    let seen = seen.map_err(Stop::blocked)?;
+    let took = begun.elapsed();
+    let answer = answer_to_page(scene, &act, &seen)?;
+    let transcript = crate::scene::talk::instance(scene)?.connection.transcript();
+    for attempt in &seen {
+        let note = format!("a page of {host} in a browser, {}", attempt.describe());
+        transcript.record(Speaker::Note, note);
+    }
+    scene.state_mut::<Page>().seen = seen;
+    scene.last = Some(Deed {
+        act,
+        answer,
+        took,
+        before,
+        held,
+        passed,
+    });
+    Ok(())
+}
+
+/// What the page could read of the answer to an act.
+fn answer_to_page(scene: &Scene, act: &Act, seen: &[Attempt]) -> StepResult<Answer> {
+    let (mapping, _) = carrier(
+        &scene.target.adapter,
+        crate::scene::talk::instance(scene)?,
+        act.operation,
+    )?;
+    let call = seen.iter().find(|attempt| attempt.name == CALL);
+    let messages = call.map(Attempt::messages).unwrap_or_default();
+    let mut messages = messages.iter();
+    Ok(match messages.find(|message| message["method"].is_null()) {
+        Some(message) => read(act.operation, mapping, &Reply::of(message)),
+        None => {
+            let told: Vec<_> = seen.iter().map(Attempt::describe).collect();
+            Answer::Error(format!("in the page: {}", told.join("; ")))
         }
-        let opening = HttpAsk::post(&opening("page-0", revision.name()));
-        let opened = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        let opened = HttpAsk::post(&opened.to_string()).with(VERSION, revision.name());
-        vec![
-            step("initialize", &opening, own),
-            Step {
-                in_session: true,
-                ..step("notifications/initialized", &opened, own)
-            },
-        ]
-    }
+    })
+}
 
-    /// The tool call that carries an act, without the agent's session.
-    fn call_out_of_session(&self, act: &Act) -> StepResult<HttpAsk> {
-        let mut asked = self.call_over_http(act)?;
-        asked.headers.remove(SESSION);
-        Ok(asked)
+/// The page must have been able to read nothing but refusals.
+///
+/// # Errors
+/// When it could read more.
+pub(crate) fn expect_page_given_nothing(scene: &Scene) -> StepResult {
+    let seen = &scene.state::<Page>().seen;
+    if seen.is_empty() {
+        return Err(Stop::blocked("no page was opened"));
     }
-
-    async fn open(&mut self, act: Act, host: &str, steps: Vec<Step>) -> StepResult {
-        let browser = Browser::find().map_err(Stop::blocked)?;
-        let before = self.snapshot().await?;
-        let passed = self.slot()?.tap.as_ref().map_or(0, Tap::passed);
-        let held = act.secret().and_then(|path| self.holds.get(path)).cloned();
-        let url = self.instance()?.url().unwrap_or_default().to_owned();
-        self.let_know(&act);
-        let missing = || Stop::blocked("the scenario serves no page");
-        let served = self
-            .state_mut::<Page>()
-            .served
-            .as_mut()
-            .ok_or_else(missing)?;
-        let begun = Instant::now();
-        let seen = browser.visit(served, host, &Plan { url, steps }).await;
-        let seen = seen.map_err(Stop::blocked)?;
-        let took = begun.elapsed();
-        let answer = self.answer_to_page(&act, &seen)?;
-        let transcript = self.instance()?.connection.transcript();
-        for attempt in &seen {
-            let note = format!("a page of {host} in a browser, {}", attempt.describe());
-            transcript.record(Speaker::Note, note);
-        }
-        self.state_mut::<Page>().seen = seen;
-        self.last = Some(Deed {
-            act,
-            answer,
-            took,
-            before,
-            held,
-            passed,
-        });
-        Ok(())
-    }
-
-    /// What the page could read of the answer to an act.
-    fn answer_to_page(&self, act: &Act, seen: &[Attempt]) -> StepResult<Answer> {
-        let (mapping, _) = carrier(&self.target.adapter, self.instance()?, act.operation)?;
-        let call = seen.iter().find(|attempt| attempt.name == CALL);
-        let messages = call.map(Attempt::messages).unwrap_or_default();
-        let mut messages = messages.iter();
-        Ok(match messages.find(|message| message["method"].is_null()) {
-            Some(message) => read(act.operation, mapping, &Reply::of(message)),
-            None => {
-                let told: Vec<_> = seen.iter().map(Attempt::describe).collect();
-                Answer::Error(format!("in the page: {}", told.join("; ")))
-            }
-        })
-    }
-
-    /// The page must have been able to read nothing but refusals.
-    ///
-    /// # Errors
-    /// When it could read more.
-    pub fn expect_page_given_nothing(&self) -> StepResult {
-        let seen = &self.state::<Page>().seen;
-        if seen.is_empty() {
-            return Err(Stop::blocked("no page was opened"));
-        }
-        let values = self.all_values();
-        let given = |attempt: &&Attempt| {
-            (200..300).contains(&attempt.status) || values.found_in(&attempt.body).is_some()
-        };
-        match seen.iter().find(given) {
-            None => Ok(()),
-            Some(attempt) => {
-                let seen = attempt.describe();
-                Err(self.failed("nothing but refusals for the page", &seen))
-            }
+    let values = scene.all_values();
+    let given = |attempt: &&Attempt| {
+        (200..300).contains(&attempt.status) || values.found_in(&attempt.body).is_some()
+    };
+    match seen.iter().find(given) {
+        None => Ok(()),
+        Some(attempt) => {
+            let seen = attempt.describe();
+            Err(scene.failed("nothing but refusals for the page", &seen))
         }
     }
 }

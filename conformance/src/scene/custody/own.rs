@@ -53,168 +53,166 @@ fn warns(line: &str) -> bool {
     line.to_lowercase().contains("token") && EXPOSED.is_match(line)
 }
 
-impl Scene {
-    /// Starts a server whose token is in a file.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_with_token_file(&mut self) -> StepResult {
-        self.end_servers().await?;
-        self.start_server(Setup::of(Mode::TokenFile)).await
-    }
+/// Starts a server whose token is in a file.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_with_token_file(scene: &mut Scene) -> StepResult {
+    scene.end_servers().await?;
+    scene.start_server(Setup::of(Mode::TokenFile)).await
+}
 
-    /// Starts a server whose token file is as a feature words it.
-    ///
-    /// # Errors
-    /// Blocked when no file is worded so.
-    pub async fn start_with_odd_token_file(&mut self, words: &str) -> StepResult {
-        let state = match words {
-            "is empty" => TokenFileState::Empty,
-            "is not there" => TokenFileState::Missing,
-            "others can read" => TokenFileState::Exposed,
-            _ => return Err(Stop::blocked(format!("no token file {words}"))),
-        };
-        self.end_servers().await?;
-        let mut setup = Setup::of(Mode::TokenFile);
-        setup.token_file = state;
-        let refusal = self.try_to_start_server(setup).await?;
-        self.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
-        Ok(())
-    }
+/// Starts a server whose token file is as a feature words it.
+///
+/// # Errors
+/// Blocked when no file is worded so.
+pub(crate) async fn start_with_odd_token_file(scene: &mut Scene, words: &str) -> StepResult {
+    let state = match words {
+        "is empty" => TokenFileState::Empty,
+        "is not there" => TokenFileState::Missing,
+        "others can read" => TokenFileState::Exposed,
+        _ => return Err(Stop::blocked(format!("no token file {words}"))),
+    };
+    scene.end_servers().await?;
+    let mut setup = Setup::of(Mode::TokenFile);
+    setup.token_file = state;
+    let refusal = scene.try_to_start_server(setup).await?;
+    scene.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
+    Ok(())
+}
 
-    /// Puts another token into the file, and ends the one that was there.
-    ///
-    /// # Errors
-    /// When Vault refuses, or the file cannot be written.
-    pub async fn change_token_file(&mut self) -> StepResult {
-        let old = self.token()?.clone();
-        let new = self.oracle.make_token(&old.policy).await;
-        let new = new.map_err(Stop::blocked)?;
-        // Known from here on, so that it is never shown.
-        self.further_tokens.push(new.clone());
-        let changed = self.slot()?.instance.change_token_file(&new.secret).await;
-        changed.map_err(Stop::blocked)?;
-        let revoked = self.oracle.revoke_token(&old).await;
-        revoked.map_err(Stop::blocked)
-    }
+/// Puts another token into the file, and ends the one that was there.
+///
+/// # Errors
+/// When Vault refuses, or the file cannot be written.
+pub(crate) async fn change_token_file(scene: &mut Scene) -> StepResult {
+    let old = scene.token()?.clone();
+    let new = scene.oracle.make_token(&old.policy).await;
+    let new = new.map_err(Stop::blocked)?;
+    // Known from here on, so that it is never shown.
+    scene.further_tokens.push(new.clone());
+    let changed = scene.slot()?.instance.change_token_file(&new.secret).await;
+    changed.map_err(Stop::blocked)?;
+    let revoked = scene.oracle.revoke_token(&old).await;
+    revoked.map_err(Stop::blocked)
+}
 
-    /// The agent must soon be given the secret with the token that the file has now.
-    ///
-    /// # Errors
-    /// When it is not.
-    pub async fn expect_soon_given(&mut self, path: &str) -> StepResult {
-        let act = Act::read(self.mount()?, path);
-        let missing = || Stop::blocked("the token file was not changed");
-        let token = self.further_tokens.last().ok_or_else(missing)?;
-        let token = TokenPrint::of(&token.secret);
-        let deadline = Instant::now() + SOON;
-        loop {
-            let passed = self.passed();
-            self.let_agent(act.clone()).await?;
-            if matches!(self.last()?.answer, Answer::Success(_)) {
-                let asked = self.asked_since(passed)?;
-                if asked.iter().all(|exchange| exchange.token == Some(token)) {
-                    return self.expect_given();
-                }
+/// The agent must soon be given the secret with the token that the file has now.
+///
+/// # Errors
+/// When it is not.
+pub(crate) async fn expect_soon_given(scene: &mut Scene, path: &str) -> StepResult {
+    let act = Act::read(scene.mount()?, path);
+    let missing = || Stop::blocked("the token file was not changed");
+    let token = scene.further_tokens.last().ok_or_else(missing)?;
+    let token = TokenPrint::of(&token.secret);
+    let deadline = Instant::now() + SOON;
+    loop {
+        let passed = crate::scene::custody::passed(scene);
+        scene.let_agent(act.clone()).await?;
+        if matches!(scene.last()?.answer, Answer::Success(_)) {
+            let asked = crate::scene::custody::asked_since(scene, passed)?;
+            if asked.iter().all(|exchange| exchange.token == Some(token)) {
+                return crate::scene::answered::expect_given(scene);
             }
-            if Instant::now() > deadline {
-                let expected = format!(
-                    "the secret, with the token that the file has now, within {} s",
-                    SOON.as_secs()
-                );
-                return Err(self.failed(expected, &self.last()?.answer.describe()));
-            }
-            sleep(GLANCE).await;
+        }
+        if Instant::now() > deadline {
+            let expected = format!(
+                "the secret, with the token that the file has now, within {} s",
+                SOON.as_secs()
+            );
+            return Err(scene.failed(expected, &scene.last()?.answer.describe()));
+        }
+        sleep(GLANCE).await;
+    }
+}
+
+/// What the server has said outside the protocol, or why it did not start.
+fn logged(scene: &Scene) -> StepResult<Vec<String>> {
+    if let Some(why) = &scene.state::<Custody>().refusal {
+        return Ok(why.lines().map(str::to_owned).collect());
+    }
+    let lines = scene.slot()?.instance.connection.transcript().lines();
+    let logs = lines.into_iter();
+    let logs = logs.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
+    Ok(logs.map(|line| line.text).collect())
+}
+
+/// The server must have said that others can read its token file, and not say so of one that they cannot read.
+///
+/// # Errors
+/// When it has not, or says so of every file.
+pub(crate) async fn expect_exposure_told(scene: &mut Scene) -> StepResult {
+    let begun = Instant::now();
+    while !logged(scene)?.iter().any(|line| warns(line)) {
+        if begun.elapsed() > WARNED {
+            let said = logged(scene)?;
+            let last = said.last().map_or("it said nothing", String::as_str);
+            return Err(scene.failed("a warning that others can read its token file", last));
+        }
+        sleep(GLANCE).await;
+    }
+    let took = begun.elapsed();
+    scene.state_mut::<Custody>().refusal = None;
+    start_with_token_file(scene).await?;
+    // A warning would not take longer than the one before.
+    sleep(took.max(GLANCE)).await;
+    match logged(scene)?.iter().find(|line| warns(line)) {
+        None => Ok(()),
+        Some(line) => {
+            let expected = "no such warning of a file that nobody else can read";
+            Err(scene.failed(expected, line))
         }
     }
+}
 
-    /// What the server has said outside the protocol, or why it did not start.
-    fn logged(&self) -> StepResult<Vec<String>> {
-        if let Some(why) = &self.state::<Custody>().refusal {
-            return Ok(why.lines().map(str::to_owned).collect());
-        }
-        let lines = self.slot()?.instance.connection.transcript().lines();
-        let logs = lines.into_iter();
-        let logs = logs.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
-        Ok(logs.map(|line| line.text).collect())
-    }
+/// Starts a server that renews its token, which ends so soon without.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_renewing(scene: &mut Scene, ttl: Duration) -> StepResult {
+    let mut setup = Setup::of(Mode::TokenRenewal);
+    setup.token_ttl = Some(ttl);
+    scene.start_server(setup).await
+}
 
-    /// The server must have said that others can read its token file, and not say so of one that they cannot read.
-    ///
-    /// # Errors
-    /// When it has not, or says so of every file.
-    pub async fn expect_exposure_told(&mut self) -> StepResult {
+/// Waits until Vault has ended a token that lives as long as the server's, is younger, and is not renewed.
+///
+/// # Errors
+/// Blocked when the server's token lives longer or less long, when Vault does not end it in time, or has ended
+/// the server's on a machine that is too busy for anybody to renew one in time.
+pub(crate) async fn outlive_token(scene: &mut Scene, ttl: Duration) -> StepResult {
+    expect_lifetime(ttl, scene.slot()?.kind.setup.token_ttl)?;
+    let policy = scene.token()?.policy.clone();
+    let twin = scene.oracle.make_renewable_token(&policy, ttl).await;
+    let twin = twin.map_err(Stop::blocked)?;
+    let deadline = Instant::now() + ttl + LATE;
+    let lookup = VaultRequest::new("GET", "auth/token/lookup-scene");
+    let mut slowest = Duration::ZERO;
+    loop {
         let begun = Instant::now();
-        while !self.logged()?.iter().any(|line| warns(line)) {
-            if begun.elapsed() > WARNED {
-                let said = self.logged()?;
-                let last = said.last().map_or("it said nothing", String::as_str);
-                return Err(self.failed("a warning that others can read its token file", last));
-            }
-            sleep(GLANCE).await;
+        let answer = scene.oracle.ask(&twin.secret, &lookup).await;
+        if answer.map_err(Stop::blocked)?.denied() {
+            break;
         }
-        let took = begun.elapsed();
-        self.state_mut::<Custody>().refusal = None;
-        self.start_with_token_file().await?;
-        // A warning would not take longer than the one before.
-        sleep(took.max(GLANCE)).await;
-        match self.logged()?.iter().find(|line| warns(line)) {
-            None => Ok(()),
-            Some(line) => {
-                let expected = "no such warning of a file that nobody else can read";
-                Err(self.failed(expected, line))
-            }
+        if Instant::now() > deadline {
+            return Err(Stop::blocked(
+                "Vault does not end a token that is not renewed",
+            ));
         }
+        sleep(GLANCE).await;
+        slowest = slowest.max(begun.elapsed());
     }
-
-    /// Starts a server that renews its token, which ends so soon without.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_renewing(&mut self, ttl: Duration) -> StepResult {
-        let mut setup = Setup::of(Mode::TokenRenewal);
-        setup.token_ttl = Some(ttl);
-        self.start_server(setup).await
+    let has_token = scene.oracle.has_token(scene.token()?).await;
+    if slowest > ttl / SWIFT && !has_token.map_err(Stop::blocked)? {
+        return Err(Stop::blocked(format!(
+            "this machine is so busy that a look into Vault took {:.1} s: no server can be expected to renew a \
+             token of {} s in time",
+            slowest.as_secs_f64(),
+            ttl.as_secs()
+        )));
     }
-
-    /// Waits until Vault has ended a token that lives as long as the server's, is younger, and is not renewed.
-    ///
-    /// # Errors
-    /// Blocked when the server's token lives longer or less long, when Vault does not end it in time, or has ended
-    /// the server's on a machine that is too busy for anybody to renew one in time.
-    pub async fn outlive_token(&mut self, ttl: Duration) -> StepResult {
-        expect_lifetime(ttl, self.slot()?.kind.setup.token_ttl)?;
-        let policy = self.token()?.policy.clone();
-        let twin = self.oracle.make_renewable_token(&policy, ttl).await;
-        let twin = twin.map_err(Stop::blocked)?;
-        let deadline = Instant::now() + ttl + LATE;
-        let lookup = VaultRequest::new("GET", "auth/token/lookup-self");
-        let mut slowest = Duration::ZERO;
-        loop {
-            let begun = Instant::now();
-            let answer = self.oracle.ask(&twin.secret, &lookup).await;
-            if answer.map_err(Stop::blocked)?.denied() {
-                break;
-            }
-            if Instant::now() > deadline {
-                return Err(Stop::blocked(
-                    "Vault does not end a token that is not renewed",
-                ));
-            }
-            sleep(GLANCE).await;
-            slowest = slowest.max(begun.elapsed());
-        }
-        let has_token = self.oracle.has_token(self.token()?).await;
-        if slowest > ttl / SWIFT && !has_token.map_err(Stop::blocked)? {
-            return Err(Stop::blocked(format!(
-                "this machine is so busy that a look into Vault took {:.1} s: no server can be expected to renew a \
-                 token of {} s in time",
-                slowest.as_secs_f64(),
-                ttl.as_secs()
-            )));
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,280 +18,288 @@ use crate::{
 /// By how much a lifetime may differ from what was asked for: clocks, and the way of the call.
 const TOLERANCE: Duration = Duration::from_secs(300);
 
-impl Scene {
-    pub(in crate::scene) async fn expect_pki(&mut self, effect: &PkiEffect) -> StepResult {
-        match effect {
-            PkiEffect::Enabled => self.expect_enabled().await,
-            PkiEffect::IssuerMade => self.expect_issuer().await,
-            PkiEffect::IssuersListed => self.expect_issuers_listed().await,
-            PkiEffect::IssuerShown => self.expect_issuer_shown().await,
-            PkiEffect::RoleMade => self.expect_role_of(&self.last()?.act).await,
-            PkiEffect::RolesListed => self.expect_roles_listed().await,
-            PkiEffect::RoleShown => self.expect_role_shown().await,
-            PkiEffect::RoleGone => self.expect_no_role().await,
-            PkiEffect::Certified => {
-                self.expect_certificate_verifies()?;
-                self.expect_names_on_certificate()?;
-                self.expect_lifetime_as_asked()?;
-                self.expect_own_key()
-            }
-            PkiEffect::Revoked => self.expect_revoked().await,
-            PkiEffect::CertificatesListed => self.expect_certificates_listed().await,
-            PkiEffect::CertificateShown => self.expect_certificate_shown().await,
+pub(in crate::scene) async fn expect_pki(scene: &mut Scene, effect: &PkiEffect) -> StepResult {
+    match effect {
+        PkiEffect::Enabled => expect_enabled(scene).await,
+        PkiEffect::IssuerMade => expect_issuer(scene).await,
+        PkiEffect::IssuersListed => crate::scene::pki::answered::expect_issuers_listed(scene).await,
+        PkiEffect::IssuerShown => crate::scene::pki::answered::expect_issuer_shown(scene).await,
+        PkiEffect::RoleMade => expect_role_of(scene, &scene.last()?.act).await,
+        PkiEffect::RolesListed => crate::scene::pki::answered::expect_roles_listed(scene).await,
+        PkiEffect::RoleShown => crate::scene::pki::answered::expect_role_shown(scene).await,
+        PkiEffect::RoleGone => expect_no_role(scene).await,
+        PkiEffect::Certified => {
+            crate::scene::pki::answered::expect_certificate_verifies(scene)?;
+            crate::scene::pki::answered::expect_names_on_certificate(scene)?;
+            crate::scene::pki::answered::expect_lifetime_as_asked(scene)?;
+            crate::scene::pki::answered::expect_own_key(scene)
+        }
+        PkiEffect::Revoked => expect_revoked(scene).await,
+        PkiEffect::CertificatesListed => {
+            crate::scene::pki::answered::expect_certificates_listed(scene).await
+        }
+        PkiEffect::CertificateShown => {
+            crate::scene::pki::answered::expect_certificate_shown(scene).await
         }
     }
+}
 
-    async fn expect_enabled(&self) -> StepResult {
-        let act = &self.last()?.act;
-        let mount = act.text("mount");
-        let mounts = self.oracle.mounts().await.map_err(Stop::blocked)?;
-        let kind = mounts.get(mount).and_then(|about| about["type"].as_str());
-        if kind != Some("pki") {
-            let seen = kind.map_or("no mount there".to_owned(), |kind| {
-                format!("a {kind} mount there")
-            });
-            return Err(self.failed(format!("a pki mount at {mount}"), &seen));
+async fn expect_enabled(scene: &Scene) -> StepResult {
+    let act = &scene.last()?.act;
+    let mount = act.text("mount");
+    let mounts = scene.oracle.mounts().await.map_err(Stop::blocked)?;
+    let kind = mounts.get(mount).and_then(|about| about["type"].as_str());
+    if kind != Some("pki") {
+        let seen = kind.map_or("no mount there".to_owned(), |kind| {
+            format!("a {kind} mount there")
+        });
+        return Err(scene.failed(format!("a pki mount at {mount}"), &seen));
+    }
+    if !crate::scene::pki::sends(scene, Operation::PkiEnable, "max_ttl") {
+        return Ok(());
+    }
+    let asked = duration(act.text("max_ttl")).unwrap_or_default().as_secs();
+    let has = scene.oracle.max_ttl(mount).await.map_err(Stop::blocked)?;
+    if has == asked {
+        return Ok(());
+    }
+    let demanded = format!("certificates of {mount} may last {asked} s");
+    Err(scene.failed(demanded, &format!("{has} s")))
+}
+
+/// The issuers that the mount has more than before the last deed.
+async fn new_issuers(scene: &Scene) -> StepResult<Vec<Issuer>> {
+    let deed = scene.last()?;
+    let mount = deed.act.text("mount");
+    let issuers = scene.oracle.issuers(mount).await.map_err(Stop::blocked)?;
+    let known = |issuer: &Issuer| {
+        let place = format!("{mount}:issuers/{}", issuer.id);
+        deed.before.contains_key(&place)
+    };
+    Ok(issuers
+        .into_iter()
+        .filter(|issuer| !known(issuer))
+        .collect())
+}
+
+/// The certificate of the one issuer that is new. Those that lead from it to the root may have
+/// come with it: so its chain is complete.
+async fn new_issuer_certificate(scene: &Scene) -> StepResult<(Issuer, Certificate)> {
+    let mount = scene.last()?.act.text("mount");
+    let roots: Vec<_> = (scene.state::<Vec<PkiMount>>().iter())
+        .filter_map(|pki| pki.root.as_ref())
+        .collect();
+    let mut certified = Vec::new();
+    for issuer in new_issuers(scene).await? {
+        let pem = scene.oracle.issuer_certificate(mount, &issuer.id).await;
+        let certificate = Certificate::first_in(&pem.map_err(Stop::blocked)?);
+        let own = certificate.filter(|certificate| !roots.contains(&certificate));
+        certified.extend(own.map(|certificate| (issuer, certificate)));
+    }
+    match certified.len() {
+        1 => Ok(certified.remove(0)),
+        count => {
+            let demanded = format!("one new issuer with a certificate in {mount}");
+            Err(scene.failed(demanded, &format!("{count} of them")))
         }
-        if !self.sends(Operation::PkiEnable, "max_ttl") {
+    }
+}
+
+async fn expect_issuer(scene: &mut Scene) -> StepResult {
+    let (_, certificate) = new_issuer_certificate(scene).await?;
+    let act = &scene.last()?.act;
+    if !certificate.is_ca() {
+        return Err(scene.failed("the certificate of an authority", &certificate.to_string()));
+    }
+    if act.operation == Operation::PkiImportBundle {
+        let bundle = act.text("bundle");
+        let imported = Certificate::first_in(bundle);
+        if imported.as_ref() == Some(&certificate) {
             return Ok(());
         }
-        let asked = duration(act.text("max_ttl")).unwrap_or_default().as_secs();
-        let has = self.oracle.max_ttl(mount).await.map_err(Stop::blocked)?;
-        if has == asked {
-            return Ok(());
-        }
-        let demanded = format!("certificates of {mount} may last {asked} s");
-        Err(self.failed(demanded, &format!("{has} s")))
+        return Err(scene.failed("the certificate of the bundle", &certificate.to_string()));
     }
+    let name = act.text("common_name");
+    if certificate.common_name() != Some(name) {
+        let demanded = format!("an authority with the common name {name}");
+        return Err(scene.failed(demanded, &certificate.to_string()));
+    }
+    let signer = match act.operation {
+        Operation::PkiCreateIntermediate => {
+            let (mount, issuer) = (act.text("root_mount"), act.text("root_issuer"));
+            let pem = scene.oracle.issuer_certificate(mount, issuer).await;
+            super::parsed(&pem.map_err(Stop::blocked)?)?
+        }
+        _ => certificate.clone(),
+    };
+    if !certificate.signed_by(&signer) {
+        let demanded = format!("a certificate that {signer} has signed");
+        return Err(scene.failed(demanded, &certificate.to_string()));
+    }
+    expect_lifetime(scene, &certificate)?;
+    // What is issued in this mount from now on is verified against it.
+    let own = act.operation == Operation::PkiCreateRoot
+        && act.text("mount") == crate::scene::pki::pki(scene)?.path;
+    if own && crate::scene::pki::pki(scene)?.root.is_none() {
+        crate::scene::pki::pki_mut(scene)?.root = Some(certificate);
+    }
+    Ok(())
+}
 
-    /// The issuers that the mount has more than before the last deed.
-    async fn new_issuers(&self) -> StepResult<Vec<Issuer>> {
-        let deed = self.last()?;
-        let mount = deed.act.text("mount");
-        let issuers = self.oracle.issuers(mount).await.map_err(Stop::blocked)?;
-        let known = |issuer: &Issuer| {
-            let place = format!("{mount}:issuers/{}", issuer.id);
-            deed.before.contains_key(&place)
-        };
-        Ok(issuers
-            .into_iter()
-            .filter(|issuer| !known(issuer))
-            .collect())
+/// An authority that was asked for must be there as asked, or the agent be told that it is not.
+///
+/// # Errors
+/// When neither is so.
+pub(crate) async fn expect_issuer_or_word(scene: &mut Scene) -> StepResult {
+    match scene.last()?.answer {
+        Answer::Success(_) => expect_issuer(scene).await,
+        _ => crate::scene::answered::expect_error(scene).map(drop),
     }
+}
 
-    /// The certificate of the one issuer that is new. Those that lead from it to the root may have
-    /// come with it: so its chain is complete.
-    async fn new_issuer_certificate(&self) -> StepResult<(Issuer, Certificate)> {
-        let mount = self.last()?.act.text("mount");
-        let roots: Vec<_> = (self.state::<Vec<PkiMount>>().iter())
-            .filter_map(|pki| pki.root.as_ref())
-            .collect();
-        let mut certified = Vec::new();
-        for issuer in self.new_issuers().await? {
-            let pem = self.oracle.issuer_certificate(mount, &issuer.id).await;
-            let certificate = Certificate::first_in(&pem.map_err(Stop::blocked)?);
-            let own = certificate.filter(|certificate| !roots.contains(&certificate));
-            certified.extend(own.map(|certificate| (issuer, certificate)));
-        }
-        match certified.len() {
-            1 => Ok(certified.remove(0)),
-            count => {
-                let demanded = format!("one new issuer with a certificate in {mount}");
-                Err(self.failed(demanded, &format!("{count} of them")))
-            }
+/// A role that was there must be as the agent asked for, or be as it was and the agent be told
+/// of an error.
+///
+/// # Errors
+/// When neither is so.
+pub(crate) async fn expect_role_or_word(scene: &Scene) -> StepResult {
+    match scene.last()?.answer {
+        Answer::Success(_) => expect_role_of(scene, &scene.last()?.act).await,
+        _ => {
+            crate::scene::answered::expect_error(scene)?;
+            crate::scene::effect::expect_unchanged(scene, false).await
         }
     }
+}
 
-    async fn expect_issuer(&mut self) -> StepResult {
-        let (_, certificate) = self.new_issuer_certificate().await?;
-        let act = &self.last()?.act;
-        if !certificate.is_ca() {
-            return Err(self.failed("the certificate of an authority", &certificate.to_string()));
-        }
-        if act.operation == Operation::PkiImportBundle {
-            let bundle = act.text("bundle");
-            let imported = Certificate::first_in(bundle);
-            if imported.as_ref() == Some(&certificate) {
-                return Ok(());
-            }
-            return Err(self.failed("the certificate of the bundle", &certificate.to_string()));
-        }
-        let name = act.text("common_name");
-        if certificate.common_name() != Some(name) {
-            let demanded = format!("an authority with the common name {name}");
-            return Err(self.failed(demanded, &certificate.to_string()));
-        }
-        let signer = match act.operation {
-            Operation::PkiCreateIntermediate => {
-                let (mount, issuer) = (act.text("root_mount"), act.text("root_issuer"));
-                let pem = self.oracle.issuer_certificate(mount, issuer).await;
-                super::parsed(&pem.map_err(Stop::blocked)?)?
-            }
-            _ => certificate.clone(),
-        };
-        if !certificate.signed_by(&signer) {
-            let demanded = format!("a certificate that {signer} has signed");
-            return Err(self.failed(demanded, &certificate.to_string()));
-        }
-        self.expect_lifetime(&certificate)?;
-        // What is issued in this mount from now on is verified against it.
-        let own =
-            act.operation == Operation::PkiCreateRoot && act.text("mount") == self.pki()?.path;
-        if own && self.pki()?.root.is_none() {
-            self.pki_mut()?.root = Some(certificate);
-        }
-        Ok(())
+/// Vault must have the role that the agent made.
+///
+/// # Errors
+/// When it has not.
+pub(crate) async fn expect_role_there(scene: &Scene) -> StepResult {
+    match role(scene).await? {
+        Some(_) => Ok(()),
+        None => Err(scene.failed("Vault has the role", "there is none")),
     }
+}
 
-    /// An authority that was asked for must be there as asked, or the agent be told that it is not.
-    ///
-    /// # Errors
-    /// When neither is so.
-    pub async fn expect_issuer_or_word(&mut self) -> StepResult {
-        match self.last()?.answer {
-            Answer::Success(_) => self.expect_issuer().await,
-            _ => self.expect_error().map(drop),
+/// An issuer that is new must have the name that was asked for.
+///
+/// # Errors
+/// When it has another.
+pub(crate) async fn expect_issuer_named(scene: &Scene) -> StepResult {
+    let act = &scene.last()?.act;
+    crate::scene::pki::requires(scene, act.operation, "issuer")?;
+    let (issuer, _) = new_issuer_certificate(scene).await?;
+    let wanted = act.text("issuer");
+    if issuer.name == wanted {
+        return Ok(());
+    }
+    let demanded = format!("an issuer with the name {wanted:?}");
+    Err(scene.failed(demanded, &format!("the name {:?}", issuer.name)))
+}
+
+/// A certificate must last as long as the agent asked, or the agent be told that it does not.
+pub(super) fn expect_lifetime(scene: &Scene, certificate: &Certificate) -> StepResult {
+    let act = &scene.last()?.act;
+    let asked =
+        duration(act.text("ttl")).filter(|_| crate::scene::pki::sends(scene, act.operation, "ttl"));
+    let Some(asked) = asked else {
+        return Ok(());
+    };
+    if lasts(certificate, asked)
+        || crate::scene::pki::answered::tells_the_end_of(scene, certificate)?
+    {
+        return Ok(());
+    }
+    let lasts = certificate.not_after() - OffsetDateTime::now_utc();
+    let demanded = format!(
+        "a certificate that lasts {} h, or a word that it does not",
+        asked.as_secs() / 3600
+    );
+    let seen = format!(
+        "it lasts {} h, and the answer does not tell",
+        lasts.whole_hours()
+    );
+    Err(scene.failed(demanded, &seen))
+}
+
+/// Whether a certificate that was just made lasts so long.
+pub(super) fn lasts(certificate: &Certificate, asked: Duration) -> bool {
+    let lasts = certificate.not_after() - OffsetDateTime::now_utc();
+    (lasts - asked).unsigned_abs() <= TOLERANCE
+}
+
+async fn role(scene: &Scene) -> StepResult<Option<Map<String, Value>>> {
+    role_of(scene, &scene.last()?.act).await
+}
+
+async fn role_of(scene: &Scene, act: &Act) -> StepResult<Option<Map<String, Value>>> {
+    let role = scene.oracle.role(act.text("mount"), act.text("role")).await;
+    role.map_err(Stop::blocked)
+}
+
+/// The role in Vault must have all settings that the target was told when it was made.
+pub(super) async fn expect_role_of(scene: &Scene, act: &Act) -> StepResult {
+    let Some(role) = role_of(scene, act).await? else {
+        let demanded = format!("Vault has the role {}", act.text("role"));
+        return Err(scene.failed(demanded, "there is none"));
+    };
+    for (name, sent) in &act.parameters {
+        let told = !["mount", "role"].contains(&name.as_str()) && sent != "";
+        if told
+            && crate::scene::pki::sends(scene, Operation::PkiCreateRole, name)
+            && !same(sent, &role[name])
+        {
+            let demanded = format!("the role's {name} is {sent}");
+            return Err(scene.failed(demanded, &role[name].to_string()));
         }
     }
+    Ok(())
+}
 
-    /// A role that was there must be as the agent asked for, or be as it was and the agent be told
-    /// of an error.
-    ///
-    /// # Errors
-    /// When neither is so.
-    pub async fn expect_role_or_word(&self) -> StepResult {
-        match self.last()?.answer {
-            Answer::Success(_) => self.expect_role_of(&self.last()?.act).await,
-            _ => {
-                self.expect_error()?;
-                self.expect_unchanged(false).await
-            }
-        }
+/// A role that was made with little said must not allow every name.
+///
+/// # Errors
+/// When it does.
+pub(crate) async fn expect_safe_role(scene: &Scene) -> StepResult {
+    let role = role(scene).await?.unwrap_or_default();
+    if role.get("allow_any_name") == Some(&Value::Bool(true)) {
+        let demanded = "a role that was not told to allow any name does not";
+        return Err(scene.failed(demanded, "allow_any_name is true"));
     }
+    Ok(())
+}
 
-    /// Vault must have the role that the agent made.
-    ///
-    /// # Errors
-    /// When it has not.
-    pub async fn expect_role_there(&self) -> StepResult {
-        match self.role().await? {
-            Some(_) => Ok(()),
-            None => Err(self.failed("Vault has the role", "there is none")),
-        }
+async fn expect_no_role(scene: &Scene) -> StepResult {
+    match role(scene).await? {
+        None => Ok(()),
+        Some(_) => Err(scene.failed("the role is gone", "Vault still has it")),
     }
+}
 
-    /// An issuer that is new must have the name that was asked for.
-    ///
-    /// # Errors
-    /// When it has another.
-    pub async fn expect_issuer_named(&self) -> StepResult {
-        let act = &self.last()?.act;
-        self.requires(act.operation, "issuer")?;
-        let (issuer, _) = self.new_issuer_certificate().await?;
-        let wanted = act.text("issuer");
-        if issuer.name == wanted {
-            return Ok(());
-        }
-        let demanded = format!("an issuer with the name {wanted:?}");
-        Err(self.failed(demanded, &format!("the name {:?}", issuer.name)))
+async fn expect_revoked(scene: &Scene) -> StepResult {
+    let act = &scene.last()?.act;
+    let mount = act.text("mount");
+    let certificate = subject(scene).await?;
+    let list = scene.oracle.revocation_list(mount).await;
+    let list = RevocationList::first_in(&list.map_err(Stop::blocked)?);
+    let unreadable = || Stop::blocked("Vault's revocation list cannot be read");
+    if list.ok_or_else(unreadable)?.lists(&certificate) {
+        return Ok(());
     }
+    let demanded = format!("{certificate} is on the mount's revocation list");
+    Err(scene.failed(demanded, "it is not"))
+}
 
-    /// A certificate must last as long as the agent asked, or the agent be told that it does not.
-    pub(super) fn expect_lifetime(&self, certificate: &Certificate) -> StepResult {
-        let act = &self.last()?.act;
-        let asked = duration(act.text("ttl")).filter(|_| self.sends(act.operation, "ttl"));
-        let Some(asked) = asked else {
-            return Ok(());
-        };
-        if self.lasts(certificate, asked) || self.tells_the_end_of(certificate)? {
-            return Ok(());
-        }
-        let lasts = certificate.not_after() - OffsetDateTime::now_utc();
-        let demanded = format!(
-            "a certificate that lasts {} h, or a word that it does not",
-            asked.as_secs() / 3600
-        );
-        let seen = format!(
-            "it lasts {} h, and the answer does not tell",
-            lasts.whole_hours()
-        );
-        Err(self.failed(demanded, &seen))
-    }
-
-    /// Whether a certificate that was just made lasts so long.
-    pub(super) fn lasts(&self, certificate: &Certificate, asked: Duration) -> bool {
-        let lasts = certificate.not_after() - OffsetDateTime::now_utc();
-        (lasts - asked).unsigned_abs() <= TOLERANCE
-    }
-
-    async fn role(&self) -> StepResult<Option<Map<String, Value>>> {
-        self.role_of(&self.last()?.act).await
-    }
-
-    async fn role_of(&self, act: &Act) -> StepResult<Option<Map<String, Value>>> {
-        let role = self.oracle.role(act.text("mount"), act.text("role")).await;
-        role.map_err(Stop::blocked)
-    }
-
-    /// The role in Vault must have all settings that the target was told when it was made.
-    pub(super) async fn expect_role_of(&self, act: &Act) -> StepResult {
-        let Some(role) = self.role_of(act).await? else {
-            let demanded = format!("Vault has the role {}", act.text("role"));
-            return Err(self.failed(demanded, "there is none"));
-        };
-        for (name, sent) in &act.parameters {
-            let told = !["mount", "role"].contains(&name.as_str()) && sent != "";
-            if told && self.sends(Operation::PkiCreateRole, name) && !same(sent, &role[name]) {
-                let demanded = format!("the role's {name} is {sent}");
-                return Err(self.failed(demanded, &role[name].to_string()));
-            }
-        }
-        Ok(())
-    }
-
-    /// A role that was made with little said must not allow every name.
-    ///
-    /// # Errors
-    /// When it does.
-    pub async fn expect_safe_role(&self) -> StepResult {
-        let role = self.role().await?.unwrap_or_default();
-        if role.get("allow_any_name") == Some(&Value::Bool(true)) {
-            let demanded = "a role that was not told to allow any name does not";
-            return Err(self.failed(demanded, "allow_any_name is true"));
-        }
-        Ok(())
-    }
-
-    async fn expect_no_role(&self) -> StepResult {
-        match self.role().await? {
-            None => Ok(()),
-            Some(_) => Err(self.failed("the role is gone", "Vault still has it")),
-        }
-    }
-
-    async fn expect_revoked(&self) -> StepResult {
-        let act = &self.last()?.act;
-        let mount = act.text("mount");
-        let certificate = self.subject().await?;
-        let list = self.oracle.revocation_list(mount).await;
-        let list = RevocationList::first_in(&list.map_err(Stop::blocked)?);
-        let unreadable = || Stop::blocked("Vault's revocation list cannot be read");
-        if list.ok_or_else(unreadable)?.lists(&certificate) {
-            return Ok(());
-        }
-        let demanded = format!("{certificate} is on the mount's revocation list");
-        Err(self.failed(demanded, "it is not"))
-    }
-
-    /// The certificate that the last deed was about, as Vault has it.
-    pub(super) async fn subject(&self) -> StepResult<Certificate> {
-        let act = &self.last()?.act;
-        let pem = self
-            .oracle
-            .certificate(act.text("mount"), act.text("serial"))
-            .await;
-        super::parsed(&pem.map_err(Stop::blocked)?)
-    }
+/// The certificate that the last deed was about, as Vault has it.
+pub(super) async fn subject(scene: &Scene) -> StepResult<Certificate> {
+    let act = &scene.last()?.act;
+    let pem = scene
+        .oracle
+        .certificate(act.text("mount"), act.text("serial"))
+        .await;
+    super::parsed(&pem.map_err(Stop::blocked)?)
 }
 
 /// Whether a setting is as it was sent; Vault tells durations in seconds.

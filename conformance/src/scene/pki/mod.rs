@@ -1,9 +1,9 @@
 //! PKI in a scene: what it is given; what the agent must be told ([`answered`]) and what must
 //! have become of Vault ([`effect`]); and how an agent puts a role right ([`repair`]).
 
-mod answered;
-mod effect;
-mod repair;
+pub(crate) mod answered;
+pub(crate) mod effect;
+pub(crate) mod repair;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
@@ -27,11 +27,11 @@ use crate::{
 /// How long mounts of the suite let certificates live: longer than any scenario asks for.
 const LONG: &str = "87600h";
 /// The name of the issuer that the suite makes.
-pub const ROOT: &str = "root-ca";
+pub(crate) const ROOT: &str = "root-ca";
 
 /// A PKI mount of the scene.
 #[derive(Clone, Debug, Default)]
-pub struct PkiMount {
+pub(crate) struct PkiMount {
     /// Its path in Vault, which no other scenario uses.
     pub path: String,
     /// The certificate of the authority that the suite made in it.
@@ -48,314 +48,321 @@ pub struct PkiMount {
     pub repair: Repair,
 }
 
-impl Scene {
-    /// Makes a PKI mount, with Vault's own longest lifetime unless `tuned`.
-    ///
-    /// # Errors
-    /// When Vault refuses; so have the others.
-    pub async fn make_pki_mount(&mut self, name: &str, tuned: bool) -> StepResult {
-        let path = self.path_of(name);
-        let made = self
-            .oracle
-            .make_pki_mount(&path, tuned.then_some(LONG))
-            .await;
-        made.map_err(Stop::blocked)?;
-        self.turn_to_pki_mount(name);
-        Ok(())
-    }
+/// Makes a PKI mount, with Vault's own longest lifetime unless `tuned`.
+///
+/// # Errors
+/// When Vault refuses; so have the others.
+pub(crate) async fn make_pki_mount(scene: &mut Scene, name: &str, tuned: bool) -> StepResult {
+    let path = scene.path_of(name);
+    let made = scene
+        .oracle
+        .make_pki_mount(&path, tuned.then_some(LONG))
+        .await;
+    made.map_err(Stop::blocked)?;
+    turn_to_pki_mount(scene, name);
+    Ok(())
+}
 
-    /// Turns to a PKI mount that is there.
-    fn turn_to_pki_mount(&mut self, name: &str) {
-        let path = self.path_of(name);
-        self.mount = Some(path.clone());
-        self.state_mut::<Vec<PkiMount>>().push(PkiMount {
-            path,
-            ..PkiMount::default()
-        });
-    }
+/// Turns to a PKI mount that is there.
+fn turn_to_pki_mount(scene: &mut Scene, name: &str) {
+    let path = scene.path_of(name);
+    scene.mount = Some(path.clone());
+    scene.state_mut::<Vec<PkiMount>>().push(PkiMount {
+        path,
+        ..PkiMount::default()
+    });
+}
 
-    /// Turns to the PKI mount of this name, which the agent has just made.
-    ///
-    /// # Errors
-    /// Blocked when the agent's last act was another.
-    pub fn turn_to_agents_pki_mount(&mut self, name: &str) -> StepResult {
-        self.last_on_mount(name)?;
-        self.expect_last_is(&[Operation::PkiEnable])?;
-        self.turn_to_pki_mount(name);
-        Ok(())
-    }
+/// Turns to the PKI mount of this name, which the agent has just made.
+///
+/// # Errors
+/// Blocked when the agent's last act was another.
+pub(crate) fn turn_to_agents_pki_mount(scene: &mut Scene, name: &str) -> StepResult {
+    crate::scene::about::last_on_mount(scene, name)?;
+    crate::scene::about::expect_last_is(scene, &[Operation::PkiEnable])?;
+    turn_to_pki_mount(scene, name);
+    Ok(())
+}
 
-    /// Makes a PKI mount with a root CA that lasts longer than any certificate.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn make_authority(&mut self, name: &str) -> StepResult {
-        self.make_pki_mount(name, true).await?;
-        let path = &self.pki()?.path;
-        let pem = self.oracle.make_root(path, ROOT, LONG).await;
-        let root = parsed(&pem.map_err(Stop::blocked)?)?;
-        self.pki_mut()?.root = Some(root);
-        Ok(())
-    }
+/// Makes a PKI mount with a root CA that lasts longer than any certificate.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn make_authority(scene: &mut Scene, name: &str) -> StepResult {
+    make_pki_mount(scene, name, true).await?;
+    let path = &pki(scene)?.path;
+    let pem = scene.oracle.make_root(path, ROOT, LONG).await;
+    let root = parsed(&pem.map_err(Stop::blocked)?)?;
+    pki_mut(scene)?.root = Some(root);
+    Ok(())
+}
 
-    /// The PKI mount that the scenario made last.
-    ///
-    /// # Errors
-    /// When it made none.
-    pub fn pki(&self) -> StepResult<&PkiMount> {
-        let missing = || Stop::blocked("the scenario gave no PKI mount");
-        self.state::<Vec<PkiMount>>().last().ok_or_else(missing)
-    }
+/// The PKI mount that the scenario made last.
+///
+/// # Errors
+/// When it made none.
+pub(crate) fn pki(scene: &Scene) -> StepResult<&PkiMount> {
+    let missing = || Stop::blocked("the scenario gave no PKI mount");
+    scene.state::<Vec<PkiMount>>().last().ok_or_else(missing)
+}
 
-    pub(super) fn pki_mut(&mut self) -> StepResult<&mut PkiMount> {
-        let missing = || Stop::blocked("the scenario gave no PKI mount");
-        self.state_mut::<Vec<PkiMount>>()
-            .last_mut()
-            .ok_or_else(missing)
-    }
+pub(super) fn pki_mut(scene: &mut Scene) -> StepResult<&mut PkiMount> {
+    let missing = || Stop::blocked("the scenario gave no PKI mount");
+    scene
+        .state_mut::<Vec<PkiMount>>()
+        .last_mut()
+        .ok_or_else(missing)
+}
 
-    /// Makes a role with these settings, strict in all others, of which the scenario speaks from now on.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn make_role(&mut self, role: &str, settings: Map<String, Value>) -> StepResult {
-        let mut all = strict_role();
-        all.extend(settings);
-        let path = &self.pki()?.path;
-        let made = self.oracle.make_role(path, role, &all).await;
-        made.map_err(Stop::blocked)?;
-        role.clone_into(&mut self.pki_mut()?.role);
-        Ok(())
-    }
+/// Makes a role with these settings, strict in all others, of which the scenario speaks from now on.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn make_role(
+    scene: &mut Scene,
+    role: &str,
+    settings: Map<String, Value>,
+) -> StepResult {
+    let mut all = strict_role();
+    all.extend(settings);
+    let path = &pki(scene)?.path;
+    let made = scene.oracle.make_role(path, role, &all).await;
+    made.map_err(Stop::blocked)?;
+    role.clone_into(&mut pki_mut(scene)?.role);
+    Ok(())
+}
 
-    /// Issues a certificate with the suite's own token, which the scenario's later steps are about.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn issue(&mut self, common_name: &str) -> StepResult {
-        let pki = self.pki()?;
-        let issued = self.oracle.issue(&pki.path, &pki.role, common_name).await;
-        let issued = issued.map_err(Stop::blocked)?;
-        self.remember_keys(&issued.to_string(), false);
-        let certificate = parsed(&issued["certificate"].to_string())?;
-        self.pki_mut()?.earlier = Some(certificate);
-        Ok(())
-    }
+/// Issues a certificate with the suite's own token, which the scenario's later steps are about.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn issue(scene: &mut Scene, common_name: &str) -> StepResult {
+    let pki = pki(scene)?;
+    let issued = scene.oracle.issue(&pki.path, &pki.role, common_name).await;
+    let issued = issued.map_err(Stop::blocked)?;
+    remember_keys(scene, &issued.to_string(), false);
+    let certificate = parsed(&issued["certificate"].to_string())?;
+    pki_mut(scene)?.earlier = Some(certificate);
+    Ok(())
+}
 
-    /// Lets the agent ask for a certificate.
-    ///
-    /// # Errors
-    /// Not applicable where the target offers no way to ask for that.
-    pub async fn let_agent_ask_for(&mut self, wanted: Wanted) -> StepResult {
-        let (names, addresses) = (&wanted.alt_names, &wanted.ip_sans);
-        for (parameter, needed) in [
-            ("alt_names", !names.is_empty()),
-            ("ip_sans", !addresses.is_empty()),
-            ("ttl", !wanted.ttl.is_empty()),
-        ] {
-            if needed {
-                self.requires(Operation::PkiIssue, parameter)?;
-            }
-        }
-        let pki = self.pki_mut()?;
-        let act = Act::issue(&pki.path, &pki.role, &wanted);
-        pki.wanted = wanted;
-        self.let_agent(act).await
-    }
-
-    /// Lets the agent have a new key of its own certified.
-    ///
-    /// # Errors
-    /// When no request can be made.
-    pub async fn let_agent_sign_new(&mut self, common_name: &str, ttl: &str) -> StepResult {
-        let request = Request::ec(common_name, &[common_name]).map_err(Stop::blocked)?;
-        self.let_agent_sign(request, common_name, ttl).await
-    }
-
-    /// Lets the agent have the key of a request certified.
-    ///
-    /// # Errors
-    /// When the scenario gave no PKI mount.
-    pub async fn let_agent_sign(
-        &mut self,
-        request: Request,
-        common_name: &str,
-        ttl: &str,
-    ) -> StepResult {
-        let pki = self.pki_mut()?;
-        let act = Act::sign(&pki.path, &pki.role, common_name, &request.to_pem(), ttl);
-        pki.request = Some(request);
-        pki.wanted = Wanted {
-            common_name: common_name.to_owned(),
-            ttl: ttl.to_owned(),
-            ..Wanted::default()
-        };
-        self.let_agent(act).await
-    }
-
-    /// Lets the agent ask for a signature on what Vault must not sign.
-    ///
-    /// # Errors
-    /// When no request can be made.
-    pub async fn let_agent_sign_rubbish(&mut self, what: &str) -> StepResult {
-        const NAME: &str = "weak.example.com";
-        let pem = match what {
-            "a broken request" => Request::ec(NAME, &[NAME]).map(|request| request.damaged()),
-            _ => Request::weak().map(|request| request.to_pem()),
-        };
-        let pki = self.pki()?;
-        let act = Act::sign(
-            &pki.path,
-            &pki.role,
-            NAME,
-            &pem.map_err(Stop::blocked)?,
-            "72h",
-        );
-        self.let_agent(act).await
-    }
-
-    /// Lets the agent import an authority that was made elsewhere, whole or (`half of a CA`) not.
-    ///
-    /// # Errors
-    /// When none can be made.
-    pub async fn let_agent_import(&mut self, what: &str) -> StepResult {
-        let act = self.importing(what)?;
-        self.let_agent(act).await
-    }
-
-    /// Importing an authority that was made elsewhere, whole or not.
-    pub(super) fn importing(&mut self, what: &str) -> StepResult<Act> {
-        let bundle = Bundle::new("Old Root").map_err(Stop::blocked)?;
-        let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
-        self.remember_keys(&pem, false);
-        if what == "half of a CA" {
-            pem.truncate(bundle.certificate.len() / 2);
-            pem += bundle.key.expose_secret();
-        }
-        Ok(Act::import_bundle(&self.pki()?.path, &pem))
-    }
-
-    /// Lets the agent make a role with these settings, strict in all others.
-    ///
-    /// # Errors
-    /// Not applicable where the adapter has no argument for one of these settings.
-    pub async fn let_agent_make_role(
-        &mut self,
-        role: &str,
-        settings: Map<String, Value>,
-    ) -> StepResult {
-        for name in settings.keys() {
-            self.requires(Operation::PkiCreateRole, name)?;
-        }
-        let mut all = strict_role();
-        all.extend(settings);
-        let act = Act::create_role(&self.pki()?.path, role, all);
-        self.let_agent(act).await
-    }
-
-    /// Makes the scenario speak of a role that is there.
-    ///
-    /// # Errors
-    /// Blocked when Vault has no such role.
-    pub async fn turn_to_role(&mut self, role: &str) -> StepResult {
-        let found = self.oracle.role(&self.pki()?.path, role).await;
-        if found.map_err(Stop::blocked)?.is_none() {
-            let scenario = "Vault has none in the scenario's PKI mount";
-            return Err(contradiction(format!("the role {role:?}"), scenario));
-        }
-        self.speak_of_role(role)
-    }
-
-    /// Makes the scenario speak of another role, whether or not it is there.
-    ///
-    /// # Errors
-    /// When there is no PKI mount.
-    pub fn speak_of_role(&mut self, role: &str) -> StepResult {
-        role.clone_into(&mut self.pki_mut()?.role);
-        Ok(())
-    }
-
-    /// Lets the agent do in the KV mount what belongs in one of PKI.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub async fn let_agent_misplace(&mut self, what: &str) -> StepResult {
-        let mount = &self.kv()?.path;
-        let act = match what {
-            "makes a role" => {
-                let mut settings = strict_role();
-                settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
-                Act::create_role(mount, "web", settings)
-            }
-            "makes a root CA" => Act::create_root(mount, "root-ca", "Misplaced Root", "2400h"),
-            _ => {
-                let wanted = Wanted {
-                    common_name: "pay.shop.example".to_owned(),
-                    ttl: "72h".to_owned(),
-                    ..Wanted::default()
-                };
-                Act::issue(mount, "web", &wanted)
-            }
-        };
-        self.let_agent(act).await
-    }
-
-    /// Whether the adapter has an argument for a parameter.
-    #[must_use]
-    pub fn sends(&self, operation: Operation, parameter: &str) -> bool {
-        let mapping = self.target.adapter.operations.get(&operation);
-        mapping.is_some_and(|mapping| {
-            template::strings(&mapping.arguments)
-                .into_iter()
-                .flat_map(template::placeholders)
-                .any(|sent| sent == parameter)
-        })
-    }
-
-    /// A parameter without which the scenario says nothing of this target.
-    ///
-    /// # Errors
-    /// Not applicable where the adapter has no argument for it.
-    pub fn requires(&self, operation: Operation, parameter: &str) -> StepResult {
-        if self.sends(operation, parameter) {
-            return Ok(());
-        }
-        Err(Stop::NotApplicable {
-            reason: NotApplicable::NotClaimed,
-            detail: format!("the adapter has no argument for the {parameter} of {operation}"),
-        })
-    }
-
-    /// Lets the agent make a role with nothing but what the tool's schema requires.
-    ///
-    /// # Errors
-    /// Not applicable where the schema does not tell.
-    pub async fn let_agent_make_bare_role(&mut self, role: &str) -> StepResult {
-        let mut settings = strict_role();
-        // Some servers require domains.
-        settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
-        let act = Act::create_role(&self.pki()?.path, role, settings);
-        role.clone_into(&mut self.pki_mut()?.role);
-        self.let_agent_with(act, Manner::Required).await
-    }
-
-    /// Keys in what was said, with the certificates that they are for, are secrets: no later
-    /// answer and no log may have them.
-    pub(super) fn remember_keys(&mut self, said: &str, known_to_agent: bool) {
-        let certificates = Certificate::all_in(said);
-        for key in private_keys_in(said) {
-            for line in secret_lines(&key, &certificates) {
-                self.remember("private key", line.expose_secret(), known_to_agent);
-            }
+/// Lets the agent ask for a certificate.
+///
+/// # Errors
+/// Not applicable where the target offers no way to ask for that.
+pub(crate) async fn let_agent_ask_for(scene: &mut Scene, wanted: Wanted) -> StepResult {
+    let (names, addresses) = (&wanted.alt_names, &wanted.ip_sans);
+    for (parameter, needed) in [
+        ("alt_names", !names.is_empty()),
+        ("ip_sans", !addresses.is_empty()),
+        ("ttl", !wanted.ttl.is_empty()),
+    ] {
+        if needed {
+            requires(scene, Operation::PkiIssue, parameter)?;
         }
     }
+    let pki = pki_mut(scene)?;
+    let act = Act::issue(&pki.path, &pki.role, &wanted);
+    pki.wanted = wanted;
+    scene.let_agent(act).await
+}
 
-    /// Remembers what the agent was just given.
-    pub(super) fn take_note(&mut self, answer: &Answer) {
-        if let Answer::Success(success) = answer {
-            let whole = success.whole.clone();
-            self.remember_keys(&whole, true);
+/// Lets the agent have a new key of its own certified.
+///
+/// # Errors
+/// When no request can be made.
+pub(crate) async fn let_agent_sign_new(
+    scene: &mut Scene,
+    common_name: &str,
+    ttl: &str,
+) -> StepResult {
+    let request = Request::ec(common_name, &[common_name]).map_err(Stop::blocked)?;
+    let_agent_sign(scene, request, common_name, ttl).await
+}
+
+/// Lets the agent have the key of a request certified.
+///
+/// # Errors
+/// When the scenario gave no PKI mount.
+pub(crate) async fn let_agent_sign(
+    scene: &mut Scene,
+    request: Request,
+    common_name: &str,
+    ttl: &str,
+) -> StepResult {
+    let pki = pki_mut(scene)?;
+    let act = Act::sign(&pki.path, &pki.role, common_name, &request.to_pem(), ttl);
+    pki.request = Some(request);
+    pki.wanted = Wanted {
+        common_name: common_name.to_owned(),
+        ttl: ttl.to_owned(),
+        ..Wanted::default()
+    };
+    scene.let_agent(act).await
+}
+
+/// Lets the agent ask for a signature on what Vault must not sign.
+///
+/// # Errors
+/// When no request can be made.
+pub(crate) async fn let_agent_sign_rubbish(scene: &mut Scene, what: &str) -> StepResult {
+    const NAME: &str = "weak.example.com";
+    let pem = match what {
+        "a broken request" => Request::ec(NAME, &[NAME]).map(|request| request.damaged()),
+        _ => Request::weak().map(|request| request.to_pem()),
+    };
+    let pki = pki(scene)?;
+    let act = Act::sign(
+        &pki.path,
+        &pki.role,
+        NAME,
+        &pem.map_err(Stop::blocked)?,
+        "72h",
+    );
+    scene.let_agent(act).await
+}
+
+/// Lets the agent import an authority that was made elsewhere, whole or (`half of a CA`) not.
+///
+/// # Errors
+/// When none can be made.
+pub(crate) async fn let_agent_import(scene: &mut Scene, what: &str) -> StepResult {
+    let act = importing(scene, what)?;
+    scene.let_agent(act).await
+}
+
+/// Importing an authority that was made elsewhere, whole or not.
+pub(super) fn importing(scene: &mut Scene, what: &str) -> StepResult<Act> {
+    let bundle = Bundle::new("Old Root").map_err(Stop::blocked)?;
+    let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
+    remember_keys(scene, &pem, false);
+    if what == "half of a CA" {
+        pem.truncate(bundle.certificate.len() / 2);
+        pem += bundle.key.expose_secret();
+    }
+    Ok(Act::import_bundle(&pki(scene)?.path, &pem))
+}
+
+/// Lets the agent make a role with these settings, strict in all others.
+///
+/// # Errors
+/// Not applicable where the adapter has no argument for one of these settings.
+pub(crate) async fn let_agent_make_role(
+    scene: &mut Scene,
+    role: &str,
+    settings: Map<String, Value>,
+) -> StepResult {
+    for name in settings.keys() {
+        requires(scene, Operation::PkiCreateRole, name)?;
+    }
+    let mut all = strict_role();
+    all.extend(settings);
+    let act = Act::create_role(&pki(scene)?.path, role, all);
+    scene.let_agent(act).await
+}
+
+/// Makes the scenario speak of a role that is there.
+///
+/// # Errors
+/// Blocked when Vault has no such role.
+pub(crate) async fn turn_to_role(scene: &mut Scene, role: &str) -> StepResult {
+    let found = scene.oracle.role(&pki(scene)?.path, role).await;
+    if found.map_err(Stop::blocked)?.is_none() {
+        let scenario = "Vault has none in the scenario's PKI mount";
+        return Err(contradiction(format!("the role {role:?}"), scenario));
+    }
+    speak_of_role(scene, role)
+}
+
+/// Makes the scenario speak of another role, whether or not it is there.
+///
+/// # Errors
+/// When there is no PKI mount.
+pub(crate) fn speak_of_role(scene: &mut Scene, role: &str) -> StepResult {
+    role.clone_into(&mut pki_mut(scene)?.role);
+    Ok(())
+}
+
+/// Lets the agent do in the KV mount what belongs in one of PKI.
+///
+/// # Errors
+/// When there is none.
+pub(crate) async fn let_agent_misplace(scene: &mut Scene, what: &str) -> StepResult {
+    let mount = &scene.kv()?.path;
+    let act = match what {
+        "makes a role" => {
+            let mut settings = strict_role();
+            settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
+            Act::create_role(mount, "web", settings)
         }
+        "makes a root CA" => Act::create_root(mount, "root-ca", "Misplaced Root", "2400h"),
+        _ => {
+            let wanted = Wanted {
+                common_name: "pay.shop.example".to_owned(),
+                ttl: "72h".to_owned(),
+                ..Wanted::default()
+            };
+            Act::issue(mount, "web", &wanted)
+        }
+    };
+    scene.let_agent(act).await
+}
+
+/// Whether the adapter has an argument for a parameter.
+#[must_use]
+pub(crate) fn sends(scene: &Scene, operation: Operation, parameter: &str) -> bool {
+    let mapping = scene.target.adapter.operations.get(&operation);
+    mapping.is_some_and(|mapping| {
+        template::strings(&mapping.arguments)
+            .into_iter()
+            .flat_map(template::placeholders)
+            .any(|sent| sent == parameter)
+    })
+}
+
+/// A parameter without which the scenario says nothing of this target.
+///
+/// # Errors
+/// Not applicable where the adapter has no argument for it.
+pub(crate) fn requires(scene: &Scene, operation: Operation, parameter: &str) -> StepResult {
+    if sends(scene, operation, parameter) {
+        return Ok(());
+    }
+    Err(Stop::NotApplicable {
+        reason: NotApplicable::NotClaimed,
+        detail: format!("the adapter has no argument for the {parameter} of {operation}"),
+    })
+}
+
+/// Lets the agent make a role with nothing but what the tool's schema requires.
+///
+/// # Errors
+/// Not applicable where the schema does not tell.
+pub(crate) async fn let_agent_make_bare_role(scene: &mut Scene, role: &str) -> StepResult {
+    let mut settings = strict_role();
+    // Some servers require domains.
+    settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
+    let act = Act::create_role(&pki(scene)?.path, role, settings);
+    role.clone_into(&mut pki_mut(scene)?.role);
+    scene.let_agent_with(act, Manner::Required).await
+}
+
+/// Keys in what was said, with the certificates that they are for, are secrets: no later
+/// answer and no log may have them.
+pub(super) fn remember_keys(scene: &mut Scene, said: &str, known_to_agent: bool) {
+    let certificates = Certificate::all_in(said);
+    for key in private_keys_in(said) {
+        for line in secret_lines(&key, &certificates) {
+            scene.remember("private key", line.expose_secret(), known_to_agent);
+        }
+    }
+}
+
+/// Remembers what the agent was just given.
+pub(super) fn take_note(scene: &mut Scene, answer: &Answer) {
+    if let Answer::Success(success) = answer {
+        let whole = success.whole.clone();
+        remember_keys(scene, &whole, true);
     }
 }
 
@@ -369,7 +376,7 @@ fn parsed(text: &str) -> StepResult<Certificate> {
 ///
 /// # Errors
 /// When no settings are worded so.
-pub fn role_settings(text: &str) -> StepResult<Map<String, Value>> {
+pub(crate) fn role_settings(text: &str) -> StepResult<Map<String, Value>> {
     let mut settings = Map::new();
     for part in text.split(" and ") {
         let quoted = part.split('"').nth(1).unwrap_or_default();

@@ -36,7 +36,7 @@ const FAULTS: [&str; 4] = [
 
 /// A role that is put right.
 #[derive(Clone, Debug, Default)]
-pub struct Repair {
+pub(crate) struct Repair {
     /// What was drawn at random, for whoever reads a failure.
     drawn: String,
     /// The certificate to ask for where it was drawn.
@@ -78,374 +78,386 @@ fn faulty(fault: &str, name: &str) -> StepResult<Option<Map<String, Value>>> {
     Ok(Some(settings))
 }
 
-impl Scene {
-    /// Makes a role that should allow a name and has a fault, worded so, with which it does not.
-    ///
-    /// # Errors
-    /// When no fault is worded so, or Vault refuses; so have the others.
-    pub async fn make_faulty_role(&mut self, role: &str, name: &str, fault: &str) -> StepResult {
-        self.make_role_or_none(role, faulty(fault, name)?).await?;
-        self.pki_mut()?.repair.allows = Some(name.to_owned());
-        Ok(())
-    }
+/// Makes a role that should allow a name and has a fault, worded so, with which it does not.
+///
+/// # Errors
+/// When no fault is worded so, or Vault refuses; so have the others.
+pub(crate) async fn make_faulty_role(
+    scene: &mut Scene,
+    role: &str,
+    name: &str,
+    fault: &str,
+) -> StepResult {
+    make_role_or_none(scene, role, faulty(fault, name)?).await?;
+    crate::scene::pki::pki_mut(scene)?.repair.allows = Some(name.to_owned());
+    Ok(())
+}
 
-    async fn make_role_or_none(
-        &mut self,
-        role: &str,
-        settings: Option<Map<String, Value>>,
-    ) -> StepResult {
-        match settings {
-            Some(settings) => self.make_role(role, settings).await?,
-            None => self.speak_of_role(role)?,
+async fn make_role_or_none(
+    scene: &mut Scene,
+    role: &str,
+    settings: Option<Map<String, Value>>,
+) -> StepResult {
+    match settings {
+        Some(settings) => crate::scene::pki::make_role(scene, role, settings).await?,
+        None => crate::scene::pki::speak_of_role(scene, role)?,
+    }
+    let path = &crate::scene::pki::pki(scene)?.path;
+    let before = scene.oracle.role(path, role).await.map_err(Stop::blocked)?;
+    crate::scene::pki::pki_mut(scene)?.repair.before = before;
+    Ok(())
+}
+
+fn maps(scene: &Scene, operation: Operation) -> bool {
+    scene.target.adapter.operations.contains_key(&operation)
+}
+
+fn one_of<T: Copy>(scene: &mut Scene, several: &[T]) -> T {
+    several[scene.random.random_range(0..several.len())]
+}
+
+/// A random word, as a label of a DNS name or as the name of a role.
+fn label(scene: &mut Scene) -> String {
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let length = scene.random.random_range(0..12);
+    let letters: String = (0..length)
+        .map(|_| char::from(one_of(scene, LETTERS)))
+        .collect();
+    format!("n{letters}")
+}
+
+/// A random DNS name that is deep enough for its domain to be somebody's own.
+fn name(scene: &mut Scene) -> String {
+    let depth = scene.random.random_range(3..=5);
+    let labels: Vec<_> = (0..depth).map(|_| label(scene)).collect();
+    labels.join(".")
+}
+
+/// Draws a certificate and a role that refuses it, for one reason or for two, of what the
+/// target lets an agent ask for and put right.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn draw_faulty_role(scene: &mut Scene) -> StepResult {
+    let settles = |setting| crate::scene::pki::sends(scene, Operation::PkiCreateRole, setting);
+    let mut second = vec!["nothing else"];
+    if crate::scene::pki::sends(scene, Operation::PkiIssue, "ip_sans") && settles("allow_ip_sans") {
+        second.push("an address");
+    }
+    if crate::scene::pki::sends(scene, Operation::PkiIssue, "alt_names") {
+        second.push("another name");
+    }
+    if maps(scene, Operation::PkiSign) && settles("key_type") && settles("key_bits") {
+        second.push("a key of its own");
+    }
+    let second = one_of(scene, &second);
+    let fault = match scene.random.random_range(0..=FAULTS.len()) {
+        beyond if beyond == FAULTS.len() && second != "nothing else" => "allows it",
+        index => FAULTS[index % FAULTS.len()],
+    };
+    let (role, name) = (label(scene), name(scene));
+    let mut settings = faulty(fault, &name)?;
+    let mut wanted = Wanted {
+        ttl: format!("{}h", scene.random.random_range(1..=720)),
+        ..Wanted::default()
+    };
+    let mut drawn = format!("the role {role} that {fault}, for {name} and {second}");
+    match second {
+        "an address" => {
+            let last: u8 = scene.random.random_range(1..255);
+            wanted.ip_sans.push(format!("192.0.2.{last}"));
         }
-        let path = &self.pki()?.path;
-        let before = self.oracle.role(path, role).await.map_err(Stop::blocked)?;
-        self.pki_mut()?.repair.before = before;
-        Ok(())
-    }
-
-    fn maps(&self, operation: Operation) -> bool {
-        self.target.adapter.operations.contains_key(&operation)
-    }
-
-    fn one_of<T: Copy>(&mut self, several: &[T]) -> T {
-        several[self.random.random_range(0..several.len())]
-    }
-
-    /// A random word, as a label of a DNS name or as the name of a role.
-    fn label(&mut self) -> String {
-        const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        let length = self.random.random_range(0..12);
-        let letters: String = (0..length)
-            .map(|_| char::from(self.one_of(LETTERS)))
-            .collect();
-        format!("n{letters}")
-    }
-
-    /// A random DNS name that is deep enough for its domain to be somebody's own.
-    fn name(&mut self) -> String {
-        let depth = self.random.random_range(3..=5);
-        let labels: Vec<_> = (0..depth).map(|_| self.label()).collect();
-        labels.join(".")
-    }
-
-    /// Draws a certificate and a role that refuses it, for one reason or for two, of what the
-    /// target lets an agent ask for and put right.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn draw_faulty_role(&mut self) -> StepResult {
-        let settles = |setting| self.sends(Operation::PkiCreateRole, setting);
-        let mut second = vec!["nothing else"];
-        if self.sends(Operation::PkiIssue, "ip_sans") && settles("allow_ip_sans") {
-            second.push("an address");
-        }
-        if self.sends(Operation::PkiIssue, "alt_names") {
-            second.push("another name");
-        }
-        if self.maps(Operation::PkiSign) && settles("key_type") && settles("key_bits") {
-            second.push("a key of its own");
-        }
-        let second = self.one_of(&second);
-        let fault = match self.random.random_range(0..=FAULTS.len()) {
-            beyond if beyond == FAULTS.len() && second != "nothing else" => "allows it",
-            index => FAULTS[index % FAULTS.len()],
-        };
-        let (role, name) = (self.label(), self.name());
-        let mut settings = faulty(fault, &name)?;
-        let mut wanted = Wanted {
-            ttl: format!("{}h", self.random.random_range(1..=720)),
-            ..Wanted::default()
-        };
-        let mut drawn = format!("the role {role} that {fault}, for {name} and {second}");
-        match second {
-            "an address" => {
-                let last: u8 = self.random.random_range(1..255);
-                wanted.ip_sans.push(format!("192.0.2.{last}"));
-            }
-            "another name" => wanted.alt_names.push(self.name()),
-            "a key of its own" => {
-                let (own, kind, bits) = self.one_of(&[
+        "another name" => wanted.alt_names.push(self::name(scene)),
+        "a key of its own" => {
+            let (own, kind, bits) = one_of(
+                scene,
+                &[
                     (Request::ec as fn(_, &[_]) -> _, "rsa", 2048),
                     (Request::ec, "ec", 384),
                     (Request::rsa, "ec", 256),
                     (Request::rsa, "rsa", 4096),
-                ]);
-                let request = own(&name, &[&name]).map_err(Stop::blocked)?;
-                drawn = format!(
-                    "{drawn} ({}), of a role for {kind} {bits}",
-                    request.key_kind()
-                );
-                self.pki_mut()?.request = Some(request);
-                if let Some(settings) = &mut settings {
-                    settings.insert("key_type".to_owned(), json!(kind));
-                    settings.insert("key_bits".to_owned(), json!(bits));
-                }
+                ],
+            );
+            let request = own(&name, &[&name]).map_err(Stop::blocked)?;
+            drawn = format!(
+                "{drawn} ({}), of a role for {kind} {bits}",
+                request.key_kind()
+            );
+            crate::scene::pki::pki_mut(scene)?.request = Some(request);
+            if let Some(settings) = &mut settings {
+                settings.insert("key_type".to_owned(), json!(kind));
+                settings.insert("key_bits".to_owned(), json!(bits));
             }
-            _ => {}
         }
-        wanted.common_name = name;
-        self.make_role_or_none(&role, settings).await?;
-        let repair = &mut self.pki_mut()?.repair;
-        (repair.drawn, repair.wanted) = (drawn, wanted);
-        Ok(())
+        _ => {}
     }
+    wanted.common_name = name;
+    make_role_or_none(scene, &role, settings).await?;
+    let repair = &mut crate::scene::pki::pki_mut(scene)?.repair;
+    (repair.drawn, repair.wanted) = (drawn, wanted);
+    Ok(())
+}
 
-    /// Lets the agent ask for the certificate that was drawn.
-    ///
-    /// # Errors
-    /// When none was.
-    pub async fn let_agent_ask_for_drawn(&mut self) -> StepResult {
-        let pki = self.pki()?;
-        let (wanted, request) = (pki.repair.wanted.clone(), pki.request.clone());
-        match request {
-            Some(request) => {
-                let (name, ttl) = (&wanted.common_name, &wanted.ttl);
-                self.let_agent_sign(request, name, ttl).await
-            }
-            None => self.let_agent_ask_for(wanted).await,
+/// Lets the agent ask for the certificate that was drawn.
+///
+/// # Errors
+/// When none was.
+pub(crate) async fn let_agent_ask_for_drawn(scene: &mut Scene) -> StepResult {
+    let pki = crate::scene::pki::pki(scene)?;
+    let (wanted, request) = (pki.repair.wanted.clone(), pki.request.clone());
+    match request {
+        Some(request) => {
+            let (name, ttl) = (&wanted.common_name, &wanted.ttl);
+            crate::scene::pki::let_agent_sign(scene, request, name, ttl).await
         }
+        None => crate::scene::pki::let_agent_ask_for(scene, wanted).await,
     }
+}
 
-    /// Lets the agent put right, by the error that it was just given and by nothing else, what
-    /// it was refused.
-    ///
-    /// # Errors
-    /// When the error does not tell enough, or the role cannot be made; not applicable where the
-    /// target lets nobody choose what is needed; blocked when the role should allow another name.
-    pub async fn let_agent_repair(&mut self) -> StepResult {
-        let error = self.expect_error()?.to_owned();
-        let asking = self.last()?.act.clone();
-        let repair = &mut self.pki_mut()?.repair;
-        let asked = asking.text("common_name");
-        if let Some(allows) = repair.allows.as_ref().filter(|allows| *allows != asked) {
-            let scenario = format!("the role should allow {allows:?}");
-            return Err(contradiction(
-                format!("a certificate for {asked:?}"),
-                scenario,
-            ));
-        }
-        (repair.asking, repair.calls) = (Some(asking), 1);
-        self.put_right(&error).await
+/// Lets the agent put right, by the error that it was just given and by nothing else, what
+/// it was refused.
+///
+/// # Errors
+/// When the error does not tell enough, or the role cannot be made; not applicable where the
+/// target lets nobody choose what is needed; blocked when the role should allow another name.
+pub(crate) async fn let_agent_repair(scene: &mut Scene) -> StepResult {
+    let error = crate::scene::answered::expect_error(scene)?.to_owned();
+    let asking = scene.last()?.act.clone();
+    let repair = &mut crate::scene::pki::pki_mut(scene)?.repair;
+    let asked = asking.text("common_name");
+    if let Some(allows) = repair.allows.as_ref().filter(|allows| *allows != asked) {
+        let scenario = format!("the role should allow {allows:?}");
+        return Err(contradiction(
+            format!("a certificate for {asked:?}"),
+            scenario,
+        ));
     }
+    (repair.asking, repair.calls) = (Some(asking), 1);
+    put_right(scene, &error).await
+}
 
-    /// Lets the agent ask again, and as long as it may make calls put right what is still refused.
-    ///
-    /// # Errors
-    /// When it is refused to the end.
-    pub async fn let_agent_ask_again(&mut self) -> StepResult {
-        let missing = || Stop::blocked("the agent has asked for nothing yet");
-        let asking = self.pki()?.repair.asking.clone().ok_or_else(missing)?;
-        loop {
-            self.let_repairer(asking.clone()).await?;
-            let Answer::Error(error) = &self.last()?.answer else {
-                return Ok(());
-            };
-            let error = error.clone();
-            // Putting it right and asking again are two more.
-            if self.pki()?.repair.calls + 2 > MAX_CALLS {
-                // A role that is not what the agent made says more than the refusal.
-                if let Some(made) = self.pki()?.repair.made.clone() {
-                    self.expect_role_of(&made).await?;
-                }
-                let demanded = format!("a certificate in {MAX_CALLS} calls{}", self.drawn()?);
-                return Err(self.failed(demanded, &format!("still an error: {error}")));
-            }
-            self.put_right(&error).await?;
-        }
-    }
-
-    async fn let_repairer(&mut self, act: Act) -> StepResult {
-        self.pki_mut()?.repair.calls += 1;
-        self.let_agent(act).await
-    }
-
-    fn drawn(&self) -> StepResult<String> {
-        let drawn = &self.pki()?.repair.drawn;
-        Ok(match drawn.is_empty() {
-            true => String::new(),
-            false => format!(", of {drawn}"),
-        })
-    }
-
-    async fn put_right(&mut self, error: &str) -> StepResult {
-        let asked = self.asked()?;
-        if self.pki()?.repair.known.is_none() {
-            self.look_at_role(error).await?;
-        }
-        let pki = self.pki()?;
-        let (operation, known) = (Operation::PkiCreateRole, pki.repair.known.as_ref());
-        let offered: Vec<_> = operation
-            .parameters()
-            .iter()
-            .copied()
-            .filter(|setting| self.sends(operation, setting))
-            .collect();
-        let settings = match repair::put_right(error, known, &asked, &offered) {
-            Ok(settings) => settings,
-            Err(why @ Impossible::NotOffered(_)) => {
-                return Err(Stop::NotApplicable {
-                    reason: NotApplicable::NotClaimed,
-                    detail: format!("{why}: the adapter has no argument for it"),
-                });
-            }
-            Err(why) => {
-                let demanded = format!(
-                    "an error that says in Vault's own words what was refused{}",
-                    self.drawn()?
-                );
-                return Err(self.failed(demanded, &format!("{why}: {error}")));
-            }
+/// Lets the agent ask again, and as long as it may make calls put right what is still refused.
+///
+/// # Errors
+/// When it is refused to the end.
+pub(crate) async fn let_agent_ask_again(scene: &mut Scene) -> StepResult {
+    let missing = || Stop::blocked("the agent has asked for nothing yet");
+    let asking = crate::scene::pki::pki(scene)?
+        .repair
+        .asking
+        .clone()
+        .ok_or_else(missing)?;
+    loop {
+        let_repairer(scene, asking.clone()).await?;
+        let Answer::Error(error) = &scene.last()?.answer else {
+            return Ok(());
         };
-        let act = Act::create_role(&pki.path, &pki.role, settings.clone());
-        self.let_repairer(act.clone()).await?;
-        if let Answer::Error(_) | Answer::Nothing(_) = &self.last()?.answer {
-            let demanded = format!("the role can be made anew{}", self.drawn()?);
-            return Err(self.failed(demanded, &self.last()?.answer.describe()));
-        }
-        let repair = &mut self.pki_mut()?.repair;
-        (repair.known, repair.made) = (Some(settings), Some(act));
-        Ok(())
-    }
-
-    /// Lets the agent look at the role, where the target shows it and the error does not say
-    /// that there is none.
-    async fn look_at_role(&mut self, error: &str) -> StepResult {
-        let refusals = Refusal::all_in(error);
-        let missing = |refusal: &Refusal| matches!(refusal, Refusal::UnknownRole(_));
-        let read = Operation::PkiReadRole;
-        if refusals.is_empty() || refusals.iter().any(missing) || !self.maps(read) {
-            return Ok(());
-        }
-        let pki = self.pki()?;
-        let act = Act::on_role(read, &pki.path, &pki.role, PkiEffect::RoleShown);
-        self.let_repairer(act).await?;
-        if let Answer::Success(success) = &self.last()?.answer
-            && !success.facts.is_empty()
-        {
-            let told = success.facts.clone();
-            let repair = &mut self.pki_mut()?.repair;
-            repair.known = Some(repair::settings_told(&told));
-            repair.shown = told.into_iter().map(|(name, _)| name).collect();
-        }
-        Ok(())
-    }
-
-    fn asked(&self) -> StepResult<Asked> {
-        let pki = self.pki()?;
-        let signs = pki.repair.asking.as_ref();
-        let signs = signs.is_some_and(|act| act.operation == Operation::PkiSign);
-        let wanted = &pki.wanted;
-        let mut names = vec![wanted.common_name.clone()];
-        names.extend(wanted.alt_names.iter().cloned());
-        Ok(Asked {
-            role: pki.role.clone(),
-            names,
-            addresses: !wanted.ip_sans.is_empty(),
-            ttl: wanted.ttl.clone(),
-            key: pki
-                .request
-                .as_ref()
-                .filter(|_| signs)
-                .map(Request::key_kind),
-        })
-    }
-
-    /// The target must have refused what Vault itself refuses, and Vault be as it was.
-    ///
-    /// # Errors
-    /// When it has not; blocked where Vault does not refuse.
-    pub async fn expect_refused(&mut self) -> StepResult {
-        self.expect_error()?;
-        self.vaults_refusal().await?;
-        self.expect_unchanged(false).await
-    }
-
-    /// The certificate must be all that was asked for, and last just as long.
-    ///
-    /// # Errors
-    /// When it is not.
-    pub fn expect_certificate_as_asked(&self) -> StepResult {
-        self.expect_success()?;
-        self.expect_certificate_verifies()?;
-        self.expect_names_on_certificate()?;
-        self.expect_own_key()?;
-        let certificate = self.certificate_given()?;
-        let asked = duration(self.last()?.act.text("ttl")).unwrap_or(Duration::ZERO);
-        if self.lasts(&certificate, asked) {
-            return Ok(());
-        }
-        let demanded = format!("a certificate that lasts {} h", asked.as_secs() / 3600);
-        Err(self.failed(demanded, &certificate.to_string()))
-    }
-
-    /// The role must have all settings that the agent gave it; it must have kept what it had, and
-    /// allow no more than that and what was asked for. Vault itself is asked for certificates
-    /// that it must refuse.
-    ///
-    /// # Errors
-    /// When it is not so.
-    pub async fn expect_least_role(&mut self) -> StepResult {
-        let pki = self.pki()?;
-        let missing = || Stop::blocked("the agent has put no role right");
-        let made = pki.repair.made.clone().ok_or_else(missing)?;
-        self.expect_role_of(&made).await?;
-        let role = self.oracle.role(&pki.path, &pki.role).await;
-        let role = role.map_err(Stop::blocked)?.unwrap_or_default();
-        for setting in Operation::PkiReadRole.facts() {
-            self.expect_least(setting, &role[*setting])?;
-        }
-        self.expect_strangers_refused().await
-    }
-
-    fn expect_least(&self, setting: &str, now: &Value) -> StepResult {
-        let (repair, asked) = (&self.pki()?.repair, self.asked()?);
-        let sent = self.sends(Operation::PkiCreateRole, setting);
-        // What cannot be said of a role is as Vault makes it, but for every name.
-        if !sent && setting != "allow_any_name" {
-            return Ok(());
-        }
-        let strict = strict_role();
-        let before = repair.before.as_ref().and_then(|role| role.get(setting));
-        let kept = repair.shown.iter().any(|shown| shown == setting);
-        let was = before.unwrap_or(&strict[setting]);
-        if is_least(setting, (was, now), kept, &asked) {
-            return Ok(());
-        }
-        let demanded = format!(
-            "a role that has kept its {setting}, {was}, with no more than was asked for{}",
-            self.drawn()?
-        );
-        Err(self.failed(demanded, &format!("{setting} is {now}")))
-    }
-
-    /// Vault must refuse, through the role as it is now, names of other domains, and addresses
-    /// if none were asked for.
-    async fn expect_strangers_refused(&mut self) -> StepResult {
-        let asked = self.asked()?;
-        let own = asked.names.first().map(String::as_str).unwrap_or_default();
-        let stranger = self.label();
-        let grandparent = own.splitn(3, '.').nth(2).unwrap_or("example");
-        let mut strangers = vec![
-            json!({ "common_name": format!("{stranger}.example") }),
-            json!({ "common_name": format!("{stranger}.{grandparent}") }),
-        ];
-        if !asked.addresses && self.sends(Operation::PkiCreateRole, "allow_ip_sans") {
-            strangers.push(json!({ "common_name": own, "ip_sans": "192.0.2.1" }));
-        }
-        let pki = self.pki()?;
-        for wanted in strangers {
-            let issues = self.oracle.issues(&pki.path, &pki.role, &wanted).await;
-            if issues.map_err(Stop::blocked)? {
-                let demanded = format!(
-                    "a role that allows what was asked for and not {wanted}{}",
-                    self.drawn()?
-                );
-                return Err(self.failed(demanded, "Vault issues the certificate"));
+        let error = error.clone();
+        // Putting it right and asking again are two more.
+        if crate::scene::pki::pki(scene)?.repair.calls + 2 > MAX_CALLS {
+            // A role that is not what the agent made says more than the refusal.
+            if let Some(made) = crate::scene::pki::pki(scene)?.repair.made.clone() {
+                crate::scene::pki::effect::expect_role_of(scene, &made).await?;
             }
+            let demanded = format!("a certificate in {MAX_CALLS} calls{}", drawn(scene)?);
+            return Err(scene.failed(demanded, &format!("still an error: {error}")));
         }
-        Ok(())
+        put_right(scene, &error).await?;
     }
+}
+
+async fn let_repairer(scene: &mut Scene, act: Act) -> StepResult {
+    crate::scene::pki::pki_mut(scene)?.repair.calls += 1;
+    scene.let_agent(act).await
+}
+
+fn drawn(scene: &Scene) -> StepResult<String> {
+    let drawn = &crate::scene::pki::pki(scene)?.repair.drawn;
+    Ok(match drawn.is_empty() {
+        true => String::new(),
+        false => format!(", of {drawn}"),
+    })
+}
+
+async fn put_right(scene: &mut Scene, error: &str) -> StepResult {
+    let asked = asked(scene)?;
+    if crate::scene::pki::pki(scene)?.repair.known.is_none() {
+        look_at_role(scene, error).await?;
+    }
+    let pki = crate::scene::pki::pki(scene)?;
+    let (operation, known) = (Operation::PkiCreateRole, pki.repair.known.as_ref());
+    let offered: Vec<_> = operation
+        .parameters()
+        .iter()
+        .copied()
+        .filter(|setting| crate::scene::pki::sends(scene, operation, setting))
+        .collect();
+    let settings = match repair::put_right(error, known, &asked, &offered) {
+        Ok(settings) => settings,
+        Err(why @ Impossible::NotOffered(_)) => {
+            return Err(Stop::NotApplicable {
+                reason: NotApplicable::NotClaimed,
+                detail: format!("{why}: the adapter has no argument for it"),
+            });
+        }
+        Err(why) => {
+            let demanded = format!(
+                "an error that says in Vault's own words what was refused{}",
+                drawn(scene)?
+            );
+            return Err(scene.failed(demanded, &format!("{why}: {error}")));
+        }
+    };
+    let act = Act::create_role(&pki.path, &pki.role, settings.clone());
+    let_repairer(scene, act.clone()).await?;
+    if let Answer::Error(_) | Answer::Nothing(_) = &scene.last()?.answer {
+        let demanded = format!("the role can be made anew{}", drawn(scene)?);
+        return Err(scene.failed(demanded, &scene.last()?.answer.describe()));
+    }
+    let repair = &mut crate::scene::pki::pki_mut(scene)?.repair;
+    (repair.known, repair.made) = (Some(settings), Some(act));
+    Ok(())
+}
+
+/// Lets the agent look at the role, where the target shows it and the error does not say
+/// that there is none.
+async fn look_at_role(scene: &mut Scene, error: &str) -> StepResult {
+    let refusals = Refusal::all_in(error);
+    let missing = |refusal: &Refusal| matches!(refusal, Refusal::UnknownRole(_));
+    let read = Operation::PkiReadRole;
+    if refusals.is_empty() || refusals.iter().any(missing) || !maps(scene, read) {
+        return Ok(());
+    }
+    let pki = crate::scene::pki::pki(scene)?;
+    let act = Act::on_role(read, &pki.path, &pki.role, PkiEffect::RoleShown);
+    let_repairer(scene, act).await?;
+    if let Answer::Success(success) = &scene.last()?.answer
+        && !success.facts.is_empty()
+    {
+        let told = success.facts.clone();
+        let repair = &mut crate::scene::pki::pki_mut(scene)?.repair;
+        repair.known = Some(repair::settings_told(&told));
+        repair.shown = told.into_iter().map(|(name, _)| name).collect();
+    }
+    Ok(())
+}
+
+fn asked(scene: &Scene) -> StepResult<Asked> {
+    let pki = crate::scene::pki::pki(scene)?;
+    let signs = pki.repair.asking.as_ref();
+    let signs = signs.is_some_and(|act| act.operation == Operation::PkiSign);
+    let wanted = &pki.wanted;
+    let mut names = vec![wanted.common_name.clone()];
+    names.extend(wanted.alt_names.iter().cloned());
+    Ok(Asked {
+        role: pki.role.clone(),
+        names,
+        addresses: !wanted.ip_sans.is_empty(),
+        ttl: wanted.ttl.clone(),
+        key: pki
+            .request
+            .as_ref()
+            .filter(|_| signs)
+            .map(Request::key_kind),
+    })
+}
+
+/// The target must have refused what Vault itself refuses, and Vault be as it was.
+///
+/// # Errors
+/// When it has not; blocked where Vault does not refuse.
+pub(crate) async fn expect_refused(scene: &mut Scene) -> StepResult {
+    crate::scene::answered::expect_error(scene)?;
+    crate::scene::pki::answered::vaults_refusal(scene).await?;
+    crate::scene::effect::expect_unchanged(scene, false).await
+}
+
+/// The certificate must be all that was asked for, and last just as long.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn expect_certificate_as_asked(scene: &Scene) -> StepResult {
+    crate::scene::answered::expect_success(scene)?;
+    crate::scene::pki::answered::expect_certificate_verifies(scene)?;
+    crate::scene::pki::answered::expect_names_on_certificate(scene)?;
+    crate::scene::pki::answered::expect_own_key(scene)?;
+    let certificate = crate::scene::pki::answered::certificate_given(scene)?;
+    let asked = duration(scene.last()?.act.text("ttl")).unwrap_or(Duration::ZERO);
+    if crate::scene::pki::effect::lasts(&certificate, asked) {
+        return Ok(());
+    }
+    let demanded = format!("a certificate that lasts {} h", asked.as_secs() / 3600);
+    Err(scene.failed(demanded, &certificate.to_string()))
+}
+
+/// The role must have all settings that the agent gave it; it must have kept what it had, and
+/// allow no more than that and what was asked for. Vault itself is asked for certificates
+/// that it must refuse.
+///
+/// # Errors
+/// When it is not so.
+pub(crate) async fn expect_least_role(scene: &mut Scene) -> StepResult {
+    let pki = crate::scene::pki::pki(scene)?;
+    let missing = || Stop::blocked("the agent has put no role right");
+    let made = pki.repair.made.clone().ok_or_else(missing)?;
+    crate::scene::pki::effect::expect_role_of(scene, &made).await?;
+    let role = scene.oracle.role(&pki.path, &pki.role).await;
+    let role = role.map_err(Stop::blocked)?.unwrap_or_default();
+    for setting in Operation::PkiReadRole.facts() {
+        expect_least(scene, setting, &role[*setting])?;
+    }
+    expect_strangers_refused(scene).await
+}
+
+fn expect_least(scene: &Scene, setting: &str, now: &Value) -> StepResult {
+    let (repair, asked) = (&crate::scene::pki::pki(scene)?.repair, asked(scene)?);
+    let sent = crate::scene::pki::sends(scene, Operation::PkiCreateRole, setting);
+    // What cannot be said of a role is as Vault makes it, but for every name.
+    if !sent && setting != "allow_any_name" {
+        return Ok(());
+    }
+    let strict = strict_role();
+    let before = repair.before.as_ref().and_then(|role| role.get(setting));
+    let kept = repair.shown.iter().any(|shown| shown == setting);
+    let was = before.unwrap_or(&strict[setting]);
+    if is_least(setting, (was, now), kept, &asked) {
+        return Ok(());
+    }
+    let demanded = format!(
+        "a role that has kept its {setting}, {was}, with no more than was asked for{}",
+        drawn(scene)?
+    );
+    Err(scene.failed(demanded, &format!("{setting} is {now}")))
+}
+
+/// Vault must refuse, through the role as it is now, names of other domains, and addresses
+/// if none were asked for.
+async fn expect_strangers_refused(scene: &mut Scene) -> StepResult {
+    let asked = asked(scene)?;
+    let own = asked.names.first().map(String::as_str).unwrap_or_default();
+    let stranger = label(scene);
+    let grandparent = own.splitn(3, '.').nth(2).unwrap_or("example");
+    let mut strangers = vec![
+        json!({ "common_name": format!("{stranger}.example") }),
+        json!({ "common_name": format!("{stranger}.{grandparent}") }),
+    ];
+    if !asked.addresses
+        && crate::scene::pki::sends(scene, Operation::PkiCreateRole, "allow_ip_sans")
+    {
+        strangers.push(json!({ "common_name": own, "ip_sans": "192.0.2.1" }));
+    }
+    let pki = crate::scene::pki::pki(scene)?;
+    for wanted in strangers {
+        let issues = scene.oracle.issues(&pki.path, &pki.role, &wanted).await;
+        if issues.map_err(Stop::blocked)? {
+            let demanded = format!(
+                "a role that allows what was asked for and not {wanted}{}",
+                drawn(scene)?
+            );
+            return Err(scene.failed(demanded, "Vault issues the certificate"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a setting of a role that was put right allows no more than it did and what was asked
@@ -479,6 +491,7 @@ fn around(name: &str) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use crate::scene::pki::repair::let_agent_repair;
     use serde_json::json;
 
     use super::{FAULTS, faulty, is_least};
@@ -502,8 +515,11 @@ mod tests {
     #[tokio::test]
     async fn a_certificate_for_another_name_than_the_role_should_allow_is_a_contradiction() {
         let mut scene = Scene::rehearsal();
-        scene.turn_to_pki_mount("pki");
-        scene.pki_mut().unwrap().repair.allows = Some(NAME.to_owned());
+        crate::scene::pki::turn_to_pki_mount(&mut scene, "pki");
+        crate::scene::pki::pki_mut(&mut scene)
+            .unwrap()
+            .repair
+            .allows = Some(NAME.to_owned());
         let wanted = Wanted {
             common_name: "other.example".to_owned(),
             ..Wanted::default()
@@ -512,7 +528,7 @@ mod tests {
         let expected = format!(
             "the step is about a certificate for \"other.example\", but the role should allow {NAME:?}"
         );
-        let stop = scene.let_agent_repair().await;
+        let stop = let_agent_repair(&mut scene).await;
         assert_eq!(stop, Err(Stop::blocked(expected)));
     }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// An operation that was carried out.
-pub struct Done {
+pub(crate) struct Done {
     operation: Operation,
     /// Its tool, as listed.
     tool: Value,
@@ -28,7 +28,7 @@ pub struct Done {
 
 /// What a tool says of itself that can be held against Vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hint {
+pub(crate) enum Hint {
     /// It only reads.
     ReadOnly,
     /// Calling it twice is like calling it once.
@@ -45,247 +45,243 @@ impl Hint {
     }
 }
 
-impl Scene {
-    /// Lets the agent carry out every operation that the target offers, each in mounts of its
-    /// own.
-    ///
-    /// # Errors
-    /// When Vault fails.
-    pub async fn do_everything(&mut self) -> StepResult {
-        self.do_all(|_, _| true, None).await
-    }
+/// Lets the agent carry out every operation that the target offers, each in mounts of its
+/// own.
+///
+/// # Errors
+/// When Vault fails.
+pub(crate) async fn do_everything(scene: &mut Scene) -> StepResult {
+    do_all(scene, |_, _| true, None).await
+}
 
-    /// Lets the agent carry out every operation that writes and whose tool gives this hint, and
-    /// looks what becomes of Vault.
-    ///
-    /// # Errors
-    /// When Vault fails.
-    pub async fn do_hinted(&mut self, hint: Hint) -> StepResult {
-        let wanted = |operation: Operation, tool: &Value| !operation.reads() && hint.given_by(tool);
-        self.do_all(wanted, Some(hint)).await
-    }
+/// Lets the agent carry out every operation that writes and whose tool gives this hint, and
+/// looks what becomes of Vault.
+///
+/// # Errors
+/// When Vault fails.
+pub(crate) async fn do_hinted(scene: &mut Scene, hint: Hint) -> StepResult {
+    let wanted = |operation: Operation, tool: &Value| !operation.reads() && hint.given_by(tool);
+    do_all(scene, wanted, Some(hint)).await
+}
 
-    async fn do_all(
-        &mut self,
-        wanted: impl Fn(Operation, &Value) -> bool,
-        hint: Option<Hint>,
-    ) -> StepResult {
-        let scene = self.prefix.clone();
-        let mut outcome = Ok(());
-        for (number, operation) in Operation::ALL.into_iter().enumerate() {
-            let tool = self
-                .tool_of(operation)
-                .filter(|tool| wanted(operation, tool));
-            let Some(tool) = tool.cloned() else {
-                continue;
-            };
-            self.prefix = format!("{scene}{number}-");
-            match self.do_one(operation, tool, hint).await {
-                Ok(done) => self.state_mut::<Talk>().deeds.push(done),
-                // That it cannot be done at all is for others to judge.
-                Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => {}
-                Err(stop) => outcome = Err(stop),
-            }
-            if self.unanswered || outcome.is_err() {
-                break;
-            }
+async fn do_all(
+    scene: &mut Scene,
+    wanted: impl Fn(Operation, &Value) -> bool,
+    hint: Option<Hint>,
+) -> StepResult {
+    let prefix = scene.prefix.clone();
+    let mut outcome = Ok(());
+    for (number, operation) in Operation::ALL.into_iter().enumerate() {
+        let tool = crate::scene::talk::tools::tool_of(scene, operation)
+            .filter(|tool| wanted(operation, tool));
+        let Some(tool) = tool.cloned() else {
+            continue;
+        };
+        scene.prefix = format!("{prefix}{number}-");
+        match do_one(scene, operation, tool, hint).await {
+            Ok(done) => scene.state_mut::<Talk>().deeds.push(done),
+            // That it cannot be done at all is for others to judge.
+            Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => {}
+            Err(stop) => outcome = Err(stop),
         }
-        self.prefix = scene;
-        outcome
-    }
-
-    async fn do_one(
-        &mut self,
-        operation: Operation,
-        tool: Value,
-        hint: Option<Hint>,
-    ) -> StepResult<Done> {
-        self.forget_mounts();
-        let act = self.set_stage(operation, "pki").await?;
-        let before = match hint {
-            Some(Hint::ReadOnly) => Some(self.snapshot().await?),
-            _ => None,
-        };
-        let answer = self.perform_plainly(&act, Manner::Whole).await?;
-        let result = match &answer {
-            Answer::Success(success) => serde_json::from_str(&success.whole).ok(),
-            _ => None,
-        };
-        let before = match hint {
-            Some(Hint::Idempotent) if result.is_some() => {
-                let between = self.snapshot().await?;
-                self.perform_plainly(&act, Manner::Whole).await?;
-                Some(between)
-            }
-            _ => before,
-        };
-        let changed = match before {
-            Some(before) => self.snapshot().await? != before,
-            None => false,
-        };
-        Ok(Done {
-            operation,
-            tool,
-            result,
-            changed,
-        })
-    }
-
-    /// Carries out an act with nothing looked at.
-    async fn perform_plainly(&mut self, act: &Act, manner: Manner<'_>) -> StepResult<Answer> {
-        self.let_know(act);
-        let (adapter, instance) = (&self.target.adapter, &self.slot()?.instance);
-        let (answer, _) =
-            perform(adapter, instance, act.operation, &act.parameters, manner).await?;
-        self.take_note(&answer);
-        self.unanswered |= matches!(answer, Answer::Nothing(_));
-        Ok(answer)
-    }
-
-    /// Some operations that the target offers must have succeeded.
-    fn successes(&self) -> StepResult<Vec<(&Done, &Value)>> {
-        let deeds = self.state::<Talk>().deeds.iter();
-        let successes: Vec<_> = deeds
-            .filter_map(|done| Some((done, done.result.as_ref()?)))
-            .collect();
-        match successes.is_empty() {
-            true => Err(no_evidence("no operation succeeded")),
-            false => Ok(successes),
+        if scene.unanswered || outcome.is_err() {
+            break;
         }
     }
+    scene.prefix = prefix;
+    outcome
+}
 
-    /// What was carried out because of what its tool says must not have changed Vault.
-    ///
-    /// # Errors
-    /// When it has.
-    pub fn expect_hints_true(&self) -> StepResult {
-        let wrong = self
-            .state::<Talk>()
-            .deeds
-            .iter()
-            .filter(|done| done.changed);
-        let wrong: Vec<_> = wrong
-            .map(|done| format!("{} ({})", name_of(&done.tool), done.operation))
-            .collect();
-        match wrong.is_empty() {
-            true => Ok(()),
-            false => {
-                let expected = "no change in Vault by what is said to change nothing";
-                Err(self.failed(expected, &wrong.join(", ")))
-            }
+async fn do_one(
+    scene: &mut Scene,
+    operation: Operation,
+    tool: Value,
+    hint: Option<Hint>,
+) -> StepResult<Done> {
+    crate::scene::given::forget_mounts(scene);
+    let act = crate::scene::stage::set_stage(scene, operation, "pki").await?;
+    let before = match hint {
+        Some(Hint::ReadOnly) => Some(scene.snapshot().await?),
+        _ => None,
+    };
+    let answer = perform_plainly(scene, &act, Manner::Whole).await?;
+    let result = match &answer {
+        Answer::Success(success) => serde_json::from_str(&success.whole).ok(),
+        _ => None,
+    };
+    let before = match hint {
+        Some(Hint::Idempotent) if result.is_some() => {
+            let between = scene.snapshot().await?;
+            perform_plainly(scene, &act, Manner::Whole).await?;
+            Some(between)
+        }
+        _ => before,
+    };
+    let changed = match before {
+        Some(before) => scene.snapshot().await? != before,
+        None => false,
+    };
+    Ok(Done {
+        operation,
+        tool,
+        result,
+        changed,
+    })
+}
+
+/// Carries out an act with nothing looked at.
+async fn perform_plainly(scene: &mut Scene, act: &Act, manner: Manner<'_>) -> StepResult<Answer> {
+    scene.let_know(act);
+    let (adapter, instance) = (&scene.target.adapter, &scene.slot()?.instance);
+    let (answer, _) = perform(adapter, instance, act.operation, &act.parameters, manner).await?;
+    crate::scene::pki::take_note(scene, &answer);
+    scene.unanswered |= matches!(answer, Answer::Nothing(_));
+    Ok(answer)
+}
+
+/// Some operations that the target offers must have succeeded.
+fn successes(scene: &Scene) -> StepResult<Vec<(&Done, &Value)>> {
+    let deeds = scene.state::<Talk>().deeds.iter();
+    let successes: Vec<_> = deeds
+        .filter_map(|done| Some((done, done.result.as_ref()?)))
+        .collect();
+    match successes.is_empty() {
+        true => Err(no_evidence("no operation succeeded")),
+        false => Ok(successes),
+    }
+}
+
+/// What was carried out because of what its tool says must not have changed Vault.
+///
+/// # Errors
+/// When it has.
+pub(crate) fn expect_hints_true(scene: &Scene) -> StepResult {
+    let wrong = scene
+        .state::<Talk>()
+        .deeds
+        .iter()
+        .filter(|done| done.changed);
+    let wrong: Vec<_> = wrong
+        .map(|done| format!("{} ({})", name_of(&done.tool), done.operation))
+        .collect();
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => {
+            let expected = "no change in Vault by what is said to change nothing";
+            Err(scene.failed(expected, &wrong.join(", ")))
         }
     }
+}
 
-    /// Every success of a tool that has a schema of results must have one that fits it.
-    ///
-    /// # Errors
-    /// When one has not; not applicable where no tool has such a schema.
-    pub fn expect_results_fit(&self) -> StepResult {
-        let mut judged = false;
-        for (done, result) in self.successes()? {
-            let Some(schema) = done.tool.get("outputSchema") else {
-                continue;
-            };
-            judged = true;
+/// Every success of a tool that has a schema of results must have one that fits it.
+///
+/// # Errors
+/// When one has not; not applicable where no tool has such a schema.
+pub(crate) fn expect_results_fit(scene: &Scene) -> StepResult {
+    let mut judged = false;
+    for (done, result) in successes(scene)? {
+        let Some(schema) = done.tool.get("outputSchema") else {
+            continue;
+        };
+        judged = true;
+        let expected = format!(
+            "structuredContent that fits the schema of {}",
+            name_of(&done.tool)
+        );
+        let Some(content) = result.get("structuredContent") else {
+            return Err(scene.failed(expected, &result.to_string()));
+        };
+        // A schema that cannot be used is for another requirement to judge.
+        let Ok(validator) = schema::validator(schema) else {
+            continue;
+        };
+        if let Err(error) = validator.validate(content) {
+            let seen = format!(
+                "{} at {:?}: {error}",
+                done.operation,
+                error.instance_path().as_str()
+            );
+            return Err(scene.failed(expected, &seen));
+        }
+    }
+    match judged {
+        true => Ok(()),
+        false => Err(not_claimed("no tool has a schema of results")),
+    }
+}
+
+/// Where a result has structure, its text should say the same.
+///
+/// # Errors
+/// When it does not; not applicable where no result has.
+pub(crate) fn expect_text_says_the_same(scene: &Scene) -> StepResult {
+    let mut judged = false;
+    for (done, result) in successes(scene)? {
+        let Some(content) = result.get("structuredContent") else {
+            continue;
+        };
+        judged = true;
+        let mut texts = result["content"].as_array().into_iter().flatten();
+        let says_it = |item: &Value| {
+            let text = item["text"].as_str().unwrap_or_default();
+            serde_json::from_str::<Value>(text).is_ok_and(|said| said == *content)
+        };
+        if !texts.any(says_it) {
             let expected = format!(
-                "structuredContent that fits the schema of {}",
+                "a text that says what the structure of {} does",
                 name_of(&done.tool)
             );
-            let Some(content) = result.get("structuredContent") else {
-                return Err(self.failed(expected, &result.to_string()));
-            };
-            // A schema that cannot be used is for another requirement to judge.
-            let Ok(validator) = schema::validator(schema) else {
-                continue;
-            };
-            if let Err(error) = validator.validate(content) {
-                let seen = format!(
-                    "{} at {:?}: {error}",
-                    done.operation,
-                    error.instance_path().as_str()
-                );
-                return Err(self.failed(expected, &seen));
-            }
-        }
-        match judged {
-            true => Ok(()),
-            false => Err(not_claimed("no tool has a schema of results")),
+            return Err(scene.failed(expected, &result.to_string()));
         }
     }
-
-    /// Where a result has structure, its text should say the same.
-    ///
-    /// # Errors
-    /// When it does not; not applicable where no result has.
-    pub fn expect_text_says_the_same(&self) -> StepResult {
-        let mut judged = false;
-        for (done, result) in self.successes()? {
-            let Some(content) = result.get("structuredContent") else {
-                continue;
-            };
-            judged = true;
-            let mut texts = result["content"].as_array().into_iter().flatten();
-            let says_it = |item: &Value| {
-                let text = item["text"].as_str().unwrap_or_default();
-                serde_json::from_str::<Value>(text).is_ok_and(|said| said == *content)
-            };
-            if !texts.any(says_it) {
-                let expected = format!(
-                    "a text that says what the structure of {} does",
-                    name_of(&done.tool)
-                );
-                return Err(self.failed(expected, &result.to_string()));
-            }
-        }
-        match judged {
-            true => Ok(()),
-            false => Err(not_claimed("no result has a structure")),
-        }
+    match judged {
+        true => Ok(()),
+        false => Err(not_claimed("no result has a structure")),
     }
+}
 
-    /// Carries out what only reads, first with all arguments and then with those alone that
-    /// its tool's schema requires or that say what is meant. What works in the first way must
-    /// work in the second.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn read_with_required_alone(&mut self) -> StepResult {
-        self.make_shared_stage().await?;
-        self.let_know_all();
-        let mut judged = 0;
-        for operation in Operation::ALL
-            .into_iter()
-            .filter(|operation| operation.reads())
-        {
-            if self.tool_of(operation).is_none() {
-                continue;
-            }
-            let act = self.act_on_shared_stage(operation).await?;
-            if !matches!(
-                self.perform_plainly(&act, Manner::Whole).await?,
-                Answer::Success(_)
-            ) {
-                // For others to judge.
-                continue;
-            }
-            let answer = match self.perform_plainly(&act, Manner::Required).await {
-                Err(Stop::NotApplicable { .. }) => continue,
-                other => other?,
-            };
-            if !matches!(answer, Answer::Success(_)) {
-                let expected = format!(
-                    "{operation} works with the arguments that its tool requires, as it does with all"
-                );
-                return Err(self.failed(expected, &answer.describe()));
-            }
-            judged += 1;
+/// Carries out what only reads, first with all arguments and then with those alone that
+/// its tool's schema requires or that say what is meant. What works in the first way must
+/// work in the second.
+///
+/// # Errors
+/// When it does not.
+pub(crate) async fn read_with_required_alone(scene: &mut Scene) -> StepResult {
+    crate::scene::stage::make_shared_stage(scene).await?;
+    scene.let_know_all();
+    let mut judged = 0;
+    for operation in Operation::ALL
+        .into_iter()
+        .filter(|operation| operation.reads())
+    {
+        if crate::scene::talk::tools::tool_of(scene, operation).is_none() {
+            continue;
         }
-        match judged {
-            0 => Err(Stop::NotApplicable {
-                reason: NotApplicable::NoEvidence,
-                detail: "nothing that only reads could be asked both ways".to_owned(),
-            }),
-            _ => Ok(()),
+        let act = crate::scene::stage::act_on_shared_stage(scene, operation).await?;
+        if !matches!(
+            perform_plainly(scene, &act, Manner::Whole).await?,
+            Answer::Success(_)
+        ) {
+            // For others to judge.
+            continue;
         }
+        let answer = match perform_plainly(scene, &act, Manner::Required).await {
+            Err(Stop::NotApplicable { .. }) => continue,
+            other => other?,
+        };
+        if !matches!(answer, Answer::Success(_)) {
+            let expected = format!(
+                "{operation} works with the arguments that its tool requires, as it does with all"
+            );
+            return Err(scene.failed(expected, &answer.describe()));
+        }
+        judged += 1;
+    }
+    match judged {
+        0 => Err(Stop::NotApplicable {
+            reason: NotApplicable::NoEvidence,
+            detail: "nothing that only reads could be asked both ways".to_owned(),
+        }),
+        _ => Ok(()),
     }
 }

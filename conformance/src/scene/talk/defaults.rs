@@ -30,129 +30,128 @@ impl Outcome {
     }
 }
 
-impl Scene {
-    /// Leaves out each argument for which a tool's schema declares a default, and gives it as that
-    /// default: the two should come to the same, in the answer or in Vault.
-    ///
-    /// Only what reads is tried, and what makes something that Vault shows alike each time.
-    ///
-    /// # Errors
-    /// When they do not; not applicable where no such tool declares a default.
-    pub async fn expect_defaults_applied(&mut self) -> StepResult {
-        self.make_shared_stage().await?;
-        self.let_know_all();
-        let mut judged = 0;
-        for operation in Operation::ALL {
-            let makes = matches!(
-                operation,
-                Operation::MountsCreate | Operation::PkiEnable | Operation::PkiCreateRole
-            );
-            let Some(tool) = self.tool_of(operation).cloned() else {
-                continue;
-            };
-            if !makes && !operation.reads() {
-                continue;
-            }
-            let act = self.act_on_shared_stage(operation).await?;
-            let mapping = self.target.adapter.operations.get(&operation);
-            let whole = mapping.map_or(Value::Null, |mapping| mapping.arguments(&act.parameters));
-            for (argument, default) in schema::defaults(&tool["inputSchema"]) {
-                // What says where to act is no matter of defaults here: it would lead elsewhere.
-                let leads = whole[&argument].to_string().contains(&self.prefix);
-                if !leads
-                    && self
-                        .is_applied(&act, &tool, &whole, &argument, &default)
-                        .await?
-                {
-                    judged += 1;
-                }
-            }
-        }
-        match judged {
-            0 => Err(not_claimed(
-                "no tool that can be tried so declares a default",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether this default is seen to be applied; it cannot be where the tool refuses it.
-    async fn is_applied(
-        &mut self,
-        act: &Act,
-        tool: &Value,
-        whole: &Value,
-        argument: &str,
-        default: &Value,
-    ) -> StepResult<bool> {
-        let mut given = whole.clone();
-        given[argument] = default.clone();
-        let mut left_out = given.clone();
-        if let Some(arguments) = left_out.as_object_mut() {
-            arguments.remove(argument);
-        }
-        let without = self.outcome(act, tool, &left_out).await?;
-        let with = self.outcome(act, tool, &given).await?;
-        if with == without {
-            return Ok(matches!(with, Outcome::Done(_)));
-        }
-        // Else an answer may hold what is new each time.
-        let is_stable = self.outcome(act, tool, &left_out).await? == without;
-        match with {
-            Outcome::Done(_) if is_stable => {
-                let name = name_of(tool);
-                let expected = format!(
-                    "{name} without {argument:?} comes to the same as with its default, {default}"
-                );
-                let seen = format!("without: {}; with: {}", without.describe(), with.describe());
-                Err(self.failed(expected, &seen))
-            }
-            _ => Ok(false),
-        }
-    }
-
-    /// What comes of a call.
-    async fn outcome(&mut self, act: &Act, tool: &Value, arguments: &Value) -> StepResult<Outcome> {
-        let params = json!({ "name": name_of(tool), "arguments": arguments });
-        let mut result = match self.request("tools/call", params).await? {
-            Ok(Reply::Result(result)) => result,
-            Ok(Reply::Error { message, .. }) => return Ok(Outcome::Refused(message)),
-            // For others to judge.
-            Err(_) => return Err(no_evidence("a call was not answered")),
+/// Leaves out each argument for which a tool's schema declares a default, and gives it as that
+/// default: the two should come to the same, in the answer or in Vault.
+///
+/// Only what reads is tried, and what makes something that Vault shows alike each time.
+///
+/// # Errors
+/// When they do not; not applicable where no such tool declares a default.
+pub(crate) async fn expect_defaults_applied(scene: &mut Scene) -> StepResult {
+    crate::scene::stage::make_shared_stage(scene).await?;
+    scene.let_know_all();
+    let mut judged = 0;
+    for operation in Operation::ALL {
+        let makes = matches!(
+            operation,
+            Operation::MountsCreate | Operation::PkiEnable | Operation::PkiCreateRole
+        );
+        let Some(tool) = crate::scene::talk::tools::tool_of(scene, operation).cloned() else {
+            continue;
         };
-        self.remember_keys(&result.to_string(), true);
-        if result["isError"] == true {
-            return Ok(Outcome::Refused(result["content"].to_string()));
+        if !makes && !operation.reads() {
+            continue;
         }
-        if act.operation.reads() {
-            result.as_object_mut().map(|result| result.remove("_meta"));
-            return Ok(Outcome::Done(result));
+        let act = crate::scene::stage::act_on_shared_stage(scene, operation).await?;
+        let mapping = scene.target.adapter.operations.get(&operation);
+        let whole = mapping.map_or(Value::Null, |mapping| mapping.arguments(&act.parameters));
+        for (argument, default) in schema::defaults(&tool["inputSchema"]) {
+            // What says where to act is no matter of defaults here: it would lead elsewhere.
+            let leads = whole[&argument].to_string().contains(&scene.prefix);
+            if !leads && is_applied(scene, &act, &tool, &whole, &argument, &default).await? {
+                judged += 1;
+            }
         }
-        self.made_by(act).await.map(Outcome::Done)
     }
+    match judged {
+        0 => Err(not_claimed(
+            "no tool that can be tried so declares a default",
+        )),
+        _ => Ok(()),
+    }
+}
 
-    /// What an act has made in Vault, which is removed.
-    async fn made_by(&self, act: &Act) -> StepResult<Value> {
-        if act.operation == Operation::PkiCreateRole {
-            let (mount, name) = (act.text("mount"), act.text("role"));
-            let role = self.oracle.role(mount, name).await;
-            let role = role.map_err(Stop::blocked)?;
-            let removal = VaultRequest::new("DELETE", format!("{mount}/roles/{name}"));
-            let removed = self.oracle.ask(self.oracle.root_token(), &removal).await;
-            removed.map_err(Stop::blocked)?;
-            return Ok(json!(role));
-        }
-        let path = act.text("mount");
-        let mounts = self.oracle.mounts().await.map_err(Stop::blocked)?;
-        let mount = mounts.get(path).cloned().unwrap_or_default();
-        let removed = self.oracle.remove_mounts(path).await;
-        removed.map_err(Stop::blocked)?;
-        // The rest tells one mount from another.
-        Ok(json!([
-            mount["type"],
-            mount["config"],
-            mount["options"],
-            mount["description"]
-        ]))
+/// Whether this default is seen to be applied; it cannot be where the tool refuses it.
+async fn is_applied(
+    scene: &mut Scene,
+    act: &Act,
+    tool: &Value,
+    whole: &Value,
+    argument: &str,
+    default: &Value,
+) -> StepResult<bool> {
+    let mut given = whole.clone();
+    given[argument] = default.clone();
+    let mut left_out = given.clone();
+    if let Some(arguments) = left_out.as_object_mut() {
+        arguments.remove(argument);
     }
+    let without = outcome(scene, act, tool, &left_out).await?;
+    let with = outcome(scene, act, tool, &given).await?;
+    if with == without {
+        return Ok(matches!(with, Outcome::Done(_)));
+    }
+    // Else an answer may hold what is new each time.
+    let is_stable = outcome(scene, act, tool, &left_out).await? == without;
+    match with {
+        Outcome::Done(_) if is_stable => {
+            let name = name_of(tool);
+            let expected = format!(
+                "{name} without {argument:?} comes to the same as with its default, {default}"
+            );
+            let seen = format!("without: {}; with: {}", without.describe(), with.describe());
+            Err(scene.failed(expected, &seen))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// What comes of a call.
+async fn outcome(
+    scene: &mut Scene,
+    act: &Act,
+    tool: &Value,
+    arguments: &Value,
+) -> StepResult<Outcome> {
+    let params = json!({ "name": name_of(tool), "arguments": arguments });
+    let mut result = match crate::scene::talk::ask(scene, "tools/call", params).await? {
+        Ok(Reply::Result(result)) => result,
+        Ok(Reply::Error { message, .. }) => return Ok(Outcome::Refused(message)),
+        // For others to judge.
+        Err(_) => return Err(no_evidence("a call was not answered")),
+    };
+    crate::scene::pki::remember_keys(scene, &result.to_string(), true);
+    if result["isError"] == true {
+        return Ok(Outcome::Refused(result["content"].to_string()));
+    }
+    if act.operation.reads() {
+        result.as_object_mut().map(|result| result.remove("_meta"));
+        return Ok(Outcome::Done(result));
+    }
+    made_by(scene, act).await.map(Outcome::Done)
+}
+
+/// What an act has made in Vault, which is removed.
+async fn made_by(scene: &Scene, act: &Act) -> StepResult<Value> {
+    if act.operation == Operation::PkiCreateRole {
+        let (mount, name) = (act.text("mount"), act.text("role"));
+        let role = scene.oracle.role(mount, name).await;
+        let role = role.map_err(Stop::blocked)?;
+        let removal = VaultRequest::new("DELETE", format!("{mount}/roles/{name}"));
+        let removed = scene.oracle.ask(scene.oracle.root_token(), &removal).await;
+        removed.map_err(Stop::blocked)?;
+        return Ok(json!(role));
+    }
+    let path = act.text("mount");
+    let mounts = scene.oracle.mounts().await.map_err(Stop::blocked)?;
+    let mount = mounts.get(path).cloned().unwrap_or_default();
+    let removed = scene.oracle.remove_mounts(path).await;
+    removed.map_err(Stop::blocked)?;
+    // The rest tells one mount from another.
+    Ok(json!([
+        mount["type"],
+        mount["config"],
+        mount["options"],
+        mount["description"]
+    ]))
 }

@@ -37,342 +37,345 @@ const SERVED: Duration = Duration::from_secs(10);
 /// How long a request that never ends should be borne with.
 const BORNE: Duration = Duration::from_secs(45);
 
-impl Scene {
-    fn endpoint(&self) -> StepResult<RawHttp> {
-        let missing = || Stop::blocked("the target is not spoken to over HTTP");
-        self.instance()?.endpoint().ok_or_else(missing)
-    }
+fn endpoint(scene: &Scene) -> StepResult<RawHttp> {
+    let missing = || Stop::blocked("the target is not spoken to over HTTP");
+    crate::scene::talk::instance(scene)?
+        .endpoint()
+        .ok_or_else(missing)
+}
 
-    pub(in crate::scene) async fn send(&mut self, asked: &HttpAsk) -> StepResult {
-        let patience = self.patience();
-        let answer = self.endpoint()?.send(asked, patience).await;
-        self.state_mut::<Talk>().http = Some(answer);
-        Ok(())
-    }
+pub(in crate::scene) async fn send(scene: &mut Scene, asked: &HttpAsk) -> StepResult {
+    let patience = crate::scene::talk::patience(scene);
+    let answer = endpoint(scene)?.send(asked, patience).await;
+    scene.state_mut::<Talk>().http = Some(answer);
+    Ok(())
+}
 
-    pub(in crate::scene) fn http_answer(&self) -> StepResult<&Result<HttpAnswer, NoHttp>> {
-        let missing = || Stop::blocked("the scenario asked nothing over HTTP yet");
-        self.state::<Talk>().http.as_ref().ok_or_else(missing)
-    }
+pub(in crate::scene) fn http_answer(scene: &Scene) -> StepResult<&Result<HttpAnswer, NoHttp>> {
+    let missing = || Stop::blocked("the scenario asked nothing over HTTP yet");
+    scene.state::<Talk>().http.as_ref().ok_or_else(missing)
+}
 
-    pub(in crate::scene) fn http_seen(&self) -> StepResult<String> {
-        Ok(match self.http_answer()? {
-            Ok(answer) => answer.describe(),
-            Err(why) => why.to_string(),
-        })
-    }
+pub(in crate::scene) fn http_seen(scene: &Scene) -> StepResult<String> {
+    Ok(match http_answer(scene)? {
+        Ok(answer) => answer.describe(),
+        Err(why) => why.to_string(),
+    })
+}
 
-    pub(in crate::scene) fn session(&self) -> StepResult<HeaderMap> {
-        Ok(self.connection()?.session_headers())
-    }
+pub(in crate::scene) fn session(scene: &Scene) -> StepResult<HeaderMap> {
+    Ok(crate::scene::talk::connection(scene)?.session_headers())
+}
 
-    /// Lists the tools, as a client does that says this of itself: in a session, in another
-    /// revision, in no session though there are any, or in one that was never given out.
-    ///
-    /// # Errors
-    /// Not applicable where the server gives out no sessions and one is meant.
-    pub async fn list_over_http(&mut self, how: &str) -> StepResult {
-        let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
-        let mut headers = self.session()?;
-        let has_sessions = headers.contains_key(SESSION);
-        if how.contains("session") && !has_sessions {
+/// Lists the tools, as a client does that says this of itself: in a session, in another
+/// revision, in no session though there are any, or in one that was never given out.
+///
+/// # Errors
+/// Not applicable where the server gives out no sessions and one is meant.
+pub(crate) async fn list_over_http(scene: &mut Scene, how: &str) -> StepResult {
+    let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
+    let mut headers = session(scene)?;
+    let has_sessions = headers.contains_key(SESSION);
+    if how.contains("session") && !has_sessions {
+        return Err(not_claimed("the server gives out no sessions"));
+    }
+    let asked = match how {
+        "in a revision that there is not" => listing.with_all(headers).with(VERSION, NO_REVISION),
+        "without its session" => {
+            headers.remove(SESSION);
+            listing.with_all(headers)
+        }
+        "in a session that was never given out" => {
+            let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
+            let other = made_up_id(id.unwrap_or_default(), &mut scene.random);
+            listing.with_all(headers).with(SESSION, &other)
+        }
+        _ => return Err(Stop::blocked(format!("nobody lists {how:?}"))),
+    };
+    send(scene, &asked).await
+}
+
+/// Tells the server something.
+///
+/// # Errors
+/// When there is no connection.
+pub(crate) async fn tell_over_http(scene: &mut Scene) -> StepResult {
+    let text = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let asked = HttpAsk::post(&text.to_string()).with_all(session(scene)?);
+    send(scene, &asked).await
+}
+
+/// Asks for the stream on which the server speaks unasked.
+///
+/// # Errors
+/// When there is no connection.
+pub(crate) async fn listen_over_http(scene: &mut Scene) -> StepResult {
+    let asked = HttpAsk::new(Method::GET).with_all(session(scene)?);
+    let asked = asked.with("accept", "text/event-stream");
+    send(scene, &asked).await
+}
+
+/// The answer must have this status.
+///
+/// # Errors
+/// When it has another one.
+pub(crate) fn expect_status(scene: &Scene, status: u16) -> StepResult {
+    match http_answer(scene)? {
+        Ok(answer) if answer.status == status => Ok(()),
+        _ => Err(scene.failed(format!("HTTP {status}"), &http_seen(scene)?)),
+    }
+}
+
+/// What was told must be accepted, and no more said about it.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn expect_accepted(scene: &Scene) -> StepResult {
+    match http_answer(scene)? {
+        Ok(answer) if answer.status == 202 && answer.body.is_empty() => Ok(()),
+        _ => Err(scene.failed("HTTP 202 without a body", &http_seen(scene)?)),
+    }
+}
+
+/// The stream must be one of events, or refused: there is none, or not for this client.
+///
+/// # Errors
+/// When it is something else.
+pub(crate) fn expect_stream_or_refusal(scene: &Scene) -> StepResult {
+    match http_answer(scene)? {
+        Ok(answer) if answer.status == 200 && answer.kind() == "text/event-stream" => Ok(()),
+        Ok(answer) if answer.refuses() => Ok(()),
+        _ => {
+            let expected = "a stream of events, or HTTP 405";
+            Err(scene.failed(expected, &http_seen(scene)?))
+        }
+    }
+}
+
+/// The request must have been refused: by a status that says so, or by the end of the
+/// connection.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_http_refused(scene: &Scene) -> StepResult {
+    match http_answer(scene)? {
+        Ok(answer) if answer.refuses() => Ok(()),
+        Err(NoHttp::Closed(_)) => Ok(()),
+        _ => {
+            let expected = "a 4xx status, or a closed connection";
+            Err(scene.failed(expected, &http_seen(scene)?))
+        }
+    }
+}
+
+/// The request must have been dealt with: answered, or its connection closed.
+///
+/// # Errors
+/// When it hangs.
+pub(crate) fn expect_no_hang(scene: &Scene) -> StepResult {
+    match http_answer(scene)? {
+        Err(NoHttp::Hung) => {
+            let expected = "an answer or a closed connection";
+            Err(scene.failed(expected, &http_seen(scene)?))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens a session; returns its id, if it has one.
+async fn open_session(scene: &mut Scene) -> StepResult<Option<Bytes>> {
+    let revision = crate::scene::talk::instance(scene)?.server.revision;
+    let opened = HttpAsk::post(&opening("probe-1", revision.name()));
+    send(scene, &opened).await?;
+    match http_answer(scene)? {
+        Ok(answer) if answer.status == 200 => {
+            let id = answer.headers.get(SESSION);
+            Ok(id.map(|id| Bytes::copy_from_slice(id.as_bytes())))
+        }
+        _ => Err(Stop::blocked(format!(
+            "no session began: {}",
+            http_seen(scene)?
+        ))),
+    }
+}
+
+fn in_session(scene: &Scene, asked: HttpAsk, id: &[u8]) -> StepResult<HttpAsk> {
+    let mut headers = session(scene)?;
+    let id = http::HeaderValue::from_bytes(id).map_err(Stop::blocked)?;
+    headers.insert(SESSION, id);
+    Ok(asked.with_all(headers))
+}
+
+/// Opens a session, ends it, and lists the tools in it.
+///
+/// # Errors
+/// Not applicable where there are no sessions, or clients cannot end them.
+pub(crate) async fn list_in_ended_session(scene: &mut Scene) -> StepResult {
+    let no_sessions = || not_claimed("the server gives out no sessions");
+    let id = open_session(scene).await?.ok_or_else(no_sessions)?;
+    let ending = in_session(scene, HttpAsk::new(Method::DELETE), &id)?;
+    send(scene, &ending).await?;
+    if !matches!(http_answer(scene)?, Ok(answer) if answer.status < 300) {
+        let seen = http_seen(scene)?;
+        return Err(not_claimed(format!("clients cannot end sessions: {seen}")));
+    }
+    let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
+    let listing = in_session(scene, listing, &id)?;
+    send(scene, &listing).await
+}
+
+/// Opens sessions, and ends them again.
+///
+/// # Errors
+/// Not applicable where there are none.
+pub(crate) async fn open_sessions(scene: &mut Scene) -> StepResult {
+    for _ in 0..SAMPLES {
+        let Some(id) = open_session(scene).await? else {
             return Err(not_claimed("the server gives out no sessions"));
-        }
-        let asked = match how {
-            "in a revision that there is not" => {
-                listing.with_all(headers).with(VERSION, NO_REVISION)
-            }
-            "without its session" => {
-                headers.remove(SESSION);
-                listing.with_all(headers)
-            }
-            "in a session that was never given out" => {
-                let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
-                let other = made_up_id(id.unwrap_or_default(), &mut self.random);
-                listing.with_all(headers).with(SESSION, &other)
-            }
-            _ => return Err(Stop::blocked(format!("nobody lists {how:?}"))),
         };
-        self.send(&asked).await
-    }
-
-    /// Tells the server something.
-    ///
-    /// # Errors
-    /// When there is no connection.
-    pub async fn tell_over_http(&mut self) -> StepResult {
-        let text = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        let asked = HttpAsk::post(&text.to_string()).with_all(self.session()?);
-        self.send(&asked).await
-    }
-
-    /// Asks for the stream on which the server speaks unasked.
-    ///
-    /// # Errors
-    /// When there is no connection.
-    pub async fn listen_over_http(&mut self) -> StepResult {
-        let asked = HttpAsk::new(Method::GET).with_all(self.session()?);
-        let asked = asked.with("accept", "text/event-stream");
-        self.send(&asked).await
-    }
-
-    /// The answer must have this status.
-    ///
-    /// # Errors
-    /// When it has another one.
-    pub fn expect_status(&self, status: u16) -> StepResult {
-        match self.http_answer()? {
-            Ok(answer) if answer.status == status => Ok(()),
-            _ => Err(self.failed(format!("HTTP {status}"), &self.http_seen()?)),
+        scene.state_mut::<Talk>().sessions.push(id.to_vec());
+        if let Ok(ending) = in_session(scene, HttpAsk::new(Method::DELETE), &id) {
+            send(scene, &ending).await?;
         }
     }
+    Ok(())
+}
 
-    /// What was told must be accepted, and no more said about it.
-    ///
-    /// # Errors
-    /// When it is not.
-    pub fn expect_accepted(&self) -> StepResult {
-        match self.http_answer()? {
-            Ok(answer) if answer.status == 202 && answer.body.is_empty() => Ok(()),
-            _ => Err(self.failed("HTTP 202 without a body", &self.http_seen()?)),
+/// Their ids must be of visible ASCII characters.
+///
+/// # Errors
+/// When one is not.
+pub(crate) fn expect_visible_ids(scene: &Scene) -> StepResult {
+    let visible = |id: &&Vec<u8>| !id.is_empty() && id.iter().all(u8::is_ascii_graphic);
+    match scene
+        .state::<Talk>()
+        .sessions
+        .iter()
+        .find(|id| !visible(id))
+    {
+        None => Ok(()),
+        Some(id) => {
+            let seen = String::from_utf8_lossy(id).escape_default().to_string();
+            Err(scene.failed("ids of visible ASCII characters", &seen))
         }
     }
+}
 
-    /// The stream must be one of events, or refused: there is none, or not for this client.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn expect_stream_or_refusal(&self) -> StepResult {
-        match self.http_answer()? {
-            Ok(answer) if answer.status == 200 && answer.kind() == "text/event-stream" => Ok(()),
-            Ok(answer) if answer.refuses() => Ok(()),
-            _ => {
-                let expected = "a stream of events, or HTTP 405";
-                Err(self.failed(expected, &self.http_seen()?))
+/// Nobody should guess the next id from those before.
+///
+/// # Errors
+/// When they vary too little.
+pub(crate) fn expect_unguessable_ids(scene: &Scene) -> StepResult {
+    let bits = variety(&scene.state::<Talk>().sessions);
+    if bits >= VARIETY {
+        return Ok(());
+    }
+    let ids = scene.state::<Talk>().sessions.iter().take(3);
+    let ids: Vec<_> = ids.map(|id| String::from_utf8_lossy(id)).collect();
+    let expected = "random ids, which no counter and no clock makes";
+    Err(scene.failed(expected, &format!("{} and so on", ids.join(", "))))
+}
+
+/// Sends what a feature words so.
+///
+/// # Errors
+/// Blocked when no request is worded so.
+pub(crate) async fn send_odd(scene: &mut Scene, what: &str) -> StepResult {
+    let listing = request(&json!("list-1"), "tools/list", json!({}));
+    let listing = HttpAsk::post(&listing).with_all(session(scene)?);
+    let by = |method: Method| HttpAsk {
+        method,
+        ..listing.clone()
+    };
+    let asked = match what {
+        "of another content type" => listing.with(CONTENT_TYPE.as_str(), "text/plain"),
+        "of no content type" => {
+            let mut listing = listing;
+            listing.headers.remove(CONTENT_TYPE);
+            listing
+        }
+        "by the verb PUT" => by(Method::PUT),
+        "by the verb PATCH" => by(Method::PATCH),
+        "with a body that is no text" => HttpAsk {
+            body: Bytes::from_static(&[0xff, 0xfe, 0x00, 0x80]),
+            ..listing
+        },
+        "with a body of 32 MiB" => HttpAsk {
+            body: Bytes::from(vec![b' '; 32 << 20]),
+            ..listing
+        },
+        "with 2 MiB of headers" => {
+            let mut listing = listing;
+            for number in 0..256 {
+                listing = listing.with(&format!("x-flood-{number}"), &"x".repeat(8 << 10));
             }
+            listing
         }
-    }
+        _ => return Err(Stop::blocked(format!("no request is worded {what:?}"))),
+    };
+    send(scene, &asked).await
+}
 
-    /// The request must have been refused: by a status that says so, or by the end of the
-    /// connection.
-    ///
-    /// # Errors
-    /// When it was not.
-    pub fn expect_http_refused(&self) -> StepResult {
-        match self.http_answer()? {
-            Ok(answer) if answer.refuses() => Ok(()),
-            Err(NoHttp::Closed(_)) => Ok(()),
-            _ => {
-                let expected = "a 4xx status, or a closed connection";
-                Err(self.failed(expected, &self.http_seen()?))
-            }
+/// A request that never ends, and what tells that it has begun.
+fn endless(scene: &Scene) -> StepResult<(HttpAsk, Arc<Semaphore>)> {
+    let asked = HttpAsk::post("{\"jsonrpc\":").with_all(session(scene)?);
+    let begun = Arc::new(Semaphore::new(0));
+    let endless = Some(Arc::clone(&begun));
+    Ok((HttpAsk { endless, ..asked }, begun))
+}
+
+/// Sends this many requests that never end, and asks for the tools once they are under way.
+///
+/// # Errors
+/// When that is not answered while they are; blocked where they do not get so far.
+pub(crate) async fn ask_beside_endless(scene: &mut Scene, count: usize) -> StepResult {
+    let (endpoint, connection) = (endpoint(scene)?, crate::scene::talk::connection(scene)?);
+    let under_way = Semaphore::new(0);
+    let endless = (0..count).map(|_| async {
+        let (asked, begun) = endless(scene)?;
+        let (sending, begun) = (pin!(endpoint.send(&asked, BORNE)), pin!(begun.acquire()));
+        let sending = select(begun, sending).await;
+        // One that the server ends at once keeps nobody waiting either.
+        under_way.add_permits(1);
+        if let Either::Left((_, sending)) = sending {
+            let _ = sending.await;
         }
-    }
-
-    /// The request must have been dealt with: answered, or its connection closed.
-    ///
-    /// # Errors
-    /// When it hangs.
-    pub fn expect_no_hang(&self) -> StepResult {
-        match self.http_answer()? {
-            Err(NoHttp::Hung) => {
-                let expected = "an answer or a closed connection";
-                Err(self.failed(expected, &self.http_seen()?))
-            }
-            _ => Ok(()),
+        Ok::<_, Stop>(())
+    });
+    let others = async {
+        let all = u32::try_from(count).map_err(Stop::blocked)?;
+        if timeout(BEGUN, under_way.acquire_many(all)).await.is_err() {
+            let (begun, seconds) = (under_way.available_permits(), BEGUN.as_secs());
+            return Err(Stop::blocked(format!(
+                "{begun} of {count} requests that never end were under way after {seconds} s"
+            )));
         }
-    }
-
-    /// Opens a session; returns its id, if it has one.
-    async fn open_session(&mut self) -> StepResult<Option<Bytes>> {
-        let revision = self.instance()?.server.revision;
-        let opened = HttpAsk::post(&opening("probe-1", revision.name()));
-        self.send(&opened).await?;
-        match self.http_answer()? {
-            Ok(answer) if answer.status == 200 => {
-                let id = answer.headers.get(SESSION);
-                Ok(id.map(|id| Bytes::copy_from_slice(id.as_bytes())))
-            }
-            _ => Err(Stop::blocked(format!(
-                "no session began: {}",
-                self.http_seen()?
-            ))),
-        }
-    }
-
-    fn in_session(&self, asked: HttpAsk, id: &[u8]) -> StepResult<HttpAsk> {
-        let mut headers = self.session()?;
-        let id = http::HeaderValue::from_bytes(id).map_err(Stop::blocked)?;
-        headers.insert(SESSION, id);
-        Ok(asked.with_all(headers))
-    }
-
-    /// Opens a session, ends it, and lists the tools in it.
-    ///
-    /// # Errors
-    /// Not applicable where there are no sessions, or clients cannot end them.
-    pub async fn list_in_ended_session(&mut self) -> StepResult {
-        let no_sessions = || not_claimed("the server gives out no sessions");
-        let id = self.open_session().await?.ok_or_else(no_sessions)?;
-        let ending = self.in_session(HttpAsk::new(Method::DELETE), &id)?;
-        self.send(&ending).await?;
-        if !matches!(self.http_answer()?, Ok(answer) if answer.status < 300) {
-            let seen = self.http_seen()?;
-            return Err(not_claimed(format!("clients cannot end sessions: {seen}")));
-        }
-        let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
-        let listing = self.in_session(listing, &id)?;
-        self.send(&listing).await
-    }
-
-    /// Opens sessions, and ends them again.
-    ///
-    /// # Errors
-    /// Not applicable where there are none.
-    pub async fn open_sessions(&mut self) -> StepResult {
-        for _ in 0..SAMPLES {
-            let Some(id) = self.open_session().await? else {
-                return Err(not_claimed("the server gives out no sessions"));
-            };
-            self.state_mut::<Talk>().sessions.push(id.to_vec());
-            if let Ok(ending) = self.in_session(HttpAsk::new(Method::DELETE), &id) {
-                self.send(&ending).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Their ids must be of visible ASCII characters.
-    ///
-    /// # Errors
-    /// When one is not.
-    pub fn expect_visible_ids(&self) -> StepResult {
-        let visible = |id: &&Vec<u8>| !id.is_empty() && id.iter().all(u8::is_ascii_graphic);
-        match self.state::<Talk>().sessions.iter().find(|id| !visible(id)) {
-            None => Ok(()),
-            Some(id) => {
-                let seen = String::from_utf8_lossy(id).escape_default().to_string();
-                Err(self.failed("ids of visible ASCII characters", &seen))
-            }
-        }
-    }
-
-    /// Nobody should guess the next id from those before.
-    ///
-    /// # Errors
-    /// When they vary too little.
-    pub fn expect_unguessable_ids(&self) -> StepResult {
-        let bits = variety(&self.state::<Talk>().sessions);
-        if bits >= VARIETY {
-            return Ok(());
-        }
-        let ids = self.state::<Talk>().sessions.iter().take(3);
-        let ids: Vec<_> = ids.map(|id| String::from_utf8_lossy(id)).collect();
-        let expected = "random ids, which no counter and no clock makes";
-        Err(self.failed(expected, &format!("{} and so on", ids.join(", "))))
-    }
-
-    /// Sends what a feature words so.
-    ///
-    /// # Errors
-    /// Blocked when no request is worded so.
-    pub async fn send_odd(&mut self, what: &str) -> StepResult {
-        let listing = request(&json!("list-1"), "tools/list", json!({}));
-        let listing = HttpAsk::post(&listing).with_all(self.session()?);
-        let by = |method: Method| HttpAsk {
-            method,
-            ..listing.clone()
+        let asked = connection.request("tools/list", json!({}));
+        let why = match timeout(SERVED, asked).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(why)) => why,
+            Err(_) => NoReply::TimedOut(SERVED),
         };
-        let asked = match what {
-            "of another content type" => listing.with(CONTENT_TYPE.as_str(), "text/plain"),
-            "of no content type" => {
-                let mut listing = listing;
-                listing.headers.remove(CONTENT_TYPE);
-                listing
-            }
-            "by the verb PUT" => by(Method::PUT),
-            "by the verb PATCH" => by(Method::PATCH),
-            "with a body that is no text" => HttpAsk {
-                body: Bytes::from_static(&[0xff, 0xfe, 0x00, 0x80]),
-                ..listing
-            },
-            "with a body of 32 MiB" => HttpAsk {
-                body: Bytes::from(vec![b' '; 32 << 20]),
-                ..listing
-            },
-            "with 2 MiB of headers" => {
-                let mut listing = listing;
-                for number in 0..256 {
-                    listing = listing.with(&format!("x-flood-{number}"), &"x".repeat(8 << 10));
-                }
-                listing
-            }
-            _ => return Err(Stop::blocked(format!("no request is worded {what:?}"))),
-        };
-        self.send(&asked).await
-    }
+        let seen = format!("a call beside {count} of them: {why}");
+        Err(scene.failed("others are served beside requests that never end", &seen))
+    };
+    let answered = match select(pin!(others), pin!(try_join_all(endless))).await {
+        Either::Left((answered, _)) => answered,
+        Either::Right((ended, others)) => ended.and(others.await),
+    };
+    scene.unanswered |= answered.is_err();
+    answered
+}
 
-    /// A request that never ends, and what tells that it has begun.
-    fn endless(&self) -> StepResult<(HttpAsk, Arc<Semaphore>)> {
-        let asked = HttpAsk::post("{\"jsonrpc\":").with_all(self.session()?);
-        let begun = Arc::new(Semaphore::new(0));
-        let endless = Some(Arc::clone(&begun));
-        Ok((HttpAsk { endless, ..asked }, begun))
-    }
-
-    /// Sends this many requests that never end, and asks for the tools once they are under way.
-    ///
-    /// # Errors
-    /// When that is not answered while they are; blocked where they do not get so far.
-    pub async fn ask_beside_endless(&mut self, count: usize) -> StepResult {
-        let (endpoint, connection) = (self.endpoint()?, self.connection()?);
-        let under_way = Semaphore::new(0);
-        let endless = (0..count).map(|_| async {
-            let (asked, begun) = self.endless()?;
-            let (sending, begun) = (pin!(endpoint.send(&asked, BORNE)), pin!(begun.acquire()));
-            let sending = select(begun, sending).await;
-            // One that the server ends at once keeps nobody waiting either.
-            under_way.add_permits(1);
-            if let Either::Left((_, sending)) = sending {
-                let _ = sending.await;
-            }
-            Ok::<_, Stop>(())
-        });
-        let others = async {
-            let all = u32::try_from(count).map_err(Stop::blocked)?;
-            if timeout(BEGUN, under_way.acquire_many(all)).await.is_err() {
-                let (begun, seconds) = (under_way.available_permits(), BEGUN.as_secs());
-                return Err(Stop::blocked(format!(
-                    "{begun} of {count} requests that never end were under way after {seconds} s"
-                )));
-            }
-            let asked = connection.request("tools/list", json!({}));
-            let why = match timeout(SERVED, asked).await {
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(why)) => why,
-                Err(_) => NoReply::TimedOut(SERVED),
-            };
-            let seen = format!("a call beside {count} of them: {why}");
-            Err(self.failed("others are served beside requests that never end", &seen))
-        };
-        let answered = match select(pin!(others), pin!(try_join_all(endless))).await {
-            Either::Left((answered, _)) => answered,
-            Either::Right((ended, others)) => ended.and(others.await),
-        };
-        self.unanswered |= answered.is_err();
-        answered
-    }
-
-    /// Sends a request that never ends, for as long as it is borne with.
-    ///
-    /// # Errors
-    /// When there is no connection.
-    pub async fn send_endless(&mut self) -> StepResult {
-        let (asked, _) = self.endless()?;
-        let answer = self.endpoint()?.send(&asked, BORNE).await;
-        self.state_mut::<Talk>().http = Some(answer);
-        Ok(())
-    }
+/// Sends a request that never ends, for as long as it is borne with.
+///
+/// # Errors
+/// When there is no connection.
+pub(crate) async fn send_endless(scene: &mut Scene) -> StepResult {
+    let (asked, _) = endless(scene)?;
+    let answer = endpoint(scene)?.send(&asked, BORNE).await;
+    scene.state_mut::<Talk>().http = Some(answer);
+    Ok(())
 }
 
 /// By how many bits texts vary: for each place the logarithm of how many bytes were seen there.

@@ -5,17 +5,17 @@
 //! [`deeds`], bad arguments in [`arguments`], those that are left out in [`defaults`], HTTP in [`http`], the process of a stdio server
 //! in [`process`], several servers behind a balancer in [`replicas`], the era without sessions in [`stateless`].
 
-pub mod arguments;
-pub mod deeds;
-pub mod defaults;
-pub mod http;
-pub mod messages;
-pub mod modes;
-pub mod opening;
-pub mod process;
-pub mod replicas;
-pub mod stateless;
-pub mod tools;
+pub(crate) mod arguments;
+pub(crate) mod deeds;
+pub(crate) mod defaults;
+pub(crate) mod http;
+pub(crate) mod messages;
+pub(crate) mod modes;
+pub(crate) mod opening;
+pub(crate) mod process;
+pub(crate) mod replicas;
+pub(crate) mod stateless;
+pub(crate) mod tools;
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ use crate::{
 
 /// What was said that no operation is about.
 #[derive(Default)]
-pub struct Talk {
+pub(crate) struct Talk {
     /// What came back for the last text.
     said: Option<Said>,
     /// What came of calls that were made in batches.
@@ -80,110 +80,108 @@ fn no_evidence(detail: impl Into<String>) -> Stop {
     }
 }
 
-impl Scene {
-    /// Takes the further connections away, which have to be ended.
-    pub fn take_further_connections(&mut self) -> Vec<Bare> {
-        std::mem::take(&mut self.further)
-    }
+/// Takes the further connections away, which have to be ended.
+pub(crate) fn take_further_connections(scene: &mut Scene) -> Vec<Bare> {
+    std::mem::take(&mut scene.further)
+}
 
-    pub(super) fn instance(&self) -> StepResult<&Instance> {
-        Ok(&self.slot()?.instance)
-    }
+pub(super) fn instance(scene: &Scene) -> StepResult<&Instance> {
+    Ok(&scene.slot()?.instance)
+}
 
-    pub(super) fn connection(&self) -> StepResult<&Connection> {
-        Ok(&self.instance()?.connection)
-    }
+pub(super) fn connection(scene: &Scene) -> StepResult<&Connection> {
+    Ok(&instance(scene)?.connection)
+}
 
-    /// Over HTTP the connection must have a session; over stdio it is one.
-    ///
-    /// # Errors
-    /// Not applicable where the server gives out none.
-    pub(super) fn need_session(&self) -> StepResult {
-        let connection = self.connection()?;
-        let over_http = matches!(connection.wire(), Wire::Http(_));
-        match over_http && !connection.session_headers().contains_key(SESSION) {
-            true => Err(not_claimed("the server gives out no sessions")),
-            false => Ok(()),
+/// Over HTTP the connection must have a session; over stdio it is one.
+///
+/// # Errors
+/// Not applicable where the server gives out none.
+pub(super) fn need_session(scene: &Scene) -> StepResult {
+    let connection = connection(scene)?;
+    let over_http = matches!(connection.wire(), Wire::Http(_));
+    match over_http && !connection.session_headers().contains_key(SESSION) {
+        true => Err(not_claimed("the server gives out no sessions")),
+        false => Ok(()),
+    }
+}
+
+/// Asks, and remembers if no answer came.
+async fn ask(scene: &mut Scene, method: &str, params: Value) -> StepResult<Result<Reply, NoReply>> {
+    let reply = connection(scene)?.request(method, params).await;
+    scene.unanswered |= reply.is_err();
+    Ok(reply)
+}
+
+/// What the target may take to answer.
+pub(super) fn patience(scene: &Scene) -> Duration {
+    scene.target.adapter.budgets.call()
+}
+
+/// A further connection, on which nothing was said yet.
+async fn connect_again(scene: &mut Scene) -> StepResult<&Connection> {
+    let another = instance(scene)?.another().await;
+    let another = another.map_err(Stop::blocked)?;
+    scene.further.push(another);
+    further_connection(scene)
+}
+
+/// The last of the further connections.
+fn further_connection(scene: &Scene) -> StepResult<&Connection> {
+    let missing = || Stop::blocked("the further connection is gone");
+    let bare = scene.further.last().ok_or_else(missing)?;
+    Ok(&bare.connection)
+}
+
+/// Ends the further connections.
+async fn disconnect(scene: &mut Scene) -> StepResult {
+    for bare in take_further_connections(scene) {
+        bare.stop().await.map_err(Stop::blocked)?;
+    }
+    Ok(())
+}
+
+/// The messages of the target, since the connection began or the scenario did.
+fn messages_of_target(scene: &Scene, since_beginning: bool) -> StepResult<Vec<Value>> {
+    let transcript = connection(scene)?.transcript();
+    let lines = match since_beginning {
+        true => transcript.lines(),
+        false => transcript.scenario_lines(),
+    };
+    let lines = lines.iter().filter(|line| line.speaker == Speaker::Target);
+    Ok(lines
+        .filter_map(|line| serde_json::from_str(&line.text).ok())
+        .collect())
+}
+
+/// What the target said to the suite's own `initialize`.
+fn greeting(scene: &Scene) -> StepResult<Value> {
+    let messages = messages_of_target(scene, true)?;
+    let results = messages
+        .into_iter()
+        .map(|mut message| message["result"].take());
+    let mut greetings = results.filter(|result| result["protocolVersion"].is_string());
+    let missing = || not_claimed("the connection began without initialize");
+    greetings.next().ok_or_else(missing)
+}
+
+/// The server must be alive, and do what it is asked next.
+///
+/// # Errors
+/// When it is not, or does not.
+pub(crate) async fn expect_next_call_works(scene: &mut Scene) -> StepResult {
+    let slot = scene.agents.get_mut(scene.acting);
+    if let Some(ended) = slot.and_then(|agent| agent.slot.instance.ended()) {
+        let seen = format!("its process ended: {ended}");
+        return Err(scene.failed("the next call works", &seen));
+    }
+    let seen = match ask(scene, "tools/list", json!({})).await? {
+        Ok(Reply::Result(page)) if page["tools"].is_array() => return Ok(()),
+        Ok(Reply::Result(other)) => format!("tools/list gave {other}"),
+        Ok(Reply::Error { code, message }) => {
+            format!("tools/list was refused: {code} {message}")
         }
-    }
-
-    /// Asks, and remembers if no answer came.
-    async fn request(&mut self, method: &str, params: Value) -> StepResult<Result<Reply, NoReply>> {
-        let reply = self.connection()?.request(method, params).await;
-        self.unanswered |= reply.is_err();
-        Ok(reply)
-    }
-
-    /// What the target may take to answer.
-    pub(super) fn patience(&self) -> Duration {
-        self.target.adapter.budgets.call()
-    }
-
-    /// A further connection, on which nothing was said yet.
-    async fn connect_again(&mut self) -> StepResult<&Connection> {
-        let another = self.instance()?.another().await;
-        let another = another.map_err(Stop::blocked)?;
-        self.further.push(another);
-        self.further_connection()
-    }
-
-    /// The last of the further connections.
-    fn further_connection(&self) -> StepResult<&Connection> {
-        let missing = || Stop::blocked("the further connection is gone");
-        let bare = self.further.last().ok_or_else(missing)?;
-        Ok(&bare.connection)
-    }
-
-    /// Ends the further connections.
-    async fn disconnect(&mut self) -> StepResult {
-        for bare in self.take_further_connections() {
-            bare.stop().await.map_err(Stop::blocked)?;
-        }
-        Ok(())
-    }
-
-    /// The messages of the target, since the connection began or the scenario did.
-    fn messages_of_target(&self, since_beginning: bool) -> StepResult<Vec<Value>> {
-        let transcript = self.connection()?.transcript();
-        let lines = match since_beginning {
-            true => transcript.lines(),
-            false => transcript.scenario_lines(),
-        };
-        let lines = lines.iter().filter(|line| line.speaker == Speaker::Target);
-        Ok(lines
-            .filter_map(|line| serde_json::from_str(&line.text).ok())
-            .collect())
-    }
-
-    /// What the target said to the suite's own `initialize`.
-    fn greeting(&self) -> StepResult<Value> {
-        let messages = self.messages_of_target(true)?;
-        let results = messages
-            .into_iter()
-            .map(|mut message| message["result"].take());
-        let mut greetings = results.filter(|result| result["protocolVersion"].is_string());
-        let missing = || not_claimed("the connection began without initialize");
-        greetings.next().ok_or_else(missing)
-    }
-
-    /// The server must be alive, and do what it is asked next.
-    ///
-    /// # Errors
-    /// When it is not, or does not.
-    pub async fn expect_next_call_works(&mut self) -> StepResult {
-        let slot = self.agents.get_mut(self.acting);
-        if let Some(ended) = slot.and_then(|agent| agent.slot.instance.ended()) {
-            let seen = format!("its process ended: {ended}");
-            return Err(self.failed("the next call works", &seen));
-        }
-        let seen = match self.request("tools/list", json!({})).await? {
-            Ok(Reply::Result(page)) if page["tools"].is_array() => return Ok(()),
-            Ok(Reply::Result(other)) => format!("tools/list gave {other}"),
-            Ok(Reply::Error { code, message }) => {
-                format!("tools/list was refused: {code} {message}")
-            }
-            Err(why) => format!("tools/list was not answered: {why}"),
-        };
-        Err(self.failed("the next call works", &seen))
-    }
+        Err(why) => format!("tools/list was not answered: {why}"),
+    };
+    Err(scene.failed("the next call works", &seen))
 }

@@ -29,233 +29,243 @@ struct Alone {
     headers: Vec<(&'static str, String)>,
 }
 
-impl Scene {
-    fn alone(&self, method: &str, mut params: Value) -> StepResult<Alone> {
-        let revision = self.planned.revision;
-        params["_meta"] = meta(revision);
-        let message = json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params });
-        let mut headers = routing_headers(&message);
-        headers.push((VERSION, revision.name().to_owned()));
-        Ok(Alone { message, headers })
-    }
+fn alone(scene: &Scene, method: &str, mut params: Value) -> StepResult<Alone> {
+    let revision = scene.planned.revision;
+    params["_meta"] = meta(revision);
+    let message = json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params });
+    let mut headers = routing_headers(&message);
+    headers.push((VERSION, revision.name().to_owned()));
+    Ok(Alone { message, headers })
+}
 
-    fn any_tool(&self) -> StepResult<String> {
-        let names = &self.instance()?.tool_names;
-        let missing = || Stop::blocked("the server has no tool");
-        names.first().cloned().ok_or_else(missing)
-    }
+fn any_tool(scene: &Scene) -> StepResult<String> {
+    let names = &crate::scene::talk::instance(scene)?.tool_names;
+    let missing = || Stop::blocked("the server has no tool");
+    names.first().cloned().ok_or_else(missing)
+}
 
-    async fn ask_alone(&mut self, asked: Alone) -> StepResult {
-        let text = asked.message.to_string();
-        let said = match self.instance()?.endpoint() {
-            None => self.connection()?.say(&text, true).await,
-            Some(endpoint) => {
-                let mut ask = HttpAsk::post(&text);
-                for (name, value) in &asked.headers {
-                    ask = ask.with(name, value);
-                }
-                Said::over_http(endpoint.send(&ask, self.patience()).await)
+async fn ask_alone(scene: &mut Scene, asked: Alone) -> StepResult {
+    let text = asked.message.to_string();
+    let said = match crate::scene::talk::instance(scene)?.endpoint() {
+        None => {
+            crate::scene::talk::connection(scene)?
+                .say(&text, true)
+                .await
+        }
+        Some(endpoint) => {
+            let mut ask = HttpAsk::post(&text);
+            for (name, value) in &asked.headers {
+                ask = ask.with(name, value);
             }
-        };
-        self.heard(said);
-        Ok(())
-    }
+            Said::over_http(
+                endpoint
+                    .send(&ask, crate::scene::talk::patience(scene))
+                    .await,
+            )
+        }
+    };
+    crate::scene::talk::messages::heard(scene, said);
+    Ok(())
+}
 
-    /// What the server discloses must be what it does.
-    ///
-    /// # Errors
-    /// When it is not.
-    pub async fn expect_discovery(&mut self) -> StepResult {
-        let asked = self.alone("server/discover", json!({}))?;
-        self.ask_alone(asked).await?;
-        let said = self.said()?;
-        let result = said.success().cloned().unwrap_or_default();
-        let spoken = result["supportedVersions"].as_array();
-        let revision = self.planned.revision.name();
-        let speaks = spoken.is_some_and(|spoken| spoken.iter().any(|one| one == revision));
-        match speaks && result["capabilities"]["tools"].is_object() {
-            true => Ok(()),
-            false => {
-                let expected =
-                    format!("{revision} in supportedVersions, and tools in capabilities");
-                Err(self.failed(expected, &said.describe()))
-            }
+/// What the server discloses must be what it does.
+///
+/// # Errors
+/// When it is not.
+pub(crate) async fn expect_discovery(scene: &mut Scene) -> StepResult {
+    let asked = alone(scene, "server/discover", json!({}))?;
+    ask_alone(scene, asked).await?;
+    let said = crate::scene::talk::messages::said(scene)?;
+    let result = said.success().cloned().unwrap_or_default();
+    let spoken = result["supportedVersions"].as_array();
+    let revision = scene.planned.revision.name();
+    let speaks = spoken.is_some_and(|spoken| spoken.iter().any(|one| one == revision));
+    match speaks && result["capabilities"]["tools"].is_object() {
+        true => Ok(()),
+        false => {
+            let expected = format!("{revision} in supportedVersions, and tools in capabilities");
+            Err(scene.failed(expected, &said.describe()))
         }
     }
+}
 
-    /// Lists the tools on a connection on which nothing was said yet.
-    ///
-    /// # Errors
-    /// When there is no such connection.
-    pub async fn list_alone(&mut self) -> StepResult {
-        let asked = self.alone("tools/list", json!({}))?;
-        let text = asked.message.to_string();
-        let said = match self.instance()?.endpoint() {
-            None => {
-                let said = self.connect_again().await?.say(&text, true).await;
-                self.disconnect().await?;
-                said
-            }
-            // Each request is a connection of its own.
-            Some(_) => return self.ask_alone(asked).await,
-        };
-        self.heard(said);
-        Ok(())
-    }
-
-    /// The tools must be those of the connection that began with others.
-    ///
-    /// # Errors
-    /// When they are not.
-    pub fn expect_tools_of_the_others(&self, same_order: bool) -> StepResult {
-        let names = |tools: &[Value]| {
-            let names = tools.iter().filter_map(|tool| tool["name"].as_str());
-            let mut names: Vec<_> = names.map(str::to_owned).collect();
-            if !same_order {
-                names.sort();
-            }
-            names
-        };
-        let said = self.said()?;
-        let page = said.success().cloned().unwrap_or_default();
-        let listed = page["tools"].as_array().map(|tools| names(tools));
-        let all = names(&self.instance()?.tools);
-        // Of several pages the first one was listed.
-        let fits = |listed: &Vec<String>| match page["nextCursor"].is_null() {
-            true => *listed == all,
-            false => listed.iter().all(|name| all.contains(name)),
-        };
-        if listed.as_ref().is_some_and(fits) {
-            return Ok(());
+/// Lists the tools on a connection on which nothing was said yet.
+///
+/// # Errors
+/// When there is no such connection.
+pub(crate) async fn list_alone(scene: &mut Scene) -> StepResult {
+    let asked = alone(scene, "tools/list", json!({}))?;
+    let text = asked.message.to_string();
+    let said = match crate::scene::talk::instance(scene)?.endpoint() {
+        None => {
+            let said = crate::scene::talk::connect_again(scene)
+                .await?
+                .say(&text, true)
+                .await;
+            crate::scene::talk::disconnect(scene).await?;
+            said
         }
-        let seen = listed.map_or_else(|| said.describe(), |listed| listed.join(", "));
-        Err(self.failed(format!("the tools {}", all.join(", ")), &seen))
-    }
+        // Each request is a connection of its own.
+        Some(_) => return ask_alone(scene, asked).await,
+    };
+    crate::scene::talk::messages::heard(scene, said);
+    Ok(())
+}
 
-    /// Asks, and leaves out of `_meta` what a feature words so.
-    ///
-    /// # Errors
-    /// Blocked when nothing is worded so.
-    pub async fn ask_without(&mut self, what: &str) -> StepResult {
-        let mut asked = self.alone("tools/list", json!({}))?;
-        let params = &mut asked.message["params"];
-        match (what, params["_meta"].as_object_mut()) {
-            ("what the client can do", Some(meta)) => {
-                meta.remove(CLIENT_CAPABILITIES);
-            }
-            ("anything of the client", _) => *params = json!({}),
-            _ => return Err(Stop::blocked(format!("nobody leaves out {what:?}"))),
+/// The tools must be those of the connection that began with others.
+///
+/// # Errors
+/// When they are not.
+pub(crate) fn expect_tools_of_the_others(scene: &Scene, same_order: bool) -> StepResult {
+    let names = |tools: &[Value]| {
+        let names = tools.iter().filter_map(|tool| tool["name"].as_str());
+        let mut names: Vec<_> = names.map(str::to_owned).collect();
+        if !same_order {
+            names.sort();
         }
-        self.ask_alone(asked).await
+        names
+    };
+    let said = crate::scene::talk::messages::said(scene)?;
+    let page = said.success().cloned().unwrap_or_default();
+    let listed = page["tools"].as_array().map(|tools| names(tools));
+    let all = names(&crate::scene::talk::instance(scene)?.tools);
+    // Of several pages the first one was listed.
+    let fits = |listed: &Vec<String>| match page["nextCursor"].is_null() {
+        true => *listed == all,
+        false => listed.iter().all(|name| all.contains(name)),
+    };
+    if listed.as_ref().is_some_and(fits) {
+        return Ok(());
     }
+    let seen = listed.map_or_else(|| said.describe(), |listed| listed.join(", "));
+    Err(scene.failed(format!("the tools {}", all.join(", ")), &seen))
+}
 
-    /// Asks in a revision that there is not.
-    ///
-    /// # Errors
-    /// When there is no connection.
-    pub async fn ask_in_no_revision(&mut self) -> StepResult {
-        let mut asked = self.alone("tools/list", json!({}))?;
-        asked.message["params"]["_meta"][PROTOCOL_VERSION] = json!(NO_REVISION);
-        asked.with(VERSION, NO_REVISION);
-        self.ask_alone(asked).await
-    }
-
-    /// Asks for what a feature words so.
-    ///
-    /// # Errors
-    /// Blocked when nothing is worded so.
-    pub async fn ask_for_nothing(&mut self, what: &str) -> StepResult {
-        let any = self.any_tool()?;
-        let asked = match what {
-            "a method that there is not" => self.alone("no/such/method", json!({}))?,
-            // It went with the sessions.
-            "a method that there is no more" => self.alone("ping", json!({}))?,
-            "a tool that there is not" => {
-                self.alone("tools/call", json!({ "name": NO_TOOL, "arguments": {} }))?
-            }
-            "a call that names no tool" => self.alone("tools/call", json!({ "arguments": {} }))?,
-            "a call whose arguments are a list" => {
-                self.alone("tools/call", json!({ "name": any, "arguments": [] }))?
-            }
-            _ => return Err(Stop::blocked(format!("nobody asks for {what:?}"))),
-        };
-        self.ask_alone(asked).await
-    }
-
-    /// Calls a tool that there is not, with headers as a feature words them: it is for the headers to
-    /// be found wrong, and no tool is called.
-    ///
-    /// # Errors
-    /// Blocked when no headers are worded so.
-    pub async fn ask_with_headers(&mut self, what: &str) -> StepResult {
-        let call = json!({ "name": NO_TOOL, "arguments": {} });
-        let mut asked = self.alone("tools/call", call)?;
-        match what {
-            "without its method in a header" => asked.without(METHOD),
-            "with another method in its header" => asked.with(METHOD, "tools/list"),
-            "without its tool in a header" => asked.without(NAME),
-            "with another tool in its header" => asked.with(NAME, "another_tool"),
-            "with its tool encoded in its header" => {
-                let encoded = format!("=?base64?{}?=", BASE64.encode(NO_TOOL.as_bytes()));
-                asked.with(NAME, &encoded);
-            }
-            _ => return Err(Stop::blocked(format!("no headers are worded {what:?}"))),
+/// Asks, and leaves out of `_meta` what a feature words so.
+///
+/// # Errors
+/// Blocked when nothing is worded so.
+pub(crate) async fn ask_without(scene: &mut Scene, what: &str) -> StepResult {
+    let mut asked = alone(scene, "tools/list", json!({}))?;
+    let params = &mut asked.message["params"];
+    match (what, params["_meta"].as_object_mut()) {
+        ("what the client can do", Some(meta)) => {
+            meta.remove(CLIENT_CAPABILITIES);
         }
-        self.ask_alone(asked).await
+        ("anything of the client", _) => *params = json!({}),
+        _ => return Err(Stop::blocked(format!("nobody leaves out {what:?}"))),
     }
+    ask_alone(scene, asked).await
+}
 
-    /// What was asked must have been answered with this JSON-RPC error and, over HTTP, this status.
-    ///
-    /// # Errors
-    /// When it was not.
-    pub fn expect_error_and_status(&self, code: i64, status: u16) -> StepResult {
-        let said = self.said()?;
-        let coded = said.error().is_some_and(|error| error["code"] == code);
-        if coded && said.status.is_none_or(|seen| seen == status) {
-            return Ok(());
+/// Asks in a revision that there is not.
+///
+/// # Errors
+/// When there is no connection.
+pub(crate) async fn ask_in_no_revision(scene: &mut Scene) -> StepResult {
+    let mut asked = alone(scene, "tools/list", json!({}))?;
+    asked.message["params"]["_meta"][PROTOCOL_VERSION] = json!(NO_REVISION);
+    asked.with(VERSION, NO_REVISION);
+    ask_alone(scene, asked).await
+}
+
+/// Asks for what a feature words so.
+///
+/// # Errors
+/// Blocked when nothing is worded so.
+pub(crate) async fn ask_for_nothing(scene: &mut Scene, what: &str) -> StepResult {
+    let any = any_tool(scene)?;
+    let asked = match what {
+        "a method that there is not" => alone(scene, "no/such/method", json!({}))?,
+        // It went with the sessions.
+        "a method that there is no more" => alone(scene, "ping", json!({}))?,
+        "a tool that there is not" => alone(
+            scene,
+            "tools/call",
+            json!({ "name": NO_TOOL, "arguments": {} }),
+        )?,
+        "a call that names no tool" => alone(scene, "tools/call", json!({ "arguments": {} }))?,
+        "a call whose arguments are a list" => {
+            alone(scene, "tools/call", json!({ "name": any, "arguments": [] }))?
         }
-        let over_http = said.status.map(|_| format!(", with HTTP {status}"));
-        let expected = format!("the JSON-RPC error {code}{}", over_http.unwrap_or_default());
-        Err(self.failed(expected, &said.describe()))
+        _ => return Err(Stop::blocked(format!("nobody asks for {what:?}"))),
+    };
+    ask_alone(scene, asked).await
+}
+
+/// Calls a tool that there is not, with headers as a feature words them: it is for the headers to
+/// be found wrong, and no tool is called.
+///
+/// # Errors
+/// Blocked when no headers are worded so.
+pub(crate) async fn ask_with_headers(scene: &mut Scene, what: &str) -> StepResult {
+    let call = json!({ "name": NO_TOOL, "arguments": {} });
+    let mut asked = alone(scene, "tools/call", call)?;
+    match what {
+        "without its method in a header" => asked.without(METHOD),
+        "with another method in its header" => asked.with(METHOD, "tools/list"),
+        "without its tool in a header" => asked.without(NAME),
+        "with another tool in its header" => asked.with(NAME, "another_tool"),
+        "with its tool encoded in its header" => {
+            let encoded = format!("=?base64?{}?=", BASE64.encode(NO_TOOL.as_bytes()));
+            asked.with(NAME, &encoded);
+        }
+        _ => return Err(Stop::blocked(format!("no headers are worded {what:?}"))),
     }
+    ask_alone(scene, asked).await
+}
 
-    /// The error must tell what was asked for, and what can be.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub fn expect_revisions_told(&self) -> StepResult {
-        let said = self.said()?;
-        let data = said.error().map(|error| &error["data"]);
-        let revision = self.planned.revision.name();
-        let told = data.is_some_and(|data| {
-            let supported = data["supported"].as_array();
-            data["requested"] == NO_REVISION
-                && supported.is_some_and(|all| all.iter().any(|one| one == revision))
-        });
-        match told {
-            true => Ok(()),
-            false => {
-                let expected = format!(
-                    "data with {NO_REVISION:?} for `requested` and {revision:?} in `supported`"
-                );
-                Err(self.failed(expected, &said.describe()))
-            }
+/// What was asked must have been answered with this JSON-RPC error and, over HTTP, this status.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_error_and_status(scene: &Scene, code: i64, status: u16) -> StepResult {
+    let said = crate::scene::talk::messages::said(scene)?;
+    let coded = said.error().is_some_and(|error| error["code"] == code);
+    if coded && said.status.is_none_or(|seen| seen == status) {
+        return Ok(());
+    }
+    let over_http = said.status.map(|_| format!(", with HTTP {status}"));
+    let expected = format!("the JSON-RPC error {code}{}", over_http.unwrap_or_default());
+    Err(scene.failed(expected, &said.describe()))
+}
+
+/// The error must tell what was asked for, and what can be.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn expect_revisions_told(scene: &Scene) -> StepResult {
+    let said = crate::scene::talk::messages::said(scene)?;
+    let data = said.error().map(|error| &error["data"]);
+    let revision = scene.planned.revision.name();
+    let told = data.is_some_and(|data| {
+        let supported = data["supported"].as_array();
+        data["requested"] == NO_REVISION
+            && supported.is_some_and(|all| all.iter().any(|one| one == revision))
+    });
+    match told {
+        true => Ok(()),
+        false => {
+            let expected = format!(
+                "data with {NO_REVISION:?} for `requested` and {revision:?} in `supported`"
+            );
+            Err(scene.failed(expected, &said.describe()))
         }
     }
+}
 
-    /// Whatever was answered, it was not that the headers do not fit.
-    ///
-    /// # Errors
-    /// When it was, or nothing was answered.
-    pub fn expect_no_mismatch(&self) -> StepResult {
-        let said = self.said()?;
-        let mismatch = said
-            .error()
-            .is_some_and(|error| error["code"] == HEADER_MISMATCH);
-        match mismatch || said.messages.is_empty() {
-            false => Ok(()),
-            true => Err(self.failed("an answer to the call itself", &said.describe())),
-        }
+/// Whatever was answered, it was not that the headers do not fit.
+///
+/// # Errors
+/// When it was, or nothing was answered.
+pub(crate) fn expect_no_mismatch(scene: &Scene) -> StepResult {
+    let said = crate::scene::talk::messages::said(scene)?;
+    let mismatch = said
+        .error()
+        .is_some_and(|error| error["code"] == HEADER_MISMATCH);
+    match mismatch || said.messages.is_empty() {
+        false => Ok(()),
+        true => Err(scene.failed("an answer to the call itself", &said.describe())),
     }
 }
 

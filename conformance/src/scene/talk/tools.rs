@@ -22,250 +22,245 @@ pub(super) fn name_of(tool: &Value) -> &str {
     tool["name"].as_str().unwrap_or_default()
 }
 
-impl Scene {
-    /// Every tool's schema of arguments must be one of an object, and valid.
-    ///
-    /// # Errors
-    /// When one is not.
-    pub fn expect_input_schemas(&self) -> StepResult {
-        for tool in &self.instance()?.tools {
-            self.expect_schema(tool, "inputSchema")?;
-        }
-        Ok(())
+/// Every tool's schema of arguments must be one of an object, and valid.
+///
+/// # Errors
+/// When one is not.
+pub(crate) fn expect_input_schemas(scene: &Scene) -> StepResult {
+    for tool in &crate::scene::talk::instance(scene)?.tools {
+        expect_schema(scene, tool, "inputSchema")?;
     }
+    Ok(())
+}
 
-    /// Every schema of results must be one of an object, and valid.
-    ///
-    /// # Errors
-    /// When one is not; not applicable where there is none.
-    pub fn expect_output_schemas(&self) -> StepResult {
-        let tools = &self.instance()?.tools;
-        let with: Vec<_> = tools
-            .iter()
-            .filter(|tool| tool.get("outputSchema").is_some())
-            .collect();
-        if with.is_empty() {
-            return Err(not_claimed("no tool has a schema of results"));
-        }
-        with.into_iter()
-            .try_for_each(|tool| self.expect_schema(tool, "outputSchema"))
+/// Every schema of results must be one of an object, and valid.
+///
+/// # Errors
+/// When one is not; not applicable where there is none.
+pub(crate) fn expect_output_schemas(scene: &Scene) -> StepResult {
+    let tools = &crate::scene::talk::instance(scene)?.tools;
+    let with: Vec<_> = tools
+        .iter()
+        .filter(|tool| tool.get("outputSchema").is_some())
+        .collect();
+    if with.is_empty() {
+        return Err(not_claimed("no tool has a schema of results"));
     }
+    with.into_iter()
+        .try_for_each(|tool| expect_schema(scene, tool, "outputSchema"))
+}
 
-    fn expect_schema(&self, tool: &Value, field: &str) -> StepResult {
-        let problem = schema::problem(&tool[field], self.planned.revision);
-        problem.map_or(Ok(()), |problem| {
-            let expected = format!(
-                "valid JSON Schema of an object for {field} of {}",
-                name_of(tool)
-            );
-            Err(self.failed(expected, &problem))
-        })
-    }
+fn expect_schema(scene: &Scene, tool: &Value, field: &str) -> StepResult {
+    let problem = schema::problem(&tool[field], scene.planned.revision);
+    problem.map_or(Ok(()), |problem| {
+        let expected = format!(
+            "valid JSON Schema of an object for {field} of {}",
+            name_of(tool)
+        );
+        Err(scene.failed(expected, &problem))
+    })
+}
 
-    /// Tools must have names of the letters that the protocol recommends, each only once.
-    ///
-    /// # Errors
-    /// When one has not.
-    pub fn expect_tool_names(&self) -> StepResult {
-        let mut seen = BTreeSet::new();
-        for name in &self.instance()?.tool_names {
-            let usual = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-            let right = (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(usual);
-            if !right || !seen.insert(name) {
-                let expected = "names of 1 to 128 letters, digits, _, - and ., each once";
-                return Err(self.failed(expected, &format!("{name:?}")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Every tool should say what its results look like.
-    ///
-    /// # Errors
-    /// When one does not.
-    pub fn expect_output_declared(&self) -> StepResult {
-        let tools = &self.instance()?.tools;
-        let without = tools
-            .iter()
-            .filter(|tool| !tool["outputSchema"].is_object());
-        let without: Vec<_> = without.map(name_of).collect();
-        match without.is_empty() {
-            true => Ok(()),
-            false => Err(self.failed("a schema of results for every tool", &without.join(", "))),
+/// Tools must have names of the letters that the protocol recommends, each only once.
+///
+/// # Errors
+/// When one has not.
+pub(crate) fn expect_tool_names(scene: &Scene) -> StepResult {
+    let mut seen = BTreeSet::new();
+    for name in &crate::scene::talk::instance(scene)?.tool_names {
+        let usual = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let right = (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(usual);
+        if !right || !seen.insert(name) {
+            let expected = "names of 1 to 128 letters, digits, _, - and ., each once";
+            return Err(scene.failed(expected, &format!("{name:?}")));
         }
     }
+    Ok(())
+}
 
-    /// The tool that carries an operation, as listed; none where the target hides it.
-    pub(super) fn tool_of(&self, operation: Operation) -> Option<&Value> {
-        let instance = self.instance().ok()?;
-        let mapping = self.target.adapter.operations.get(&operation)?;
-        let name = mapping.tool(&instance.tool_names)?;
-        instance.tools.iter().find(|tool| name_of(tool) == name)
+/// Every tool should say what its results look like.
+///
+/// # Errors
+/// When one does not.
+pub(crate) fn expect_output_declared(scene: &Scene) -> StepResult {
+    let tools = &crate::scene::talk::instance(scene)?.tools;
+    let without = tools
+        .iter()
+        .filter(|tool| !tool["outputSchema"].is_object());
+    let without: Vec<_> = without.map(name_of).collect();
+    match without.is_empty() {
+        true => Ok(()),
+        false => Err(scene.failed("a schema of results for every tool", &without.join(", "))),
     }
+}
 
-    /// What only reads should say so.
-    ///
-    /// # Errors
-    /// When a tool does not that carries operations which read, and none that writes.
-    pub fn expect_readers_marked(&self) -> StepResult {
-        let mapped = self.target.adapter.operations.keys().copied();
-        let (reading, writing): (Vec<_>, Vec<_>) = mapped.partition(|operation| operation.reads());
-        let names = |operations: Vec<Operation>| -> BTreeSet<&str> {
-            let tools = operations
-                .into_iter()
-                .filter_map(|operation| self.tool_of(operation));
-            tools.map(name_of).collect()
+/// The tool that carries an operation, as listed; none where the target hides it.
+pub(super) fn tool_of(scene: &Scene, operation: Operation) -> Option<&Value> {
+    let instance = crate::scene::talk::instance(scene).ok()?;
+    let mapping = scene.target.adapter.operations.get(&operation)?;
+    let name = mapping.tool(&instance.tool_names)?;
+    instance.tools.iter().find(|tool| name_of(tool) == name)
+}
+
+/// What only reads should say so.
+///
+/// # Errors
+/// When a tool does not that carries operations which read, and none that writes.
+pub(crate) fn expect_readers_marked(scene: &Scene) -> StepResult {
+    let mapped = scene.target.adapter.operations.keys().copied();
+    let (reading, writing): (Vec<_>, Vec<_>) = mapped.partition(|operation| operation.reads());
+    let names = |operations: Vec<Operation>| -> BTreeSet<&str> {
+        let tools = operations
+            .into_iter()
+            .filter_map(|operation| tool_of(scene, operation));
+        tools.map(name_of).collect()
+    };
+    let (readers, writers) = (names(reading), names(writing));
+    let silent = |tool: &&Value| {
+        let name = name_of(tool);
+        let reads = readers.contains(name) && !writers.contains(name);
+        reads && tool["annotations"]["readOnlyHint"] != true
+    };
+    let silent: Vec<_> = crate::scene::talk::instance(scene)?
+        .tools
+        .iter()
+        .filter(silent)
+        .map(name_of)
+        .collect();
+    match silent.is_empty() {
+        true => Ok(()),
+        false => Err(scene.failed("readOnlyHint: true on what only reads", &silent.join(", "))),
+    }
+}
+
+/// Lists the tools again.
+///
+/// # Errors
+/// When that fails.
+pub(crate) async fn list_tools_again(scene: &mut Scene) -> StepResult {
+    if scene.state::<Talk>().lists.is_empty() {
+        let first = crate::scene::talk::instance(scene)?.tools.clone();
+        scene.state_mut::<Talk>().lists.push(first);
+    }
+    match crate::scene::talk::connection(scene)?.list_tools().await {
+        Ok(tools) => scene.state_mut::<Talk>().lists.push(tools),
+        Err(why) => return Err(scene.failed("the list of tools", &why)),
+    }
+    Ok(())
+}
+
+fn lists(scene: &Scene) -> StepResult<(&[Value], &[Value])> {
+    match scene.state::<Talk>().lists.as_slice() {
+        [first, .., last] => Ok((first, last)),
+        _ => Err(Stop::blocked("the scenario did not list the tools again")),
+    }
+}
+
+/// The tools must be the same as before, unless the server told that they have changed.
+///
+/// # Errors
+/// When they are not.
+pub(crate) fn expect_same_tools(scene: &Scene) -> StepResult {
+    let told = "notifications/tools/list_changed";
+    if crate::scene::talk::messages_of_target(scene, false)?
+        .iter()
+        .any(|message| message["method"] == told)
+    {
+        return Err(no_evidence("the server told that its tools have changed"));
+    }
+    let (first, last) = lists(scene)?;
+    let differs = |tool: &&Value| !last.contains(tool);
+    let gone = first
+        .iter()
+        .find(differs)
+        .map(|tool| (tool, "is gone or has changed"));
+    let new = last
+        .iter()
+        .find(|tool| !first.contains(tool))
+        .map(|tool| (tool, "is new"));
+    gone.or(new).map_or(Ok(()), |(tool, what)| {
+        let expected = "the same tools as before on this connection";
+        Err(scene.failed(expected, &format!("{} {what}", name_of(tool))))
+    })
+}
+
+/// The tools must come in the same order as before.
+///
+/// # Errors
+/// When they do not.
+pub(crate) fn expect_same_order(scene: &Scene) -> StepResult {
+    let (first, last) = lists(scene)?;
+    let names = |tools: &[Value]| tools.iter().map(name_of).collect::<Vec<_>>().join(", ");
+    match names(first) == names(last) {
+        true => Ok(()),
+        false => Err(scene.failed(names(first), &names(last))),
+    }
+}
+
+/// What is said of the tools must have nothing of Vault in it.
+///
+/// # Errors
+/// When it has.
+pub(crate) fn expect_tools_without_data(scene: &Scene) -> StepResult {
+    let (_, last) = lists(scene)?;
+    let values = scene.all_values();
+    for tool in last {
+        let text = tool.to_string();
+        let found = values.found_in(&text).map(str::to_owned);
+        let mounts = text
+            .contains(&scene.prefix)
+            .then(|| "name of a mount".to_owned());
+        if let Some(what) = found.or(mounts) {
+            let seen = format!("the definition of {} carries the {what}", name_of(tool));
+            return Err(scene.failed("definitions without anything from Vault", &seen));
+        }
+    }
+    Ok(())
+}
+
+/// Walks through the pages of the list: it must end, and name each tool once.
+///
+/// # Errors
+/// When it does not; not applicable where there is one page.
+pub(crate) async fn expect_pages_end(scene: &mut Scene) -> StepResult {
+    let (mut names, mut cursors) = (BTreeSet::new(), BTreeSet::new());
+    let mut params = json!({});
+    for _ in 0..MAX_PAGES {
+        let reply = crate::scene::talk::ask(scene, "tools/list", params).await?;
+        let Ok(Reply::Result(page)) = reply else {
+            return Err(scene.failed("a page of the list", &format!("{reply:?}")));
         };
-        let (readers, writers) = (names(reading), names(writing));
-        let silent = |tool: &&Value| {
-            let name = name_of(tool);
-            let reads = readers.contains(name) && !writers.contains(name);
-            reads && tool["annotations"]["readOnlyHint"] != true
-        };
-        let silent: Vec<_> = self
-            .instance()?
-            .tools
-            .iter()
-            .filter(silent)
-            .map(name_of)
-            .collect();
-        match silent.is_empty() {
-            true => Ok(()),
-            false => Err(self.failed("readOnlyHint: true on what only reads", &silent.join(", "))),
-        }
-    }
-
-    /// Lists the tools again.
-    ///
-    /// # Errors
-    /// When that fails.
-    pub async fn list_tools_again(&mut self) -> StepResult {
-        if self.state::<Talk>().lists.is_empty() {
-            let first = self.instance()?.tools.clone();
-            self.state_mut::<Talk>().lists.push(first);
-        }
-        match self.connection()?.list_tools().await {
-            Ok(tools) => self.state_mut::<Talk>().lists.push(tools),
-            Err(why) => return Err(self.failed("the list of tools", &why)),
-        }
-        Ok(())
-    }
-
-    fn lists(&self) -> StepResult<(&[Value], &[Value])> {
-        match self.state::<Talk>().lists.as_slice() {
-            [first, .., last] => Ok((first, last)),
-            _ => Err(Stop::blocked("the scenario did not list the tools again")),
-        }
-    }
-
-    /// The tools must be the same as before, unless the server told that they have changed.
-    ///
-    /// # Errors
-    /// When they are not.
-    pub fn expect_same_tools(&self) -> StepResult {
-        let told = "notifications/tools/list_changed";
-        if self
-            .messages_of_target(false)?
-            .iter()
-            .any(|message| message["method"] == told)
-        {
-            return Err(no_evidence("the server told that its tools have changed"));
-        }
-        let (first, last) = self.lists()?;
-        let differs = |tool: &&Value| !last.contains(tool);
-        let gone = first
-            .iter()
-            .find(differs)
-            .map(|tool| (tool, "is gone or has changed"));
-        let new = last
-            .iter()
-            .find(|tool| !first.contains(tool))
-            .map(|tool| (tool, "is new"));
-        gone.or(new).map_or(Ok(()), |(tool, what)| {
-            let expected = "the same tools as before on this connection";
-            Err(self.failed(expected, &format!("{} {what}", name_of(tool))))
-        })
-    }
-
-    /// The tools must come in the same order as before.
-    ///
-    /// # Errors
-    /// When they do not.
-    pub fn expect_same_order(&self) -> StepResult {
-        let (first, last) = self.lists()?;
-        let names = |tools: &[Value]| tools.iter().map(name_of).collect::<Vec<_>>().join(", ");
-        match names(first) == names(last) {
-            true => Ok(()),
-            false => Err(self.failed(names(first), &names(last))),
-        }
-    }
-
-    /// What is said of the tools must have nothing of Vault in it.
-    ///
-    /// # Errors
-    /// When it has.
-    pub fn expect_tools_without_data(&self) -> StepResult {
-        let (_, last) = self.lists()?;
-        let values = self.all_values();
-        for tool in last {
-            let text = tool.to_string();
-            let found = values.found_in(&text).map(str::to_owned);
-            let mounts = text
-                .contains(&self.prefix)
-                .then(|| "name of a mount".to_owned());
-            if let Some(what) = found.or(mounts) {
-                let seen = format!("the definition of {} carries the {what}", name_of(tool));
-                return Err(self.failed("definitions without anything from Vault", &seen));
+        for tool in page["tools"].as_array().into_iter().flatten() {
+            if !names.insert(name_of(tool).to_owned()) {
+                let seen = format!("{} on two pages", name_of(tool));
+                return Err(scene.failed("each tool on one page", &seen));
             }
         }
-        Ok(())
-    }
-
-    /// Walks through the pages of the list: it must end, and name each tool once.
-    ///
-    /// # Errors
-    /// When it does not; not applicable where there is one page.
-    pub async fn expect_pages_end(&mut self) -> StepResult {
-        let (mut names, mut cursors) = (BTreeSet::new(), BTreeSet::new());
-        let mut params = json!({});
-        for _ in 0..MAX_PAGES {
-            let reply = self.request("tools/list", params).await?;
-            let Ok(Reply::Result(page)) = reply else {
-                return Err(self.failed("a page of the list", &format!("{reply:?}")));
-            };
-            for tool in page["tools"].as_array().into_iter().flatten() {
-                if !names.insert(name_of(tool).to_owned()) {
-                    let seen = format!("{} on two pages", name_of(tool));
-                    return Err(self.failed("each tool on one page", &seen));
-                }
-            }
-            match page["nextCursor"].as_str() {
-                None if cursors.is_empty() => return Err(not_claimed("the list has one page")),
-                None => return Ok(()),
-                Some(cursor) if !cursors.insert(cursor.to_owned()) => break,
-                Some(cursor) => params = json!({ "cursor": cursor }),
-            }
+        match page["nextCursor"].as_str() {
+            None if cursors.is_empty() => return Err(not_claimed("the list has one page")),
+            None => return Ok(()),
+            Some(cursor) if !cursors.insert(cursor.to_owned()) => break,
+            Some(cursor) => params = json!({ "cursor": cursor }),
         }
-        Err(self.failed(
-            "a list that ends",
-            &format!("{} pages, and more", cursors.len()),
-        ))
     }
+    Err(scene.failed(
+        "a list that ends",
+        &format!("{} pages, and more", cursors.len()),
+    ))
+}
 
-    /// A cursor that was never given out should be refused.
-    ///
-    /// # Errors
-    /// When it is not; not applicable where the list has one page, and cursors are ignored.
-    pub async fn expect_cursor_refused(&mut self) -> StepResult {
-        let reply = self
-            .request("tools/list", json!({ "cursor": "no-such-cursor" }))
-            .await?;
-        match &reply {
-            Ok(Reply::Error { code: -32602, .. }) => Ok(()),
-            Ok(Reply::Result(page)) if page["nextCursor"].is_null() => Err(not_claimed(
-                "the list has one page, and cursors are ignored",
-            )),
-            other => Err(self.failed("the JSON-RPC error -32602", &format!("{other:?}"))),
-        }
+/// A cursor that was never given out should be refused.
+///
+/// # Errors
+/// When it is not; not applicable where the list has one page, and cursors are ignored.
+pub(crate) async fn expect_cursor_refused(scene: &mut Scene) -> StepResult {
+    let reply =
+        crate::scene::talk::ask(scene, "tools/list", json!({ "cursor": "no-such-cursor" })).await?;
+    match &reply {
+        Ok(Reply::Error { code: -32602, .. }) => Ok(()),
+        Ok(Reply::Result(page)) if page["nextCursor"].is_null() => Err(not_claimed(
+            "the list has one page, and cursors are ignored",
+        )),
+        other => Err(scene.failed("the JSON-RPC error -32602", &format!("{other:?}"))),
     }
 }
