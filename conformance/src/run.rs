@@ -24,10 +24,11 @@ use crate::{
     mcp::transcript::{Line, Speaker, json_lines},
     mutation::aim::Aim,
     plan::Planned,
+    profiles::{mcp, policy::matrix},
     quiet::Quiet,
     redact::Secrets,
     report::{Failure, ScenarioResult},
-    scene::{Agent, Scene},
+    scenario::{Agent, Scenario},
     slot::{Slot, Slots},
     tap::{Exchange, Tap},
     target::{Target, locate::checkout, setup::Setup},
@@ -197,7 +198,7 @@ impl Run {
             return;
         };
         if self.pulse.known_lost().is_some() {
-            return world.set_scene(Err(Stop::blocked("Vault is lost")));
+            return world.set_scenario(Err(Stop::blocked("Vault is lost")));
         }
         if planned.is_judged_last() {
             return world.set_watch(planned.way(), Arc::clone(&self.watch));
@@ -205,7 +206,7 @@ impl Run {
         if let Some(aim) = &self.aim
             && aim.is_reached(planned, &lock(&self.results), &self.watch)
         {
-            return world.set_scene(Err(Stop::NotApplicable {
+            return world.set_scenario(Err(Stop::NotApplicable {
                 reason: NotApplicable::AlreadyShown,
                 detail: "what the run on this mutant is to show has been shown on this transport"
                     .to_owned(),
@@ -215,11 +216,11 @@ impl Run {
             true => self.scene_on_own(planned).await,
             false => self.scene(planned).await,
         };
-        world.set_scene(scene);
+        world.set_scenario(scene);
     }
 
-    async fn scene(&self, planned: &Arc<Planned>) -> StepResult<Scene> {
-        let mut scene = Scene::new(
+    async fn scene(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
+        let mut scene = Scenario::new(
             Arc::clone(planned),
             Arc::clone(&self.target),
             Arc::clone(&self.slots),
@@ -234,11 +235,13 @@ impl Run {
         Ok(scene)
     }
 
-    async fn scene_on_own(&self, planned: &Arc<Planned>) -> StepResult<Scene> {
+    async fn scene_on_own(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
         let vault = self.own_vaults.lease().await.map_err(Stop::blocked)?;
         let (slots, target) = (Arc::clone(&self.slots), Arc::clone(&self.target));
         let planned = Arc::clone(planned);
-        Ok(Scene::new_on_own(planned, vault, target, slots, self.seed))
+        Ok(Scenario::new_on_own(
+            planned, vault, target, slots, self.seed,
+        ))
     }
 
     async fn take_down(
@@ -247,7 +250,7 @@ impl Run {
         end: &told::ScenarioFinished,
         world: Option<&mut World>,
     ) {
-        let scene = world.and_then(World::take_scene);
+        let scene = world.and_then(World::take_scenario);
         let Some(planned) = self.planned(scenario) else {
             return;
         };
@@ -264,7 +267,7 @@ impl Run {
             lock(&self.measurements).add(planned.transport, call);
         }
         self.watch
-            .note_policy_cells(planned.way(), crate::scene::matrix::take_cells(&mut scene));
+            .note_policy_cells(planned.way(), matrix::take_cells(&mut scene));
         let mut aftermath = Aftermath::default();
         if let Some(own) = &scene.own {
             if let Some(story) = own.pulse.lost().await {
@@ -278,7 +281,7 @@ impl Run {
         let mut found = self.examine_own_audit(planned, &scene).await;
         let (tokens, secrets) = (scene.tokens(), scene.secrets());
         let (unasked, values) = (scene.unasked_values(), scene.all_values());
-        let further = crate::scene::custody::further_tokens(&scene).to_vec();
+        let further = scene.further_tokens.clone();
         let gone = std::mem::take(&mut scene.gone);
         let prefix = scene.prefix.clone();
         let of_all = Evidence {
@@ -342,7 +345,7 @@ impl Run {
     }
 
     /// Looks through the audit log of a scene's own Vault; returns whether it found anything.
-    async fn examine_own_audit(&self, planned: &Planned, scene: &Scene) -> bool {
+    async fn examine_own_audit(&self, planned: &Planned, scene: &Scenario) -> bool {
         let own = scene.own.as_ref();
         let Some((own, audit)) = own.and_then(|own| Some((own, own.audit.as_ref()?))) else {
             return false;
@@ -358,8 +361,8 @@ impl Run {
     }
 
     /// Gives back what a scene had, or ends it.
-    async fn take_away(&self, mut scene: Scene, reusable: bool) {
-        for connection in crate::scene::talk::take_further_connections(&mut scene) {
+    async fn take_away(&self, mut scene: Scenario, reusable: bool) {
+        for connection in mcp::take_further_connections(&mut scene) {
             if let Err(error) = connection.stop().await {
                 lock(&self.troubles).push(error);
             }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
     policy_matrix::Outcome,
-    scene::Scene,
+    scenario::Scenario,
     verdict::{NotApplicable, StepResult, Stop},
     watch::{Concern, Watch, Way},
 };
@@ -21,7 +21,7 @@ enum Stage {
     /// It could not be prepared.
     Blocked(Stop),
     /// A scenario that acts.
-    Scene(Box<Scene>),
+    Scenario(Box<Scenario>),
     /// A scenario that judges what was seen in the others.
     Watch(Way, Arc<Watch>),
 }
@@ -35,9 +35,9 @@ impl fmt::Debug for World {
 
 impl World {
     /// Puts a scene on, or says why there is none.
-    pub fn set_scene(&mut self, scene: StepResult<Scene>) {
-        self.0 = match scene {
-            Ok(scene) => Stage::Scene(Box::new(scene)),
+    pub fn set_scenario(&mut self, scenario: StepResult<Scenario>) {
+        self.0 = match scenario {
+            Ok(scenario) => Stage::Scenario(Box::new(scenario)),
             Err(stop) => Stage::Blocked(stop),
         };
     }
@@ -48,9 +48,9 @@ impl World {
     }
 
     /// Takes the scene away, once the scenario has ended.
-    pub fn take_scene(&mut self) -> Option<Scene> {
+    pub fn take_scenario(&mut self) -> Option<Scenario> {
         match std::mem::take(&mut self.0) {
-            Stage::Scene(scene) => Some(*scene),
+            Stage::Scenario(scenario) => Some(*scenario),
             _ => None,
         }
     }
@@ -59,11 +59,11 @@ impl World {
     ///
     /// # Errors
     /// When it could not be set.
-    pub fn scene(&mut self) -> StepResult<&mut Scene> {
+    pub fn scenario(&mut self) -> StepResult<&mut Scenario> {
         match &mut self.0 {
-            Stage::Scene(scene) => Ok(scene),
+            Stage::Scenario(scenario) => Ok(scenario),
             Stage::Blocked(stop) => Err(stop.clone()),
-            _ => Err(Stop::blocked("the scenario has no scene")),
+            _ => Err(Stop::blocked("the scenario was not set up")),
         }
     }
 

@@ -215,8 +215,8 @@ fn a_row_is_held_against_the_modules_that_it_names() {
         let row = Row::of("conformance/src", line).unwrap();
         row.missing().into_iter().cloned().collect::<Vec<_>>()
     };
-    let right = "| `mcp::stdio`, `http` | `raw`, `mcp::pace`, `scene`, `cargo bench` |";
+    let right = "| `mcp::stdio`, `http` | `raw`, `mcp::pace`, `scenario`, `cargo bench` |";
     assert_eq!(missing(right), [""; 0]);
-    let wrong = "| `mcp::stdio`, `scene`, `docs/none.md` | `matrix` |";
-    assert_eq!(missing(wrong), ["mcp::scene", "docs/none.md", "matrix"]);
+    let wrong = "| `mcp::stdio`, `scenario`, `docs/none.md` | `matrix` |";
+    assert_eq!(missing(wrong), ["mcp::scenario", "docs/none.md", "matrix"]);
 }

@@ -1,0 +1,3 @@
+//! What holds in every scenario.
+
+mod steps;

@@ -1,0 +1,507 @@
+//! Web pages that call the server, as it sees them: requests with an `Origin`, and the questions
+//! that a browser asks on their behalf (the Fetch standard's CORS protocol). What a real browser makes of
+//! it is in [`real`].
+
+pub(crate) mod real;
+mod steps;
+
+use std::time::Instant;
+
+use reqwest::{
+    Method,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+        ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HOST,
+        HeaderName, HeaderValue, ORIGIN, VARY,
+    },
+};
+use serde_json::{Value, json};
+
+use super::mcp::{not_claimed, opening::opening, request};
+use crate::{
+    act::Act,
+    browser::{Attempt, PageServer},
+    mcp::{
+        connection::meta,
+        http::{METHOD, NAME, SESSION, VERSION, routing_headers},
+        http_message::{HttpAnswer, HttpAsk, NoHttp},
+        inbox::{NoReply, Reply},
+    },
+    profiles::mcp::{self, http},
+    scenario::{Deed, Scenario},
+    tap::Tap,
+    target::{
+        answer::{Answer, carrier, read},
+        launch::Mode,
+        setup::Setup,
+    },
+    transport::{Era, Revision},
+    verdict::{StepResult, Stop},
+    vocabulary::{about, wording},
+};
+
+/// A page that calls, or in whose name a browser asks.
+#[derive(Default)]
+pub(crate) struct Page {
+    /// Its origin.
+    origin: String,
+    /// What serves the suite's own page to a real browser.
+    served: Option<PageServer>,
+    /// What that page saw.
+    seen: Vec<Attempt>,
+}
+
+/// Who a request says that it comes from, and what it takes the server for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Guise<'a> {
+    /// A page of this origin.
+    Page(&'a str),
+    /// A page of this origin, which sends a body of this type.
+    Form(&'a str, &'a str),
+    /// A page of this host, whose name leads to the server.
+    Rebound(&'a str),
+    /// No page, but somebody who calls the server by this name.
+    Named(&'a str),
+}
+
+/// Starts a server that pages of these origins may call.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_for_pages(scenario: &mut Scenario, origins: &[&str]) -> StepResult {
+    let setup = Setup::of(Mode::Cors).with("origins", origins.join(","));
+    scenario.start_server(setup).await
+}
+
+/// Lets somebody try what an agent does, in the session of the agent where there is one.
+///
+/// # Errors
+/// When no act is worded so.
+pub(crate) async fn let_page(scenario: &mut Scenario, guise: Guise<'_>, text: &str) -> StepResult {
+    let act = wording::act(scenario, text)?;
+    let asked = guised(scenario, guise, call_over_http(scenario, &act)?)?;
+    let before = scenario.snapshot().await?;
+    let passed = scenario.slot()?.tap.as_ref().map_or(0, Tap::passed);
+    let held = act
+        .secret()
+        .and_then(|path| scenario.holds.get(path))
+        .cloned();
+    scenario.let_know(&act);
+    let begun = Instant::now();
+    http::send(scenario, &asked).await?;
+    let answer = answer_over_http(scenario, &act)?;
+    scenario.unanswered |= matches!(answer, Answer::Nothing(_));
+    scenario.last = Some(Deed {
+        act,
+        answer,
+        took: begun.elapsed(),
+        before,
+        held,
+        passed,
+    });
+    Ok(())
+}
+
+fn guised(scenario: &mut Scenario, guise: Guise<'_>, asked: HttpAsk) -> StepResult<HttpAsk> {
+    let by_name = |host: &str| -> StepResult<String> {
+        let authority = mcp::instance(scenario)?.authority().unwrap_or_default();
+        let port = authority.rsplit_once(':').map(|(_, port)| port);
+        Ok(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    };
+    let asked = match guise {
+        Guise::Page(origin) => asked.with(ORIGIN.as_str(), origin),
+        Guise::Form(origin, kind) => asked
+            .with(ORIGIN.as_str(), origin)
+            .with(CONTENT_TYPE.as_str(), kind),
+        Guise::Rebound(host) => {
+            let host = by_name(host)?;
+            asked
+                .with(HOST.as_str(), &host)
+                .with(ORIGIN.as_str(), &format!("http://{host}"))
+        }
+        Guise::Named(host) => asked.with(HOST.as_str(), &by_name(host)?),
+    };
+    let origin = asked.headers.get(ORIGIN).and_then(|o| o.to_str().ok());
+    scenario.state_mut::<Page>().origin = origin.unwrap_or_default().to_owned();
+    Ok(asked)
+}
+
+/// The tool call that carries an act, as a client posts it.
+fn call_over_http(scenario: &Scenario, act: &Act) -> StepResult<HttpAsk> {
+    let (mapping, tool) = carrier(
+        &scenario.target.adapter,
+        mcp::instance(scenario)?,
+        act.operation,
+    )?;
+    let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
+    post(scenario, "tools/call", params)
+}
+
+/// A request, as a client posts it: in its session, or saying all of itself.
+fn post(scenario: &Scenario, method: &str, mut params: Value) -> StepResult<HttpAsk> {
+    let revision = scenario.planned.revision;
+    let stateless = revision.era() == Era::Stateless;
+    if stateless {
+        params["_meta"] = meta(revision);
+    }
+    let message = request(&json!("page-1"), method, params);
+    let mut asked = HttpAsk::post(&message).with_all(http::session(scenario)?);
+    if stateless {
+        let message: Value = serde_json::from_str(&message).map_err(Stop::blocked)?;
+        for (name, value) in routing_headers(&message) {
+            asked = asked.with(name, &value);
+        }
+    }
+    Ok(asked)
+}
+
+/// What the last answer says of an act.
+fn answer_over_http(scenario: &Scenario, act: &Act) -> StepResult<Answer> {
+    let (mapping, _) = carrier(
+        &scenario.target.adapter,
+        mcp::instance(scenario)?,
+        act.operation,
+    )?;
+    Ok(match http::http_answer(scenario)? {
+        Err(NoHttp::Hung) => Answer::Nothing(NoReply::TimedOut(mcp::patience(scenario))),
+        Err(NoHttp::Closed(why)) => Answer::Nothing(NoReply::Closed(why.clone())),
+        Ok(answer) => {
+            let mut messages = answer.messages.iter();
+            match messages.find(|message| message["method"].is_null()) {
+                Some(message) => read(act.operation, mapping, &Reply::of(message)),
+                None => Answer::Error(answer.describe()),
+            }
+        }
+    })
+}
+
+/// Lets a page do what a feature words so, besides calling tools.
+///
+/// # Errors
+/// Blocked when nothing is worded so.
+pub(crate) async fn let_page_do(scenario: &mut Scenario, origin: &str, what: &str) -> StepResult {
+    let asked = match what {
+        "lists the tools" => post(scenario, "tools/list", json!({}))?,
+        "opens a session" => HttpAsk::post(&opening("page-1", scenario.planned.revision.name())),
+        "wants to listen" => HttpAsk::new(Method::GET)
+            .with_all(http::session(scenario)?)
+            .with("accept", "text/event-stream"),
+        "ends the session" => HttpAsk::new(Method::DELETE).with_all(http::session(scenario)?),
+        _ => return Err(Stop::blocked(format!("no page {what:?}"))),
+    };
+    let asked = guised(scenario, Guise::Page(origin), asked)?;
+    http::send(scenario, &asked).await
+}
+
+/// Asks as a browser does before it sends a page's call.
+///
+/// # Errors
+/// When there is no connection.
+pub(crate) async fn ask_for_page(scenario: &mut Scenario, origin: &str) -> StepResult {
+    let asked = HttpAsk::new(Method::OPTIONS)
+        .with(ACCESS_CONTROL_REQUEST_METHOD.as_str(), "POST")
+        .with(
+            ACCESS_CONTROL_REQUEST_HEADERS.as_str(),
+            &client_headers(scenario)?.join(","),
+        );
+    let asked = guised(scenario, Guise::Page(origin), asked)?;
+    http::send(scenario, &asked).await
+}
+
+/// The headers of a client's calls that a browser asks about, in order.
+fn client_headers(scenario: &Scenario) -> StepResult<Vec<String>> {
+    let mut headers = vec![CONTENT_TYPE.as_str(), VERSION];
+    match scenario.planned.revision.era() {
+        Era::Stateless => headers.extend([METHOD, NAME]),
+        Era::Session if http::session(scenario)?.contains_key(SESSION) => headers.push(SESSION),
+        Era::Session => {}
+    }
+    let mut headers: Vec<_> = headers.into_iter().map(str::to_owned).collect();
+    let own = mcp::instance(scenario)?.headers();
+    headers.extend(own.keys().map(ToString::to_string));
+    headers.sort();
+    Ok(headers)
+}
+
+/// The page must have been refused: with 403 in the revisions that demand it, in any way before.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_page_refused(scenario: &Scenario) -> StepResult {
+    let by_status = scenario.planned.revision >= Revision::R2025_11_25;
+    let refused = match http::http_answer(scenario)? {
+        Ok(answer) if by_status => answer.status == 403,
+        Ok(answer) => refuses(answer),
+        Err(NoHttp::Closed(_)) => !by_status,
+        Err(NoHttp::Hung) => false,
+    };
+    let expected = match by_status {
+        true => "HTTP 403",
+        false => "a refusal",
+    };
+    match refused {
+        true => Ok(()),
+        false => Err(failed_for_page(scenario, expected)),
+    }
+}
+
+/// No request for a secret may have reached Vault since the page has called.
+///
+/// # Errors
+/// When one has; blocked when it called for another secret.
+pub(crate) fn expect_not_asked_for(scenario: &Scenario, path: &str) -> StepResult {
+    let passed = about::last_on_secret(scenario, path)?.passed;
+    let exchanges = scenario.tap()?.exchanges();
+    let mut since = exchanges.iter().skip(passed);
+    match since.find(|exchange| exchange.path.contains(path)) {
+        None => Ok(()),
+        Some(made) => {
+            let expected = format!("no request to Vault for {path}");
+            let seen = format!("{} {} -> {}", made.method, made.path, made.status);
+            Err(scenario.failed(expected, &seen))
+        }
+    }
+}
+
+/// No value of a secret may be in the answer.
+///
+/// # Errors
+/// When one is.
+pub(crate) fn expect_no_value_in_answer(scenario: &Scenario) -> StepResult {
+    let Ok(answer) = http::http_answer(scenario)? else {
+        return Ok(());
+    };
+    match scenario.all_values().found_in(&answer.body) {
+        None => Ok(()),
+        Some(label) => {
+            let seen = format!("the {label}");
+            Err(scenario.failed("an answer without values", &seen))
+        }
+    }
+}
+
+/// No session may have been given out.
+///
+/// # Errors
+/// When one was.
+pub(crate) fn expect_no_session(scenario: &Scenario) -> StepResult {
+    match http::http_answer(scenario)? {
+        Ok(answer) if answer.headers.contains_key(SESSION) => {
+            Err(failed_for_page(scenario, "no session"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The browser must let the page call, or must not.
+///
+/// # Errors
+/// When it is otherwise.
+pub(crate) fn expect_page_let_call(scenario: &Scenario, wanted: bool) -> StepResult {
+    let (granted, expected) = match http::http_answer(scenario)? {
+        // What a browser calls an ok status (Fetch, CORS-preflight fetch, step 7).
+        Ok(answer) => (
+            (200..300).contains(&answer.status)
+                && lets_read(answer, &scenario.state::<Page>().origin),
+            match wanted {
+                true => "a grant for this page",
+                false => "no grant for this page",
+            },
+        ),
+        Err(NoHttp::Closed(_)) if !wanted => return Ok(()),
+        Err(_) => (!wanted, "an answer"),
+    };
+    match granted == wanted {
+        true => Ok(()),
+        false => Err(failed_for_page(scenario, expected)),
+    }
+}
+
+/// A browser must let the page read the answer.
+///
+/// # Errors
+/// When it would not.
+pub(crate) fn expect_page_lets_read(scenario: &Scenario) -> StepResult {
+    match http::http_answer(scenario)? {
+        Ok(answer) if lets_read(answer, &scenario.state::<Page>().origin) => Ok(()),
+        _ => {
+            let origin = &scenario.state::<Page>().origin;
+            let expected = format!("Access-Control-Allow-Origin: {origin}");
+            Err(failed_for_page(scenario, &expected))
+        }
+    }
+}
+
+/// The page should be let send what clients send.
+///
+/// # Errors
+/// When a header is missing.
+pub(crate) fn expect_client_headers_granted(scenario: &Scenario) -> StepResult {
+    let granted = match http::http_answer(scenario)? {
+        Ok(answer) => listed(answer, &ACCESS_CONTROL_ALLOW_HEADERS),
+        Err(_) => Vec::new(),
+    };
+    let needed = client_headers(scenario)?;
+    let mut missing = needed.iter().filter(|name| !names(&granted, name));
+    match missing.next() {
+        None => Ok(()),
+        Some(name) => {
+            let expected = format!("{name} in Access-Control-Allow-Headers");
+            Err(failed_for_page(scenario, &expected))
+        }
+    }
+}
+
+/// The page should be let read the id of the session that it was given.
+///
+/// # Errors
+/// Not applicable where there are no sessions.
+pub(crate) fn expect_session_exposed(scenario: &Scenario) -> StepResult {
+    let Ok(answer) = http::http_answer(scenario)? else {
+        return Err(failed_for_page(scenario, "an answer"));
+    };
+    if answer.status == 200 && !answer.headers.contains_key(SESSION) {
+        return Err(not_claimed("the server gives out no sessions"));
+    }
+    match names(&listed(answer, &ACCESS_CONTROL_EXPOSE_HEADERS), SESSION) {
+        true => Ok(()),
+        false => {
+            let expected = format!("{SESSION} in Access-Control-Expose-Headers");
+            Err(failed_for_page(scenario, &expected))
+        }
+    }
+}
+
+/// The answer should say that it depends on the origin, unless it is for all.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn expect_vary(scenario: &Scenario) -> StepResult {
+    let Ok(answer) = http::http_answer(scenario)? else {
+        return Err(failed_for_page(scenario, "an answer"));
+    };
+    let for_all = listed(answer, &ACCESS_CONTROL_ALLOW_ORIGIN) == ["*"];
+    match for_all || names(&listed(answer, &VARY), ORIGIN.as_str()) {
+        true => Ok(()),
+        false => Err(failed_for_page(scenario, "Vary: Origin")),
+    }
+}
+
+/// A failure about what a page was answered.
+fn failed_for_page(scenario: &Scenario, expected: &str) -> Stop {
+    match http::http_answer(scenario) {
+        Ok(Ok(answer)) => {
+            let seen = format!("{}\n{}", told_to_browsers(answer), answer.describe());
+            scenario.failed(expected, seen.trim_start())
+        }
+        Ok(Err(why)) => scenario.failed(expected, &why.to_string()),
+        Err(stop) => stop,
+    }
+}
+
+/// Whether an answer of whatever status refuses what was asked.
+fn refuses(answer: &HttpAnswer) -> bool {
+    let succeeds = |message: &Value| {
+        let result = &message["result"];
+        !result.is_null() && result["isError"] != true
+    };
+    answer.status >= 400 || (!answer.messages.is_empty() && !answer.messages.iter().any(succeeds))
+}
+
+/// Whether a browser lets a page of this origin read an answer (Fetch, "CORS check", of a request without
+/// credentials).
+fn lets_read(answer: &HttpAnswer, origin: &str) -> bool {
+    let mut allowed = answer.headers.get_all(ACCESS_CONTROL_ALLOW_ORIGIN).iter();
+    let (Some(allowed), None) = (allowed.next(), allowed.next()) else {
+        return false;
+    };
+    allowed == "*" || allowed == origin
+}
+
+/// The items of a header that is a list.
+fn listed(answer: &HttpAnswer, name: &HeaderName) -> Vec<String> {
+    let values = answer.headers.get_all(name).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    let items = values.flat_map(|value| value.split(','));
+    items.map(|item| item.trim().to_ascii_lowercase()).collect()
+}
+
+/// Whether a list has this name, or stands for all names.
+fn names(list: &[String], name: &str) -> bool {
+    list.iter().any(|item| item == name || item == "*")
+}
+
+/// The headers that are meant for browsers.
+fn told_to_browsers(answer: &HttpAnswer) -> String {
+    let headers = answer.headers.iter();
+    let told = headers
+        .filter(|(name, _)| **name == VARY || name.as_str().starts_with("access-control-allow-"));
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
+    };
+    told.map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{lets_read, listed, names, refuses};
+    use crate::mcp::http_message::HttpAnswer;
+
+    fn answer(headers: &[(&'static str, &'static str)]) -> HttpAnswer {
+        let mut answer = HttpAnswer::default();
+        for (name, value) in headers {
+            answer.headers.append(*name, value.parse().unwrap());
+        }
+        answer
+    }
+
+    #[test]
+    fn a_browser_compares_the_origin_as_a_text_and_takes_a_star_for_all() {
+        const ALLOW: &str = "access-control-allow-origin";
+        let origin = "https://app.example.com";
+        for allowed in ["https://app.example.com", "*"] {
+            assert!(lets_read(&answer(&[(ALLOW, allowed)]), origin), "{allowed}");
+        }
+        for allowed in [
+            "null",
+            "https://app.example.com/",
+            "https://APP.example.com",
+            "https://app.example.com, *",
+        ] {
+            assert!(
+                !lets_read(&answer(&[(ALLOW, allowed)]), origin),
+                "{allowed}"
+            );
+        }
+        assert!(!lets_read(&answer(&[]), origin));
+        let twice = answer(&[(ALLOW, "*"), (ALLOW, "*")]);
+        assert!(!lets_read(&twice, origin));
+        assert!(lets_read(&answer(&[(ALLOW, "null")]), "null"));
+    }
+
+    #[test]
+    fn a_list_may_be_in_several_headers_and_in_any_case() {
+        let answer = answer(&[("vary", "Accept, ORIGIN"), ("vary", "Cookie")]);
+        let list = listed(&answer, &reqwest::header::VARY);
+        assert!(names(&list, "origin") && names(&list, "cookie") && !names(&list, "host"));
+        assert!(names(&["*".to_owned()], "host"));
+    }
+
+    #[test]
+    fn a_refusal_is_a_status_or_an_error_and_silence_is_none() {
+        let with = |status: u16, messages: &[serde_json::Value]| {
+            refuses(&HttpAnswer {
+                status,
+                messages: messages.to_vec(),
+                ..HttpAnswer::default()
+            })
+        };
+        assert!(with(403, &[]) && with(500, &[]));
+        assert!(with(200, &[json!({ "error": { "code": -32600 } })]));
+        assert!(with(200, &[json!({ "result": { "isError": true } })]));
+        assert!(!with(200, &[json!({ "result": {} })]));
+        assert!(!with(202, &[]));
+    }
+}

@@ -1,0 +1,212 @@
+//! Pages of the suite's own, opened in a real browser.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
+
+use super::Page;
+use crate::{
+    act::Act,
+    browser::{Attempt, Browser, FOREIGN, LISTED, PageServer, Plan, Step},
+    mcp::{
+        http::{SESSION, VERSION},
+        http_message::HttpAsk,
+        inbox::Reply,
+        transcript::Speaker,
+    },
+    profiles::{
+        browser,
+        mcp::{self, opening::opening},
+    },
+    scenario::{Deed, Scenario},
+    tap::Tap,
+    target::answer::{Answer, carrier, read},
+    transport::Era,
+    verdict::{StepResult, Stop},
+    vocabulary::wording,
+};
+
+/// What the step is called that carries an act.
+const CALL: &str = "tools/call";
+
+/// Serves a page, and starts a server that this page may call.
+///
+/// # Errors
+/// When either does not start.
+pub(crate) async fn start_for_own_page(scenario: &mut Scenario) -> StepResult {
+    let served = PageServer::start().await;
+    let served = served.map_err(|error| Stop::blocked(format!("no page is served: {error}")))?;
+    let origin = served.origin(LISTED);
+    scenario.state_mut::<Page>().served = Some(served);
+    browser::start_for_pages(scenario, &[&origin]).await
+}
+
+/// Lets a browser open the page that may call, which does what an agent does: it opens a session of its own,
+/// where there are any.
+///
+/// # Errors
+/// Blocked when the browser fails.
+pub(crate) async fn let_listed_page(scenario: &mut Scenario, text: &str) -> StepResult {
+    let act = wording::act(scenario, text)?;
+    let own = mcp::instance(scenario)?.headers();
+    let mut steps = beginning(scenario, &own);
+    steps.push(Step {
+        in_session: true,
+        ..step(CALL, &call_out_of_session(scenario, &act)?, &own)
+    });
+    open(scenario, act, LISTED, steps).await
+}
+
+/// Lets a browser open a page that may not call, which tries all the same: in the agent's own session, in one of
+/// its own, and in a way that no browser asks about beforehand.
+///
+/// # Errors
+/// Blocked when the browser fails.
+pub(crate) async fn let_foreign_page(scenario: &mut Scenario, text: &str) -> StepResult {
+    let act = wording::act(scenario, text)?;
+    let own = mcp::instance(scenario)?.headers();
+    let in_session = "tools/call in the agent's session";
+    let mut steps = vec![step(
+        in_session,
+        &browser::call_over_http(scenario, &act)?,
+        &own,
+    )];
+    steps.extend(beginning(scenario, &own));
+    let call = step(CALL, &call_out_of_session(scenario, &act)?, &own);
+    steps.push(Step {
+        name: "tools/call as a form",
+        mode: "no-cors",
+        headers: BTreeMap::from([(CONTENT_TYPE.to_string(), "text/plain".to_owned())]),
+        ..call.clone()
+    });
+    steps.push(Step {
+        in_session: true,
+        ..call
+    });
+    open(scenario, act, FOREIGN, steps).await
+}
+
+/// How a client begins.
+fn beginning(scenario: &Scenario, own: &HeaderMap) -> Vec<Step> {
+    let revision = scenario.planned.revision;
+    if revision.era() == Era::Stateless {
+        return Vec::new();
+    }
+    let opening = HttpAsk::post(&opening("page-0", revision.name()));
+    let opened = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let opened = HttpAsk::post(&opened.to_string()).with(VERSION, revision.name());
+    vec![
+        step("initialize", &opening, own),
+        Step {
+            in_session: true,
+            ..step("notifications/initialized", &opened, own)
+        },
+    ]
+}
+
+/// The tool call that carries an act, without the agent's session.
+fn call_out_of_session(scenario: &Scenario, act: &Act) -> StepResult<HttpAsk> {
+    let mut asked = browser::call_over_http(scenario, act)?;
+    asked.headers.remove(SESSION);
+    Ok(asked)
+}
+
+async fn open(scenario: &mut Scenario, act: Act, host: &str, steps: Vec<Step>) -> StepResult {
+    let browser = Browser::find().map_err(Stop::blocked)?;
+    let before = scenario.snapshot().await?;
+    let passed = scenario.slot()?.tap.as_ref().map_or(0, Tap::passed);
+    let held = act
+        .secret()
+        .and_then(|path| scenario.holds.get(path))
+        .cloned();
+    let url = mcp::instance(scenario)?
+        .url()
+        .unwrap_or_default()
+        .to_owned();
+    scenario.let_know(&act);
+    let missing = || Stop::blocked("the scenario serves no page");
+    let served = scenario
+        .state_mut::<Page>()
+        .served
+        .as_mut()
+        .ok_or_else(missing)?;
+    let begun = Instant::now();
+    let seen = browser.visit(served, host, &Plan { url, steps }).await;
+    let seen = seen.map_err(Stop::blocked)?;
+    let took = begun.elapsed();
+    let answer = answer_to_page(scenario, &act, &seen)?;
+    let transcript = mcp::instance(scenario)?.connection.transcript();
+    for attempt in &seen {
+        let note = format!("a page of {host} in a browser, {}", attempt.describe());
+        transcript.record(Speaker::Note, note);
+    }
+    scenario.state_mut::<Page>().seen = seen;
+    scenario.last = Some(Deed {
+        act,
+        answer,
+        took,
+        before,
+        held,
+        passed,
+    });
+    Ok(())
+}
+
+/// What the page could read of the answer to an act.
+fn answer_to_page(scenario: &Scenario, act: &Act, seen: &[Attempt]) -> StepResult<Answer> {
+    let (mapping, _) = carrier(
+        &scenario.target.adapter,
+        mcp::instance(scenario)?,
+        act.operation,
+    )?;
+    let call = seen.iter().find(|attempt| attempt.name == CALL);
+    let messages = call.map(Attempt::messages).unwrap_or_default();
+    let mut messages = messages.iter();
+    Ok(match messages.find(|message| message["method"].is_null()) {
+        Some(message) => read(act.operation, mapping, &Reply::of(message)),
+        None => {
+            let told: Vec<_> = seen.iter().map(Attempt::describe).collect();
+            Answer::Error(format!("in the page: {}", told.join("; ")))
+        }
+    })
+}
+
+/// The page must have been able to read nothing but refusals.
+///
+/// # Errors
+/// When it could read more.
+pub(crate) fn expect_page_given_nothing(scenario: &Scenario) -> StepResult {
+    let seen = &scenario.state::<Page>().seen;
+    if seen.is_empty() {
+        return Err(Stop::blocked("no page was opened"));
+    }
+    let values = scenario.all_values();
+    let given = |attempt: &&Attempt| {
+        (200..300).contains(&attempt.status) || values.found_in(&attempt.body).is_some()
+    };
+    match seen.iter().find(given) {
+        None => Ok(()),
+        Some(attempt) => {
+            let seen = attempt.describe();
+            Err(scenario.failed("nothing but refusals for the page", &seen))
+        }
+    }
+}
+
+/// A post as a page makes it, with the headers of a client; `own` are those of every request.
+fn step(name: &'static str, asked: &HttpAsk, own: &HeaderMap) -> Step {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    let mut headers: BTreeMap<_, _> = own.iter().chain(&asked.headers).filter_map(text).collect();
+    let accept = "application/json, text/event-stream";
+    headers.insert(ACCEPT.to_string(), accept.to_owned());
+    Step {
+        name,
+        mode: "cors",
+        headers,
+        in_session: false,
+        body: String::from_utf8_lossy(&asked.body).into_owned(),
+    }
+}

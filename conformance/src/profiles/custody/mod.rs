@@ -1,0 +1,157 @@
+//! Whose token acts: tokens that each request brings in [`requests`], tokens in files and tokens that are
+//! renewed in [`own`].
+
+pub(crate) mod own;
+pub(crate) mod requests;
+mod steps;
+
+use secrecy::SecretString;
+
+use crate::{
+    mcp::connection::Said,
+    scenario::Scenario,
+    tap::{Exchange, Tap, TokenPrint},
+    target::{answer::Answer, instance::Bare},
+    verdict::{StepResult, Stop},
+    vocabulary::about,
+};
+
+/// Whose tokens there are besides the servers' own, and what came of them.
+#[derive(Default)]
+pub(crate) struct Custody {
+    /// Another client, who brings the last of these tokens.
+    other: Option<Bare>,
+    /// What came of what both asked at once.
+    side_by_side: Option<requests::SideBySide>,
+    /// The tools as each of both was told them.
+    lists: Vec<serde_json::Value>,
+    /// What the other client, or nobody, was told.
+    told: Option<Told>,
+    /// Why the last server did not start, if it did not.
+    pub(super) refusal: Option<String>,
+}
+
+/// What came of asking for a secret.
+struct Told {
+    answer: Asked,
+    /// How many requests had passed the tap before.
+    passed: usize,
+}
+
+enum Asked {
+    /// As a client does.
+    Plainly(Answer),
+    /// As no client does.
+    Raw(Said),
+}
+
+impl Asked {
+    fn is_success(&self) -> bool {
+        match self {
+            Self::Plainly(answer) => matches!(answer, Answer::Success(_)),
+            Self::Raw(said) => said.success().is_some(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Plainly(answer) => answer.describe(),
+            Self::Raw(said) => said.describe(),
+        }
+    }
+}
+
+fn passed(scenario: &Scenario) -> usize {
+    scenario.tap().map_or(0, Tap::passed)
+}
+
+/// The requests about the scenario's mounts since so many had passed.
+fn asked_since(scenario: &Scenario, passed: usize) -> StepResult<Vec<Exchange>> {
+    let exchanges = scenario.tap()?.exchanges().into_iter().skip(passed);
+    Ok(exchanges
+        .filter(|exchange| exchange.path.contains(&scenario.prefix))
+        .collect())
+}
+
+/// The first request since so many had passed that brought this token, or any where none is named.
+fn brought_since(
+    scenario: &Scenario,
+    passed: usize,
+    token: Option<&SecretString>,
+) -> StepResult<Option<Exchange>> {
+    let wanted = token.map(TokenPrint::of);
+    let brought = |exchange: &Exchange| match wanted {
+        Some(_) => exchange.token == wanted,
+        None => exchange.token.is_some(),
+    };
+    Ok(asked_since(scenario, passed)?.into_iter().find(brought))
+}
+
+/// A secret was asked for: that must have been an error, without a value.
+fn expect_not_given(scenario: &Scenario) -> StepResult<&Told> {
+    let missing = || Stop::blocked("nobody asked for the secret yet");
+    let told = scenario
+        .state::<Custody>()
+        .told
+        .as_ref()
+        .ok_or_else(missing)?;
+    let seen = told.answer.describe();
+    if told.answer.is_success() {
+        return Err(scenario.failed("an error", &seen));
+    }
+    if let Some(label) = scenario.all_values().found_in(&seen) {
+        return Err(scenario.failed("an error without a value", &format!("the {label}")));
+    }
+    Ok(told)
+}
+
+/// A secret was asked for: that must have been an error, for which no token was used.
+///
+/// # Errors
+/// When it was none, or one was.
+pub(crate) fn expect_no_token_used(scenario: &Scenario) -> StepResult {
+    let told = expect_not_given(scenario)?;
+    let used = brought_since(scenario, told.passed, None)?;
+    expect_unused(scenario, used, "no request to Vault with any token")
+}
+
+/// A secret was asked for: that must have been an error, for which the agent's token was not used.
+///
+/// # Errors
+/// When it was none, or that token was used.
+pub(crate) fn expect_agents_token_unused(scenario: &Scenario) -> StepResult {
+    let told = expect_not_given(scenario)?;
+    let used = brought_since(scenario, told.passed, Some(&scenario.token()?.secret))?;
+    expect_unused(scenario, used, "no request to Vault with the agent's token")
+}
+
+fn expect_unused(scenario: &Scenario, used: Option<Exchange>, expected: &str) -> StepResult {
+    match used {
+        None => Ok(()),
+        Some(Exchange {
+            method,
+            path,
+            status,
+            ..
+        }) => {
+            let seen = format!("{method} {path}, which Vault answered with {status}");
+            Err(scenario.failed(expected, &seen))
+        }
+    }
+}
+
+/// The server must not have started, or the agent be told of an error for which no token was used.
+///
+/// # Errors
+/// When it acts; blocked when the scenario made no such secret.
+pub(crate) async fn expect_refusal_or_error(scenario: &mut Scenario, path: &str) -> StepResult {
+    let act = about::reading(scenario, path)?;
+    if scenario.state::<Custody>().refusal.is_some() {
+        return Ok(());
+    }
+    let passed = passed(scenario);
+    scenario.let_agent(act).await?;
+    let answer = Asked::Plainly(scenario.last()?.answer.clone());
+    scenario.state_mut::<Custody>().told = Some(Told { answer, passed });
+    expect_no_token_used(scenario)
+}

@@ -1,0 +1,263 @@
+//! The token of a server's own: in a file, or renewed before it ends.
+
+use std::{sync::LazyLock, time::Duration};
+
+use regex::Regex;
+use tokio::time::{Instant, sleep};
+
+use super::Custody;
+use crate::{
+    act::Act,
+    mcp::transcript::Speaker,
+    profiles::custody,
+    scenario::Scenario,
+    tap::TokenPrint,
+    target::{answer::Answer, launch::Mode, setup::Setup, token_file::TokenFileState},
+    vault::oracle::VaultRequest,
+    verdict::{StepResult, Stop},
+    vocabulary::{about::contradiction, answered},
+};
+
+/// How long a server may take to act with what its token file has now.
+const SOON: Duration = Duration::from_secs(10);
+/// How long a warning may take from the start on.
+const WARNED: Duration = Duration::from_secs(10);
+/// How long after its time Vault may take to end a token.
+const LATE: Duration = Duration::from_secs(10);
+/// How often it is looked.
+const GLANCE: Duration = Duration::from_millis(200);
+/// What part of a token's life a look may take: who is held up for longer cannot renew it in time.
+const SWIFT: u32 = 5;
+
+/// Words that tell that others can read a file.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static EXPOSED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)permission|chmod|readable|read by|others|expos|insecure|\bmode\b|0?644|too open",
+    )
+    .unwrap()
+});
+
+/// The server's token must last as long as a step says; without a lifetime it lasts as long as the run.
+fn expect_lifetime(said: Duration, own: Option<Duration>) -> StepResult {
+    if own == Some(said) {
+        return Ok(());
+    }
+    let own = own.map_or("as long as the run".to_owned(), |own| format!("{own:?}"));
+    let scenario = format!("the server's token lasts {own}");
+    Err(contradiction(
+        format!("a token that lasts {said:?}"),
+        scenario,
+    ))
+}
+
+/// Whether a line says that others can read the token file.
+fn warns(line: &str) -> bool {
+    line.to_lowercase().contains("token") && EXPOSED.is_match(line)
+}
+
+/// Starts a server whose token is in a file.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_with_token_file(scenario: &mut Scenario) -> StepResult {
+    scenario.end_servers().await?;
+    scenario.start_server(Setup::of(Mode::TokenFile)).await
+}
+
+/// Starts a server whose token file is as a feature words it.
+///
+/// # Errors
+/// Blocked when no file is worded so.
+pub(crate) async fn start_with_odd_token_file(scenario: &mut Scenario, words: &str) -> StepResult {
+    let state = match words {
+        "is empty" => TokenFileState::Empty,
+        "is not there" => TokenFileState::Missing,
+        "others can read" => TokenFileState::Exposed,
+        _ => return Err(Stop::blocked(format!("no token file {words}"))),
+    };
+    scenario.end_servers().await?;
+    let mut setup = Setup::of(Mode::TokenFile);
+    setup.token_file = state;
+    let refusal = scenario.try_to_start_server(setup).await?;
+    scenario.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
+    Ok(())
+}
+
+/// Puts another token into the file, and ends the one that was there.
+///
+/// # Errors
+/// When Vault refuses, or the file cannot be written.
+pub(crate) async fn change_token_file(scenario: &mut Scenario) -> StepResult {
+    let old = scenario.token()?.clone();
+    let new = scenario.oracle.make_token(&old.policy).await;
+    let new = new.map_err(Stop::blocked)?;
+    // Known from here on, so that it is never shown.
+    scenario.further_tokens.push(new.clone());
+    let changed = scenario
+        .slot()?
+        .instance
+        .change_token_file(&new.secret)
+        .await;
+    changed.map_err(Stop::blocked)?;
+    let revoked = scenario.oracle.revoke_token(&old).await;
+    revoked.map_err(Stop::blocked)
+}
+
+/// The agent must soon be given the secret with the token that the file has now.
+///
+/// # Errors
+/// When it is not.
+pub(crate) async fn expect_soon_given(scenario: &mut Scenario, path: &str) -> StepResult {
+    let act = Act::read(scenario.mount()?, path);
+    let missing = || Stop::blocked("the token file was not changed");
+    let token = scenario.further_tokens.last().ok_or_else(missing)?;
+    let token = TokenPrint::of(&token.secret);
+    let deadline = Instant::now() + SOON;
+    loop {
+        let passed = custody::passed(scenario);
+        scenario.let_agent(act.clone()).await?;
+        if matches!(scenario.last()?.answer, Answer::Success(_)) {
+            let asked = custody::asked_since(scenario, passed)?;
+            if asked.iter().all(|exchange| exchange.token == Some(token)) {
+                return answered::expect_given(scenario);
+            }
+        }
+        if Instant::now() > deadline {
+            let expected = format!(
+                "the secret, with the token that the file has now, within {} s",
+                SOON.as_secs()
+            );
+            return Err(scenario.failed(expected, &scenario.last()?.answer.describe()));
+        }
+        sleep(GLANCE).await;
+    }
+}
+
+/// What the server has said outside the protocol, or why it did not start.
+fn logged(scenario: &Scenario) -> StepResult<Vec<String>> {
+    if let Some(why) = &scenario.state::<Custody>().refusal {
+        return Ok(why.lines().map(str::to_owned).collect());
+    }
+    let lines = scenario.slot()?.instance.connection.transcript().lines();
+    let logs = lines.into_iter();
+    let logs = logs.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
+    Ok(logs.map(|line| line.text).collect())
+}
+
+/// The server must have said that others can read its token file, and not say so of one that they cannot read.
+///
+/// # Errors
+/// When it has not, or says so of every file.
+pub(crate) async fn expect_exposure_told(scenario: &mut Scenario) -> StepResult {
+    let begun = Instant::now();
+    while !logged(scenario)?.iter().any(|line| warns(line)) {
+        if begun.elapsed() > WARNED {
+            let said = logged(scenario)?;
+            let last = said.last().map_or("it said nothing", String::as_str);
+            return Err(scenario.failed("a warning that others can read its token file", last));
+        }
+        sleep(GLANCE).await;
+    }
+    let took = begun.elapsed();
+    scenario.state_mut::<Custody>().refusal = None;
+    start_with_token_file(scenario).await?;
+    // A warning would not take longer than the one before.
+    sleep(took.max(GLANCE)).await;
+    match logged(scenario)?.iter().find(|line| warns(line)) {
+        None => Ok(()),
+        Some(line) => {
+            let expected = "no such warning of a file that nobody else can read";
+            Err(scenario.failed(expected, line))
+        }
+    }
+}
+
+/// Starts a server that renews its token, which ends so soon without.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_renewing(scenario: &mut Scenario, ttl: Duration) -> StepResult {
+    let mut setup = Setup::of(Mode::TokenRenewal);
+    setup.token_ttl = Some(ttl);
+    scenario.start_server(setup).await
+}
+
+/// Waits until Vault has ended a token that lives as long as the server's, is younger, and is not renewed.
+///
+/// # Errors
+/// Blocked when the server's token lives longer or less long, when Vault does not end it in time, or has ended
+/// the server's on a machine that is too busy for anybody to renew one in time.
+pub(crate) async fn outlive_token(scenario: &mut Scenario, ttl: Duration) -> StepResult {
+    expect_lifetime(ttl, scenario.slot()?.kind.setup.token_ttl)?;
+    let policy = scenario.token()?.policy.clone();
+    let twin = scenario.oracle.make_renewable_token(&policy, ttl).await;
+    let twin = twin.map_err(Stop::blocked)?;
+    let deadline = Instant::now() + ttl + LATE;
+    let lookup = VaultRequest::new("GET", "auth/token/lookup-scenario");
+    let mut slowest = Duration::ZERO;
+    loop {
+        let begun = Instant::now();
+        let answer = scenario.oracle.ask(&twin.secret, &lookup).await;
+        if answer.map_err(Stop::blocked)?.denied() {
+            break;
+        }
+        if Instant::now() > deadline {
+            return Err(Stop::blocked(
+                "Vault does not end a token that is not renewed",
+            ));
+        }
+        sleep(GLANCE).await;
+        slowest = slowest.max(begun.elapsed());
+    }
+    let has_token = scenario.oracle.has_token(scenario.token()?).await;
+    if slowest > ttl / SWIFT && !has_token.map_err(Stop::blocked)? {
+        return Err(Stop::blocked(format!(
+            "this machine is so busy that a look into Vault took {:.1} s: no server can be expected to renew a \
+             token of {} s in time",
+            slowest.as_secs_f64(),
+            ttl.as_secs()
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{expect_lifetime, warns};
+    use crate::verdict::Stop;
+
+    #[test]
+    fn a_token_of_another_lifetime_than_the_servers_is_a_contradiction() {
+        let [one, five] = [1, 5].map(Duration::from_secs);
+        assert_eq!(expect_lifetime(five, Some(five)), Ok(()));
+        let contradiction = |own: &str| {
+            let why = format!("the step is about a token that lasts 1s, but {own}");
+            Err(Stop::blocked(why))
+        };
+        let other = contradiction("the server's token lasts 5s");
+        assert_eq!(expect_lifetime(one, Some(five)), other);
+        let none = contradiction("the server's token lasts as long as the run");
+        assert_eq!(expect_lifetime(one, None), none);
+    }
+
+    #[test]
+    fn a_warning_names_the_token_and_who_can_read_it() {
+        for line in [
+            "WARN the token file /t can be read by others than its owner: chmod 600 /t",
+            "token file has insecure permissions 0644, expected 0600",
+            "VAULT_TOKEN_FILE is world-readable",
+        ] {
+            assert!(warns(line), "{line}");
+        }
+        for line in [
+            "reading the token from /t",
+            "others can read /etc/hosts",
+            "",
+        ] {
+            assert!(!warns(line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! A server to which each request brings its own token, and who rides on whose.
+
+use futures::future::{join, join_all};
+use reqwest::header::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use super::{Asked, Custody, Told};
+use crate::{
+    act::Act,
+    mcp::{
+        connection::{Connection, Said, meta},
+        http::{SESSION, VERSION, routing_headers},
+        http_message::HttpAsk,
+        inbox::Reply,
+        raw::RawHttp,
+    },
+    profiles::{
+        custody,
+        limits::load,
+        mcp::{self, opening::opening},
+    },
+    scenario::Scenario,
+    tap::{Exchange, TokenPrint},
+    target::{
+        answer::{Answer, carrier},
+        launch::Mode,
+        setup::Setup,
+    },
+    transport::Era,
+    vault::{oracle::VaultRequest, policy},
+    verdict::{StepResult, Stop},
+    vocabulary::{about, answered},
+};
+
+/// How often each client asks when both do at once.
+const TIMES: usize = 20;
+const TOKEN: &str = "{vault_token}";
+
+/// What came of what two clients asked at once.
+pub(super) struct SideBySide {
+    /// Whether it was the agent's, the secret, and what was told.
+    answers: Vec<(bool, String, Answer)>,
+    passed: usize,
+}
+
+/// Starts a server to which each request brings its own token.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_per_request(scenario: &mut Scenario) -> StepResult {
+    scenario
+        .start_server(Setup::of(Mode::PerRequestToken))
+        .await
+}
+
+/// The headers in which a request brings this token; empty ones, which stand for none, without it.
+fn bringing(
+    scenario: &Scenario,
+    token: Option<&SecretString>,
+) -> StepResult<Vec<(String, SecretString)>> {
+    let modes = [Mode::PerRequestToken].into();
+    let http = scenario.target.adapter.in_modes(&modes).http;
+    let headers = http.map(|http| http.headers).unwrap_or_default();
+    let bringing = headers
+        .into_iter()
+        .filter(|(_, value)| value.contains(TOKEN));
+    let filled = |value: String| match token {
+        Some(token) => value.replace(TOKEN, token.expose_secret()).into(),
+        None => SecretString::default(),
+    };
+    let bringing: Vec<_> = bringing
+        .map(|(name, value)| (name, filled(value)))
+        .collect();
+    match bringing.is_empty() {
+        false => Ok(bringing),
+        true => Err(Stop::blocked(
+            "[modes.per_request_token] has no header with {vault_token}",
+        )),
+    }
+}
+
+/// Lets another client come, whose token may do everything in the scenario but read this secret.
+///
+/// # Errors
+/// When Vault refuses, or the server does.
+pub(crate) async fn let_other_come(scenario: &mut Scenario, forbidden: &str) -> StepResult {
+    let mount = &scenario.kv()?.path;
+    let mut hcl = policy::sufficient(&scenario.prefix);
+    for part in ["data/", "metadata/", ""] {
+        let path = format!("{mount}/{part}{forbidden}");
+        hcl.push_str(&format!(
+            "path \"{path}\" {{ capabilities = [\"deny\"] }}\n"
+        ));
+    }
+    let policy = scenario.path_of("other");
+    let written = scenario.oracle.write_policy(&policy, &hcl).await;
+    written.map_err(Stop::blocked)?;
+    let token = scenario.oracle.make_token(&policy).await;
+    let token = token.map_err(Stop::blocked)?;
+    let secret = token.secret.clone();
+    scenario.further_tokens.push(token);
+    let headers = bringing(scenario, Some(&secret))?;
+    let other = scenario.slot()?.instance.another_with(&headers).await;
+    let other = other.map_err(Stop::blocked)?;
+    if let Err(why) = other
+        .connection
+        .begin(Some(scenario.planned.revision))
+        .await
+    {
+        return Err(scenario.failed("another client is served that brings its own token", &why));
+    }
+    scenario.state_mut::<Custody>().other = Some(other);
+    Ok(())
+}
+
+fn other(scenario: &Scenario) -> StepResult<&Connection> {
+    let missing = || Stop::blocked("the scenario let no other client come");
+    let other = scenario
+        .state::<Custody>()
+        .other
+        .as_ref()
+        .ok_or_else(missing)?;
+    Ok(&other.connection)
+}
+
+fn others_token(scenario: &Scenario) -> StepResult<&SecretString> {
+    let missing = || Stop::blocked("the scenario let no other client come");
+    let token = scenario.further_tokens.last().ok_or_else(missing)?;
+    Ok(&token.secret)
+}
+
+/// Vault itself must deny the secret to the other client's token.
+async fn expect_denied_by_vault(scenario: &Scenario, path: &str) -> StepResult {
+    let kv = scenario.kv()?;
+    let part = if kv.version == 2 { "data/" } else { "" };
+    let request = VaultRequest::new("GET", format!("{}/{part}{path}", kv.path));
+    let answer = scenario.oracle.ask(others_token(scenario)?, &request).await;
+    let answer = answer.map_err(Stop::blocked)?;
+    match answer.denied() {
+        true => Ok(()),
+        false => Err(Stop::blocked(format!(
+            "Vault answers {} where the other token is to be denied",
+            answer.status
+        ))),
+    }
+}
+
+/// Lets both clients read at once, each a secret of its own, again and again.
+///
+/// # Errors
+/// When there is no such secret; blocked where they did not read at once.
+pub(crate) async fn let_both_read(
+    scenario: &mut Scenario,
+    agents: &str,
+    others: &str,
+) -> StepResult {
+    let (agents, others) = (
+        Act::read(scenario.mount()?, agents),
+        Act::read(scenario.mount()?, others),
+    );
+    scenario.let_know(&agents);
+    scenario.let_know(&others);
+    let passed = custody::passed(scenario);
+    let (first, second) = (mcp::connection(scenario)?, other(scenario)?);
+    let (first, second) = join(
+        call_many(scenario, first, &agents),
+        call_many(scenario, second, &others),
+    )
+    .await;
+    let told = |is_agents: bool, act: &Act, answers: Vec<StepResult<Answer>>| {
+        let path = act.secret().unwrap_or_default().to_owned();
+        let answers = answers.into_iter();
+        let answers = answers.map(|answer| Ok((is_agents, path.clone(), answer?)));
+        answers.collect::<StepResult<Vec<_>>>()
+    };
+    let mut answers = told(true, &agents, first)?;
+    answers.extend(told(false, &others, second)?);
+    scenario.state_mut::<Custody>().side_by_side = Some(SideBySide { answers, passed });
+    scenario.expect_made_at_once(2)
+}
+
+async fn call_many(
+    scenario: &Scenario,
+    connection: &Connection,
+    act: &Act,
+) -> Vec<StepResult<Answer>> {
+    join_all((0..TIMES).map(|_| load::call_on(scenario, connection, act))).await
+}
+
+/// Each must have been given its secret, asked for with its own token.
+///
+/// # Errors
+/// When one was not.
+pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
+    let missing = || Stop::blocked("the clients read nothing at once");
+    let side_by_side = scenario
+        .state::<Custody>()
+        .side_by_side
+        .as_ref()
+        .ok_or_else(missing)?;
+    let exchanges = custody::asked_since(scenario, side_by_side.passed)?;
+    for (is_agents, path, answer) in &side_by_side.answers {
+        answered::expect_data(scenario, answer, scenario.held(path)?)?;
+        let (whose, token) = match is_agents {
+            true => ("the agent's", &scenario.token()?.secret),
+            false => ("the other client's", others_token(scenario)?),
+        };
+        let token = TokenPrint::of(token);
+        let is_foreign = |exchange: &&Exchange| {
+            exchange.path.contains(path.as_str())
+                && exchange.token.is_some_and(|brought| brought != token)
+        };
+        if let Some(foreign) = exchanges.iter().find(is_foreign) {
+            let expected = format!("{path:?} is read with {whose} token alone");
+            let seen = format!("{} {} with another", foreign.method, foreign.path);
+            return Err(scenario.failed(expected, &seen));
+        }
+    }
+    Ok(())
+}
+
+/// Lets the other client read a secret that Vault denies it.
+///
+/// # Errors
+/// Blocked when Vault does not.
+pub(crate) async fn let_other_read(scenario: &mut Scenario, path: &str) -> StepResult {
+    expect_denied_by_vault(scenario, path).await?;
+    let act = Act::read(scenario.mount()?, path);
+    let passed = custody::passed(scenario);
+    let answer = Asked::Plainly(load::call_on(scenario, other(scenario)?, &act).await?);
+    scenario.state_mut::<Custody>().told = Some(Told { answer, passed });
+    Ok(())
+}
+
+/// Asks for a secret in the agent's session, with what a feature words so in place of its token.
+///
+/// # Errors
+/// Blocked when nothing is worded so.
+pub(crate) async fn ask_in_session(scenario: &mut Scenario, path: &str, with: &str) -> StepResult {
+    let act = about::reading(scenario, path)?;
+    let headers = match with {
+        "the other client's token" => {
+            expect_denied_by_vault(scenario, path).await?;
+            bringing(scenario, Some(others_token(scenario)?))?
+        }
+        "no token" => bringing(scenario, None)?,
+        "a token that Vault does not know" => {
+            let unknown = scenario.canary("token that Vault does not know", true);
+            bringing(scenario, Some(&format!("hvs.{unknown}").into()))?
+        }
+        "a token that is empty" => Vec::new(),
+        _ => return Err(Stop::blocked(format!("nobody asks with {with:?}"))),
+    };
+    let session = mcp::connection(scenario)?.session_headers();
+    let mut asked = posted(scenario, &act, session)?;
+    if headers.is_empty() {
+        for (name, _) in bringing(scenario, None)? {
+            asked = asked.with(&name, "");
+        }
+    }
+    ask_raw(scenario, &headers, &asked).await
+}
+
+/// Asks for a secret as a client does that has no token, or has one only in the address, as the
+/// parameter of this name.
+///
+/// # Errors
+/// When there is no such secret.
+pub(crate) async fn ask_without_token(
+    scenario: &mut Scenario,
+    path: &str,
+    parameter: Option<&str>,
+) -> StepResult {
+    let act = about::reading(scenario, path)?;
+    let headers = bringing(scenario, None)?;
+    let query = match parameter {
+        Some(name) => Some(format!(
+            "{name}={}",
+            scenario.token()?.secret.expose_secret()
+        )),
+        None => None,
+    };
+    let with_query = |asked: HttpAsk| match &query {
+        Some(query) => asked.with_query(query),
+        None => asked,
+    };
+    let http = stranger(scenario, &headers).await?;
+    let passed = custody::passed(scenario);
+    let session = session_of_stranger(scenario, &http, with_query).await;
+    let asked = with_query(posted(scenario, &act, session)?);
+    let answer = http.send(&asked, mcp::patience(scenario)).await;
+    note_told(scenario, Said::over_http(answer), passed);
+    Ok(())
+}
+
+/// Lets the agent ask for a secret with its token in the header as ever, and in the address besides.
+///
+/// # Errors
+/// When there is no such secret.
+pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &str) -> StepResult {
+    let act = about::reading(scenario, path)?;
+    scenario.let_know(&act);
+    let query = format!("token={}", scenario.token()?.secret.expose_secret());
+    let session = mcp::connection(scenario)?.session_headers();
+    let asked = posted(scenario, &act, session)?.with_query(query);
+    ask_raw(scenario, &[], &asked).await
+}
+
+/// That should have been refused.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_address_refused(scenario: &Scenario) -> StepResult {
+    let missing = || Stop::blocked("nobody asked for the secret yet");
+    let told = scenario
+        .state::<Custody>()
+        .told
+        .as_ref()
+        .ok_or_else(missing)?;
+    match told.answer.is_success() {
+        false => Ok(()),
+        true => Err(scenario.failed(
+            "an error, since addresses are written to logs",
+            &told.answer.describe(),
+        )),
+    }
+}
+
+async fn ask_raw(
+    scenario: &mut Scenario,
+    headers: &[(String, SecretString)],
+    asked: &HttpAsk,
+) -> StepResult {
+    let http = stranger(scenario, headers).await?;
+    let passed = custody::passed(scenario);
+    let answer = http.send(asked, mcp::patience(scenario)).await;
+    note_told(scenario, Said::over_http(answer), passed);
+    Ok(())
+}
+
+fn note_told(scenario: &mut Scenario, said: Said, passed: usize) {
+    let answer = Asked::Raw(said);
+    scenario.state_mut::<Custody>().told = Some(Told { answer, passed });
+}
+
+/// The endpoint, for requests with these headers.
+async fn stranger(scenario: &Scenario, headers: &[(String, SecretString)]) -> StepResult<RawHttp> {
+    let missing = || Stop::blocked("the server is not spoken to over HTTP");
+    let connected = scenario.slot()?.instance.another_with(headers).await;
+    let connected = connected.map_err(Stop::blocked)?;
+    connected.connection.http().ok_or_else(missing)
+}
+
+/// Opens a session without a token, if that can be had; returns the headers of its requests.
+async fn session_of_stranger(
+    scenario: &Scenario,
+    http: &RawHttp,
+    change: impl Fn(HttpAsk) -> HttpAsk,
+) -> HeaderMap {
+    let revision = scenario.planned.revision;
+    let mut headers = HeaderMap::new();
+    if revision.era() == Era::Stateless {
+        return headers;
+    }
+    let opened = change(HttpAsk::post(&opening("custody-0", revision.name())));
+    if let Ok(answer) = http.send(&opened, mcp::patience(scenario)).await
+        && let Some(id) = answer.headers.get(SESSION)
+    {
+        headers.insert(SESSION, id.clone());
+    }
+    if let Ok(name) = revision.name().parse() {
+        headers.insert(VERSION, name);
+    }
+    let told = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let told = change(HttpAsk::post(&told.to_string()).with_all(headers.clone()));
+    drop(http.send(&told, mcp::patience(scenario)).await);
+    headers
+}
+
+/// The call that carries an act, as it is posted in a session.
+fn posted(scenario: &Scenario, act: &Act, session: HeaderMap) -> StepResult<HttpAsk> {
+    let instance = &scenario.slot()?.instance;
+    let (mapping, tool) = carrier(&scenario.target.adapter, instance, act.operation)?;
+    let mut params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
+    let revision = scenario.planned.revision;
+    let stateless = revision.era() == Era::Stateless;
+    if stateless {
+        params["_meta"] = meta(revision);
+    }
+    let message =
+        json!({ "jsonrpc": "2.0", "id": "custody-1", "method": "tools/call", "params": params });
+    let mut asked = HttpAsk::post(&message.to_string()).with_all(session);
+    if stateless {
+        asked = asked.with(VERSION, revision.name());
+        for (name, value) in routing_headers(&message) {
+            asked = asked.with(name, &value);
+        }
+    }
+    Ok(asked)
+}
+
+/// Lets both clients list the tools.
+///
+/// # Errors
+/// When one is not answered.
+pub(crate) async fn let_both_list(scenario: &mut Scenario) -> StepResult {
+    let mut lists = Vec::new();
+    for connection in [mcp::connection(scenario)?, other(scenario)?] {
+        match connection.request("tools/list", json!({})).await {
+            Ok(Reply::Result(page)) => lists.push(page),
+            other => {
+                let seen = format!("{other:?}");
+                return Err(scenario.failed("a list of the tools", &seen));
+            }
+        }
+    }
+    scenario.state_mut::<Custody>().lists = lists;
+    Ok(())
+}
+
+/// Lists that differ must not be for everybody to keep.
+///
+/// # Errors
+/// When one is.
+pub(crate) fn expect_lists_private(scenario: &Scenario) -> StepResult {
+    let [agents, others] = scenario.state::<Custody>().lists.as_slice() else {
+        return Err(Stop::blocked("the clients listed nothing"));
+    };
+    let is_public = |page: &Value| page["cacheScope"] == "public";
+    if agents["tools"] != others["tools"] && (is_public(agents) || is_public(others)) {
+        let seen = "lists that differ by the token, with \"cacheScope\": \"public\"";
+        return Err(scenario.failed("lists that nobody else is given", seen));
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! Rate limits: each client has its own, and what exceeds one is refused.
+
+pub(crate) mod load;

@@ -1,0 +1,298 @@
+//! Bad arguments: made after each tool's own schema, wrong in one way.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Talk, no_evidence, tools::name_of};
+use crate::{
+    mcp::inbox::Reply,
+    profiles::mcp::{self, tools},
+    scenario::{Scenario, ledger},
+    schema::{self, Bad, Fault},
+    target::operation::Operation,
+    verdict::{StepResult, Stop},
+    vocabulary::stage::{self, NEW_MOUNTS},
+};
+
+/// What Vault lets any token do, and no call of a tool is about.
+const HARMLESS: [&str; 2] = ["/v1/sys/capabilities", "/v1/auth/token/"];
+
+/// The longest answer that a failure shows, bytes.
+const LONG: usize = 16 << 10;
+/// An argument that no tool has.
+const UNKNOWN: &str = "no_such_argument";
+
+/// A call with a bad argument, and what came of it.
+pub(crate) struct Trial {
+    tool: String,
+    argument: String,
+    /// Whether the tool's schema allows the arguments.
+    fits: bool,
+    seen: Seen,
+}
+
+/// What came of a call.
+enum Seen {
+    Success(String),
+    Error(String),
+    Nothing(String),
+}
+
+impl Trial {
+    fn describe(&self) -> String {
+        let cut = |text: &String| match text.len() {
+            0..=LONG => text.clone(),
+            long => format!("({long} bytes of text)"),
+        };
+        let seen = match &self.seen {
+            Seen::Success(text) => format!("a success: {}", cut(text)),
+            Seen::Error(text) => format!("an error: {}", cut(text)),
+            Seen::Nothing(why) => why.clone(),
+        };
+        format!("{} with {} so: {seen}", self.tool, self.argument)
+    }
+}
+
+/// Arguments with which each tool can be called: those of an operation that it carries, on
+/// a stage where that can be done, or else made after its schema.
+async fn right_arguments(scenario: &mut Scenario) -> StepResult<Vec<(Value, Value)>> {
+    stage::make_shared_stage(scenario).await?;
+    scenario.let_know_all();
+    let name = scenario.path_of("made-up");
+    let mut calls = Vec::new();
+    for tool in mcp::instance(scenario)?.tools.clone() {
+        if tool["execution"]["taskSupport"] == "required" {
+            continue;
+        }
+        let carries = |operation: &Operation| {
+            let carrier = tools::tool_of(scenario, *operation);
+            carrier.is_some_and(|carrier| name_of(carrier) == name_of(&tool))
+        };
+        let arguments = match Operation::ALL.into_iter().find(carries) {
+            None => schema::required_arguments(&tool["inputSchema"], &name),
+            Some(operation) => {
+                let act = stage::act_on_shared_stage(scenario, operation).await?;
+                let mapping = scenario.target.adapter.operations.get(&operation);
+                mapping.map_or(Value::Null, |mapping| mapping.arguments(&act.parameters))
+            }
+        };
+        calls.push((tool, arguments));
+    }
+    Ok(calls)
+}
+
+/// Calls a tool, and notes what came of it.
+async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
+    let Bad {
+        argument,
+        arguments,
+        fits,
+    } = bad;
+    let params = json!({ "name": name_of(tool), "arguments": arguments });
+    let seen = match mcp::ask(scenario, "tools/call", params).await? {
+        Ok(Reply::Result(result)) => {
+            ledger::remember_keys(scenario, &result.to_string(), true);
+            match result["isError"] == true {
+                true => Seen::Error(result["content"].to_string()),
+                false => Seen::Success(result.to_string()),
+            }
+        }
+        Ok(Reply::Error { code, message }) => Seen::Error(format!("{code} {message}")),
+        Err(why) => Seen::Nothing(why.to_string()),
+    };
+    scenario.state_mut::<Talk>().trials.push(Trial {
+        tool: name_of(tool).to_owned(),
+        argument,
+        fits,
+        seen,
+    });
+    Ok(())
+}
+
+/// Calls every tool with nothing but the arguments that its schema requires.
+///
+/// # Errors
+/// When Vault fails.
+pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
+    let name = scenario.path_of("made-up");
+    for tool in mcp::instance(scenario)?.tools.clone() {
+        if tool["execution"]["taskSupport"] == "required" {
+            continue;
+        }
+        let arguments = schema::required_arguments(&tool["inputSchema"], &name);
+        let bare = Bad {
+            argument: "what it requires".to_owned(),
+            arguments,
+            fits: true,
+        };
+        call(scenario, &tool, bare).await?;
+        if scenario.unanswered {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Calls every tool with each of its arguments bad in this way.
+///
+/// # Errors
+/// When Vault fails.
+pub(crate) async fn call_with(scenario: &mut Scenario, fault: Fault) -> StepResult {
+    let calls = right_arguments(scenario).await?;
+    let before = scenario.snapshot().await?;
+    let mut tried = BTreeSet::new();
+    // Where one call makes a mount, the next one must find none, and the other scenarios no such mount
+    // for long: some servers read all that there are for each call.
+    let made = NEW_MOUNTS.map(|name| scenario.path_of(name));
+    for (tool, arguments) in calls {
+        let bad = fault.inflict(&arguments, &tool["inputSchema"], &mut scenario.random);
+        for bad in bad {
+            // So much text is costly: one tool for each name of an argument will do.
+            if fault == Fault::Long && !tried.insert(bad.argument.clone()) {
+                continue;
+            }
+            call(scenario, &tool, bad).await?;
+            if scenario.unanswered {
+                return Ok(());
+            }
+            let text = arguments.to_string();
+            for path in made.iter().filter(|path| text.contains(*path)) {
+                remove_if_told_as_made(scenario, path).await?;
+            }
+        }
+    }
+    let never_right = scenario
+        .state::<Talk>()
+        .trials
+        .iter()
+        .all(|trial| !trial.fits);
+    scenario.state_mut::<Talk>().written = never_right && scenario.snapshot().await? != before;
+    Ok(())
+}
+
+async fn remove_if_told_as_made(scenario: &Scenario, path: &str) -> StepResult {
+    let last = scenario.state::<Talk>().trials.last();
+    match last.is_some_and(|trial| matches!(trial.seen, Seen::Success(_))) {
+        true => scenario
+            .oracle
+            .remove_mounts(path)
+            .await
+            .map_err(Stop::blocked),
+        false => Ok(()),
+    }
+}
+
+/// Calls every tool that only reads with an argument that it does not have.
+///
+/// # Errors
+/// When Vault fails.
+pub(crate) async fn call_with_unknown_argument(scenario: &mut Scenario) -> StepResult {
+    for (tool, arguments) in right_arguments(scenario).await? {
+        let reads = |operation: &Operation| {
+            let carrier = tools::tool_of(scenario, *operation);
+            operation.reads() && carrier.is_some_and(|carrier| name_of(carrier) == name_of(&tool))
+        };
+        if !Operation::ALL.iter().any(reads) {
+            continue;
+        }
+        let mut arguments = arguments;
+        arguments[UNKNOWN] = json!("x");
+        let unknown = Bad {
+            argument: UNKNOWN.to_owned(),
+            arguments,
+            fits: true,
+        };
+        call(scenario, &tool, unknown).await?;
+    }
+    Ok(())
+}
+
+fn trials(scenario: &Scenario) -> StepResult<&[Trial]> {
+    match scenario.state::<Talk>().trials.is_empty() {
+        true => Err(no_evidence("no tool can be called so")),
+        false => Ok(&scenario.state::<Talk>().trials),
+    }
+}
+
+/// Every call must have been answered.
+///
+/// # Errors
+/// When one was not.
+pub(crate) fn expect_all_answered(scenario: &Scenario) -> StepResult {
+    let silent = |trial: &&Trial| matches!(trial.seen, Seen::Nothing(_));
+    match trials(scenario)?.iter().find(silent) {
+        None => Ok(()),
+        Some(trial) => Err(scenario.failed("an answer to every call", &trial.describe())),
+    }
+}
+
+/// A call that its tool's schema does not allow must have been an error, and where all calls
+/// were such nothing may have been written.
+///
+/// # Errors
+/// When one was a success, or something was written.
+pub(crate) fn expect_bad_refused(scenario: &Scenario) -> StepResult {
+    let wrong = |trial: &&Trial| !trial.fits && matches!(trial.seen, Seen::Success(_));
+    if let Some(trial) = trials(scenario)?.iter().find(wrong) {
+        let expected = "an error where the tool's own schema does not allow the arguments";
+        return Err(scenario.failed(expected, &trial.describe()));
+    }
+    match scenario.state::<Talk>().written {
+        false => Ok(()),
+        true => {
+            let expected = "nothing is written by calls with bad arguments";
+            Err(scenario.failed(
+                expected,
+                "Vault has changed, though all were told of errors",
+            ))
+        }
+    }
+}
+
+/// An error about an argument should name it.
+///
+/// # Errors
+/// When one does not.
+pub(crate) fn expect_argument_named(scenario: &Scenario) -> StepResult {
+    let nameless = |trial: &&Trial| match &trial.seen {
+        Seen::Error(text) if !trial.fits => {
+            !text.to_lowercase().contains(&trial.argument.to_lowercase())
+        }
+        _ => false,
+    };
+    match trials(scenario)?.iter().find(nameless) {
+        None => Ok(()),
+        Some(trial) => Err(scenario.failed("an error that names the argument", &trial.describe())),
+    }
+}
+
+/// All calls should have been errors.
+///
+/// # Errors
+/// When one was not.
+pub(crate) fn expect_all_refused(scenario: &Scenario) -> StepResult {
+    let accepted = |trial: &&Trial| !matches!(trial.seen, Seen::Error(_));
+    match trials(scenario)?.iter().find(accepted) {
+        None => Ok(()),
+        Some(trial) => Err(scenario.failed("an error", &trial.describe())),
+    }
+}
+
+/// Nothing outside of the scenario may have been written.
+///
+/// # Errors
+/// When something was.
+pub(crate) fn expect_nothing_written_outside(scenario: &Scenario) -> StepResult {
+    let exchanges = scenario.tap()?.exchanges();
+    let outside = exchanges.iter().find(|exchange| {
+        let reads = matches!(exchange.method.as_str(), "GET" | "LIST" | "HEAD");
+        let path = &exchange.path;
+        let harmless = HARMLESS.iter().any(|part| path.starts_with(part));
+        !reads && exchange.status.is_success() && !path.contains(&scenario.prefix) && !harmless
+    });
+    outside.map_or(Ok(()), |write| {
+        let seen = format!("{} {}", write.method, write.path);
+        Err(scenario.failed("nothing written outside of the agent's own mounts", &seen))
+    })
+}

@@ -1,0 +1,292 @@
+//! Operations, carried out one by one, and held to what the server says of their tools.
+
+use serde_json::Value;
+
+use super::{Talk, no_evidence, not_claimed, tools::name_of};
+use crate::{
+    act::Act,
+    profiles::mcp::tools,
+    scenario::{Scenario, ledger},
+    schema,
+    target::{
+        answer::{Answer, Manner, perform},
+        operation::Operation,
+    },
+    verdict::{NotApplicable, StepResult, Stop},
+    vocabulary::{given, stage},
+};
+
+/// An operation that was carried out.
+pub(crate) struct Done {
+    operation: Operation,
+    /// Its tool, as listed.
+    tool: Value,
+    /// The result of a success.
+    result: Option<Value>,
+    /// Whether Vault was another one after it, if it was looked at; done twice, after the
+    /// second time.
+    changed: bool,
+}
+
+/// What a tool says of itself that can be held against Vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// It only reads.
+    ReadOnly,
+    /// Calling it twice is like calling it once.
+    Idempotent,
+}
+
+impl Hint {
+    fn given_by(self, tool: &Value) -> bool {
+        let name = match self {
+            Self::ReadOnly => "readOnlyHint",
+            Self::Idempotent => "idempotentHint",
+        };
+        tool["annotations"][name] == true
+    }
+}
+
+/// Lets the agent carry out every operation that the target offers, each in mounts of its
+/// own.
+///
+/// # Errors
+/// When Vault fails.
+pub(crate) async fn do_everything(scenario: &mut Scenario) -> StepResult {
+    do_all(scenario, |_, _| true, None).await
+}
+
+/// Lets the agent carry out every operation that writes and whose tool gives this hint, and
+/// looks what becomes of Vault.
+///
+/// # Errors
+/// When Vault fails.
+pub(crate) async fn do_hinted(scenario: &mut Scenario, hint: Hint) -> StepResult {
+    let wanted = |operation: Operation, tool: &Value| !operation.reads() && hint.given_by(tool);
+    do_all(scenario, wanted, Some(hint)).await
+}
+
+async fn do_all(
+    scenario: &mut Scenario,
+    wanted: impl Fn(Operation, &Value) -> bool,
+    hint: Option<Hint>,
+) -> StepResult {
+    let prefix = scenario.prefix.clone();
+    let mut outcome = Ok(());
+    for (number, operation) in Operation::ALL.into_iter().enumerate() {
+        let tool = tools::tool_of(scenario, operation).filter(|tool| wanted(operation, tool));
+        let Some(tool) = tool.cloned() else {
+            continue;
+        };
+        scenario.prefix = format!("{prefix}{number}-");
+        match do_one(scenario, operation, tool, hint).await {
+            Ok(done) => scenario.state_mut::<Talk>().deeds.push(done),
+            // That it cannot be done at all is for others to judge.
+            Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => {}
+            Err(stop) => outcome = Err(stop),
+        }
+        if scenario.unanswered || outcome.is_err() {
+            break;
+        }
+    }
+    scenario.prefix = prefix;
+    outcome
+}
+
+async fn do_one(
+    scenario: &mut Scenario,
+    operation: Operation,
+    tool: Value,
+    hint: Option<Hint>,
+) -> StepResult<Done> {
+    given::forget_mounts(scenario);
+    let act = stage::set_stage(scenario, operation, "pki").await?;
+    let before = match hint {
+        Some(Hint::ReadOnly) => Some(scenario.snapshot().await?),
+        _ => None,
+    };
+    let answer = perform_plainly(scenario, &act, Manner::Whole).await?;
+    let result = match &answer {
+        Answer::Success(success) => serde_json::from_str(&success.whole).ok(),
+        _ => None,
+    };
+    let before = match hint {
+        Some(Hint::Idempotent) if result.is_some() => {
+            let between = scenario.snapshot().await?;
+            perform_plainly(scenario, &act, Manner::Whole).await?;
+            Some(between)
+        }
+        _ => before,
+    };
+    let changed = match before {
+        Some(before) => scenario.snapshot().await? != before,
+        None => false,
+    };
+    Ok(Done {
+        operation,
+        tool,
+        result,
+        changed,
+    })
+}
+
+/// Carries out an act with nothing looked at.
+async fn perform_plainly(
+    scenario: &mut Scenario,
+    act: &Act,
+    manner: Manner<'_>,
+) -> StepResult<Answer> {
+    scenario.let_know(act);
+    let (adapter, instance) = (&scenario.target.adapter, &scenario.slot()?.instance);
+    let (answer, _) = perform(adapter, instance, act.operation, &act.parameters, manner).await?;
+    ledger::take_note(scenario, &answer);
+    scenario.unanswered |= matches!(answer, Answer::Nothing(_));
+    Ok(answer)
+}
+
+/// Some operations that the target offers must have succeeded.
+fn successes(scenario: &Scenario) -> StepResult<Vec<(&Done, &Value)>> {
+    let deeds = scenario.state::<Talk>().deeds.iter();
+    let successes: Vec<_> = deeds
+        .filter_map(|done| Some((done, done.result.as_ref()?)))
+        .collect();
+    match successes.is_empty() {
+        true => Err(no_evidence("no operation succeeded")),
+        false => Ok(successes),
+    }
+}
+
+/// What was carried out because of what its tool says must not have changed Vault.
+///
+/// # Errors
+/// When it has.
+pub(crate) fn expect_hints_true(scenario: &Scenario) -> StepResult {
+    let wrong = scenario
+        .state::<Talk>()
+        .deeds
+        .iter()
+        .filter(|done| done.changed);
+    let wrong: Vec<_> = wrong
+        .map(|done| format!("{} ({})", name_of(&done.tool), done.operation))
+        .collect();
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => {
+            let expected = "no change in Vault by what is said to change nothing";
+            Err(scenario.failed(expected, &wrong.join(", ")))
+        }
+    }
+}
+
+/// Every success of a tool that has a schema of results must have one that fits it.
+///
+/// # Errors
+/// When one has not; not applicable where no tool has such a schema.
+pub(crate) fn expect_results_fit(scenario: &Scenario) -> StepResult {
+    let mut judged = false;
+    for (done, result) in successes(scenario)? {
+        let Some(schema) = done.tool.get("outputSchema") else {
+            continue;
+        };
+        judged = true;
+        let expected = format!(
+            "structuredContent that fits the schema of {}",
+            name_of(&done.tool)
+        );
+        let Some(content) = result.get("structuredContent") else {
+            return Err(scenario.failed(expected, &result.to_string()));
+        };
+        // A schema that cannot be used is for another requirement to judge.
+        let Ok(validator) = schema::validator(schema) else {
+            continue;
+        };
+        if let Err(error) = validator.validate(content) {
+            let seen = format!(
+                "{} at {:?}: {error}",
+                done.operation,
+                error.instance_path().as_str()
+            );
+            return Err(scenario.failed(expected, &seen));
+        }
+    }
+    match judged {
+        true => Ok(()),
+        false => Err(not_claimed("no tool has a schema of results")),
+    }
+}
+
+/// Where a result has structure, its text should say the same.
+///
+/// # Errors
+/// When it does not; not applicable where no result has.
+pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
+    let mut judged = false;
+    for (done, result) in successes(scenario)? {
+        let Some(content) = result.get("structuredContent") else {
+            continue;
+        };
+        judged = true;
+        let mut texts = result["content"].as_array().into_iter().flatten();
+        let says_it = |item: &Value| {
+            let text = item["text"].as_str().unwrap_or_default();
+            serde_json::from_str::<Value>(text).is_ok_and(|said| said == *content)
+        };
+        if !texts.any(says_it) {
+            let expected = format!(
+                "a text that says what the structure of {} does",
+                name_of(&done.tool)
+            );
+            return Err(scenario.failed(expected, &result.to_string()));
+        }
+    }
+    match judged {
+        true => Ok(()),
+        false => Err(not_claimed("no result has a structure")),
+    }
+}
+
+/// Carries out what only reads, first with all arguments and then with those alone that
+/// its tool's schema requires or that say what is meant. What works in the first way must
+/// work in the second.
+///
+/// # Errors
+/// When it does not.
+pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepResult {
+    stage::make_shared_stage(scenario).await?;
+    scenario.let_know_all();
+    let mut judged = 0;
+    for operation in Operation::ALL
+        .into_iter()
+        .filter(|operation| operation.reads())
+    {
+        if tools::tool_of(scenario, operation).is_none() {
+            continue;
+        }
+        let act = stage::act_on_shared_stage(scenario, operation).await?;
+        if !matches!(
+            perform_plainly(scenario, &act, Manner::Whole).await?,
+            Answer::Success(_)
+        ) {
+            // For others to judge.
+            continue;
+        }
+        let answer = match perform_plainly(scenario, &act, Manner::Required).await {
+            Err(Stop::NotApplicable { .. }) => continue,
+            other => other?,
+        };
+        if !matches!(answer, Answer::Success(_)) {
+            let expected = format!(
+                "{operation} works with the arguments that its tool requires, as it does with all"
+            );
+            return Err(scenario.failed(expected, &answer.describe()));
+        }
+        judged += 1;
+    }
+    match judged {
+        0 => Err(Stop::NotApplicable {
+            reason: NotApplicable::NoEvidence,
+            detail: "nothing that only reads could be asked both ways".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}

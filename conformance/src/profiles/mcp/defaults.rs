@@ -1,0 +1,162 @@
+//! Arguments that are left out, and what a tool's schema says they are then.
+
+use serde_json::{Value, json};
+
+use super::{no_evidence, not_claimed, tools::name_of};
+use crate::{
+    act::Act,
+    mcp::inbox::Reply,
+    profiles::mcp::{self, tools},
+    scenario::{Scenario, ledger},
+    schema,
+    target::operation::Operation,
+    vault::oracle::VaultRequest,
+    verdict::{StepResult, Stop},
+    vocabulary::stage,
+};
+
+/// What came of a call: of one that reads what it was answered, of one that makes something what is in
+/// Vault after.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Done(Value),
+    Refused(String),
+}
+
+impl Outcome {
+    fn describe(&self) -> String {
+        match self {
+            Self::Done(what) => what.to_string(),
+            Self::Refused(why) => format!("an error: {why}"),
+        }
+    }
+}
+
+/// Leaves out each argument for which a tool's schema declares a default, and gives it as that
+/// default: the two should come to the same, in the answer or in Vault.
+///
+/// Only what reads is tried, and what makes something that Vault shows alike each time.
+///
+/// # Errors
+/// When they do not; not applicable where no such tool declares a default.
+pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResult {
+    stage::make_shared_stage(scenario).await?;
+    scenario.let_know_all();
+    let mut judged = 0;
+    for operation in Operation::ALL {
+        let makes = matches!(
+            operation,
+            Operation::MountsCreate | Operation::PkiEnable | Operation::PkiCreateRole
+        );
+        let Some(tool) = tools::tool_of(scenario, operation).cloned() else {
+            continue;
+        };
+        if !makes && !operation.reads() {
+            continue;
+        }
+        let act = stage::act_on_shared_stage(scenario, operation).await?;
+        let mapping = scenario.target.adapter.operations.get(&operation);
+        let whole = mapping.map_or(Value::Null, |mapping| mapping.arguments(&act.parameters));
+        for (argument, default) in schema::defaults(&tool["inputSchema"]) {
+            // What says where to act is no matter of defaults here: it would lead elsewhere.
+            let leads = whole[&argument].to_string().contains(&scenario.prefix);
+            if !leads && is_applied(scenario, &act, &tool, &whole, &argument, &default).await? {
+                judged += 1;
+            }
+        }
+    }
+    match judged {
+        0 => Err(not_claimed(
+            "no tool that can be tried so declares a default",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether this default is seen to be applied; it cannot be where the tool refuses it.
+async fn is_applied(
+    scenario: &mut Scenario,
+    act: &Act,
+    tool: &Value,
+    whole: &Value,
+    argument: &str,
+    default: &Value,
+) -> StepResult<bool> {
+    let mut given = whole.clone();
+    given[argument] = default.clone();
+    let mut left_out = given.clone();
+    if let Some(arguments) = left_out.as_object_mut() {
+        arguments.remove(argument);
+    }
+    let without = outcome(scenario, act, tool, &left_out).await?;
+    let with = outcome(scenario, act, tool, &given).await?;
+    if with == without {
+        return Ok(matches!(with, Outcome::Done(_)));
+    }
+    // Else an answer may hold what is new each time.
+    let is_stable = outcome(scenario, act, tool, &left_out).await? == without;
+    match with {
+        Outcome::Done(_) if is_stable => {
+            let name = name_of(tool);
+            let expected = format!(
+                "{name} without {argument:?} comes to the same as with its default, {default}"
+            );
+            let seen = format!("without: {}; with: {}", without.describe(), with.describe());
+            Err(scenario.failed(expected, &seen))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// What comes of a call.
+async fn outcome(
+    scenario: &mut Scenario,
+    act: &Act,
+    tool: &Value,
+    arguments: &Value,
+) -> StepResult<Outcome> {
+    let params = json!({ "name": name_of(tool), "arguments": arguments });
+    let mut result = match mcp::ask(scenario, "tools/call", params).await? {
+        Ok(Reply::Result(result)) => result,
+        Ok(Reply::Error { message, .. }) => return Ok(Outcome::Refused(message)),
+        // For others to judge.
+        Err(_) => return Err(no_evidence("a call was not answered")),
+    };
+    ledger::remember_keys(scenario, &result.to_string(), true);
+    if result["isError"] == true {
+        return Ok(Outcome::Refused(result["content"].to_string()));
+    }
+    if act.operation.reads() {
+        result.as_object_mut().map(|result| result.remove("_meta"));
+        return Ok(Outcome::Done(result));
+    }
+    made_by(scenario, act).await.map(Outcome::Done)
+}
+
+/// What an act has made in Vault, which is removed.
+async fn made_by(scenario: &Scenario, act: &Act) -> StepResult<Value> {
+    if act.operation == Operation::PkiCreateRole {
+        let (mount, name) = (act.text("mount"), act.text("role"));
+        let role = scenario.oracle.role(mount, name).await;
+        let role = role.map_err(Stop::blocked)?;
+        let removal = VaultRequest::new("DELETE", format!("{mount}/roles/{name}"));
+        let removed = scenario
+            .oracle
+            .ask(scenario.oracle.root_token(), &removal)
+            .await;
+        removed.map_err(Stop::blocked)?;
+        return Ok(json!(role));
+    }
+    let path = act.text("mount");
+    let mounts = scenario.oracle.mounts().await.map_err(Stop::blocked)?;
+    let mount = mounts.get(path).cloned().unwrap_or_default();
+    let removed = scenario.oracle.remove_mounts(path).await;
+    removed.map_err(Stop::blocked)?;
+    // The rest tells one mount from another.
+    Ok(json!([
+        mount["type"],
+        mount["config"],
+        mount["options"],
+        mount["description"]
+    ]))
+}

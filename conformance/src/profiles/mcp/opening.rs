@@ -1,0 +1,217 @@
+//! The beginning of a connection: who the server is, which revision is spoken, and what the
+//! server says it can do.
+
+use serde_json::{Value, json};
+
+use super::{Talk, request};
+use crate::{
+    mcp::inbox::Reply,
+    profiles::mcp::{self, messages},
+    scenario::Scenario,
+    transport::Revision,
+    verdict::{StepResult, Stop},
+};
+
+/// A revision that there is not.
+const NO_REVISION: &str = "1.0.0";
+
+/// The server must have said who it is, in which version, and that it has tools.
+///
+/// # Errors
+/// When it has not.
+pub(crate) fn expect_identity(scenario: &Scenario) -> StepResult {
+    let greeting = mcp::greeting(scenario)?;
+    let named = |field: &str| {
+        let text = greeting["serverInfo"][field].as_str();
+        text.is_some_and(|text| !text.is_empty())
+    };
+    if named("name") && named("version") && greeting["capabilities"]["tools"].is_object() {
+        return Ok(());
+    }
+    let expected = "serverInfo with name and version, and the capability tools";
+    Err(scenario.failed(expected, &greeting.to_string()))
+}
+
+/// Asks for each revision that the suite speaks, for one that there is not, and for all
+/// that are offered then, each on a connection of its own.
+///
+/// # Errors
+/// When the target does not start again.
+pub(crate) async fn ask_for_revisions(scenario: &mut Scenario) -> StepResult {
+    for revision in [
+        Revision::R2025_06_18.name(),
+        Revision::R2025_11_25.name(),
+        NO_REVISION,
+    ] {
+        ask_for_revision(scenario, revision).await?;
+    }
+    let offered = |(_, offer): &(String, Option<String>)| offer.clone();
+    let offered: Vec<_> = scenario
+        .state::<Talk>()
+        .offers
+        .iter()
+        .filter_map(offered)
+        .collect();
+    for revision in offered {
+        if !scenario
+            .state::<Talk>()
+            .offers
+            .iter()
+            .any(|(asked, _)| *asked == revision)
+        {
+            ask_for_revision(scenario, &revision).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks for a revision on a connection of its own.
+///
+/// # Errors
+/// When the target does not start again.
+pub(crate) async fn ask_for_revision(scenario: &mut Scenario, revision: &str) -> StepResult {
+    let text = opening("probe-1", revision);
+    let said = mcp::connect_again(scenario).await?.say(&text, true).await;
+    mcp::disconnect(scenario).await?;
+    let offer = said
+        .success()
+        .and_then(|result| result["protocolVersion"].as_str());
+    scenario
+        .state_mut::<Talk>()
+        .offers
+        .push((revision.to_owned(), offer.map(str::to_owned)));
+    scenario.state_mut::<Talk>().said = Some(said);
+    Ok(())
+}
+
+/// Every revision that was offered must have been agreed to when it was asked for.
+///
+/// # Errors
+/// When one was not.
+pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
+    for (asked, offer) in &scenario.state::<Talk>().offers {
+        let offered_else = |(other, offered): &&(String, Option<String>)| {
+            offered.as_ref() == Some(asked) && other != asked
+        };
+        if let Some((other, _)) = scenario.state::<Talk>().offers.iter().find(offered_else)
+            && offer.as_ref() != Some(asked)
+        {
+            let expected = format!(
+                "{asked}, when it is asked for: that is what it offers to who asks for {other}"
+            );
+            let seen = offer.clone().unwrap_or_else(|| "no revision".to_owned());
+            return Err(scenario.failed(expected, &seen));
+        }
+    }
+    Ok(())
+}
+
+fn last_offer(scenario: &Scenario) -> StepResult<(&str, Option<&str>)> {
+    let missing = || Stop::blocked("the scenario asked for no revision");
+    let (asked, offer) = scenario.state::<Talk>().offers.last().ok_or_else(missing)?;
+    Ok((asked, offer.as_deref()))
+}
+
+/// The revision that was asked for last must not have been agreed to: it was an error, or
+/// another one was offered.
+///
+/// # Errors
+/// When it was.
+pub(crate) fn expect_not_agreed(scenario: &Scenario) -> StepResult {
+    let (asked, offer) = last_offer(scenario)?;
+    let said = messages::said(scenario)?;
+    let answered = offer.is_some_and(|offer| offer != asked) || said.error().is_some();
+    let refused = said
+        .status
+        .is_some_and(|status| (400..500).contains(&status));
+    match answered || refused {
+        true => Ok(()),
+        false => Err(scenario.failed("another revision, or an error", &said.describe())),
+    }
+}
+
+/// Another revision must have been offered in place of the one that was asked for.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_other_offered(scenario: &Scenario) -> StepResult {
+    let (asked, offer) = last_offer(scenario)?;
+    match offer.is_some_and(|offer| offer != asked) {
+        true => Ok(()),
+        false => Err(scenario.failed("another revision", &messages::said(scenario)?.describe())),
+    }
+}
+
+/// What the server says it can do must work.
+///
+/// # Errors
+/// When something does not.
+pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepResult {
+    let greeting = mcp::greeting(scenario)?;
+    for (capability, method, params) in [
+        ("tools", "tools/list", json!({})),
+        ("prompts", "prompts/list", json!({})),
+        ("resources", "resources/list", json!({})),
+        ("logging", "logging/setLevel", json!({ "level": "error" })),
+    ] {
+        if !greeting["capabilities"][capability].is_object() {
+            continue;
+        }
+        let reply = mcp::ask(scenario, method, params).await?;
+        if !matches!(reply, Ok(Reply::Result(_))) {
+            let expected = format!("a result of {method}, as it says that it has {capability}");
+            return Err(scenario.failed(expected, &format!("{reply:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// A ping must be answered with a result that is empty.
+///
+/// # Errors
+/// When it is not.
+pub(crate) async fn expect_ping(scenario: &mut Scenario) -> StepResult {
+    mcp::greeting(scenario)?;
+    let reply = mcp::ask(scenario, "ping", json!({})).await?;
+    if let Ok(Reply::Result(Value::Object(result))) = &reply
+        && result.keys().all(|name| name == "_meta")
+    {
+        return Ok(());
+    }
+    Err(scenario.failed("an empty result", &format!("{reply:?}")))
+}
+
+/// Opens the connection again that is open.
+///
+/// # Errors
+/// When it was not opened so.
+pub(crate) async fn open_again(scenario: &mut Scenario) -> StepResult {
+    mcp::greeting(scenario)?;
+    let revision = mcp::instance(scenario)?.server.revision;
+    let before = scenario.snapshot().await?;
+    let reply = mcp::ask(scenario, "initialize", opening_of(revision.name())).await?;
+    if matches!(reply, Ok(Reply::Result(_))) {
+        let connection = mcp::connection(scenario)?;
+        connection
+            .notify("notifications/initialized", json!({}))
+            .await;
+    }
+    if scenario.snapshot().await? != before {
+        return Err(scenario.failed("nothing in Vault changes", "Vault has changed"));
+    }
+    Ok(())
+}
+
+/// The parameters of an `initialize` that asks for this revision.
+fn opening_of(revision: &str) -> Value {
+    json!({
+        "protocolVersion": revision,
+        "capabilities": {},
+        "clientInfo": { "name": "probe", "version": env!("CARGO_PKG_VERSION") },
+    })
+}
+
+/// An `initialize` that asks for this revision.
+pub(crate) fn opening(id: &str, revision: &str) -> String {
+    request(&json!(id), "initialize", opening_of(revision))
+}

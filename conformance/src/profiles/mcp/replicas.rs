@@ -1,0 +1,88 @@
+//! Several servers that are started alike, as a balancer has them behind it.
+
+use serde_json::json;
+
+use super::{not_claimed, request, tools::name_of};
+use crate::{
+    mcp::{connection::Said, http_message::HttpAsk},
+    profiles::mcp::{self, messages},
+    scenario::{Agent, Scenario},
+    target::setup::Setup,
+    verdict::{StepResult, Stop},
+};
+
+/// Starts more servers like the agent's, with the same token, until there are this many; from now on each
+/// act goes to the next.
+///
+/// # Errors
+/// Not applicable where only one can run at a time.
+pub(crate) async fn add_replicas(scenario: &mut Scenario, count: usize) -> StepResult {
+    let kind = scenario.kind(Setup::default());
+    if scenario.slots.take_turns(kind.transport) {
+        return Err(not_claimed("of a server on a fixed port only one can run"));
+    }
+    let token = scenario.token()?.clone();
+    while scenario.agents.len() < count {
+        let slot = scenario
+            .slots
+            .make_on(&scenario.oracle, &kind, token.clone())
+            .await;
+        scenario.agents.push(Agent {
+            name: String::new(),
+            slot: slot.map_err(Stop::blocked)?,
+        });
+    }
+    scenario.in_turn = true;
+    Ok(())
+}
+
+/// Every server must have been asked something that it had to ask Vault for.
+///
+/// # Errors
+/// When one has not.
+pub(crate) fn expect_all_asked(scenario: &Scenario) -> StepResult {
+    let taps = scenario.agents.iter().map(|agent| agent.slot.tap.as_ref());
+    let idle = taps.flatten().filter(|tap| tap.passed() == 0).count();
+    match idle {
+        0 => Ok(()),
+        _ => Err(scenario.failed(
+            "requests to Vault from each server",
+            &format!("none from {idle} of {}", scenario.agents.len()),
+        )),
+    }
+}
+
+/// Lists the tools of another server in the session of the first.
+///
+/// # Errors
+/// Not applicable where there are no sessions.
+pub(crate) async fn list_in_foreign_session(scenario: &mut Scenario) -> StepResult {
+    mcp::need_session(scenario)?;
+    let headers = mcp::connection(scenario)?.session_headers();
+    let missing = || Stop::blocked("there is no other server");
+    let other = &scenario.agents.last().ok_or_else(missing)?.slot.instance;
+    let endpoint = other.endpoint().ok_or_else(missing)?;
+    let listing = request(&json!("list-1"), "tools/list", json!({}));
+    let asked = HttpAsk::post(&listing).with_all(headers);
+    let said = Said::over_http(endpoint.send(&asked, mcp::patience(scenario)).await);
+    messages::heard(scenario, said);
+    Ok(())
+}
+
+/// The session must be none there, or be shared.
+///
+/// # Errors
+/// When it is neither.
+pub(crate) fn expect_no_foreign_session(scenario: &Scenario) -> StepResult {
+    let said = messages::said(scenario)?;
+    if said.status == Some(404) {
+        return Ok(());
+    }
+    let listed = said.success().and_then(|page| page["tools"].as_array());
+    let known = &mcp::instance(scenario)?.tool_names;
+    let is_known = |tool| known.iter().any(|name| name == name_of(tool));
+    match listed {
+        Some(tools) if tools.iter().all(is_known) => Ok(()),
+        _ => Err(scenario.failed("HTTP 404, or the same tools", &said.describe())),
+    }
+}

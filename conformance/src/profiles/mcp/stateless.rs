@@ -1,0 +1,273 @@
+//! Requests of the era without sessions, each of which says all that is needed to answer it: right, and
+//! with something left out or made up.
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use crate::{
+    mcp::{
+        connection::{CLIENT_CAPABILITIES, PROTOCOL_VERSION, Said, meta},
+        http::{METHOD, NAME, VERSION, routing_headers},
+        http_message::HttpAsk,
+    },
+    profiles::mcp::{self, messages},
+    scenario::Scenario,
+    verdict::{StepResult, Stop},
+};
+
+/// A revision that there is not.
+const NO_REVISION: &str = "1900-01-01";
+/// The name of a tool that no server has.
+const NO_TOOL: &str = "no_such_tool_6f1d";
+/// What a server answers whose routing headers do not fit the message.
+const HEADER_MISMATCH: i64 = -32020;
+/// The id of all these requests.
+const ID: &str = "alone-1";
+
+/// A request, and the headers that go with it over HTTP.
+struct Alone {
+    message: Value,
+    headers: Vec<(&'static str, String)>,
+}
+
+fn alone(scenario: &Scenario, method: &str, mut params: Value) -> StepResult<Alone> {
+    let revision = scenario.planned.revision;
+    params["_meta"] = meta(revision);
+    let message = json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params });
+    let mut headers = routing_headers(&message);
+    headers.push((VERSION, revision.name().to_owned()));
+    Ok(Alone { message, headers })
+}
+
+fn any_tool(scenario: &Scenario) -> StepResult<String> {
+    let names = &mcp::instance(scenario)?.tool_names;
+    let missing = || Stop::blocked("the server has no tool");
+    names.first().cloned().ok_or_else(missing)
+}
+
+async fn ask_alone(scenario: &mut Scenario, asked: Alone) -> StepResult {
+    let text = asked.message.to_string();
+    let said = match mcp::instance(scenario)?.endpoint() {
+        None => mcp::connection(scenario)?.say(&text, true).await,
+        Some(endpoint) => {
+            let mut ask = HttpAsk::post(&text);
+            for (name, value) in &asked.headers {
+                ask = ask.with(name, value);
+            }
+            Said::over_http(endpoint.send(&ask, mcp::patience(scenario)).await)
+        }
+    };
+    messages::heard(scenario, said);
+    Ok(())
+}
+
+/// What the server discloses must be what it does.
+///
+/// # Errors
+/// When it is not.
+pub(crate) async fn expect_discovery(scenario: &mut Scenario) -> StepResult {
+    let asked = alone(scenario, "server/discover", json!({}))?;
+    ask_alone(scenario, asked).await?;
+    let said = messages::said(scenario)?;
+    let result = said.success().cloned().unwrap_or_default();
+    let spoken = result["supportedVersions"].as_array();
+    let revision = scenario.planned.revision.name();
+    let speaks = spoken.is_some_and(|spoken| spoken.iter().any(|one| one == revision));
+    match speaks && result["capabilities"]["tools"].is_object() {
+        true => Ok(()),
+        false => {
+            let expected = format!("{revision} in supportedVersions, and tools in capabilities");
+            Err(scenario.failed(expected, &said.describe()))
+        }
+    }
+}
+
+/// Lists the tools on a connection on which nothing was said yet.
+///
+/// # Errors
+/// When there is no such connection.
+pub(crate) async fn list_alone(scenario: &mut Scenario) -> StepResult {
+    let asked = alone(scenario, "tools/list", json!({}))?;
+    let text = asked.message.to_string();
+    let said = match mcp::instance(scenario)?.endpoint() {
+        None => {
+            let said = mcp::connect_again(scenario).await?.say(&text, true).await;
+            mcp::disconnect(scenario).await?;
+            said
+        }
+        // Each request is a connection of its own.
+        Some(_) => return ask_alone(scenario, asked).await,
+    };
+    messages::heard(scenario, said);
+    Ok(())
+}
+
+/// The tools must be those of the connection that began with others.
+///
+/// # Errors
+/// When they are not.
+pub(crate) fn expect_tools_of_the_others(scenario: &Scenario, same_order: bool) -> StepResult {
+    let names = |tools: &[Value]| {
+        let names = tools.iter().filter_map(|tool| tool["name"].as_str());
+        let mut names: Vec<_> = names.map(str::to_owned).collect();
+        if !same_order {
+            names.sort();
+        }
+        names
+    };
+    let said = messages::said(scenario)?;
+    let page = said.success().cloned().unwrap_or_default();
+    let listed = page["tools"].as_array().map(|tools| names(tools));
+    let all = names(&mcp::instance(scenario)?.tools);
+    // Of several pages the first one was listed.
+    let fits = |listed: &Vec<String>| match page["nextCursor"].is_null() {
+        true => *listed == all,
+        false => listed.iter().all(|name| all.contains(name)),
+    };
+    if listed.as_ref().is_some_and(fits) {
+        return Ok(());
+    }
+    let seen = listed.map_or_else(|| said.describe(), |listed| listed.join(", "));
+    Err(scenario.failed(format!("the tools {}", all.join(", ")), &seen))
+}
+
+/// Asks, and leaves out of `_meta` what a feature words so.
+///
+/// # Errors
+/// Blocked when nothing is worded so.
+pub(crate) async fn ask_without(scenario: &mut Scenario, what: &str) -> StepResult {
+    let mut asked = alone(scenario, "tools/list", json!({}))?;
+    let params = &mut asked.message["params"];
+    match (what, params["_meta"].as_object_mut()) {
+        ("what the client can do", Some(meta)) => {
+            meta.remove(CLIENT_CAPABILITIES);
+        }
+        ("anything of the client", _) => *params = json!({}),
+        _ => return Err(Stop::blocked(format!("nobody leaves out {what:?}"))),
+    }
+    ask_alone(scenario, asked).await
+}
+
+/// Asks in a revision that there is not.
+///
+/// # Errors
+/// When there is no connection.
+pub(crate) async fn ask_in_no_revision(scenario: &mut Scenario) -> StepResult {
+    let mut asked = alone(scenario, "tools/list", json!({}))?;
+    asked.message["params"]["_meta"][PROTOCOL_VERSION] = json!(NO_REVISION);
+    asked.with(VERSION, NO_REVISION);
+    ask_alone(scenario, asked).await
+}
+
+/// Asks for what a feature words so.
+///
+/// # Errors
+/// Blocked when nothing is worded so.
+pub(crate) async fn ask_for_nothing(scenario: &mut Scenario, what: &str) -> StepResult {
+    let any = any_tool(scenario)?;
+    let asked = match what {
+        "a method that there is not" => alone(scenario, "no/such/method", json!({}))?,
+        // It went with the sessions.
+        "a method that there is no more" => alone(scenario, "ping", json!({}))?,
+        "a tool that there is not" => alone(
+            scenario,
+            "tools/call",
+            json!({ "name": NO_TOOL, "arguments": {} }),
+        )?,
+        "a call that names no tool" => alone(scenario, "tools/call", json!({ "arguments": {} }))?,
+        "a call whose arguments are a list" => alone(
+            scenario,
+            "tools/call",
+            json!({ "name": any, "arguments": [] }),
+        )?,
+        _ => return Err(Stop::blocked(format!("nobody asks for {what:?}"))),
+    };
+    ask_alone(scenario, asked).await
+}
+
+/// Calls a tool that there is not, with headers as a feature words them: it is for the headers to
+/// be found wrong, and no tool is called.
+///
+/// # Errors
+/// Blocked when no headers are worded so.
+pub(crate) async fn ask_with_headers(scenario: &mut Scenario, what: &str) -> StepResult {
+    let call = json!({ "name": NO_TOOL, "arguments": {} });
+    let mut asked = alone(scenario, "tools/call", call)?;
+    match what {
+        "without its method in a header" => asked.without(METHOD),
+        "with another method in its header" => asked.with(METHOD, "tools/list"),
+        "without its tool in a header" => asked.without(NAME),
+        "with another tool in its header" => asked.with(NAME, "another_tool"),
+        "with its tool encoded in its header" => {
+            let encoded = format!("=?base64?{}?=", BASE64.encode(NO_TOOL.as_bytes()));
+            asked.with(NAME, &encoded);
+        }
+        _ => return Err(Stop::blocked(format!("no headers are worded {what:?}"))),
+    }
+    ask_alone(scenario, asked).await
+}
+
+/// What was asked must have been answered with this JSON-RPC error and, over HTTP, this status.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_error_and_status(scenario: &Scenario, code: i64, status: u16) -> StepResult {
+    let said = messages::said(scenario)?;
+    let coded = said.error().is_some_and(|error| error["code"] == code);
+    if coded && said.status.is_none_or(|seen| seen == status) {
+        return Ok(());
+    }
+    let over_http = said.status.map(|_| format!(", with HTTP {status}"));
+    let expected = format!("the JSON-RPC error {code}{}", over_http.unwrap_or_default());
+    Err(scenario.failed(expected, &said.describe()))
+}
+
+/// The error must tell what was asked for, and what can be.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn expect_revisions_told(scenario: &Scenario) -> StepResult {
+    let said = messages::said(scenario)?;
+    let data = said.error().map(|error| &error["data"]);
+    let revision = scenario.planned.revision.name();
+    let told = data.is_some_and(|data| {
+        let supported = data["supported"].as_array();
+        data["requested"] == NO_REVISION
+            && supported.is_some_and(|all| all.iter().any(|one| one == revision))
+    });
+    match told {
+        true => Ok(()),
+        false => {
+            let expected = format!(
+                "data with {NO_REVISION:?} for `requested` and {revision:?} in `supported`"
+            );
+            Err(scenario.failed(expected, &said.describe()))
+        }
+    }
+}
+
+/// Whatever was answered, it was not that the headers do not fit.
+///
+/// # Errors
+/// When it was, or nothing was answered.
+pub(crate) fn expect_no_mismatch(scenario: &Scenario) -> StepResult {
+    let said = messages::said(scenario)?;
+    let mismatch = said
+        .error()
+        .is_some_and(|error| error["code"] == HEADER_MISMATCH);
+    match mismatch || said.messages.is_empty() {
+        false => Ok(()),
+        true => Err(scenario.failed("an answer to the call itself", &said.describe())),
+    }
+}
+
+impl Alone {
+    fn without(&mut self, header: &str) {
+        self.headers.retain(|(name, _)| *name != header);
+    }
+
+    fn with(&mut self, header: &'static str, value: &str) {
+        self.without(header);
+        self.headers.push((header, value.to_owned()));
+    }
+}

@@ -1,0 +1,271 @@
+//! What the server says of its tools: names, schemas, hints, and that it stays the same.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Talk, no_evidence, not_claimed};
+use crate::{
+    mcp::inbox::Reply,
+    profiles::mcp,
+    scenario::Scenario,
+    schema,
+    target::operation::Operation,
+    verdict::{StepResult, Stop},
+};
+
+/// The longest name of a tool.
+const LONGEST_NAME: usize = 128;
+/// How many pages a list may have.
+const MAX_PAGES: usize = 100;
+
+pub(super) fn name_of(tool: &Value) -> &str {
+    tool["name"].as_str().unwrap_or_default()
+}
+
+/// Every tool's schema of arguments must be one of an object, and valid.
+///
+/// # Errors
+/// When one is not.
+pub(crate) fn expect_input_schemas(scenario: &Scenario) -> StepResult {
+    for tool in &mcp::instance(scenario)?.tools {
+        expect_schema(scenario, tool, "inputSchema")?;
+    }
+    Ok(())
+}
+
+/// Every schema of results must be one of an object, and valid.
+///
+/// # Errors
+/// When one is not; not applicable where there is none.
+pub(crate) fn expect_output_schemas(scenario: &Scenario) -> StepResult {
+    let tools = &mcp::instance(scenario)?.tools;
+    let with: Vec<_> = tools
+        .iter()
+        .filter(|tool| tool.get("outputSchema").is_some())
+        .collect();
+    if with.is_empty() {
+        return Err(not_claimed("no tool has a schema of results"));
+    }
+    with.into_iter()
+        .try_for_each(|tool| expect_schema(scenario, tool, "outputSchema"))
+}
+
+fn expect_schema(scenario: &Scenario, tool: &Value, field: &str) -> StepResult {
+    let problem = schema::problem(&tool[field], scenario.planned.revision);
+    problem.map_or(Ok(()), |problem| {
+        let expected = format!(
+            "valid JSON Schema of an object for {field} of {}",
+            name_of(tool)
+        );
+        Err(scenario.failed(expected, &problem))
+    })
+}
+
+/// Tools must have names of the letters that the protocol recommends, each only once.
+///
+/// # Errors
+/// When one has not.
+pub(crate) fn expect_tool_names(scenario: &Scenario) -> StepResult {
+    let mut seen = BTreeSet::new();
+    for name in &mcp::instance(scenario)?.tool_names {
+        let usual = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let right = (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(usual);
+        if !right || !seen.insert(name) {
+            let expected = "names of 1 to 128 letters, digits, _, - and ., each once";
+            return Err(scenario.failed(expected, &format!("{name:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// Every tool should say what its results look like.
+///
+/// # Errors
+/// When one does not.
+pub(crate) fn expect_output_declared(scenario: &Scenario) -> StepResult {
+    let tools = &mcp::instance(scenario)?.tools;
+    let without = tools
+        .iter()
+        .filter(|tool| !tool["outputSchema"].is_object());
+    let without: Vec<_> = without.map(name_of).collect();
+    match without.is_empty() {
+        true => Ok(()),
+        false => Err(scenario.failed("a schema of results for every tool", &without.join(", "))),
+    }
+}
+
+/// The tool that carries an operation, as listed; none where the target hides it.
+pub(super) fn tool_of(scenario: &Scenario, operation: Operation) -> Option<&Value> {
+    let instance = mcp::instance(scenario).ok()?;
+    let mapping = scenario.target.adapter.operations.get(&operation)?;
+    let name = mapping.tool(&instance.tool_names)?;
+    instance.tools.iter().find(|tool| name_of(tool) == name)
+}
+
+/// What only reads should say so.
+///
+/// # Errors
+/// When a tool does not that carries operations which read, and none that writes.
+pub(crate) fn expect_readers_marked(scenario: &Scenario) -> StepResult {
+    let mapped = scenario.target.adapter.operations.keys().copied();
+    let (reading, writing): (Vec<_>, Vec<_>) = mapped.partition(|operation| operation.reads());
+    let names = |operations: Vec<Operation>| -> BTreeSet<&str> {
+        let tools = operations
+            .into_iter()
+            .filter_map(|operation| tool_of(scenario, operation));
+        tools.map(name_of).collect()
+    };
+    let (readers, writers) = (names(reading), names(writing));
+    let silent = |tool: &&Value| {
+        let name = name_of(tool);
+        let reads = readers.contains(name) && !writers.contains(name);
+        reads && tool["annotations"]["readOnlyHint"] != true
+    };
+    let silent: Vec<_> = mcp::instance(scenario)?
+        .tools
+        .iter()
+        .filter(silent)
+        .map(name_of)
+        .collect();
+    match silent.is_empty() {
+        true => Ok(()),
+        false => Err(scenario.failed("readOnlyHint: true on what only reads", &silent.join(", "))),
+    }
+}
+
+/// Lists the tools again.
+///
+/// # Errors
+/// When that fails.
+pub(crate) async fn list_tools_again(scenario: &mut Scenario) -> StepResult {
+    if scenario.state::<Talk>().lists.is_empty() {
+        let first = mcp::instance(scenario)?.tools.clone();
+        scenario.state_mut::<Talk>().lists.push(first);
+    }
+    match mcp::connection(scenario)?.list_tools().await {
+        Ok(tools) => scenario.state_mut::<Talk>().lists.push(tools),
+        Err(why) => return Err(scenario.failed("the list of tools", &why)),
+    }
+    Ok(())
+}
+
+fn lists(scenario: &Scenario) -> StepResult<(&[Value], &[Value])> {
+    match scenario.state::<Talk>().lists.as_slice() {
+        [first, .., last] => Ok((first, last)),
+        _ => Err(Stop::blocked("the scenario did not list the tools again")),
+    }
+}
+
+/// The tools must be the same as before, unless the server told that they have changed.
+///
+/// # Errors
+/// When they are not.
+pub(crate) fn expect_same_tools(scenario: &Scenario) -> StepResult {
+    let told = "notifications/tools/list_changed";
+    if mcp::messages_of_target(scenario, false)?
+        .iter()
+        .any(|message| message["method"] == told)
+    {
+        return Err(no_evidence("the server told that its tools have changed"));
+    }
+    let (first, last) = lists(scenario)?;
+    let differs = |tool: &&Value| !last.contains(tool);
+    let gone = first
+        .iter()
+        .find(differs)
+        .map(|tool| (tool, "is gone or has changed"));
+    let new = last
+        .iter()
+        .find(|tool| !first.contains(tool))
+        .map(|tool| (tool, "is new"));
+    gone.or(new).map_or(Ok(()), |(tool, what)| {
+        let expected = "the same tools as before on this connection";
+        Err(scenario.failed(expected, &format!("{} {what}", name_of(tool))))
+    })
+}
+
+/// The tools must come in the same order as before.
+///
+/// # Errors
+/// When they do not.
+pub(crate) fn expect_same_order(scenario: &Scenario) -> StepResult {
+    let (first, last) = lists(scenario)?;
+    let names = |tools: &[Value]| tools.iter().map(name_of).collect::<Vec<_>>().join(", ");
+    match names(first) == names(last) {
+        true => Ok(()),
+        false => Err(scenario.failed(names(first), &names(last))),
+    }
+}
+
+/// What is said of the tools must have nothing of Vault in it.
+///
+/// # Errors
+/// When it has.
+pub(crate) fn expect_tools_without_data(scenario: &Scenario) -> StepResult {
+    let (_, last) = lists(scenario)?;
+    let values = scenario.all_values();
+    for tool in last {
+        let text = tool.to_string();
+        let found = values.found_in(&text).map(str::to_owned);
+        let mounts = text
+            .contains(&scenario.prefix)
+            .then(|| "name of a mount".to_owned());
+        if let Some(what) = found.or(mounts) {
+            let seen = format!("the definition of {} carries the {what}", name_of(tool));
+            return Err(scenario.failed("definitions without anything from Vault", &seen));
+        }
+    }
+    Ok(())
+}
+
+/// Walks through the pages of the list: it must end, and name each tool once.
+///
+/// # Errors
+/// When it does not; not applicable where there is one page.
+pub(crate) async fn expect_pages_end(scenario: &mut Scenario) -> StepResult {
+    let (mut names, mut cursors) = (BTreeSet::new(), BTreeSet::new());
+    let mut params = json!({});
+    for _ in 0..MAX_PAGES {
+        let reply = mcp::ask(scenario, "tools/list", params).await?;
+        let Ok(Reply::Result(page)) = reply else {
+            return Err(scenario.failed("a page of the list", &format!("{reply:?}")));
+        };
+        for tool in page["tools"].as_array().into_iter().flatten() {
+            if !names.insert(name_of(tool).to_owned()) {
+                let seen = format!("{} on two pages", name_of(tool));
+                return Err(scenario.failed("each tool on one page", &seen));
+            }
+        }
+        match page["nextCursor"].as_str() {
+            None if cursors.is_empty() => return Err(not_claimed("the list has one page")),
+            None => return Ok(()),
+            Some(cursor) if !cursors.insert(cursor.to_owned()) => break,
+            Some(cursor) => params = json!({ "cursor": cursor }),
+        }
+    }
+    Err(scenario.failed(
+        "a list that ends",
+        &format!("{} pages, and more", cursors.len()),
+    ))
+}
+
+/// A cursor that was never given out should be refused.
+///
+/// # Errors
+/// When it is not; not applicable where the list has one page, and cursors are ignored.
+pub(crate) async fn expect_cursor_refused(scenario: &mut Scenario) -> StepResult {
+    let reply = mcp::ask(
+        scenario,
+        "tools/list",
+        json!({ "cursor": "no-such-cursor" }),
+    )
+    .await?;
+    match &reply {
+        Ok(Reply::Error { code: -32602, .. }) => Ok(()),
+        Ok(Reply::Result(page)) if page["nextCursor"].is_null() => Err(not_claimed(
+            "the list has one page, and cursors are ignored",
+        )),
+        other => Err(scenario.failed("the JSON-RPC error -32602", &format!("{other:?}"))),
+    }
+}

@@ -1,0 +1,326 @@
+//! Namespaces of Vault: in which of them a server asks on behalf of whom. The community edition ignores the header that
+//! names one, so that calls succeed in a namespace that there is not, and the tap shows what was named.
+
+use futures::future::try_join_all;
+use serde_json::json;
+
+use crate::{
+    act::Act,
+    mcp::http_message::HttpAsk,
+    profiles::limits::load,
+    scenario::Scenario,
+    tap::{Exchange, NAMESPACE},
+    target::{
+        answer::{Answer, carrier},
+        instance::Bare,
+        launch::{Mode, ModeSettings},
+        setup::Setup,
+        template,
+    },
+    vault::oracle::VaultRequest,
+    verdict::{NotApplicable, StepResult, Stop},
+    vocabulary::about::contradiction,
+};
+
+/// The namespace that a server is told to work in.
+const OWN: &str = "team";
+/// Those that clients name: below it, as a server may keep its own token within.
+const NAMED: [&str; 2] = ["team/a", "team/b"];
+/// How many calls of a client are under way.
+const AT_ONCE: usize = 4;
+/// What a server may ask Vault by itself, and in no namespace: some of it Vault answers in the root namespace alone.
+const ABOUT_ITSELF: [&str; 4] = [
+    "/v1/sys/health",
+    "/v1/sys/leader",
+    "/v1/sys/seal-status",
+    "/v1/auth/token/",
+];
+
+/// Who asked in which namespace.
+#[derive(Default)]
+pub(super) struct Namespaces {
+    /// What was asked for on behalf of whom.
+    asked: Vec<Asked>,
+}
+
+/// A secret, and the namespace in which its client works, if it works in one.
+struct Asked {
+    secret: String,
+    namespace: Option<&'static str>,
+}
+
+fn not_claimed(detail: &str) -> Stop {
+    Stop::NotApplicable {
+        reason: NotApplicable::NotClaimed,
+        detail: detail.to_owned(),
+    }
+}
+
+/// Starts a server that works in a namespace.
+///
+/// # Errors
+/// When it does not start; not applicable where Vault knows namespaces, and has none of this name.
+pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
+    let health = VaultRequest::new("GET", "sys/health");
+    let health = scenario
+        .oracle
+        .ask(scenario.oracle.root_token(), &health)
+        .await;
+    let health = health.map_err(Stop::blocked)?;
+    if health.body["enterprise"] == true {
+        return Err(Stop::NotApplicable {
+            reason: NotApplicable::NoEvidence,
+            detail: "this Vault has namespaces, and the suite makes none there".to_owned(),
+        });
+    }
+    let setup = Setup::of(Mode::Namespace).with("namespace", OWN);
+    scenario.start_server(setup).await
+}
+
+fn namespace_mode(scenario: &Scenario) -> StepResult<&ModeSettings> {
+    let mode = scenario.target.adapter.modes.get(&Mode::Namespace);
+    mode.ok_or_else(|| not_claimed("the adapter describes no mode namespace"))
+}
+
+/// All requests of the last call must have been made in the server's namespace.
+///
+/// # Errors
+/// When one was not, or there is none.
+pub(crate) fn expect_in_namespace(scenario: &Scenario) -> StepResult {
+    let exchanges = scenario.tap()?.exchanges();
+    let mut requests = (exchanges.iter().skip(scenario.last()?.passed))
+        .filter(|exchange| {
+            !ABOUT_ITSELF
+                .iter()
+                .any(|own| exchange.path.starts_with(own))
+        })
+        .peekable();
+    let expected = format!("requests to Vault with {NAMESPACE}: {OWN}");
+    if requests.peek().is_none() {
+        return Err(scenario.failed(expected, "no request to Vault"));
+    }
+    match requests.find(|exchange| !is_in(exchange, Some(OWN))) {
+        None => Ok(()),
+        Some(other) => Err(scenario.failed(expected, &told(other))),
+    }
+}
+
+/// Lets clients read a secret each at once, as often as this: two that name namespaces, and one that names
+/// none.
+///
+/// # Errors
+/// When a read fails; not applicable where clients cannot name a namespace; blocked when the scenario did
+/// not make a secret for each, or where they did not read at once.
+pub(crate) async fn let_clients_read_in_namespaces(
+    scenario: &mut Scenario,
+    times: usize,
+) -> StepResult {
+    let own = namespace_mode(scenario)?.starts_with("namespace");
+    let named = NAMED.map(Some).into_iter().chain([None]);
+    let secrets = scenario.secret_paths();
+    if secrets.len() != NAMED.len() + 1 {
+        let scenario = format!("the scenario made {} secrets", secrets.len());
+        return Err(contradiction("three clients with a secret each", scenario));
+    }
+    let mut clients = Vec::new();
+    for (secret, named) in secrets.iter().zip(named) {
+        let act = Act::read(scenario.mount()?, secret);
+        scenario.let_know(&act);
+        let client = client_in(scenario, named).await?;
+        clients.push((client, act));
+        scenario.state_mut::<Namespaces>().asked.push(Asked {
+            secret: secret.clone(),
+            namespace: named.or(own.then_some(OWN)),
+        });
+    }
+    let shared = &*scenario;
+    let reading = clients.iter().map(|(client, act)| async move {
+        for first in (0..times).step_by(AT_ONCE) {
+            let count = AT_ONCE.min(times - first);
+            try_join_all((0..count).map(|_| read_on(shared, client, act))).await?;
+        }
+        Ok(())
+    });
+    let read: StepResult<Vec<()>> = try_join_all(reading).await;
+    for (client, _) in clients {
+        client.stop().await.map_err(Stop::blocked)?;
+    }
+    read?;
+    scenario.expect_made_at_once(2)
+}
+
+/// Lets a client read one secret, and in the same session name another namespace to read the other one.
+///
+/// # Errors
+/// When the first read fails; not applicable where clients cannot name a namespace.
+pub(crate) async fn let_client_change_namespace(
+    scenario: &mut Scenario,
+    one: &str,
+    other: &str,
+) -> StepResult {
+    let [first, second] = NAMED;
+    let (one, other) = (
+        Act::read(scenario.mount()?, one),
+        Act::read(scenario.mount()?, other),
+    );
+    scenario.let_know(&one);
+    scenario.let_know(&other);
+    let client = client_in(scenario, Some(first)).await?;
+    read_on(scenario, &client, &one).await?;
+    let (mapping, tool) = carrier(
+        &scenario.target.adapter,
+        &scenario.slot()?.instance,
+        other.operation,
+    )?;
+    let call = json!({ "jsonrpc": "2.0", "id": "in-another", "method": "tools/call",
+        "params": { "name": tool, "arguments": mapping.arguments(&other.parameters) } });
+    let mut asked = HttpAsk::post(&call.to_string()).with_all(client.connection.session_headers());
+    for (name, value) in naming(scenario, Some(second))? {
+        asked = asked.with(&name, &value);
+    }
+    let endpoint = client.connection.http();
+    let endpoint =
+        endpoint.ok_or_else(|| Stop::blocked("the target is not spoken to over HTTP"))?;
+    // Whatever it answers: what it asks of Vault is what counts.
+    drop(
+        endpoint
+            .send(&asked, scenario.target.adapter.budgets.call())
+            .await,
+    );
+    client.stop().await.map_err(Stop::blocked)?;
+    for (act, namespace) in [(one, first), (other, second)] {
+        scenario.state_mut::<Namespaces>().asked.push(Asked {
+            secret: act.secret().unwrap_or_default().to_owned(),
+            namespace: Some(namespace),
+        });
+    }
+    Ok(())
+}
+
+/// The headers by which a client names a namespace, or none.
+fn naming(scenario: &Scenario, namespace: Option<&str>) -> StepResult<Vec<(String, String)>> {
+    let headers = namespace_mode(scenario)?.headers_with("namespace");
+    let headers: Vec<_> = headers
+        .map(|(name, text)| {
+            let value = namespace.map(|namespace| {
+                template::fill(text, |name| (name == "namespace").then_some(namespace))
+            });
+            (name.to_owned(), value.unwrap_or_default())
+        })
+        .collect();
+    match headers.is_empty() {
+        false => Ok(headers),
+        true => Err(not_claimed(
+            "in the adapter's mode namespace clients send no header with {namespace}",
+        )),
+    }
+}
+
+/// A further client, which names this namespace, or none.
+async fn client_in(scenario: &Scenario, namespace: Option<&str>) -> StepResult<Bare> {
+    let headers = naming(scenario, namespace)?.into_iter();
+    let headers: Vec<_> = headers.map(|(name, value)| (name, value.into())).collect();
+    let client = scenario.slot()?.instance.another_with(&headers).await;
+    let client = client.map_err(Stop::blocked)?;
+    match client
+        .connection
+        .begin(Some(scenario.planned.revision))
+        .await
+    {
+        Ok(_) => Ok(client),
+        Err(why) => {
+            let expected = "a client that names a namespace is let in";
+            Err(scenario.failed(expected, &why))
+        }
+    }
+}
+
+async fn read_on(scenario: &Scenario, client: &Bare, act: &Act) -> StepResult {
+    match load::call_on(scenario, &client.connection, act).await? {
+        Answer::Success(_) => Ok(()),
+        other => Err(scenario.failed("a success to each read", &other.describe())),
+    }
+}
+
+/// Each secret must have been asked for in the namespace of its client alone, or not at all.
+///
+/// # Errors
+/// When one was asked for in another, or none was asked for.
+pub(crate) fn expect_own_namespaces(scenario: &Scenario) -> StepResult {
+    let exchanges = scenario.tap()?.exchanges();
+    let mut seen = 0;
+    for asked in &scenario.state::<Namespaces>().asked {
+        let about = |exchange: &&Exchange| exchange.path.contains(&asked.secret);
+        for exchange in exchanges.iter().filter(about) {
+            seen += 1;
+            if !is_in(exchange, asked.namespace) {
+                let namespace = asked.namespace.unwrap_or("none");
+                let expected = format!(
+                    "the secret {} is asked for with {NAMESPACE}: {namespace}, as its client names it",
+                    asked.secret
+                );
+                return Err(scenario.failed(expected, &told(exchange)));
+            }
+        }
+    }
+    match seen {
+        0 => Err(scenario.failed("requests to Vault for the secrets", "there is none")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a request was made in this namespace; a slash around it makes no difference to Vault.
+fn is_in(exchange: &Exchange, namespace: Option<&str>) -> bool {
+    let named = exchange
+        .namespace
+        .as_deref()
+        .map(|name| name.trim_matches('/'));
+    named.filter(|name| !name.is_empty()) == namespace
+}
+
+fn told(exchange: &Exchange) -> String {
+    match exchange.namespace {
+        Some(_) => exchange.to_string(),
+        None => format!("{exchange}, in no namespace"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use http::{Method, StatusCode};
+
+    use super::is_in;
+    use crate::tap::Exchange;
+
+    fn in_namespace(namespace: Option<&str>) -> Exchange {
+        Exchange {
+            at: Instant::now(),
+            method: Method::GET,
+            path: "/v1/kv/data/a".to_owned(),
+            status: StatusCode::OK,
+            namespace: namespace.map(str::to_owned),
+            correlation_id: None,
+            token: None,
+        }
+    }
+
+    #[test]
+    fn a_slash_around_a_namespace_makes_no_difference_and_an_empty_one_is_none() {
+        for same in ["team/a", "team/a/", "/team/a"] {
+            assert!(is_in(&in_namespace(Some(same)), Some("team/a")), "{same}");
+        }
+        for none in [None, Some(""), Some("/")] {
+            assert!(is_in(&in_namespace(none), None), "{none:?}");
+            assert!(!is_in(&in_namespace(none), Some("team")), "{none:?}");
+        }
+        for other in ["team", "team/b", "team/a, team/b"] {
+            assert!(
+                !is_in(&in_namespace(Some(other)), Some("team/a")),
+                "{other}"
+            );
+            assert!(!is_in(&in_namespace(Some(other)), None), "{other}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A server that is told to change nothing: what it is asked for all the same, and what must come of it.
+
+use std::sync::LazyLock;
+
+use http::Method;
+use regex::Regex;
+use serde_json::json;
+
+use crate::{
+    profiles::mcp::messages,
+    scenario::{Scenario, ledger},
+    tap::Tap,
+    target::{
+        answer::{Answer, Manner},
+        operation::Operation,
+    },
+    verdict::{StepResult, Stop},
+    vocabulary::stage,
+};
+
+/// Requests that are writes to Vault's API and change nothing that a client of the server sees.
+const NO_WRITES: [&str; 3] = [
+    "/v1/sys/capabilities-self",
+    "/v1/auth/token/lookup-self",
+    "/v1/auth/token/renew-self",
+];
+
+/// Words that tell a reader that it is the mode that stands in the way, or that there is no such tool.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)read[ _-]?only|disabled|(not|never|un)[ _-]?(be )?(enabled|allowed|permitted|available|found|known|supported)|unknown|no such|invalid tool",
+    )
+    .unwrap()
+});
+
+/// Lets the agent ask for an operation by the name of its tool, by names that mean the same, and in a batch.
+///
+/// # Errors
+/// When Vault refuses what the operation is about.
+pub(crate) async fn let_agent_insist(scenario: &mut Scenario, operation: Operation) -> StepResult {
+    let act = stage::set_stage(scenario, operation, "pki").await?;
+    let (before, passed) = (scenario.snapshot().await?, scenario.tap()?.passed());
+    scenario.let_know(&act);
+    let target = scenario.target.clone();
+    let mapping = target.adapter.operations.get(&operation);
+    for tool in mapping.iter().flat_map(|mapping| &mapping.tools) {
+        for name in spellings(tool) {
+            let named = Manner::Named(&name);
+            let deed = scenario
+                .carry_out(act.clone(), before.clone(), passed, named)
+                .await?;
+            ledger::take_note(scenario, &deed.answer);
+            scenario.unanswered |= matches!(deed.answer, Answer::Nothing(_));
+            scenario.last.get_or_insert_with(|| deed.clone());
+            scenario.volley.push(deed);
+            if scenario.unanswered {
+                return Ok(());
+            }
+        }
+        let arguments = mapping.map(|mapping| mapping.arguments(&act.parameters));
+        let call = json!({ "name": tool, "arguments": arguments });
+        messages::call_in_batch(scenario, call).await?;
+    }
+    Ok(())
+}
+
+/// Every call must have been answered with an error.
+///
+/// # Errors
+/// When one was not.
+pub(crate) fn expect_errors_throughout(scenario: &Scenario) -> StepResult {
+    if let Some(seen) = messages::success_in_batch(scenario) {
+        return Err(scenario.failed("an error to a call in a batch, too", &seen));
+    }
+    let other = |answer: &&Answer| !matches!(answer, Answer::Error(_));
+    match scenario.volley.iter().map(|deed| &deed.answer).find(other) {
+        None if scenario.volley.is_empty() => Err(Stop::blocked("nothing was asked for")),
+        None => Ok(()),
+        Some(answer) => Err(scenario.failed("an error to each call", &answer.describe())),
+    }
+}
+
+/// Every error must tell that the server changes nothing, or that it has no such tool.
+///
+/// # Errors
+/// When one does not.
+pub(crate) fn expect_plain_refusals(scenario: &Scenario) -> StepResult {
+    let dark = |answer: &&Answer| match answer {
+        Answer::Error(text) => !PLAIN.is_match(text),
+        _ => true,
+    };
+    let demanded = "words that tell that the server changes nothing";
+    match scenario.volley.iter().map(|deed| &deed.answer).find(dark) {
+        None => Ok(()),
+        Some(answer) => Err(scenario.failed(demanded, &answer.describe())),
+    }
+}
+
+/// No write may have passed the tap since the agent acted.
+///
+/// # Errors
+/// When one has.
+pub(crate) fn expect_no_write_at_vault(scenario: &Scenario) -> StepResult {
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
+    let exchanges = scenario.slot()?.tap.as_ref().map(Tap::exchanges);
+    let write = exchanges.into_iter().flatten().find(|exchange| {
+        !reads.contains(&exchange.method)
+            && exchange.method.as_str() != "LIST"
+            && !NO_WRITES.contains(&exchange.path.as_str())
+    });
+    match write {
+        None => Ok(()),
+        Some(write) => {
+            let seen = format!("{} {} -> {}", write.method, write.path, write.status);
+            Err(scenario.failed("no request to Vault but reads", &seen))
+        }
+    }
+}
+
+/// A tool's name, and what a server that compares carelessly takes for it.
+fn spellings(tool: &str) -> Vec<String> {
+    let words: Vec<_> = tool.split(['_', '-', '.']).collect();
+    let camel: String = (words.iter().enumerate())
+        .map(|(number, word)| match (number, word.chars().next()) {
+            (1.., Some(first)) => first.to_uppercase().to_string() + &word[first.len_utf8()..],
+            _ => (*word).to_owned(),
+        })
+        .collect();
+    let mut spellings = vec![
+        tool.to_owned(),
+        tool.to_uppercase(),
+        camel,
+        words.join("-"),
+        format!("{tool} "),
+        format!("vault_{tool}"),
+    ];
+    let mut seen = Vec::new();
+    spellings.retain(|name| {
+        let new = !seen.contains(name);
+        seen.push(name.clone());
+        new
+    });
+    spellings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PLAIN, spellings};
+
+    #[test]
+    fn a_tool_is_asked_for_by_names_that_mean_the_same() {
+        assert_eq!(
+            spellings("write_secret"),
+            [
+                "write_secret",
+                "WRITE_SECRET",
+                "writeSecret",
+                "write-secret",
+                "write_secret ",
+                "vault_write_secret"
+            ]
+        );
+        assert_eq!(spellings("put"), ["put", "PUT", "put ", "vault_put"]);
+    }
+
+    #[test]
+    fn a_refusal_is_plain_if_it_tells_of_the_mode_or_of_the_tool() {
+        for text in [
+            "this server is read-only",
+            "unknown tool \"write_secret\"",
+            "tool 'x' not found: tool not found",
+            "-32602 tool not found",
+            "write operations are disabled",
+        ] {
+            assert!(PLAIN.is_match(text), "{text}");
+        }
+        for text in ["internal error", "failed to write secret", ""] {
+            assert!(!PLAIN.is_match(text), "{text}");
+        }
+    }
+}

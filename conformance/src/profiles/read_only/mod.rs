@@ -1,0 +1,3 @@
+//! Read-only mode: nothing is written, however the agent insists.
+
+pub(crate) mod insist;

@@ -1,0 +1,3 @@
+//! The launcher: a session with a token of its own.
+
+pub(crate) mod run;

@@ -1,0 +1,4 @@
+//! TLS: between client and server, and between server and Vault.
+
+pub(crate) mod server;
+pub(crate) mod vault;

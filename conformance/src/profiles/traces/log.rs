@@ -1,0 +1,360 @@
+//! What a call leaves behind: in the file that the server logs to, and in Vault's audit log.
+
+use std::{path::PathBuf, time::Duration};
+
+use percent_encoding::percent_decode_str;
+use rand::Rng as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::AsyncReadExt as _,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    act::{Act, Effect},
+    log_line::{KnownCall, LogFact, LogLine, line_of},
+    mcp::transcript::Speaker,
+    profiles::{limits::load, mcp},
+    redact::Secrets,
+    scenario::Scenario,
+    target::{
+        answer::{Answer, carrier},
+        launch::Mode,
+        operation::{Operation, Parameters},
+        setup::Setup,
+    },
+    transport::TransportKind,
+    vault::{
+        notes::{HOME_PREFIX, note_home},
+        oracle::CORRELATION_ID,
+    },
+    verdict::{NotApplicable, StepResult, Stop},
+    vocabulary::given,
+};
+
+/// How long a line of the log may take to be in the file.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for one that there need not be.
+const QUIET: Duration = Duration::from_secs(2);
+/// How often it is looked for.
+const GLANCE: Duration = Duration::from_millis(20);
+/// How much of the file is read.
+const MAX_LOG: u64 = 32 << 20;
+/// What a failure shows of a line.
+const SHOWN: usize = 400;
+/// The shortest text that can be an id.
+const SHORTEST_ID: usize = 8;
+
+/// Where a server was told to log.
+pub(super) struct LogFile {
+    /// Removed with the scenario.
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl LogFile {
+    fn new() -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir()?;
+        note_home(folder.path());
+        Ok(Self {
+            path: folder.path().join("server.log"),
+            _folder: folder,
+        })
+    }
+
+    /// What is in it; nothing where there is no file.
+    async fn lines(&self) -> Vec<String> {
+        let mut bytes = Vec::new();
+        if let Ok(file) = tokio::fs::File::open(&self.path).await {
+            // What cannot be read is looked for again.
+            drop(file.take(MAX_LOG).read_to_end(&mut bytes).await);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Starts a server that logs to a file.
+///
+/// # Errors
+/// When it does not start; not applicable where its files are not those of this machine.
+pub(crate) async fn start_with_log_file(scenario: &mut Scenario) -> StepResult {
+    let adapter = &scenario.target.adapter;
+    let contained = match scenario.planned.transport {
+        TransportKind::Stdio => adapter.stdio.as_ref().map(|launch| launch.container),
+        TransportKind::Http => adapter.http.as_ref().map(|launch| launch.container),
+    };
+    if contained == Some(true) {
+        return Err(Stop::NotApplicable {
+            reason: NotApplicable::NoEvidence,
+            detail: "what it logs to is a file in its container".to_owned(),
+        });
+    }
+    let made = tokio::task::spawn_blocking(LogFile::new).await;
+    let made = made.map_err(Stop::blocked)?;
+    let log =
+        made.map_err(|error| Stop::blocked(format!("there is no place to log to: {error}")))?;
+    let path = log.path.display().to_string();
+    *scenario.state_mut::<Option<LogFile>>() = Some(log);
+    let setup = Setup::of(Mode::LogFile).with("log_file", path);
+    scenario.start_server(setup).await
+}
+
+fn log_file(scenario: &Scenario) -> StepResult<&LogFile> {
+    let missing = || Stop::blocked("the scenario gave no server that logs to a file");
+    scenario
+        .state::<Option<LogFile>>()
+        .as_ref()
+        .ok_or_else(missing)
+}
+
+/// The lines of the log, once there is in them what is looked for, or after this time.
+async fn log_lines(
+    scenario: &Scenario,
+    patience: Duration,
+    has: impl Fn(&[String]) -> bool,
+) -> StepResult<Vec<String>> {
+    let log = log_file(scenario)?;
+    let deadline = Instant::now() + patience;
+    loop {
+        let lines = log.lines().await;
+        if has(&lines) || Instant::now() > deadline {
+            return Ok(lines);
+        }
+        sleep(GLANCE).await;
+    }
+}
+
+/// The beginning of a line, without what must not be shown.
+fn beginning_of(scenario: &Scenario, line: &str) -> String {
+    let line = scenario.secrets().redact(line);
+    line.chars().take(SHOWN).collect()
+}
+
+/// What is known of the last call without the log.
+fn known_call(scenario: &Scenario) -> StepResult<KnownCall> {
+    let deed = scenario.last()?;
+    let (adapter, instance) = (&scenario.target.adapter, &scenario.slot()?.instance);
+    let (_, tool) = carrier(adapter, instance, deed.act.operation)?;
+    let exchanges = scenario.tap()?.exchanges().into_iter().skip(deed.passed);
+    let (mut paths, mut correlation_ids) = (Vec::new(), Vec::new());
+    for exchange in exchanges {
+        let path = exchange.path.split('?').next().unwrap_or_default();
+        let path = percent_decode_str(path).decode_utf8_lossy();
+        let path = path.strip_prefix("/v1/").unwrap_or(&path);
+        paths.push(path.trim_matches('/').to_owned());
+        correlation_ids.extend(exchange.correlation_id);
+    }
+    let about = ["mount", "path"].into_iter();
+    let about = about.filter_map(|name| deed.act.parameters.get(name)?.as_str());
+    Ok(KnownCall {
+        tool: tool.to_owned(),
+        paths,
+        about: about.map(str::to_owned).collect(),
+        correlation_ids,
+    })
+}
+
+/// One line of the log must tell this of the last call.
+///
+/// # Errors
+/// When there is none of it, or it does not; not applicable where it is to tell a session and there are none.
+pub(crate) async fn expect_logged(scenario: &Scenario, fact: LogFact, words: &str) -> StepResult {
+    if fact == LogFact::Session {
+        mcp::need_session(scenario)?;
+    }
+    let call = known_call(scenario)?;
+    let of_call = |lines: &[String]| {
+        let lines: Vec<_> = lines
+            .iter()
+            .filter_map(|line| LogLine::parse(line))
+            .collect();
+        line_of(&lines, &call, fact)
+    };
+    let tells = |line: LogLine| line.tells(fact, &call);
+    let lines = log_lines(scenario, PATIENCE, |lines| {
+        of_call(lines).is_some_and(tells)
+    })
+    .await?;
+    let expected = format!(
+        "a structured line of the log for the call of {}, which tells {words}",
+        call.tool
+    );
+    match of_call(&lines) {
+        Some(line) if line.tells(fact, &call) => Ok(()),
+        Some(line) => Err(scenario.failed(expected, &beginning_of(scenario, line.text()))),
+        None => {
+            let last = lines.last().map_or("", String::as_str);
+            let seen = format!(
+                "{} lines, none of which is about it; the last one: {}",
+                lines.len(),
+                beginning_of(scenario, last)
+            );
+            Err(scenario.failed(expected, &seen))
+        }
+    }
+}
+
+/// Vault's audit log must have the last call under an id that the log tells, too.
+///
+/// # Errors
+/// When it has not.
+pub(crate) async fn expect_audited(scenario: &Scenario) -> StepResult {
+    let missing = || Stop::NotApplicable {
+        reason: NotApplicable::NoEvidence,
+        detail: "there is no audit log".to_owned(),
+    };
+    let audit = scenario.audit.as_ref().ok_or_else(missing)?;
+    audit.settle().await.map_err(Stop::blocked)?;
+    let (token, paths) = (scenario.token()?, known_call(scenario)?.paths);
+    let asked = audit.entries(|entry| {
+        entry.accessor.as_ref() == Some(&token.accessor)
+            && paths
+                .iter()
+                .any(|path| path == entry.path.trim_matches('/'))
+            && entry.correlation_id.as_deref() != Some(CORRELATION_ID)
+    });
+    if asked.is_empty() {
+        return Err(scenario.failed(
+            "an entry of Vault's audit log for the call",
+            "there is none",
+        ));
+    }
+    let ids: Vec<_> = (asked.iter())
+        .filter_map(|entry| entry.correlation_id.clone())
+        .filter(|id| id.len() >= SHORTEST_ID)
+        .collect();
+    let expected =
+        "the X-Correlation-Id of the call's entry in Vault's audit log is in the server's log";
+    if ids.is_empty() {
+        return Err(scenario.failed(expected, "the entry has none"));
+    }
+    let has = |lines: &[String]| {
+        lines
+            .iter()
+            .any(|line| ids.iter().any(|id| line.contains(id)))
+    };
+    let lines = log_lines(scenario, PATIENCE, has).await?;
+    match has(&lines) {
+        true => Ok(()),
+        false => {
+            let seen = format!("{} is in none of its {} lines", ids.join(", "), lines.len());
+            Err(scenario.failed(expected, &seen))
+        }
+    }
+}
+
+/// Lets the agent send a value in a call that cannot succeed, as a feature words why.
+///
+/// # Errors
+/// When nothing is worded so.
+pub(crate) async fn let_agent_fail_to_write(
+    scenario: &mut Scenario,
+    path: &str,
+    why: &str,
+) -> StepResult {
+    let value = scenario.canary("value that the agent sends", true);
+    let act = Act::write(scenario.mount()?, path, "password", &value);
+    if why == "Vault denies" {
+        given::use_no_policy(scenario).await?;
+        return scenario.let_agent(act).await;
+    }
+    let (mapping, tool) = carrier(
+        &scenario.target.adapter,
+        &scenario.slot()?.instance,
+        act.operation,
+    )?;
+    let mut arguments = mapping.arguments(&act.parameters);
+    let template = &mapping.arguments;
+    let carries = |name: &String| template[name].to_string().contains("{value}");
+    let fields = arguments
+        .as_object_mut()
+        .ok_or_else(|| Stop::blocked("a call has no arguments"))?;
+    let tool = match why {
+        "lacks an argument" => {
+            let other = fields.keys().find(|name| !carries(name)).cloned();
+            other.map(|other| fields.remove(&other));
+            tool
+        }
+        "has an argument of another kind" => {
+            let name = fields.keys().find(|name| carries(name)).cloned();
+            if let Some(argument) = name.and_then(|name| fields.get_mut(&name)) {
+                *argument = json!({ "of another kind": argument.take() });
+            }
+            tool
+        }
+        "names no tool" => "no_such_tool",
+        _ => return Err(Stop::blocked(format!("no call fails since it {why:?}"))),
+    };
+    let call = json!({ "name": tool, "arguments": arguments });
+    let reply = scenario
+        .slot()?
+        .instance
+        .connection
+        .request("tools/call", call)
+        .await;
+    scenario.unanswered |= reply.is_err();
+    Ok(())
+}
+
+/// All lines of the server's log, in the file and on its standard streams, up to now: the agent makes a call
+/// that can be told from all others, and its line is waited for.
+async fn settled_log(scenario: &mut Scenario) -> StepResult<Vec<String>> {
+    let mark = format!("mark-{:08x}", scenario.random.next_u32());
+    let parameters = [
+        ("mount", scenario.path_of("marked")),
+        ("path", mark.clone()),
+    ];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), Value::from(value)));
+    let marking = Act {
+        operation: Operation::KvRead,
+        parameters: Parameters::from_iter(parameters),
+        effect: Effect::Read,
+    };
+    let begun = Instant::now();
+    let answer = load::carry_out_plainly(scenario, &marking).await?;
+    // Not every server logs the path; one that is slow to answer may be slow to log.
+    let patience = QUIET.max(begun.elapsed() * 10).min(PATIENCE);
+    scenario.unanswered |= matches!(answer, Answer::Nothing(_));
+    let marked = |lines: &[String]| lines.iter().any(|line| line.contains(&mark));
+    let mut lines = log_lines(scenario, patience, marked).await?;
+    let transcript = scenario.slot()?.instance.connection.transcript();
+    let said = transcript.lines().into_iter();
+    let said = said.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
+    lines.extend(said.map(|line| line.text));
+    Ok(lines)
+}
+
+/// No line of the log may carry a value or a key.
+///
+/// # Errors
+/// When one does.
+pub(crate) async fn expect_no_values_logged(scenario: &mut Scenario) -> StepResult {
+    let values = scenario.all_values();
+    expect_unlogged(scenario, &values, "no value and no key in the log").await
+}
+
+/// No line of the log may carry the server's token.
+///
+/// # Errors
+/// When one does.
+pub(crate) async fn expect_no_token_logged(scenario: &mut Scenario) -> StepResult {
+    let tokens = scenario.tokens();
+    expect_unlogged(scenario, &tokens, "the server's token is not in the log").await
+}
+
+async fn expect_unlogged(scenario: &mut Scenario, secrets: &Secrets, expected: &str) -> StepResult {
+    let lines = settled_log(scenario).await?;
+    let told = |line: &String| Some((secrets.found_in(line)?.to_owned(), line.clone()));
+    match lines.iter().find_map(told) {
+        None => Ok(()),
+        Some((label, line)) => Err(scenario.failed(
+            expected,
+            &format!(
+                "a line carries the {label}: {}",
+                beginning_of(scenario, &line)
+            ),
+        )),
+    }
+}

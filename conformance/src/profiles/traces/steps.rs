@@ -1,0 +1,54 @@
+//! Steps about what calls leave behind in logs.
+
+use cucumber::{given, then, when};
+
+use crate::{
+    log_line::LogFact,
+    profiles::traces::log,
+    verdict::{StepResult, Stop},
+    vocabulary::given,
+    world::World,
+};
+
+#[given("a server that logs to a file")]
+async fn log_file(world: &mut World) -> StepResult {
+    log::start_with_log_file(world.scenario()?).await
+}
+
+#[given(regex = "^the agent's token may do (everything|nothing)$")]
+async fn may_do(world: &mut World, what: String) -> StepResult {
+    let scenario = world.scenario()?;
+    match what.as_str() {
+        "everything" => crate::scenario::agents::allow_all(scenario).await,
+        _ => given::use_no_policy(scenario).await,
+    }
+}
+
+#[when(
+    regex = r#"^the agent writes a value to the secret "([^"]+)" in a call that (?:(Vault denies|lacks an argument|has an argument of another kind|names no tool))$"#
+)]
+async fn fails_to_write(world: &mut World, path: String, why: String) -> StepResult {
+    log::let_agent_fail_to_write(world.scenario()?, &path, &why).await
+}
+
+#[then(regex = "^one line of the log is about that call, and tells (.+)$")]
+async fn logged(world: &mut World, words: String) -> StepResult {
+    let unknown = || Stop::blocked(format!("no line of a log tells {words:?}"));
+    let fact = LogFact::named(&words).ok_or_else(unknown)?;
+    log::expect_logged(world.scenario()?, fact, &words).await
+}
+
+#[then("Vault's audit log has that call under an id that the log tells, too")]
+async fn audited(world: &mut World) -> StepResult {
+    log::expect_audited(world.scenario()?).await
+}
+
+#[then("no value and no key is in the log")]
+async fn no_values_logged(world: &mut World) -> StepResult {
+    log::expect_no_values_logged(world.scenario()?).await
+}
+
+#[then("the server's token is not in the log")]
+async fn no_token_logged(world: &mut World) -> StepResult {
+    log::expect_no_token_logged(world.scenario()?).await
+}

@@ -1,0 +1,147 @@
+//! A value that has leaked: what a secret scanner knows, and how an agent finds it in Vault by what the target
+//! shows.
+
+use serde_json::{Value, json};
+
+use crate::{
+    act::Act,
+    scenario::{Scenario, disclose},
+    target::answer::Data,
+    vault::oracle::SecretData,
+    verdict::{NotApplicable, StepResult, Stop},
+    vocabulary::{about::contradiction, answered},
+};
+
+/// A value that has leaked, and where the agent has found it.
+pub(super) struct Leak {
+    /// The secret that it was of.
+    path: String,
+    value: Value,
+    /// Secret and key.
+    found: Vec<(String, String)>,
+}
+
+/// Lets the agent know the value of a key of a secret, and not where it is.
+///
+/// # Errors
+/// When there is no such key.
+pub(crate) fn leak(scenario: &mut Scenario, path: &str, key: &str) -> StepResult {
+    let missing = || Stop::blocked(format!("the secret {path:?} has no key {key:?}"));
+    let value = scenario.held(path)?.get(key).ok_or_else(missing)?.clone();
+    let known = SecretData::from_iter([(key.to_owned(), value.clone())]);
+    disclose(&mut scenario.canaries, Some(&known));
+    *scenario.state_mut::<Option<Leak>>() = Some(Leak {
+        path: path.to_owned(),
+        value,
+        found: Vec::new(),
+    });
+    Ok(())
+}
+
+fn leaked(scenario: &Scenario) -> StepResult<&Leak> {
+    let missing = || Stop::blocked("in this scenario nothing has leaked");
+    scenario
+        .state::<Option<Leak>>()
+        .as_ref()
+        .ok_or_else(missing)
+}
+
+/// Lets the agent list a folder and all below it, and read every secret there.
+///
+/// # Errors
+/// When the target does not show what there is; not applicable where it shows it as prose.
+pub(crate) async fn look_for_leak(scenario: &mut Scenario, folder: &str) -> StepResult {
+    let leaked = leaked(scenario)?.value.clone();
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        scenario
+            .let_agent(Act::list(scenario.mount()?, &folder))
+            .await?;
+        let Value::Array(names) = shown(scenario)? else {
+            return Err(scenario.failed("a list of names", "something else"));
+        };
+        for name in names.iter().filter_map(Value::as_str) {
+            let path = format!("{folder}/{name}");
+            if let Some(deeper) = path.strip_suffix('/') {
+                folders.push(deeper.to_owned());
+                continue;
+            }
+            scenario
+                .let_agent(Act::read(scenario.mount()?, &path))
+                .await?;
+            let Value::Object(data) = shown(scenario)? else {
+                return Err(scenario.failed("the keys of a secret", "something else"));
+            };
+            let keys = data.into_iter().filter(|(_, value)| *value == leaked);
+            found.extend(keys.map(|(key, _)| (path.clone(), key)));
+        }
+    }
+    if let Some(leak) = &mut scenario.state_mut::<Option<Leak>>() {
+        leak.found = found;
+    }
+    Ok(())
+}
+
+/// What the last answer shows, as JSON.
+fn shown(scenario: &Scenario) -> StepResult<Value> {
+    match &answered::expect_success(scenario)?.data {
+        Data::Json(value) => Ok(value.clone()),
+        Data::Prose(_) => Err(Stop::NotApplicable {
+            reason: NotApplicable::NotClaimed,
+            detail: "the adapter finds no names or keys in what is prose".to_owned(),
+        }),
+        Data::Unusable(why) => Err(scenario.failed("names or keys", why)),
+    }
+}
+
+/// The agent must have found it in exactly these keys, each with its secret.
+///
+/// # Errors
+/// When it has not.
+pub(crate) fn expect_leak_found(scenario: &Scenario, expected: &[(String, String)]) -> StepResult {
+    let found = &leaked(scenario)?.found;
+    if found == expected {
+        return Ok(());
+    }
+    let say = |places: &[(String, String)]| match places {
+        [] => "nowhere".to_owned(),
+        places => {
+            let places = places.iter().map(|(path, key)| format!("{key} of {path}"));
+            places.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let demanded = format!("the leaked value is found: {}", say(expected));
+    Err(scenario.failed(demanded, &say(found)))
+}
+
+/// Vault must give it out in no version of the secret that it was of.
+///
+/// # Errors
+/// When it does; blocked when it was of another secret.
+pub(crate) async fn expect_leak_gone(scenario: &Scenario, path: &str) -> StepResult {
+    let leak = leaked(scenario)?;
+    if leak.path != path {
+        let scenario = format!("the leaked value was of {:?}", leak.path);
+        return Err(contradiction(format!("the secret {path:?}"), scenario));
+    }
+    let leaked = &leak.value;
+    let metadata = answered::metadata(scenario, path).await?;
+    let versions = metadata["versions"].as_object();
+    let numbers = versions.into_iter().flat_map(|versions| versions.keys());
+    for number in numbers.filter_map(|number| number.parse().ok()) {
+        let held = scenario
+            .oracle
+            .read_version(&scenario.kv()?.path, path, number)
+            .await;
+        let held = json!(held.map_err(Stop::blocked)?);
+        if held
+            .as_object()
+            .is_some_and(|held| held.values().any(|v| v == leaked))
+        {
+            let demanded = format!("no version of {path} gives the leaked value out");
+            return Err(scenario.failed(demanded, &format!("version {number} does")));
+        }
+    }
+    Ok(())
+}

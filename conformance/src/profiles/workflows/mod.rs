@@ -1,0 +1,4 @@
+//! What the sources tell of agents at work.
+
+pub(crate) mod leak;
+mod steps;

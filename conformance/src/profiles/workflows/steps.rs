@@ -1,0 +1,84 @@
+//! Steps of the sources' stories, each told in a Vault of its own.
+
+use cucumber::{given, then, when};
+
+use super::leak;
+use crate::{
+    verdict::{StepResult, Stop},
+    vocabulary::{given, own_vault, wording},
+    world::World,
+};
+
+#[given("a new Vault")]
+async fn a_new_vault(world: &mut World) -> StepResult {
+    own_vault::expect_own_vault(world.scenario()?)
+}
+
+#[given(expr = "a new Vault with its KV version {int} mount {string}")]
+async fn a_new_vault_with_its_mount(world: &mut World, version: u8, path: String) -> StepResult {
+    own_vault::find_mount(world.scenario()?, &path, version).await
+}
+
+#[given(regex = r#"^a server of the (\w+) whose token has the polic(?:y|ies) "([^"]+)"$"#)]
+async fn a_server_of(world: &mut World, group: String, policies: String) -> StepResult {
+    let policies: Vec<_> = policies.split(", ").collect();
+    own_vault::add_agent(world.scenario()?, &group, &policies).await
+}
+
+#[given(regex = r"^Vault denies the token of the (\w+) to (.+)$")]
+async fn vault_denies(world: &mut World, group: String, act: String) -> StepResult {
+    let scenario = world.scenario()?;
+    own_vault::turn_to(scenario, &group)?;
+    let asked = wording::act(scenario, &act)?;
+    if crate::vocabulary::allowed::vault_allows(scenario, &asked).await? {
+        let why = format!("this Vault allows the token of the {group} to {act}");
+        return Err(Stop::blocked(why));
+    }
+    Ok(())
+}
+
+#[when(regex = r"^the agent of the (\w+) asks to (.+)$")]
+async fn agent_of_asks(world: &mut World, group: String, act: String) -> StepResult {
+    let scenario = world.scenario()?;
+    own_vault::turn_to(scenario, &group)?;
+    let act = wording::act(scenario, &act)?;
+    scenario.let_agent(act).await
+}
+
+#[when(expr = "an operator changes the policy {string} to {string}")]
+async fn policy_changed(world: &mut World, name: String, other: String) -> StepResult {
+    own_vault::change_policy(world.scenario()?, &name, &other).await
+}
+
+#[when(expr = "an operator writes the secret {string} with the keys {string}")]
+async fn operator_writes(world: &mut World, path: String, keys: String) -> StepResult {
+    let keys: Vec<_> = keys.split(", ").collect();
+    given::make_secret(world.scenario()?, &path, &keys).await
+}
+
+#[given(
+    expr = "a secret scanner found the value of the key {string} of the secret {string} in a repository"
+)]
+async fn a_leak(world: &mut World, key: String, path: String) -> StepResult {
+    leak::leak(world.scenario()?, &path, &key)
+}
+
+#[when(expr = "the agent looks for the leaked value in the folder {string}")]
+async fn looks_for_the_leak(world: &mut World, folder: String) -> StepResult {
+    leak::look_for_leak(world.scenario()?, &folder).await
+}
+
+#[then(expr = "the agent has found it in the key {string} of the secret {string} alone")]
+async fn found_in(world: &mut World, key: String, path: String) -> StepResult {
+    leak::expect_leak_found(world.scenario()?, &[(path, key)])
+}
+
+#[then("the agent has found it nowhere")]
+async fn found_nowhere(world: &mut World) -> StepResult {
+    leak::expect_leak_found(world.scenario()?, &[])
+}
+
+#[then(expr = "no version that Vault gives out of the secret {string} has the leaked value")]
+async fn leak_gone(world: &mut World, path: String) -> StepResult {
+    leak::expect_leak_gone(world.scenario()?, &path).await
+}

@@ -1,0 +1,84 @@
+//! What Vault itself allows, asked with the agent's token.
+
+use serde_json::Value;
+
+use crate::{
+    act::{Act, Effect},
+    scenario::{KvState, Scenario},
+    vault::direct,
+    verdict::{StepResult, Stop},
+    vocabulary::given,
+};
+
+/// What came of the requests of an act when the suite made them with the agent's token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Whether Vault let all of them through.
+    pub(crate) allowed: bool,
+    /// Whether it let one through that may have changed something.
+    pub(crate) touched: bool,
+}
+
+/// Asks Vault for the same with the agent's token.
+///
+/// # Errors
+/// When Vault gives no clear answer.
+pub(crate) async fn ask_vault(scenario: &Scenario, act: &Act) -> StepResult<Asked> {
+    let version = scenario
+        .state::<KvState>()
+        .mount
+        .as_ref()
+        .map_or(2, |kv| kv.version);
+    let mut asked = Asked {
+        allowed: true,
+        touched: false,
+    };
+    let mut before = Value::Null;
+    for request in direct::requests(act.operation, &act.parameters, version) {
+        let request = direct::continued(request, &before);
+        let answer = scenario
+            .oracle
+            .ask(&scenario.token()?.secret, &request)
+            .await;
+        let answer = answer.map_err(Stop::blocked)?;
+        if answer.denied() {
+            asked.allowed = false;
+            return Ok(asked);
+        }
+        if !answer.allowed() {
+            let why = format!(
+                "Vault answered {} to {}: {}",
+                answer.status, request.path, answer.body
+            );
+            return Err(Stop::blocked(why));
+        }
+        asked.touched |= !request.reads();
+        before = answer.body;
+    }
+    Ok(asked)
+}
+
+/// Asks Vault for the same with the agent's token, and undoes what that changed. Whether
+/// Vault allowed it.
+///
+/// # Errors
+/// When Vault gives no clear answer.
+pub(crate) async fn vault_allows(scenario: &mut Scenario, act: &Act) -> StepResult<bool> {
+    if !ask_vault(scenario, act).await?.allowed {
+        return Ok(false);
+    }
+    if let Effect::Written { path, .. } | Effect::Deleted { path, .. } = &act.effect {
+        match scenario.holds.get(path).cloned() {
+            Some(data) => given::store(scenario, path, data).await?,
+            None => {
+                let kv = scenario.kv()?;
+                let purged = scenario
+                    .oracle
+                    .purge_secret(&kv.path, kv.version, path)
+                    .await;
+                purged.map_err(Stop::blocked)?;
+            }
+        }
+    }
+    Ok(true)
+}

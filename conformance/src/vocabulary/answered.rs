@@ -1,0 +1,526 @@
+//! What the agent must have been told.
+
+use std::{sync::LazyLock, time::Duration};
+
+use regex::Regex;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::about::contradiction;
+use crate::{
+    scenario::{Deed, KvState, Scenario},
+    target::{
+        answer::{Answer, Data, Facts, Success},
+        operation::Operation,
+    },
+    vault::oracle::SecretData,
+    verdict::{NotApplicable, StepResult, Stop},
+    vocabulary::about,
+};
+
+/// Words that tell a reader that what was asked for is not there.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static ABSENCE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)not[ _-]?found|\bno (such|secret|mount|key|data|value|version|mounted|entry)|(not|n't) (there|exist|present|have|contain|mounted)|already (deleted|gone)|nothing|absent|missing|unknown|\b404\b",
+    )
+    .unwrap()
+});
+
+/// A date with a time to the second or further.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static TIME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?").unwrap());
+
+/// The agent must have been told of success.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_success(scenario: &Scenario) -> StepResult<&Success> {
+    match &scenario.last()?.answer {
+        Answer::Success(success) => Ok(success),
+        other => Err(scenario.failed("an answer that tells of success", &other.describe())),
+    }
+}
+
+/// The agent must have been told of an error.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_error(scenario: &Scenario) -> StepResult<&str> {
+    match &scenario.last()?.answer {
+        Answer::Error(text) => Ok(text),
+        other => Err(scenario.failed("an error", &other.describe())),
+    }
+}
+
+/// The agent must have been told that permission was denied.
+///
+/// # Errors
+/// When it was not told of an error, or of another one.
+pub(crate) fn expect_denial(scenario: &Scenario) -> StepResult {
+    let answer = &scenario.last()?.answer;
+    if answer.is_denial() {
+        return Ok(());
+    }
+    let expected = "an error that says that permission was denied, as Vault did";
+    Err(scenario.failed(expected, &answer.describe()))
+}
+
+/// The agent must have been told, in an error or a note, that what it meant is not there.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_absence_told(scenario: &Scenario) -> StepResult {
+    let answer = &scenario.last()?.answer;
+    let told = match answer {
+        Answer::Success(success) => ABSENCE.is_match(&success.whole),
+        Answer::Error(text) => ABSENCE.is_match(text),
+        Answer::Nothing(_) => false,
+    };
+    if told {
+        return Ok(());
+    }
+    let expected = "an error or a note that says that there is no such thing";
+    Err(scenario.failed(expected, &answer.describe()))
+}
+
+/// The agent must have been shown no name, or have been told that there is none.
+///
+/// # Errors
+/// When it was shown one, or was told something else.
+pub(crate) fn expect_nothing_listed(scenario: &Scenario) -> StepResult {
+    match &scenario.last()?.answer {
+        Answer::Success(success) if success.data == Data::Json(json!([])) => Ok(()),
+        _ => expect_absence_told(scenario),
+    }
+}
+
+/// What was done one after the other must have been errors that do not say the same, the secrets'
+/// names aside.
+///
+/// # Errors
+/// When two of them do, or a call was no error; blocked when there were fewer than two.
+pub(crate) fn expect_errors_differ(scenario: &Scenario) -> StepResult {
+    if scenario.volley.len() < 2 {
+        return Err(Stop::blocked("the agent did not do several things in turn"));
+    }
+    let secrets = scenario.volley.iter().filter_map(|deed| deed.act.secret());
+    let mut paths: Vec<_> = secrets.collect();
+    // One may be the beginning of another.
+    paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
+    let mut texts = Vec::new();
+    for deed in &scenario.volley {
+        let Answer::Error(text) = &deed.answer else {
+            return Err(scenario.failed("an error each time", &deed.answer.describe()));
+        };
+        let nameless = |text: String, path: &&str| text.replace(*path, "");
+        texts.push(paths.iter().fold(text.clone(), nameless));
+    }
+    texts.sort();
+    match texts.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => {
+            let seen = format!("the same of two of them: {}", pair[0]);
+            Err(scenario.failed("an error of its own for each", &seen))
+        }
+    }
+}
+
+/// The agent must have been told of an error, with the reason for which Vault itself refuses the mount.
+///
+/// # Errors
+/// When it was not; blocked when the agent's last act was about another mount.
+pub(crate) fn expect_vaults_reason(scenario: &Scenario) -> StepResult {
+    let missing = || Stop::blocked("in this scenario Vault refused no mount");
+    let (mount, reason) = scenario
+        .state::<KvState>()
+        .refused_mount
+        .as_ref()
+        .ok_or_else(missing)?;
+    let asked = scenario.last()?.act.text("mount");
+    if asked != mount {
+        let scenario = format!("the agent's last act was about {asked:?}");
+        return Err(contradiction(format!("the mount {mount:?}"), scenario));
+    }
+    expect_told_reason(scenario, reason)
+}
+
+/// The agent must have been told of an error, with this reason.
+pub(super) fn expect_told_reason(scenario: &Scenario, reason: &str) -> StepResult {
+    // Quotes may be escaped once or twice on their way.
+    let plain = |text: &str| text.replace(['\\', '"', '\''], "");
+    let error = expect_error(scenario)?;
+    if plain(error).contains(&plain(reason)) {
+        return Ok(());
+    }
+    let expected = format!("an error with Vault's reason: {reason}");
+    Err(scenario.failed(expected, &format!("an error: {error}")))
+}
+
+/// The last answer must show no value of the scenario but those that the agent just handed in.
+///
+/// # Errors
+/// When it does.
+pub(crate) fn expect_no_value(scenario: &Scenario) -> StepResult {
+    let deed = scenario.last()?;
+    let own: Vec<_> = deed.act.values().collect();
+    let shown = match &deed.answer {
+        Answer::Success(success) => &success.whole,
+        Answer::Error(text) => text,
+        Answer::Nothing(_) => return Ok(()),
+    };
+    // Custom metadata is no secret value.
+    let custom = scenario
+        .state::<KvState>()
+        .custom
+        .as_ref()
+        .map(|(_, value)| value.as_str());
+    let values = scenario.values(|canary| {
+        let value = canary.value.expose_secret();
+        !own.contains(&value) && custom != Some(value)
+    });
+    match values.found_in(shown) {
+        None => Ok(()),
+        Some(label) => Err(scenario.failed("no value in the answer", &format!("the {label}"))),
+    }
+}
+
+/// The answer must be what Vault holds in a secret.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn expect_given(scenario: &Scenario) -> StepResult {
+    let expected = scenario.held(about::last_secret(scenario)?)?;
+    expect_data(scenario, &scenario.last()?.answer, expected)
+}
+
+/// The answer must be what Vault held in this version of a secret.
+///
+/// # Errors
+/// When it is not; blocked when the agent read another version.
+pub(crate) fn expect_given_version(scenario: &Scenario, version: u64) -> StepResult {
+    about::expect_last_is(scenario, &[Operation::KvReadVersion])?;
+    let deed = scenario.last()?;
+    let asked = deed.act.parameters.get("version").and_then(Value::as_u64);
+    if asked != Some(version) {
+        let asked = asked.map_or("none".to_owned(), |asked| asked.to_string());
+        let scenario = format!("the agent asked for version {asked}");
+        return Err(contradiction(format!("version {version}"), scenario));
+    }
+    let expected = about::held_in(scenario, about::last_secret(scenario)?, version)?;
+    expect_data(scenario, &deed.answer, expected)
+}
+
+/// Each of the readings that were made at once must have been given its own secret.
+///
+/// # Errors
+/// When one was not.
+pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
+    if scenario.volley.is_empty() {
+        return Err(Stop::blocked("the agent read nothing at once"));
+    }
+    let (succeeded, failed): (Vec<_>, Vec<_>) =
+        (scenario.volley.iter()).partition(|deed| matches!(deed.answer, Answer::Success(_)));
+    // What is wrong in an answer is wrong however long Vault took.
+    for deed in &succeeded {
+        expect_given_to(scenario, deed)?;
+    }
+    if !failed.is_empty() {
+        expect_vault_in_time(scenario)?;
+    }
+    failed
+        .iter()
+        .try_for_each(|deed| expect_given_to(scenario, deed))
+}
+
+fn expect_given_to(scenario: &Scenario, deed: &Deed) -> StepResult {
+    let path = deed.act.secret().unwrap_or_default();
+    expect_data(scenario, &deed.answer, scenario.held(path)?)
+}
+
+/// Vault answered every request of the calls made at once before any server gives up.
+///
+/// # Errors
+/// Blocked when it did not. A server that made many more requests than calls has slowed Vault itself: no error.
+fn expect_vault_in_time(scenario: &Scenario) -> StepResult {
+    /// Less than servers wait for Vault. Some of what they wait for happens before the tap sees the request.
+    const SOON: Duration = Duration::from_secs(2);
+    const REQUESTS_A_CALL: usize = 10;
+    let Some(tap) = &scenario.slot()?.tap else {
+        return Ok(());
+    };
+    let (waited, requests) = (tap.longest_wait(), tap.passed());
+    if waited <= SOON || requests > REQUESTS_A_CALL * scenario.volley.len() {
+        return Ok(());
+    }
+    Err(Stop::blocked(format!(
+        "Vault took {:.1} s to answer a request of the server, and a call failed: run the suite on a less busy \
+         machine, or with a faster Vault",
+        waited.as_secs_f64()
+    )))
+}
+
+pub(crate) fn expect_data(
+    scenario: &Scenario,
+    answer: &Answer,
+    expected: &SecretData,
+) -> StepResult {
+    let given = match answer.data() {
+        Some(Data::Json(Value::Object(given))) => given == expected,
+        Some(Data::Prose(text)) => expected.iter().all(|(key, value)| {
+            text.contains(key) && value.as_str().is_none_or(|value| text.contains(value))
+        }),
+        _ => false,
+    };
+    if given {
+        return Ok(());
+    }
+    let keys: Vec<_> = expected.keys().map(String::as_str).collect();
+    let keys = keys.join(", ");
+    let demanded = format!("the keys {keys} with the values that Vault holds");
+    Err(scenario.failed(demanded, &answer.describe()))
+}
+
+/// The version that the answer tells must be the secret's latest in Vault.
+///
+/// # Errors
+/// When it is not; not applicable where the adapter points to none.
+pub(crate) async fn expect_latest_version_told(scenario: &Scenario) -> StepResult {
+    let success = expect_success(scenario)?;
+    let told = fact(scenario, &success.facts, "version")?;
+    let latest = metadata_of_subject(scenario).await?["current_version"].clone();
+    if number_in(told) == latest.as_u64() {
+        return Ok(());
+    }
+    Err(scenario.failed(format!("version {latest}"), &format!("version {told}")))
+}
+
+/// The answer must tell the names of the secret's keys.
+///
+/// # Errors
+/// When one is missing, or one is there that the secret does not have.
+pub(crate) fn expect_key_names(scenario: &Scenario, path: &str) -> StepResult {
+    let success = expect_success(scenario)?;
+    let mut expected: Vec<_> = scenario.held(path)?.keys().map(String::as_str).collect();
+    expected.sort_unstable();
+    let keys = fact_if_pointed_to(scenario, success, "keys")?;
+    let told = match keys {
+        Some(Value::Array(names)) => {
+            let mut names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
+            names.sort_unstable();
+            names == expected
+        }
+        Some(Value::Object(names)) => {
+            let mut names: Vec<_> = names.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            names == expected
+        }
+        _ => expected.iter().all(|name| success.whole.contains(name)),
+    };
+    if told {
+        return Ok(());
+    }
+    let demanded = format!("the key names {}", expected.join(", "));
+    Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
+}
+
+/// The answer must tell the latest version in Vault, and when it was made.
+///
+/// # Errors
+/// When it does not.
+pub(crate) async fn expect_version_and_time(scenario: &Scenario) -> StepResult {
+    expect_version_of_subject(scenario).await?;
+    let success = expect_success(scenario)?;
+    let metadata = metadata_of_subject(scenario).await?;
+    let latest = metadata["current_version"].to_string();
+    let told = fact_if_pointed_to(scenario, success, "created")?;
+    let told = told.map_or(success.whole.clone(), Value::to_string);
+    // Of the secret, of its last change or of its latest version; to the second, with
+    // whatever stands between date and time.
+    let times = [
+        &metadata["created_time"],
+        &metadata["updated_time"],
+        &metadata["versions"][&latest]["created_time"],
+    ];
+    let tells = |time: &&Value| {
+        let time = time.as_str().unwrap_or_default();
+        let (day, rest) = time.split_once('T').unwrap_or_default();
+        let time = rest.get(..8).unwrap_or_default();
+        !time.is_empty() && told.contains(day) && told.contains(time)
+    };
+    if times.iter().any(tells) {
+        return Ok(());
+    }
+    let demanded = format!("a time that Vault has for it, such as {}", times[2]);
+    Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
+}
+
+/// The answer must tell when the secret was last updated, to whatever part of a second.
+///
+/// # Errors
+/// When it does not.
+pub(crate) async fn expect_update_time(scenario: &Scenario) -> StepResult {
+    let success = expect_success(scenario)?;
+    let told = fact_if_pointed_to(scenario, success, "updated")?;
+    let told = told.map_or(success.whole.clone(), Value::to_string);
+    let metadata = metadata_of_subject(scenario).await?;
+    let updated = metadata["updated_time"].as_str().unwrap_or_default();
+    let mut times = TIME.find_iter(&told);
+    if times.any(|time| updated.starts_with(&time.as_str().replacen(' ', "T", 1))) {
+        return Ok(());
+    }
+    let demanded = format!("the time of the last update, {updated}");
+    Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
+}
+
+async fn expect_version_of_subject(scenario: &Scenario) -> StepResult {
+    let success = expect_success(scenario)?;
+    let latest = metadata_of_subject(scenario).await?["current_version"].clone();
+    let told = match fact_if_pointed_to(scenario, success, "version")? {
+        Some(told) => number_in(told) == latest.as_u64(),
+        None => numbers(&success.whole).any(|number| Some(number) == latest.as_u64()),
+    };
+    if told {
+        return Ok(());
+    }
+    let demanded = format!("version {latest}");
+    Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
+}
+
+/// The answer must tell the version in Vault, or that permission was denied.
+///
+/// # Errors
+/// When it tells of another error, or of success without the version.
+pub(crate) async fn expect_version_or_denial(scenario: &Scenario) -> StepResult {
+    match &scenario.last()?.answer {
+        answer if answer.is_denial() => Ok(()),
+        Answer::Success(_) => expect_version_of_subject(scenario).await,
+        other => {
+            let demanded = "the version, or that permission was denied";
+            Err(scenario.failed(demanded, &other.describe()))
+        }
+    }
+}
+
+/// The answer must tell the secret's custom metadata.
+///
+/// # Errors
+/// When it does not; blocked when the agent's last act was about another secret.
+pub(crate) fn expect_custom_metadata(scenario: &Scenario) -> StepResult {
+    let missing = || Stop::blocked("in this scenario no secret has custom metadata");
+    let (path, custom) = scenario
+        .state::<KvState>()
+        .custom
+        .as_ref()
+        .ok_or_else(missing)?;
+    about::last_on_secret(scenario, path)?;
+    let success = expect_success(scenario)?;
+    let told = fact_if_pointed_to(scenario, success, "custom")?;
+    let told = told.map(Value::to_string);
+    if told
+        .as_ref()
+        .unwrap_or(&success.whole)
+        .contains(custom.as_str())
+    {
+        return Ok(());
+    }
+    let demanded = "the custom metadata that the secret has in Vault";
+    Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
+}
+
+/// Whether the adapter points to a fact in the result of the last deed.
+pub(super) fn points_to(scenario: &Scenario, fact: &str) -> StepResult<bool> {
+    let operation = scenario.last()?.act.operation;
+    let mapping = scenario.target.adapter.operations.get(&operation);
+    Ok(mapping.is_some_and(|mapping| mapping.result.facts.contains_key(fact)))
+}
+
+/// A fact that the adapter points to in the result of the last deed.
+///
+/// # Errors
+/// When it is not there; not applicable where the adapter points to none.
+pub(super) fn fact<'f>(scenario: &Scenario, facts: &'f Facts, name: &str) -> StepResult<&'f Value> {
+    let operation = scenario.last()?.act.operation;
+    match facts.get(name) {
+        Some(fact) => Ok(fact),
+        None if points_to(scenario, name)? => {
+            let demanded = format!("the {name}, where the adapter says that it is");
+            Err(scenario.failed(demanded, "nothing there"))
+        }
+        None => Err(Stop::NotApplicable {
+            reason: NotApplicable::NotClaimed,
+            detail: format!("the adapter points to no {name} in the result of {operation}"),
+        }),
+    }
+}
+
+/// A fact, if the adapter points to it: then it must be there.
+pub(super) fn fact_if_pointed_to<'s>(
+    scenario: &Scenario,
+    success: &'s Success,
+    name: &str,
+) -> StepResult<Option<&'s Value>> {
+    match points_to(scenario, name)? {
+        true => fact(scenario, &success.facts, name).map(Some),
+        false => Ok(None),
+    }
+}
+
+async fn metadata_of_subject(scenario: &Scenario) -> StepResult<Value> {
+    metadata(scenario, about::last_secret(scenario)?).await
+}
+
+pub(crate) async fn metadata(scenario: &Scenario, path: &str) -> StepResult<Value> {
+    let metadata = scenario.oracle.metadata(&scenario.kv()?.path, path).await;
+    metadata.map_err(Stop::blocked)
+}
+
+/// The number that a value is or, as a text, has in it.
+pub(super) fn number_in(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => numbers(text).next(),
+        other => other.as_u64(),
+    }
+}
+
+fn numbers(text: &str) -> impl Iterator<Item = u64> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{ABSENCE, number_in};
+
+    #[test]
+    fn absence_is_told_by_its_words() {
+        for text in [
+            "no secret exists at path 'app' in mount 'team'",
+            "secret not found",
+            r#"{"kind":"not_found"}"#,
+            "key 'x' does not exist in the secret",
+            "the secret doesn't have the key",
+            "nothing to delete",
+            "No value found at team/data/app",
+        ] {
+            assert!(ABSENCE.is_match(text), "{text}");
+        }
+        for text in [
+            "Successfully deleted secret",
+            "deleted",
+            "permission denied",
+        ] {
+            assert!(!ABSENCE.is_match(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_a_number_or_in_a_text() {
+        assert_eq!(number_in(&json!(3)), Some(3));
+        assert_eq!(number_in(&json!("v12")), Some(12));
+        assert_eq!(number_in(&json!("none")), None);
+    }
+}

@@ -1,0 +1,389 @@
+//! What a scenario is given: policies, mounts and secrets, made with the suite's own token.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use http::{Method, Response, StatusCode};
+use serde_json::{Map, json};
+
+use super::{
+    about::{self, contradiction},
+    own_vault,
+    pki::PkiMount,
+};
+use crate::{
+    scenario::{KvMount, KvState, Scenario, agents::set_policy},
+    tap::trap::{Springs, Trap},
+    vault::{
+        oracle::{SecretData, VaultRequest},
+        policy,
+    },
+    verdict::{StepResult, Stop},
+};
+
+/// How many secrets are made at once.
+const MAKERS: usize = 16;
+/// For how long a write is held back at the least.
+const HELD_BACK: Duration = Duration::from_millis(300);
+/// And at the most.
+const HELD_BACK_LONGEST: Duration = Duration::from_secs(10);
+/// From how many secrets on Vault is not compared before and after.
+const VAST: usize = 500;
+
+/// Gives the agent's token policies of the sources, made to fit the scenario's mounts; in a Vault of its
+/// own it gives the agent a server whose token has them as they are. `none` grants nothing.
+///
+/// # Errors
+/// When there is no such policy, or Vault refuses.
+pub(crate) async fn use_policies(scenario: &mut Scenario, names: &[&str]) -> StepResult {
+    if scenario.own.is_some() {
+        return own_vault::add_agent(scenario, "", names).await;
+    }
+    let texts: StepResult<Vec<_>> = names.iter().map(|name| policy::known(name)).collect();
+    let hcl = policy::for_prefix(&texts?.join("\n"), &scenario.prefix);
+    set_policy(scenario, &hcl).await
+}
+
+/// Takes all rights of its own from the agent's token.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn use_no_policy(scenario: &Scenario) -> StepResult {
+    set_policy(scenario, policy::NONE).await
+}
+
+/// Lets the agent's token use the secrets of the KV mount of this name, and nothing else.
+///
+/// # Errors
+/// When Vault refuses, or the scenario's KV mount is another.
+pub(crate) async fn allow_secrets_alone(scenario: &Scenario, name: &str) -> StepResult {
+    let kv = about::kv_named(scenario, name)?;
+    set_policy(scenario, &policy::secrets_alone(&kv.path, kv.version)).await
+}
+
+/// Lets the agent's token read the metadata of the KV version 2 mount of this name, and nothing else.
+///
+/// # Errors
+/// When Vault refuses, or the scenario's KV mount is another.
+pub(crate) async fn allow_metadata_alone(scenario: &Scenario, name: &str) -> StepResult {
+    set_policy(
+        scenario,
+        &policy::metadata_alone(&about::kv_named(scenario, name)?.path),
+    )
+    .await
+}
+
+/// Lets the agent's token make a mount at exactly this path, besides all within the scenario.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn allow_mount_at(scenario: &Scenario, path: &str) -> StepResult {
+    let hcl = format!(
+        "{}path \"sys/mounts/{path}\" {{ capabilities = [\"create\", \"read\", \"update\"] }}\n",
+        policy::sufficient(&scenario.prefix)
+    );
+    set_policy(scenario, &hcl).await
+}
+
+/// Makes a KV mount.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn make_mount(scenario: &mut Scenario, name: &str, version: u8) -> StepResult {
+    let path = scenario.path_of(name);
+    let made = scenario.oracle.make_kv_mount(&path, version).await;
+    made.map_err(Stop::blocked)?;
+    scenario.mount = Some(path.clone());
+    scenario.state_mut::<KvState>().mount = Some(KvMount { path, version });
+    forget_secrets(scenario);
+    Ok(())
+}
+
+/// Deletes the KV mount and makes it again, empty, in another version.
+///
+/// # Errors
+/// When Vault refuses, or the scenario's KV mount is another.
+pub(crate) async fn make_mount_again(
+    scenario: &mut Scenario,
+    name: &str,
+    version: u8,
+) -> StepResult {
+    let removed = scenario
+        .oracle
+        .remove_mount(&about::kv_named(scenario, name)?.path)
+        .await;
+    removed.map_err(Stop::blocked)?;
+    forget_mounts(scenario);
+    make_mount(scenario, name, version).await
+}
+
+/// Removes all mounts of the scenario.
+pub(crate) async fn remove_mounts(scenario: &mut Scenario) -> StepResult {
+    let removed = scenario.oracle.remove_mounts(&scenario.prefix).await;
+    forget_mounts(scenario);
+    removed.map_err(Stop::blocked)
+}
+
+/// Speaks of no mount any more, nor of what was in one.
+pub(crate) fn forget_mounts(scenario: &mut Scenario) {
+    scenario.mount = None;
+    scenario.state_mut::<KvState>().mount = None;
+    scenario.state_mut::<Vec<PkiMount>>().clear();
+    forget_secrets(scenario);
+}
+
+/// Speaks of no secret any more: those that it made are not in the mount that it speaks of now.
+fn forget_secrets(scenario: &mut Scenario) {
+    scenario.holds.clear();
+    scenario.first.clear();
+}
+
+/// Makes a transit mount with a key.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn make_transit_mount(
+    scenario: &mut Scenario,
+    name: &str,
+    key: &str,
+) -> StepResult {
+    let path = scenario.path_of(name);
+    let made = scenario
+        .oracle
+        .make_mount(&path, "transit", json!({}))
+        .await;
+    made.map_err(Stop::blocked)?;
+    let made = scenario.oracle.make_transit_key(&path, key).await;
+    made.map_err(Stop::blocked)?;
+    scenario.mount = Some(path);
+    Ok(())
+}
+
+/// Lets the KV mount of this name demand check-and-set.
+///
+/// # Errors
+/// When Vault refuses, or the scenario's KV mount is another.
+pub(crate) async fn demand_check_and_set(scenario: &Scenario, name: &str) -> StepResult {
+    let mount = &about::kv_named(scenario, name)?.path;
+    let demanded = scenario.oracle.demand_check_and_set(mount).await;
+    demanded.map_err(Stop::blocked)
+}
+
+/// Stores a secret with these keys and random values.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn make_secret(scenario: &mut Scenario, path: &str, keys: &[&str]) -> StepResult {
+    let data = random_data(scenario, keys, false);
+    store(scenario, path, data).await
+}
+
+/// Keys with new random values.
+pub(crate) fn random_data(
+    scenario: &mut Scenario,
+    keys: &[&str],
+    known_to_agent: bool,
+) -> SecretData {
+    let mut data = Map::new();
+    for key in keys {
+        let value = scenario.canary(&format!("value of {key}"), known_to_agent);
+        data.insert((*key).to_owned(), json!(value));
+    }
+    data
+}
+
+/// Stores this many secrets of one key, evenly in this many folders.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn make_many_secrets(
+    scenario: &mut Scenario,
+    count: usize,
+    folders: usize,
+) -> StepResult {
+    scenario.vast = count > VAST;
+    // One value for all of them, each with its number: thousands to look for in every
+    // line would take longer than all the rest.
+    let value = scenario.canary("value of many secrets", false);
+    let secrets: Vec<_> = (0..count)
+        .map(|number| {
+            let path = format!("folder-{}/secret-{number}", number % folders);
+            let value = json!(format!("{value}-{number}"));
+            (path, SecretData::from_iter([("content".to_owned(), value)]))
+        })
+        .collect();
+    let kv = scenario.kv()?;
+    let writes = secrets.iter().map(|(path, data)| {
+        scenario
+            .oracle
+            .write_secret(&kv.path, kv.version, path, data)
+    });
+    let written = stream::iter(writes).buffer_unordered(MAKERS);
+    written.try_collect::<()>().await.map_err(Stop::blocked)?;
+    scenario.holds.extend(secrets);
+    Ok(())
+}
+
+/// Gives every key of a secret a new random value, in a new version where there are any.
+///
+/// # Errors
+/// When Vault refuses, or there is no such secret.
+pub(crate) async fn change_secret(scenario: &mut Scenario, path: &str) -> StepResult {
+    let data = scenario.held(path)?.clone();
+    let keys: Vec<_> = data.keys().map(String::as_str).collect();
+    make_secret(scenario, path, &keys).await
+}
+
+pub(crate) async fn store(scenario: &mut Scenario, path: &str, data: SecretData) -> StepResult {
+    let kv = scenario.kv()?;
+    let stored = scenario
+        .oracle
+        .write_secret(&kv.path, kv.version, path, &data)
+        .await;
+    stored.map_err(Stop::blocked)?;
+    scenario
+        .first
+        .entry(path.to_owned())
+        .or_insert_with(|| data.clone());
+    scenario.holds.insert(path.to_owned(), data);
+    Ok(())
+}
+
+/// Deletes or destroys (`how`) the only version of a secret.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn end_secret(scenario: &mut Scenario, path: &str, how: &str) -> StepResult {
+    let kv = scenario.kv()?;
+    let ended = scenario.oracle.end_version(&kv.path, how, path).await;
+    scenario.holds.remove(path);
+    ended.map_err(Stop::blocked)
+}
+
+/// Gives a secret custom metadata with a random value.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn set_custom_metadata(
+    scenario: &mut Scenario,
+    path: &str,
+    key: &str,
+) -> StepResult {
+    let value = scenario.canary("custom metadata", true);
+    let custom = json!({ key: value });
+    let kv = scenario.kv()?;
+    let set = scenario
+        .oracle
+        .set_custom_metadata(&kv.path, path, &custom)
+        .await;
+    set.map_err(Stop::blocked)?;
+    scenario.state_mut::<KvState>().custom = Some((path.to_owned(), value));
+    Ok(())
+}
+
+/// Sets a key of a secret with the suite's own token as soon as a request of the target
+/// that writes to it arrives, before that request goes on.
+///
+/// # Errors
+/// When the scenario has no such secret.
+pub(crate) fn write_in_between(scenario: &mut Scenario, path: &str, key: &str) -> StepResult {
+    let value = scenario.canary("value that somebody else writes", false);
+    let mut data = scenario.held(path)?.clone();
+    data.insert(key.to_owned(), json!(value));
+    let elsewhere = scenario
+        .state_mut::<KvState>()
+        .elsewhere
+        .entry(path.to_owned())
+        .or_default();
+    elsewhere.insert(key.to_owned(), json!(value));
+    let (kv, oracle) = (scenario.kv()?.clone(), Arc::clone(&scenario.oracle));
+    let (part, path) = (format!("{}/data/{path}", kv.path), path.to_owned());
+    let happens = async move {
+        // A Vault that refuses shows when the secret is looked at.
+        let _ = oracle
+            .write_secret(&kv.path, kv.version, &path, &data)
+            .await;
+    };
+    let springs = Springs::First(Box::pin(happens));
+    scenario.tap()?.set(Trap::for_write(part, springs));
+    Ok(())
+}
+
+/// Holds the first request back that writes to the mount, of calls that are then made at once: whoever
+/// read before and writes without a check then overwrites what came in between, every time.
+///
+/// # Errors
+/// When the scenario has no mount.
+pub(crate) fn delay_first_write(scenario: &mut Scenario) -> StepResult {
+    scenario.state_mut::<KvState>().delayed = Some(format!("{}/", scenario.mount()?));
+    Ok(())
+}
+
+/// Lets the next request for the mount's secrets be answered as by a mount that is still
+/// upgrading from version 1.
+///
+/// # Errors
+/// When the scenario has no KV mount of version 2.
+pub(crate) fn pretend_to_upgrade(scenario: &Scenario) -> StepResult {
+    let kv = scenario.kv()?;
+    if kv.version != 2 {
+        let scenario = format!("the scenario's KV mount is of version {}", kv.version);
+        return Err(contradiction("an upgrade to version 2", scenario));
+    }
+    let why = "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly.";
+    let mut answer = Response::new(Bytes::from(json!({ "errors": [why] }).to_string()));
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    let part = format!("{}/data/", kv.path);
+    let springs = Springs::Answer(Box::new(answer));
+    scenario.tap()?.set(Trap::new([Method::GET], part, springs));
+    Ok(())
+}
+
+/// Asks Vault with the agent's token for a mount at this path, which it must refuse.
+///
+/// # Errors
+/// Blocked when it does not, or refuses for lack of rights.
+pub(crate) async fn learn_refusal_of_mount(scenario: &mut Scenario, path: &str) -> StepResult {
+    let body = json!({ "type": "kv", "options": { "version": "2" } });
+    let request = VaultRequest::new("POST", format!("sys/mounts/{path}")).with(body);
+    let answer = scenario
+        .oracle
+        .ask(&scenario.token()?.secret, &request)
+        .await;
+    let answer = answer.map_err(Stop::blocked)?;
+    let reason = answer.body["errors"][0].as_str();
+    match (answer.status, reason) {
+        (400, Some(reason)) => {
+            scenario.state_mut::<KvState>().refused_mount =
+                Some((path.to_owned(), reason.to_owned()));
+            Ok(())
+        }
+        (status, _) => {
+            let why = format!("this Vault answers {status} to a mount at {path}");
+            Err(Stop::blocked(why))
+        }
+    }
+}
+
+/// How long a write is held back that took so long to get to Vault, the first of so many calls.
+pub(super) fn held_back(took: Duration, calls: usize) -> Duration {
+    let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+    let all = took.saturating_mul(calls);
+    all.clamp(HELD_BACK, HELD_BACK_LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::held_back;
+
+    #[test]
+    fn a_write_is_held_back_longer_where_calls_take_longer_but_not_for_ever() {
+        let millis = Duration::from_millis;
+        assert_eq!(held_back(millis(5), 10), millis(300));
+        assert_eq!(held_back(millis(200), 10), millis(2_000));
+        assert_eq!(held_back(millis(5_000), 10), millis(10_000));
+    }
+}

@@ -1,0 +1,19 @@
+//! Steps and checks that several profiles use.
+
+pub(crate) mod about;
+pub(crate) mod allowed;
+pub(crate) mod answered;
+pub(crate) mod at_once;
+pub(crate) mod effect;
+pub(crate) mod given;
+mod kv_steps;
+pub(crate) mod lists;
+mod mounts_steps;
+mod outcome_steps;
+pub(crate) mod own_vault;
+pub(crate) mod pki;
+mod pki_steps;
+pub(crate) mod stage;
+#[cfg(test)]
+mod tests;
+pub(crate) mod wording;

@@ -1,0 +1,112 @@
+//! What is there only in a Vault of a scenario's own: its default mount, policies under their own names, and
+//! as many servers as the scenario says.
+
+use serde_json::Value;
+
+use crate::{
+    scenario::{Agent, KvMount, KvState, Scenario},
+    target::setup::Setup,
+    vault::{oracle::Token, own::OwnVault, policy},
+    verdict::{NotApplicable, StepResult, Stop},
+};
+
+fn own(scenario: &Scenario) -> StepResult<&OwnVault> {
+    let missing = || Stop::blocked("the scenario has no Vault of its own: it lacks @own-vault");
+    scenario.own.as_ref().ok_or_else(missing)
+}
+
+/// There must be a Vault of the scenario's own.
+///
+/// # Errors
+/// Blocked when there is none.
+pub(crate) fn expect_own_vault(scenario: &Scenario) -> StepResult {
+    own(scenario).map(drop)
+}
+
+/// Turns to a KV mount that a new Vault has.
+///
+/// # Errors
+/// Blocked when this Vault does not have it in that version.
+pub(crate) async fn find_mount(scenario: &mut Scenario, path: &str, version: u8) -> StepResult {
+    own(scenario)?;
+    let mounts = scenario.oracle.mounts().await.map_err(Stop::blocked)?;
+    let about = mounts.get(path).unwrap_or(&Value::Null);
+    let found = about["options"]["version"].as_str();
+    if about["type"] != "kv" || found != Some(&version.to_string()) {
+        let why = format!("this new Vault has no KV version {version} mount {path:?}");
+        return Err(Stop::blocked(why));
+    }
+    let ready = scenario.oracle.await_kv_mount(path, version).await;
+    ready.map_err(Stop::blocked)?;
+    scenario.mount = Some(path.to_owned());
+    scenario.state_mut::<KvState>().mount = Some(KvMount {
+        path: path.to_owned(),
+        version,
+    });
+    Ok(())
+}
+
+/// Gives an agent a server, whose token has these policies, verbatim and under their own names; that
+/// agent acts from now on.
+///
+/// # Errors
+/// When Vault refuses or the server does not start; not applicable where it is to be the second one of a
+/// server on a fixed port.
+pub(crate) async fn add_agent(
+    scenario: &mut Scenario,
+    name: &str,
+    policies: &[&str],
+) -> StepResult {
+    own(scenario)?;
+    let kind = scenario.kind(Setup::default());
+    if scenario.slots.take_turns(kind.transport) && !scenario.agents.is_empty() {
+        return Err(Stop::NotApplicable {
+            reason: NotApplicable::NotClaimed,
+            detail: "of a server on a fixed port only one can run".to_owned(),
+        });
+    }
+    let token = make_token(scenario, policies).await?;
+    let slot = scenario.slots.make_on(&scenario.oracle, &kind, token).await;
+    scenario.acting = scenario.agents.len();
+    scenario.agents.push(Agent {
+        name: name.to_owned(),
+        slot: slot.map_err(Stop::blocked)?,
+    });
+    Ok(())
+}
+
+async fn make_token(scenario: &Scenario, policies: &[&str]) -> StepResult<Token> {
+    for name in policies {
+        let written = scenario
+            .oracle
+            .write_policy(name, policy::known(name)?)
+            .await;
+        written.map_err(Stop::blocked)?;
+    }
+    let token = scenario.oracle.make_token_with(policies).await;
+    token.map_err(Stop::blocked)
+}
+
+/// Turns to the agent of this name.
+///
+/// # Errors
+/// When the scenario has none.
+pub(crate) fn turn_to(scenario: &mut Scenario, name: &str) -> StepResult {
+    let found = scenario.agents.iter().position(|agent| agent.name == name);
+    let unknown = || Stop::blocked(format!("the scenario has no agent of the {name}"));
+    scenario.acting = found.ok_or_else(unknown)?;
+    Ok(())
+}
+
+/// Gives a policy that tokens have the text of another.
+///
+/// # Errors
+/// When there is no such text, or Vault refuses.
+pub(crate) async fn change_policy(scenario: &Scenario, name: &str, other: &str) -> StepResult {
+    own(scenario)?;
+    let written = scenario
+        .oracle
+        .write_policy(name, policy::known(other)?)
+        .await;
+    written.map_err(Stop::blocked)
+}

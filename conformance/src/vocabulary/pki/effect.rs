@@ -1,0 +1,369 @@
+//! What must have become of PKI in Vault once the agent has acted.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{PkiMount, Scenario};
+use crate::{
+    act::{Act, pki::PkiEffect},
+    certificate::{Certificate, RevocationList, duration},
+    target::{answer::Answer, operation::Operation},
+    vault::pki::Issuer,
+    verdict::{StepResult, Stop},
+    vocabulary::{effect, pki},
+};
+
+/// By how much a lifetime may differ from what was asked for: clocks, and the way of the call.
+const TOLERANCE: Duration = Duration::from_secs(300);
+
+pub(crate) async fn expect_pki(scenario: &mut Scenario, effect: &PkiEffect) -> StepResult {
+    match effect {
+        PkiEffect::Enabled => expect_enabled(scenario).await,
+        PkiEffect::IssuerMade => expect_issuer(scenario).await,
+        PkiEffect::IssuersListed => {
+            crate::vocabulary::pki::answered::expect_issuers_listed(scenario).await
+        }
+        PkiEffect::IssuerShown => {
+            crate::vocabulary::pki::answered::expect_issuer_shown(scenario).await
+        }
+        PkiEffect::RoleMade => expect_role_of(scenario, &scenario.last()?.act).await,
+        PkiEffect::RolesListed => {
+            crate::vocabulary::pki::answered::expect_roles_listed(scenario).await
+        }
+        PkiEffect::RoleShown => crate::vocabulary::pki::answered::expect_role_shown(scenario).await,
+        PkiEffect::RoleGone => expect_no_role(scenario).await,
+        PkiEffect::Certified => {
+            crate::vocabulary::pki::answered::expect_certificate_verifies(scenario)?;
+            crate::vocabulary::pki::answered::expect_names_on_certificate(scenario)?;
+            crate::vocabulary::pki::answered::expect_lifetime_as_asked(scenario)?;
+            crate::vocabulary::pki::answered::expect_own_key(scenario)
+        }
+        PkiEffect::Revoked => expect_revoked(scenario).await,
+        PkiEffect::CertificatesListed => {
+            crate::vocabulary::pki::answered::expect_certificates_listed(scenario).await
+        }
+        PkiEffect::CertificateShown => {
+            crate::vocabulary::pki::answered::expect_certificate_shown(scenario).await
+        }
+    }
+}
+
+async fn expect_enabled(scenario: &Scenario) -> StepResult {
+    let act = &scenario.last()?.act;
+    let mount = act.text("mount");
+    let mounts = scenario.oracle.mounts().await.map_err(Stop::blocked)?;
+    let kind = mounts.get(mount).and_then(|about| about["type"].as_str());
+    if kind != Some("pki") {
+        let seen = kind.map_or("no mount there".to_owned(), |kind| {
+            format!("a {kind} mount there")
+        });
+        return Err(scenario.failed(format!("a pki mount at {mount}"), &seen));
+    }
+    if !pki::sends(scenario, Operation::PkiEnable, "max_ttl") {
+        return Ok(());
+    }
+    let asked = duration(act.text("max_ttl")).unwrap_or_default().as_secs();
+    let has = scenario
+        .oracle
+        .max_ttl(mount)
+        .await
+        .map_err(Stop::blocked)?;
+    if has == asked {
+        return Ok(());
+    }
+    let demanded = format!("certificates of {mount} may last {asked} s");
+    Err(scenario.failed(demanded, &format!("{has} s")))
+}
+
+/// The issuers that the mount has more than before the last deed.
+async fn new_issuers(scenario: &Scenario) -> StepResult<Vec<Issuer>> {
+    let deed = scenario.last()?;
+    let mount = deed.act.text("mount");
+    let issuers = scenario
+        .oracle
+        .issuers(mount)
+        .await
+        .map_err(Stop::blocked)?;
+    let known = |issuer: &Issuer| {
+        let place = format!("{mount}:issuers/{}", issuer.id);
+        deed.before.contains_key(&place)
+    };
+    Ok(issuers
+        .into_iter()
+        .filter(|issuer| !known(issuer))
+        .collect())
+}
+
+/// The certificate of the one issuer that is new. Those that lead from it to the root may have
+/// come with it: so its chain is complete.
+async fn new_issuer_certificate(scenario: &Scenario) -> StepResult<(Issuer, Certificate)> {
+    let mount = scenario.last()?.act.text("mount");
+    let roots: Vec<_> = (scenario.state::<Vec<PkiMount>>().iter())
+        .filter_map(|pki| pki.root.as_ref())
+        .collect();
+    let mut certified = Vec::new();
+    for issuer in new_issuers(scenario).await? {
+        let pem = scenario.oracle.issuer_certificate(mount, &issuer.id).await;
+        let certificate = Certificate::first_in(&pem.map_err(Stop::blocked)?);
+        let own = certificate.filter(|certificate| !roots.contains(&certificate));
+        certified.extend(own.map(|certificate| (issuer, certificate)));
+    }
+    match certified.len() {
+        1 => Ok(certified.remove(0)),
+        count => {
+            let demanded = format!("one new issuer with a certificate in {mount}");
+            Err(scenario.failed(demanded, &format!("{count} of them")))
+        }
+    }
+}
+
+async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
+    let (_, certificate) = new_issuer_certificate(scenario).await?;
+    let act = &scenario.last()?.act;
+    if !certificate.is_ca() {
+        return Err(scenario.failed("the certificate of an authority", &certificate.to_string()));
+    }
+    if act.operation == Operation::PkiImportBundle {
+        let bundle = act.text("bundle");
+        let imported = Certificate::first_in(bundle);
+        if imported.as_ref() == Some(&certificate) {
+            return Ok(());
+        }
+        return Err(scenario.failed("the certificate of the bundle", &certificate.to_string()));
+    }
+    let name = act.text("common_name");
+    if certificate.common_name() != Some(name) {
+        let demanded = format!("an authority with the common name {name}");
+        return Err(scenario.failed(demanded, &certificate.to_string()));
+    }
+    let signer = match act.operation {
+        Operation::PkiCreateIntermediate => {
+            let (mount, issuer) = (act.text("root_mount"), act.text("root_issuer"));
+            let pem = scenario.oracle.issuer_certificate(mount, issuer).await;
+            super::parsed(&pem.map_err(Stop::blocked)?)?
+        }
+        _ => certificate.clone(),
+    };
+    if !certificate.signed_by(&signer) {
+        let demanded = format!("a certificate that {signer} has signed");
+        return Err(scenario.failed(demanded, &certificate.to_string()));
+    }
+    expect_lifetime(scenario, &certificate)?;
+    // What is issued in this mount from now on is verified against it.
+    let own =
+        act.operation == Operation::PkiCreateRoot && act.text("mount") == pki::pki(scenario)?.path;
+    if own && pki::pki(scenario)?.root.is_none() {
+        pki::pki_mut(scenario)?.root = Some(certificate);
+    }
+    Ok(())
+}
+
+/// An authority that was asked for must be there as asked, or the agent be told that it is not.
+///
+/// # Errors
+/// When neither is so.
+pub(crate) async fn expect_issuer_or_word(scenario: &mut Scenario) -> StepResult {
+    match scenario.last()?.answer {
+        Answer::Success(_) => expect_issuer(scenario).await,
+        _ => crate::vocabulary::answered::expect_error(scenario).map(drop),
+    }
+}
+
+/// A role that was there must be as the agent asked for, or be as it was and the agent be told
+/// of an error.
+///
+/// # Errors
+/// When neither is so.
+pub(crate) async fn expect_role_or_word(scenario: &Scenario) -> StepResult {
+    match scenario.last()?.answer {
+        Answer::Success(_) => expect_role_of(scenario, &scenario.last()?.act).await,
+        _ => {
+            crate::vocabulary::answered::expect_error(scenario)?;
+            effect::expect_unchanged(scenario, false).await
+        }
+    }
+}
+
+/// Vault must have the role that the agent made.
+///
+/// # Errors
+/// When it has not.
+pub(crate) async fn expect_role_there(scenario: &Scenario) -> StepResult {
+    match role(scenario).await? {
+        Some(_) => Ok(()),
+        None => Err(scenario.failed("Vault has the role", "there is none")),
+    }
+}
+
+/// An issuer that is new must have the name that was asked for.
+///
+/// # Errors
+/// When it has another.
+pub(crate) async fn expect_issuer_named(scenario: &Scenario) -> StepResult {
+    let act = &scenario.last()?.act;
+    pki::requires(scenario, act.operation, "issuer")?;
+    let (issuer, _) = new_issuer_certificate(scenario).await?;
+    let wanted = act.text("issuer");
+    if issuer.name == wanted {
+        return Ok(());
+    }
+    let demanded = format!("an issuer with the name {wanted:?}");
+    Err(scenario.failed(demanded, &format!("the name {:?}", issuer.name)))
+}
+
+/// A certificate must last as long as the agent asked, or the agent be told that it does not.
+pub(super) fn expect_lifetime(scenario: &Scenario, certificate: &Certificate) -> StepResult {
+    let act = &scenario.last()?.act;
+    let asked = duration(act.text("ttl")).filter(|_| pki::sends(scenario, act.operation, "ttl"));
+    let Some(asked) = asked else {
+        return Ok(());
+    };
+    if lasts(certificate, asked)
+        || crate::vocabulary::pki::answered::tells_the_end_of(scenario, certificate)?
+    {
+        return Ok(());
+    }
+    let lasts = certificate.not_after() - OffsetDateTime::now_utc();
+    let demanded = format!(
+        "a certificate that lasts {} h, or a word that it does not",
+        asked.as_secs() / 3600
+    );
+    let seen = format!(
+        "it lasts {} h, and the answer does not tell",
+        lasts.whole_hours()
+    );
+    Err(scenario.failed(demanded, &seen))
+}
+
+/// Whether a certificate that was just made lasts so long.
+pub(super) fn lasts(certificate: &Certificate, asked: Duration) -> bool {
+    let lasts = certificate.not_after() - OffsetDateTime::now_utc();
+    (lasts - asked).unsigned_abs() <= TOLERANCE
+}
+
+async fn role(scenario: &Scenario) -> StepResult<Option<Map<String, Value>>> {
+    role_of(scenario, &scenario.last()?.act).await
+}
+
+async fn role_of(scenario: &Scenario, act: &Act) -> StepResult<Option<Map<String, Value>>> {
+    let role = scenario
+        .oracle
+        .role(act.text("mount"), act.text("role"))
+        .await;
+    role.map_err(Stop::blocked)
+}
+
+/// The role in Vault must have all settings that the target was told when it was made.
+pub(super) async fn expect_role_of(scenario: &Scenario, act: &Act) -> StepResult {
+    let Some(role) = role_of(scenario, act).await? else {
+        let demanded = format!("Vault has the role {}", act.text("role"));
+        return Err(scenario.failed(demanded, "there is none"));
+    };
+    for (name, sent) in &act.parameters {
+        let told = !["mount", "role"].contains(&name.as_str()) && sent != "";
+        if told && pki::sends(scenario, Operation::PkiCreateRole, name) && !same(sent, &role[name])
+        {
+            let demanded = format!("the role's {name} is {sent}");
+            return Err(scenario.failed(demanded, &role[name].to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// A role that was made with little said must not allow every name.
+///
+/// # Errors
+/// When it does.
+pub(crate) async fn expect_safe_role(scenario: &Scenario) -> StepResult {
+    let role = role(scenario).await?.unwrap_or_default();
+    if role.get("allow_any_name") == Some(&Value::Bool(true)) {
+        let demanded = "a role that was not told to allow any name does not";
+        return Err(scenario.failed(demanded, "allow_any_name is true"));
+    }
+    Ok(())
+}
+
+async fn expect_no_role(scenario: &Scenario) -> StepResult {
+    match role(scenario).await? {
+        None => Ok(()),
+        Some(_) => Err(scenario.failed("the role is gone", "Vault still has it")),
+    }
+}
+
+async fn expect_revoked(scenario: &Scenario) -> StepResult {
+    let act = &scenario.last()?.act;
+    let mount = act.text("mount");
+    let certificate = subject(scenario).await?;
+    let list = scenario.oracle.revocation_list(mount).await;
+    let list = RevocationList::first_in(&list.map_err(Stop::blocked)?);
+    let unreadable = || Stop::blocked("Vault's revocation list cannot be read");
+    if list.ok_or_else(unreadable)?.lists(&certificate) {
+        return Ok(());
+    }
+    let demanded = format!("{certificate} is on the mount's revocation list");
+    Err(scenario.failed(demanded, "it is not"))
+}
+
+/// The certificate that the last deed was about, as Vault has it.
+pub(super) async fn subject(scenario: &Scenario) -> StepResult<Certificate> {
+    let act = &scenario.last()?.act;
+    let pem = scenario
+        .oracle
+        .certificate(act.text("mount"), act.text("serial"))
+        .await;
+    super::parsed(&pem.map_err(Stop::blocked)?)
+}
+
+/// Whether a setting is as it was sent; Vault tells durations in seconds.
+pub(super) fn same(sent: &Value, has: &Value) -> bool {
+    let seconds = |value: &Value| match value {
+        Value::String(text) => duration(text).map(|length| length.as_secs()),
+        other => other.as_u64(),
+    };
+    let sorted = |list: &Vec<Value>| {
+        let mut list: Vec<_> = list.iter().map(Value::to_string).collect();
+        list.sort();
+        list
+    };
+    let nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        other => other.as_u64() == Some(0),
+    };
+    match (sent, has) {
+        (Value::Array(sent), Value::Array(has)) => sorted(sent) == sorted(has),
+        (Value::String(names), Value::Array(_)) => {
+            let names = names
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty());
+            same(&names.collect(), has)
+        }
+        (one, other) if nothing(one) && nothing(other) => true,
+        _ => sent == has || (seconds(sent).is_some() && seconds(sent) == seconds(has)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::same;
+
+    #[test]
+    fn a_setting_is_the_same_in_another_notation() {
+        assert!(same(&json!("72h"), &json!(259_200)));
+        assert!(same(&json!(["a", "b"]), &json!(["b", "a"])));
+        assert!(same(&json!("a, b"), &json!(["b", "a"])));
+        for nothing in [json!([]), json!(false), json!(0), json!("")] {
+            assert!(same(&json!(null), &nothing) && same(&nothing, &json!(null)));
+        }
+        assert!(!same(&json!(true), &json!(false)));
+        assert!(!same(&json!("72h"), &json!(0)));
+        assert!(!same(&json!(null), &json!(true)));
+        assert!(!same(&json!("a"), &json!(["b", "a"])));
+    }
+}

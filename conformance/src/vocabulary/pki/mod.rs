@@ -1,0 +1,429 @@
+//! PKI in a scenario: what it is given; what the agent must be told ([`answered`]) and what must
+//! have become of Vault ([`effect`]); and how an agent puts a role right ([`repair`]).
+
+pub(crate) mod answered;
+pub(crate) mod effect;
+pub(crate) mod repair;
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value, json};
+
+use self::repair::Repair;
+use super::about::contradiction;
+use crate::{
+    act::{
+        Act,
+        pki::{Wanted, strict_role},
+    },
+    certificate::{Bundle, Certificate, Request},
+    scenario::{Scenario, ledger::remember_keys},
+    target::{answer::Manner, operation::Operation, template},
+    verdict::{NotApplicable, StepResult, Stop},
+    vocabulary::about,
+};
+
+/// How long mounts of the suite let certificates live: longer than any scenario asks for.
+const LONG: &str = "87600h";
+/// The name of the issuer that the suite makes.
+pub(crate) const ROOT: &str = "root-ca";
+
+/// A PKI mount of the scenario.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PkiMount {
+    /// Its path in Vault, which no other scenario uses.
+    pub path: String,
+    /// The certificate of the authority that the suite made in it.
+    pub root: Option<Certificate>,
+    /// The role that the scenario speaks of.
+    pub role: String,
+    /// The certificate that the agent asked for last.
+    pub wanted: Wanted,
+    /// The request for a certificate, with the key that it is for.
+    pub request: Option<Request>,
+    /// The certificate that was issued before.
+    pub earlier: Option<Certificate>,
+    /// How the role is put right.
+    pub repair: Repair,
+}
+
+/// Makes a PKI mount, with Vault's own longest lifetime unless `tuned`.
+///
+/// # Errors
+/// When Vault refuses; so have the others.
+pub(crate) async fn make_pki_mount(scenario: &mut Scenario, name: &str, tuned: bool) -> StepResult {
+    let path = scenario.path_of(name);
+    let made = scenario
+        .oracle
+        .make_pki_mount(&path, tuned.then_some(LONG))
+        .await;
+    made.map_err(Stop::blocked)?;
+    turn_to_pki_mount(scenario, name);
+    Ok(())
+}
+
+/// Turns to a PKI mount that is there.
+fn turn_to_pki_mount(scenario: &mut Scenario, name: &str) {
+    let path = scenario.path_of(name);
+    scenario.mount = Some(path.clone());
+    scenario.state_mut::<Vec<PkiMount>>().push(PkiMount {
+        path,
+        ..PkiMount::default()
+    });
+}
+
+/// Turns to the PKI mount of this name, which the agent has just made.
+///
+/// # Errors
+/// Blocked when the agent's last act was another.
+pub(crate) fn turn_to_agents_pki_mount(scenario: &mut Scenario, name: &str) -> StepResult {
+    about::last_on_mount(scenario, name)?;
+    about::expect_last_is(scenario, &[Operation::PkiEnable])?;
+    turn_to_pki_mount(scenario, name);
+    Ok(())
+}
+
+/// Makes a PKI mount with a root CA that lasts longer than any certificate.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn make_authority(scenario: &mut Scenario, name: &str) -> StepResult {
+    make_pki_mount(scenario, name, true).await?;
+    let path = &pki(scenario)?.path;
+    let pem = scenario.oracle.make_root(path, ROOT, LONG).await;
+    let root = parsed(&pem.map_err(Stop::blocked)?)?;
+    pki_mut(scenario)?.root = Some(root);
+    Ok(())
+}
+
+/// The PKI mount that the scenario made last.
+///
+/// # Errors
+/// When it made none.
+pub(crate) fn pki(scenario: &Scenario) -> StepResult<&PkiMount> {
+    let missing = || Stop::blocked("the scenario gave no PKI mount");
+    scenario.state::<Vec<PkiMount>>().last().ok_or_else(missing)
+}
+
+pub(super) fn pki_mut(scenario: &mut Scenario) -> StepResult<&mut PkiMount> {
+    let missing = || Stop::blocked("the scenario gave no PKI mount");
+    scenario
+        .state_mut::<Vec<PkiMount>>()
+        .last_mut()
+        .ok_or_else(missing)
+}
+
+/// Makes a role with these settings, strict in all others, of which the scenario speaks from now on.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn make_role(
+    scenario: &mut Scenario,
+    role: &str,
+    settings: Map<String, Value>,
+) -> StepResult {
+    let mut all = strict_role();
+    all.extend(settings);
+    let path = &pki(scenario)?.path;
+    let made = scenario.oracle.make_role(path, role, &all).await;
+    made.map_err(Stop::blocked)?;
+    role.clone_into(&mut pki_mut(scenario)?.role);
+    Ok(())
+}
+
+/// Issues a certificate with the suite's own token, which the scenario's later steps are about.
+///
+/// # Errors
+/// When Vault refuses.
+pub(crate) async fn issue(scenario: &mut Scenario, common_name: &str) -> StepResult {
+    let pki = pki(scenario)?;
+    let issued = scenario
+        .oracle
+        .issue(&pki.path, &pki.role, common_name)
+        .await;
+    let issued = issued.map_err(Stop::blocked)?;
+    remember_keys(scenario, &issued.to_string(), false);
+    let certificate = parsed(&issued["certificate"].to_string())?;
+    pki_mut(scenario)?.earlier = Some(certificate);
+    Ok(())
+}
+
+/// Lets the agent ask for a certificate.
+///
+/// # Errors
+/// Not applicable where the target offers no way to ask for that.
+pub(crate) async fn let_agent_ask_for(scenario: &mut Scenario, wanted: Wanted) -> StepResult {
+    let (names, addresses) = (&wanted.alt_names, &wanted.ip_sans);
+    for (parameter, needed) in [
+        ("alt_names", !names.is_empty()),
+        ("ip_sans", !addresses.is_empty()),
+        ("ttl", !wanted.ttl.is_empty()),
+    ] {
+        if needed {
+            requires(scenario, Operation::PkiIssue, parameter)?;
+        }
+    }
+    let pki = pki_mut(scenario)?;
+    let act = Act::issue(&pki.path, &pki.role, &wanted);
+    pki.wanted = wanted;
+    scenario.let_agent(act).await
+}
+
+/// Lets the agent have a new key of its own certified.
+///
+/// # Errors
+/// When no request can be made.
+pub(crate) async fn let_agent_sign_new(
+    scenario: &mut Scenario,
+    common_name: &str,
+    ttl: &str,
+) -> StepResult {
+    let request = Request::ec(common_name, &[common_name]).map_err(Stop::blocked)?;
+    let_agent_sign(scenario, request, common_name, ttl).await
+}
+
+/// Lets the agent have the key of a request certified.
+///
+/// # Errors
+/// When the scenario gave no PKI mount.
+pub(crate) async fn let_agent_sign(
+    scenario: &mut Scenario,
+    request: Request,
+    common_name: &str,
+    ttl: &str,
+) -> StepResult {
+    let pki = pki_mut(scenario)?;
+    let act = Act::sign(&pki.path, &pki.role, common_name, &request.to_pem(), ttl);
+    pki.request = Some(request);
+    pki.wanted = Wanted {
+        common_name: common_name.to_owned(),
+        ttl: ttl.to_owned(),
+        ..Wanted::default()
+    };
+    scenario.let_agent(act).await
+}
+
+/// Lets the agent ask for a signature on what Vault must not sign.
+///
+/// # Errors
+/// When no request can be made.
+pub(crate) async fn let_agent_sign_rubbish(scenario: &mut Scenario, what: &str) -> StepResult {
+    const NAME: &str = "weak.example.com";
+    let pem = match what {
+        "a broken request" => Request::ec(NAME, &[NAME]).map(|request| request.damaged()),
+        _ => Request::weak().map(|request| request.to_pem()),
+    };
+    let pki = pki(scenario)?;
+    let act = Act::sign(
+        &pki.path,
+        &pki.role,
+        NAME,
+        &pem.map_err(Stop::blocked)?,
+        "72h",
+    );
+    scenario.let_agent(act).await
+}
+
+/// Lets the agent import an authority that was made elsewhere, whole or (`half of a CA`) not.
+///
+/// # Errors
+/// When none can be made.
+pub(crate) async fn let_agent_import(scenario: &mut Scenario, what: &str) -> StepResult {
+    let act = importing(scenario, what)?;
+    scenario.let_agent(act).await
+}
+
+/// Importing an authority that was made elsewhere, whole or not.
+pub(super) fn importing(scenario: &mut Scenario, what: &str) -> StepResult<Act> {
+    let bundle = Bundle::new("Old Root").map_err(Stop::blocked)?;
+    let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
+    remember_keys(scenario, &pem, false);
+    if what == "half of a CA" {
+        pem.truncate(bundle.certificate.len() / 2);
+        pem += bundle.key.expose_secret();
+    }
+    Ok(Act::import_bundle(&pki(scenario)?.path, &pem))
+}
+
+/// Lets the agent make a role with these settings, strict in all others.
+///
+/// # Errors
+/// Not applicable where the adapter has no argument for one of these settings.
+pub(crate) async fn let_agent_make_role(
+    scenario: &mut Scenario,
+    role: &str,
+    settings: Map<String, Value>,
+) -> StepResult {
+    for name in settings.keys() {
+        requires(scenario, Operation::PkiCreateRole, name)?;
+    }
+    let mut all = strict_role();
+    all.extend(settings);
+    let act = Act::create_role(&pki(scenario)?.path, role, all);
+    scenario.let_agent(act).await
+}
+
+/// Makes the scenario speak of a role that is there.
+///
+/// # Errors
+/// Blocked when Vault has no such role.
+pub(crate) async fn turn_to_role(scenario: &mut Scenario, role: &str) -> StepResult {
+    let found = scenario.oracle.role(&pki(scenario)?.path, role).await;
+    if found.map_err(Stop::blocked)?.is_none() {
+        let scenario = "Vault has none in the scenario's PKI mount";
+        return Err(contradiction(format!("the role {role:?}"), scenario));
+    }
+    speak_of_role(scenario, role)
+}
+
+/// Makes the scenario speak of another role, whether or not it is there.
+///
+/// # Errors
+/// When there is no PKI mount.
+pub(crate) fn speak_of_role(scenario: &mut Scenario, role: &str) -> StepResult {
+    role.clone_into(&mut pki_mut(scenario)?.role);
+    Ok(())
+}
+
+/// Lets the agent do in the KV mount what belongs in one of PKI.
+///
+/// # Errors
+/// When there is none.
+pub(crate) async fn let_agent_misplace(scenario: &mut Scenario, what: &str) -> StepResult {
+    let mount = &scenario.kv()?.path;
+    let act = match what {
+        "makes a role" => {
+            let mut settings = strict_role();
+            settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
+            Act::create_role(mount, "web", settings)
+        }
+        "makes a root CA" => Act::create_root(mount, "root-ca", "Misplaced Root", "2400h"),
+        _ => {
+            let wanted = Wanted {
+                common_name: "pay.shop.example".to_owned(),
+                ttl: "72h".to_owned(),
+                ..Wanted::default()
+            };
+            Act::issue(mount, "web", &wanted)
+        }
+    };
+    scenario.let_agent(act).await
+}
+
+/// Whether the adapter has an argument for a parameter.
+#[must_use]
+pub(crate) fn sends(scenario: &Scenario, operation: Operation, parameter: &str) -> bool {
+    let mapping = scenario.target.adapter.operations.get(&operation);
+    mapping.is_some_and(|mapping| {
+        template::strings(&mapping.arguments)
+            .into_iter()
+            .flat_map(template::placeholders)
+            .any(|sent| sent == parameter)
+    })
+}
+
+/// A parameter without which the scenario says nothing of this target.
+///
+/// # Errors
+/// Not applicable where the adapter has no argument for it.
+pub(crate) fn requires(scenario: &Scenario, operation: Operation, parameter: &str) -> StepResult {
+    if sends(scenario, operation, parameter) {
+        return Ok(());
+    }
+    Err(Stop::NotApplicable {
+        reason: NotApplicable::NotClaimed,
+        detail: format!("the adapter has no argument for the {parameter} of {operation}"),
+    })
+}
+
+/// Lets the agent make a role with nothing but what the tool's schema requires.
+///
+/// # Errors
+/// Not applicable where the schema does not tell.
+pub(crate) async fn let_agent_make_bare_role(scenario: &mut Scenario, role: &str) -> StepResult {
+    let mut settings = strict_role();
+    // Some servers require domains.
+    settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
+    let act = Act::create_role(&pki(scenario)?.path, role, settings);
+    role.clone_into(&mut pki_mut(scenario)?.role);
+    scenario.let_agent_with(act, Manner::Required).await
+}
+
+/// The first certificate of an answer of Vault.
+fn parsed(text: &str) -> StepResult<Certificate> {
+    let missing = || Stop::blocked("Vault gave no certificate that can be read");
+    Certificate::first_in(text).ok_or_else(missing)
+}
+
+/// The settings of a role that a scenario words so.
+///
+/// # Errors
+/// When no settings are worded so.
+pub(crate) fn role_settings(text: &str) -> StepResult<Map<String, Value>> {
+    let mut settings = Map::new();
+    for part in text.split(" and ") {
+        let quoted = part.split('"').nth(1).unwrap_or_default();
+        let domains: Vec<_> = quoted.split(", ").filter(|name| !name.is_empty()).collect();
+        let number = || {
+            let digits: String = part.chars().filter(char::is_ascii_digit).collect();
+            digits.parse::<u64>().unwrap_or_default()
+        };
+        let words = part.split('"').next().unwrap_or_default().trim();
+        let flag = match words {
+            "the domains" => None,
+            "subdomains of" => Some("allow_subdomains"),
+            "the bare domain" => Some("allow_bare_domains"),
+            "the glob" => Some("allow_glob_domains"),
+            "any name" => Some("allow_any_name"),
+            "IP addresses" => Some("allow_ip_sans"),
+            _ => {
+                let (name, value) = match part.split(' ').next() {
+                    Some("RSA") => ("key_type", json!("rsa")),
+                    Some("EC") => ("key_type", json!("ec")),
+                    Some("at") => ("max_ttl", json!(format!("{}h", number()))),
+                    Some("usually") => ("ttl", json!(format!("{}h", number()))),
+                    _ => return Err(Stop::blocked(format!("no role allows {part:?}"))),
+                };
+                settings.insert(name.to_owned(), value);
+                if name == "key_type" {
+                    settings.insert("key_bits".to_owned(), json!(number()));
+                }
+                continue;
+            }
+        };
+        if !domains.is_empty() {
+            settings.insert("allowed_domains".to_owned(), json!(domains));
+        }
+        if let Some(flag) = flag {
+            settings.insert(flag.to_owned(), json!(true));
+        }
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::role_settings;
+
+    #[test]
+    fn settings_are_read_from_the_words_of_a_scenario() {
+        for (text, settings) in [
+            (
+                r#"the domains "a.example, b.example""#,
+                json!({ "allowed_domains": ["a.example", "b.example"] }),
+            ),
+            (
+                r#"subdomains of "a.example" and IP addresses"#,
+                json!({ "allowed_domains": ["a.example"], "allow_subdomains": true, "allow_ip_sans": true }),
+            ),
+            (
+                "any name and RSA keys of 3072 bits and at most 720 hours and usually 72 hours",
+                json!({ "allow_any_name": true, "key_type": "rsa", "key_bits": 3072, "max_ttl": "720h", "ttl": "72h" }),
+            ),
+        ] {
+            assert_eq!(json!(role_settings(text).unwrap()), settings, "{text}");
+        }
+        assert!(role_settings("everything").is_err());
+    }
+}

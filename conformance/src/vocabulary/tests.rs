@@ -1,0 +1,474 @@
+//! What a sentence names reaches its step, and a step that contradicts its scenario is blocked.
+
+use std::{
+    any::Any, collections::HashSet, fs, panic::AssertUnwindSafe, path::Path, sync::LazyLock,
+};
+
+use cucumber::{World as _, step::Collection};
+use futures::FutureExt as _;
+use gherkin::GherkinEnv;
+use regex::Regex;
+
+use crate::{
+    act::{
+        Act,
+        pki::{PkiEffect, Wanted},
+    },
+    requirement,
+    scenario::Scenario,
+    target::operation::Operation,
+    verdict::{StepResult, Stop},
+    world::World,
+};
+
+/// All steps. To put their expressions together takes a while.
+static STEPS: LazyLock<Collection<World>> = LazyLock::new(World::collection);
+
+/// Numbers that belong to the wording, and no scenario can say otherwise.
+const FIXED: [&str; 1] = ["TLS 1.2"];
+
+/// Parameters whose name begins with `_`: the compiler does not say that they are unused.
+fn ignored_parameters(source: &str) -> Vec<&str> {
+    let function = Regex::new(r"(?s)\bfn \w+\(([^)]*)\)").unwrap();
+    let ignored = Regex::new(r"(?:^|,)\s*(?:mut )?(_\w*)\s*:").unwrap();
+    function
+        .captures_iter(source)
+        .filter_map(|function| function.get(1))
+        .flat_map(|parameters| ignored.captures_iter(parameters.as_str()))
+        .filter_map(|parameter| parameter.get(1))
+        .map(|parameter| parameter.as_str())
+        .collect()
+}
+
+#[test]
+fn no_step_ignores_what_its_sentence_names() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/steps");
+    let mut read = 0;
+    let files = fs::read_dir(folder).unwrap();
+    let files = files.map(|entry| entry.unwrap().path());
+    for path in files.filter(|path| !path.ends_with("tests.rs")) {
+        let source = fs::read_to_string(&path).unwrap();
+        let ignored = ignored_parameters(&source);
+        assert!(ignored.is_empty(), "{}: {ignored:?}", path.display());
+        read += 1;
+    }
+    assert!(read > 10, "{read} files");
+}
+
+#[test]
+fn a_parameter_that_is_ignored_is_found() {
+    for source in [
+        "async fn a(world: &mut World, _path: String) -> StepResult {",
+        "fn a(\n    world: &mut World,\n    _: String,\n) -> StepResult {",
+    ] {
+        assert_eq!(ignored_parameters(source).len(), 1, "{source}");
+    }
+    let used = "fn a(world: &mut World, the_path: String) -> StepResult {";
+    assert!(ignored_parameters(used).is_empty());
+}
+
+/// Where a sentence names something: what is in quotes, and numbers.
+fn names_in(sentence: &str) -> Vec<(usize, usize)> {
+    let named = Regex::new(r#""([^"]*)"|(\d+(?:\.\d+)*)"#).unwrap();
+    named
+        .captures_iter(sentence)
+        .filter_map(|found| found.get(1).or_else(|| found.get(2)))
+        .map(|found| (found.start(), found.end()))
+        .collect()
+}
+
+#[test]
+fn every_name_and_number_in_a_sentence_is_handed_to_its_step() {
+    // The same sentence stands in many scenarios.
+    let mut seen = HashSet::new();
+    for requirement in requirement::all().unwrap() {
+        let background = requirement.feature.background.iter();
+        let background = background.flat_map(|background| &background.steps);
+        for step in background.chain(&requirement.scenario.steps) {
+            let sentence = &step.value;
+            if !seen.insert((step.ty, sentence.clone())) {
+                continue;
+            }
+            let found = STEPS.find(step).unwrap();
+            let (_, captures, ..) = found.unwrap_or_else(|| panic!("no step: {sentence}"));
+            let groups: Vec<_> = (1..captures.len())
+                .filter_map(|group| captures.get(group))
+                .collect();
+            let fixed: Vec<_> = FIXED
+                .iter()
+                .flat_map(|fixed| sentence.match_indices(fixed))
+                .map(|(start, fixed)| (start, start + fixed.len()))
+                .collect();
+            for (start, end) in names_in(sentence) {
+                let covers = |span: &(usize, usize)| span.0 <= start && end <= span.1;
+                assert!(
+                    groups.iter().chain(&fixed).any(covers),
+                    "{}: nothing is made of {:?} in {sentence:?}",
+                    requirement.id,
+                    &sentence[start..end]
+                );
+            }
+        }
+    }
+    assert!(seen.len() > 200, "{} sentences", seen.len());
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_default()
+}
+
+/// Takes one step, as cucumber does; returns why the scenario ends with it, if it does.
+async fn take(world: &mut World, sentence: &str) -> Option<Stop> {
+    let text = format!("Feature: f\n  Scenario: s\n    {sentence}\n");
+    let feature = gherkin::Feature::parse(&text, GherkinEnv::default()).unwrap();
+    let step = &feature.scenarios[0].steps[0];
+    let (function, _, _, context) = STEPS
+        .find(step)
+        .unwrap()
+        .unwrap_or_else(|| panic!("no step: {sentence}"));
+    let taken = AssertUnwindSafe(function(world, context));
+    let panic = taken.catch_unwind().await.err()?;
+    Some(Stop::from_message(&text_of(panic.as_ref())))
+}
+
+type Deed = fn(&mut Scenario) -> StepResult<Act>;
+
+fn read(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::read(scenario.mount()?, "app/database"))
+}
+
+fn read_first(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::read_version(scenario.mount()?, "app/database", 1))
+}
+
+fn write(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::write(
+        scenario.mount()?,
+        "app/database",
+        "password",
+        "value",
+    ))
+}
+
+fn delete(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::delete(scenario.mount()?, "app/database"))
+}
+
+fn delete_key(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::delete_key(
+        scenario.mount()?,
+        "app/database",
+        "username",
+    ))
+}
+
+fn purge(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::purge(scenario.mount()?, "app/database"))
+}
+
+fn describe(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::describe(scenario.mount()?, "app/database"))
+}
+
+fn list(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::list(scenario.mount()?, "app"))
+}
+
+fn list_all(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::list_all(scenario.mount()?, "app"))
+}
+
+fn make_mount(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::create_mount(scenario.path_of("extra"), 2))
+}
+
+fn delete_mount(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::delete_mount(scenario.path_of("extra")))
+}
+
+fn enable_pki(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::enable_pki(&scenario.path_of("pki"), "72h"))
+}
+
+fn list_roles(scenario: &mut Scenario) -> StepResult<Act> {
+    let (lists, effect) = (Operation::PkiListRoles, PkiEffect::RolesListed);
+    Ok(Act::on_pki(lists, &scenario.path_of("pki"), effect))
+}
+
+fn issue(scenario: &mut Scenario) -> StepResult<Act> {
+    Ok(Act::issue(
+        &scenario.path_of("pki"),
+        "web",
+        &Wanted::default(),
+    ))
+}
+
+fn sign(scenario: &mut Scenario) -> StepResult<Act> {
+    let mount = scenario.path_of("pki");
+    Ok(Act::sign(
+        &mount,
+        "web",
+        "pay.shop.example",
+        "request",
+        "72h",
+    ))
+}
+
+/// Takes a step after the agent has done this; returns why it is blocked, if it is.
+async fn blocked_after(deed: Deed, sentence: &str) -> Option<String> {
+    let mut scenario = Scenario::rehearsal();
+    let act = deed(&mut scenario).unwrap();
+    scenario.pretend(act);
+    let mut world = World::default();
+    world.set_scenario(Ok(scenario));
+    match take(&mut world, sentence).await {
+        Some(Stop::Blocked { why }) => Some(why),
+        _ => None,
+    }
+}
+
+/// What the agent did, a step that is about it, and steps that are about something else.
+const CASES: &[(Deed, &str, &[&str])] = &[
+    (
+        write,
+        r#"Then Vault holds the secret "app/database" exactly as written"#,
+        &[
+            r#"Then Vault holds the secret "app/other" exactly as written"#,
+            r#"Then Vault holds the secret "app/database" without that key, and the others unchanged"#,
+            r#"Then Vault no longer gives out the secret "app/database""#,
+        ],
+    ),
+    (
+        write,
+        r#"Then the secret "app/database" is as written, or the agent is told of an error and nothing has changed"#,
+        &[
+            r#"Then the secret "app/other" is as written, or the agent is told of an error and nothing has changed"#,
+            r#"Then the agent is given exactly the names that Vault lists, folders marked"#,
+        ],
+    ),
+    (
+        |scenario| {
+            Ok(Act::write(
+                scenario.mount()?,
+                "app/other",
+                "password",
+                "value",
+            ))
+        },
+        r#"Then Vault holds the secret "app/other" exactly as written"#,
+        &[
+            r#"Then Vault holds every key of the secret "app/database" that anybody was told is written"#,
+        ],
+    ),
+    (
+        delete,
+        r#"Then Vault no longer gives out the secret "app/database""#,
+        &[
+            r#"Then Vault no longer gives out the secret "app/other""#,
+            r#"Then Vault holds the secret "app/database" exactly as written"#,
+        ],
+    ),
+    (
+        delete_key,
+        r#"Then Vault holds the secret "app/database" without that key, and the others unchanged"#,
+        &[
+            r#"Then Vault holds the secret "app/other" without that key, and the others unchanged"#,
+            r#"Then Vault holds the secret "app/database" exactly as written"#,
+        ],
+    ),
+    (
+        purge,
+        r#"Then Vault knows nothing of the secret "app/database""#,
+        &[r#"Then Vault knows nothing of the secret "app/other""#],
+    ),
+    (
+        read,
+        r#"Then version 1 of the secret "app/database" is as it was"#,
+        &[
+            r#"Then version 2 of the secret "app/database" is as it was"#,
+            r#"Then the agent is given exactly what Vault held in version 1"#,
+            r#"Then no request for the secret "app/other" has reached Vault"#,
+            r#"Then no write of the agent has reached the mount "other""#,
+            r#"Then the agent is told the key names of the secret"#,
+            r#"Given the secret "app/database" that never existed"#,
+        ],
+    ),
+    (
+        read,
+        r#"Given the mount "team" demands check-and-set"#,
+        &[
+            r#"Given the mount "other" demands check-and-set"#,
+            r#"Given the mount "other" was deleted and made again in KV version 1"#,
+            r#"Given the agent's token has rights to the secrets of the mount "other" and to nothing else"#,
+            r#"Given the agent's token may read the metadata of the mount "other" and nothing else"#,
+        ],
+    ),
+    (
+        read_first,
+        r#"Then Vault holds the secret "app/database" as before"#,
+        &[r#"Then the agent is given exactly what Vault held in version 2"#],
+    ),
+    (
+        describe,
+        r#"Then the agent is told the version and the time that Vault has for it"#,
+        &[
+            r#"Then the agent is told the custom metadata"#,
+            r#"Then the agent is given exactly the secrets that Vault holds there"#,
+        ],
+    ),
+    (
+        list,
+        r#"Then the agent is given exactly the names that Vault lists, folders marked"#,
+        &[r#"Then the agent is given exactly the secrets that Vault holds there"#],
+    ),
+    (
+        list_all,
+        r#"Then the agent is given exactly the secrets that Vault holds there"#,
+        &[r#"Then the agent is given exactly the names that Vault lists, folders marked"#],
+    ),
+    (
+        make_mount,
+        r#"Then Vault has the mount "extra" of KV version 2"#,
+        &[
+            r#"Then Vault has the mount "other" of KV version 2"#,
+            r#"Then Vault has the mount "extra" of KV version 1"#,
+            r#"Then Vault has no mount "extra""#,
+            r#"Then the agent is told Vault's reason"#,
+            r#"Given the PKI mount "extra" that the agent has made"#,
+        ],
+    ),
+    (
+        delete_mount,
+        r#"Then Vault has no mount "extra""#,
+        &[
+            r#"Then Vault has no mount "other""#,
+            r#"Then Vault has the mount "extra" of KV version 2"#,
+        ],
+    ),
+    (
+        enable_pki,
+        r#"Given the PKI mount "pki" that the agent has made"#,
+        &[r#"Given the PKI mount "other" that the agent has made"#],
+    ),
+    (
+        list_roles,
+        r#"Then nothing in Vault has changed"#,
+        &[r#"Given the PKI mount "pki" that the agent has made"#],
+    ),
+    (
+        issue,
+        r#"Then it is for the key that comes with it"#,
+        &[r#"Then it is for the key of the request"#],
+    ),
+    (
+        sign,
+        r#"Then it is for the key of the request"#,
+        &[
+            r#"Then it is for the key that comes with it"#,
+            r#"Then it comes with its chain, its serial number and its key"#,
+        ],
+    ),
+    (
+        read,
+        r#"Given a secret scanner found the value of the key "username" of the secret "app/database" in a repository"#,
+        &[
+            r#"When three clients read one of them each 20 times at once, two that name namespaces and one that names none"#,
+        ],
+    ),
+];
+
+#[tokio::test]
+async fn a_step_that_contradicts_its_scenario_is_blocked_and_says_so() {
+    for (deed, right, wrong) in CASES {
+        for wrong in *wrong {
+            let why = blocked_after(*deed, wrong).await;
+            let why = why.unwrap_or_else(|| panic!("{wrong}: is not blocked"));
+            assert!(why.starts_with("the step is about "), "{wrong}: {why}");
+        }
+        // The Vault of a rehearsal does not answer: a step that goes on is blocked by that.
+        let why = blocked_after(*deed, right).await.unwrap_or_default();
+        assert!(!why.starts_with("the step is about "), "{right}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_contradiction_names_what_the_step_and_what_the_scenario_is_about() {
+    let wrong = r#"Then Vault no longer gives out the secret "app/other""#;
+    assert_eq!(
+        blocked_after(delete, wrong).await.unwrap(),
+        r#"the step is about the secret "app/other", but the agent's last act was kv.delete on the secret "app/database""#
+    );
+    let wrong = r#"Given the mount "other" demands check-and-set"#;
+    assert_eq!(
+        blocked_after(delete, wrong).await.unwrap(),
+        r#"the step is about the mount "other", but the scenario's KV mount is "team""#
+    );
+}
+
+#[tokio::test]
+async fn an_error_about_a_secret_that_nobody_made_shows_nothing() {
+    for wrong in [
+        r#"Then it does not start, or the agent is told of an error to the secret "app/other" and no token is used"#,
+        r#"When the secret "app/other" is asked for without a token"#,
+        r#"When the secret "app/other" is asked for in the agent's session with no token"#,
+        r#"When the agent asks for the secret "app/other" with its token in the address besides"#,
+        r#"Then version 1 of the secret "app/other" is destroyed"#,
+        r#"Then Vault holds the secret "app/other" as before"#,
+    ] {
+        let why = blocked_after(read, wrong).await;
+        let expected = r#"the scenario made no secret "app/other""#;
+        assert_eq!(why.as_deref(), Some(expected), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_leak_is_looked_for_where_it_was() {
+    let mut world = World::default();
+    world.set_scenario(Ok(Scenario::rehearsal()));
+    let leak = r#"Given a secret scanner found the value of the key "username" of the secret "app/database" in a repository"#;
+    assert_eq!(take(&mut world, leak).await, None);
+    let wrong =
+        r#"Then no version that Vault gives out of the secret "app/other" has the leaked value"#;
+    let expected =
+        r#"the step is about the secret "app/other", but the leaked value was of "app/database""#;
+    assert_eq!(take(&mut world, wrong).await, Some(Stop::blocked(expected)));
+}
+
+#[tokio::test]
+async fn words_that_mean_nothing_are_blocked() {
+    for (wrong, expected) in [
+        (
+            "When the agent asks to read the secret",
+            r#"no act is worded "read the secret""#,
+        ),
+        (
+            r#"When the agent asks to list the mounts "team""#,
+            r#"no act is worded "list the mounts \"team\"""#,
+        ),
+        (
+            r#"When the agent replaces the secret "app/database" by something else"#,
+            r#"no secret is replaced by "something else""#,
+        ),
+        (
+            "When the client writes at night, Vault changes only if success is told",
+            r#"nobody writes "at night""#,
+        ),
+        (
+            "When under each of these policies Vault and the agent are asked for kv.read\n      | policy |\n      | none |",
+            r#"no policy and its PKI mount: ["none"]"#,
+        ),
+        (
+            "Then each of the errors says something else",
+            "the agent did not do several things in turn",
+        ),
+        (
+            "Then each reading is given what Vault holds in its secret",
+            "the agent read nothing at once",
+        ),
+    ] {
+        let why = blocked_after(read, wrong).await;
+        assert_eq!(why.as_deref(), Some(expected), "{wrong}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Acts in the words of the features.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::{
+    act::Act,
+    scenario::Scenario,
+    verdict::{StepResult, Stop},
+};
+
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static QUOTED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"^([^"]+?)(?: "([^"]*)")?$"#).unwrap());
+
+/// The act that a scenario names by this text; the same text is the same act.
+///
+/// # Errors
+/// When the text names none.
+pub(crate) fn act(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
+    if let Some(act) = scenario.acts.get(text) {
+        return Ok(act.clone());
+    }
+    let act = parse(scenario, text)?;
+    scenario.acts.insert(text.to_owned(), act.clone());
+    Ok(act)
+}
+
+/// The act that a feature words so.
+///
+/// # Errors
+/// When no act is worded so.
+fn parse(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
+    let unknown = || Stop::blocked(format!("no act is worded {text:?}"));
+    let parts = QUOTED.captures(text).ok_or_else(unknown)?;
+    let Some(name) = parts.get(2).map(|name| name.as_str()) else {
+        return match &parts[1] {
+            "list the mounts" => Ok(Act::list_mounts()),
+            _ => Err(unknown()),
+        };
+    };
+    match &parts[1] {
+        "enable PKI at" => Ok(Act::enable_pki(&scenario.path_of(name), "87600h")),
+        "create a KV mount" => Ok(Act::create_mount(scenario.path_of(name), 2)),
+        "delete the mount" => Ok(Act::delete_mount(scenario.path_of(name))),
+        "read the secret" => Ok(Act::read(scenario.mount()?, name)),
+        "list the folder" => Ok(Act::list(scenario.mount()?, name)),
+        "delete the secret" => Ok(Act::delete(scenario.mount()?, name)),
+        "write to the secret" => {
+            let value = scenario.canary("value that the agent writes", true);
+            Ok(Act::write(scenario.mount()?, name, "token", &value))
+        }
+        _ => Err(unknown()),
+    }
+}
