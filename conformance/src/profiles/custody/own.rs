@@ -194,7 +194,7 @@ pub(crate) async fn outlive_token(scenario: &mut Scenario, ttl: Duration) -> Ste
     let twin = scenario.oracle.make_renewable_token(&policy, ttl).await;
     let twin = twin.map_err(Stop::blocked)?;
     let deadline = Instant::now() + ttl + LATE;
-    let lookup = VaultRequest::new("GET", "auth/token/lookup-scenario");
+    let lookup = VaultRequest::new("GET", "auth/token/lookup-self");
     let mut slowest = Duration::ZERO;
     loop {
         let begun = Instant::now();
