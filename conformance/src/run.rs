@@ -289,7 +289,7 @@ impl Run {
             prefix: &prefix,
             accessors: Vec::new(),
             lines: &[],
-            dropped: 0,
+            dropped: gone.dropped,
             tokens: &tokens,
             unasked: &unasked,
             values: &values,
@@ -367,21 +367,18 @@ impl Run {
                 lock(&self.troubles).push(error);
             }
         }
-        for Agent { mut slot, .. } in scene.agents {
-            match reusable && slot.instance.ended().is_none() {
-                true => self.slots.give_back(slot),
-                false => self.retire(slot).await,
+        for Agent { slot, .. } in scene.agents {
+            let left = match reusable {
+                true => self.slots.give_back(slot).await,
+                false => self.slots.end(slot).await,
+            };
+            if let Err(error) = left {
+                lock(&self.troubles).push(error);
             }
         }
         if let Some(own) = scene.own
             && let Err(error) = self.own_vaults.give_back(own).await
         {
-            lock(&self.troubles).push(error);
-        }
-    }
-
-    async fn retire(&self, slot: Slot) {
-        if let Err(error) = self.slots.end(slot).await {
             lock(&self.troubles).push(error);
         }
     }

@@ -402,11 +402,18 @@ impl Slots {
         })
     }
 
-    /// Takes a slot back for the next scenario.
-    pub fn give_back(&self, mut slot: Slot) {
+    /// Takes a slot back for the next scenario; one whose target has ended is not reused.
+    ///
+    /// # Errors
+    /// When what is left of such a target cannot be ended.
+    pub async fn give_back(&self, mut slot: Slot) -> Result<(), String> {
+        if slot.instance.ended().is_some() {
+            return self.end(slot).await;
+        }
         let turn = slot.turn.take();
         self.free().push(slot);
         drop(turn);
+        Ok(())
     }
 
     /// Ends the target of a slot, and looks for its token in what it says then.

@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct Gone {
     /// What each one said that the scenario has ended.
     pub said: Vec<Vec<Line>>,
+    /// How many of their lines were too much to keep.
+    pub dropped: usize,
     /// How many did not start, and said their token instead.
     pub told_token: usize,
 }
@@ -40,7 +42,9 @@ impl Scenario {
     /// Ends a server.
     pub(crate) async fn end_server(&mut self, slot: Slot) -> StepResult {
         // Before it is ended: what is cut short then is no fault of its own.
-        let said = slot.instance.connection.transcript().examine();
+        let transcript = slot.instance.connection.transcript();
+        let (said, dropped) = (transcript.examine(), transcript.dropped());
+        self.gone.dropped += dropped;
         self.gone.said.push(said);
         // What it has asked of Vault was asked with this.
         self.further_tokens.extend(slot.token.clone());

@@ -83,7 +83,7 @@ impl Prepared {
                 .await
                 .map_err(|error| error.to_string())?;
             checked.trials.extend(tried?);
-            slots.give_back(slot);
+            slots.give_back(slot).await?;
         }
         Ok(checked)
     }

@@ -283,7 +283,7 @@ impl Prepared {
             first.instance.server.clone(),
             first.instance.tool_names.clone(),
         );
-        slots.give_back(first);
+        slots.give_back(first).await?;
         let mut spoken = Spoken::alone(transport, server.revision);
         if self.revision.is_some() {
             return Ok((spoken, server, tools));
@@ -300,7 +300,7 @@ impl Prepared {
             match slots.try_out(transport, Some(revision)).await {
                 Ok(slot) => {
                     spoken.others.push(revision);
-                    slots.give_back(slot);
+                    slots.give_back(slot).await?;
                 }
                 Err(SlotError::Target(why)) => {
                     let why = why.to_string();
