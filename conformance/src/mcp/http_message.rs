@@ -96,7 +96,7 @@ pub struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    /// The media type of the body, without parameters; empty where none is told.
+    /// The media type of the body, without parameters; empty if there is no Content-Type.
     #[must_use]
     pub fn kind(&self) -> &str {
         let kind = self.headers.get(CONTENT_TYPE);

@@ -314,7 +314,7 @@ impl Inbox {
         self.answered.store(true, Ordering::Relaxed);
         let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else {
             if let Some(listener) = self.listener().as_ref() {
-                // Whoever listened may have heard enough.
+                // The receiver may have been dropped.
                 let _ = listener.to.send(message);
             }
             return;
@@ -333,7 +333,7 @@ impl Inbox {
     pub fn close(&self, why: &str) {
         self.transcript
             .record(Speaker::Note, format!("the connection ended: {why}"));
-        // Before those who wait are told: who comes later sees it.
+        // First, so that a request that is sent now fails, too.
         let _ = self.closed.set(why.to_owned());
         self.listener().take();
         for (_, waiting) in self.pending().drain() {

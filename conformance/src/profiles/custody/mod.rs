@@ -23,9 +23,9 @@ pub(crate) struct Custody {
     other: Option<Bare>,
     /// What came of what both asked at once.
     side_by_side: Option<requests::SideBySide>,
-    /// The tools as each of both was told them.
+    /// The list of tools that each of the two clients received.
     lists: Vec<serde_json::Value>,
-    /// What the other client, or nobody, was told.
+    /// The answer to the other client, or to a request without a token.
     told: Option<Told>,
     /// Why the last server did not start, if it did not.
     pub(super) refusal: Option<String>,

@@ -352,7 +352,7 @@ async fn stranger(scenario: &Scenario, headers: &[(String, SecretString)]) -> St
     connected.connection.http().ok_or_else(missing)
 }
 
-/// Opens a session without a token, if that can be had; returns the headers of its requests.
+/// Opens a session without a token, if the server allows it; returns the headers of its requests.
 async fn session_of_stranger(
     scenario: &Scenario,
     http: &RawHttp,

@@ -225,7 +225,7 @@ pub(crate) async fn start_limited(
     Ok(())
 }
 
-/// A server with a limit that is none must not start.
+/// A server whose limit is not valid must not start.
 ///
 /// # Errors
 /// When it does.
