@@ -12,8 +12,8 @@ use vault_mcp_conformance::{
     tap::Tap,
     target::{
         Target,
-        answer::{Answer, Manner, perform},
-        instance::{Instance, Surroundings},
+        answer::{Answer, Arguments, ToolCall},
+        instance::{Instance, LaunchContext},
         operation::Operation,
         setup::Setup,
     },
@@ -210,17 +210,17 @@ impl Subject {
     ) -> Result<Duration, Trouble> {
         // Nobody will read what was said before.
         instance.connection.transcript().begin_scenario();
-        let performed = perform(
+        let call = ToolCall::new(
             &server.target.adapter,
             instance,
             task.operation,
             &task.parameters,
-            Manner::Whole,
+            Arguments::All,
         );
-        match performed.await {
-            Ok((Answer::Success(_), took)) => Ok(took),
-            Ok((answer, _)) => Err(self.failed(task, answer.describe())),
-            Err(stop) => Err(self.failed(task, stop.to_string())),
+        let call = call.map_err(|stop| self.failed(task, stop.to_string()))?;
+        match call.make(&instance.connection).await {
+            (Answer::Success(_), took) => Ok(took),
+            (answer, _) => Err(self.failed(task, answer.describe())),
         }
     }
 
@@ -243,7 +243,7 @@ impl Server {
     }
 
     async fn start(&self, vault_addr: &str) -> Result<Instance, Trouble> {
-        let surroundings = Surroundings {
+        let surroundings = LaunchContext {
             setup: Setup::default(),
             vault_addr: vault_addr.to_owned(),
             token: self.token.clone(),

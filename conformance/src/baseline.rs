@@ -14,9 +14,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    hint,
     report::{BaselineResult, BaselineUpdate, Report, ScenarioResult, StaleKey, UnknownKey, file},
     requirement::AMBIENT,
+    suggest,
     verdict::{NotApplicable, Verdict},
 };
 
@@ -126,13 +126,13 @@ impl Baseline {
     fn parse(file: PathBuf, text: String, update: bool) -> Result<Self, BaselineError> {
         let wrong = |offset: usize, problem: String| BaselineError::Wrong {
             file: file.clone(),
-            line: hint::line_at(&text, offset),
+            line: suggest::line_at(&text, offset),
             problem,
         };
         let read: File = toml::from_str(&text).map_err(|error| {
             wrong(
                 error.span().map_or(0, |span| span.start),
-                hint::syntax(&error),
+                suggest::syntax(&error),
             )
         })?;
         let mut entries: Vec<Entry> = Vec::new();
@@ -180,7 +180,7 @@ impl Baseline {
             }
         }
         let target = read.target.map(|target| {
-            let line = hint::line_at(&text, target.span().start);
+            let line = suggest::line_at(&text, target.span().start);
             (target.into_inner(), line)
         });
         Ok(Self {
@@ -236,7 +236,7 @@ impl Baseline {
         for Entry { key, reason } in &self.entries {
             if !catalogue.contains(key) {
                 let known = catalogue.iter().map(String::as_str);
-                let closest = hint::closest(key, known).map(str::to_owned);
+                let closest = suggest::closest(key, known).map(str::to_owned);
                 let key = key.clone();
                 result.unknown.push(UnknownKey { key, closest });
                 continue;

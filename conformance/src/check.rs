@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    hint::closest,
+    suggest::closest,
     target::{
         adapter::Adapter,
         mapping::{Mapping, ResultPart},

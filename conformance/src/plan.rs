@@ -9,11 +9,11 @@ use std::{
 
 use self::tags::Tags;
 use crate::{
+    invariants::Binding,
     requirement::{Evidence, Requirement},
     target::adapter::Adapter,
     transport::{Revision, TransportKind},
     verdict::NotApplicable,
-    watch::Way,
 };
 
 /// What was asked for.
@@ -189,7 +189,7 @@ impl Planned {
 
     /// How the target is spoken to.
     #[must_use]
-    pub const fn way(&self) -> Way {
+    pub const fn way(&self) -> Binding {
         (self.transport, self.revision)
     }
 

@@ -19,7 +19,7 @@ use gherkin::GherkinEnv;
 use include_dir::{Dir, include_dir};
 
 use crate::{
-    hint::did_you_mean,
+    suggest::did_you_mean,
     target::{launch::Mode, operation::Operation},
     transport::{Era, TransportKind},
     verdict::Level,
@@ -42,7 +42,7 @@ pub enum Evidence {
     /// The suite started the target: it has its process, its token and that token's policy.
     Launch,
     /// A Vault that is new and the scenario's alone.
-    OwnVault,
+    DedicatedVault,
     /// What a page in a real browser sees.
     Browser,
 }
@@ -53,7 +53,7 @@ impl Evidence {
         Self::Tap,
         Self::Audit,
         Self::Launch,
-        Self::OwnVault,
+        Self::DedicatedVault,
         Self::Browser,
     ];
 
@@ -64,7 +64,7 @@ impl Evidence {
             Self::Tap => "tap",
             Self::Audit => "audit",
             Self::Launch => "launch",
-            Self::OwnVault => "own-vault",
+            Self::DedicatedVault => "own-vault",
             Self::Browser => "browser",
         }
     }
@@ -78,7 +78,7 @@ impl Evidence {
             Self::Launch => {
                 "the suite did not start the server, and has neither its process nor its token"
             }
-            Self::OwnVault => {
+            Self::DedicatedVault => {
                 "own-vault: the suite did not start Vault, and starts none beside it for one scenario"
             }
             Self::Browser => {
@@ -189,7 +189,7 @@ impl Requirement {
     /// Whether its scenario has a Vault to itself, in which names are as it says them.
     #[must_use]
     pub fn has_own_vault(&self) -> bool {
-        self.evidence.contains(&Evidence::OwnVault)
+        self.evidence.contains(&Evidence::DedicatedVault)
     }
 
     /// Whether it holds whatever the agent does.
@@ -339,7 +339,7 @@ fn of_scenario(
             None if tag == EVERY_REVISION => every_revision = true,
             None if tag == "slow" => slow = true,
             None if tag == "own-target" => own_target = true,
-            None if tag == "own-vault" => evidence.push(Evidence::OwnVault),
+            None if tag == "own-vault" => evidence.push(Evidence::DedicatedVault),
             None if tag == "must" => level = Some(Level::Must),
             None if tag == "should" => level = Some(Level::Should),
             None if tag.starts_with(&format!("{profile}.")) => id = Some(tag.clone()),

@@ -20,21 +20,21 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     baseline::Baseline,
     event::{Event, Reporter},
+    invariants::{Evidence, InvariantMonitor},
     latency::Measurements,
     mcp::transcript::{Line, Speaker, json_lines},
     mutation::aim::Aim,
+    panic_hook::PanicHookGuard,
     plan::Planned,
-    profiles::{mcp, policy::matrix},
-    quiet::Quiet,
+    profiles::policy::matrix,
     redact::Secrets,
     report::{Failure, ScenarioResult},
-    scenario::{Agent, Scenario},
+    scenario::{Scenario, agents::Agent},
     slot::{Slot, Slots},
     tap::{Exchange, Tap},
     target::{Target, locate::checkout, setup::Setup},
-    vault::{audit::AuditLog, oracle::Oracle, own::OwnVaults, pulse::Pulse},
-    verdict::{Level, NotApplicable, StepResult, Stop, Verdict},
-    watch::{Evidence, Watch},
+    vault::{audit::AuditLog, dedicated::DedicatedVaults, health::HealthMonitor, oracle::Oracle},
+    verdict::{Level, NotApplicable, StepEnd, StepResult, Verdict},
     world::World,
 };
 
@@ -50,13 +50,13 @@ pub struct Run {
     /// Where that log stood when the run began: many runs may share a Vault.
     pub audited_from: u64,
     /// Whether Vault is still there.
-    pub pulse: Pulse,
+    pub pulse: HealthMonitor,
     /// The server under test.
     pub target: Arc<Target>,
     /// What scenarios are run on.
     pub slots: Arc<Slots>,
     /// Vaults that one scenario has to itself.
-    pub own_vaults: Arc<OwnVaults>,
+    pub own_vaults: Arc<DedicatedVaults>,
     /// The seed of all random names and values.
     pub seed: u64,
     /// How many scenarios run side by side.
@@ -64,7 +64,7 @@ pub struct Run {
     /// Where transcripts are written; none are without it.
     pub output: Option<PathBuf>,
     /// What is seen in every scenario.
-    pub watch: Arc<Watch>,
+    pub watch: Arc<InvariantMonitor>,
     /// Who is told of events.
     pub reporters: Mutex<Vec<Box<dyn Reporter>>>,
     /// What has been judged so far.
@@ -155,7 +155,7 @@ impl Run {
 
     async fn execute_wave(self: &Arc<Self>, wave: &[&Arc<Planned>]) {
         // Given up only when cucumber has put back what it found.
-        let quiet = Arc::new(Quiet::hold());
+        let quiet = Arc::new(PanicHookGuard::hold());
         let quiet_again = Arc::clone(&quiet);
         let (before, after) = (Arc::clone(self), Arc::clone(self));
         <World as cucumber::World>::cucumber::<PathBuf>()
@@ -198,7 +198,7 @@ impl Run {
             return;
         };
         if self.pulse.known_lost().is_some() {
-            return world.set_scenario(Err(Stop::blocked("Vault is lost")));
+            return world.set_scenario(Err(StepEnd::blocked("Vault is lost")));
         }
         if planned.is_judged_last() {
             return world.set_watch(planned.way(), Arc::clone(&self.watch));
@@ -206,7 +206,7 @@ impl Run {
         if let Some(aim) = &self.aim
             && aim.is_reached(planned, &lock(&self.results), &self.watch)
         {
-            return world.set_scenario(Err(Stop::NotApplicable {
+            return world.set_scenario(Err(StepEnd::NotApplicable {
                 reason: NotApplicable::AlreadyShown,
                 detail: "what the run on this mutant is to show has been shown on this transport"
                     .to_owned(),
@@ -236,7 +236,7 @@ impl Run {
     }
 
     async fn scene_on_own(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
-        let vault = self.own_vaults.lease().await.map_err(Stop::blocked)?;
+        let vault = self.own_vaults.lease().await.map_err(StepEnd::blocked)?;
         let (slots, target) = (Arc::clone(&self.slots), Arc::clone(&self.target));
         let planned = Arc::clone(planned);
         Ok(Scenario::new_on_own(
@@ -263,8 +263,8 @@ impl Run {
         if self.pulse.known_lost().is_some() {
             return self.take_away(scene, false).await;
         }
-        for call in &scene.calls {
-            lock(&self.measurements).add(planned.transport, call);
+        for call in scene.calls.take_measured() {
+            lock(&self.measurements).add(planned.transport, &call);
         }
         self.watch
             .note_policy_cells(planned.way(), matrix::take_cells(&mut scene));
@@ -279,10 +279,10 @@ impl Run {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));
         }
         let mut found = self.examine_own_audit(planned, &scene).await;
-        let (tokens, secrets) = (scene.tokens(), scene.secrets());
-        let (unasked, values) = (scene.unasked_values(), scene.all_values());
-        let further = scene.further_tokens.clone();
-        let gone = std::mem::take(&mut scene.gone);
+        let (tokens, secrets) = (scene.agents.tokens(), scene.secrets());
+        let (unasked, values) = (scene.ledger.unasked(), scene.ledger.all());
+        let further = scene.agents.further_tokens.clone();
+        let gone = std::mem::take(&mut scene.agents.ended);
         let prefix = scene.prefix.clone();
         let of_all = Evidence {
             scenario: &planned.key,
@@ -304,10 +304,10 @@ impl Run {
             found |= self.watch.examine(planned.way(), &evidence);
         }
         found |= (self.watch).note_refusals(planned.way(), &planned.key, gone.told_token);
-        for Agent { slot, .. } in &mut scene.agents {
+        for Agent { slot, .. } in &mut scene.agents.all {
             let transcript = slot.instance.connection.transcript();
             let (lines, dropped) = (transcript.examine(), transcript.dropped());
-            let ended = match scene.unanswered {
+            let ended = match scene.calls.is_unanswered() {
                 true => slot.instance.ends().await,
                 false => slot.instance.ended(),
             };
@@ -328,7 +328,7 @@ impl Run {
         if (failed || found)
             && let Some(output) = &self.output
         {
-            let slots = scene.agents.iter().map(|agent| &agent.slot);
+            let slots = scene.agents.all.iter().map(|agent| &agent.slot);
             let gone = gone.said.iter().map(|lines| json_lines(lines, &secrets));
             let text: String = gone
                 .chain(slots.map(|slot| transcript(slot, &secrets)))
@@ -339,7 +339,7 @@ impl Run {
             }
         }
         lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
-        let worn = scene.unanswered || planned.requirement.own_target;
+        let worn = scene.calls.is_unanswered() || planned.requirement.own_target;
         let reusable = !worn && scene.own.is_none();
         self.take_away(scene, reusable).await;
     }
@@ -354,7 +354,7 @@ impl Run {
             lock(&self.troubles).push(format!("after {}: {error}", planned.key));
             return false;
         }
-        let tokens = (scene.agents.iter()).filter_map(|agent| agent.slot.token.as_ref());
+        let tokens = (scene.agents.all.iter()).filter_map(|agent| agent.slot.token.as_ref());
         let accessors: Vec<_> = tokens.map(|token| token.accessor.as_str()).collect();
         let since = audit.entries_since(own.leased_at, |_| true);
         (self.watch).examine_own_audit(planned.way(), &planned.key, &since, &accessors)
@@ -362,12 +362,12 @@ impl Run {
 
     /// Gives back what a scene had, or ends it.
     async fn take_away(&self, mut scene: Scenario, reusable: bool) {
-        for connection in mcp::take_further_connections(&mut scene) {
+        for connection in std::mem::take(&mut scene.agents.connections) {
             if let Err(error) = connection.stop().await {
                 lock(&self.troubles).push(error);
             }
         }
-        for Agent { slot, .. } in scene.agents {
+        for Agent { slot, .. } in scene.agents.all {
             let left = match reusable {
                 true => self.slots.give_back(slot).await,
                 false => self.slots.end(slot).await,
@@ -396,7 +396,7 @@ impl Run {
     }
 
     /// Turns what is known of an ended scenario into its result, and tells of it.
-    fn conclude(&self, planned: &Planned, duration_ms: u64, stop: Option<(String, Stop)>) {
+    fn conclude(&self, planned: &Planned, duration_ms: u64, stop: Option<(String, StepEnd)>) {
         let aftermath = lock(&self.aftermaths)
             .remove(&planned.key)
             .unwrap_or_default();
@@ -406,7 +406,7 @@ impl Run {
             None => Verdict::Pass,
             Some((
                 _,
-                Stop::NotApplicable {
+                StepEnd::NotApplicable {
                     reason: kind,
                     detail,
                 },
@@ -423,11 +423,11 @@ impl Run {
                 reason = Some(story);
                 Verdict::Blocked
             }
-            Some((step, Stop::Blocked { why })) => {
+            Some((step, StepEnd::Blocked { why })) => {
                 reason = Some(format!("{why} (at: {step})"));
                 Verdict::Blocked
             }
-            Some((step, Stop::Failed { expected, actual })) => {
+            Some((step, StepEnd::Failed { expected, actual })) => {
                 failure = Some(Failure {
                     step,
                     expected,
@@ -589,7 +589,7 @@ struct Recorder {
     run: Arc<Run>,
     begun: HashMap<String, Instant>,
     /// The step that ended each scenario early, and how.
-    stops: HashMap<String, (String, Stop)>,
+    stops: HashMap<String, (String, StepEnd)>,
 }
 
 impl Normalized for Recorder {}
@@ -625,14 +625,15 @@ impl Recorder {
             told::Scenario::Background(step, event) | told::Scenario::Step(step, event) => {
                 let stop = match event {
                     told::Step::Failed(_, _, _, error) => stop_of(&error),
-                    told::Step::Skipped => Stop::blocked("no step of the suite is worded so"),
+                    told::Step::Skipped => StepEnd::blocked("no step of the suite is worded so"),
                     told::Step::Started | told::Step::Passed(..) => return,
                 };
                 let step = format!("{} {}", step.keyword.trim(), step.value);
                 self.stops.entry(key.clone()).or_insert((step, stop));
             }
             told::Scenario::Hook(kind, told::Hook::Failed(_, info)) => {
-                let stop = Stop::blocked(format!("the suite failed {kind} it: {}", text_of(&info)));
+                let stop =
+                    StepEnd::blocked(format!("the suite failed {kind} it: {}", text_of(&info)));
                 self.stops
                     .entry(key.clone())
                     .or_insert((String::new(), stop));
@@ -649,10 +650,10 @@ impl Recorder {
     }
 }
 
-fn stop_of(error: &StepError) -> Stop {
+fn stop_of(error: &StepError) -> StepEnd {
     match error {
-        StepError::Panic(info) => Stop::from_message(&text_of(info)),
-        other => Stop::blocked(other),
+        StepError::Panic(info) => StepEnd::from_message(&text_of(info)),
+        other => StepEnd::blocked(other),
     }
 }
 

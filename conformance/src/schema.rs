@@ -158,7 +158,7 @@ fn fitting_text(schema: &Value, text: &str) -> String {
 
 /// A way in which an argument is bad, or at least odd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ArgumentFault {
     /// It is of another type than the schema says.
     WrongType,
     /// It is required, and null.
@@ -188,7 +188,7 @@ pub struct Bad {
     pub fits: bool,
 }
 
-impl Fault {
+impl ArgumentFault {
     /// All of them.
     pub const ALL: [Self; 8] = [
         Self::WrongType,
@@ -313,7 +313,7 @@ mod tests {
     use rand::{SeedableRng as _, rngs::StdRng};
     use serde_json::{Value, json};
 
-    use super::{Bad, Fault, Revision, defaults, problem, required_arguments, validator};
+    use super::{ArgumentFault, Bad, Revision, defaults, problem, required_arguments, validator};
 
     fn schema() -> Value {
         json!({
@@ -368,7 +368,11 @@ mod tests {
         let arguments = required_arguments(&schema(), "name");
         let validator = validator(&schema()).unwrap();
         let mut random = StdRng::seed_from_u64(7);
-        for fault in [Fault::WrongType, Fault::Null, Fault::Missing] {
+        for fault in [
+            ArgumentFault::WrongType,
+            ArgumentFault::Null,
+            ArgumentFault::Missing,
+        ] {
             let bad = fault.inflict(&arguments, &schema(), &mut random);
             assert!(bad.len() >= 5, "{fault:?}: {bad:?}");
             for Bad {
@@ -377,7 +381,8 @@ mod tests {
                 fits,
             } in bad
             {
-                let nullable = fault == Fault::Null && ["count", "either"].contains(&&*argument);
+                let nullable =
+                    fault == ArgumentFault::Null && ["count", "either"].contains(&&*argument);
                 assert_eq!(
                     validator.is_valid(&arguments),
                     nullable,
@@ -393,15 +398,15 @@ mod tests {
         let arguments = required_arguments(&schema(), "name");
         let made = |seed| {
             let mut random = StdRng::seed_from_u64(seed);
-            Fault::WrongType.inflict(&arguments, &schema(), &mut random)
+            ArgumentFault::WrongType.inflict(&arguments, &schema(), &mut random)
         };
         assert_eq!(made(1), made(1));
     }
 
     #[test]
     fn every_fault_has_words_of_its_own() {
-        for fault in Fault::ALL {
-            assert_eq!(Fault::worded(fault.words()), Some(fault));
+        for fault in ArgumentFault::ALL {
+            assert_eq!(ArgumentFault::worded(fault.words()), Some(fault));
         }
     }
 

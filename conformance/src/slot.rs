@@ -21,12 +21,12 @@ use crate::{
     mcp::{inbox::AnswerFilter, pace::Pace},
     mutation::sabotage::Sabotage,
     redact::Secrets,
-    tap::{Tap, VaultFilter, front::Front},
+    tap::{Tap, VaultFilter, tls::TlsIdentity},
     target::{
         Target,
         adapter::Adapter,
         container,
-        instance::{Instance, Launched, StartError, Surroundings},
+        instance::{Instance, LaunchContext, Launched, StartError},
         launch::HttpLaunch,
         setup::Setup,
     },
@@ -53,7 +53,7 @@ pub struct SlotKind {
 pub enum SlotError {
     /// Vault, or this machine, does not let the suite make what a slot needs.
     #[error("{0}")]
-    Surroundings(String),
+    LaunchContext(String),
     /// The target does not answer, or has ended by itself.
     #[error(transparent)]
     Target(#[from] StartError),
@@ -196,7 +196,7 @@ impl Slots {
     async fn make_room(&self, is_needed: bool) -> Result<(), SlotError> {
         let fixed = |slot: &Slot| is_needed && self.take_turns(slot.kind.transport);
         match self.take_free(fixed) {
-            Some(slot) => self.end(slot).await.map_err(SlotError::Surroundings),
+            Some(slot) => self.end(slot).await.map_err(SlotError::LaunchContext),
             None => Ok(()),
         }
     }
@@ -233,7 +233,7 @@ impl Slots {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let policy_name = format!("{}slot-{number}", self.oracle.prefix());
         let oracle = &self.oracle;
-        let refused = |error: OracleError| SlotError::Surroundings(error.to_string());
+        let refused = |error: OracleError| SlotError::LaunchContext(error.to_string());
         oracle
             .write_policy(&policy_name, policy::NONE)
             .await
@@ -285,7 +285,7 @@ impl Slots {
         let transport = TransportKind::Stdio;
         let staged = self.stage(&self.oracle, transport, setup, token).await?;
         let launched = Launched::start(&staged.adapter, staged.program, staged.surroundings).await;
-        Ok((staged.tap, launched.map_err(SlotError::Surroundings)?))
+        Ok((staged.tap, launched.map_err(SlotError::LaunchContext)?))
     }
 
     /// All that a target is started with: a tap between it and the Vault that the oracle looks into.
@@ -325,9 +325,9 @@ impl Slots {
                 front.as_ref(),
             )
             .await
-            .map_err(SlotError::Surroundings)?;
+            .map_err(SlotError::LaunchContext)?;
         let limit = adapter.limits.global;
-        let surroundings = Surroundings {
+        let surroundings = LaunchContext {
             vault_addr,
             pace: limit.map(|limit| Arc::new(Pace::within(limit))),
             token: token.secret.clone(),
@@ -352,7 +352,7 @@ impl Slots {
         transport: TransportKind,
         program: Option<&Path>,
         filter: Option<Arc<dyn VaultFilter>>,
-        front: Option<&Front>,
+        front: Option<&TlsIdentity>,
     ) -> Result<(Tap, String), String> {
         let endpoint = oracle.endpoint();
         let launch = match transport {
@@ -378,7 +378,7 @@ impl Slots {
         transport: TransportKind,
         revision: Option<Revision>,
     ) -> Result<Slot, SlotError> {
-        let surroundings = Surroundings {
+        let surroundings = LaunchContext {
             vault_addr: String::new(),
             token: SecretString::default(),
             setup: Setup::default(),
@@ -454,5 +454,5 @@ struct Staged {
     adapter: Adapter,
     program: Option<PathBuf>,
     tap: Tap,
-    surroundings: Surroundings,
+    surroundings: LaunchContext,
 }

@@ -67,11 +67,11 @@ impl fmt::Display for Level {
 
 /// Why a step ends its scenario before the end.
 ///
-/// Cucumber carries a step's error as text, so a `Stop` is displayed as JSON and read
+/// Cucumber carries a step's error as text, so a `StepEnd` is displayed as JSON and read
 /// back by the runner: what a step knows reaches the report typed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stop", rename_all = "snake_case")]
-pub enum Stop {
+pub enum StepEnd {
     /// The target did not do what was expected.
     Failed {
         /// What the requirement demands, in words.
@@ -94,14 +94,30 @@ pub enum Stop {
 }
 
 /// What a step returns.
-pub type StepResult<T = ()> = Result<T, Stop>;
+pub type StepResult<T = ()> = Result<T, StepEnd>;
 
-impl Stop {
+impl StepEnd {
     /// The target did not do what was expected.
     pub fn failed(expected: impl Into<String>, actual: impl Into<String>) -> Self {
         Self::Failed {
             expected: expected.into(),
             actual: actual.into(),
+        }
+    }
+
+    /// The target's adapter does not map or claim what the requirement is about.
+    pub fn not_claimed(detail: impl Into<String>) -> Self {
+        Self::NotApplicable {
+            reason: NotApplicable::NotClaimed,
+            detail: detail.into(),
+        }
+    }
+
+    /// What was seen does not suffice for a verdict.
+    pub fn no_evidence(detail: impl Into<String>) -> Self {
+        Self::NotApplicable {
+            reason: NotApplicable::NoEvidence,
+            detail: detail.into(),
         }
     }
 
@@ -126,7 +142,7 @@ impl Stop {
     }
 }
 
-impl fmt::Display for Stop {
+impl fmt::Display for StepEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
@@ -134,19 +150,19 @@ impl fmt::Display for Stop {
 
 #[cfg(test)]
 mod tests {
-    use super::Stop;
+    use super::StepEnd;
 
     #[test]
     fn a_stop_survives_its_way_through_text() {
-        let stop = Stop::failed("a \"denial\"", "nothing\nat all");
-        assert_eq!(Stop::from_message(&stop.to_string()), stop);
+        let stop = StepEnd::failed("a \"denial\"", "nothing\nat all");
+        assert_eq!(StepEnd::from_message(&stop.to_string()), stop);
     }
 
     #[test]
     fn a_panic_of_a_step_is_blocked_and_not_a_failure_of_the_target() {
         assert!(matches!(
-            Stop::from_message("index out of bounds"),
-            Stop::Blocked { why } if why.contains("index out of bounds")
+            StepEnd::from_message("index out of bounds"),
+            StepEnd::Blocked { why } if why.contains("index out of bounds")
         ));
     }
 }

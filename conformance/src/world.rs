@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
+    invariants::{Binding, Invariant, InvariantMonitor},
     policy_matrix::Outcome,
     scenario::Scenario,
-    verdict::{NotApplicable, StepResult, Stop},
-    watch::{Concern, Watch, Way},
+    verdict::{StepEnd, StepResult},
 };
 
 /// What the steps of one scenario work on.
@@ -19,11 +19,11 @@ enum Stage {
     #[default]
     Empty,
     /// It could not be prepared.
-    Blocked(Stop),
+    Blocked(StepEnd),
     /// A scenario that acts.
     Scenario(Box<Scenario>),
     /// A scenario that judges what was seen in the others.
-    Watch(Way, Arc<Watch>),
+    InvariantMonitor(Binding, Arc<InvariantMonitor>),
 }
 
 /// Printed by cucumber when a step fails: says nothing, since a scene knows secrets.
@@ -43,8 +43,8 @@ impl World {
     }
 
     /// Lets the scenario judge what was seen where the target was spoken to in this way.
-    pub fn set_watch(&mut self, way: Way, watch: Arc<Watch>) {
-        self.0 = Stage::Watch(way, watch);
+    pub fn set_watch(&mut self, way: Binding, watch: Arc<InvariantMonitor>) {
+        self.0 = Stage::InvariantMonitor(way, watch);
     }
 
     /// Takes the scene away, once the scenario has ended.
@@ -63,7 +63,7 @@ impl World {
         match &mut self.0 {
             Stage::Scenario(scenario) => Ok(scenario),
             Stage::Blocked(stop) => Err(stop.clone()),
-            _ => Err(Stop::blocked("the scenario was not set up")),
+            _ => Err(StepEnd::blocked("the scenario was not set up")),
         }
     }
 
@@ -71,16 +71,16 @@ impl World {
     ///
     /// # Errors
     /// When it was, or when there was no scenario to see it in.
-    pub fn expect_unseen(&self, concern: Concern, expected: &str) -> StepResult {
-        let Stage::Watch(way, watch) = &self.0 else {
-            return Err(Stop::blocked("the scenario has nothing to judge"));
+    pub fn expect_unseen(&self, concern: Invariant, expected: &str) -> StepResult {
+        let Stage::InvariantMonitor(way, watch) = &self.0 else {
+            return Err(StepEnd::blocked("the scenario has nothing to judge"));
         };
         let seen = watch.seen(*way);
         if seen.scenarios == 0 {
-            return Err(Stop::NotApplicable {
-                reason: NotApplicable::NoEvidence,
-                detail: format!("no scenario ran on {} in {}", way.0, way.1),
-            });
+            return Err(StepEnd::no_evidence(format!(
+                "no scenario ran on {} in {}",
+                way.0, way.1
+            )));
         }
         let mut found = seen
             .findings
@@ -88,10 +88,12 @@ impl World {
             .filter(|finding| finding.concern == concern);
         let Some(first) = found.next() else {
             return match &seen.dropped {
-                Some((scenario, lines)) if concern.shows_in_lines() => Err(Stop::blocked(format!(
-                    "the server said more than can be kept, and {lines} lines were not looked at (first in \
+                Some((scenario, lines)) if concern.shows_in_lines() => {
+                    Err(StepEnd::blocked(format!(
+                        "the server said more than can be kept, and {lines} lines were not looked at (first in \
                      {scenario}): let it log less"
-                ))),
+                    )))
+                }
                 _ => Ok(()),
             };
         };
@@ -99,7 +101,7 @@ impl World {
             0 => String::new(),
             count => format!(", and {count} times more"),
         };
-        Err(Stop::failed(
+        Err(StepEnd::failed(
             expected,
             format!("{} (in {}{further})", first.what, first.scenario),
         ))
@@ -110,16 +112,15 @@ impl World {
     /// # Errors
     /// When one was, or when the policy matrix was not judged.
     pub fn expect_nothing_more_needed(&self) -> StepResult {
-        let Stage::Watch((transport, _), watch) = &self.0 else {
-            return Err(Stop::blocked("the scenario has nothing to judge"));
+        let Stage::InvariantMonitor((transport, _), watch) = &self.0 else {
+            return Err(StepEnd::blocked("the scenario has nothing to judge"));
         };
         let mut cells = watch.policy_matrix();
         cells.retain(|cell| cell.transport == transport.name());
         if cells.is_empty() {
-            return Err(Stop::NotApplicable {
-                reason: NotApplicable::NoEvidence,
-                detail: format!("nothing of the policy matrix was judged on {transport}"),
-            });
+            return Err(StepEnd::no_evidence(format!(
+                "nothing of the policy matrix was judged on {transport}"
+            )));
         }
         let mut needed: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for cell in cells {
@@ -135,7 +136,7 @@ impl World {
         let needed = needed
             .iter()
             .map(|(denied, operations)| format!("{denied}: {}", operations.join(", ")));
-        Err(Stop::failed(
+        Err(StepEnd::failed(
             "calls that Vault allows, without further requests that it denies",
             needed.collect::<Vec<_>>().join("\n"),
         ))

@@ -18,8 +18,8 @@ use tokio::time::{sleep, timeout};
 use vault_mcp_conformance::{
     progress::Progress,
     vault::{
+        dedicated::{AT_ONCE, DedicatedVault, DedicatedVaults},
         oracle::VaultRequest,
-        own::{AT_ONCE, OwnVault, OwnVaults},
         policy,
         provider::{self, Vault, VaultChoice, VaultOptions},
     },
@@ -37,7 +37,7 @@ async fn a_vault(choice: VaultChoice) -> Vault {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn address(own: &OwnVault) -> String {
+fn address(own: &DedicatedVault) -> String {
     let address = own.oracle.endpoint().address();
     address.trim_start_matches("http://").to_owned()
 }
@@ -56,7 +56,7 @@ async fn is_gone(address: &str) {
 #[tokio::test]
 async fn there_are_at_most_two_and_each_is_as_new_for_the_next_scenario() {
     let vault = a_vault(VaultChoice::Auto).await;
-    let (own_vaults, leased) = (OwnVaults::like(&vault), AtomicUsize::new(0));
+    let (own_vaults, leased) = (DedicatedVaults::like(&vault), AtomicUsize::new(0));
     let addresses = Mutex::new(BTreeSet::new());
     let story = async || {
         let own = own_vaults.lease().await.unwrap();
@@ -106,7 +106,7 @@ async fn there_are_at_most_two_and_each_is_as_new_for_the_next_scenario() {
 #[tokio::test]
 async fn one_that_cannot_be_made_as_new_is_ended() {
     let vault = a_vault(VaultChoice::Auto).await;
-    let own_vaults = OwnVaults::like(&vault);
+    let own_vaults = DedicatedVaults::like(&vault);
     let own = own_vaults.lease().await.unwrap();
     let (address, oracle) = (address(&own), Arc::clone(&own.oracle));
     let at_first = oracle.inventory().await.unwrap();
@@ -125,7 +125,7 @@ async fn one_that_cannot_be_made_as_new_is_ended() {
 #[tokio::test]
 async fn one_whose_scenario_was_given_up_ends_with_the_run() {
     let vault = a_vault(VaultChoice::Auto).await;
-    let own_vaults = OwnVaults::like(&vault);
+    let own_vaults = DedicatedVaults::like(&vault);
     let addresses = [
         address(&own_vaults.lease().await.unwrap()),
         address(&own_vaults.lease().await.unwrap()),
@@ -143,7 +143,7 @@ async fn one_whose_scenario_was_given_up_ends_with_the_run() {
 #[tokio::test]
 async fn none_outlives_a_run_that_panics() {
     let vault = a_vault(VaultChoice::Build).await;
-    let own_vaults = OwnVaults::like(&vault);
+    let own_vaults = DedicatedVaults::like(&vault);
     let address = address(&own_vaults.lease().await.unwrap());
     drop(own_vaults);
     is_gone(&address).await;

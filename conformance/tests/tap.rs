@@ -20,8 +20,8 @@ use vault_mcp_conformance::{
     certificate::{Authority, Flaw},
     tap::{
         Tap, TokenPrint,
-        front::Front,
-        trap::{Springs, Trap},
+        fault::{Fault, FaultAction},
+        tls::TlsIdentity,
     },
     vault::endpoint::Endpoint,
 };
@@ -145,8 +145,8 @@ async fn a_trap_springs_once_and_for_its_own_request_alone() {
     let there = ResponseTemplate::new(200).set_body_string("vault");
     Mock::given(any()).respond_with(there).mount(&vault).await;
     let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
-    let canned = Springs::Answer(Box::new(Response::new(Bytes::from("trap"))));
-    tap.set(Trap::new([Method::GET], "team/data/", canned));
+    let canned = FaultAction::Answer(Box::new(Response::new(Bytes::from("trap"))));
+    tap.set(Fault::new([Method::GET], "team/data/", canned));
 
     for (method, path, from) in [
         ("GET", "/v1/other/data/app", "vault"),
@@ -171,7 +171,10 @@ async fn what_a_trap_does_first_is_done_before_vault_is_asked() {
     Mock::given(any()).respond_with(answer).mount(&vault).await;
     let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
     let first = async move { done.store(1, Ordering::SeqCst) };
-    tap.set(Trap::for_write("team/", Springs::First(Box::pin(first))));
+    tap.set(Fault::for_write(
+        "team/",
+        FaultAction::First(Box::pin(first)),
+    ));
 
     assert!(send(&tap, "GET", "/v1/team/app").await.ends_with('0'));
     assert!(send(&tap, "PUT", "/v1/team/app").await.ends_with('1'));
@@ -184,8 +187,8 @@ async fn the_longest_wait_is_vaults_and_not_a_traps() {
     let late = ResponseTemplate::new(200).set_delay(DELAY);
     Mock::given(any()).respond_with(late).mount(&vault).await;
     let tap = Tap::start(&endpoint(&vault.uri()), None).await.unwrap();
-    let canned = Springs::Answer(Box::new(Response::new(Bytes::from("trap"))));
-    tap.set(Trap::new([Method::GET], "team/", canned));
+    let canned = FaultAction::Answer(Box::new(Response::new(Bytes::from("trap"))));
+    tap.set(Fault::new([Method::GET], "team/", canned));
 
     send(&tap, "GET", "/v1/team/app").await;
     assert_eq!(tap.longest_wait(), Duration::ZERO);
@@ -235,7 +238,7 @@ async fn only_who_accepts_its_certificate_comes_through_a_tap_that_speaks_tls() 
         (authority.sign(Some(Flaw::Expired)), false),
         (another.sign(None), false),
     ] {
-        let front = Front::new(shown.unwrap(), authority.sign(None).unwrap());
+        let front = TlsIdentity::new(shown.unwrap(), authority.sign(None).unwrap());
         for (front, comes) in [(front.clone(), comes), (front.overlooked(), true)] {
             let before = front.asked();
             let vault = endpoint(&vault.uri());

@@ -284,7 +284,7 @@ async fn judged_by_external(vault: &Vault) -> Result<(), String> {
     // The audit log is not the suite's to read there, no scenario has a Vault to itself, and only a root token
     // makes a root token.
     let lacks_evidence = |requirement: &Requirement| {
-        let unseen = [Evidence::Audit, Evidence::OwnVault];
+        let unseen = [Evidence::Audit, Evidence::DedicatedVault];
         let needs_unseen = requirement.evidence.iter().any(|e| unseen.contains(e));
         needs_unseen || requirement.id == "session.root"
     };

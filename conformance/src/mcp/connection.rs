@@ -21,6 +21,7 @@ use super::{
     http_message::{HttpAnswer, HttpAsk, NoHttp},
     pace::Pace,
     raw::RawHttp,
+    request::{self, initialize_params},
     stdio::StdioWire,
     transcript::{Speaker, Transcript, written},
 };
@@ -29,14 +30,7 @@ use crate::{
     transport::{Era, Revision},
 };
 
-// What the stateless era writes into the `_meta` of requests and results (2026-07-28, schema,
-// `RequestMetaObject` and `ResultMetaObject`).
-
-/// The revision of a request.
-pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-/// What the client can do.
-pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+// What a server of the stateless era writes into the `_meta` of results (2026-07-28, schema, `ResultMetaObject`).
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// How many answers to a target's own requests may wait to be sent.
@@ -180,20 +174,6 @@ impl Said {
     }
 }
 
-/// What every request of the stateless era says of itself and of the client.
-#[must_use]
-pub fn meta(revision: Revision) -> Value {
-    json!({
-        PROTOCOL_VERSION: revision.name(),
-        CLIENT_CAPABILITIES: {},
-        CLIENT_INFO: client_info(),
-    })
-}
-
-fn client_info() -> Value {
-    json!({ "name": "vault-mcp-conformance", "version": env!("CARGO_PKG_VERSION") })
-}
-
 /// How messages travel.
 #[derive(Debug)]
 pub enum Wire {
@@ -299,11 +279,7 @@ impl Connection {
     }
 
     async fn initialize(&self, asked: Revision, only: bool) -> Result<ServerInfo, NotOpened> {
-        let params = json!({
-            "protocolVersion": asked.name(),
-            "capabilities": {},
-            "clientInfo": client_info(),
-        });
+        let params = initialize_params("vault-mcp-conformance", asked.name());
         let result = self.opened_by("initialize", params).await?;
         let offered = result["protocolVersion"].as_str().unwrap_or_default();
         let revision = Revision::named(offered)
@@ -374,8 +350,8 @@ impl Connection {
         self.keep_pace().await;
         let patience = self.budget().time;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let params = self.with_meta(params);
-        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        let revision = *self.revision();
+        let message = request::message(revision, &json!(id), method, params);
         let text = message.to_string();
         let answered = self.inbox.expect(id, &text);
         self.inbox
@@ -396,21 +372,6 @@ impl Connection {
                 (Err(NoReply::TimedOut(patience)), patience)
             }
         }
-    }
-
-    /// The parameters of a request, with what every request of the stateless era carries.
-    fn with_meta(&self, mut params: Value) -> Value {
-        if let Some(revision) = *self.revision()
-            && revision.era() == Era::Stateless
-        {
-            let Value::Object(meta) = meta(revision) else {
-                return params;
-            };
-            for (key, value) in meta {
-                params["_meta"][key] = value;
-            }
-        }
-        params
     }
 
     /// Tells, and waits for nothing but the message's way out.

@@ -8,6 +8,7 @@ use std::{
 
 use data_encoding::BASE64;
 use futures::StreamExt as _;
+use rand::{RngExt as _, rngs::StdRng};
 use reqwest::{
     Certificate,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
@@ -210,6 +211,22 @@ fn header_text(text: &str) -> String {
     match plain && !text.starts_with("=?") {
         true => text.to_owned(),
         false => format!("=?base64?{}?=", BASE64.encode(text.as_bytes())),
+    }
+}
+
+/// A session id of the same form, which was never given out.
+#[must_use]
+pub fn made_up_session(id: &str, random: &mut StdRng) -> String {
+    let other: String = id
+        .chars()
+        .map(|letter| match letter {
+            '0'..='9' => char::from(random.random_range(b'0'..=b'9')),
+            other => other,
+        })
+        .collect();
+    match other == id {
+        true => format!("{id}0"),
+        false => other,
     }
 }
 

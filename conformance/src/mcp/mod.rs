@@ -10,6 +10,7 @@ pub mod http_message;
 pub mod inbox;
 pub mod pace;
 pub mod raw;
+pub mod request;
 pub mod stdio;
 pub mod transcript;
 pub mod wire;

@@ -12,14 +12,12 @@ use reqwest::{
 
 use super::{
     http::{EventReader, HttpWire},
+    http_message::{HttpAnswer, HttpAsk, NoHttp},
     inbox::{Asked, Inbox},
     pace::Pace,
     transcript::{Speaker, written},
 };
-use crate::{
-    causes::causes,
-    mcp::http_message::{HttpAnswer, HttpAsk, NoHttp},
-};
+use crate::error_chain::error_chain;
 
 /// What is kept of the body of an answer.
 const MAX_BODY: usize = 8 << 20;
@@ -169,7 +167,7 @@ impl RawHttp {
 }
 
 fn closed(error: reqwest::Error) -> NoHttp {
-    NoHttp::Closed(causes(&error.without_url()))
+    NoHttp::Closed(error_chain(&error.without_url()))
 }
 
 fn shown(headers: &HeaderMap) -> String {

@@ -1,11 +1,11 @@
 //! What a run on a mutant is to show, so that it asks for no more.
 
 use crate::{
+    invariants::{Invariant, InvariantMonitor},
     plan::Planned,
     report::ScenarioResult,
     requirement::Requirement,
     verdict::Verdict,
-    watch::{Concern, Watch},
 };
 
 /// The requirements that a mutant must fail, on each transport. A requirement that has failed on a transport need not be
@@ -32,14 +32,19 @@ impl Aim {
 
     /// Whether a scenario can show nothing that `results` and `watch` have not shown on its transport.
     #[must_use]
-    pub fn is_reached(&self, planned: &Planned, results: &[ScenarioResult], watch: &Watch) -> bool {
+    pub fn is_reached(
+        &self,
+        planned: &Planned,
+        results: &[ScenarioResult],
+        watch: &InvariantMonitor,
+    ) -> bool {
         let (id, transport) = (&planned.requirement.id, planned.transport);
         let has_failed = |result: &ScenarioResult| {
             let failed = matches!(result.verdict, Verdict::Fail | Verdict::Warn);
             failed && result.id == *id && result.transport == transport.name()
         };
         let is_seen = |id: &String| {
-            let concern = Concern::of_requirement(id);
+            let concern = Invariant::of_requirement(id);
             concern.is_some_and(|concern| watch.has_seen(transport, concern))
         };
         (!self.own.contains(id) || results.iter().any(has_failed)) && self.last.iter().all(is_seen)
@@ -52,6 +57,7 @@ mod tests {
 
     use super::Aim;
     use crate::{
+        invariants::{self, InvariantMonitor},
         mcp::transcript::{Line, Speaker},
         plan::{Planned, Selection, Spoken, plan},
         redact::Secrets,
@@ -60,7 +66,6 @@ mod tests {
         target::Target,
         transport::{Revision, TransportKind},
         verdict::Verdict,
-        watch::{self, Watch},
     };
 
     fn aim(ids: &[&str]) -> Aim {
@@ -81,17 +86,17 @@ mod tests {
     }
 
     /// A watch that saw a server say its token on this transport.
-    fn token_said(transport: TransportKind) -> Watch {
+    fn token_said(transport: TransportKind) -> InvariantMonitor {
         let mut tokens = Secrets::default();
         tokens.add("token", "hvs.0123456789abcdef".into());
         let none = Secrets::default();
-        let watch = Watch::default();
+        let watch = InvariantMonitor::default();
         let lines = [Line {
             at_ms: 0,
             speaker: Speaker::Log,
             text: "hvs.0123456789abcdef".to_owned(),
         }];
-        let evidence = watch::Evidence {
+        let evidence = invariants::Evidence {
             dropped: 0,
             scenario: "kv.list@stdio@2025-11-25",
             prefix: "t1-",
@@ -110,7 +115,7 @@ mod tests {
     #[test]
     fn a_requirement_is_tested_until_it_has_failed_on_the_transport() {
         let (stdio, http) = (TransportKind::Stdio, TransportKind::Http);
-        let (aim, watch) = (aim(&["kv.read-exact"]), Watch::default());
+        let (aim, watch) = (aim(&["kv.read-exact"]), InvariantMonitor::default());
         let (here, there) = (
             planned("kv.read-exact", stdio),
             planned("kv.read-exact", http),
@@ -131,7 +136,7 @@ mod tests {
             planned("kv.read-exact", stdio),
             planned("kv.read-exact", http),
         );
-        assert!(!aim.is_reached(&here, &[], &Watch::default()));
+        assert!(!aim.is_reached(&here, &[], &InvariantMonitor::default()));
         let watch = token_said(stdio);
         assert!(aim.is_reached(&here, &[], &watch));
         assert!(!aim.is_reached(&there, &[], &watch));
@@ -142,7 +147,7 @@ mod tests {
         let rows = planned("policy.matrix", TransportKind::Stdio);
         let failed = [result_of(&rows, Verdict::Fail, None, None, 1, 0)];
         let both = aim(&["policy.matrix", "policy.nothing-more"]);
-        assert!(!both.is_reached(&rows, &failed, &Watch::default()));
-        assert!(aim(&["policy.matrix"]).is_reached(&rows, &failed, &Watch::default()));
+        assert!(!both.is_reached(&rows, &failed, &InvariantMonitor::default()));
+        assert!(aim(&["policy.matrix"]).is_reached(&rows, &failed, &InvariantMonitor::default()));
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use crate::{
-    hint::did_you_mean,
     plan::Spoken,
+    suggest::did_you_mean,
     target::{launch::Mode, operation::Operation},
     transport::{Revision, TransportKind},
 };

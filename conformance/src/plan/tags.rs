@@ -5,7 +5,7 @@ use std::str::FromStr;
 use cucumber::tag::Ext as _;
 use gherkin::tagexpr::TagOperation;
 
-use crate::{hint, requirement::Requirement};
+use crate::{requirement::Requirement, suggest};
 
 /// What the tags of a scenario must be.
 ///
@@ -72,7 +72,7 @@ impl Tags {
         let unknown = named(&self.expression)
             .into_iter()
             .find(|tag| !known.contains(tag));
-        let why = unknown.map(|tag| match hint::closest(tag, known.iter().copied()) {
+        let why = unknown.map(|tag| match suggest::closest(tag, known.iter().copied()) {
             Some(closest) => format!("; no scenario has the tag @{tag}; did you mean @{closest}?"),
             None => format!("; no scenario has the tag @{tag}"),
         });

@@ -9,13 +9,13 @@ use crate::{
     mcp::hello::Version,
     profiles::{limits::load, mcp::modes, read_only::insist, session::run, tls::server},
     target::{launch::Mode, operation::Operation, setup::Setup},
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{about, stage},
     world::World,
 };
 
 fn operation(name: &str) -> StepResult<Operation> {
-    let unknown = || Stop::blocked(format!("no operation is called {name:?}"));
+    let unknown = || StepEnd::blocked(format!("no operation is called {name:?}"));
     Operation::named(name).ok_or_else(unknown)
 }
 
@@ -23,7 +23,7 @@ fn operation(name: &str) -> StepResult<Operation> {
 
 #[given(regex = "^a server in the mode ([a-z_]+)$")]
 async fn in_mode(world: &mut World, name: String) -> StepResult {
-    let unknown = || Stop::blocked(format!("there is no mode {name:?}"));
+    let unknown = || StepEnd::blocked(format!("there is no mode {name:?}"));
     let mode = Mode::named(&name).ok_or_else(unknown)?;
     modes::start_in_mode(world.scenario()?, mode).await
 }
@@ -195,7 +195,7 @@ async fn nothing_without_tls(world: &mut World) -> StepResult {
 
 #[then(regex = r"^a handshake of TLS (1\.[01]) is refused, and one of TLS 1\.2 is not$")]
 async fn handshake_refused(world: &mut World, version: String) -> StepResult {
-    let unknown = || Stop::blocked(format!("there is no TLS {version}"));
+    let unknown = || StepEnd::blocked(format!("there is no TLS {version}"));
     let version = Version::named(&version).ok_or_else(unknown)?;
     server::expect_handshake_refused(world.scenario()?, version).await
 }

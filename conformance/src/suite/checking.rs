@@ -8,7 +8,7 @@ use crate::{
     redact::Secrets,
     slot::{Slot, Slots},
     target::{
-        answer::{Answer, Data, Manner, Success, perform, root},
+        answer::{Answer, Arguments, Data, Success, ToolCall, root},
         mapping::ResultShape,
         operation::{Operation, Parameters},
     },
@@ -17,7 +17,7 @@ use crate::{
         policy,
         provider::{self, Vault},
     },
-    verdict::Stop,
+    verdict::StepEnd,
 };
 
 /// The secret that is read.
@@ -166,19 +166,16 @@ impl Prepared {
                 };
                 parameters.insert((*name).to_owned(), parameter);
             }
-            let answer = perform(
-                adapter,
-                &slot.instance,
-                operation,
-                &parameters,
-                Manner::Whole,
-            )
-            .await;
-            let judged = match answer {
-                Ok((answer, _)) => judge(operation, &mapping.result, &answer, &expected),
+            let instance = &slot.instance;
+            let call = ToolCall::new(adapter, instance, operation, &parameters, Arguments::All);
+            let judged = match call {
+                Ok(call) => {
+                    let (answer, _) = call.make(&instance.connection).await;
+                    judge(operation, &mapping.result, &answer, &expected)
+                }
                 // A tool that is missing is among the findings already.
-                Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => continue,
-                Err(Stop::Blocked { why }) => return Err(why),
+                Err(StepEnd::Failed { .. } | StepEnd::NotApplicable { .. }) => continue,
+                Err(StepEnd::Blocked { why }) => return Err(why),
             };
             let (found, text) = match judged {
                 Ok(found) => (true, found),

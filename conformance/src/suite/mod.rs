@@ -18,12 +18,12 @@ use crate::{
     browser::Browser,
     event::Reporter,
     exit::Exit,
-    hint,
     mutation::{aim::Aim, sabotage::Sabotage},
     plan::{Revisions, Selection, Spoken, keys, plan, tags::Tags},
     progress::Progress,
     report::Report,
     requirement::{self, Evidence, FeatureError, Requirement},
+    suggest,
     target::{Target, adapter::AdapterError, locate::Build},
     transport::{Revision, TransportKind},
     vault::provider::{self, Vault, VaultOptions},
@@ -473,7 +473,7 @@ fn check_selection(
     let known: Vec<_> = ids.chain(&keys).map(String::as_str).collect();
     let wanted = &selection.scenarios;
     if let Some(wanted) = wanted.iter().find(|w| !known.contains(&w.as_str())) {
-        let hint = match hint::closest(wanted, known) {
+        let hint = match suggest::closest(wanted, known) {
             Some(closest) => format!("did you mean {closest}?"),
             None => "`requirements` lists the ids".to_owned(),
         };

@@ -32,10 +32,10 @@ use crate::{
     transport::{Revision, TransportKind},
     vault::{
         audit::AuditLog,
+        dedicated::DedicatedVaults,
+        health::HealthMonitor,
         oracle::Oracle,
-        own::OwnVaults,
         provider::{Vault, VaultChoice, VaultOptions},
-        pulse::Pulse,
     },
     verdict::Verdict,
 };
@@ -179,7 +179,7 @@ impl Prepared {
             }
         };
         let fail_fast = self.fail_fast.then(CancellationToken::new);
-        let own_vaults = Arc::new(OwnVaults::like(vault));
+        let own_vaults = Arc::new(DedicatedVaults::like(vault));
         let run = Arc::new(Run {
             oracle: Arc::clone(&oracle),
             audit: vault.audit().cloned(),
@@ -450,7 +450,7 @@ impl Prepared {
 }
 
 /// Removes what the suite made; a Vault that is lost took it along, or will be told of as a whole.
-async fn clean_up(oracle: &Oracle, pulse: &Pulse) -> Vec<String> {
+async fn clean_up(oracle: &Oracle, pulse: &HealthMonitor) -> Vec<String> {
     if pulse.lost().await.is_some() {
         oracle.forget_all();
     }

@@ -2,10 +2,10 @@
 //!
 //! It passes paths on byte for byte, so that what a target tried is what Vault sees.
 
-pub mod front;
+pub mod fault;
 mod longest_wait;
+pub mod tls;
 mod token_print;
-pub mod trap;
 
 use std::{
     convert::Infallible,
@@ -30,9 +30,9 @@ use tokio_util::{either::Either, sync::CancellationToken, task::AbortOnDropHandl
 
 pub use self::token_print::TokenPrint;
 use self::{
-    front::{Front, shake_hands},
+    fault::{Fault, FaultAction},
     longest_wait::LongestWait,
-    trap::{Springs, Trap},
+    tls::{TlsIdentity, shake_hands},
 };
 use crate::vault::endpoint::Endpoint;
 
@@ -92,7 +92,7 @@ pub struct Tap {
     address: String,
     record: Arc<Mutex<Vec<Exchange>>>,
     longest_wait: Arc<LongestWait>,
-    traps: Arc<Mutex<Vec<Trap>>>,
+    faults: Arc<Mutex<Vec<Fault>>>,
     stop: CancellationToken,
     _server: AbortOnDropHandle<()>,
 }
@@ -105,12 +105,12 @@ impl fmt::Debug for Tap {
     }
 }
 
-struct Passage {
+struct ProxyState {
     vault: Endpoint,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     record: Arc<Mutex<Vec<Exchange>>>,
     longest_wait: Arc<LongestWait>,
-    traps: Arc<Mutex<Vec<Trap>>>,
+    faults: Arc<Mutex<Vec<Fault>>>,
     filter: Option<Arc<dyn VaultFilter>>,
 }
 
@@ -134,7 +134,7 @@ impl Tap {
         interface: Ipv4Addr,
         vault: &Endpoint,
         filter: Option<Arc<dyn VaultFilter>>,
-        front: Option<&Front>,
+        front: Option<&TlsIdentity>,
     ) -> Result<Self, String> {
         let door = match front {
             Some(front) => Some((front.clone(), front.acceptor()?)),
@@ -147,14 +147,14 @@ impl Tap {
         let address = listener
             .local_addr()
             .map_err(|error| format!("the tap cannot listen: {error}"))?;
-        let (record, traps) = (Arc::default(), Arc::default());
+        let (record, faults) = (Arc::default(), Arc::default());
         let longest_wait = Arc::default();
-        let passage = Arc::new(Passage {
+        let passage = Arc::new(ProxyState {
             vault: vault.clone(),
             client: Client::builder(TokioExecutor::new()).build(vault.connector()),
             record: Arc::clone(&record),
             longest_wait: Arc::clone(&longest_wait),
-            traps: Arc::clone(&traps),
+            faults: Arc::clone(&faults),
             filter,
         });
         let stop = CancellationToken::new();
@@ -163,7 +163,7 @@ impl Tap {
             address: format!("{scheme}://{address}"),
             record,
             longest_wait,
-            traps,
+            faults,
             stop,
             _server: AbortOnDropHandle::new(server),
         })
@@ -175,22 +175,22 @@ impl Tap {
         &self.address
     }
 
-    /// Forgets what it has recorded, and which traps are set.
+    /// Forgets what it has recorded, and which faults are set.
     pub fn forget(&self) {
         self.record().clear();
         self.longest_wait.forget();
-        lock(&self.traps).clear();
+        lock(&self.faults).clear();
     }
 
-    /// Sets a trap for the next request that it catches.
-    pub fn set(&self, trap: Trap) {
-        lock(&self.traps).push(trap);
+    /// Injects a fault into the next request that it is for.
+    pub fn set(&self, fault: Fault) {
+        lock(&self.faults).push(fault);
     }
 
-    /// Whether a trap is set that has not sprung.
+    /// Whether a fault waits for its request.
     #[must_use]
-    pub fn has_trap(&self) -> bool {
-        !lock(&self.traps).is_empty()
+    pub fn has_fault(&self) -> bool {
+        !lock(&self.faults).is_empty()
     }
 
     /// How many requests have passed since it last forgot.
@@ -228,12 +228,12 @@ impl Drop for Tap {
 }
 
 /// What stands before a tap that speaks TLS.
-type Door = (Front, TlsAcceptor);
+type TlsFront = (TlsIdentity, TlsAcceptor);
 
 async fn serve(
     listener: TcpListener,
-    passage: Arc<Passage>,
-    door: Option<Door>,
+    passage: Arc<ProxyState>,
+    door: Option<TlsFront>,
     stop: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
@@ -269,7 +269,7 @@ async fn serve(
     }
 }
 
-impl Passage {
+impl ProxyState {
     async fn pass(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let passed = tokio::time::timeout(BUDGET, self.try_pass(request)).await;
         let response = match passed {
@@ -331,9 +331,9 @@ impl Passage {
             token: TokenPrint::brought(request.headers()),
             correlation_id: told(request.headers(), CORRELATION_ID),
         };
-        match self.trap(&exchange.method, path) {
-            Some(Springs::First(happens)) => happens.await,
-            Some(Springs::Answer(answer)) => {
+        match self.fault_for(&exchange.method, path) {
+            Some(FaultAction::First(happens)) => happens.await,
+            Some(FaultAction::Answer(answer)) => {
                 self.note(exchange, answer.status());
                 return Ok(*answer);
             }
@@ -362,11 +362,13 @@ impl Passage {
         Ok(Response::from_parts(parts, collect(body).await?))
     }
 
-    /// Springs the first trap that catches a request.
-    fn trap(&self, method: &Method, path: &str) -> Option<Springs> {
-        let mut traps = lock(&self.traps);
-        let caught = traps.iter().position(|trap| trap.catches(method, path))?;
-        Some(traps.remove(caught).springs)
+    /// Takes the first fault that is for a request.
+    fn fault_for(&self, method: &Method, path: &str) -> Option<FaultAction> {
+        let mut faults = lock(&self.faults);
+        let caught = faults
+            .iter()
+            .position(|fault| fault.catches(method, path))?;
+        Some(faults.remove(caught).action)
     }
 
     fn note(&self, exchange: Exchange, status: StatusCode) {

@@ -22,8 +22,8 @@ use super::{
     template,
 };
 use crate::{
-    hint::{self, did_you_mean},
     mcp::connection::{Budget, Patience},
+    suggest::{self, did_you_mean},
     transport::TransportKind,
 };
 
@@ -517,7 +517,7 @@ impl Checker<'_> {
 
     fn syntax(&self, error: &toml::de::Error) -> AdapterError {
         let at = error.span().map_or(0, |span| span.start);
-        self.at(at, hint::syntax(error))
+        self.at(at, suggest::syntax(error))
     }
 
     /// An error at the first place where the file says `needle`.
@@ -528,7 +528,7 @@ impl Checker<'_> {
     fn at(&self, offset: usize, problem: String) -> AdapterError {
         AdapterError::Wrong {
             file: self.file.to_owned(),
-            line: hint::line_at(self.text, offset),
+            line: suggest::line_at(self.text, offset),
             problem,
         }
     }

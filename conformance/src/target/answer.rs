@@ -1,4 +1,4 @@
-//! Carrying out an operation: the tool call, and what its answer says.
+//! The tool call that carries an operation, and what its answer says.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -12,8 +12,12 @@ use super::{
     operation::{Operation, Parameters},
 };
 use crate::{
-    mcp::inbox::{NoReply, Reply},
-    verdict::{NotApplicable, StepResult, Stop},
+    mcp::{
+        connection::Connection,
+        http_message::{HttpAnswer, NoHttp},
+        inbox::{NoReply, Reply},
+    },
+    verdict::{StepEnd, StepResult},
 };
 
 /// What a target answered to an operation.
@@ -112,66 +116,104 @@ pub fn tells_of_denial(text: &str) -> bool {
     DENIAL.is_match(text)
 }
 
-/// How a tool is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner<'n> {
+/// With which arguments a tool is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arguments<'n> {
     /// With all arguments of the adapter.
-    Whole,
+    #[default]
+    All,
     /// With nothing but the arguments that the tool's schema requires, and what says which thing
     /// is meant.
-    Required,
-    /// With all arguments, by this name, whether the target lists it or not.
+    RequiredOnly,
+    /// With all arguments, by this name of the tool, whether the target lists it or not.
     Named(&'n str),
 }
 
-/// Makes the tool call that carries an operation; returns what was answered, and how long
-/// that took.
-///
-/// # Errors
-/// Not applicable where the adapter does not map the operation; failed where it maps it to
-/// a tool that the target does not have.
-pub async fn perform(
-    adapter: &Adapter,
-    instance: &Instance,
+/// The tool call that carries an operation.
+#[derive(Clone, Debug)]
+pub struct ToolCall<'a> {
     operation: Operation,
-    parameters: &Parameters,
-    manner: Manner<'_>,
-) -> StepResult<(Answer, Duration)> {
-    let (mapping, tool) = match manner {
-        Manner::Named(name) => (mapping(adapter, operation)?, name),
-        Manner::Whole | Manner::Required => carrier(adapter, instance, operation)?,
-    };
-    let mut arguments = mapping.arguments(parameters);
-    if manner == Manner::Required {
-        let about = instance.tools.iter().find(|about| about["name"] == tool);
-        leave_required(&mut arguments, mapping, about)?;
+    /// How the adapter carries the operation out.
+    pub mapping: &'a Mapping,
+    /// The parameters of `tools/call`.
+    pub params: Value,
+}
+
+impl<'a> ToolCall<'a> {
+    /// The call for this operation.
+    ///
+    /// # Errors
+    /// Not applicable where the adapter does not map the operation; failed where it maps it to
+    /// a tool that the target does not have.
+    pub fn new(
+        adapter: &'a Adapter,
+        instance: &Instance,
+        operation: Operation,
+        parameters: &Parameters,
+        arguments: Arguments<'_>,
+    ) -> StepResult<Self> {
+        let (mapping, tool) = match arguments {
+            Arguments::Named(name) => (mapping(adapter, operation)?, name),
+            Arguments::All | Arguments::RequiredOnly => carrier(adapter, instance, operation)?,
+        };
+        let mut values = mapping.arguments(parameters);
+        if arguments == Arguments::RequiredOnly {
+            let about = instance.tools.iter().find(|about| about["name"] == tool);
+            leave_required(&mut values, mapping, about)?;
+        }
+        Ok(Self {
+            operation,
+            mapping,
+            params: json!({ "name": tool, "arguments": values }),
+        })
     }
-    let params = json!({ "name": tool, "arguments": arguments });
-    let (reply, took) = instance
-        .connection
-        .timed_request("tools/call", params)
-        .await;
-    let answer = match reply {
-        Ok(reply) => read(operation, mapping, &reply),
-        Err(why) => Answer::Nothing(why),
-    };
-    Ok((answer, took))
+
+    /// Makes it; returns what was answered, and how long that took.
+    pub async fn make(&self, connection: &Connection) -> (Answer, Duration) {
+        let (reply, took) = connection
+            .timed_request("tools/call", self.params.clone())
+            .await;
+        let answer = match reply {
+            Ok(reply) => self.read(&reply),
+            Err(why) => Answer::Nothing(why),
+        };
+        (answer, took)
+    }
+
+    /// What a reply to it says.
+    #[must_use]
+    pub fn read(&self, reply: &Reply) -> Answer {
+        read(self.operation, self.mapping, reply)
+    }
+
+    /// What an answer over HTTP says that was waited for so long.
+    #[must_use]
+    pub fn read_http(&self, answer: &Result<HttpAnswer, NoHttp>, patience: Duration) -> Answer {
+        match answer {
+            Err(NoHttp::Hung) => Answer::Nothing(NoReply::TimedOut(patience)),
+            Err(NoHttp::Closed(why)) => Answer::Nothing(NoReply::Closed(why.clone())),
+            Ok(answer) => {
+                let mut messages = answer.messages.iter();
+                match messages.find(|message| message["method"].is_null()) {
+                    Some(message) => self.read(&Reply::of(message)),
+                    None => Answer::Error(answer.describe()),
+                }
+            }
+        }
+    }
 }
 
 /// How an operation is carried out.
 fn mapping(adapter: &Adapter, operation: Operation) -> StepResult<&Mapping> {
     let mapping = adapter.operations.get(&operation);
-    mapping.ok_or_else(|| Stop::NotApplicable {
-        reason: NotApplicable::NotClaimed,
-        detail: format!("the adapter maps no tool to {operation}"),
-    })
+    mapping.ok_or_else(|| StepEnd::not_claimed(format!("the adapter maps no tool to {operation}")))
 }
 
 /// How an operation is carried out, and by which tool.
 ///
 /// # Errors
-/// As for [`perform`].
-pub fn carrier<'a>(
+/// As for [`ToolCall::new`].
+pub(crate) fn carrier<'a>(
     adapter: &'a Adapter,
     instance: &Instance,
     operation: Operation,
@@ -180,7 +222,7 @@ pub fn carrier<'a>(
     let tools = &instance.tool_names;
     let tool = mapping.tool(tools).ok_or_else(|| {
         let wanted = mapping.tools.join(" or ");
-        Stop::failed(
+        StepEnd::failed(
             format!("the tool {wanted:?}, to which the adapter maps {operation}"),
             format!("tools/list has {}", tools.join(", ")),
         )
@@ -195,10 +237,9 @@ fn leave_required(arguments: &mut Value, mapping: &Mapping, about: Option<&Value
     let schema = about.map(|about| &about["inputSchema"]);
     let required = schema.and_then(|schema| schema["required"].as_array());
     let (Some(arguments), Some(required)) = (arguments.as_object_mut(), required) else {
-        return Err(Stop::NotApplicable {
-            reason: NotApplicable::NotClaimed,
-            detail: "the tool's schema does not tell which arguments it requires".to_owned(),
-        });
+        return Err(StepEnd::not_claimed(
+            "the tool's schema does not tell which arguments it requires",
+        ));
     };
     arguments.retain(|name, _| {
         let identity = mapping.arguments[name].as_str();

@@ -87,7 +87,7 @@ const LOG_READ: Duration = Duration::from_secs(5);
 
 /// What a target is started with.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct LaunchContext {
     /// The Vault that it is to use: the tap's address.
     pub vault_addr: String,
     /// The token that it is to use.
@@ -104,14 +104,14 @@ pub struct Surroundings {
 
 /// What belongs to a running target, and goes with it.
 #[derive(Debug, Default)]
-struct Belongings {
+struct OwnedResources {
     /// None for a target that the suite did not start.
     process: Option<Process>,
     container: Option<Container>,
     token_file: Option<TokenFile>,
 }
 
-impl Belongings {
+impl OwnedResources {
     fn ended(&mut self) -> Option<ExitStatus> {
         self.process.as_mut()?.ended()
     }
@@ -136,16 +136,16 @@ impl Belongings {
 
 /// How another connection to the same target is made.
 #[derive(Clone)]
-struct Again {
+struct Respawn {
     adapter: Adapter,
     program: Option<PathBuf>,
-    surroundings: Surroundings,
+    surroundings: LaunchContext,
     transcript: Arc<Transcript>,
     /// How many others there were, besides the first.
     others: Arc<AtomicU64>,
 }
 
-impl fmt::Debug for Again {
+impl fmt::Debug for Respawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Again").finish_non_exhaustive()
     }
@@ -153,13 +153,13 @@ impl fmt::Debug for Again {
 
 /// A connection on which nothing was said yet, and over stdio the process behind it.
 #[derive(Debug)]
-pub struct Bare {
-    belongings: Belongings,
+pub struct RawConnection {
+    belongings: OwnedResources,
     /// The connection.
     pub connection: Connection,
 }
 
-impl Bare {
+impl RawConnection {
     /// Closes the process's standard input; over HTTP there is none.
     pub async fn close_input(&self) {
         if let Wire::Stdio(wire) = self.connection.wire() {
@@ -191,8 +191,8 @@ impl Bare {
 /// A running target that has answered `initialize` and `tools/list`.
 #[derive(Debug)]
 pub struct Instance {
-    belongings: Belongings,
-    again: Again,
+    belongings: OwnedResources,
+    again: Respawn,
     /// The connection to it.
     pub connection: Connection,
     /// What it says of itself.
@@ -252,10 +252,10 @@ impl Instance {
         program: Option<PathBuf>,
         transport: TransportKind,
         revision: Option<Revision>,
-        surroundings: &Surroundings,
+        surroundings: &LaunchContext,
     ) -> Result<Self, StartError> {
         let transcript = Arc::new(Transcript::default());
-        let again = Again {
+        let again = Respawn {
             adapter: adapter.clone(),
             program: program.clone(),
             surroundings: surroundings.clone(),
@@ -269,7 +269,7 @@ impl Instance {
             transcript: Arc::clone(&transcript),
             command: String::new(),
             logs: Vec::new(),
-            belongings: Belongings::default(),
+            belongings: OwnedResources::default(),
             credentials: Vec::new(),
         };
         let begun = match (transport, &adapter.stdio, &adapter.http, &adapter.remote) {
@@ -338,7 +338,7 @@ impl Instance {
     ///
     /// # Errors
     /// When the target does not start.
-    pub async fn another(&self) -> Result<Bare, String> {
+    pub async fn another(&self) -> Result<RawConnection, String> {
         self.another_with(&[]).await
     }
 
@@ -348,7 +348,10 @@ impl Instance {
     /// # Errors
     /// When the target does not start, a header cannot be sent, or there are headers and it does not
     /// speak HTTP.
-    pub async fn another_with(&self, headers: &[(String, SecretString)]) -> Result<Bare, String> {
+    pub async fn another_with(
+        &self,
+        headers: &[(String, SecretString)],
+    ) -> Result<RawConnection, String> {
         let adapter = &self.again.adapter;
         let mut starting = Starting {
             adapter,
@@ -357,7 +360,7 @@ impl Instance {
             transcript: Arc::clone(&self.again.transcript),
             command: String::new(),
             logs: Vec::new(),
-            belongings: Belongings::default(),
+            belongings: OwnedResources::default(),
             credentials: Vec::new(),
         };
         let connection = match (self.connection.wire(), &adapter.stdio) {
@@ -370,7 +373,7 @@ impl Instance {
         };
         let others = self.again.others.fetch_add(1, Ordering::Relaxed) + 1;
         connection.count_from(others.saturating_mul(IDS_OF_A_CONNECTION));
-        Ok(Bare {
+        Ok(RawConnection {
             belongings: starting.belongings,
             connection,
         })
@@ -458,7 +461,7 @@ async fn read_out(logs: &mut Vec<JoinHandle<()>>) {
 /// A command of the target that is no server, and ends by itself.
 #[derive(Debug)]
 pub struct Launched {
-    belongings: Belongings,
+    belongings: OwnedResources,
     transcript: Arc<Transcript>,
     logs: Vec<JoinHandle<()>>,
 }
@@ -471,7 +474,7 @@ impl Launched {
     pub async fn start(
         adapter: &Adapter,
         program: Option<PathBuf>,
-        surroundings: Surroundings,
+        surroundings: LaunchContext,
     ) -> Result<Self, String> {
         let http = adapter.http.as_ref().map(HttpLaunch::launch);
         let launch = adapter.stdio.clone().or(http);
@@ -484,7 +487,7 @@ impl Launched {
             transcript: Arc::clone(&transcript),
             command: String::new(),
             logs: Vec::new(),
-            belongings: Belongings::default(),
+            belongings: OwnedResources::default(),
             credentials: Vec::new(),
         };
         let mut process = starting.spawn(&launch, &[], "", Stdio::null()).await?;
@@ -548,12 +551,12 @@ fn hint(adapter: &Adapter, said: &[String]) -> String {
 struct Starting<'a> {
     adapter: &'a Adapter,
     program: Option<PathBuf>,
-    surroundings: &'a Surroundings,
+    surroundings: &'a LaunchContext,
     transcript: Arc<Transcript>,
     command: String,
     /// What reads the target's logs.
     logs: Vec<JoinHandle<()>>,
-    belongings: Belongings,
+    belongings: OwnedResources,
     credentials: Vec<SecretString>,
 }
 

@@ -13,7 +13,7 @@ use super::{
     operation::{Operation, Parameters},
     template,
 };
-use crate::hint::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// The tool call that carries an operation.
 #[derive(Clone, Debug, Deserialize)]

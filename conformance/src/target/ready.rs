@@ -5,7 +5,7 @@ use std::{error::Error, io, net::Ipv4Addr, time::Duration};
 use reqwest::{Certificate, Client};
 use tokio::net::TcpStream;
 
-use crate::{causes::causes, http_client};
+use crate::{error_chain::error_chain, http_client};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ impl Probe {
         let client = http_client::trusting(ca)
             .timeout(PATIENCE)
             .build()
-            .map_err(|error| format!("no HTTP client: {}", causes(&error)))?;
+            .map_err(|error| format!("no HTTP client: {}", error_chain(&error)))?;
         Ok(Self { client, port, url })
     }
 
@@ -62,7 +62,7 @@ impl Probe {
             Err(error) if is_no_tls(&error) => Err(NotReady::Ever(format!(
                 "{url} did not answer: what listens there speaks no TLS"
             ))),
-            Err(error) => Err(NotReady::Yet(causes(&error.without_url()))),
+            Err(error) => Err(NotReady::Yet(error_chain(&error.without_url()))),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{launch::Mode, token_file::TokenFileState};
-use crate::tap::front::Front;
+use crate::tap::tls::TlsIdentity;
 
 /// How a target is set up, besides the plain way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Setup {
     /// How long its token lives unless it is renewed; without it, longer than a run.
     pub token_ttl: Option<Duration>,
     /// The certificate that Vault shows it; without one Vault speaks no TLS.
-    pub front: Option<Front>,
+    pub front: Option<TlsIdentity>,
 }
 
 impl Setup {

@@ -12,7 +12,7 @@ use super::{
     endpoint::{Endpoint, EndpointError},
     oracle::CORRELATION_ID,
 };
-use crate::causes::causes;
+use crate::error_chain::error_chain;
 
 /// The few requests, with a privileged token, that starting and reading a Vault takes.
 #[derive(Clone, Debug)]
@@ -26,13 +26,13 @@ pub(super) struct RootApi {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// No HTTP client can be made.
-    #[error("cannot make an HTTP client: {}", causes(.0))]
+    #[error("cannot make an HTTP client: {}", error_chain(.0))]
     Client(#[source] reqwest::Error),
     /// Its address cannot be used.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// No answer.
-    #[error("{request} got no answer: {}", causes(.source))]
+    #[error("{request} got no answer: {}", error_chain(.source))]
     NoAnswer {
         /// Verb and URL.
         request: String,

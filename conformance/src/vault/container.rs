@@ -25,7 +25,7 @@ use super::{
     binary::{DEV_CONFIG, Output, PORT_ATTEMPTS},
     notes::{note_container, run_id},
 };
-use crate::{causes::causes, lines::each_line, progress::Progress};
+use crate::{error_chain::error_chain, lines::each_line, progress::Progress};
 
 /// The image that is used where none is named.
 pub const DEFAULT_IMAGE: &str = "hashicorp/vault:1.21";
@@ -144,10 +144,10 @@ pub(crate) async fn docker() -> Result<Docker, ContainerError> {
     }
     let docker = docker_client_instance()
         .await
-        .map_err(|error| no_docker(causes(&error)))?;
+        .map_err(|error| no_docker(error_chain(&error)))?;
     match timeout(CONNECT, docker.ping()).await {
         Ok(Ok(_)) => Ok(docker),
-        Ok(Err(error)) => Err(no_docker(causes(&error))),
+        Ok(Err(error)) => Err(no_docker(error_chain(&error))),
         Err(_) => Err(no_docker(format!("no answer in {} s", CONNECT.as_secs()))),
     }
 }
@@ -193,8 +193,10 @@ async fn ensure_local(
             step.done("pulled");
             return Ok(());
         }
-        Ok(Err(TestcontainersError::Client(ClientError::PullImage { err, .. }))) => causes(&err),
-        Ok(Err(error)) => causes(&error),
+        Ok(Err(TestcontainersError::Client(ClientError::PullImage { err, .. }))) => {
+            error_chain(&err)
+        }
+        Ok(Err(error)) => error_chain(&error),
         Err(_) => format!("still pulling after {} min", PULL.as_secs() / 60),
     };
     Err(ContainerError::NoImage {
@@ -211,7 +213,7 @@ pub(crate) async fn is_local(docker: &Docker, image: &str) -> Result<bool, Conta
         }) => Ok(false),
         Err(error) => Err(ContainerError::NoImage {
             image: image.to_owned(),
-            reason: causes(&error),
+            reason: error_chain(&error),
         }),
     }
 }
@@ -332,7 +334,7 @@ impl DevContainer {
             )))) => Ok(()),
             Ok(Err(error)) => Err(format!(
                 "cannot remove container {id}: {}; `docker rm -f {id}`",
-                causes(&error)
+                error_chain(&error)
             )),
             Err(_) => Err(format!(
                 "container {id} is still there after {} s; `docker rm -f {id}`",
@@ -403,7 +405,7 @@ pub(super) async fn remove_by_name(name: &str) -> Result<bool, ContainerError> {
         }) => Ok(false),
         Err(error) => Err(ContainerError::Remove {
             name: name.to_owned(),
-            reason: causes(&error),
+            reason: error_chain(&error),
         }),
     }
 }
@@ -468,7 +470,7 @@ async fn serving(
 fn start_error(image: &str, error: &TestcontainersError) -> ContainerError {
     ContainerError::Start {
         image: image.to_owned(),
-        reason: causes(error),
+        reason: error_chain(error),
     }
 }
 

@@ -14,10 +14,10 @@ use super::{
     api::{ApiError, RootApi},
     container::block_on_elsewhere,
     endpoint::{Endpoint, EndpointError},
-    leftovers,
+    leftovers, notes,
     prefix::RunPrefix,
 };
-use crate::{causes::causes, progress::Progress, vault::notes};
+use crate::{error_chain::error_chain, progress::Progress};
 
 /// A policy for the token that the suite is given, with all that it needs and nothing else.
 pub const POLICY: &str = include_str!("../../../fixtures/vault/external.hcl");
@@ -288,7 +288,7 @@ async fn can_be_used(admin: &RootApi, address: &str) -> Result<(), ExternalError
             return Err(ExternalError::NoVault { address, reason });
         }
         Err(ApiError::NoAnswer { source, .. }) => {
-            let reason = causes(&source.without_url());
+            let reason = error_chain(&source.without_url());
             let tls = ["certificate", "tls", "InvalidContentType"];
             return Err(match tls.iter().any(|word| reason.contains(word)) {
                 true => ExternalError::Tls { address, reason },

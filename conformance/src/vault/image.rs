@@ -12,9 +12,9 @@ use tokio::io::AsyncReadExt;
 
 use super::{
     build::{self, BuildError, VAULT_VERSION},
-    container::{self, ContainerError},
+    container::{self, ContainerError, PACKED_IMAGE},
 };
-use crate::{cache::Cache, causes::causes, progress::Progress, vault::container::PACKED_IMAGE};
+use crate::{cache::Cache, error_chain::error_chain, progress::Progress};
 
 const CHUNK: usize = 1024 * 1024;
 const TAR_BLOCK: u64 = 512;
@@ -92,7 +92,7 @@ pub async fn pack(cache: &Cache, progress: &Progress) -> Result<&'static str, Im
         .try_for_each(|_| async { Ok(()) })
         .await
         .map_err(|error| ImageError::Import {
-            reason: causes(&error),
+            reason: error_chain(&error),
         })?;
     step.done("packed");
     Ok(PACKED_IMAGE)

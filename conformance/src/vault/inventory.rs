@@ -54,7 +54,7 @@ impl Oracle {
     ///
     /// # Errors
     /// When Vault refuses.
-    pub async fn make_as_new(&self, at_first: &Inventory) -> Result<bool, OracleError> {
+    pub async fn reset(&self, at_first: &Inventory) -> Result<bool, OracleError> {
         for (path, about) in &self.inventory().await? {
             let is_new = !at_first.contains_key(path);
             let request = if let Some(accessor) = path.strip_prefix(ACCESSORS) {

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::{endpoint::Endpoint, prefix::RunPrefix};
-use crate::causes::causes;
+use crate::error_chain::error_chain;
 
 /// How long one request may take.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -112,7 +112,7 @@ pub type Snapshot = BTreeMap<String, Value>;
 #[derive(Debug, thiserror::Error)]
 pub enum OracleError {
     /// No answer.
-    #[error("Vault does not answer {request}: {}", causes(source))]
+    #[error("Vault does not answer {request}: {}", error_chain(source))]
     Unreachable {
         /// What was asked.
         request: String,

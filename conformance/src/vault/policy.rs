@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use include_dir::{Dir, include_dir};
 use regex::{Captures, Regex};
 
-use crate::verdict::{StepResult, Stop};
+use crate::verdict::{StepEnd, StepResult};
 
 static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/policies");
 
@@ -26,7 +26,7 @@ pub fn named(name: &str) -> Option<&'static str> {
 /// # Errors
 /// When there is none.
 pub fn known(name: &str) -> StepResult<&'static str> {
-    named(name).ok_or_else(|| Stop::blocked(format!("no policy is called {name:?}")))
+    named(name).ok_or_else(|| StepEnd::blocked(format!("no policy is called {name:?}")))
 }
 
 /// The policy with each mount that it names moved to a name of the scenario's own:

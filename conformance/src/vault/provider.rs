@@ -17,9 +17,9 @@ use super::{
     container::{self, ContainerError, DevContainer},
     endpoint::Endpoint,
     external::{ExternalError, ExternalOptions, ExternalVault},
+    health::HealthMonitor,
     leftovers,
     prefix::RunPrefix,
-    pulse::Pulse,
 };
 use crate::{
     cache::{Cache, CacheError},
@@ -66,7 +66,7 @@ impl VaultOptions {
         let mut evidence = BTreeSet::from(Evidence::ALL);
         if self.choice == VaultChoice::External {
             evidence.remove(&Evidence::Audit);
-            evidence.remove(&Evidence::OwnVault);
+            evidence.remove(&Evidence::DedicatedVault);
         }
         evidence
     }
@@ -201,12 +201,12 @@ impl Vault {
     }
 
     /// What tells whether it is still there.
-    pub fn pulse(&self) -> Pulse {
+    pub fn pulse(&self) -> HealthMonitor {
         let api = self.api.clone();
         match &self.backend {
-            Backend::Process(process) => Pulse::of_process(api, process.remains()),
-            Backend::Container(container) => Pulse::of_container(api, container.id()),
-            Backend::External(_) => Pulse::of_stranger(api),
+            Backend::Process(process) => HealthMonitor::of_process(api, process.remains()),
+            Backend::Container(container) => HealthMonitor::of_container(api, container.id()),
+            Backend::External(_) => HealthMonitor::of_stranger(api),
         }
     }
 
@@ -214,14 +214,14 @@ impl Vault {
     /// it is gone.
     ///
     /// # Errors
-    /// [`VaultError::Stop`] with what may be left behind.
+    /// [`VaultError::StepEnd`] with what may be left behind.
     pub async fn stop(self) -> Result<(), VaultError> {
         match self.backend {
             Backend::Process(process) => process.stop().await,
             Backend::Container(container) => container.stop().await,
             Backend::External(external) => external.stop().await,
         }
-        .map_err(|reason| VaultError::Stop {
+        .map_err(|reason| VaultError::StepEnd {
             identity: Box::new(self.identity),
             reason,
         })
@@ -239,7 +239,7 @@ pub enum VaultError {
     NoVault(Vec<Attempt>),
     /// Cleaning up failed.
     #[error("cannot clean up {identity}: {reason}")]
-    Stop {
+    StepEnd {
         /// Which one.
         identity: Box<VaultIdentity>,
         /// Why, and what to look for.

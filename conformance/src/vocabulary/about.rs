@@ -7,15 +7,16 @@ use std::fmt;
 
 use crate::{
     act::Act,
-    scenario::{Deed, KvMount, Scenario},
+    scenario::{Scenario, calls::CallRecord},
     target::operation::Operation,
     vault::oracle::SecretData,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
+    vocabulary::kv::{KvMount, kv, secret_paths},
 };
 
 /// A step names something, and its scenario is about something else.
-pub(crate) fn contradiction(named: impl fmt::Display, scenario: impl fmt::Display) -> Stop {
-    Stop::blocked(format!("the step is about {named}, but {scenario}"))
+pub(crate) fn contradiction(named: impl fmt::Display, scenario: impl fmt::Display) -> StepEnd {
+    StepEnd::blocked(format!("the step is about {named}, but {scenario}"))
 }
 
 /// What the scenario calls a path in Vault.
@@ -25,7 +26,7 @@ fn name_of<'p>(scenario: &Scenario, path: &'p str) -> &'p str {
 
 /// The scenario's KV mount, if it is called so.
 pub(super) fn kv_named<'s>(scenario: &'s Scenario, name: &str) -> StepResult<&'s KvMount> {
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     if kv.path == scenario.path_of(name) {
         return Ok(kv);
     }
@@ -39,7 +40,7 @@ pub(super) fn kv_named<'s>(scenario: &'s Scenario, name: &str) -> StepResult<&'s
 /// # Errors
 /// Blocked when it made none, or several.
 pub(crate) fn only_secret(scenario: &Scenario) -> StepResult<String> {
-    match scenario.secret_paths().as_slice() {
+    match secret_paths(scenario).as_slice() {
         [one] => Ok(one.clone()),
         several => {
             let scenario = format!("the scenario made {}", several.len());
@@ -60,8 +61,8 @@ pub(super) fn held_in<'s>(
     path: &str,
     version: u64,
 ) -> StepResult<&'s SecretData> {
-    let missing = || Stop::blocked(format!("the scenario made no secret {path:?}"));
-    let first = scenario.first.get(path).ok_or_else(missing)?;
+    let missing = || StepEnd::blocked(format!("the scenario made no secret {path:?}"));
+    let first = scenario.ledger.first.get(path).ok_or_else(missing)?;
     if version == 1 {
         return Ok(first);
     }
@@ -77,7 +78,7 @@ pub(super) fn held_in<'s>(
 /// # Errors
 /// Blocked when it has.
 pub(crate) fn expect_never_made(scenario: &Scenario, path: &str) -> StepResult {
-    if !scenario.first.contains_key(path) {
+    if !scenario.ledger.first.contains_key(path) {
         return Ok(());
     }
     let named = format!("a secret {path:?} that never existed");
@@ -105,7 +106,7 @@ pub(super) fn last_secret(scenario: &Scenario) -> StepResult<&str> {
 }
 
 /// The agent's last act, if it was about this secret.
-pub(crate) fn last_on_secret<'s>(scenario: &'s Scenario, path: &str) -> StepResult<&'s Deed> {
+pub(crate) fn last_on_secret<'s>(scenario: &'s Scenario, path: &str) -> StepResult<&'s CallRecord> {
     let deed = scenario.last()?;
     match deed.act.secret() == Some(path) {
         true => Ok(deed),
@@ -117,7 +118,7 @@ pub(crate) fn last_on_secret<'s>(scenario: &'s Scenario, path: &str) -> StepResu
 }
 
 /// The agent's last act, if it was about the mount that the scenario calls so.
-pub(super) fn last_on_mount<'s>(scenario: &'s Scenario, name: &str) -> StepResult<&'s Deed> {
+pub(super) fn last_on_mount<'s>(scenario: &'s Scenario, name: &str) -> StepResult<&'s CallRecord> {
     let deed = scenario.last()?;
     match deed.act.text("mount") == scenario.path_of(name) {
         true => Ok(deed),

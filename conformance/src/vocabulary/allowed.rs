@@ -4,10 +4,13 @@ use serde_json::Value;
 
 use crate::{
     act::{Act, Effect},
-    scenario::{KvState, Scenario},
+    scenario::Scenario,
     vault::direct,
-    verdict::{StepResult, Stop},
-    vocabulary::given,
+    verdict::{StepEnd, StepResult},
+    vocabulary::{
+        given,
+        kv::{KvState, kv},
+    },
 };
 
 /// What came of the requests of an act when the suite made them with the agent's token.
@@ -40,7 +43,7 @@ pub(crate) async fn ask_vault(scenario: &Scenario, act: &Act) -> StepResult<Aske
             .oracle
             .ask(&scenario.token()?.secret, &request)
             .await;
-        let answer = answer.map_err(Stop::blocked)?;
+        let answer = answer.map_err(StepEnd::blocked)?;
         if answer.denied() {
             asked.allowed = false;
             return Ok(asked);
@@ -50,7 +53,7 @@ pub(crate) async fn ask_vault(scenario: &Scenario, act: &Act) -> StepResult<Aske
                 "Vault answered {} to {}: {}",
                 answer.status, request.path, answer.body
             );
-            return Err(Stop::blocked(why));
+            return Err(StepEnd::blocked(why));
         }
         asked.touched |= !request.reads();
         before = answer.body;
@@ -68,15 +71,15 @@ pub(crate) async fn vault_allows(scenario: &mut Scenario, act: &Act) -> StepResu
         return Ok(false);
     }
     if let Effect::Written { path, .. } | Effect::Deleted { path, .. } = &act.effect {
-        match scenario.holds.get(path).cloned() {
+        match scenario.ledger.holds.get(path).cloned() {
             Some(data) => given::store(scenario, path, data).await?,
             None => {
-                let kv = scenario.kv()?;
+                let kv = kv(scenario)?;
                 let purged = scenario
                     .oracle
                     .purge_secret(&kv.path, kv.version, path)
                     .await;
-                purged.map_err(Stop::blocked)?;
+                purged.map_err(StepEnd::blocked)?;
             }
         }
     }

@@ -3,19 +3,21 @@
 use std::{sync::LazyLock, time::Duration};
 
 use regex::Regex;
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::about::contradiction;
 use crate::{
-    scenario::{Deed, KvState, Scenario},
+    scenario::{Scenario, calls::CallRecord},
     target::{
         answer::{Answer, Data, Facts, Success},
         operation::Operation,
     },
     vault::oracle::SecretData,
-    verdict::{NotApplicable, StepResult, Stop},
-    vocabulary::about,
+    verdict::{StepEnd, StepResult},
+    vocabulary::{
+        about,
+        kv::{KvState, kv},
+    },
 };
 
 /// Words that tell a reader that what was asked for is not there.
@@ -102,15 +104,21 @@ pub(crate) fn expect_nothing_listed(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When two of them do, or a call was no error; blocked when there were fewer than two.
 pub(crate) fn expect_errors_differ(scenario: &Scenario) -> StepResult {
-    if scenario.volley.len() < 2 {
-        return Err(Stop::blocked("the agent did not do several things in turn"));
+    if scenario.calls.several.len() < 2 {
+        return Err(StepEnd::blocked(
+            "the agent did not do several things in turn",
+        ));
     }
-    let secrets = scenario.volley.iter().filter_map(|deed| deed.act.secret());
+    let secrets = scenario
+        .calls
+        .several
+        .iter()
+        .filter_map(|deed| deed.act.secret());
     let mut paths: Vec<_> = secrets.collect();
     // One may be the beginning of another.
     paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
     let mut texts = Vec::new();
-    for deed in &scenario.volley {
+    for deed in &scenario.calls.several {
         let Answer::Error(text) = &deed.answer else {
             return Err(scenario.failed("an error each time", &deed.answer.describe()));
         };
@@ -132,7 +140,7 @@ pub(crate) fn expect_errors_differ(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When it was not; blocked when the agent's last act was about another mount.
 pub(crate) fn expect_vaults_reason(scenario: &Scenario) -> StepResult {
-    let missing = || Stop::blocked("in this scenario Vault refused no mount");
+    let missing = || StepEnd::blocked("in this scenario Vault refused no mount");
     let (mount, reason) = scenario
         .state::<KvState>()
         .refused_mount
@@ -176,10 +184,8 @@ pub(crate) fn expect_no_value(scenario: &Scenario) -> StepResult {
         .custom
         .as_ref()
         .map(|(_, value)| value.as_str());
-    let values = scenario.values(|canary| {
-        let value = canary.value.expose_secret();
-        !own.contains(&value) && custom != Some(value)
-    });
+    let values =
+        (scenario.ledger).matching(|_, value| !own.contains(&value) && custom != Some(value));
     match values.found_in(shown) {
         None => Ok(()),
         Some(label) => Err(scenario.failed("no value in the answer", &format!("the {label}"))),
@@ -217,11 +223,11 @@ pub(crate) fn expect_given_version(scenario: &Scenario, version: u64) -> StepRes
 /// # Errors
 /// When one was not.
 pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
-    if scenario.volley.is_empty() {
-        return Err(Stop::blocked("the agent read nothing at once"));
+    if scenario.calls.several.is_empty() {
+        return Err(StepEnd::blocked("the agent read nothing at once"));
     }
     let (succeeded, failed): (Vec<_>, Vec<_>) =
-        (scenario.volley.iter()).partition(|deed| matches!(deed.answer, Answer::Success(_)));
+        (scenario.calls.several.iter()).partition(|deed| matches!(deed.answer, Answer::Success(_)));
     // What is wrong in an answer is wrong however long Vault took.
     for deed in &succeeded {
         expect_given_to(scenario, deed)?;
@@ -234,7 +240,7 @@ pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
         .try_for_each(|deed| expect_given_to(scenario, deed))
 }
 
-fn expect_given_to(scenario: &Scenario, deed: &Deed) -> StepResult {
+fn expect_given_to(scenario: &Scenario, deed: &CallRecord) -> StepResult {
     let path = deed.act.secret().unwrap_or_default();
     expect_data(scenario, &deed.answer, scenario.held(path)?)
 }
@@ -251,10 +257,10 @@ fn expect_vault_in_time(scenario: &Scenario) -> StepResult {
         return Ok(());
     };
     let (waited, requests) = (tap.longest_wait(), tap.passed());
-    if waited <= SOON || requests > REQUESTS_A_CALL * scenario.volley.len() {
+    if waited <= SOON || requests > REQUESTS_A_CALL * scenario.calls.several.len() {
         return Ok(());
     }
-    Err(Stop::blocked(format!(
+    Err(StepEnd::blocked(format!(
         "Vault took {:.1} s to answer a request of the server, and a call failed: run the suite on a less busy \
          machine, or with a faster Vault",
         waited.as_secs_f64()
@@ -408,7 +414,7 @@ pub(crate) async fn expect_version_or_denial(scenario: &Scenario) -> StepResult 
 /// # Errors
 /// When it does not; blocked when the agent's last act was about another secret.
 pub(crate) fn expect_custom_metadata(scenario: &Scenario) -> StepResult {
-    let missing = || Stop::blocked("in this scenario no secret has custom metadata");
+    let missing = || StepEnd::blocked("in this scenario no secret has custom metadata");
     let (path, custom) = scenario
         .state::<KvState>()
         .custom
@@ -448,10 +454,9 @@ pub(super) fn fact<'f>(scenario: &Scenario, facts: &'f Facts, name: &str) -> Ste
             let demanded = format!("the {name}, where the adapter says that it is");
             Err(scenario.failed(demanded, "nothing there"))
         }
-        None => Err(Stop::NotApplicable {
-            reason: NotApplicable::NotClaimed,
-            detail: format!("the adapter points to no {name} in the result of {operation}"),
-        }),
+        None => Err(StepEnd::not_claimed(format!(
+            "the adapter points to no {name} in the result of {operation}"
+        ))),
     }
 }
 
@@ -472,8 +477,8 @@ async fn metadata_of_subject(scenario: &Scenario) -> StepResult<Value> {
 }
 
 pub(crate) async fn metadata(scenario: &Scenario, path: &str) -> StepResult<Value> {
-    let metadata = scenario.oracle.metadata(&scenario.kv()?.path, path).await;
-    metadata.map_err(Stop::blocked)
+    let metadata = scenario.oracle.metadata(&kv(scenario)?.path, path).await;
+    metadata.map_err(StepEnd::blocked)
 }
 
 /// The number that a value is or, as a text, has in it.

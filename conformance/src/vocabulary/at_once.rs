@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
+use super::given::held_back;
 use crate::{
     act::Act,
-    scenario::{Deed, KvState, Scenario},
-    tap::trap::{Springs, Trap},
-    target::answer::{Answer, Manner},
-    vault::oracle::Snapshot,
+    scenario::{Scenario, calls::CallOptions},
+    tap::fault::{Fault, FaultAction},
     verdict::StepResult,
-    vocabulary::given::held_back,
+    vocabulary::kv::KvState,
 };
 
 /// Lets the agent do several things at once on its one connection.
@@ -17,19 +16,13 @@ use crate::{
 /// # Errors
 /// As for one; blocked where they were done one after the other.
 pub(crate) async fn let_agent_at_once(scenario: &mut Scenario, acts: Vec<Act>) -> StepResult {
-    for act in &acts {
-        scenario.let_know(act);
-    }
     // Calls that a limit spreads out are not made at once.
-    scenario.slot()?.instance.connection.rest().await;
+    scenario.connection()?.rest().await;
     hold_write_back(scenario, acts.len())?;
-    let deeds = acts
+    let calls = acts
         .into_iter()
-        .map(|act| scenario.carry_out(act, Snapshot::new(), 0, Manner::Whole));
-    let deeds = futures::future::try_join_all(deeds).await?;
-    let silent = |deed: &Deed| matches!(deed.answer, Answer::Nothing(_));
-    scenario.unanswered |= deeds.iter().any(silent);
-    scenario.volley = deeds;
+        .map(|act| scenario.call(act, CallOptions::default()));
+    scenario.calls.several = futures::future::try_join_all(calls).await?;
     scenario.expect_made_at_once(1)
 }
 
@@ -41,9 +34,9 @@ pub(crate) fn hold_write_back(scenario: &mut Scenario, calls: usize) -> StepResu
         return Ok(());
     };
     let begun = Instant::now();
-    let springs = Springs::First(Box::pin(async move {
+    let springs = FaultAction::First(Box::pin(async move {
         tokio::time::sleep(held_back(begun.elapsed(), calls)).await;
     }));
-    scenario.tap()?.set(Trap::for_write(part, springs));
+    scenario.tap()?.set(Fault::for_write(part, springs));
     Ok(())
 }

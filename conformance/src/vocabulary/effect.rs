@@ -5,11 +5,16 @@ use serde_json::Value;
 use super::about::contradiction;
 use crate::{
     act::Effect,
-    scenario::{KvState, Scenario},
+    scenario::Scenario,
     target::{answer::Answer, operation::Operation},
     vault::oracle::SecretData,
-    verdict::{StepResult, Stop},
-    vocabulary::{about, answered, lists, pki::effect},
+    verdict::{StepEnd, StepResult},
+    vocabulary::{
+        about, answered,
+        kv::{KvState, kv},
+        lists,
+        pki::effect,
+    },
 };
 
 /// The operations that write keys of a secret.
@@ -134,17 +139,17 @@ async fn expect_held(scenario: &mut Scenario, path: &str, expected: SecretData) 
         );
         return Err(scenario.failed(demanded, &describe_secret(held.as_ref(), &expected)));
     }
-    scenario.holds.insert(path.to_owned(), expected);
+    scenario.ledger.holds.insert(path.to_owned(), expected);
     Ok(())
 }
 
 async fn read(scenario: &Scenario, path: &str) -> StepResult<Option<SecretData>> {
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     let held = scenario
         .oracle
         .read_secret(&kv.path, kv.version, path)
         .await;
-    held.map_err(Stop::blocked)
+    held.map_err(StepEnd::blocked)
 }
 
 async fn expect_gone(scenario: &mut Scenario, path: &str) -> StepResult {
@@ -152,7 +157,7 @@ async fn expect_gone(scenario: &mut Scenario, path: &str) -> StepResult {
         let seen = "Vault still gives it out";
         return Err(scenario.failed(format!("Vault no longer gives out {path}"), seen));
     }
-    scenario.holds.remove(path);
+    scenario.ledger.holds.remove(path);
     Ok(())
 }
 
@@ -164,7 +169,7 @@ async fn expect_gone(scenario: &mut Scenario, path: &str) -> StepResult {
 pub(crate) async fn expect_purged(scenario: &mut Scenario, path: &str) -> StepResult {
     about::last_on_secret(scenario, path)?;
     expect_gone(scenario, path).await?;
-    if scenario.kv()?.version == 2 && !answered::metadata(scenario, path).await?.is_null() {
+    if kv(scenario)?.version == 2 && !answered::metadata(scenario, path).await?.is_null() {
         let demanded = format!("Vault knows nothing of {path}");
         return Err(scenario.failed(demanded, "Vault still has its metadata"));
     }
@@ -189,7 +194,7 @@ pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepR
         is_about(written, "somebody else")?;
         expected.extend(data.clone());
     }
-    for deed in scenario.volley.iter().chain(&scenario.last) {
+    for deed in scenario.calls.several.iter().chain(&scenario.calls.last) {
         if let Effect::Written {
             path: written,
             data,
@@ -261,9 +266,9 @@ pub(crate) async fn expect_version(
         return Err(scenario.failed(demanded, &format!("it is {}", seen.to_lowercase())));
     }
     if state == VersionState::Intact {
-        let kv = scenario.kv()?;
+        let kv = kv(scenario)?;
         let held = scenario.oracle.read_version(&kv.path, path, version).await;
-        if held.map_err(Stop::blocked)?.as_ref() != Some(first) {
+        if held.map_err(StepEnd::blocked)?.as_ref() != Some(first) {
             return Err(scenario.failed(demanded, "it holds something else"));
         }
     }
@@ -275,7 +280,7 @@ async fn expect_mount(
     mount: &str,
     expected: Option<(&str, Option<u8>)>,
 ) -> StepResult {
-    let mounts = scenario.oracle.mounts().await.map_err(Stop::blocked)?;
+    let mounts = scenario.oracle.mounts().await.map_err(StepEnd::blocked)?;
     let found = mounts.get(mount).map(|about| {
         let version = about["options"]["version"].as_str();
         let kind = about["type"].as_str().unwrap_or_default();
@@ -310,8 +315,8 @@ async fn expect_mount(
 /// When something has.
 pub(crate) async fn expect_unchanged(scenario: &Scenario, but_its_subject: bool) -> StepResult {
     let deed = scenario.last()?;
-    if scenario.vast {
-        return Err(Stop::blocked(
+    if scenario.calls.without_snapshots {
+        return Err(StepEnd::blocked(
             "a scenario with so much in Vault cannot ask this",
         ));
     }

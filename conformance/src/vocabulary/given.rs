@@ -13,13 +13,14 @@ use super::{
     pki::PkiMount,
 };
 use crate::{
-    scenario::{KvMount, KvState, Scenario, agents::set_policy},
-    tap::trap::{Springs, Trap},
+    scenario::Scenario,
+    tap::fault::{Fault, FaultAction},
     vault::{
         oracle::{SecretData, VaultRequest},
         policy,
     },
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
+    vocabulary::kv::{KvMount, KvState, kv},
 };
 
 /// How many secrets are made at once.
@@ -42,7 +43,7 @@ pub(crate) async fn use_policies(scenario: &mut Scenario, names: &[&str]) -> Ste
     }
     let texts: StepResult<Vec<_>> = names.iter().map(|name| policy::known(name)).collect();
     let hcl = policy::for_prefix(&texts?.join("\n"), &scenario.prefix);
-    set_policy(scenario, &hcl).await
+    scenario.set_policy(&hcl).await
 }
 
 /// Takes all rights of its own from the agent's token.
@@ -50,7 +51,7 @@ pub(crate) async fn use_policies(scenario: &mut Scenario, names: &[&str]) -> Ste
 /// # Errors
 /// When Vault refuses.
 pub(crate) async fn use_no_policy(scenario: &Scenario) -> StepResult {
-    set_policy(scenario, policy::NONE).await
+    scenario.set_policy(policy::NONE).await
 }
 
 /// Lets the agent's token use the secrets of the KV mount of this name, and nothing else.
@@ -59,7 +60,9 @@ pub(crate) async fn use_no_policy(scenario: &Scenario) -> StepResult {
 /// When Vault refuses, or the scenario's KV mount is another.
 pub(crate) async fn allow_secrets_alone(scenario: &Scenario, name: &str) -> StepResult {
     let kv = about::kv_named(scenario, name)?;
-    set_policy(scenario, &policy::secrets_alone(&kv.path, kv.version)).await
+    scenario
+        .set_policy(&policy::secrets_alone(&kv.path, kv.version))
+        .await
 }
 
 /// Lets the agent's token read the metadata of the KV version 2 mount of this name, and nothing else.
@@ -67,11 +70,11 @@ pub(crate) async fn allow_secrets_alone(scenario: &Scenario, name: &str) -> Step
 /// # Errors
 /// When Vault refuses, or the scenario's KV mount is another.
 pub(crate) async fn allow_metadata_alone(scenario: &Scenario, name: &str) -> StepResult {
-    set_policy(
-        scenario,
-        &policy::metadata_alone(&about::kv_named(scenario, name)?.path),
-    )
-    .await
+    scenario
+        .set_policy(&policy::metadata_alone(
+            &about::kv_named(scenario, name)?.path,
+        ))
+        .await
 }
 
 /// Lets the agent's token make a mount at exactly this path, besides all within the scenario.
@@ -83,7 +86,7 @@ pub(crate) async fn allow_mount_at(scenario: &Scenario, path: &str) -> StepResul
         "{}path \"sys/mounts/{path}\" {{ capabilities = [\"create\", \"read\", \"update\"] }}\n",
         policy::sufficient(&scenario.prefix)
     );
-    set_policy(scenario, &hcl).await
+    scenario.set_policy(&hcl).await
 }
 
 /// Makes a KV mount.
@@ -93,7 +96,7 @@ pub(crate) async fn allow_mount_at(scenario: &Scenario, path: &str) -> StepResul
 pub(crate) async fn make_mount(scenario: &mut Scenario, name: &str, version: u8) -> StepResult {
     let path = scenario.path_of(name);
     let made = scenario.oracle.make_kv_mount(&path, version).await;
-    made.map_err(Stop::blocked)?;
+    made.map_err(StepEnd::blocked)?;
     scenario.mount = Some(path.clone());
     scenario.state_mut::<KvState>().mount = Some(KvMount { path, version });
     forget_secrets(scenario);
@@ -113,7 +116,7 @@ pub(crate) async fn make_mount_again(
         .oracle
         .remove_mount(&about::kv_named(scenario, name)?.path)
         .await;
-    removed.map_err(Stop::blocked)?;
+    removed.map_err(StepEnd::blocked)?;
     forget_mounts(scenario);
     make_mount(scenario, name, version).await
 }
@@ -122,7 +125,7 @@ pub(crate) async fn make_mount_again(
 pub(crate) async fn remove_mounts(scenario: &mut Scenario) -> StepResult {
     let removed = scenario.oracle.remove_mounts(&scenario.prefix).await;
     forget_mounts(scenario);
-    removed.map_err(Stop::blocked)
+    removed.map_err(StepEnd::blocked)
 }
 
 /// Speaks of no mount any more, nor of what was in one.
@@ -135,8 +138,8 @@ pub(crate) fn forget_mounts(scenario: &mut Scenario) {
 
 /// Speaks of no secret any more: those that it made are not in the mount that it speaks of now.
 fn forget_secrets(scenario: &mut Scenario) {
-    scenario.holds.clear();
-    scenario.first.clear();
+    scenario.ledger.holds.clear();
+    scenario.ledger.first.clear();
 }
 
 /// Makes a transit mount with a key.
@@ -153,9 +156,9 @@ pub(crate) async fn make_transit_mount(
         .oracle
         .make_mount(&path, "transit", json!({}))
         .await;
-    made.map_err(Stop::blocked)?;
+    made.map_err(StepEnd::blocked)?;
     let made = scenario.oracle.make_transit_key(&path, key).await;
-    made.map_err(Stop::blocked)?;
+    made.map_err(StepEnd::blocked)?;
     scenario.mount = Some(path);
     Ok(())
 }
@@ -167,7 +170,7 @@ pub(crate) async fn make_transit_mount(
 pub(crate) async fn demand_check_and_set(scenario: &Scenario, name: &str) -> StepResult {
     let mount = &about::kv_named(scenario, name)?.path;
     let demanded = scenario.oracle.demand_check_and_set(mount).await;
-    demanded.map_err(Stop::blocked)
+    demanded.map_err(StepEnd::blocked)
 }
 
 /// Stores a secret with these keys and random values.
@@ -202,7 +205,7 @@ pub(crate) async fn make_many_secrets(
     count: usize,
     folders: usize,
 ) -> StepResult {
-    scenario.vast = count > VAST;
+    scenario.calls.without_snapshots = count > VAST;
     // One value for all of them, each with its number: thousands to look for in every
     // line would take longer than all the rest.
     let value = scenario.canary("value of many secrets", false);
@@ -213,15 +216,18 @@ pub(crate) async fn make_many_secrets(
             (path, SecretData::from_iter([("content".to_owned(), value)]))
         })
         .collect();
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     let writes = secrets.iter().map(|(path, data)| {
         scenario
             .oracle
             .write_secret(&kv.path, kv.version, path, data)
     });
     let written = stream::iter(writes).buffer_unordered(MAKERS);
-    written.try_collect::<()>().await.map_err(Stop::blocked)?;
-    scenario.holds.extend(secrets);
+    written
+        .try_collect::<()>()
+        .await
+        .map_err(StepEnd::blocked)?;
+    scenario.ledger.holds.extend(secrets);
     Ok(())
 }
 
@@ -236,17 +242,18 @@ pub(crate) async fn change_secret(scenario: &mut Scenario, path: &str) -> StepRe
 }
 
 pub(crate) async fn store(scenario: &mut Scenario, path: &str, data: SecretData) -> StepResult {
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     let stored = scenario
         .oracle
         .write_secret(&kv.path, kv.version, path, &data)
         .await;
-    stored.map_err(Stop::blocked)?;
+    stored.map_err(StepEnd::blocked)?;
     scenario
+        .ledger
         .first
         .entry(path.to_owned())
         .or_insert_with(|| data.clone());
-    scenario.holds.insert(path.to_owned(), data);
+    scenario.ledger.holds.insert(path.to_owned(), data);
     Ok(())
 }
 
@@ -255,10 +262,10 @@ pub(crate) async fn store(scenario: &mut Scenario, path: &str, data: SecretData)
 /// # Errors
 /// When Vault refuses.
 pub(crate) async fn end_secret(scenario: &mut Scenario, path: &str, how: &str) -> StepResult {
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     let ended = scenario.oracle.end_version(&kv.path, how, path).await;
-    scenario.holds.remove(path);
-    ended.map_err(Stop::blocked)
+    scenario.ledger.holds.remove(path);
+    ended.map_err(StepEnd::blocked)
 }
 
 /// Gives a secret custom metadata with a random value.
@@ -272,12 +279,12 @@ pub(crate) async fn set_custom_metadata(
 ) -> StepResult {
     let value = scenario.canary("custom metadata", true);
     let custom = json!({ key: value });
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     let set = scenario
         .oracle
         .set_custom_metadata(&kv.path, path, &custom)
         .await;
-    set.map_err(Stop::blocked)?;
+    set.map_err(StepEnd::blocked)?;
     scenario.state_mut::<KvState>().custom = Some((path.to_owned(), value));
     Ok(())
 }
@@ -297,7 +304,7 @@ pub(crate) fn write_in_between(scenario: &mut Scenario, path: &str, key: &str) -
         .entry(path.to_owned())
         .or_default();
     elsewhere.insert(key.to_owned(), json!(value));
-    let (kv, oracle) = (scenario.kv()?.clone(), Arc::clone(&scenario.oracle));
+    let (kv, oracle) = (kv(scenario)?.clone(), Arc::clone(&scenario.oracle));
     let (part, path) = (format!("{}/data/{path}", kv.path), path.to_owned());
     let happens = async move {
         // A Vault that refuses shows when the secret is looked at.
@@ -305,8 +312,8 @@ pub(crate) fn write_in_between(scenario: &mut Scenario, path: &str, key: &str) -
             .write_secret(&kv.path, kv.version, &path, &data)
             .await;
     };
-    let springs = Springs::First(Box::pin(happens));
-    scenario.tap()?.set(Trap::for_write(part, springs));
+    let springs = FaultAction::First(Box::pin(happens));
+    scenario.tap()?.set(Fault::for_write(part, springs));
     Ok(())
 }
 
@@ -326,7 +333,7 @@ pub(crate) fn delay_first_write(scenario: &mut Scenario) -> StepResult {
 /// # Errors
 /// When the scenario has no KV mount of version 2.
 pub(crate) fn pretend_to_upgrade(scenario: &Scenario) -> StepResult {
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     if kv.version != 2 {
         let scenario = format!("the scenario's KV mount is of version {}", kv.version);
         return Err(contradiction("an upgrade to version 2", scenario));
@@ -335,8 +342,10 @@ pub(crate) fn pretend_to_upgrade(scenario: &Scenario) -> StepResult {
     let mut answer = Response::new(Bytes::from(json!({ "errors": [why] }).to_string()));
     *answer.status_mut() = StatusCode::BAD_REQUEST;
     let part = format!("{}/data/", kv.path);
-    let springs = Springs::Answer(Box::new(answer));
-    scenario.tap()?.set(Trap::new([Method::GET], part, springs));
+    let springs = FaultAction::Answer(Box::new(answer));
+    scenario
+        .tap()?
+        .set(Fault::new([Method::GET], part, springs));
     Ok(())
 }
 
@@ -351,7 +360,7 @@ pub(crate) async fn learn_refusal_of_mount(scenario: &mut Scenario, path: &str) 
         .oracle
         .ask(&scenario.token()?.secret, &request)
         .await;
-    let answer = answer.map_err(Stop::blocked)?;
+    let answer = answer.map_err(StepEnd::blocked)?;
     let reason = answer.body["errors"][0].as_str();
     match (answer.status, reason) {
         (400, Some(reason)) => {
@@ -361,7 +370,7 @@ pub(crate) async fn learn_refusal_of_mount(scenario: &mut Scenario, path: &str) 
         }
         (status, _) => {
             let why = format!("this Vault answers {status} to a mount at {path}");
-            Err(Stop::blocked(why))
+            Err(StepEnd::blocked(why))
         }
     }
 }

@@ -7,8 +7,8 @@ use super::effect::{VersionState, WRITES};
 use crate::{
     act::Act,
     target::operation::Operation,
-    verdict::{StepResult, Stop},
-    vocabulary::{about, answered, effect, given},
+    verdict::{StepEnd, StepResult},
+    vocabulary::{about, answered, effect, given, kv::secret_paths},
     world::World,
 };
 
@@ -113,7 +113,7 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
         "what looks like a template" => format!("%s %d {{{{{core}}}}} ${{HOME}} $(id) <%= 1 %>"),
         "leading and trailing spaces" => format!("  {core}\t "),
         "100 KiB" => core.repeat(100 * 1024 / core.len() + 1),
-        _ => return Err(Stop::blocked(format!("no value is called {kind:?}"))),
+        _ => return Err(StepEnd::blocked(format!("no value is called {kind:?}"))),
     };
     let act = Act::write(scenario.mount()?, &path, &key, &value);
     scenario.let_agent(act).await
@@ -159,7 +159,7 @@ async fn replaces(world: &mut World, path: String, what: String) -> StepResult {
         other => {
             let keys = other.strip_prefix("the keys \"");
             let keys = keys.and_then(|keys| keys.strip_suffix('"'));
-            let unknown = || Stop::blocked(format!("no secret is replaced by {other:?}"));
+            let unknown = || StepEnd::blocked(format!("no secret is replaced by {other:?}"));
             let keys: Vec<_> = keys.ok_or_else(unknown)?.split(", ").collect();
             given::random_data(scenario, &keys, true)
         }
@@ -193,7 +193,7 @@ async fn reads_in_turn(world: &mut World, paths: String) -> StepResult {
 #[when("the agent reads all of them at once")]
 async fn reads_at_once(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
-    let acts = scenario.secret_paths().into_iter();
+    let acts = secret_paths(scenario).into_iter();
     let acts: StepResult<Vec<_>> = acts
         .map(|path| Ok(Act::read(scenario.mount()?, &path)))
         .collect();

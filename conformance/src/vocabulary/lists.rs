@@ -8,34 +8,35 @@ use super::answered::number_in;
 use crate::{
     scenario::Scenario,
     target::answer::{Answer, Data, Facts, Item},
-    verdict::{StepResult, Stop},
-    vocabulary::answered,
+    verdict::{StepEnd, StepResult},
+    vocabulary::{answered, kv::kv},
 };
 
 /// How many names a failure shows.
 const SHOWN: usize = 12;
 
 pub(super) async fn expect_listed(scenario: &Scenario, folder: &str) -> StepResult {
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     let folder = if folder.is_empty() {
         String::new()
     } else {
         format!("{folder}/")
     };
     let names = scenario.oracle.list(&kv.path, kv.version, &folder).await;
-    let names: BTreeSet<_> = names.map_err(Stop::blocked)?.into_iter().collect();
+    let names: BTreeSet<_> = names.map_err(StepEnd::blocked)?.into_iter().collect();
     expect_names(scenario, &names, |name| name.to_owned())
 }
 
 /// Names may be told relative to the folder, to the mount, or with the mount.
 pub(super) fn expect_listed_all(scenario: &Scenario, folder: &str) -> StepResult {
-    let mount = format!("{}/", scenario.kv()?.path);
+    let mount = format!("{}/", kv(scenario)?.path);
     let folder = if folder.is_empty() {
         String::new()
     } else {
         format!("{folder}/")
     };
     let below = scenario
+        .ledger
         .holds
         .keys()
         .filter_map(|path| path.strip_prefix(&folder));
@@ -110,14 +111,14 @@ fn about_mount<'s>(scenario: &'s Scenario, mount: &str) -> StepResult<About<'s>>
 }
 
 async fn own_mounts(scenario: &Scenario) -> StepResult<Vec<(String, Value)>> {
-    let mounts = scenario.oracle.mounts().await.map_err(Stop::blocked)?;
+    let mounts = scenario.oracle.mounts().await.map_err(StepEnd::blocked)?;
     let own = mounts
         .into_iter()
         .filter(|(path, _)| path.starts_with(&scenario.prefix));
     let own: Vec<_> = own.collect();
     match own.is_empty() {
         false => Ok(own),
-        true => Err(Stop::blocked("the scenario gave no mount")),
+        true => Err(StepEnd::blocked("the scenario gave no mount")),
     }
 }
 

@@ -6,13 +6,17 @@ pub(crate) mod answered;
 pub(crate) mod at_once;
 pub(crate) mod effect;
 pub(crate) mod given;
+pub(crate) mod kv;
 mod kv_steps;
 pub(crate) mod lists;
 mod mounts_steps;
 mod outcome_steps;
+pub(crate) mod over_http;
 pub(crate) mod own_vault;
 pub(crate) mod pki;
 mod pki_steps;
+#[cfg(test)]
+pub(crate) mod rehearsal;
 pub(crate) mod stage;
 #[cfg(test)]
 mod tests;

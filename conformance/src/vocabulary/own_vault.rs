@@ -4,14 +4,15 @@
 use serde_json::Value;
 
 use crate::{
-    scenario::{Agent, KvMount, KvState, Scenario},
+    scenario::Scenario,
     target::setup::Setup,
-    vault::{oracle::Token, own::OwnVault, policy},
-    verdict::{NotApplicable, StepResult, Stop},
+    vault::{dedicated::DedicatedVault, oracle::Token, policy},
+    verdict::{StepEnd, StepResult},
+    vocabulary::kv::{KvMount, KvState},
 };
 
-fn own(scenario: &Scenario) -> StepResult<&OwnVault> {
-    let missing = || Stop::blocked("the scenario has no Vault of its own: it lacks @own-vault");
+fn own(scenario: &Scenario) -> StepResult<&DedicatedVault> {
+    let missing = || StepEnd::blocked("the scenario has no Vault of its own: it lacks @own-vault");
     scenario.own.as_ref().ok_or_else(missing)
 }
 
@@ -29,15 +30,15 @@ pub(crate) fn expect_own_vault(scenario: &Scenario) -> StepResult {
 /// Blocked when this Vault does not have it in that version.
 pub(crate) async fn find_mount(scenario: &mut Scenario, path: &str, version: u8) -> StepResult {
     own(scenario)?;
-    let mounts = scenario.oracle.mounts().await.map_err(Stop::blocked)?;
+    let mounts = scenario.oracle.mounts().await.map_err(StepEnd::blocked)?;
     let about = mounts.get(path).unwrap_or(&Value::Null);
     let found = about["options"]["version"].as_str();
     if about["type"] != "kv" || found != Some(&version.to_string()) {
         let why = format!("this new Vault has no KV version {version} mount {path:?}");
-        return Err(Stop::blocked(why));
+        return Err(StepEnd::blocked(why));
     }
     let ready = scenario.oracle.await_kv_mount(path, version).await;
-    ready.map_err(Stop::blocked)?;
+    ready.map_err(StepEnd::blocked)?;
     scenario.mount = Some(path.to_owned());
     scenario.state_mut::<KvState>().mount = Some(KvMount {
         path: path.to_owned(),
@@ -59,19 +60,14 @@ pub(crate) async fn add_agent(
 ) -> StepResult {
     own(scenario)?;
     let kind = scenario.kind(Setup::default());
-    if scenario.slots.take_turns(kind.transport) && !scenario.agents.is_empty() {
-        return Err(Stop::NotApplicable {
-            reason: NotApplicable::NotClaimed,
-            detail: "of a server on a fixed port only one can run".to_owned(),
-        });
+    if scenario.slots.take_turns(kind.transport) && !scenario.agents.all.is_empty() {
+        return Err(StepEnd::not_claimed(
+            "of a server on a fixed port only one can run",
+        ));
     }
     let token = make_token(scenario, policies).await?;
     let slot = scenario.slots.make_on(&scenario.oracle, &kind, token).await;
-    scenario.acting = scenario.agents.len();
-    scenario.agents.push(Agent {
-        name: name.to_owned(),
-        slot: slot.map_err(Stop::blocked)?,
-    });
+    scenario.agents.add(name, slot.map_err(StepEnd::blocked)?);
     Ok(())
 }
 
@@ -81,10 +77,10 @@ async fn make_token(scenario: &Scenario, policies: &[&str]) -> StepResult<Token>
             .oracle
             .write_policy(name, policy::known(name)?)
             .await;
-        written.map_err(Stop::blocked)?;
+        written.map_err(StepEnd::blocked)?;
     }
     let token = scenario.oracle.make_token_with(policies).await;
-    token.map_err(Stop::blocked)
+    token.map_err(StepEnd::blocked)
 }
 
 /// Turns to the agent of this name.
@@ -92,10 +88,12 @@ async fn make_token(scenario: &Scenario, policies: &[&str]) -> StepResult<Token>
 /// # Errors
 /// When the scenario has none.
 pub(crate) fn turn_to(scenario: &mut Scenario, name: &str) -> StepResult {
-    let found = scenario.agents.iter().position(|agent| agent.name == name);
-    let unknown = || Stop::blocked(format!("the scenario has no agent of the {name}"));
-    scenario.acting = found.ok_or_else(unknown)?;
-    Ok(())
+    match scenario.agents.turn_to(name) {
+        true => Ok(()),
+        false => Err(StepEnd::blocked(format!(
+            "the scenario has no agent of the {name}"
+        ))),
+    }
 }
 
 /// Gives a policy that tokens have the text of another.
@@ -108,5 +106,5 @@ pub(crate) async fn change_policy(scenario: &Scenario, name: &str, other: &str) 
         .oracle
         .write_policy(name, policy::known(other)?)
         .await;
-    written.map_err(Stop::blocked)
+    written.map_err(StepEnd::blocked)
 }

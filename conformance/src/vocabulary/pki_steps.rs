@@ -9,7 +9,7 @@ use crate::{
         pki::{PkiEffect, Wanted},
     },
     target::operation::Operation,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{
         about,
         pki::{self, answered, effect, repair},
@@ -235,7 +235,7 @@ async fn signs_rubbish(world: &mut World, what: String) -> StepResult {
 async fn on_the_certificate(world: &mut World, what: String) -> StepResult {
     let scenario = world.scenario()?;
     let earlier = pki::pki(scenario)?.earlier.as_ref();
-    let missing = || Stop::blocked("the scenario made no certificate");
+    let missing = || StepEnd::blocked("the scenario made no certificate");
     let serial = earlier.ok_or_else(missing)?.serial();
     let (operation, effect) = match what.as_str() {
         "revokes" => (Operation::PkiRevoke, PkiEffect::Revoked),

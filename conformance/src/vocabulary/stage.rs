@@ -10,7 +10,7 @@ use crate::{
     certificate::Request,
     scenario::Scenario,
     target::operation::Operation,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{given, pki},
 };
 
@@ -132,7 +132,7 @@ async fn kv_act(scenario: &mut Scenario, operation: Operation) -> StepResult<Act
         Operation::KvDeleteKey => Act::delete_key(&mount, SECRET, "username"),
         Operation::KvUndelete => {
             let ended = scenario.oracle.end_version(&mount, "delete", SECRET).await;
-            ended.map_err(Stop::blocked)?;
+            ended.map_err(StepEnd::blocked)?;
             Act::on_version(&mount, operation, SECRET, 1)
         }
         Operation::KvDestroy => Act::on_version(&mount, operation, SECRET, 1),
@@ -175,7 +175,7 @@ async fn pki_act(scenario: &mut Scenario, operation: Operation) -> StepResult<Ac
         Operation::PkiDeleteRole => on_role(PkiEffect::RoleGone),
         Operation::PkiIssue => Act::issue(&mount, ROLE, &pki::pki(scenario)?.wanted),
         Operation::PkiSign => {
-            let request = Request::ec(NAME, &[NAME]).map_err(Stop::blocked)?;
+            let request = Request::ec(NAME, &[NAME]).map_err(StepEnd::blocked)?;
             let act = Act::sign(&mount, ROLE, NAME, &request.to_pem(), LIFETIME);
             pki::pki_mut(scenario)?.request = Some(request);
             act
@@ -183,7 +183,7 @@ async fn pki_act(scenario: &mut Scenario, operation: Operation) -> StepResult<Ac
         Operation::PkiRevoke | Operation::PkiReadCert => {
             pki::issue(scenario, NAME).await?;
             let issued = pki::pki(scenario)?.earlier.as_ref();
-            let missing = || Stop::blocked("Vault issued no certificate");
+            let missing = || StepEnd::blocked("Vault issued no certificate");
             let serial = issued.ok_or_else(missing)?.serial();
             let effect = match operation {
                 Operation::PkiRevoke => PkiEffect::Revoked,

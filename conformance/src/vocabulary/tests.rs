@@ -22,7 +22,8 @@ use crate::{
     requirement,
     scenario::Scenario,
     target::operation::Operation,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
+    vocabulary::rehearsal::{pretend, rehearsal},
     world::World,
 };
 
@@ -138,7 +139,7 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Takes one step, as cucumber does; returns why the scenario ends with it, if it does.
-async fn take(world: &mut World, sentence: &str) -> Option<Stop> {
+async fn take(world: &mut World, sentence: &str) -> Option<StepEnd> {
     let text = format!("Feature: f\n  Scenario: s\n    {sentence}\n");
     let feature = gherkin::Feature::parse(&text, GherkinEnv::default()).unwrap();
     let step = &feature.scenarios[0].steps[0];
@@ -148,10 +149,10 @@ async fn take(world: &mut World, sentence: &str) -> Option<Stop> {
         .unwrap_or_else(|| panic!("no step: {sentence}"));
     let taken = AssertUnwindSafe(function(world, context));
     let panic = taken.catch_unwind().await.err()?;
-    Some(Stop::from_message(&text_of(panic.as_ref())))
+    Some(StepEnd::from_message(&text_of(panic.as_ref())))
 }
 
-type Deed = fn(&mut Scenario) -> StepResult<Act>;
+type CallRecord = fn(&mut Scenario) -> StepResult<Act>;
 
 fn read(scenario: &mut Scenario) -> StepResult<Act> {
     Ok(Act::read(scenario.mount()?, "app/database"))
@@ -235,20 +236,20 @@ fn sign(scenario: &mut Scenario) -> StepResult<Act> {
 }
 
 /// Takes a step after the agent has done this; returns why it is blocked, if it is.
-async fn blocked_after(deed: Deed, sentence: &str) -> Option<String> {
-    let mut scenario = Scenario::rehearsal();
+async fn blocked_after(deed: CallRecord, sentence: &str) -> Option<String> {
+    let mut scenario = rehearsal();
     let act = deed(&mut scenario).unwrap();
-    scenario.pretend(act);
+    pretend(&mut scenario, act);
     let mut world = World::default();
     world.set_scenario(Ok(scenario));
     match take(&mut world, sentence).await {
-        Some(Stop::Blocked { why }) => Some(why),
+        Some(StepEnd::Blocked { why }) => Some(why),
         _ => None,
     }
 }
 
 /// What the agent did, a step that is about it, and steps that are about something else.
-const CASES: &[(Deed, &str, &[&str])] = &[
+const CASES: &[(CallRecord, &str, &[&str])] = &[
     (
         write,
         r#"Then Vault holds the secret "app/database" exactly as written"#,
@@ -444,14 +445,17 @@ async fn an_error_about_a_secret_that_nobody_made_shows_nothing() {
 #[tokio::test]
 async fn a_leak_is_looked_for_where_it_was() {
     let mut world = World::default();
-    world.set_scenario(Ok(Scenario::rehearsal()));
+    world.set_scenario(Ok(rehearsal()));
     let leak = r#"Given a secret scanner found the value of the key "username" of the secret "app/database" in a repository"#;
     assert_eq!(take(&mut world, leak).await, None);
     let wrong =
         r#"Then no version that Vault gives out of the secret "app/other" has the leaked value"#;
     let expected =
         r#"the step is about the secret "app/other", but the leaked value was of "app/database""#;
-    assert_eq!(take(&mut world, wrong).await, Some(Stop::blocked(expected)));
+    assert_eq!(
+        take(&mut world, wrong).await,
+        Some(StepEnd::blocked(expected))
+    );
 }
 
 #[tokio::test]

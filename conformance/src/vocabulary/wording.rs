@@ -1,29 +1,34 @@
 //! Acts in the words of the features.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use regex::Regex;
 
 use crate::{
     act::Act,
     scenario::Scenario,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static QUOTED: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"^([^"]+?)(?: "([^"]*)")?$"#).unwrap());
 
+/// The acts that the scenario has named, by their text.
+#[derive(Default)]
+struct Named(HashMap<String, Act>);
+
 /// The act that a scenario names by this text; the same text is the same act.
 ///
 /// # Errors
 /// When the text names none.
 pub(crate) fn act(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
-    if let Some(act) = scenario.acts.get(text) {
+    if let Some(act) = scenario.state::<Named>().0.get(text) {
         return Ok(act.clone());
     }
     let act = parse(scenario, text)?;
-    scenario.acts.insert(text.to_owned(), act.clone());
+    let named = &mut scenario.state_mut::<Named>().0;
+    named.insert(text.to_owned(), act.clone());
     Ok(act)
 }
 
@@ -32,7 +37,7 @@ pub(crate) fn act(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
 /// # Errors
 /// When no act is worded so.
 fn parse(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
-    let unknown = || Stop::blocked(format!("no act is worded {text:?}"));
+    let unknown = || StepEnd::blocked(format!("no act is worded {text:?}"));
     let parts = QUOTED.captures(text).ok_or_else(unknown)?;
     let Some(name) = parts.get(2).map(|name| name.as_str()) else {
         return match &parts[1] {

@@ -2,24 +2,24 @@
 
 use cucumber::then;
 
-use crate::{verdict::StepResult, watch::Concern, world::World};
+use crate::{invariants::Invariant, verdict::StepResult, world::World};
 
 #[then("no output, error or log of the server carried its Vault token")]
 fn token_unseen(world: &mut World) -> StepResult {
     let expected = "the server's Vault token in nothing that it says";
-    world.expect_unseen(Concern::TokenSaid, expected)
+    world.expect_unseen(Invariant::TokenSaid, expected)
 }
 
 #[then("no output, error or log of the server carried a value that nobody had asked for")]
 fn values_unseen(world: &mut World) -> StepResult {
     let expected = "values only in answers to who asked for them, and in no log";
-    world.expect_unseen(Concern::ValueSaid, expected)
+    world.expect_unseen(Invariant::ValueSaid, expected)
 }
 
 #[then("every message of the server was valid for the revision in use")]
 fn messages_valid(world: &mut World) -> StepResult {
     world.expect_unseen(
-        Concern::InvalidMessage,
+        Invariant::InvalidMessage,
         "messages that fit the protocol's schema",
     )
 }
@@ -27,20 +27,20 @@ fn messages_valid(world: &mut World) -> StepResult {
 #[then("standard output carried nothing but protocol messages")]
 fn stdout_clean(world: &mut World) -> StepResult {
     world.expect_unseen(
-        Concern::Noise,
+        Invariant::Noise,
         "nothing but protocol messages on standard output",
     )
 }
 
 #[then("the server was still running after every scenario")]
 fn alive(world: &mut World) -> StepResult {
-    world.expect_unseen(Concern::Ended, "a server that outlives every scenario")
+    world.expect_unseen(Invariant::Ended, "a server that outlives every scenario")
 }
 
 #[then("Vault's audit log shows no request of the server with another token than its own")]
 fn own_token(world: &mut World) -> StepResult {
     world.expect_unseen(
-        Concern::ForeignToken,
+        Invariant::ForeignToken,
         "requests to Vault with the server's own token alone",
     )
 }

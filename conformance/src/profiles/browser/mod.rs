@@ -5,8 +5,6 @@
 pub(crate) mod real;
 mod steps;
 
-use std::time::Instant;
-
 use reqwest::{
     Method,
     header::{
@@ -17,27 +15,18 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use super::mcp::{not_claimed, opening::opening, request};
 use crate::{
-    act::Act,
     browser::{Attempt, PageServer},
     mcp::{
-        connection::meta,
-        http::{METHOD, NAME, SESSION, VERSION, routing_headers},
+        http::{METHOD, NAME, SESSION, VERSION},
         http_message::{HttpAnswer, HttpAsk, NoHttp},
-        inbox::{NoReply, Reply},
+        request::{Request, initialize},
     },
-    profiles::mcp::{self, http},
-    scenario::{Deed, Scenario},
-    tap::Tap,
-    target::{
-        answer::{Answer, carrier, read},
-        launch::Mode,
-        setup::Setup,
-    },
+    scenario::{Scenario, calls::CallOptions},
+    target::{launch::Mode, setup::Setup},
     transport::{Era, Revision},
-    verdict::{StepResult, Stop},
-    vocabulary::{about, wording},
+    verdict::{StepEnd, StepResult},
+    vocabulary::{about, over_http, wording},
 };
 
 /// A page that calls, or in whose name a browser asks.
@@ -53,7 +42,7 @@ pub(crate) struct Page {
 
 /// Who a request says that it comes from, and what it takes the server for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Guise<'a> {
+pub(crate) enum RequestOrigin<'a> {
     /// A page of this origin.
     Page(&'a str),
     /// A page of this origin, which sends a body of this type.
@@ -77,102 +66,55 @@ pub(crate) async fn start_for_pages(scenario: &mut Scenario, origins: &[&str]) -
 ///
 /// # Errors
 /// When no act is worded so.
-pub(crate) async fn let_page(scenario: &mut Scenario, guise: Guise<'_>, text: &str) -> StepResult {
+pub(crate) async fn let_page(
+    scenario: &mut Scenario,
+    guise: RequestOrigin<'_>,
+    text: &str,
+) -> StepResult {
     let act = wording::act(scenario, text)?;
-    let asked = guised(scenario, guise, call_over_http(scenario, &act)?)?;
-    let before = scenario.snapshot().await?;
-    let passed = scenario.slot()?.tap.as_ref().map_or(0, Tap::passed);
-    let held = act
-        .secret()
-        .and_then(|path| scenario.holds.get(path))
-        .cloned();
-    scenario.let_know(&act);
-    let begun = Instant::now();
-    http::send(scenario, &asked).await?;
-    let answer = answer_over_http(scenario, &act)?;
-    scenario.unanswered |= matches!(answer, Answer::Nothing(_));
-    scenario.last = Some(Deed {
-        act,
-        answer,
-        took: begun.elapsed(),
-        before,
-        held,
-        passed,
-    });
+    let call = scenario.posted(&act, "page-1")?;
+    let session = scenario.connection()?.session_headers();
+    let asked = guised(scenario, guise, call.post(session))?;
+    let endpoint = scenario.endpoint()?;
+    let calling = scenario.call_over_http(act, CallOptions::WITH_SNAPSHOT, &endpoint, &asked);
+    let (record, answer) = calling.await?;
+    over_http::heard(scenario, answer);
+    scenario.calls.last = Some(record);
     Ok(())
 }
 
-fn guised(scenario: &mut Scenario, guise: Guise<'_>, asked: HttpAsk) -> StepResult<HttpAsk> {
+fn guised(
+    scenario: &mut Scenario,
+    guise: RequestOrigin<'_>,
+    asked: HttpAsk,
+) -> StepResult<HttpAsk> {
     let by_name = |host: &str| -> StepResult<String> {
-        let authority = mcp::instance(scenario)?.authority().unwrap_or_default();
+        let authority = scenario.instance()?.authority().unwrap_or_default();
         let port = authority.rsplit_once(':').map(|(_, port)| port);
         Ok(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
     };
     let asked = match guise {
-        Guise::Page(origin) => asked.with(ORIGIN.as_str(), origin),
-        Guise::Form(origin, kind) => asked
+        RequestOrigin::Page(origin) => asked.with(ORIGIN.as_str(), origin),
+        RequestOrigin::Form(origin, kind) => asked
             .with(ORIGIN.as_str(), origin)
             .with(CONTENT_TYPE.as_str(), kind),
-        Guise::Rebound(host) => {
+        RequestOrigin::Rebound(host) => {
             let host = by_name(host)?;
             asked
                 .with(HOST.as_str(), &host)
                 .with(ORIGIN.as_str(), &format!("http://{host}"))
         }
-        Guise::Named(host) => asked.with(HOST.as_str(), &by_name(host)?),
+        RequestOrigin::Named(host) => asked.with(HOST.as_str(), &by_name(host)?),
     };
     let origin = asked.headers.get(ORIGIN).and_then(|o| o.to_str().ok());
     scenario.state_mut::<Page>().origin = origin.unwrap_or_default().to_owned();
     Ok(asked)
 }
 
-/// The tool call that carries an act, as a client posts it.
-fn call_over_http(scenario: &Scenario, act: &Act) -> StepResult<HttpAsk> {
-    let (mapping, tool) = carrier(
-        &scenario.target.adapter,
-        mcp::instance(scenario)?,
-        act.operation,
-    )?;
-    let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
-    post(scenario, "tools/call", params)
-}
-
 /// A request, as a client posts it: in its session, or saying all of itself.
-fn post(scenario: &Scenario, method: &str, mut params: Value) -> StepResult<HttpAsk> {
-    let revision = scenario.planned.revision;
-    let stateless = revision.era() == Era::Stateless;
-    if stateless {
-        params["_meta"] = meta(revision);
-    }
-    let message = request(&json!("page-1"), method, params);
-    let mut asked = HttpAsk::post(&message).with_all(http::session(scenario)?);
-    if stateless {
-        let message: Value = serde_json::from_str(&message).map_err(Stop::blocked)?;
-        for (name, value) in routing_headers(&message) {
-            asked = asked.with(name, &value);
-        }
-    }
-    Ok(asked)
-}
-
-/// What the last answer says of an act.
-fn answer_over_http(scenario: &Scenario, act: &Act) -> StepResult<Answer> {
-    let (mapping, _) = carrier(
-        &scenario.target.adapter,
-        mcp::instance(scenario)?,
-        act.operation,
-    )?;
-    Ok(match http::http_answer(scenario)? {
-        Err(NoHttp::Hung) => Answer::Nothing(NoReply::TimedOut(mcp::patience(scenario))),
-        Err(NoHttp::Closed(why)) => Answer::Nothing(NoReply::Closed(why.clone())),
-        Ok(answer) => {
-            let mut messages = answer.messages.iter();
-            match messages.find(|message| message["method"].is_null()) {
-                Some(message) => read(act.operation, mapping, &Reply::of(message)),
-                None => Answer::Error(answer.describe()),
-            }
-        }
-    })
+fn post(scenario: &Scenario, method: &str, params: Value) -> StepResult<HttpAsk> {
+    let request = Request::new(scenario.planned.revision, "page-1", method, params);
+    Ok(request.post(scenario.connection()?.session_headers()))
 }
 
 /// Lets a page do what a feature words so, besides calling tools.
@@ -182,15 +124,15 @@ fn answer_over_http(scenario: &Scenario, act: &Act) -> StepResult<Answer> {
 pub(crate) async fn let_page_do(scenario: &mut Scenario, origin: &str, what: &str) -> StepResult {
     let asked = match what {
         "lists the tools" => post(scenario, "tools/list", json!({}))?,
-        "opens a session" => HttpAsk::post(&opening("page-1", scenario.planned.revision.name())),
+        "opens a session" => HttpAsk::post(&initialize("page-1", scenario.planned.revision.name())),
         "wants to listen" => HttpAsk::new(Method::GET)
-            .with_all(http::session(scenario)?)
+            .with_all(over_http::session(scenario)?)
             .with("accept", "text/event-stream"),
-        "ends the session" => HttpAsk::new(Method::DELETE).with_all(http::session(scenario)?),
-        _ => return Err(Stop::blocked(format!("no page {what:?}"))),
+        "ends the session" => HttpAsk::new(Method::DELETE).with_all(over_http::session(scenario)?),
+        _ => return Err(StepEnd::blocked(format!("no page {what:?}"))),
     };
-    let asked = guised(scenario, Guise::Page(origin), asked)?;
-    http::send(scenario, &asked).await
+    let asked = guised(scenario, RequestOrigin::Page(origin), asked)?;
+    over_http::send(scenario, &asked).await
 }
 
 /// Asks as a browser does before it sends a page's call.
@@ -204,8 +146,8 @@ pub(crate) async fn ask_for_page(scenario: &mut Scenario, origin: &str) -> StepR
             ACCESS_CONTROL_REQUEST_HEADERS.as_str(),
             &client_headers(scenario)?.join(","),
         );
-    let asked = guised(scenario, Guise::Page(origin), asked)?;
-    http::send(scenario, &asked).await
+    let asked = guised(scenario, RequestOrigin::Page(origin), asked)?;
+    over_http::send(scenario, &asked).await
 }
 
 /// The headers of a client's calls that a browser asks about, in order.
@@ -213,11 +155,13 @@ fn client_headers(scenario: &Scenario) -> StepResult<Vec<String>> {
     let mut headers = vec![CONTENT_TYPE.as_str(), VERSION];
     match scenario.planned.revision.era() {
         Era::Stateless => headers.extend([METHOD, NAME]),
-        Era::Session if http::session(scenario)?.contains_key(SESSION) => headers.push(SESSION),
+        Era::Session if over_http::session(scenario)?.contains_key(SESSION) => {
+            headers.push(SESSION)
+        }
         Era::Session => {}
     }
     let mut headers: Vec<_> = headers.into_iter().map(str::to_owned).collect();
-    let own = mcp::instance(scenario)?.headers();
+    let own = scenario.instance()?.headers();
     headers.extend(own.keys().map(ToString::to_string));
     headers.sort();
     Ok(headers)
@@ -229,7 +173,7 @@ fn client_headers(scenario: &Scenario) -> StepResult<Vec<String>> {
 /// When it was not.
 pub(crate) fn expect_page_refused(scenario: &Scenario) -> StepResult {
     let by_status = scenario.planned.revision >= Revision::R2025_11_25;
-    let refused = match http::http_answer(scenario)? {
+    let refused = match over_http::http_answer(scenario)? {
         Ok(answer) if by_status => answer.status == 403,
         Ok(answer) => refuses(answer),
         Err(NoHttp::Closed(_)) => !by_status,
@@ -268,10 +212,10 @@ pub(crate) fn expect_not_asked_for(scenario: &Scenario, path: &str) -> StepResul
 /// # Errors
 /// When one is.
 pub(crate) fn expect_no_value_in_answer(scenario: &Scenario) -> StepResult {
-    let Ok(answer) = http::http_answer(scenario)? else {
+    let Ok(answer) = over_http::http_answer(scenario)? else {
         return Ok(());
     };
-    match scenario.all_values().found_in(&answer.body) {
+    match scenario.ledger.all().found_in(&answer.body) {
         None => Ok(()),
         Some(label) => {
             let seen = format!("the {label}");
@@ -285,7 +229,7 @@ pub(crate) fn expect_no_value_in_answer(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When one was.
 pub(crate) fn expect_no_session(scenario: &Scenario) -> StepResult {
-    match http::http_answer(scenario)? {
+    match over_http::http_answer(scenario)? {
         Ok(answer) if answer.headers.contains_key(SESSION) => {
             Err(failed_for_page(scenario, "no session"))
         }
@@ -298,7 +242,7 @@ pub(crate) fn expect_no_session(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When it is otherwise.
 pub(crate) fn expect_page_let_call(scenario: &Scenario, wanted: bool) -> StepResult {
-    let (granted, expected) = match http::http_answer(scenario)? {
+    let (granted, expected) = match over_http::http_answer(scenario)? {
         // What a browser calls an ok status (Fetch, CORS-preflight fetch, step 7).
         Ok(answer) => (
             (200..300).contains(&answer.status)
@@ -322,7 +266,7 @@ pub(crate) fn expect_page_let_call(scenario: &Scenario, wanted: bool) -> StepRes
 /// # Errors
 /// When it would not.
 pub(crate) fn expect_page_lets_read(scenario: &Scenario) -> StepResult {
-    match http::http_answer(scenario)? {
+    match over_http::http_answer(scenario)? {
         Ok(answer) if lets_read(answer, &scenario.state::<Page>().origin) => Ok(()),
         _ => {
             let origin = &scenario.state::<Page>().origin;
@@ -337,7 +281,7 @@ pub(crate) fn expect_page_lets_read(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When a header is missing.
 pub(crate) fn expect_client_headers_granted(scenario: &Scenario) -> StepResult {
-    let granted = match http::http_answer(scenario)? {
+    let granted = match over_http::http_answer(scenario)? {
         Ok(answer) => listed(answer, &ACCESS_CONTROL_ALLOW_HEADERS),
         Err(_) => Vec::new(),
     };
@@ -357,11 +301,11 @@ pub(crate) fn expect_client_headers_granted(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// Not applicable where there are no sessions.
 pub(crate) fn expect_session_exposed(scenario: &Scenario) -> StepResult {
-    let Ok(answer) = http::http_answer(scenario)? else {
+    let Ok(answer) = over_http::http_answer(scenario)? else {
         return Err(failed_for_page(scenario, "an answer"));
     };
     if answer.status == 200 && !answer.headers.contains_key(SESSION) {
-        return Err(not_claimed("the server gives out no sessions"));
+        return Err(StepEnd::not_claimed("the server gives out no sessions"));
     }
     match names(&listed(answer, &ACCESS_CONTROL_EXPOSE_HEADERS), SESSION) {
         true => Ok(()),
@@ -377,7 +321,7 @@ pub(crate) fn expect_session_exposed(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When it does not.
 pub(crate) fn expect_vary(scenario: &Scenario) -> StepResult {
-    let Ok(answer) = http::http_answer(scenario)? else {
+    let Ok(answer) = over_http::http_answer(scenario)? else {
         return Err(failed_for_page(scenario, "an answer"));
     };
     let for_all = listed(answer, &ACCESS_CONTROL_ALLOW_ORIGIN) == ["*"];
@@ -388,8 +332,8 @@ pub(crate) fn expect_vary(scenario: &Scenario) -> StepResult {
 }
 
 /// A failure about what a page was answered.
-fn failed_for_page(scenario: &Scenario, expected: &str) -> Stop {
-    match http::http_answer(scenario) {
+fn failed_for_page(scenario: &Scenario, expected: &str) -> StepEnd {
+    match over_http::http_answer(scenario) {
         Ok(Ok(answer)) => {
             let seen = format!("{}\n{}", told_to_browsers(answer), answer.describe());
             scenario.failed(expected, seen.trim_start())

@@ -1,6 +1,6 @@
 //! Pages of the suite's own, opened in a real browser.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
@@ -13,17 +13,14 @@ use crate::{
         http::{SESSION, VERSION},
         http_message::HttpAsk,
         inbox::Reply,
+        request::initialize,
         transcript::Speaker,
     },
-    profiles::{
-        browser,
-        mcp::{self, opening::opening},
-    },
-    scenario::{Deed, Scenario},
-    tap::Tap,
-    target::answer::{Answer, carrier, read},
+    profiles::browser,
+    scenario::{Scenario, calls::CallOptions},
+    target::answer::Answer,
     transport::Era,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::wording,
 };
 
@@ -36,7 +33,7 @@ const CALL: &str = "tools/call";
 /// When either does not start.
 pub(crate) async fn start_for_own_page(scenario: &mut Scenario) -> StepResult {
     let served = PageServer::start().await;
-    let served = served.map_err(|error| Stop::blocked(format!("no page is served: {error}")))?;
+    let served = served.map_err(|error| StepEnd::blocked(format!("no page is served: {error}")))?;
     let origin = served.origin(LISTED);
     scenario.state_mut::<Page>().served = Some(served);
     browser::start_for_pages(scenario, &[&origin]).await
@@ -49,7 +46,7 @@ pub(crate) async fn start_for_own_page(scenario: &mut Scenario) -> StepResult {
 /// Blocked when the browser fails.
 pub(crate) async fn let_listed_page(scenario: &mut Scenario, text: &str) -> StepResult {
     let act = wording::act(scenario, text)?;
-    let own = mcp::instance(scenario)?.headers();
+    let own = scenario.instance()?.headers();
     let mut steps = beginning(scenario, &own);
     steps.push(Step {
         in_session: true,
@@ -65,11 +62,13 @@ pub(crate) async fn let_listed_page(scenario: &mut Scenario, text: &str) -> Step
 /// Blocked when the browser fails.
 pub(crate) async fn let_foreign_page(scenario: &mut Scenario, text: &str) -> StepResult {
     let act = wording::act(scenario, text)?;
-    let own = mcp::instance(scenario)?.headers();
+    let own = scenario.instance()?.headers();
     let in_session = "tools/call in the agent's session";
     let mut steps = vec![step(
         in_session,
-        &browser::call_over_http(scenario, &act)?,
+        &scenario
+            .posted(&act, "page-1")?
+            .post(scenario.connection()?.session_headers()),
         &own,
     )];
     steps.extend(beginning(scenario, &own));
@@ -93,7 +92,7 @@ fn beginning(scenario: &Scenario, own: &HeaderMap) -> Vec<Step> {
     if revision.era() == Era::Stateless {
         return Vec::new();
     }
-    let opening = HttpAsk::post(&opening("page-0", revision.name()));
+    let opening = HttpAsk::post(&initialize("page-0", revision.name()));
     let opened = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     let opened = HttpAsk::post(&opened.to_string()).with(VERSION, revision.name());
     vec![
@@ -107,64 +106,43 @@ fn beginning(scenario: &Scenario, own: &HeaderMap) -> Vec<Step> {
 
 /// The tool call that carries an act, without the agent's session.
 fn call_out_of_session(scenario: &Scenario, act: &Act) -> StepResult<HttpAsk> {
-    let mut asked = browser::call_over_http(scenario, act)?;
-    asked.headers.remove(SESSION);
-    Ok(asked)
+    let mut session = scenario.connection()?.session_headers();
+    session.remove(SESSION);
+    Ok(scenario.posted(act, "page-1")?.post(session))
 }
 
 async fn open(scenario: &mut Scenario, act: Act, host: &str, steps: Vec<Step>) -> StepResult {
-    let browser = Browser::find().map_err(Stop::blocked)?;
-    let before = scenario.snapshot().await?;
-    let passed = scenario.slot()?.tap.as_ref().map_or(0, Tap::passed);
-    let held = act
-        .secret()
-        .and_then(|path| scenario.holds.get(path))
-        .cloned();
-    let url = mcp::instance(scenario)?
-        .url()
-        .unwrap_or_default()
-        .to_owned();
-    scenario.let_know(&act);
-    let missing = || Stop::blocked("the scenario serves no page");
+    let browser = Browser::find().map_err(StepEnd::blocked)?;
+    let url = scenario.instance()?.url().unwrap_or_default().to_owned();
+    let options = CallOptions::WITH_SNAPSHOT;
+    let call = scenario.begin_call(act.clone(), options).await?;
+    let missing = || StepEnd::blocked("the scenario serves no page");
     let served = scenario
         .state_mut::<Page>()
         .served
         .as_mut()
         .ok_or_else(missing)?;
-    let begun = Instant::now();
     let seen = browser.visit(served, host, &Plan { url, steps }).await;
-    let seen = seen.map_err(Stop::blocked)?;
-    let took = begun.elapsed();
+    let seen = seen.map_err(StepEnd::blocked)?;
     let answer = answer_to_page(scenario, &act, &seen)?;
-    let transcript = mcp::instance(scenario)?.connection.transcript();
+    let transcript = scenario.instance()?.connection.transcript();
     for attempt in &seen {
         let note = format!("a page of {host} in a browser, {}", attempt.describe());
         transcript.record(Speaker::Note, note);
     }
     scenario.state_mut::<Page>().seen = seen;
-    scenario.last = Some(Deed {
-        act,
-        answer,
-        took,
-        before,
-        held,
-        passed,
-    });
+    scenario.calls.last = Some(scenario.end_call(call, answer));
     Ok(())
 }
 
 /// What the page could read of the answer to an act.
 fn answer_to_page(scenario: &Scenario, act: &Act, seen: &[Attempt]) -> StepResult<Answer> {
-    let (mapping, _) = carrier(
-        &scenario.target.adapter,
-        mcp::instance(scenario)?,
-        act.operation,
-    )?;
+    let carrier = scenario.tool_call(act)?;
     let call = seen.iter().find(|attempt| attempt.name == CALL);
     let messages = call.map(Attempt::messages).unwrap_or_default();
     let mut messages = messages.iter();
     Ok(match messages.find(|message| message["method"].is_null()) {
-        Some(message) => read(act.operation, mapping, &Reply::of(message)),
+        Some(message) => carrier.read(&Reply::of(message)),
         None => {
             let told: Vec<_> = seen.iter().map(Attempt::describe).collect();
             Answer::Error(format!("in the page: {}", told.join("; ")))
@@ -179,9 +157,9 @@ fn answer_to_page(scenario: &Scenario, act: &Act, seen: &[Attempt]) -> StepResul
 pub(crate) fn expect_page_given_nothing(scenario: &Scenario) -> StepResult {
     let seen = &scenario.state::<Page>().seen;
     if seen.is_empty() {
-        return Err(Stop::blocked("no page was opened"));
+        return Err(StepEnd::blocked("no page was opened"));
     }
-    let values = scenario.all_values();
+    let values = scenario.ledger.all();
     let given = |attempt: &&Attempt| {
         (200..300).contains(&attempt.status) || values.found_in(&attempt.body).is_some()
     };

@@ -2,7 +2,7 @@
 
 use cucumber::{given, then, when};
 
-use super::Guise;
+use super::RequestOrigin;
 use crate::{
     profiles::browser::{self, real},
     verdict::StepResult,
@@ -16,25 +16,25 @@ async fn may_call(world: &mut World, one: String, other: String) -> StepResult {
 
 #[when(regex = r#"^a page of "([^"]+)" tries to (.+)$"#)]
 async fn tries(world: &mut World, origin: String, act: String) -> StepResult {
-    let guise = Guise::Page(&origin);
+    let guise = RequestOrigin::Page(&origin);
     browser::let_page(world.scenario()?, guise, &act).await
 }
 
 #[when(regex = r#"^a page of "([^"]+)" sends a form of the type "([^"]+)" that would (.+)$"#)]
 async fn sends_a_form(world: &mut World, origin: String, kind: String, act: String) -> StepResult {
-    let guise = Guise::Form(&origin, &kind);
+    let guise = RequestOrigin::Form(&origin, &kind);
     browser::let_page(world.scenario()?, guise, &act).await
 }
 
 #[when(regex = r#"^a page of "([^"]+)", which now leads to the server, tries to (.+)$"#)]
 async fn rebound(world: &mut World, host: String, act: String) -> StepResult {
-    let guise = Guise::Rebound(&host);
+    let guise = RequestOrigin::Rebound(&host);
     browser::let_page(world.scenario()?, guise, &act).await
 }
 
 #[when(regex = r#"^somebody who calls the server "([^"]+)" tries to (.+)$"#)]
 async fn named_otherwise(world: &mut World, host: String, act: String) -> StepResult {
-    let guise = Guise::Named(&host);
+    let guise = RequestOrigin::Named(&host);
     browser::let_page(world.scenario()?, guise, &act).await
 }
 

@@ -11,8 +11,8 @@ use crate::{
     mcp::connection::Said,
     scenario::Scenario,
     tap::{Exchange, Tap, TokenPrint},
-    target::{answer::Answer, instance::Bare},
-    verdict::{StepResult, Stop},
+    target::{answer::Answer, instance::RawConnection},
+    verdict::{StepEnd, StepResult},
     vocabulary::about,
 };
 
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Custody {
     /// Another client, who brings the last of these tokens.
-    other: Option<Bare>,
+    other: Option<RawConnection>,
     /// What came of what both asked at once.
     side_by_side: Option<requests::SideBySide>,
     /// The list of tools that each of the two clients received.
@@ -89,7 +89,7 @@ fn brought_since(
 
 /// A secret was asked for: that must have been an error, without a value.
 fn expect_not_given(scenario: &Scenario) -> StepResult<&Told> {
-    let missing = || Stop::blocked("nobody asked for the secret yet");
+    let missing = || StepEnd::blocked("nobody asked for the secret yet");
     let told = scenario
         .state::<Custody>()
         .told
@@ -99,7 +99,7 @@ fn expect_not_given(scenario: &Scenario) -> StepResult<&Told> {
     if told.answer.is_success() {
         return Err(scenario.failed("an error", &seen));
     }
-    if let Some(label) = scenario.all_values().found_in(&seen) {
+    if let Some(label) = scenario.ledger.all().found_in(&seen) {
         return Err(scenario.failed("an error without a value", &format!("the {label}")));
     }
     Ok(told)

@@ -14,7 +14,7 @@ use crate::{
     tap::TokenPrint,
     target::{answer::Answer, launch::Mode, setup::Setup, token_file::TokenFileState},
     vault::oracle::VaultRequest,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, answered},
 };
 
@@ -74,7 +74,7 @@ pub(crate) async fn start_with_odd_token_file(scenario: &mut Scenario, words: &s
         "is empty" => TokenFileState::Empty,
         "is not there" => TokenFileState::Missing,
         "others can read" => TokenFileState::Exposed,
-        _ => return Err(Stop::blocked(format!("no token file {words}"))),
+        _ => return Err(StepEnd::blocked(format!("no token file {words}"))),
     };
     scenario.end_servers().await?;
     let mut setup = Setup::of(Mode::TokenFile);
@@ -91,17 +91,13 @@ pub(crate) async fn start_with_odd_token_file(scenario: &mut Scenario, words: &s
 pub(crate) async fn change_token_file(scenario: &mut Scenario) -> StepResult {
     let old = scenario.token()?.clone();
     let new = scenario.oracle.make_token(&old.policy).await;
-    let new = new.map_err(Stop::blocked)?;
+    let new = new.map_err(StepEnd::blocked)?;
     // Known from here on, so that it is never shown.
-    scenario.further_tokens.push(new.clone());
-    let changed = scenario
-        .slot()?
-        .instance
-        .change_token_file(&new.secret)
-        .await;
-    changed.map_err(Stop::blocked)?;
+    scenario.agents.further_tokens.push(new.clone());
+    let changed = scenario.instance()?.change_token_file(&new.secret).await;
+    changed.map_err(StepEnd::blocked)?;
     let revoked = scenario.oracle.revoke_token(&old).await;
-    revoked.map_err(Stop::blocked)
+    revoked.map_err(StepEnd::blocked)
 }
 
 /// The agent must soon be given the secret with the token that the file has now.
@@ -110,8 +106,8 @@ pub(crate) async fn change_token_file(scenario: &mut Scenario) -> StepResult {
 /// When it is not.
 pub(crate) async fn expect_soon_given(scenario: &mut Scenario, path: &str) -> StepResult {
     let act = Act::read(scenario.mount()?, path);
-    let missing = || Stop::blocked("the token file was not changed");
-    let token = scenario.further_tokens.last().ok_or_else(missing)?;
+    let missing = || StepEnd::blocked("the token file was not changed");
+    let token = scenario.agents.further_tokens.last().ok_or_else(missing)?;
     let token = TokenPrint::of(&token.secret);
     let deadline = Instant::now() + SOON;
     loop {
@@ -139,7 +135,7 @@ fn logged(scenario: &Scenario) -> StepResult<Vec<String>> {
     if let Some(why) = &scenario.state::<Custody>().refusal {
         return Ok(why.lines().map(str::to_owned).collect());
     }
-    let lines = scenario.slot()?.instance.connection.transcript().lines();
+    let lines = scenario.connection()?.transcript().lines();
     let logs = lines.into_iter();
     let logs = logs.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
     Ok(logs.map(|line| line.text).collect())
@@ -192,18 +188,18 @@ pub(crate) async fn outlive_token(scenario: &mut Scenario, ttl: Duration) -> Ste
     expect_lifetime(ttl, scenario.slot()?.kind.setup.token_ttl)?;
     let policy = scenario.token()?.policy.clone();
     let twin = scenario.oracle.make_renewable_token(&policy, ttl).await;
-    let twin = twin.map_err(Stop::blocked)?;
+    let twin = twin.map_err(StepEnd::blocked)?;
     let deadline = Instant::now() + ttl + LATE;
     let lookup = VaultRequest::new("GET", "auth/token/lookup-self");
     let mut slowest = Duration::ZERO;
     loop {
         let begun = Instant::now();
         let answer = scenario.oracle.ask(&twin.secret, &lookup).await;
-        if answer.map_err(Stop::blocked)?.denied() {
+        if answer.map_err(StepEnd::blocked)?.denied() {
             break;
         }
         if Instant::now() > deadline {
-            return Err(Stop::blocked(
+            return Err(StepEnd::blocked(
                 "Vault does not end a token that is not renewed",
             ));
         }
@@ -211,8 +207,8 @@ pub(crate) async fn outlive_token(scenario: &mut Scenario, ttl: Duration) -> Ste
         slowest = slowest.max(begun.elapsed());
     }
     let has_token = scenario.oracle.has_token(scenario.token()?).await;
-    if slowest > ttl / SWIFT && !has_token.map_err(Stop::blocked)? {
-        return Err(Stop::blocked(format!(
+    if slowest > ttl / SWIFT && !has_token.map_err(StepEnd::blocked)? {
+        return Err(StepEnd::blocked(format!(
             "this machine is so busy that a look into Vault took {:.1} s: no server can be expected to renew a \
              token of {} s in time",
             slowest.as_secs_f64(),
@@ -227,7 +223,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{expect_lifetime, warns};
-    use crate::verdict::Stop;
+    use crate::verdict::StepEnd;
 
     #[test]
     fn a_token_of_another_lifetime_than_the_servers_is_a_contradiction() {
@@ -235,7 +231,7 @@ mod tests {
         assert_eq!(expect_lifetime(five, Some(five)), Ok(()));
         let contradiction = |own: &str| {
             let why = format!("the step is about a token that lasts 1s, but {own}");
-            Err(Stop::blocked(why))
+            Err(StepEnd::blocked(why))
         };
         let other = contradiction("the server's token lasts 5s");
         assert_eq!(expect_lifetime(one, Some(five)), other);

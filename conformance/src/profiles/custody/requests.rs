@@ -9,33 +9,37 @@ use super::{Asked, Custody, Told};
 use crate::{
     act::Act,
     mcp::{
-        connection::{Connection, Said, meta},
-        http::{SESSION, VERSION, routing_headers},
+        connection::{Connection, Said},
+        http::{SESSION, VERSION},
         http_message::HttpAsk,
         inbox::Reply,
         raw::RawHttp,
+        request::initialize,
     },
-    profiles::{
-        custody,
-        limits::load,
-        mcp::{self, opening::opening},
-    },
-    scenario::Scenario,
+    profiles::custody,
+    scenario::{Scenario, calls::CallOptions},
     tap::{Exchange, TokenPrint},
     target::{
-        answer::{Answer, carrier},
+        answer::{Answer, Arguments},
         launch::Mode,
         setup::Setup,
     },
     transport::Era,
     vault::{oracle::VaultRequest, policy},
-    verdict::{StepResult, Stop},
-    vocabulary::{about, answered},
+    verdict::{StepEnd, StepResult},
+    vocabulary::{about, answered, kv::kv},
 };
 
 /// How often each client asks when both do at once.
 const TIMES: usize = 20;
 const TOKEN: &str = "{vault_token}";
+/// How somebody asks who must not be answered.
+const DENIED: CallOptions<'static> = CallOptions {
+    connection: None,
+    arguments: Arguments::All,
+    snapshot: false,
+    is_denied: true,
+};
 
 /// What came of what two clients asked at once.
 pub(super) struct SideBySide {
@@ -74,7 +78,7 @@ fn bringing(
         .collect();
     match bringing.is_empty() {
         false => Ok(bringing),
-        true => Err(Stop::blocked(
+        true => Err(StepEnd::blocked(
             "[modes.per_request_token] has no header with {vault_token}",
         )),
     }
@@ -85,7 +89,7 @@ fn bringing(
 /// # Errors
 /// When Vault refuses, or the server does.
 pub(crate) async fn let_other_come(scenario: &mut Scenario, forbidden: &str) -> StepResult {
-    let mount = &scenario.kv()?.path;
+    let mount = &kv(scenario)?.path;
     let mut hcl = policy::sufficient(&scenario.prefix);
     for part in ["data/", "metadata/", ""] {
         let path = format!("{mount}/{part}{forbidden}");
@@ -95,14 +99,14 @@ pub(crate) async fn let_other_come(scenario: &mut Scenario, forbidden: &str) -> 
     }
     let policy = scenario.path_of("other");
     let written = scenario.oracle.write_policy(&policy, &hcl).await;
-    written.map_err(Stop::blocked)?;
+    written.map_err(StepEnd::blocked)?;
     let token = scenario.oracle.make_token(&policy).await;
-    let token = token.map_err(Stop::blocked)?;
+    let token = token.map_err(StepEnd::blocked)?;
     let secret = token.secret.clone();
-    scenario.further_tokens.push(token);
+    scenario.agents.further_tokens.push(token);
     let headers = bringing(scenario, Some(&secret))?;
-    let other = scenario.slot()?.instance.another_with(&headers).await;
-    let other = other.map_err(Stop::blocked)?;
+    let other = scenario.instance()?.another_with(&headers).await;
+    let other = other.map_err(StepEnd::blocked)?;
     if let Err(why) = other
         .connection
         .begin(Some(scenario.planned.revision))
@@ -115,7 +119,7 @@ pub(crate) async fn let_other_come(scenario: &mut Scenario, forbidden: &str) -> 
 }
 
 fn other(scenario: &Scenario) -> StepResult<&Connection> {
-    let missing = || Stop::blocked("the scenario let no other client come");
+    let missing = || StepEnd::blocked("the scenario let no other client come");
     let other = scenario
         .state::<Custody>()
         .other
@@ -125,21 +129,21 @@ fn other(scenario: &Scenario) -> StepResult<&Connection> {
 }
 
 fn others_token(scenario: &Scenario) -> StepResult<&SecretString> {
-    let missing = || Stop::blocked("the scenario let no other client come");
-    let token = scenario.further_tokens.last().ok_or_else(missing)?;
+    let missing = || StepEnd::blocked("the scenario let no other client come");
+    let token = scenario.agents.further_tokens.last().ok_or_else(missing)?;
     Ok(&token.secret)
 }
 
 /// Vault itself must deny the secret to the other client's token.
 async fn expect_denied_by_vault(scenario: &Scenario, path: &str) -> StepResult {
-    let kv = scenario.kv()?;
+    let kv = kv(scenario)?;
     let part = if kv.version == 2 { "data/" } else { "" };
     let request = VaultRequest::new("GET", format!("{}/{part}{path}", kv.path));
     let answer = scenario.oracle.ask(others_token(scenario)?, &request).await;
-    let answer = answer.map_err(Stop::blocked)?;
+    let answer = answer.map_err(StepEnd::blocked)?;
     match answer.denied() {
         true => Ok(()),
-        false => Err(Stop::blocked(format!(
+        false => Err(StepEnd::blocked(format!(
             "Vault answers {} where the other token is to be denied",
             answer.status
         ))),
@@ -159,10 +163,8 @@ pub(crate) async fn let_both_read(
         Act::read(scenario.mount()?, agents),
         Act::read(scenario.mount()?, others),
     );
-    scenario.let_know(&agents);
-    scenario.let_know(&others);
     let passed = custody::passed(scenario);
-    let (first, second) = (mcp::connection(scenario)?, other(scenario)?);
+    let (first, second) = (scenario.connection()?, other(scenario)?);
     let (first, second) = join(
         call_many(scenario, first, &agents),
         call_many(scenario, second, &others),
@@ -185,7 +187,11 @@ async fn call_many(
     connection: &Connection,
     act: &Act,
 ) -> Vec<StepResult<Answer>> {
-    join_all((0..TIMES).map(|_| load::call_on(scenario, connection, act))).await
+    let calls = (0..TIMES).map(|_| async {
+        let called = scenario.call(act.clone(), CallOptions::on(connection));
+        Ok(called.await?.answer)
+    });
+    join_all(calls).await
 }
 
 /// Each must have been given its secret, asked for with its own token.
@@ -193,7 +199,7 @@ async fn call_many(
 /// # Errors
 /// When one was not.
 pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
-    let missing = || Stop::blocked("the clients read nothing at once");
+    let missing = || StepEnd::blocked("the clients read nothing at once");
     let side_by_side = scenario
         .state::<Custody>()
         .side_by_side
@@ -228,7 +234,11 @@ pub(crate) async fn let_other_read(scenario: &mut Scenario, path: &str) -> StepR
     expect_denied_by_vault(scenario, path).await?;
     let act = Act::read(scenario.mount()?, path);
     let passed = custody::passed(scenario);
-    let answer = Asked::Plainly(load::call_on(scenario, other(scenario)?, &act).await?);
+    let options = CallOptions {
+        is_denied: true,
+        ..CallOptions::on(other(scenario)?)
+    };
+    let answer = Asked::Plainly(scenario.call(act, options).await?.answer);
     scenario.state_mut::<Custody>().told = Some(Told { answer, passed });
     Ok(())
 }
@@ -250,16 +260,16 @@ pub(crate) async fn ask_in_session(scenario: &mut Scenario, path: &str, with: &s
             bringing(scenario, Some(&format!("hvs.{unknown}").into()))?
         }
         "a token that is empty" => Vec::new(),
-        _ => return Err(Stop::blocked(format!("nobody asks with {with:?}"))),
+        _ => return Err(StepEnd::blocked(format!("nobody asks with {with:?}"))),
     };
-    let session = mcp::connection(scenario)?.session_headers();
-    let mut asked = posted(scenario, &act, session)?;
+    let session = scenario.connection()?.session_headers();
+    let mut asked = scenario.posted(&act, "custody-1")?.post(session);
     if headers.is_empty() {
         for (name, _) in bringing(scenario, None)? {
             asked = asked.with(&name, "");
         }
     }
-    ask_raw(scenario, &headers, &asked).await
+    ask_raw(scenario, act, DENIED, &headers, &asked).await
 }
 
 /// Asks for a secret as a client does that has no token, or has one only in the address, as the
@@ -288,8 +298,8 @@ pub(crate) async fn ask_without_token(
     let http = stranger(scenario, &headers).await?;
     let passed = custody::passed(scenario);
     let session = session_of_stranger(scenario, &http, with_query).await;
-    let asked = with_query(posted(scenario, &act, session)?);
-    let answer = http.send(&asked, mcp::patience(scenario)).await;
+    let asked = with_query(scenario.posted(&act, "custody-1")?.post(session));
+    let (_, answer) = scenario.call_over_http(act, DENIED, &http, &asked).await?;
     note_told(scenario, Said::over_http(answer), passed);
     Ok(())
 }
@@ -300,11 +310,13 @@ pub(crate) async fn ask_without_token(
 /// When there is no such secret.
 pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &str) -> StepResult {
     let act = about::reading(scenario, path)?;
-    scenario.let_know(&act);
     let query = format!("token={}", scenario.token()?.secret.expose_secret());
-    let session = mcp::connection(scenario)?.session_headers();
-    let asked = posted(scenario, &act, session)?.with_query(query);
-    ask_raw(scenario, &[], &asked).await
+    let session = scenario.connection()?.session_headers();
+    let asked = scenario
+        .posted(&act, "custody-1")?
+        .post(session)
+        .with_query(query);
+    ask_raw(scenario, act, CallOptions::default(), &[], &asked).await
 }
 
 /// That should have been refused.
@@ -312,7 +324,7 @@ pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &st
 /// # Errors
 /// When it was not.
 pub(crate) fn expect_address_refused(scenario: &Scenario) -> StepResult {
-    let missing = || Stop::blocked("nobody asked for the secret yet");
+    let missing = || StepEnd::blocked("nobody asked for the secret yet");
     let told = scenario
         .state::<Custody>()
         .told
@@ -329,12 +341,14 @@ pub(crate) fn expect_address_refused(scenario: &Scenario) -> StepResult {
 
 async fn ask_raw(
     scenario: &mut Scenario,
+    act: Act,
+    options: CallOptions<'_>,
     headers: &[(String, SecretString)],
     asked: &HttpAsk,
 ) -> StepResult {
     let http = stranger(scenario, headers).await?;
     let passed = custody::passed(scenario);
-    let answer = http.send(asked, mcp::patience(scenario)).await;
+    let (_, answer) = scenario.call_over_http(act, options, &http, asked).await?;
     note_told(scenario, Said::over_http(answer), passed);
     Ok(())
 }
@@ -346,9 +360,9 @@ fn note_told(scenario: &mut Scenario, said: Said, passed: usize) {
 
 /// The endpoint, for requests with these headers.
 async fn stranger(scenario: &Scenario, headers: &[(String, SecretString)]) -> StepResult<RawHttp> {
-    let missing = || Stop::blocked("the server is not spoken to over HTTP");
-    let connected = scenario.slot()?.instance.another_with(headers).await;
-    let connected = connected.map_err(Stop::blocked)?;
+    let missing = || StepEnd::blocked("the server is not spoken to over HTTP");
+    let connected = scenario.instance()?.another_with(headers).await;
+    let connected = connected.map_err(StepEnd::blocked)?;
     connected.connection.http().ok_or_else(missing)
 }
 
@@ -363,8 +377,8 @@ async fn session_of_stranger(
     if revision.era() == Era::Stateless {
         return headers;
     }
-    let opened = change(HttpAsk::post(&opening("custody-0", revision.name())));
-    if let Ok(answer) = http.send(&opened, mcp::patience(scenario)).await
+    let opened = change(HttpAsk::post(&initialize("custody-0", revision.name())));
+    if let Ok(answer) = http.send(&opened, scenario.patience()).await
         && let Some(id) = answer.headers.get(SESSION)
     {
         headers.insert(SESSION, id.clone());
@@ -374,30 +388,8 @@ async fn session_of_stranger(
     }
     let told = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     let told = change(HttpAsk::post(&told.to_string()).with_all(headers.clone()));
-    drop(http.send(&told, mcp::patience(scenario)).await);
+    drop(http.send(&told, scenario.patience()).await);
     headers
-}
-
-/// The call that carries an act, as it is posted in a session.
-fn posted(scenario: &Scenario, act: &Act, session: HeaderMap) -> StepResult<HttpAsk> {
-    let instance = &scenario.slot()?.instance;
-    let (mapping, tool) = carrier(&scenario.target.adapter, instance, act.operation)?;
-    let mut params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
-    let revision = scenario.planned.revision;
-    let stateless = revision.era() == Era::Stateless;
-    if stateless {
-        params["_meta"] = meta(revision);
-    }
-    let message =
-        json!({ "jsonrpc": "2.0", "id": "custody-1", "method": "tools/call", "params": params });
-    let mut asked = HttpAsk::post(&message.to_string()).with_all(session);
-    if stateless {
-        asked = asked.with(VERSION, revision.name());
-        for (name, value) in routing_headers(&message) {
-            asked = asked.with(name, &value);
-        }
-    }
-    Ok(asked)
 }
 
 /// Lets both clients list the tools.
@@ -406,7 +398,7 @@ fn posted(scenario: &Scenario, act: &Act, session: HeaderMap) -> StepResult<Http
 /// When one is not answered.
 pub(crate) async fn let_both_list(scenario: &mut Scenario) -> StepResult {
     let mut lists = Vec::new();
-    for connection in [mcp::connection(scenario)?, other(scenario)?] {
+    for connection in [scenario.connection()?, other(scenario)?] {
         match connection.request("tools/list", json!({})).await {
             Ok(Reply::Result(page)) => lists.push(page),
             other => {
@@ -425,7 +417,7 @@ pub(crate) async fn let_both_list(scenario: &mut Scenario) -> StepResult {
 /// When one is.
 pub(crate) fn expect_lists_private(scenario: &Scenario) -> StepResult {
     let [agents, others] = scenario.state::<Custody>().lists.as_slice() else {
-        return Err(Stop::blocked("the clients listed nothing"));
+        return Err(StepEnd::blocked("the clients listed nothing"));
     };
     let is_public = |page: &Value| page["cacheScope"] == "public";
     if agents["tools"] != others["tools"] && (is_public(agents) || is_public(others)) {

@@ -10,28 +10,21 @@ use std::{
 };
 
 use futures::future::{join, try_join_all};
-use rand::{RngExt as _, rngs::StdRng};
+use rand::RngExt as _;
 use regex::Regex;
-use serde_json::json;
 use tokio::time::{sleep, sleep_until};
 
-use crate::vocabulary::given;
+use crate::{mcp::http::made_up_session, scenario::calls::CallOptions, vocabulary::given};
 
 pub(crate) use crate::pressure::Allowance;
 use crate::{
     act::Act,
-    mcp::{connection::Connection, http::SESSION, http_message::HttpAsk},
+    mcp::http::SESSION,
     pressure::{Call, Finding, TOLERANCE},
-    profiles::mcp::request,
     scenario::Scenario,
     tap::{Exchange, Tap},
-    target::{
-        answer::{Answer, Manner, carrier, read},
-        instance::Bare,
-        setup::Setup,
-    },
-    vault::oracle::Snapshot,
-    verdict::{NotApplicable, StepResult, Stop},
+    target::{answer::Answer, instance::RawConnection, setup::Setup},
+    verdict::{StepEnd, StepResult},
 };
 
 /// How many calls are in flight at full speed.
@@ -63,7 +56,7 @@ static RETRY: LazyLock<Regex> = LazyLock::new(|| {
 
 /// What came of asking at full speed.
 #[derive(Debug, Default)]
-pub(crate) struct Rush {
+pub(crate) struct Load {
     allowance: Option<Allowance>,
     /// How long the clients called.
     time: Duration,
@@ -83,7 +76,7 @@ pub(crate) struct Rush {
     modest: Vec<(Duration, Answer)>,
 }
 
-impl Rush {
+impl Load {
     /// How many calls of this client were answered.
     fn offered_by(&self, client: usize) -> usize {
         self.calls
@@ -221,7 +214,7 @@ pub(crate) async fn start_limited(
         .with("rate", allowance.rate.to_string())
         .with("burst", allowance.burst.to_string());
     scenario.start_server(setup).await?;
-    scenario.state_mut::<Rush>().allowance = Some(allowance);
+    scenario.state_mut::<Load>().allowance = Some(allowance);
     Ok(())
 }
 
@@ -265,7 +258,7 @@ fn conclude(scenario: &mut Scenario, paths: &[&str], pressing: Pressing<'_>) {
     let reached = reads
         .iter()
         .map(|reads| reads.iter().filter(in_time).count());
-    let rush = scenario.state_mut::<Rush>();
+    let rush = scenario.state_mut::<Load>();
     rush.reached = reached.collect();
     rush.reached_at_last = reads.iter().map(Vec::len).sum();
     (rush.time, rush.calls) = (time, calls);
@@ -273,7 +266,7 @@ fn conclude(scenario: &mut Scenario, paths: &[&str], pressing: Pressing<'_>) {
 
 /// One call, which shows that there is something to be let through.
 async fn expect_first_read(scenario: &Scenario, act: &Act, pressing: &Pressing<'_>) -> StepResult {
-    match pressing.noting(0, carry_out_plainly(scenario, act)).await? {
+    match pressing.noting(0, read_once(scenario, act)).await? {
         Answer::Success(_) => Ok(()),
         other => Err(scenario.failed("the first read succeeds", &other.describe())),
     }
@@ -291,7 +284,6 @@ pub(crate) async fn let_agent_rush(
     every: Option<Duration>,
 ) -> StepResult {
     let (act, allowance) = (Act::read(scenario.mount()?, path), allowance(scenario)?);
-    scenario.let_know(&act);
     let modest = RefCell::new(Vec::new());
     let enough = |calls: &[Call], time: Duration| {
         allowance.is_pressed(calls.len(), time)
@@ -305,14 +297,12 @@ pub(crate) async fn let_agent_rush(
         None => None,
     };
     // The first read is one of them.
-    let told = RefCell::new(Rush {
+    let told = RefCell::new(Load {
         succeeded: 1,
-        ..Rush::default()
+        ..Load::default()
     });
     let rushing = pressing.let_work(AT_ONCE, PAUSE, || async {
-        let answer = pressing
-            .noting(0, carry_out_plainly(scenario, &act))
-            .await?;
+        let answer = pressing.noting(0, read_once(scenario, &act)).await?;
         let mut told = told.borrow_mut();
         match answer {
             Answer::Success(_) => told.succeeded += 1,
@@ -332,21 +322,21 @@ pub(crate) async fn let_agent_rush(
             && pressing.goes_on()
         {
             let sent = pressing.time();
-            let answer = call_on(scenario, &other.connection, &act).await?;
+            let answer = read_by(scenario, other, &act).await?;
             modest.borrow_mut().push((sent, answer));
             sleep(every).await;
         }
         Ok(())
     };
     let (rushed, asked_beside) = join(rushing, asking_beside).await;
-    scenario.unanswered |= rushed.is_err();
+    scenario.calls.note_unanswered(rushed.is_err());
     rushed.and(asked_beside)?;
     if let Some(other) = other {
-        other.stop().await.map_err(Stop::blocked)?;
+        other.stop().await.map_err(StepEnd::blocked)?;
     }
     conclude(scenario, &[path], pressing);
     let told = told.into_inner();
-    let rush = scenario.state_mut::<Rush>();
+    let rush = scenario.state_mut::<Load>();
     (rush.succeeded, rush.refused) = (told.succeeded, told.refused);
     (rush.untold, rush.modest) = (told.untold, modest.into_inner());
     Ok(())
@@ -363,7 +353,6 @@ pub(crate) async fn let_clients_come_and_go(
     length: Duration,
 ) -> StepResult {
     let (act, allowance) = (Act::read(scenario.mount()?, path), allowance(scenario)?);
-    scenario.let_know(&act);
     let enough = |calls: &[Call], time| allowance.is_pressed(calls.len(), time);
     let pressing = Pressing::begin(length, &enough);
     expect_first_read(scenario, &act, &pressing).await?;
@@ -373,10 +362,10 @@ pub(crate) async fn let_clients_come_and_go(
             return Ok(());
         };
         for _ in 0..CALLS_OF_A_VISIT {
-            let call = call_on(scenario, &client.connection, &act);
+            let call = read_by(scenario, &client, &act);
             pressing.noting(0, call).await?;
         }
-        client.stop().await.map_err(Stop::blocked)
+        client.stop().await.map_err(StepEnd::blocked)
     });
     visiting.await?;
     conclude(scenario, &[path], pressing);
@@ -401,7 +390,6 @@ pub(crate) async fn let_clients_crowd(
     for path in &paths {
         given::make_secret(scenario, path, &["password"]).await?;
         let act = Act::read(scenario.mount()?, path);
-        scenario.let_know(&act);
         clients.push((visit(scenario).await?, act));
     }
     let enough = |calls: &[Call], time| {
@@ -418,13 +406,13 @@ pub(crate) async fn let_clients_crowd(
     let reading = clients.iter().enumerate().map(|(number, (client, act))| {
         let pressing = &pressing;
         pressing.let_work(OF_EACH, STEP, move || async move {
-            let call = call_on(shared, &client.connection, act);
+            let call = read_by(shared, client, act);
             pressing.noting(number, call).await.map(drop)
         })
     });
     try_join_all(reading).await?;
     for (client, _) in clients {
-        client.stop().await.map_err(Stop::blocked)?;
+        client.stop().await.map_err(StepEnd::blocked)?;
     }
     let paths: Vec<_> = paths.iter().map(String::as_str).collect();
     conclude(scenario, &paths, pressing);
@@ -441,39 +429,33 @@ pub(crate) async fn let_clients_make_up_sessions(
     length: Duration,
 ) -> StepResult {
     let (act, allowance) = (Act::read(scenario.mount()?, path), allowance(scenario)?);
-    scenario.let_know(&act);
     let enough = |calls: &[Call], time| allowance.is_pressed(calls.len(), time);
     let pressing = Pressing::begin(length, &enough);
     expect_first_read(scenario, &act, &pressing).await?;
-    let instance = &scenario.slot()?.instance;
+    let instance = scenario.instance()?;
     let headers = instance.connection.session_headers();
     let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
     let (Some(session), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
-        return Err(Stop::NotApplicable {
-            reason: NotApplicable::NotClaimed,
-            detail: "the server gives out no sessions".to_owned(),
-        });
+        return Err(StepEnd::not_claimed("the server gives out no sessions"));
     };
-    let (mapping, tool) = carrier(&scenario.target.adapter, instance, act.operation)?;
-    let params = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
+    let posted = scenario.posted(&act, "made-up-1")?;
     let asks: Vec<_> = (0..MADE_UP)
-        .map(|number| {
-            let id = json!(format!("made-up-{number}"));
-            HttpAsk::post(&request(&id, "tools/call", params.clone()))
-                .with_all(headers.clone())
-                .with(SESSION, &made_up_id(&session, &mut scenario.random))
+        .map(|_| {
+            let session = made_up_session(&session, &mut scenario.random);
+            posted.post(headers.clone()).with(SESSION, &session)
         })
         .collect();
     let asks = RefCell::new(asks.into_iter());
-    let patience = scenario.target.adapter.budgets.call();
+    let shared = &*scenario;
     let asking = pressing.let_work(AT_ONCE, PAUSE, || async {
         let Some(asked) = asks.borrow_mut().next() else {
             pressing.end();
             return Ok(());
         };
         let sent = pressing.time();
+        let call = shared.call_over_http(act.clone(), CallOptions::default(), &endpoint, &asked);
         // Whatever is said to it: what counts is what reaches Vault.
-        if endpoint.send(&asked, patience).await.is_ok() {
+        if call.await?.1.is_ok() {
             pressing.note(0, sent, false);
         }
         Ok(())
@@ -484,47 +466,33 @@ pub(crate) async fn let_clients_make_up_sessions(
 }
 
 /// A further client, which has opened its connection.
-async fn visit(scenario: &Scenario) -> StepResult<Bare> {
-    let instance = &scenario.slot()?.instance;
-    let client = instance.another().await.map_err(Stop::blocked)?;
+async fn visit(scenario: &Scenario) -> StepResult<RawConnection> {
+    let instance = scenario.instance()?;
+    let client = instance.another().await.map_err(StepEnd::blocked)?;
     let revision = Some(scenario.planned.revision);
     client
         .connection
         .begin(revision)
         .await
-        .map_err(Stop::blocked)?;
+        .map_err(StepEnd::blocked)?;
     Ok(client)
 }
 
-/// Lets an act be carried out on this connection.
-///
-/// # Errors
-/// As for any act.
-pub(crate) async fn call_on(
-    scenario: &Scenario,
-    connection: &Connection,
-    act: &Act,
-) -> StepResult<Answer> {
-    let (adapter, instance) = (&scenario.target.adapter, &scenario.slot()?.instance);
-    let (mapping, tool) = carrier(adapter, instance, act.operation)?;
-    let call = json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) });
-    Ok(match connection.request("tools/call", call).await {
-        Ok(reply) => read(act.operation, mapping, &reply),
-        Err(why) => Answer::Nothing(why),
-    })
+/// Lets the agent read, with nothing looked at before.
+async fn read_once(scenario: &Scenario, act: &Act) -> StepResult<Answer> {
+    let record = scenario.call(act.clone(), CallOptions::default()).await?;
+    Ok(record.answer)
 }
 
-pub(crate) async fn carry_out_plainly(scenario: &Scenario, act: &Act) -> StepResult<Answer> {
-    let nothing = Snapshot::new();
-    let deed = scenario
-        .carry_out(act.clone(), nothing, 0, Manner::Whole)
-        .await?;
-    Ok(deed.answer)
+/// Lets a client read.
+async fn read_by(scenario: &Scenario, client: &RawConnection, act: &Act) -> StepResult<Answer> {
+    let options = CallOptions::on(&client.connection);
+    Ok(scenario.call(act.clone(), options).await?.answer)
 }
 
 fn allowance(scenario: &Scenario) -> StepResult<Allowance> {
-    let missing = || Stop::blocked("the scenario gave the server no limit");
-    scenario.state::<Rush>().allowance.ok_or_else(missing)
+    let missing = || StepEnd::blocked("the scenario gave the server no limit");
+    scenario.state::<Load>().allowance.ok_or_else(missing)
 }
 
 /// For none of the clients more may have reached Vault than were to be let through.
@@ -532,7 +500,7 @@ fn allowance(scenario: &Scenario) -> StepResult<Allowance> {
 /// # Errors
 /// When more reads of one client have, or no read at all. Blocked when a client could not call often enough.
 pub(crate) fn expect_each_within_limit(scenario: &Scenario) -> StepResult {
-    match reads_were_seen(scenario) || scenario.state::<Rush>().calls.is_empty() {
+    match reads_were_seen(scenario) || scenario.state::<Load>().calls.is_empty() {
         true => expect_within_limit(scenario),
         false => Err(scenario.failed("reads at Vault", "none of any client")),
     }
@@ -540,7 +508,7 @@ pub(crate) fn expect_each_within_limit(scenario: &Scenario) -> StepResult {
 
 fn reads_were_seen(scenario: &Scenario) -> bool {
     scenario
-        .state::<Rush>()
+        .state::<Load>()
         .reached
         .iter()
         .any(|reached| *reached > 0)
@@ -551,10 +519,10 @@ fn reads_were_seen(scenario: &Scenario) -> bool {
 /// # Errors
 /// When more have. Blocked when a client could not call often enough, or no read is seen at Vault.
 pub(crate) fn expect_within_limit(scenario: &Scenario) -> StepResult {
-    let (allowance, time) = (allowance(scenario)?, scenario.state::<Rush>().time);
-    let reached = &scenario.state::<Rush>().reached;
+    let (allowance, time) = (allowance(scenario)?, scenario.state::<Load>().time);
+    let reached = &scenario.state::<Load>().reached;
     let found = |(client, reached): (usize, &usize)| {
-        let offered = scenario.state::<Rush>().offered_by(client);
+        let offered = scenario.state::<Load>().offered_by(client);
         (
             allowance.at_most(offered, *reached, time),
             offered,
@@ -569,7 +537,7 @@ pub(crate) fn expect_within_limit(scenario: &Scenario) -> StepResult {
     match first(Finding::Unproven) {
         Some((_, offered, _)) => Err(unproven(scenario, *offered, allowance)),
         None if reads_were_seen(scenario) => Ok(()),
-        None => Err(Stop::blocked("no read of a secret is seen at Vault")),
+        None => Err(StepEnd::blocked("no read of a secret is seen at Vault")),
     }
 }
 
@@ -578,17 +546,17 @@ pub(crate) fn expect_within_limit(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When fewer have. Blocked when the calls do not show how many the server had to let through.
 pub(crate) fn expect_limit_used(scenario: &Scenario) -> StepResult {
-    let (allowance, calls) = (allowance(scenario)?, &scenario.state::<Rush>().calls);
-    let reached = scenario.state::<Rush>().reached.iter().sum();
-    match allowance.at_least(calls, reached, scenario.state::<Rush>().time) {
+    let (allowance, calls) = (allowance(scenario)?, &scenario.state::<Load>().calls);
+    let reached = scenario.state::<Load>().reached.iter().sum();
+    match allowance.at_least(calls, reached, scenario.state::<Load>().time) {
         Finding::Kept => Ok(()),
         Finding::Missed => Err(missed(scenario, "about", reached, allowance)),
         Finding::Unproven => Err(unproven(scenario, calls.len(), allowance)),
     }
 }
 
-fn missed(scenario: &Scenario, word: &str, reached: usize, allowance: Allowance) -> Stop {
-    let time = scenario.state::<Rush>().time;
+fn missed(scenario: &Scenario, word: &str, reached: usize, allowance: Allowance) -> StepEnd {
+    let time = scenario.state::<Load>().time;
     let expected = format!(
         "{word} {:.0} reads at Vault in {:.1} s (within {:.0} %)",
         allowance.in_all(time),
@@ -599,9 +567,9 @@ fn missed(scenario: &Scenario, word: &str, reached: usize, allowance: Allowance)
 }
 
 /// The verdict when the calls of a client do not show whether the limit is kept.
-fn unproven(scenario: &Scenario, offered: usize, allowance: Allowance) -> Stop {
-    let time = scenario.state::<Rush>().time;
-    Stop::blocked(format!(
+fn unproven(scenario: &Scenario, offered: usize, allowance: Allowance) -> StepEnd {
+    let time = scenario.state::<Load>().time;
+    StepEnd::blocked(format!(
         "the limit was not put to the test: {offered} calls of a client were answered in {:.1} s, at least {:.0} in \
          close succession are needed to see whether the server lets {:.0} through; run the suite on a less busy \
          machine (a server that delays calls instead of refusing them looks the same)",
@@ -617,10 +585,10 @@ fn unproven(scenario: &Scenario, offered: usize, allowance: Allowance) -> Stop {
 fn expect_refusals(scenario: &Scenario) -> StepResult {
     let allowance = allowance(scenario)?;
     let (offered, time) = (
-        scenario.state::<Rush>().calls.len(),
-        scenario.state::<Rush>().time,
+        scenario.state::<Load>().calls.len(),
+        scenario.state::<Load>().time,
     );
-    match scenario.state::<Rush>().refused {
+    match scenario.state::<Load>().refused {
         0 if allowance.is_pressed(offered, time) => {
             Err(scenario.failed("calls that are refused", "all of them succeeded"))
         }
@@ -635,8 +603,8 @@ fn expect_refusals(scenario: &Scenario) -> StepResult {
 /// When one was told as a success, or no call was refused. Blocked when the server had no reason to refuse one.
 pub(crate) fn expect_excess_refused(scenario: &Scenario) -> StepResult {
     let (succeeded, reached) = (
-        scenario.state::<Rush>().succeeded,
-        scenario.state::<Rush>().reached_at_last,
+        scenario.state::<Load>().succeeded,
+        scenario.state::<Load>().reached_at_last,
     );
     if succeeded > reached {
         let seen = format!("{succeeded} reads that were told as successes, {reached} at Vault");
@@ -652,7 +620,7 @@ pub(crate) fn expect_excess_refused(scenario: &Scenario) -> StepResult {
 pub(crate) async fn expect_goes_on(scenario: &mut Scenario, path: &str) -> StepResult {
     sleep(REST).await;
     let act = Act::read(scenario.mount()?, path);
-    match carry_out_plainly(scenario, &act).await? {
+    match read_once(scenario, &act).await? {
         Answer::Success(_) => Ok(()),
         other => Err(scenario.failed("the next read succeeds", &other.describe())),
     }
@@ -663,7 +631,7 @@ pub(crate) async fn expect_goes_on(scenario: &mut Scenario, path: &str) -> StepR
 /// # Errors
 /// When one does not, or no call was refused. Blocked when the server had no reason to refuse one.
 pub(crate) fn expect_retry_told(scenario: &Scenario) -> StepResult {
-    match &scenario.state::<Rush>().untold {
+    match &scenario.state::<Load>().untold {
         None => expect_refusals(scenario),
         Some(text) => Err(scenario.failed("a time after which to try again", text)),
     }
@@ -674,7 +642,7 @@ pub(crate) fn expect_retry_told(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When a call did not. Blocked when the greedy client was not held back at the time.
 pub(crate) fn expect_modest_served(scenario: &Scenario) -> StepResult {
-    let (allowance, rush) = (allowance(scenario)?, &scenario.state::<Rush>());
+    let (allowance, rush) = (allowance(scenario)?, &scenario.state::<Load>());
     let mut answers = rush.modest.iter().map(|(_, answer)| answer);
     if let Some(answer) = answers.find(|answer| !matches!(answer, Answer::Success(_))) {
         return Err(scenario.failed("a success to each call", &answer.describe()));
@@ -685,7 +653,7 @@ pub(crate) fn expect_modest_served(scenario: &Scenario) -> StepResult {
     }
     match beside(&rush.calls, &rush.modest) {
         BESIDE.. => Ok(()),
-        few => Err(Stop::blocked(format!(
+        few => Err(StepEnd::blocked(format!(
             "the modest client made {few} calls while the greedy one was being refused, and {BESIDE} are needed; \
              run the suite on a less busy machine"
         ))),
@@ -706,21 +674,6 @@ fn beside(greedy: &[Call], modest: &[(Duration, Answer)]) -> usize {
     let refused = greedy.iter().filter(|call| call.refused);
     let since = refused.map(|call| call.answered).min().unwrap_or_default();
     modest.iter().filter(|(sent, _)| *sent >= since).count()
-}
-
-/// An id of the same form, which was never given out.
-pub(crate) fn made_up_id(id: &str, random: &mut StdRng) -> String {
-    let other: String = id
-        .chars()
-        .map(|letter| match letter {
-            '0'..='9' => char::from(random.random_range(b'0'..=b'9')),
-            other => other,
-        })
-        .collect();
-    match other == id {
-        true => format!("{id}0"),
-        false => other,
-    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Talk, no_evidence, tools::name_of};
+use super::{McpState, tools::name_of};
 use crate::{
     mcp::inbox::Reply,
-    profiles::mcp::{self, tools},
-    scenario::{Scenario, ledger},
-    schema::{self, Bad, Fault},
+    profiles::mcp::tools,
+    scenario::Scenario,
+    schema::{self, ArgumentFault, Bad},
     target::operation::Operation,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::stage::{self, NEW_MOUNTS},
 };
 
@@ -58,10 +58,10 @@ impl Trial {
 /// a stage where that can be done, or else made after its schema.
 async fn right_arguments(scenario: &mut Scenario) -> StepResult<Vec<(Value, Value)>> {
     stage::make_shared_stage(scenario).await?;
-    scenario.let_know_all();
+    scenario.ledger.disclose_all();
     let name = scenario.path_of("made-up");
     let mut calls = Vec::new();
-    for tool in mcp::instance(scenario)?.tools.clone() {
+    for tool in scenario.instance()?.tools.clone() {
         if tool["execution"]["taskSupport"] == "required" {
             continue;
         }
@@ -89,19 +89,15 @@ async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
         arguments,
         fits,
     } = bad;
-    let params = json!({ "name": name_of(tool), "arguments": arguments });
-    let seen = match mcp::ask(scenario, "tools/call", params).await? {
-        Ok(Reply::Result(result)) => {
-            ledger::remember_keys(scenario, &result.to_string(), true);
-            match result["isError"] == true {
-                true => Seen::Error(result["content"].to_string()),
-                false => Seen::Success(result.to_string()),
-            }
-        }
+    let seen = match scenario.call_tool(name_of(tool), &arguments).await? {
+        Ok(Reply::Result(result)) => match result["isError"] == true {
+            true => Seen::Error(result["content"].to_string()),
+            false => Seen::Success(result.to_string()),
+        },
         Ok(Reply::Error { code, message }) => Seen::Error(format!("{code} {message}")),
         Err(why) => Seen::Nothing(why.to_string()),
     };
-    scenario.state_mut::<Talk>().trials.push(Trial {
+    scenario.state_mut::<McpState>().trials.push(Trial {
         tool: name_of(tool).to_owned(),
         argument,
         fits,
@@ -116,7 +112,7 @@ async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
 /// When Vault fails.
 pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
     let name = scenario.path_of("made-up");
-    for tool in mcp::instance(scenario)?.tools.clone() {
+    for tool in scenario.instance()?.tools.clone() {
         if tool["execution"]["taskSupport"] == "required" {
             continue;
         }
@@ -127,7 +123,7 @@ pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
             fits: true,
         };
         call(scenario, &tool, bare).await?;
-        if scenario.unanswered {
+        if scenario.calls.is_unanswered() {
             break;
         }
     }
@@ -138,7 +134,7 @@ pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
 ///
 /// # Errors
 /// When Vault fails.
-pub(crate) async fn call_with(scenario: &mut Scenario, fault: Fault) -> StepResult {
+pub(crate) async fn call_with(scenario: &mut Scenario, fault: ArgumentFault) -> StepResult {
     let calls = right_arguments(scenario).await?;
     let before = scenario.snapshot().await?;
     let mut tried = BTreeSet::new();
@@ -149,11 +145,11 @@ pub(crate) async fn call_with(scenario: &mut Scenario, fault: Fault) -> StepResu
         let bad = fault.inflict(&arguments, &tool["inputSchema"], &mut scenario.random);
         for bad in bad {
             // So much text is costly: one tool for each name of an argument will do.
-            if fault == Fault::Long && !tried.insert(bad.argument.clone()) {
+            if fault == ArgumentFault::Long && !tried.insert(bad.argument.clone()) {
                 continue;
             }
             call(scenario, &tool, bad).await?;
-            if scenario.unanswered {
+            if scenario.calls.is_unanswered() {
                 return Ok(());
             }
             let text = arguments.to_string();
@@ -163,22 +159,22 @@ pub(crate) async fn call_with(scenario: &mut Scenario, fault: Fault) -> StepResu
         }
     }
     let never_right = scenario
-        .state::<Talk>()
+        .state::<McpState>()
         .trials
         .iter()
         .all(|trial| !trial.fits);
-    scenario.state_mut::<Talk>().written = never_right && scenario.snapshot().await? != before;
+    scenario.state_mut::<McpState>().written = never_right && scenario.snapshot().await? != before;
     Ok(())
 }
 
 async fn remove_if_told_as_made(scenario: &Scenario, path: &str) -> StepResult {
-    let last = scenario.state::<Talk>().trials.last();
+    let last = scenario.state::<McpState>().trials.last();
     match last.is_some_and(|trial| matches!(trial.seen, Seen::Success(_))) {
         true => scenario
             .oracle
             .remove_mounts(path)
             .await
-            .map_err(Stop::blocked),
+            .map_err(StepEnd::blocked),
         false => Ok(()),
     }
 }
@@ -209,9 +205,9 @@ pub(crate) async fn call_with_unknown_argument(scenario: &mut Scenario) -> StepR
 }
 
 fn trials(scenario: &Scenario) -> StepResult<&[Trial]> {
-    match scenario.state::<Talk>().trials.is_empty() {
-        true => Err(no_evidence("no tool can be called so")),
-        false => Ok(&scenario.state::<Talk>().trials),
+    match scenario.state::<McpState>().trials.is_empty() {
+        true => Err(StepEnd::no_evidence("no tool can be called so")),
+        false => Ok(&scenario.state::<McpState>().trials),
     }
 }
 
@@ -238,7 +234,7 @@ pub(crate) fn expect_bad_refused(scenario: &Scenario) -> StepResult {
         let expected = "an error where the tool's own schema does not allow the arguments";
         return Err(scenario.failed(expected, &trial.describe()));
     }
-    match scenario.state::<Talk>().written {
+    match scenario.state::<McpState>().written {
         false => Ok(()),
         true => {
             let expected = "nothing is written by calls with bad arguments";

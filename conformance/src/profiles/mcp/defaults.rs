@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{no_evidence, not_claimed, tools::name_of};
+use super::tools::name_of;
 use crate::{
     act::Act,
     mcp::inbox::Reply,
-    profiles::mcp::{self, tools},
-    scenario::{Scenario, ledger},
+    profiles::mcp::tools,
+    scenario::Scenario,
     schema,
     target::operation::Operation,
     vault::oracle::VaultRequest,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::stage,
 };
 
@@ -41,7 +41,7 @@ impl Outcome {
 /// When they do not; not applicable where no such tool declares a default.
 pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResult {
     stage::make_shared_stage(scenario).await?;
-    scenario.let_know_all();
+    scenario.ledger.disclose_all();
     let mut judged = 0;
     for operation in Operation::ALL {
         let makes = matches!(
@@ -66,7 +66,7 @@ pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResu
         }
     }
     match judged {
-        0 => Err(not_claimed(
+        0 => Err(StepEnd::not_claimed(
             "no tool that can be tried so declares a default",
         )),
         _ => Ok(()),
@@ -115,14 +115,12 @@ async fn outcome(
     tool: &Value,
     arguments: &Value,
 ) -> StepResult<Outcome> {
-    let params = json!({ "name": name_of(tool), "arguments": arguments });
-    let mut result = match mcp::ask(scenario, "tools/call", params).await? {
+    let mut result = match scenario.call_tool(name_of(tool), arguments).await? {
         Ok(Reply::Result(result)) => result,
         Ok(Reply::Error { message, .. }) => return Ok(Outcome::Refused(message)),
         // For others to judge.
-        Err(_) => return Err(no_evidence("a call was not answered")),
+        Err(_) => return Err(StepEnd::no_evidence("a call was not answered")),
     };
-    ledger::remember_keys(scenario, &result.to_string(), true);
     if result["isError"] == true {
         return Ok(Outcome::Refused(result["content"].to_string()));
     }
@@ -138,20 +136,20 @@ async fn made_by(scenario: &Scenario, act: &Act) -> StepResult<Value> {
     if act.operation == Operation::PkiCreateRole {
         let (mount, name) = (act.text("mount"), act.text("role"));
         let role = scenario.oracle.role(mount, name).await;
-        let role = role.map_err(Stop::blocked)?;
+        let role = role.map_err(StepEnd::blocked)?;
         let removal = VaultRequest::new("DELETE", format!("{mount}/roles/{name}"));
         let removed = scenario
             .oracle
             .ask(scenario.oracle.root_token(), &removal)
             .await;
-        removed.map_err(Stop::blocked)?;
+        removed.map_err(StepEnd::blocked)?;
         return Ok(json!(role));
     }
     let path = act.text("mount");
-    let mounts = scenario.oracle.mounts().await.map_err(Stop::blocked)?;
+    let mounts = scenario.oracle.mounts().await.map_err(StepEnd::blocked)?;
     let mount = mounts.get(path).cloned().unwrap_or_default();
     let removed = scenario.oracle.remove_mounts(path).await;
-    removed.map_err(Stop::blocked)?;
+    removed.map_err(StepEnd::blocked)?;
     // The rest tells one mount from another.
     Ok(json!([
         mount["type"],

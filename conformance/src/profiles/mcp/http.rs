@@ -4,24 +4,21 @@ use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::{Either, select, try_join_all};
-use reqwest::{
-    Method,
-    header::{CONTENT_TYPE, HeaderMap},
-};
+use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::json;
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Talk, not_claimed, opening::opening, request};
+use super::McpState;
 use crate::{
     mcp::{
-        http::{SESSION, VERSION},
-        http_message::{HttpAnswer, HttpAsk, NoHttp},
+        http::{SESSION, VERSION, made_up_session},
+        http_message::{HttpAsk, NoHttp},
         inbox::NoReply,
-        raw::RawHttp,
+        request::{initialize, request},
     },
-    profiles::{limits::load::made_up_id, mcp},
     scenario::Scenario,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
+    vocabulary::over_http::{heard, http_answer, http_seen, send, session},
 };
 
 /// A revision that there is not.
@@ -38,34 +35,6 @@ const SERVED: Duration = Duration::from_secs(10);
 /// How long a request that never ends should be borne with.
 const BORNE: Duration = Duration::from_secs(45);
 
-fn endpoint(scenario: &Scenario) -> StepResult<RawHttp> {
-    let missing = || Stop::blocked("the target is not spoken to over HTTP");
-    mcp::instance(scenario)?.endpoint().ok_or_else(missing)
-}
-
-pub(crate) async fn send(scenario: &mut Scenario, asked: &HttpAsk) -> StepResult {
-    let patience = mcp::patience(scenario);
-    let answer = endpoint(scenario)?.send(asked, patience).await;
-    scenario.state_mut::<Talk>().http = Some(answer);
-    Ok(())
-}
-
-pub(crate) fn http_answer(scenario: &Scenario) -> StepResult<&Result<HttpAnswer, NoHttp>> {
-    let missing = || Stop::blocked("the scenario asked nothing over HTTP yet");
-    scenario.state::<Talk>().http.as_ref().ok_or_else(missing)
-}
-
-pub(crate) fn http_seen(scenario: &Scenario) -> StepResult<String> {
-    Ok(match http_answer(scenario)? {
-        Ok(answer) => answer.describe(),
-        Err(why) => why.to_string(),
-    })
-}
-
-pub(crate) fn session(scenario: &Scenario) -> StepResult<HeaderMap> {
-    Ok(mcp::connection(scenario)?.session_headers())
-}
-
 /// Lists the tools, as a client does that says this of itself: in a session, in another
 /// revision, in no session though there are any, or in one that was never given out.
 ///
@@ -76,7 +45,7 @@ pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepRe
     let mut headers = session(scenario)?;
     let has_sessions = headers.contains_key(SESSION);
     if how.contains("session") && !has_sessions {
-        return Err(not_claimed("the server gives out no sessions"));
+        return Err(StepEnd::not_claimed("the server gives out no sessions"));
     }
     let asked = match how {
         "in a revision that there is not" => listing.with_all(headers).with(VERSION, NO_REVISION),
@@ -86,10 +55,10 @@ pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepRe
         }
         "in a session that was never given out" => {
             let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
-            let other = made_up_id(id.unwrap_or_default(), &mut scenario.random);
+            let other = made_up_session(id.unwrap_or_default(), &mut scenario.random);
             listing.with_all(headers).with(SESSION, &other)
         }
-        _ => return Err(Stop::blocked(format!("nobody lists {how:?}"))),
+        _ => return Err(StepEnd::blocked(format!("nobody lists {how:?}"))),
     };
     send(scenario, &asked).await
 }
@@ -183,15 +152,15 @@ pub(crate) fn expect_no_hang(scenario: &Scenario) -> StepResult {
 
 /// Opens a session; returns its id, if it has one.
 async fn open_session(scenario: &mut Scenario) -> StepResult<Option<Bytes>> {
-    let revision = mcp::instance(scenario)?.server.revision;
-    let opened = HttpAsk::post(&opening("probe-1", revision.name()));
+    let revision = scenario.instance()?.server.revision;
+    let opened = HttpAsk::post(&initialize("probe-1", revision.name()));
     send(scenario, &opened).await?;
     match http_answer(scenario)? {
         Ok(answer) if answer.status == 200 => {
             let id = answer.headers.get(SESSION);
             Ok(id.map(|id| Bytes::copy_from_slice(id.as_bytes())))
         }
-        _ => Err(Stop::blocked(format!(
+        _ => Err(StepEnd::blocked(format!(
             "no session began: {}",
             http_seen(scenario)?
         ))),
@@ -200,7 +169,7 @@ async fn open_session(scenario: &mut Scenario) -> StepResult<Option<Bytes>> {
 
 fn in_session(scenario: &Scenario, asked: HttpAsk, id: &[u8]) -> StepResult<HttpAsk> {
     let mut headers = session(scenario)?;
-    let id = http::HeaderValue::from_bytes(id).map_err(Stop::blocked)?;
+    let id = http::HeaderValue::from_bytes(id).map_err(StepEnd::blocked)?;
     headers.insert(SESSION, id);
     Ok(asked.with_all(headers))
 }
@@ -210,13 +179,15 @@ fn in_session(scenario: &Scenario, asked: HttpAsk, id: &[u8]) -> StepResult<Http
 /// # Errors
 /// Not applicable where there are no sessions, or clients cannot end them.
 pub(crate) async fn list_in_ended_session(scenario: &mut Scenario) -> StepResult {
-    let no_sessions = || not_claimed("the server gives out no sessions");
+    let no_sessions = || StepEnd::not_claimed("the server gives out no sessions");
     let id = open_session(scenario).await?.ok_or_else(no_sessions)?;
     let ending = in_session(scenario, HttpAsk::new(Method::DELETE), &id)?;
     send(scenario, &ending).await?;
     if !matches!(http_answer(scenario)?, Ok(answer) if answer.status < 300) {
         let seen = http_seen(scenario)?;
-        return Err(not_claimed(format!("clients cannot end sessions: {seen}")));
+        return Err(StepEnd::not_claimed(format!(
+            "clients cannot end sessions: {seen}"
+        )));
     }
     let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
     let listing = in_session(scenario, listing, &id)?;
@@ -230,9 +201,9 @@ pub(crate) async fn list_in_ended_session(scenario: &mut Scenario) -> StepResult
 pub(crate) async fn open_sessions(scenario: &mut Scenario) -> StepResult {
     for _ in 0..SAMPLES {
         let Some(id) = open_session(scenario).await? else {
-            return Err(not_claimed("the server gives out no sessions"));
+            return Err(StepEnd::not_claimed("the server gives out no sessions"));
         };
-        scenario.state_mut::<Talk>().sessions.push(id.to_vec());
+        scenario.state_mut::<McpState>().sessions.push(id.to_vec());
         if let Ok(ending) = in_session(scenario, HttpAsk::new(Method::DELETE), &id) {
             send(scenario, &ending).await?;
         }
@@ -247,7 +218,7 @@ pub(crate) async fn open_sessions(scenario: &mut Scenario) -> StepResult {
 pub(crate) fn expect_visible_ids(scenario: &Scenario) -> StepResult {
     let visible = |id: &&Vec<u8>| !id.is_empty() && id.iter().all(u8::is_ascii_graphic);
     match scenario
-        .state::<Talk>()
+        .state::<McpState>()
         .sessions
         .iter()
         .find(|id| !visible(id))
@@ -265,11 +236,11 @@ pub(crate) fn expect_visible_ids(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When they vary too little.
 pub(crate) fn expect_unguessable_ids(scenario: &Scenario) -> StepResult {
-    let bits = variety(&scenario.state::<Talk>().sessions);
+    let bits = variety(&scenario.state::<McpState>().sessions);
     if bits >= VARIETY {
         return Ok(());
     }
-    let ids = scenario.state::<Talk>().sessions.iter().take(3);
+    let ids = scenario.state::<McpState>().sessions.iter().take(3);
     let ids: Vec<_> = ids.map(|id| String::from_utf8_lossy(id)).collect();
     let expected = "random ids, which no counter and no clock makes";
     Err(scenario.failed(expected, &format!("{} and so on", ids.join(", "))))
@@ -310,7 +281,7 @@ pub(crate) async fn send_odd(scenario: &mut Scenario, what: &str) -> StepResult 
             }
             listing
         }
-        _ => return Err(Stop::blocked(format!("no request is worded {what:?}"))),
+        _ => return Err(StepEnd::blocked(format!("no request is worded {what:?}"))),
     };
     send(scenario, &asked).await
 }
@@ -328,7 +299,7 @@ fn endless(scenario: &Scenario) -> StepResult<(HttpAsk, Arc<Semaphore>)> {
 /// # Errors
 /// When that is not answered while they are; blocked where they do not get so far.
 pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) -> StepResult {
-    let (endpoint, connection) = (endpoint(scenario)?, mcp::connection(scenario)?);
+    let (endpoint, connection) = (scenario.endpoint()?, scenario.connection()?);
     let under_way = Semaphore::new(0);
     let endless = (0..count).map(|_| async {
         let (asked, begun) = endless(scenario)?;
@@ -339,13 +310,13 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
         if let Either::Left((_, sending)) = sending {
             let _ = sending.await;
         }
-        Ok::<_, Stop>(())
+        Ok::<_, StepEnd>(())
     });
     let others = async {
-        let all = u32::try_from(count).map_err(Stop::blocked)?;
+        let all = u32::try_from(count).map_err(StepEnd::blocked)?;
         if timeout(BEGUN, under_way.acquire_many(all)).await.is_err() {
             let (begun, seconds) = (under_way.available_permits(), BEGUN.as_secs());
-            return Err(Stop::blocked(format!(
+            return Err(StepEnd::blocked(format!(
                 "{begun} of {count} requests that never end were under way after {seconds} s"
             )));
         }
@@ -362,7 +333,7 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
         Either::Left((answered, _)) => answered,
         Either::Right((ended, others)) => ended.and(others.await),
     };
-    scenario.unanswered |= answered.is_err();
+    scenario.calls.note_unanswered(answered.is_err());
     answered
 }
 
@@ -372,8 +343,8 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
 /// When there is no connection.
 pub(crate) async fn send_endless(scenario: &mut Scenario) -> StepResult {
     let (asked, _) = endless(scenario)?;
-    let answer = endpoint(scenario)?.send(&asked, BORNE).await;
-    scenario.state_mut::<Talk>().http = Some(answer);
+    let answer = scenario.endpoint()?.send(&asked, BORNE).await;
+    heard(scenario, answer);
     Ok(())
 }
 

@@ -9,17 +9,18 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Talk, request};
+use super::McpState;
 use crate::{
     act::Act,
-    mcp::connection::{Connection, Said, meta},
-    profiles::{limits::load, mcp},
-    scenario::Scenario,
-    tap::trap::{Springs, Trap},
-    target::answer::carrier,
-    transport::Era,
+    mcp::{
+        connection::{Connection, Said},
+        request::request,
+    },
+    profiles::mcp,
+    scenario::{Scenario, calls::CallOptions},
+    tap::fault::{Fault, FaultAction},
     vault::oracle::Snapshot,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::about,
 };
 
@@ -54,7 +55,7 @@ pub(crate) struct Progress {
 pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
     let id = json!("odd-1");
     let ask = |method: &str, params: Value| (request(&id, method, params), true);
-    let any = mcp::instance(scenario)?.tool_names.first().cloned();
+    let any = scenario.instance()?.tool_names.first().cloned();
     let any = any.unwrap_or_else(|| NO_TOOL.to_owned());
     let call = |params: Value| ask("tools/call", params);
     let raw = |message: Value| (message.to_string(), false);
@@ -91,25 +92,29 @@ pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
             raw(json!({ "jsonrpc": "2.0", "id": [1], "method": "tools/list" }))
         }
         "an answer to nothing" => raw(json!({ "jsonrpc": "2.0", "id": id, "result": {} })),
-        _ => return Err(Stop::blocked(format!("no message is worded {what:?}"))),
+        _ => return Err(StepEnd::blocked(format!("no message is worded {what:?}"))),
     };
     say(scenario, &text, is_request).await
 }
 
 async fn say(scenario: &mut Scenario, text: &str, is_request: bool) -> StepResult {
-    let said = mcp::connection(scenario)?.say(text, is_request).await;
+    let said = scenario.connection()?.say(text, is_request).await;
     heard(scenario, said);
     Ok(())
 }
 
 pub(super) fn heard(scenario: &mut Scenario, said: Said) {
-    scenario.unanswered |= said.problem.is_some();
-    scenario.state_mut::<Talk>().said = Some(said);
+    scenario.calls.note_unanswered(said.problem.is_some());
+    scenario.state_mut::<McpState>().said = Some(said);
 }
 
 pub(super) fn said(scenario: &Scenario) -> StepResult<&Said> {
-    let missing = || Stop::blocked("the scenario let nothing be said yet");
-    scenario.state::<Talk>().said.as_ref().ok_or_else(missing)
+    let missing = || StepEnd::blocked("the scenario let nothing be said yet");
+    scenario
+        .state::<McpState>()
+        .said
+        .as_ref()
+        .ok_or_else(missing)
 }
 
 /// What was said must have been refused: by an error, or where it was no request by
@@ -181,13 +186,6 @@ pub(crate) async fn expect_id_kept(scenario: &mut Scenario, id: &Value) -> StepR
     }
 }
 
-/// The call that carries an act, as a client words it.
-fn call_of(scenario: &Scenario, act: &Act) -> StepResult<Value> {
-    let adapter = &scenario.target.adapter;
-    let (mapping, tool) = carrier(adapter, mcp::instance(scenario)?, act.operation)?;
-    Ok(json!({ "name": tool, "arguments": mapping.arguments(&act.parameters) }))
-}
-
 /// Writes where no client would: before the connection is opened, or in a batch. What came
 /// of it in Vault must be what the client was told.
 ///
@@ -198,7 +196,7 @@ pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> St
     let in_batch = match when {
         "before the connection is opened" => false,
         "in a batch" => true,
-        _ => return Err(Stop::blocked(format!("nobody writes {when:?}"))),
+        _ => return Err(StepEnd::blocked(format!("nobody writes {when:?}"))),
     };
     let value = scenario.canary("value that the agent writes", true);
     let act = Act::write(
@@ -207,13 +205,17 @@ pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> St
         "token",
         &value,
     );
-    let call = request(&json!(EARLY), "tools/call", call_of(scenario, &act)?);
+    let call = request(
+        &json!(EARLY),
+        "tools/call",
+        scenario.tool_call(&act)?.params,
+    );
     let before = scenario.snapshot().await?;
     let (connection, text) = match in_batch {
-        true => (mcp::connection(scenario)?, format!("[{call}]")),
+        true => (scenario.connection()?, format!("[{call}]")),
         false => {
-            mcp::connect_again(scenario).await?;
-            (mcp::further_connection(scenario)?, call)
+            scenario.connect_again().await?;
+            (scenario.further_connection()?, call)
         }
     };
     let (said, changed) = match connection.http() {
@@ -228,9 +230,9 @@ pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> St
             (said, changed?)
         }
     };
-    mcp::disconnect(scenario).await?;
+    scenario.disconnect().await?;
     let told = said.success().is_some();
-    scenario.state_mut::<Talk>().said = Some(said);
+    scenario.state_mut::<McpState>().said = Some(said);
     if changed && !told {
         let seen = format!("Vault has changed; {}", self::said(scenario)?.describe());
         return Err(scenario.failed("nothing changes, as no success was told", &seen));
@@ -270,39 +272,6 @@ async fn wait_for_answer(scenario: &Scenario, id: &str, patience: Duration) -> S
     Ok(())
 }
 
-async fn say_in_batch(scenario: &Scenario, call: &str) -> StepResult<Said> {
-    Ok(mcp::connection(scenario)?
-        .say(&format!("[{call}]"), false)
-        .await)
-}
-
-/// Calls a tool in a batch of that one call, and keeps what came of it.
-///
-/// # Errors
-/// When there is no connection.
-pub(crate) async fn call_in_batch(scenario: &mut Scenario, mut params: Value) -> StepResult {
-    let revision = scenario.planned.revision;
-    if revision.era() == Era::Stateless {
-        params["_meta"] = meta(revision);
-    }
-    let call = request(&json!("batch-1"), "tools/call", params);
-    let said = say_in_batch(scenario, &call).await?;
-    scenario.unanswered |= said.problem.is_some();
-    scenario.state_mut::<Talk>().batches.push(said);
-    Ok(())
-}
-
-/// What a call in a batch was told that was told of success.
-pub(crate) fn success_in_batch(scenario: &Scenario) -> Option<String> {
-    let told = |said: &&Said| said.success().is_some();
-    scenario
-        .state::<Talk>()
-        .batches
-        .iter()
-        .find(told)
-        .map(Said::describe)
-}
-
 // Cancellation.
 
 /// Cancels what cannot be cancelled: a call that there is not, one that has ended, and
@@ -314,7 +283,7 @@ pub(crate) async fn cancel_nothing(scenario: &mut Scenario) -> StepResult {
     const METHOD: &str = "notifications/cancelled";
     let ended = json!("ended-1");
     say(scenario, &request(&ended, "tools/list", json!({})), true).await?;
-    let connection = mcp::connection(scenario)?;
+    let connection = scenario.connection()?;
     for params in [
         json!({ "requestId": 999_999, "reason": "no longer needed" }),
         json!({ "requestId": ended }),
@@ -334,25 +303,27 @@ pub(crate) async fn cancel_nothing(scenario: &mut Scenario) -> StepResult {
 /// there are no sessions: nothing joins the cancellation and the call, as another client may have a call of
 /// the same id.
 pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> StepResult {
-    mcp::need_session(scenario)?;
+    scenario.need_session()?;
     let act = Act::read(scenario.mount()?, path);
-    scenario.let_know(&act);
+    scenario.ledger.let_read(&act);
     let id = json!("slow-1");
-    let slow = request(&id, "tools/call", call_of(scenario, &act)?);
+    let slow = request(&id, "tools/call", scenario.tool_call(&act)?.params);
     let (catch, caught) = oneshot::channel();
     let (release, released) = oneshot::channel::<()>();
-    let springs = Springs::First(Box::pin(async move {
+    let springs = FaultAction::First(Box::pin(async move {
         // Who waits for either may have given up.
         let _ = catch.send(());
         let _ = timeout(HELD, released).await;
     }));
     let part = format!("{}/", scenario.mount()?);
-    scenario.tap()?.set(Trap::new([Method::GET], part, springs));
-    let connection = mcp::connection(scenario)?;
+    scenario
+        .tap()?
+        .set(Fault::new([Method::GET], part, springs));
+    let connection = scenario.connection()?;
     let mut outcome = Ok(());
     let cancelling = async {
         if !matches!(timeout(HELD, caught).await, Ok(Ok(()))) {
-            outcome = Err(Stop::blocked(format!(
+            outcome = Err(StepEnd::blocked(format!(
                 "the reading that was to be cancelled did not get to Vault within {} s",
                 HELD.as_secs()
             )));
@@ -369,11 +340,11 @@ pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> 
         }
         // An answer to the first would come before that to a second one, or soon after.
         let begun = Instant::now();
-        outcome = load::call_on(scenario, connection, &act).await.map(drop);
+        outcome = scenario.call(act, CallOptions::default()).await.map(drop);
         sleep(MOMENT.max(begun.elapsed())).await;
     };
     let said = connection.say_until(&slow, cancelling).await;
-    scenario.unanswered |= outcome.is_err();
+    scenario.calls.note_unanswered(outcome.is_err());
     heard(scenario, said);
     outcome
 }
@@ -402,7 +373,7 @@ pub(crate) fn expect_cancelled(scenario: &Scenario) -> StepResult {
 /// When that is not answered.
 pub(crate) async fn list_all_with_progress(scenario: &mut Scenario) -> StepResult {
     let act = Act::list_all(scenario.mount()?, "");
-    let mut call = call_of(scenario, &act)?;
+    let mut call = scenario.tool_call(&act)?.params;
     note_progress_of(scenario, call.clone()).await?;
     call["_meta"] = json!({ "progressToken": PROGRESS });
     note_progress_of(scenario, call).await
@@ -412,7 +383,7 @@ pub(crate) async fn list_all_with_progress(scenario: &mut Scenario) -> StepResul
 async fn note_progress_of(scenario: &mut Scenario, call: Value) -> StepResult {
     let wished = call["_meta"].is_object();
     let before = mcp::messages_of_target(scenario, false)?.len();
-    if let Err(why) = mcp::ask(scenario, "tools/call", call).await? {
+    if let Err(why) = scenario.request("tools/call", call).await? {
         return Err(scenario.failed("an answer", &why.to_string()));
     }
     // What is told after the answer arrives before that of the next request.
@@ -424,7 +395,7 @@ async fn note_progress_of(scenario: &mut Scenario, call: Value) -> StepResult {
     {
         if message["method"] == "notifications/progress" {
             let params = message["params"].take();
-            scenario.state_mut::<Talk>().progress.push(Progress {
+            scenario.state_mut::<McpState>().progress.push(Progress {
                 wished,
                 late,
                 params,
@@ -447,7 +418,7 @@ pub(crate) fn expect_progress_as_wished(scenario: &Scenario) -> StepResult {
         wished,
         late,
         params,
-    } in &scenario.state::<Talk>().progress
+    } in &scenario.state::<McpState>().progress
     {
         let progress = params["progress"].as_f64().unwrap_or(f64::NEG_INFINITY);
         if !wished || *late || params["progressToken"] != PROGRESS || progress <= last {
@@ -465,7 +436,7 @@ pub(crate) fn expect_progress_as_wished(scenario: &Scenario) -> StepResult {
 /// When it was not.
 pub(crate) fn expect_progress(scenario: &Scenario) -> StepResult {
     match scenario
-        .state::<Talk>()
+        .state::<McpState>()
         .progress
         .iter()
         .any(|progress| progress.wished)

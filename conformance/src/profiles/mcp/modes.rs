@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use super::not_claimed;
 use crate::{
     profiles::{
         browser,
         custody::own,
         limits::load::{self, Allowance},
-        mcp,
         namespace::asking,
         tls::{server, vault},
         traces::log,
     },
     scenario::Scenario,
     target::{launch::Mode, setup::Setup},
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// More than the clients of one scenario ask for.
@@ -50,7 +48,7 @@ pub(crate) async fn start_in_mode(scenario: &mut Scenario, mode: Mode) -> StepRe
         Mode::Namespace => asking::start_in_namespace(scenario).await,
         Mode::TokenRenewal => own::start_renewing(scenario, TOKEN_LIFE).await,
         Mode::LogFile => log::start_with_log_file(scenario).await,
-        Mode::Session => Err(Stop::blocked(format!(
+        Mode::Session => Err(StepEnd::blocked(format!(
             "the suite connects to no server in the mode {mode}"
         ))),
     }
@@ -62,7 +60,7 @@ async fn start_exposed_if_it_can(scenario: &mut Scenario) -> StepResult {
     let demanded = format!("the server starts {setup}");
     match scenario.try_to_start_server(setup).await? {
         None => Ok(()),
-        Some(refusal) if refusal.ended => Err(not_claimed(format!(
+        Some(refusal) if refusal.ended => Err(StepEnd::not_claimed(format!(
             "it does not run in both modes at once: {}",
             scenario.secrets().redact(&refusal.to_string())
         ))),
@@ -77,12 +75,12 @@ async fn start_exposed_if_it_can(scenario: &mut Scenario) -> StepResult {
 pub(crate) async fn expect_clients_connect(scenario: &mut Scenario) -> StepResult {
     let revision = scenario.planned.revision;
     for client in 1..=CLIENTS {
-        let connection = mcp::connect_again(scenario).await?;
+        let connection = scenario.connect_again().await?;
         let listed = match connection.begin(Some(revision)).await {
             Ok(_) => connection.list_tools().await,
             Err(problem) => Err(problem),
         };
-        mcp::disconnect(scenario).await?;
+        scenario.disconnect().await?;
         if let Err(problem) = listed {
             let expected = format!("client {client} connects in {revision} and lists the tools");
             return Err(scenario.failed(expected, &problem));

@@ -3,13 +3,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Talk, request};
+use super::McpState;
 use crate::{
-    mcp::inbox::Reply,
+    mcp::{
+        inbox::Reply,
+        request::{PROBE, initialize, initialize_params},
+    },
     profiles::mcp::{self, messages},
     scenario::Scenario,
     transport::Revision,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// A revision that there is not.
@@ -47,14 +50,14 @@ pub(crate) async fn ask_for_revisions(scenario: &mut Scenario) -> StepResult {
     }
     let offered = |(_, offer): &(String, Option<String>)| offer.clone();
     let offered: Vec<_> = scenario
-        .state::<Talk>()
+        .state::<McpState>()
         .offers
         .iter()
         .filter_map(offered)
         .collect();
     for revision in offered {
         if !scenario
-            .state::<Talk>()
+            .state::<McpState>()
             .offers
             .iter()
             .any(|(asked, _)| *asked == revision)
@@ -70,17 +73,17 @@ pub(crate) async fn ask_for_revisions(scenario: &mut Scenario) -> StepResult {
 /// # Errors
 /// When the target does not start again.
 pub(crate) async fn ask_for_revision(scenario: &mut Scenario, revision: &str) -> StepResult {
-    let text = opening("probe-1", revision);
-    let said = mcp::connect_again(scenario).await?.say(&text, true).await;
-    mcp::disconnect(scenario).await?;
+    let text = initialize("probe-1", revision);
+    let said = scenario.connect_again().await?.say(&text, true).await;
+    scenario.disconnect().await?;
     let offer = said
         .success()
         .and_then(|result| result["protocolVersion"].as_str());
     scenario
-        .state_mut::<Talk>()
+        .state_mut::<McpState>()
         .offers
         .push((revision.to_owned(), offer.map(str::to_owned)));
-    scenario.state_mut::<Talk>().said = Some(said);
+    scenario.state_mut::<McpState>().said = Some(said);
     Ok(())
 }
 
@@ -89,11 +92,15 @@ pub(crate) async fn ask_for_revision(scenario: &mut Scenario, revision: &str) ->
 /// # Errors
 /// When one was not.
 pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
-    for (asked, offer) in &scenario.state::<Talk>().offers {
+    for (asked, offer) in &scenario.state::<McpState>().offers {
         let offered_else = |(other, offered): &&(String, Option<String>)| {
             offered.as_ref() == Some(asked) && other != asked
         };
-        if let Some((other, _)) = scenario.state::<Talk>().offers.iter().find(offered_else)
+        if let Some((other, _)) = scenario
+            .state::<McpState>()
+            .offers
+            .iter()
+            .find(offered_else)
             && offer.as_ref() != Some(asked)
         {
             let expected = format!(
@@ -107,8 +114,12 @@ pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
 }
 
 fn last_offer(scenario: &Scenario) -> StepResult<(&str, Option<&str>)> {
-    let missing = || Stop::blocked("the scenario asked for no revision");
-    let (asked, offer) = scenario.state::<Talk>().offers.last().ok_or_else(missing)?;
+    let missing = || StepEnd::blocked("the scenario asked for no revision");
+    let (asked, offer) = scenario
+        .state::<McpState>()
+        .offers
+        .last()
+        .ok_or_else(missing)?;
     Ok((asked, offer.as_deref()))
 }
 
@@ -157,7 +168,7 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
         if !greeting["capabilities"][capability].is_object() {
             continue;
         }
-        let reply = mcp::ask(scenario, method, params).await?;
+        let reply = scenario.request(method, params).await?;
         if !matches!(reply, Ok(Reply::Result(_))) {
             let expected = format!("a result of {method}, as it says that it has {capability}");
             return Err(scenario.failed(expected, &format!("{reply:?}")));
@@ -172,7 +183,7 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
 /// When it is not.
 pub(crate) async fn expect_ping(scenario: &mut Scenario) -> StepResult {
     mcp::greeting(scenario)?;
-    let reply = mcp::ask(scenario, "ping", json!({})).await?;
+    let reply = scenario.request("ping", json!({})).await?;
     if let Ok(Reply::Result(Value::Object(result))) = &reply
         && result.keys().all(|name| name == "_meta")
     {
@@ -187,11 +198,13 @@ pub(crate) async fn expect_ping(scenario: &mut Scenario) -> StepResult {
 /// When it was not opened so.
 pub(crate) async fn open_again(scenario: &mut Scenario) -> StepResult {
     mcp::greeting(scenario)?;
-    let revision = mcp::instance(scenario)?.server.revision;
+    let revision = scenario.instance()?.server.revision;
     let before = scenario.snapshot().await?;
-    let reply = mcp::ask(scenario, "initialize", opening_of(revision.name())).await?;
+    let reply = scenario
+        .request("initialize", initialize_params(PROBE, revision.name()))
+        .await?;
     if matches!(reply, Ok(Reply::Result(_))) {
-        let connection = mcp::connection(scenario)?;
+        let connection = scenario.connection()?;
         connection
             .notify("notifications/initialized", json!({}))
             .await;
@@ -200,18 +213,4 @@ pub(crate) async fn open_again(scenario: &mut Scenario) -> StepResult {
         return Err(scenario.failed("nothing in Vault changes", "Vault has changed"));
     }
     Ok(())
-}
-
-/// The parameters of an `initialize` that asks for this revision.
-fn opening_of(revision: &str) -> Value {
-    json!({
-        "protocolVersion": revision,
-        "capabilities": {},
-        "clientInfo": { "name": "probe", "version": env!("CARGO_PKG_VERSION") },
-    })
-}
-
-/// An `initialize` that asks for this revision.
-pub(crate) fn opening(id: &str, revision: &str) -> String {
-    request(&json!(id), "initialize", opening_of(revision))
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Talk, no_evidence, opening::opening};
+use super::McpState;
 use crate::{
-    profiles::mcp::{self, messages},
+    mcp::request::{initialize, request},
+    profiles::mcp::messages,
     scenario::Scenario,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// How long a process is waited for that is to end: most end at once, and a busy machine takes its time.
@@ -20,13 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When it does not start or does not answer.
 pub(crate) async fn start_and_end(scenario: &mut Scenario, how: &str) -> StepResult {
-    let revision = mcp::instance(scenario)?.server.revision;
-    let connection = mcp::connect_again(scenario).await?;
+    let revision = scenario.instance()?.server.revision;
+    let connection = scenario.connect_again().await?;
     let said = connection
-        .say(&opening("probe-1", revision.name()), true)
+        .say(&initialize("probe-1", revision.name()), true)
         .await;
     if said.success().is_none() {
-        return Err(Stop::blocked(format!(
+        return Err(StepEnd::blocked(format!(
             "it did not start again: {}",
             said.describe()
         )));
@@ -34,15 +35,15 @@ pub(crate) async fn start_and_end(scenario: &mut Scenario, how: &str) -> StepRes
     connection
         .notify("notifications/initialized", json!({}))
         .await;
-    let [bare] = scenario.further.as_mut_slice() else {
-        return Err(Stop::blocked("the scenario started the server twice"));
+    let [bare] = scenario.agents.connections.as_mut_slice() else {
+        return Err(StepEnd::blocked("the scenario started the server twice"));
     };
     match how {
         "its input ends" => bare.close_input().await,
         _ => bare.terminate(),
     }
-    scenario.state_mut::<Talk>().ended = bare.ends_within(PATIENCE).await.is_some();
-    mcp::disconnect(scenario).await
+    scenario.state_mut::<McpState>().ended = bare.ends_within(PATIENCE).await.is_some();
+    scenario.disconnect().await
 }
 
 /// The process must have ended.
@@ -50,7 +51,7 @@ pub(crate) async fn start_and_end(scenario: &mut Scenario, how: &str) -> StepRes
 /// # Errors
 /// When it has not.
 pub(crate) fn expect_ended(scenario: &Scenario) -> StepResult {
-    match scenario.state::<Talk>().ended {
+    match scenario.state::<McpState>().ended {
         true => Ok(()),
         false => {
             let seen = format!("it still runs after {} s", PATIENCE.as_secs());
@@ -64,8 +65,8 @@ pub(crate) fn expect_ended(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When it does; not applicable where that cannot be seen.
 pub(crate) async fn expect_no_listener(scenario: &Scenario) -> StepResult {
-    let ports = mcp::instance(scenario)?.listens_on().await;
-    let unseen = || no_evidence("the sockets of its process cannot be seen");
+    let ports = scenario.instance()?.listens_on().await;
+    let unseen = || StepEnd::no_evidence("the sockets of its process cannot be seen");
     let ports = ports.ok_or_else(unseen)?;
     match ports.is_empty() {
         true => Ok(()),
@@ -83,8 +84,8 @@ pub(crate) async fn expect_no_listener(scenario: &Scenario) -> StepResult {
 /// When there is no connection.
 pub(crate) async fn say_long_line(scenario: &mut Scenario, length: usize) -> StepResult {
     let params = json!({ "name": "x".repeat(length), "arguments": Value::Null });
-    let text = super::request(&json!("long-1"), "tools/call", params);
-    let said = mcp::connection(scenario)?.say(&text, false).await;
+    let text = request(&json!("long-1"), "tools/call", params);
+    let said = scenario.connection()?.say(&text, false).await;
     messages::heard(scenario, said);
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::{not_claimed, request, tools::name_of};
+use super::tools::name_of;
 use crate::{
-    mcp::{connection::Said, http_message::HttpAsk},
-    profiles::mcp::{self, messages},
-    scenario::{Agent, Scenario},
+    mcp::{connection::Said, http_message::HttpAsk, request::request},
+    profiles::mcp::messages,
+    scenario::Scenario,
     target::setup::Setup,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// Starts more servers like the agent's, with the same token, until there are this many; from now on each
@@ -19,20 +19,20 @@ use crate::{
 pub(crate) async fn add_replicas(scenario: &mut Scenario, count: usize) -> StepResult {
     let kind = scenario.kind(Setup::default());
     if scenario.slots.take_turns(kind.transport) {
-        return Err(not_claimed("of a server on a fixed port only one can run"));
+        return Err(StepEnd::not_claimed(
+            "of a server on a fixed port only one can run",
+        ));
     }
     let token = scenario.token()?.clone();
-    while scenario.agents.len() < count {
+    for _ in scenario.agents.all.len()..count {
         let slot = scenario
             .slots
             .make_on(&scenario.oracle, &kind, token.clone())
             .await;
-        scenario.agents.push(Agent {
-            name: String::new(),
-            slot: slot.map_err(Stop::blocked)?,
-        });
+        let slot = slot.map_err(StepEnd::blocked)?;
+        scenario.agents.add_replica(slot);
     }
-    scenario.in_turn = true;
+    scenario.agents.in_turn = true;
     Ok(())
 }
 
@@ -41,13 +41,17 @@ pub(crate) async fn add_replicas(scenario: &mut Scenario, count: usize) -> StepR
 /// # Errors
 /// When one has not.
 pub(crate) fn expect_all_asked(scenario: &Scenario) -> StepResult {
-    let taps = scenario.agents.iter().map(|agent| agent.slot.tap.as_ref());
+    let taps = scenario
+        .agents
+        .all
+        .iter()
+        .map(|agent| agent.slot.tap.as_ref());
     let idle = taps.flatten().filter(|tap| tap.passed() == 0).count();
     match idle {
         0 => Ok(()),
         _ => Err(scenario.failed(
             "requests to Vault from each server",
-            &format!("none from {idle} of {}", scenario.agents.len()),
+            &format!("none from {idle} of {}", scenario.agents.all.len()),
         )),
     }
 }
@@ -57,14 +61,20 @@ pub(crate) fn expect_all_asked(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// Not applicable where there are no sessions.
 pub(crate) async fn list_in_foreign_session(scenario: &mut Scenario) -> StepResult {
-    mcp::need_session(scenario)?;
-    let headers = mcp::connection(scenario)?.session_headers();
-    let missing = || Stop::blocked("there is no other server");
-    let other = &scenario.agents.last().ok_or_else(missing)?.slot.instance;
+    scenario.need_session()?;
+    let headers = scenario.connection()?.session_headers();
+    let missing = || StepEnd::blocked("there is no other server");
+    let other = &scenario
+        .agents
+        .all
+        .last()
+        .ok_or_else(missing)?
+        .slot
+        .instance;
     let endpoint = other.endpoint().ok_or_else(missing)?;
     let listing = request(&json!("list-1"), "tools/list", json!({}));
     let asked = HttpAsk::post(&listing).with_all(headers);
-    let said = Said::over_http(endpoint.send(&asked, mcp::patience(scenario)).await);
+    let said = Said::over_http(endpoint.send(&asked, scenario.patience()).await);
     messages::heard(scenario, said);
     Ok(())
 }
@@ -79,7 +89,7 @@ pub(crate) fn expect_no_foreign_session(scenario: &Scenario) -> StepResult {
         return Ok(());
     }
     let listed = said.success().and_then(|page| page["tools"].as_array());
-    let known = &mcp::instance(scenario)?.tool_names;
+    let known = &scenario.instance()?.tool_names;
     let is_known = |tool| known.iter().any(|name| name == name_of(tool));
     match listed {
         Some(tools) if tools.iter().all(is_known) => Ok(()),

@@ -2,17 +2,18 @@
 //! with something left out or made up.
 
 use data_encoding::BASE64;
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::{
     mcp::{
-        connection::{CLIENT_CAPABILITIES, PROTOCOL_VERSION, Said, meta},
-        http::{METHOD, NAME, VERSION, routing_headers},
-        http_message::HttpAsk,
+        connection::Said,
+        http::{METHOD, NAME, VERSION},
+        request::{CLIENT_CAPABILITIES, PROTOCOL_VERSION, Request},
     },
-    profiles::mcp::{self, messages},
+    profiles::mcp::messages,
     scenario::Scenario,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// A revision that there is not.
@@ -24,37 +25,23 @@ const HEADER_MISMATCH: i64 = -32020;
 /// The id of all these requests.
 const ID: &str = "alone-1";
 
-/// A request, and the headers that go with it over HTTP.
-struct Alone {
-    message: Value,
-    headers: Vec<(&'static str, String)>,
-}
-
-fn alone(scenario: &Scenario, method: &str, mut params: Value) -> StepResult<Alone> {
-    let revision = scenario.planned.revision;
-    params["_meta"] = meta(revision);
-    let message = json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params });
-    let mut headers = routing_headers(&message);
-    headers.push((VERSION, revision.name().to_owned()));
-    Ok(Alone { message, headers })
+fn alone(scenario: &Scenario, method: &str, params: Value) -> Request {
+    Request::new(scenario.planned.revision, ID, method, params)
 }
 
 fn any_tool(scenario: &Scenario) -> StepResult<String> {
-    let names = &mcp::instance(scenario)?.tool_names;
-    let missing = || Stop::blocked("the server has no tool");
+    let names = &scenario.instance()?.tool_names;
+    let missing = || StepEnd::blocked("the server has no tool");
     names.first().cloned().ok_or_else(missing)
 }
 
-async fn ask_alone(scenario: &mut Scenario, asked: Alone) -> StepResult {
-    let text = asked.message.to_string();
-    let said = match mcp::instance(scenario)?.endpoint() {
-        None => mcp::connection(scenario)?.say(&text, true).await,
+async fn ask_alone(scenario: &mut Scenario, asked: Request) -> StepResult {
+    let text = asked.text();
+    let said = match scenario.instance()?.endpoint() {
+        None => scenario.connection()?.say(&text, true).await,
         Some(endpoint) => {
-            let mut ask = HttpAsk::post(&text);
-            for (name, value) in &asked.headers {
-                ask = ask.with(name, value);
-            }
-            Said::over_http(endpoint.send(&ask, mcp::patience(scenario)).await)
+            let ask = asked.post(HeaderMap::new());
+            Said::over_http(endpoint.send(&ask, scenario.patience()).await)
         }
     };
     messages::heard(scenario, said);
@@ -66,7 +53,7 @@ async fn ask_alone(scenario: &mut Scenario, asked: Alone) -> StepResult {
 /// # Errors
 /// When it is not.
 pub(crate) async fn expect_discovery(scenario: &mut Scenario) -> StepResult {
-    let asked = alone(scenario, "server/discover", json!({}))?;
+    let asked = alone(scenario, "server/discover", json!({}));
     ask_alone(scenario, asked).await?;
     let said = messages::said(scenario)?;
     let result = said.success().cloned().unwrap_or_default();
@@ -87,12 +74,12 @@ pub(crate) async fn expect_discovery(scenario: &mut Scenario) -> StepResult {
 /// # Errors
 /// When there is no such connection.
 pub(crate) async fn list_alone(scenario: &mut Scenario) -> StepResult {
-    let asked = alone(scenario, "tools/list", json!({}))?;
-    let text = asked.message.to_string();
-    let said = match mcp::instance(scenario)?.endpoint() {
+    let asked = alone(scenario, "tools/list", json!({}));
+    let text = asked.text();
+    let said = match scenario.instance()?.endpoint() {
         None => {
-            let said = mcp::connect_again(scenario).await?.say(&text, true).await;
-            mcp::disconnect(scenario).await?;
+            let said = scenario.connect_again().await?.say(&text, true).await;
+            scenario.disconnect().await?;
             said
         }
         // Each request is a connection of its own.
@@ -118,7 +105,7 @@ pub(crate) fn expect_tools_of_the_others(scenario: &Scenario, same_order: bool) 
     let said = messages::said(scenario)?;
     let page = said.success().cloned().unwrap_or_default();
     let listed = page["tools"].as_array().map(|tools| names(tools));
-    let all = names(&mcp::instance(scenario)?.tools);
+    let all = names(&scenario.instance()?.tools);
     // Of several pages the first one was listed.
     let fits = |listed: &Vec<String>| match page["nextCursor"].is_null() {
         true => *listed == all,
@@ -136,14 +123,14 @@ pub(crate) fn expect_tools_of_the_others(scenario: &Scenario, same_order: bool) 
 /// # Errors
 /// Blocked when nothing is worded so.
 pub(crate) async fn ask_without(scenario: &mut Scenario, what: &str) -> StepResult {
-    let mut asked = alone(scenario, "tools/list", json!({}))?;
+    let mut asked = alone(scenario, "tools/list", json!({}));
     let params = &mut asked.message["params"];
     match (what, params["_meta"].as_object_mut()) {
         ("what the client can do", Some(meta)) => {
             meta.remove(CLIENT_CAPABILITIES);
         }
         ("anything of the client", _) => *params = json!({}),
-        _ => return Err(Stop::blocked(format!("nobody leaves out {what:?}"))),
+        _ => return Err(StepEnd::blocked(format!("nobody leaves out {what:?}"))),
     }
     ask_alone(scenario, asked).await
 }
@@ -153,9 +140,9 @@ pub(crate) async fn ask_without(scenario: &mut Scenario, what: &str) -> StepResu
 /// # Errors
 /// When there is no connection.
 pub(crate) async fn ask_in_no_revision(scenario: &mut Scenario) -> StepResult {
-    let mut asked = alone(scenario, "tools/list", json!({}))?;
+    let mut asked = alone(scenario, "tools/list", json!({}));
     asked.message["params"]["_meta"][PROTOCOL_VERSION] = json!(NO_REVISION);
-    asked.with(VERSION, NO_REVISION);
+    asked.set_header(VERSION, NO_REVISION);
     ask_alone(scenario, asked).await
 }
 
@@ -166,21 +153,21 @@ pub(crate) async fn ask_in_no_revision(scenario: &mut Scenario) -> StepResult {
 pub(crate) async fn ask_for_nothing(scenario: &mut Scenario, what: &str) -> StepResult {
     let any = any_tool(scenario)?;
     let asked = match what {
-        "a method that there is not" => alone(scenario, "no/such/method", json!({}))?,
+        "a method that there is not" => alone(scenario, "no/such/method", json!({})),
         // It went with the sessions.
-        "a method that there is no more" => alone(scenario, "ping", json!({}))?,
+        "a method that there is no more" => alone(scenario, "ping", json!({})),
         "a tool that there is not" => alone(
             scenario,
             "tools/call",
             json!({ "name": NO_TOOL, "arguments": {} }),
-        )?,
-        "a call that names no tool" => alone(scenario, "tools/call", json!({ "arguments": {} }))?,
+        ),
+        "a call that names no tool" => alone(scenario, "tools/call", json!({ "arguments": {} })),
         "a call whose arguments are a list" => alone(
             scenario,
             "tools/call",
             json!({ "name": any, "arguments": [] }),
-        )?,
-        _ => return Err(Stop::blocked(format!("nobody asks for {what:?}"))),
+        ),
+        _ => return Err(StepEnd::blocked(format!("nobody asks for {what:?}"))),
     };
     ask_alone(scenario, asked).await
 }
@@ -192,17 +179,17 @@ pub(crate) async fn ask_for_nothing(scenario: &mut Scenario, what: &str) -> Step
 /// Blocked when no headers are worded so.
 pub(crate) async fn ask_with_headers(scenario: &mut Scenario, what: &str) -> StepResult {
     let call = json!({ "name": NO_TOOL, "arguments": {} });
-    let mut asked = alone(scenario, "tools/call", call)?;
+    let mut asked = alone(scenario, "tools/call", call);
     match what {
-        "without its method in a header" => asked.without(METHOD),
-        "with another method in its header" => asked.with(METHOD, "tools/list"),
-        "without its tool in a header" => asked.without(NAME),
-        "with another tool in its header" => asked.with(NAME, "another_tool"),
+        "without its method in a header" => asked.remove_header(METHOD),
+        "with another method in its header" => asked.set_header(METHOD, "tools/list"),
+        "without its tool in a header" => asked.remove_header(NAME),
+        "with another tool in its header" => asked.set_header(NAME, "another_tool"),
         "with its tool encoded in its header" => {
             let encoded = format!("=?base64?{}?=", BASE64.encode(NO_TOOL.as_bytes()));
-            asked.with(NAME, &encoded);
+            asked.set_header(NAME, &encoded);
         }
-        _ => return Err(Stop::blocked(format!("no headers are worded {what:?}"))),
+        _ => return Err(StepEnd::blocked(format!("no headers are worded {what:?}"))),
     }
     ask_alone(scenario, asked).await
 }
@@ -258,16 +245,5 @@ pub(crate) fn expect_no_mismatch(scenario: &Scenario) -> StepResult {
     match mismatch || said.messages.is_empty() {
         false => Ok(()),
         true => Err(scenario.failed("an answer to the call itself", &said.describe())),
-    }
-}
-
-impl Alone {
-    fn without(&mut self, header: &str) {
-        self.headers.retain(|(name, _)| *name != header);
-    }
-
-    fn with(&mut self, header: &'static str, value: &str) {
-        self.without(header);
-        self.headers.push((header, value.to_owned()));
     }
 }

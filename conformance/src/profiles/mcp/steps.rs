@@ -3,14 +3,15 @@
 use cucumber::{given, then, when};
 use serde_json::json;
 
-use super::deeds::Hint;
+use super::{
+    arguments, defaults, http, messages, opening, process, replicas, stateless,
+    tool_hints::{self, Hint},
+    tools,
+};
 use crate::{
-    profiles::mcp::{
-        self, arguments, deeds, defaults, http, messages, opening, process, replicas, stateless,
-        tools,
-    },
-    schema::Fault,
-    verdict::{StepResult, Stop},
+    profiles::mcp,
+    schema::ArgumentFault,
+    verdict::{StepEnd, StepResult},
     world::World,
 };
 
@@ -64,7 +65,7 @@ async fn ping(world: &mut World) -> StepResult {
 )]
 async fn id_kept(world: &mut World, kind: String, id: String) -> StepResult {
     let id = match kind.as_str() {
-        "number" => json!(id.parse::<u64>().map_err(Stop::blocked)?),
+        "number" => json!(id.parse::<u64>().map_err(StepEnd::blocked)?),
         _ => json!(id),
     };
     messages::expect_id_kept(world.scenario()?, &id).await
@@ -245,33 +246,33 @@ fn tool_names(world: &mut World) -> StepResult {
 
 #[when("the agent carries out every operation")]
 async fn do_everything(world: &mut World) -> StepResult {
-    deeds::do_everything(world.scenario()?).await
+    tool_hints::do_everything(world.scenario()?).await
 }
 
 #[when("the agent carries out what writes though its tool says that it only reads")]
 async fn do_read_only(world: &mut World) -> StepResult {
-    deeds::do_hinted(world.scenario()?, Hint::ReadOnly).await
+    tool_hints::do_hinted(world.scenario()?, Hint::ReadOnly).await
 }
 
 #[when("the agent carries out twice what writes and whose tool says that once is enough")]
 async fn do_idempotent(world: &mut World) -> StepResult {
-    deeds::do_hinted(world.scenario()?, Hint::Idempotent).await
+    tool_hints::do_hinted(world.scenario()?, Hint::Idempotent).await
 }
 
 #[then("every result fits what its tool says of results")]
 fn results_fit(world: &mut World) -> StepResult {
-    deeds::expect_results_fit(world.scenario()?)
+    tool_hints::expect_results_fit(world.scenario()?)
 }
 
 #[then("every result that has a structure says the same in its text")]
 fn text_says_the_same(world: &mut World) -> StepResult {
-    deeds::expect_text_says_the_same(world.scenario()?)
+    tool_hints::expect_text_says_the_same(world.scenario()?)
 }
 
 #[then("that changes nothing in Vault")]
 #[then("the second time changes nothing in Vault")]
 fn hints_true(world: &mut World) -> StepResult {
-    deeds::expect_hints_true(world.scenario()?)
+    tool_hints::expect_hints_true(world.scenario()?)
 }
 
 #[then("every tool that only reads says so")]
@@ -318,7 +319,7 @@ async fn call_barely(world: &mut World) -> StepResult {
 
 #[then("what only reads works with nothing but the arguments that it requires")]
 async fn read_with_required_alone(world: &mut World) -> StepResult {
-    deeds::read_with_required_alone(world.scenario()?).await
+    tool_hints::read_with_required_alone(world.scenario()?).await
 }
 
 #[then("an argument that is left out and one that is given as its default come to the same")]
@@ -328,8 +329,8 @@ async fn expect_defaults_applied(world: &mut World) -> StepResult {
 
 #[when(regex = "^every tool is called with each of its arguments (.+)$")]
 async fn call_with(world: &mut World, how: String) -> StepResult {
-    let unknown = || Stop::blocked(format!("no argument is worded {how:?}"));
-    let fault = Fault::worded(&how).ok_or_else(unknown)?;
+    let unknown = || StepEnd::blocked(format!("no argument is worded {how:?}"));
+    let fault = ArgumentFault::worded(&how).ok_or_else(unknown)?;
     arguments::call_with(world.scenario()?, fault).await
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Talk, no_evidence, not_claimed};
+use super::McpState;
 use crate::{
     mcp::inbox::Reply,
     profiles::mcp,
     scenario::Scenario,
     schema,
     target::operation::Operation,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// The longest name of a tool.
@@ -28,7 +28,7 @@ pub(super) fn name_of(tool: &Value) -> &str {
 /// # Errors
 /// When one is not.
 pub(crate) fn expect_input_schemas(scenario: &Scenario) -> StepResult {
-    for tool in &mcp::instance(scenario)?.tools {
+    for tool in &scenario.instance()?.tools {
         expect_schema(scenario, tool, "inputSchema")?;
     }
     Ok(())
@@ -39,13 +39,13 @@ pub(crate) fn expect_input_schemas(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When one is not; not applicable where there is none.
 pub(crate) fn expect_output_schemas(scenario: &Scenario) -> StepResult {
-    let tools = &mcp::instance(scenario)?.tools;
+    let tools = &scenario.instance()?.tools;
     let with: Vec<_> = tools
         .iter()
         .filter(|tool| tool.get("outputSchema").is_some())
         .collect();
     if with.is_empty() {
-        return Err(not_claimed("no tool has a schema of results"));
+        return Err(StepEnd::not_claimed("no tool has a schema of results"));
     }
     with.into_iter()
         .try_for_each(|tool| expect_schema(scenario, tool, "outputSchema"))
@@ -68,7 +68,7 @@ fn expect_schema(scenario: &Scenario, tool: &Value, field: &str) -> StepResult {
 /// When one has not.
 pub(crate) fn expect_tool_names(scenario: &Scenario) -> StepResult {
     let mut seen = BTreeSet::new();
-    for name in &mcp::instance(scenario)?.tool_names {
+    for name in &scenario.instance()?.tool_names {
         let usual = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         let right = (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(usual);
         if !right || !seen.insert(name) {
@@ -84,7 +84,7 @@ pub(crate) fn expect_tool_names(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When one does not.
 pub(crate) fn expect_output_declared(scenario: &Scenario) -> StepResult {
-    let tools = &mcp::instance(scenario)?.tools;
+    let tools = &scenario.instance()?.tools;
     let without = tools
         .iter()
         .filter(|tool| !tool["outputSchema"].is_object());
@@ -97,7 +97,7 @@ pub(crate) fn expect_output_declared(scenario: &Scenario) -> StepResult {
 
 /// The tool that carries an operation, as listed; none where the target hides it.
 pub(super) fn tool_of(scenario: &Scenario, operation: Operation) -> Option<&Value> {
-    let instance = mcp::instance(scenario).ok()?;
+    let instance = scenario.instance().ok()?;
     let mapping = scenario.target.adapter.operations.get(&operation)?;
     let name = mapping.tool(&instance.tool_names)?;
     instance.tools.iter().find(|tool| name_of(tool) == name)
@@ -122,7 +122,8 @@ pub(crate) fn expect_readers_marked(scenario: &Scenario) -> StepResult {
         let reads = readers.contains(name) && !writers.contains(name);
         reads && tool["annotations"]["readOnlyHint"] != true
     };
-    let silent: Vec<_> = mcp::instance(scenario)?
+    let silent: Vec<_> = scenario
+        .instance()?
         .tools
         .iter()
         .filter(silent)
@@ -139,21 +140,23 @@ pub(crate) fn expect_readers_marked(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When that fails.
 pub(crate) async fn list_tools_again(scenario: &mut Scenario) -> StepResult {
-    if scenario.state::<Talk>().lists.is_empty() {
-        let first = mcp::instance(scenario)?.tools.clone();
-        scenario.state_mut::<Talk>().lists.push(first);
+    if scenario.state::<McpState>().lists.is_empty() {
+        let first = scenario.instance()?.tools.clone();
+        scenario.state_mut::<McpState>().lists.push(first);
     }
-    match mcp::connection(scenario)?.list_tools().await {
-        Ok(tools) => scenario.state_mut::<Talk>().lists.push(tools),
+    match scenario.connection()?.list_tools().await {
+        Ok(tools) => scenario.state_mut::<McpState>().lists.push(tools),
         Err(why) => return Err(scenario.failed("the list of tools", &why)),
     }
     Ok(())
 }
 
 fn lists(scenario: &Scenario) -> StepResult<(&[Value], &[Value])> {
-    match scenario.state::<Talk>().lists.as_slice() {
+    match scenario.state::<McpState>().lists.as_slice() {
         [first, .., last] => Ok((first, last)),
-        _ => Err(Stop::blocked("the scenario did not list the tools again")),
+        _ => Err(StepEnd::blocked(
+            "the scenario did not list the tools again",
+        )),
     }
 }
 
@@ -167,7 +170,9 @@ pub(crate) fn expect_same_tools(scenario: &Scenario) -> StepResult {
         .iter()
         .any(|message| message["method"] == told)
     {
-        return Err(no_evidence("the server told that its tools have changed"));
+        return Err(StepEnd::no_evidence(
+            "the server told that its tools have changed",
+        ));
     }
     let (first, last) = lists(scenario)?;
     let differs = |tool: &&Value| !last.contains(tool);
@@ -204,7 +209,7 @@ pub(crate) fn expect_same_order(scenario: &Scenario) -> StepResult {
 /// When it has.
 pub(crate) fn expect_tools_without_data(scenario: &Scenario) -> StepResult {
     let (_, last) = lists(scenario)?;
-    let values = scenario.all_values();
+    let values = scenario.ledger.all();
     for tool in last {
         let text = tool.to_string();
         let found = values.found_in(&text).map(str::to_owned);
@@ -227,7 +232,7 @@ pub(crate) async fn expect_pages_end(scenario: &mut Scenario) -> StepResult {
     let (mut names, mut cursors) = (BTreeSet::new(), BTreeSet::new());
     let mut params = json!({});
     for _ in 0..MAX_PAGES {
-        let reply = mcp::ask(scenario, "tools/list", params).await?;
+        let reply = scenario.request("tools/list", params).await?;
         let Ok(Reply::Result(page)) = reply else {
             return Err(scenario.failed("a page of the list", &format!("{reply:?}")));
         };
@@ -238,7 +243,9 @@ pub(crate) async fn expect_pages_end(scenario: &mut Scenario) -> StepResult {
             }
         }
         match page["nextCursor"].as_str() {
-            None if cursors.is_empty() => return Err(not_claimed("the list has one page")),
+            None if cursors.is_empty() => {
+                return Err(StepEnd::not_claimed("the list has one page"));
+            }
             None => return Ok(()),
             Some(cursor) if !cursors.insert(cursor.to_owned()) => break,
             Some(cursor) => params = json!({ "cursor": cursor }),
@@ -255,15 +262,12 @@ pub(crate) async fn expect_pages_end(scenario: &mut Scenario) -> StepResult {
 /// # Errors
 /// When it is not; not applicable where the list has one page, and cursors are ignored.
 pub(crate) async fn expect_cursor_refused(scenario: &mut Scenario) -> StepResult {
-    let reply = mcp::ask(
-        scenario,
-        "tools/list",
-        json!({ "cursor": "no-such-cursor" }),
-    )
-    .await?;
+    let reply = scenario
+        .request("tools/list", json!({ "cursor": "no-such-cursor" }))
+        .await?;
     match &reply {
         Ok(Reply::Error { code: -32602, .. }) => Ok(()),
-        Ok(Reply::Result(page)) if page["nextCursor"].is_null() => Err(not_claimed(
+        Ok(Reply::Result(page)) if page["nextCursor"].is_null() => Err(StepEnd::not_claimed(
             "the list has one page, and cursors are ignored",
         )),
         other => Err(scenario.failed("the JSON-RPC error -32602", &format!("{other:?}"))),

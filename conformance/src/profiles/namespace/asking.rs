@@ -2,24 +2,21 @@
 //! names one, so that calls succeed in a namespace that there is not, and the tap shows what was named.
 
 use futures::future::try_join_all;
-use serde_json::json;
 
 use crate::{
     act::Act,
-    mcp::http_message::HttpAsk,
-    profiles::limits::load,
-    scenario::Scenario,
+    scenario::{Scenario, calls::CallOptions},
     tap::{Exchange, NAMESPACE},
     target::{
-        answer::{Answer, carrier},
-        instance::Bare,
+        answer::Answer,
+        instance::RawConnection,
         launch::{Mode, ModeSettings},
         setup::Setup,
         template,
     },
     vault::oracle::VaultRequest,
-    verdict::{NotApplicable, StepResult, Stop},
-    vocabulary::about::contradiction,
+    verdict::{StepEnd, StepResult},
+    vocabulary::{about::contradiction, kv::secret_paths},
 };
 
 /// The namespace that a server is told to work in.
@@ -49,13 +46,6 @@ struct Asked {
     namespace: Option<&'static str>,
 }
 
-fn not_claimed(detail: &str) -> Stop {
-    Stop::NotApplicable {
-        reason: NotApplicable::NotClaimed,
-        detail: detail.to_owned(),
-    }
-}
-
 /// Starts a server that works in a namespace.
 ///
 /// # Errors
@@ -66,12 +56,11 @@ pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
         .oracle
         .ask(scenario.oracle.root_token(), &health)
         .await;
-    let health = health.map_err(Stop::blocked)?;
+    let health = health.map_err(StepEnd::blocked)?;
     if health.body["enterprise"] == true {
-        return Err(Stop::NotApplicable {
-            reason: NotApplicable::NoEvidence,
-            detail: "this Vault has namespaces, and the suite makes none there".to_owned(),
-        });
+        return Err(StepEnd::no_evidence(
+            "this Vault has namespaces, and the suite makes none there",
+        ));
     }
     let setup = Setup::of(Mode::Namespace).with("namespace", OWN);
     scenario.start_server(setup).await
@@ -79,7 +68,7 @@ pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
 
 fn namespace_mode(scenario: &Scenario) -> StepResult<&ModeSettings> {
     let mode = scenario.target.adapter.modes.get(&Mode::Namespace);
-    mode.ok_or_else(|| not_claimed("the adapter describes no mode namespace"))
+    mode.ok_or_else(|| StepEnd::not_claimed("the adapter describes no mode namespace"))
 }
 
 /// All requests of the last call must have been made in the server's namespace.
@@ -117,7 +106,7 @@ pub(crate) async fn let_clients_read_in_namespaces(
 ) -> StepResult {
     let own = namespace_mode(scenario)?.starts_with("namespace");
     let named = NAMED.map(Some).into_iter().chain([None]);
-    let secrets = scenario.secret_paths();
+    let secrets = secret_paths(scenario);
     if secrets.len() != NAMED.len() + 1 {
         let scenario = format!("the scenario made {} secrets", secrets.len());
         return Err(contradiction("three clients with a secret each", scenario));
@@ -125,7 +114,6 @@ pub(crate) async fn let_clients_read_in_namespaces(
     let mut clients = Vec::new();
     for (secret, named) in secrets.iter().zip(named) {
         let act = Act::read(scenario.mount()?, secret);
-        scenario.let_know(&act);
         let client = client_in(scenario, named).await?;
         clients.push((client, act));
         scenario.state_mut::<Namespaces>().asked.push(Asked {
@@ -143,7 +131,7 @@ pub(crate) async fn let_clients_read_in_namespaces(
     });
     let read: StepResult<Vec<()>> = try_join_all(reading).await;
     for (client, _) in clients {
-        client.stop().await.map_err(Stop::blocked)?;
+        client.stop().await.map_err(StepEnd::blocked)?;
     }
     read?;
     scenario.expect_made_at_once(2)
@@ -163,31 +151,21 @@ pub(crate) async fn let_client_change_namespace(
         Act::read(scenario.mount()?, one),
         Act::read(scenario.mount()?, other),
     );
-    scenario.let_know(&one);
-    scenario.let_know(&other);
     let client = client_in(scenario, Some(first)).await?;
     read_on(scenario, &client, &one).await?;
-    let (mapping, tool) = carrier(
-        &scenario.target.adapter,
-        &scenario.slot()?.instance,
-        other.operation,
-    )?;
-    let call = json!({ "jsonrpc": "2.0", "id": "in-another", "method": "tools/call",
-        "params": { "name": tool, "arguments": mapping.arguments(&other.parameters) } });
-    let mut asked = HttpAsk::post(&call.to_string()).with_all(client.connection.session_headers());
+    let call = scenario.posted(&other, "in-another")?;
+    let mut asked = call.post(client.connection.session_headers());
     for (name, value) in naming(scenario, Some(second))? {
         asked = asked.with(&name, &value);
     }
     let endpoint = client.connection.http();
     let endpoint =
-        endpoint.ok_or_else(|| Stop::blocked("the target is not spoken to over HTTP"))?;
+        endpoint.ok_or_else(|| StepEnd::blocked("the target is not spoken to over HTTP"))?;
     // Whatever it answers: what it asks of Vault is what counts.
-    drop(
-        endpoint
-            .send(&asked, scenario.target.adapter.budgets.call())
-            .await,
-    );
-    client.stop().await.map_err(Stop::blocked)?;
+    let options = CallOptions::default();
+    let called = scenario.call_over_http(other.clone(), options, &endpoint, &asked);
+    drop(called.await?);
+    client.stop().await.map_err(StepEnd::blocked)?;
     for (act, namespace) in [(one, first), (other, second)] {
         scenario.state_mut::<Namespaces>().asked.push(Asked {
             secret: act.secret().unwrap_or_default().to_owned(),
@@ -210,18 +188,18 @@ fn naming(scenario: &Scenario, namespace: Option<&str>) -> StepResult<Vec<(Strin
         .collect();
     match headers.is_empty() {
         false => Ok(headers),
-        true => Err(not_claimed(
+        true => Err(StepEnd::not_claimed(
             "in the adapter's mode namespace clients send no header with {namespace}",
         )),
     }
 }
 
 /// A further client, which names this namespace, or none.
-async fn client_in(scenario: &Scenario, namespace: Option<&str>) -> StepResult<Bare> {
+async fn client_in(scenario: &Scenario, namespace: Option<&str>) -> StepResult<RawConnection> {
     let headers = naming(scenario, namespace)?.into_iter();
     let headers: Vec<_> = headers.map(|(name, value)| (name, value.into())).collect();
-    let client = scenario.slot()?.instance.another_with(&headers).await;
-    let client = client.map_err(Stop::blocked)?;
+    let client = scenario.instance()?.another_with(&headers).await;
+    let client = client.map_err(StepEnd::blocked)?;
     match client
         .connection
         .begin(Some(scenario.planned.revision))
@@ -235,8 +213,9 @@ async fn client_in(scenario: &Scenario, namespace: Option<&str>) -> StepResult<B
     }
 }
 
-async fn read_on(scenario: &Scenario, client: &Bare, act: &Act) -> StepResult {
-    match load::call_on(scenario, &client.connection, act).await? {
+async fn read_on(scenario: &Scenario, client: &RawConnection, act: &Act) -> StepResult {
+    let options = CallOptions::on(&client.connection);
+    match scenario.call(act.clone(), options).await?.answer {
         Answer::Success(_) => Ok(()),
         other => Err(scenario.failed("a success to each read", &other.describe())),
     }

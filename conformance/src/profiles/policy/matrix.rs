@@ -9,18 +9,20 @@ use serde_json::Map;
 use crate::{
     act::Act,
     policy_matrix::{Outcome, PolicyCell, Ruling, Seen, Told, agrees, judge},
-    scenario::{KvState, Scenario},
+    scenario::Scenario,
     tap::{Exchange, Tap},
     target::{answer::Answer, operation::Operation},
     vault::{
         direct,
         oracle::{VaultAnswer, VaultRequest},
     },
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{
         answered,
         effect::{self, VersionState},
-        given, lists,
+        given,
+        kv::KvState,
+        lists,
         stage::{self, SECRET},
     },
 };
@@ -52,7 +54,7 @@ pub(crate) async fn ask_under_each(
             Ok(cell) => scenario.state_mut::<Vec<PolicyCell>>().push(cell),
             Err(stop) => outcome = Err(stop),
         }
-        if scenario.unanswered || outcome.is_err() {
+        if scenario.calls.is_unanswered() || outcome.is_err() {
             break;
         }
     }
@@ -71,7 +73,7 @@ pub(crate) fn take_cells(scenario: &mut Scenario) -> Vec<PolicyCell> {
 /// When it was not.
 pub(crate) fn expect_as_ruled(scenario: &Scenario, ruling: Ruling) -> StepResult {
     if scenario.state::<Vec<PolicyCell>>().is_empty() {
-        return Err(Stop::blocked("the scenario asked for nothing"));
+        return Err(StepEnd::blocked("the scenario asked for nothing"));
     }
     let unmet = |cell: &&PolicyCell| cell.vault == ruling && !cell.is_met();
     let unmet: Vec<_> = scenario
@@ -259,7 +261,7 @@ async fn ask_as_agent(scenario: &Scenario, request: &VaultRequest) -> StepResult
         .oracle
         .ask(&scenario.token()?.secret, request)
         .await;
-    answer.map_err(Stop::blocked)
+    answer.map_err(StepEnd::blocked)
 }
 
 /// A list of mounts that is not the whole table must have all that the token may see.
@@ -323,7 +325,7 @@ fn name(method: &Method, path: &str) -> String {
 fn noted(result: StepResult, seen: &mut Option<String>) -> StepResult<bool> {
     match result {
         Ok(()) => Ok(true),
-        Err(Stop::Failed { expected, actual }) => {
+        Err(StepEnd::Failed { expected, actual }) => {
             seen.get_or_insert(format!("expected {expected}, saw {actual}"));
             Ok(false)
         }

@@ -7,7 +7,7 @@ use crate::{
     policy_matrix::Ruling,
     profiles::policy::matrix,
     target::operation::Operation,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{given, wording},
     world::World,
 };
@@ -46,7 +46,7 @@ async fn vault_decides(world: &mut World, decision: String, act: String) -> Step
         return Ok(());
     }
     let other = if allows { "allows" } else { "denies" };
-    Err(Stop::blocked(format!(
+    Err(StepEnd::blocked(format!(
         "this Vault {other} the token to {act}"
     )))
 }
@@ -60,12 +60,12 @@ async fn asks_to(world: &mut World, act: String) -> StepResult {
 
 #[when("the policy is changed to allow it")]
 async fn allowed_now(world: &mut World) -> StepResult {
-    crate::scenario::agents::allow_all(world.scenario()?).await
+    world.scenario()?.allow_all().await
 }
 
 #[when(expr = "under each of these policies Vault and the agent are asked for {word}")]
 async fn asked_under_each(world: &mut World, step: &Step, operation: String) -> StepResult {
-    let unknown = || Stop::blocked(format!("no operation is called {operation:?}"));
+    let unknown = || StepEnd::blocked(format!("no operation is called {operation:?}"));
     let operation = Operation::named(&operation).ok_or_else(unknown)?;
     let rows = step
         .table
@@ -76,7 +76,7 @@ async fn asked_under_each(world: &mut World, step: &Step, operation: String) -> 
             name: name.clone(),
             pki: pki.clone(),
         }),
-        _ => Err(Stop::blocked(format!(
+        _ => Err(StepEnd::blocked(format!(
             "no policy and its PKI mount: {row:?}"
         ))),
     });

@@ -7,14 +7,17 @@ use regex::Regex;
 use serde_json::json;
 
 use crate::{
-    profiles::mcp::messages,
-    scenario::{Scenario, ledger},
+    mcp::connection::Said,
+    scenario::{
+        Scenario,
+        calls::{CallOptions, CallRecord},
+    },
     tap::Tap,
     target::{
-        answer::{Answer, Manner},
+        answer::{Answer, Arguments},
         operation::Operation,
     },
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::stage,
 };
 
@@ -34,6 +37,10 @@ static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
+/// What came of calls that were made in batches.
+#[derive(Default)]
+struct Batches(Vec<Said>);
+
 /// Lets the agent ask for an operation by the name of its tool, by names that mean the same, and in a batch.
 ///
 /// # Errors
@@ -41,26 +48,28 @@ static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
 pub(crate) async fn let_agent_insist(scenario: &mut Scenario, operation: Operation) -> StepResult {
     let act = stage::set_stage(scenario, operation, "pki").await?;
     let (before, passed) = (scenario.snapshot().await?, scenario.tap()?.passed());
-    scenario.let_know(&act);
     let target = scenario.target.clone();
     let mapping = target.adapter.operations.get(&operation);
     for tool in mapping.iter().flat_map(|mapping| &mapping.tools) {
         for name in spellings(tool) {
-            let named = Manner::Named(&name);
-            let deed = scenario
-                .carry_out(act.clone(), before.clone(), passed, named)
-                .await?;
-            ledger::take_note(scenario, &deed.answer);
-            scenario.unanswered |= matches!(deed.answer, Answer::Nothing(_));
-            scenario.last.get_or_insert_with(|| deed.clone());
-            scenario.volley.push(deed);
-            if scenario.unanswered {
+            let options = CallOptions {
+                arguments: Arguments::Named(&name),
+                ..CallOptions::default()
+            };
+            let record = CallRecord {
+                before: before.clone(),
+                passed,
+                ..scenario.call(act.clone(), options).await?
+            };
+            scenario.calls.last.get_or_insert_with(|| record.clone());
+            scenario.calls.several.push(record);
+            if scenario.calls.is_unanswered() {
                 return Ok(());
             }
         }
         let arguments = mapping.map(|mapping| mapping.arguments(&act.parameters));
-        let call = json!({ "name": tool, "arguments": arguments });
-        messages::call_in_batch(scenario, call).await?;
+        let said = scenario.call_in_batch(tool, &json!(arguments)).await?;
+        scenario.state_mut::<Batches>().0.push(said);
     }
     Ok(())
 }
@@ -70,12 +79,19 @@ pub(crate) async fn let_agent_insist(scenario: &mut Scenario, operation: Operati
 /// # Errors
 /// When one was not.
 pub(crate) fn expect_errors_throughout(scenario: &Scenario) -> StepResult {
-    if let Some(seen) = messages::success_in_batch(scenario) {
-        return Err(scenario.failed("an error to a call in a batch, too", &seen));
+    let succeeded = |said: &&Said| said.success().is_some();
+    if let Some(said) = scenario.state::<Batches>().0.iter().find(succeeded) {
+        return Err(scenario.failed("an error to a call in a batch, too", &said.describe()));
     }
     let other = |answer: &&Answer| !matches!(answer, Answer::Error(_));
-    match scenario.volley.iter().map(|deed| &deed.answer).find(other) {
-        None if scenario.volley.is_empty() => Err(Stop::blocked("nothing was asked for")),
+    match scenario
+        .calls
+        .several
+        .iter()
+        .map(|deed| &deed.answer)
+        .find(other)
+    {
+        None if scenario.calls.several.is_empty() => Err(StepEnd::blocked("nothing was asked for")),
         None => Ok(()),
         Some(answer) => Err(scenario.failed("an error to each call", &answer.describe())),
     }
@@ -91,7 +107,13 @@ pub(crate) fn expect_plain_refusals(scenario: &Scenario) -> StepResult {
         _ => true,
     };
     let demanded = "words that tell that the server changes nothing";
-    match scenario.volley.iter().map(|deed| &deed.answer).find(dark) {
+    match scenario
+        .calls
+        .several
+        .iter()
+        .map(|deed| &deed.answer)
+        .find(dark)
+    {
         None => Ok(()),
         Some(answer) => Err(scenario.failed(demanded, &answer.describe())),
     }

@@ -13,14 +13,14 @@ use tokio::time::{Instant, sleep};
 use crate::{
     redact::Secrets,
     scenario::Scenario,
-    tap::trap::{Springs, Trap},
+    tap::fault::{Fault, FaultAction},
     target::{launch::Mode, setup::Setup},
     vault::{
         notes::{HOME_PREFIX, note_home},
         oracle::{OracleError, Token},
         policy,
     },
-    verdict::{NotApplicable, StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// How long a session may take to end once its command has.
@@ -82,9 +82,9 @@ pub(crate) async fn run_session(
 ) -> StepResult {
     let policy = scenario.path_of("session");
     let written = scenario.oracle.write_policy(&policy, policy::NONE).await;
-    written.map_err(Stop::blocked)?;
+    written.map_err(StepEnd::blocked)?;
     let token = scenario.oracle.make_token(&policy).await;
-    run_session_with(scenario, token.map_err(Stop::blocked)?, end, is_refused).await
+    run_session_with(scenario, token.map_err(StepEnd::blocked)?, end, is_refused).await
 }
 
 /// Runs a command in a session with a token that may do everything.
@@ -95,12 +95,11 @@ pub(crate) async fn run_root_session(scenario: &mut Scenario) -> StepResult {
     // Not the suite's own, which is needed; and only a root token can make another one.
     let token = match scenario.oracle.make_token_with(&["root"]).await {
         Err(OracleError::Refused { status: 400, .. }) => {
-            return Err(Stop::NotApplicable {
-                reason: NotApplicable::NoEvidence,
-                detail: "the suite's own token is no root token and can make none".to_owned(),
-            });
+            return Err(StepEnd::no_evidence(
+                "the suite's own token is no root token and can make none",
+            ));
         }
-        made => made.map_err(Stop::blocked)?,
+        made => made.map_err(StepEnd::blocked)?,
     };
     run_session_with(scenario, token, "it ends", false).await
 }
@@ -117,13 +116,13 @@ async fn run_session_with(
         "it fails" => "exit 3",
         "it is killed" => "kill -9 $$",
         "the session is told to end" => waits.as_str(),
-        _ => return Err(Stop::blocked(format!("no session ends when {end:?}"))),
+        _ => return Err(StepEnd::blocked(format!("no session ends when {end:?}"))),
     };
     let then = then.to_owned();
     let command = tokio::task::spawn_blocking(move || Command::write(&then)).await;
     let command = command
-        .map_err(Stop::blocked)?
-        .map_err(|error| Stop::blocked(format!("no command can be written: {error}")))?;
+        .map_err(StepEnd::blocked)?
+        .map_err(|error| StepEnd::blocked(format!("no command can be written: {error}")))?;
     let program = command.program.display().to_string();
     let setup = Setup::of(Mode::Session).with("command", program);
     let (tap, launched) = match scenario.slots.run_with(&setup, &token).await {
@@ -134,7 +133,10 @@ async fn run_session_with(
         for _ in 0..REFUSALS {
             let mut answer = Response::new(Bytes::from_static(b"{\"errors\":[\"on purpose\"]}"));
             *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            tap.set(Trap::for_write("revoke", Springs::Answer(Box::new(answer))));
+            tap.set(Fault::for_write(
+                "revoke",
+                FaultAction::Answer(Box::new(answer)),
+            ));
         }
     }
     if end == "the session is told to end" {
@@ -149,7 +151,7 @@ async fn run_session_with(
         .oracle
         .has_token(&token)
         .await
-        .map_err(Stop::blocked)?;
+        .map_err(StepEnd::blocked)?;
     *scenario.state_mut::<Option<Session>>() = Some(Session {
         token,
         has_token,
@@ -161,7 +163,7 @@ async fn run_session_with(
 }
 
 fn session_run(scenario: &Scenario) -> StepResult<&Session> {
-    let missing = || Stop::blocked("the scenario ran no session");
+    let missing = || StepEnd::blocked("the scenario ran no session");
     scenario
         .state::<Option<Session>>()
         .as_ref()

@@ -14,10 +14,10 @@ use crate::{
     certificate::ServerCertificate,
     mcp::hello::{HANDSHAKE, Version, client_hello},
     scenario::Scenario,
-    tap::front::Front,
+    tap::tls::TlsIdentity,
     target::{instance::StartError, launch::Mode, setup::Setup},
     vault::notes::{HOME_PREFIX, note_home},
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// How long a handshake is waited for.
@@ -31,7 +31,7 @@ pub(crate) struct Tls {
     /// Why a server did not start.
     refusal: Option<StartError>,
     /// What it meets at Vault.
-    pub(super) front: Option<Front>,
+    pub(super) front: Option<TlsIdentity>,
 }
 
 impl Tls {
@@ -41,7 +41,7 @@ impl Tls {
     /// When it cannot be written.
     pub(super) async fn keep_file(&mut self, certificate: String) -> StepResult<String> {
         let written = tokio::task::spawn_blocking(move || write(Some(&certificate), None)).await;
-        let (folder, (path, _)) = unwritten(written.map_err(Stop::blocked)?)?;
+        let (folder, (path, _)) = unwritten(written.map_err(StepEnd::blocked)?)?;
         self.folder = Some(folder);
         Ok(path)
     }
@@ -104,8 +104,8 @@ async fn try_to_start(scenario: &mut Scenario, setup: Setup) -> StepResult {
 
 /// Writes the files, and says where they are.
 async fn certified(scenario: &mut Scenario, what: &str) -> StepResult<Setup> {
-    let own = ServerCertificate::new().map_err(Stop::blocked)?;
-    let other = ServerCertificate::new().map_err(Stop::blocked)?;
+    let own = ServerCertificate::new().map_err(StepEnd::blocked)?;
+    let other = ServerCertificate::new().map_err(StepEnd::blocked)?;
     let (mut certificate, mut key) = (Some(own.certificate.clone()), Some(own.key.clone()));
     let mut missing = false;
     match what {
@@ -116,10 +116,14 @@ async fn certified(scenario: &mut Scenario, what: &str) -> StepResult<Setup> {
         "a certificate file that there is not" => missing = true,
         "an empty certificate file" => certificate = Some(String::new()),
         "a key file that is no key" => key = Some(own.certificate.clone().into()),
-        _ => return Err(Stop::blocked(format!("no server is started with {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "no server is started with {what:?}"
+            )));
+        }
     }
     let written = tokio::task::spawn_blocking(move || write(certificate.as_deref(), key.as_ref()));
-    let (folder, paths) = unwritten(written.await.map_err(Stop::blocked)?)?;
+    let (folder, paths) = unwritten(written.await.map_err(StepEnd::blocked)?)?;
     scenario.state_mut::<Tls>().folder = Some(folder);
     let (mut certificate, key) = paths;
     if missing {
@@ -133,9 +137,9 @@ async fn certified(scenario: &mut Scenario, what: &str) -> StepResult<Setup> {
 }
 
 async fn connect_raw(scenario: &Scenario) -> StepResult<TcpStream> {
-    let address = scenario.slot()?.instance.authority();
-    let address = address.ok_or_else(|| Stop::blocked("the server does not listen"))?;
-    TcpStream::connect(&address).await.map_err(Stop::blocked)
+    let address = scenario.instance()?.authority();
+    let address = address.ok_or_else(|| StepEnd::blocked("the server does not listen"))?;
+    TcpStream::connect(&address).await.map_err(StepEnd::blocked)
 }
 
 /// Sends bytes on a connection of its own, and reads the beginning of what comes back.
@@ -198,7 +202,7 @@ pub(crate) async fn expect_handshake_refused(scenario: &Scenario, old: Version) 
 
 async fn hello(scenario: &Scenario, version: Version) -> StepResult<Vec<u8>> {
     let answer = answer_to(scenario, &client_hello(version)).await?;
-    let filtered = scenario.slot()?.instance.connection.hello(version, answer);
+    let filtered = scenario.connection()?.hello(version, answer);
     Ok(filtered)
 }
 
@@ -237,7 +241,7 @@ pub(crate) fn expect_certificate_blamed(scenario: &Scenario) -> StepResult {
 }
 
 fn unwritten<T>(written: io::Result<T>) -> StepResult<T> {
-    written.map_err(|error| Stop::blocked(format!("no certificate can be written: {error}")))
+    written.map_err(|error| StepEnd::blocked(format!("no certificate can be written: {error}")))
 }
 
 /// Writes a certificate and a key into a folder of their own; returns it, and their paths: empty for what

@@ -7,9 +7,9 @@ use crate::{
     certificate::{Authority, Flaw, ServerCertificate},
     profiles::custody::Custody,
     scenario::Scenario,
-    tap::front::Front,
+    tap::tls::TlsIdentity,
     target::{answer::Answer, launch::Mode, setup::Setup},
-    verdict::{NotApplicable, StepResult, Stop},
+    verdict::{StepEnd, StepResult},
 };
 
 /// What Vault shows, as a feature words it.
@@ -29,7 +29,7 @@ impl Shown {
             "of another authority" => Self::OfAnother,
             "for another name" => Self::Flawed(Flaw::OtherName),
             "whose time is over" => Self::Flawed(Flaw::Expired),
-            _ => return Err(Stop::blocked(format!("no certificate is one {words:?}"))),
+            _ => return Err(StepEnd::blocked(format!("no certificate is one {words:?}"))),
         })
     }
 
@@ -62,13 +62,10 @@ pub(crate) async fn show_right_certificate(scenario: &mut Scenario, path: &str) 
     scenario.let_agent(act).await?;
     match &scenario.last()?.answer {
         Answer::Success(_) => Ok(()),
-        other => Err(Stop::NotApplicable {
-            reason: NotApplicable::NoEvidence,
-            detail: scenario.secrets().redact(&format!(
-                "with the right certificate it reads nothing either: {}",
-                other.describe()
-            )),
-        }),
+        other => Err(StepEnd::no_evidence(scenario.secrets().redact(&format!(
+            "with the right certificate it reads nothing either: {}",
+            other.describe()
+        )))),
     }
 }
 
@@ -102,10 +99,10 @@ async fn start_before(scenario: &mut Scenario, setup: Setup, shown: Shown) -> St
 
 /// A Vault that shows this, and the file with the authority that would be the right one.
 async fn before_vault(scenario: &mut Scenario, setup: Setup, shown: Shown) -> StepResult<Setup> {
-    let unmade = |error: rcgen::Error| Stop::blocked(error);
+    let unmade = |error: rcgen::Error| StepEnd::blocked(error);
     let authority = Authority::new().map_err(unmade)?;
     let right = authority.sign(None).map_err(unmade)?;
-    let front = Front::new(shown.sign(&authority).map_err(unmade)?, right);
+    let front = TlsIdentity::new(shown.sign(&authority).map_err(unmade)?, right);
     let file = scenario
         .state_mut::<Tls>()
         .keep_file(authority.certificate().to_owned());
@@ -120,7 +117,7 @@ async fn before_vault(scenario: &mut Scenario, setup: Setup, shown: Shown) -> St
 /// # Errors
 /// When it was.
 pub(crate) fn expect_vault_unasked(scenario: &Scenario) -> StepResult {
-    let missing = || Stop::blocked("the scenario gave Vault no certificate");
+    let missing = || StepEnd::blocked("the scenario gave Vault no certificate");
     let front = scenario.state::<Tls>().front.as_ref().ok_or_else(missing)?;
     match front.asked() {
         0 => Ok(()),

@@ -15,11 +15,10 @@ use crate::{
     act::{Act, Effect},
     log_line::{KnownCall, LogFact, LogLine, line_of},
     mcp::transcript::Speaker,
-    profiles::{limits::load, mcp},
     redact::Secrets,
-    scenario::Scenario,
+    scenario::{Scenario, calls::CallOptions},
     target::{
-        answer::{Answer, carrier},
+        answer::carrier,
         launch::Mode,
         operation::{Operation, Parameters},
         setup::Setup,
@@ -29,7 +28,7 @@ use crate::{
         notes::{HOME_PREFIX, note_home},
         oracle::CORRELATION_ID,
     },
-    verdict::{NotApplicable, StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::given,
 };
 
@@ -86,15 +85,14 @@ pub(crate) async fn start_with_log_file(scenario: &mut Scenario) -> StepResult {
         TransportKind::Http => adapter.http.as_ref().map(|launch| launch.container),
     };
     if contained == Some(true) {
-        return Err(Stop::NotApplicable {
-            reason: NotApplicable::NoEvidence,
-            detail: "what it logs to is a file in its container".to_owned(),
-        });
+        return Err(StepEnd::no_evidence(
+            "what it logs to is a file in its container",
+        ));
     }
     let made = tokio::task::spawn_blocking(LogFile::new).await;
-    let made = made.map_err(Stop::blocked)?;
+    let made = made.map_err(StepEnd::blocked)?;
     let log =
-        made.map_err(|error| Stop::blocked(format!("there is no place to log to: {error}")))?;
+        made.map_err(|error| StepEnd::blocked(format!("there is no place to log to: {error}")))?;
     let path = log.path.display().to_string();
     *scenario.state_mut::<Option<LogFile>>() = Some(log);
     let setup = Setup::of(Mode::LogFile).with("log_file", path);
@@ -102,7 +100,7 @@ pub(crate) async fn start_with_log_file(scenario: &mut Scenario) -> StepResult {
 }
 
 fn log_file(scenario: &Scenario) -> StepResult<&LogFile> {
-    let missing = || Stop::blocked("the scenario gave no server that logs to a file");
+    let missing = || StepEnd::blocked("the scenario gave no server that logs to a file");
     scenario
         .state::<Option<LogFile>>()
         .as_ref()
@@ -135,7 +133,7 @@ fn beginning_of(scenario: &Scenario, line: &str) -> String {
 /// What is known of the last call without the log.
 fn known_call(scenario: &Scenario) -> StepResult<KnownCall> {
     let deed = scenario.last()?;
-    let (adapter, instance) = (&scenario.target.adapter, &scenario.slot()?.instance);
+    let (adapter, instance) = (&scenario.target.adapter, scenario.instance()?);
     let (_, tool) = carrier(adapter, instance, deed.act.operation)?;
     let exchanges = scenario.tap()?.exchanges().into_iter().skip(deed.passed);
     let (mut paths, mut correlation_ids) = (Vec::new(), Vec::new());
@@ -162,7 +160,7 @@ fn known_call(scenario: &Scenario) -> StepResult<KnownCall> {
 /// When there is none of it, or it does not; not applicable where it is to tell a session and there are none.
 pub(crate) async fn expect_logged(scenario: &Scenario, fact: LogFact, words: &str) -> StepResult {
     if fact == LogFact::Session {
-        mcp::need_session(scenario)?;
+        scenario.need_session()?;
     }
     let call = known_call(scenario)?;
     let of_call = |lines: &[String]| {
@@ -201,12 +199,9 @@ pub(crate) async fn expect_logged(scenario: &Scenario, fact: LogFact, words: &st
 /// # Errors
 /// When it has not.
 pub(crate) async fn expect_audited(scenario: &Scenario) -> StepResult {
-    let missing = || Stop::NotApplicable {
-        reason: NotApplicable::NoEvidence,
-        detail: "there is no audit log".to_owned(),
-    };
+    let missing = || StepEnd::no_evidence("there is no audit log");
     let audit = scenario.audit.as_ref().ok_or_else(missing)?;
-    audit.settle().await.map_err(Stop::blocked)?;
+    audit.settle().await.map_err(StepEnd::blocked)?;
     let (token, paths) = (scenario.token()?, known_call(scenario)?.paths);
     let asked = audit.entries(|entry| {
         entry.accessor.as_ref() == Some(&token.accessor)
@@ -260,17 +255,14 @@ pub(crate) async fn let_agent_fail_to_write(
         given::use_no_policy(scenario).await?;
         return scenario.let_agent(act).await;
     }
-    let (mapping, tool) = carrier(
-        &scenario.target.adapter,
-        &scenario.slot()?.instance,
-        act.operation,
-    )?;
-    let mut arguments = mapping.arguments(&act.parameters);
-    let template = &mapping.arguments;
+    let call = scenario.tool_call(&act)?;
+    let mut arguments = call.params["arguments"].clone();
+    let tool = call.params["name"].as_str().unwrap_or_default();
+    let template = &call.mapping.arguments;
     let carries = |name: &String| template[name].to_string().contains("{value}");
     let fields = arguments
         .as_object_mut()
-        .ok_or_else(|| Stop::blocked("a call has no arguments"))?;
+        .ok_or_else(|| StepEnd::blocked("a call has no arguments"))?;
     let tool = match why {
         "lacks an argument" => {
             let other = fields.keys().find(|name| !carries(name)).cloned();
@@ -285,17 +277,9 @@ pub(crate) async fn let_agent_fail_to_write(
             tool
         }
         "names no tool" => "no_such_tool",
-        _ => return Err(Stop::blocked(format!("no call fails since it {why:?}"))),
+        _ => return Err(StepEnd::blocked(format!("no call fails since it {why:?}"))),
     };
-    let call = json!({ "name": tool, "arguments": arguments });
-    let reply = scenario
-        .slot()?
-        .instance
-        .connection
-        .request("tools/call", call)
-        .await;
-    scenario.unanswered |= reply.is_err();
-    Ok(())
+    scenario.call_tool(tool, &arguments).await.map(drop)
 }
 
 /// All lines of the server's log, in the file and on its standard streams, up to now: the agent makes a call
@@ -313,13 +297,12 @@ async fn settled_log(scenario: &mut Scenario) -> StepResult<Vec<String>> {
         effect: Effect::Read,
     };
     let begun = Instant::now();
-    let answer = load::carry_out_plainly(scenario, &marking).await?;
+    scenario.call(marking, CallOptions::default()).await?;
     // Not every server logs the path; one that is slow to answer may be slow to log.
     let patience = QUIET.max(begun.elapsed() * 10).min(PATIENCE);
-    scenario.unanswered |= matches!(answer, Answer::Nothing(_));
     let marked = |lines: &[String]| lines.iter().any(|line| line.contains(&mark));
     let mut lines = log_lines(scenario, patience, marked).await?;
-    let transcript = scenario.slot()?.instance.connection.transcript();
+    let transcript = scenario.connection()?.transcript();
     let said = transcript.lines().into_iter();
     let said = said.filter(|line| matches!(line.speaker, Speaker::Log | Speaker::Noise));
     lines.extend(said.map(|line| line.text));
@@ -331,7 +314,7 @@ async fn settled_log(scenario: &mut Scenario) -> StepResult<Vec<String>> {
 /// # Errors
 /// When one does.
 pub(crate) async fn expect_no_values_logged(scenario: &mut Scenario) -> StepResult {
-    let values = scenario.all_values();
+    let values = scenario.ledger.all();
     expect_unlogged(scenario, &values, "no value and no key in the log").await
 }
 
@@ -340,7 +323,7 @@ pub(crate) async fn expect_no_values_logged(scenario: &mut Scenario) -> StepResu
 /// # Errors
 /// When one does.
 pub(crate) async fn expect_no_token_logged(scenario: &mut Scenario) -> StepResult {
-    let tokens = scenario.tokens();
+    let tokens = scenario.agents.tokens();
     expect_unlogged(scenario, &tokens, "the server's token is not in the log").await
 }
 

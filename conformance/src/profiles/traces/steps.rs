@@ -5,7 +5,7 @@ use cucumber::{given, then, when};
 use crate::{
     log_line::LogFact,
     profiles::traces::log,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::given,
     world::World,
 };
@@ -19,7 +19,7 @@ async fn log_file(world: &mut World) -> StepResult {
 async fn may_do(world: &mut World, what: String) -> StepResult {
     let scenario = world.scenario()?;
     match what.as_str() {
-        "everything" => crate::scenario::agents::allow_all(scenario).await,
+        "everything" => scenario.allow_all().await,
         _ => given::use_no_policy(scenario).await,
     }
 }
@@ -33,7 +33,7 @@ async fn fails_to_write(world: &mut World, path: String, why: String) -> StepRes
 
 #[then(regex = "^one line of the log is about that call, and tells (.+)$")]
 async fn logged(world: &mut World, words: String) -> StepResult {
-    let unknown = || Stop::blocked(format!("no line of a log tells {words:?}"));
+    let unknown = || StepEnd::blocked(format!("no line of a log tells {words:?}"));
     let fact = LogFact::named(&words).ok_or_else(unknown)?;
     log::expect_logged(world.scenario()?, fact, &words).await
 }

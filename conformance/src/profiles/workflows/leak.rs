@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::{
     act::Act,
-    scenario::{Scenario, disclose},
+    scenario::Scenario,
     target::answer::Data,
     vault::oracle::SecretData,
-    verdict::{NotApplicable, StepResult, Stop},
-    vocabulary::{about::contradiction, answered},
+    verdict::{StepEnd, StepResult},
+    vocabulary::{about::contradiction, answered, kv::kv},
 };
 
 /// A value that has leaked, and where the agent has found it.
@@ -26,10 +26,10 @@ pub(super) struct Leak {
 /// # Errors
 /// When there is no such key.
 pub(crate) fn leak(scenario: &mut Scenario, path: &str, key: &str) -> StepResult {
-    let missing = || Stop::blocked(format!("the secret {path:?} has no key {key:?}"));
+    let missing = || StepEnd::blocked(format!("the secret {path:?} has no key {key:?}"));
     let value = scenario.held(path)?.get(key).ok_or_else(missing)?.clone();
     let known = SecretData::from_iter([(key.to_owned(), value.clone())]);
-    disclose(&mut scenario.canaries, Some(&known));
+    scenario.ledger.disclose(&known);
     *scenario.state_mut::<Option<Leak>>() = Some(Leak {
         path: path.to_owned(),
         value,
@@ -39,7 +39,7 @@ pub(crate) fn leak(scenario: &mut Scenario, path: &str, key: &str) -> StepResult
 }
 
 fn leaked(scenario: &Scenario) -> StepResult<&Leak> {
-    let missing = || Stop::blocked("in this scenario nothing has leaked");
+    let missing = || StepEnd::blocked("in this scenario nothing has leaked");
     scenario
         .state::<Option<Leak>>()
         .as_ref()
@@ -87,10 +87,9 @@ pub(crate) async fn look_for_leak(scenario: &mut Scenario, folder: &str) -> Step
 fn shown(scenario: &Scenario) -> StepResult<Value> {
     match &answered::expect_success(scenario)?.data {
         Data::Json(value) => Ok(value.clone()),
-        Data::Prose(_) => Err(Stop::NotApplicable {
-            reason: NotApplicable::NotClaimed,
-            detail: "the adapter finds no names or keys in what is prose".to_owned(),
-        }),
+        Data::Prose(_) => Err(StepEnd::not_claimed(
+            "the adapter finds no names or keys in what is prose",
+        )),
         Data::Unusable(why) => Err(scenario.failed("names or keys", why)),
     }
 }
@@ -132,9 +131,9 @@ pub(crate) async fn expect_leak_gone(scenario: &Scenario, path: &str) -> StepRes
     for number in numbers.filter_map(|number| number.parse().ok()) {
         let held = scenario
             .oracle
-            .read_version(&scenario.kv()?.path, path, number)
+            .read_version(&kv(scenario)?.path, path, number)
             .await;
-        let held = json!(held.map_err(Stop::blocked)?);
+        let held = json!(held.map_err(StepEnd::blocked)?);
         if held
             .as_object()
             .is_some_and(|held| held.values().any(|v| v == leaked))

@@ -4,7 +4,7 @@ use cucumber::{given, then, when};
 
 use super::leak;
 use crate::{
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{given, own_vault, wording},
     world::World,
 };
@@ -32,7 +32,7 @@ async fn vault_denies(world: &mut World, group: String, act: String) -> StepResu
     let asked = wording::act(scenario, &act)?;
     if crate::vocabulary::allowed::vault_allows(scenario, &asked).await? {
         let why = format!("this Vault allows the token of the {group} to {act}");
-        return Err(Stop::blocked(why));
+        return Err(StepEnd::blocked(why));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
         answer::{Answer, Data, Success},
         operation::Operation,
     },
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{
         answered,
         pki::{self, effect},
@@ -61,7 +61,7 @@ pub(super) fn certificate_given(scenario: &Scenario) -> StepResult<Certificate> 
 pub(crate) fn expect_certificate_verifies(scenario: &Scenario) -> StepResult {
     let certificate = certificate_given(scenario)?;
     let pki = pki::pki(scenario)?;
-    let missing = || Stop::blocked("the scenario made no authority");
+    let missing = || StepEnd::blocked("the scenario made no authority");
     let root = pki.root.as_ref().ok_or_else(missing)?;
     let name = scenario.last()?.act.text("common_name");
     let now = time::OffsetDateTime::now_utc();
@@ -147,7 +147,7 @@ pub(crate) fn expect_own_key(scenario: &Scenario) -> StepResult {
             let keys = private_keys_in(&said);
             let none = || scenario.failed("a private key in the answer", "none");
             let key = keys.first().ok_or_else(none)?;
-            certificate.holds(key).map_err(Stop::blocked)?
+            certificate.holds(key).map_err(StepEnd::blocked)?
         }
     };
     match own {
@@ -185,8 +185,8 @@ pub(crate) fn expect_complete(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When one was seen elsewhere.
 pub(crate) fn expect_keys_seen_once(scenario: &Scenario) -> StepResult {
-    let keys = scenario.values(|canary| canary.label == "private key");
-    let lines = scenario.slot()?.instance.connection.transcript().lines();
+    let keys = scenario.ledger.matching(|label, _| label == "private key");
+    let lines = scenario.connection()?.transcript().lines();
     let seen = lines
         .iter()
         .filter(|line| keys.found_in(&line.text).is_some());
@@ -226,12 +226,12 @@ pub(super) async fn vaults_refusal(scenario: &Scenario) -> StepResult<String> {
         let token = scenario.token().map(|token| &token.secret);
         let token = token.unwrap_or_else(|_| scenario.oracle.root_token());
         let answer = scenario.oracle.ask(token, request).await;
-        let answer = answer.map_err(Stop::blocked)?;
+        let answer = answer.map_err(StepEnd::blocked)?;
         if !answer.allowed() {
             refusal = answer.body["errors"][0].as_str().map(str::to_owned);
         }
     }
-    let none = || Stop::blocked("this Vault does not refuse the same");
+    let none = || StepEnd::blocked("this Vault does not refuse the same");
     refusal.ok_or_else(none)
 }
 
@@ -296,14 +296,14 @@ pub(super) async fn expect_roles_listed(scenario: &Scenario) -> StepResult {
     let roles = scenario.oracle.list(mount, 1, "roles/").await;
     expect_set(
         scenario,
-        &roles.map_err(Stop::blocked)?.into_iter().collect(),
+        &roles.map_err(StepEnd::blocked)?.into_iter().collect(),
     )
 }
 
 pub(super) async fn expect_certificates_listed(scenario: &Scenario) -> StepResult {
     let mount = scenario.last()?.act.text("mount");
     let serials = scenario.oracle.list(mount, 1, "certs/").await;
-    let serials = serials.map_err(Stop::blocked)?;
+    let serials = serials.map_err(StepEnd::blocked)?;
     let given = names_given(answered::expect_success(scenario)?);
     let given: BTreeSet<_> = given.iter().map(|serial| vaults_serial(serial)).collect();
     // Whether the authorities' own certificates are among them is for the server to say.
@@ -328,7 +328,7 @@ pub(super) async fn expect_issuers_listed(scenario: &Scenario) -> StepResult {
         .oracle
         .issuers(mount)
         .await
-        .map_err(Stop::blocked)?;
+        .map_err(StepEnd::blocked)?;
     let listed = |id: &str, name: &str| match &success.data {
         Data::Prose(text) => text.contains(id) || text.contains(name),
         _ => success.items.iter().any(|item| {
@@ -357,7 +357,7 @@ pub(super) async fn expect_issuer_shown(scenario: &Scenario) -> StepResult {
         .oracle
         .issuer_certificate(act.text("mount"), act.text("issuer"))
         .await;
-    expect_shown(scenario, &super::parsed(&pem.map_err(Stop::blocked)?)?)
+    expect_shown(scenario, &super::parsed(&pem.map_err(StepEnd::blocked)?)?)
 }
 
 pub(super) async fn expect_certificate_shown(scenario: &Scenario) -> StepResult {
@@ -380,7 +380,7 @@ pub(super) async fn expect_role_shown(scenario: &Scenario) -> StepResult {
         .oracle
         .role(act.text("mount"), act.text("role"))
         .await;
-    let role = role.map_err(Stop::blocked)?.unwrap_or_default();
+    let role = role.map_err(StepEnd::blocked)?.unwrap_or_default();
     let mut points = false;
     for name in Operation::PkiReadRole.facts() {
         if answered::points_to(scenario, name)? {

@@ -11,7 +11,7 @@ use crate::{
     certificate::{Certificate, RevocationList, duration},
     target::{answer::Answer, operation::Operation},
     vault::pki::Issuer,
-    verdict::{StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{effect, pki},
 };
 
@@ -53,7 +53,7 @@ pub(crate) async fn expect_pki(scenario: &mut Scenario, effect: &PkiEffect) -> S
 async fn expect_enabled(scenario: &Scenario) -> StepResult {
     let act = &scenario.last()?.act;
     let mount = act.text("mount");
-    let mounts = scenario.oracle.mounts().await.map_err(Stop::blocked)?;
+    let mounts = scenario.oracle.mounts().await.map_err(StepEnd::blocked)?;
     let kind = mounts.get(mount).and_then(|about| about["type"].as_str());
     if kind != Some("pki") {
         let seen = kind.map_or("no mount there".to_owned(), |kind| {
@@ -69,7 +69,7 @@ async fn expect_enabled(scenario: &Scenario) -> StepResult {
         .oracle
         .max_ttl(mount)
         .await
-        .map_err(Stop::blocked)?;
+        .map_err(StepEnd::blocked)?;
     if has == asked {
         return Ok(());
     }
@@ -85,7 +85,7 @@ async fn new_issuers(scenario: &Scenario) -> StepResult<Vec<Issuer>> {
         .oracle
         .issuers(mount)
         .await
-        .map_err(Stop::blocked)?;
+        .map_err(StepEnd::blocked)?;
     let known = |issuer: &Issuer| {
         let place = format!("{mount}:issuers/{}", issuer.id);
         deed.before.contains_key(&place)
@@ -106,7 +106,7 @@ async fn new_issuer_certificate(scenario: &Scenario) -> StepResult<(Issuer, Cert
     let mut certified = Vec::new();
     for issuer in new_issuers(scenario).await? {
         let pem = scenario.oracle.issuer_certificate(mount, &issuer.id).await;
-        let certificate = Certificate::first_in(&pem.map_err(Stop::blocked)?);
+        let certificate = Certificate::first_in(&pem.map_err(StepEnd::blocked)?);
         let own = certificate.filter(|certificate| !roots.contains(&certificate));
         certified.extend(own.map(|certificate| (issuer, certificate)));
     }
@@ -142,7 +142,7 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
         Operation::PkiCreateIntermediate => {
             let (mount, issuer) = (act.text("root_mount"), act.text("root_issuer"));
             let pem = scenario.oracle.issuer_certificate(mount, issuer).await;
-            super::parsed(&pem.map_err(Stop::blocked)?)?
+            super::parsed(&pem.map_err(StepEnd::blocked)?)?
         }
         _ => certificate.clone(),
     };
@@ -252,7 +252,7 @@ async fn role_of(scenario: &Scenario, act: &Act) -> StepResult<Option<Map<String
         .oracle
         .role(act.text("mount"), act.text("role"))
         .await;
-    role.map_err(Stop::blocked)
+    role.map_err(StepEnd::blocked)
 }
 
 /// The role in Vault must have all settings that the target was told when it was made.
@@ -297,8 +297,8 @@ async fn expect_revoked(scenario: &Scenario) -> StepResult {
     let mount = act.text("mount");
     let certificate = subject(scenario).await?;
     let list = scenario.oracle.revocation_list(mount).await;
-    let list = RevocationList::first_in(&list.map_err(Stop::blocked)?);
-    let unreadable = || Stop::blocked("Vault's revocation list cannot be read");
+    let list = RevocationList::first_in(&list.map_err(StepEnd::blocked)?);
+    let unreadable = || StepEnd::blocked("Vault's revocation list cannot be read");
     if list.ok_or_else(unreadable)?.lists(&certificate) {
         return Ok(());
     }
@@ -313,7 +313,7 @@ pub(super) async fn subject(scenario: &Scenario) -> StepResult<Certificate> {
         .oracle
         .certificate(act.text("mount"), act.text("serial"))
         .await;
-    super::parsed(&pem.map_err(Stop::blocked)?)
+    super::parsed(&pem.map_err(StepEnd::blocked)?)
 }
 
 /// Whether a setting is as it was sent; Vault tells durations in seconds.

@@ -16,10 +16,10 @@ use crate::{
         pki::{Wanted, strict_role},
     },
     certificate::{Bundle, Certificate, Request},
-    scenario::{Scenario, ledger::remember_keys},
-    target::{answer::Manner, operation::Operation, template},
-    verdict::{NotApplicable, StepResult, Stop},
-    vocabulary::about,
+    scenario::Scenario,
+    target::{answer::Arguments, operation::Operation, template},
+    verdict::{StepEnd, StepResult},
+    vocabulary::{about, kv::kv},
 };
 
 /// How long mounts of the suite let certificates live: longer than any scenario asks for.
@@ -56,7 +56,7 @@ pub(crate) async fn make_pki_mount(scenario: &mut Scenario, name: &str, tuned: b
         .oracle
         .make_pki_mount(&path, tuned.then_some(LONG))
         .await;
-    made.map_err(Stop::blocked)?;
+    made.map_err(StepEnd::blocked)?;
     turn_to_pki_mount(scenario, name);
     Ok(())
 }
@@ -90,7 +90,7 @@ pub(crate) async fn make_authority(scenario: &mut Scenario, name: &str) -> StepR
     make_pki_mount(scenario, name, true).await?;
     let path = &pki(scenario)?.path;
     let pem = scenario.oracle.make_root(path, ROOT, LONG).await;
-    let root = parsed(&pem.map_err(Stop::blocked)?)?;
+    let root = parsed(&pem.map_err(StepEnd::blocked)?)?;
     pki_mut(scenario)?.root = Some(root);
     Ok(())
 }
@@ -100,12 +100,12 @@ pub(crate) async fn make_authority(scenario: &mut Scenario, name: &str) -> StepR
 /// # Errors
 /// When it made none.
 pub(crate) fn pki(scenario: &Scenario) -> StepResult<&PkiMount> {
-    let missing = || Stop::blocked("the scenario gave no PKI mount");
+    let missing = || StepEnd::blocked("the scenario gave no PKI mount");
     scenario.state::<Vec<PkiMount>>().last().ok_or_else(missing)
 }
 
 pub(super) fn pki_mut(scenario: &mut Scenario) -> StepResult<&mut PkiMount> {
-    let missing = || Stop::blocked("the scenario gave no PKI mount");
+    let missing = || StepEnd::blocked("the scenario gave no PKI mount");
     scenario
         .state_mut::<Vec<PkiMount>>()
         .last_mut()
@@ -125,7 +125,7 @@ pub(crate) async fn make_role(
     all.extend(settings);
     let path = &pki(scenario)?.path;
     let made = scenario.oracle.make_role(path, role, &all).await;
-    made.map_err(Stop::blocked)?;
+    made.map_err(StepEnd::blocked)?;
     role.clone_into(&mut pki_mut(scenario)?.role);
     Ok(())
 }
@@ -140,8 +140,8 @@ pub(crate) async fn issue(scenario: &mut Scenario, common_name: &str) -> StepRes
         .oracle
         .issue(&pki.path, &pki.role, common_name)
         .await;
-    let issued = issued.map_err(Stop::blocked)?;
-    remember_keys(scenario, &issued.to_string(), false);
+    let issued = issued.map_err(StepEnd::blocked)?;
+    scenario.ledger.remember_keys(&issued.to_string(), false);
     let certificate = parsed(&issued["certificate"].to_string())?;
     pki_mut(scenario)?.earlier = Some(certificate);
     Ok(())
@@ -177,7 +177,7 @@ pub(crate) async fn let_agent_sign_new(
     common_name: &str,
     ttl: &str,
 ) -> StepResult {
-    let request = Request::ec(common_name, &[common_name]).map_err(Stop::blocked)?;
+    let request = Request::ec(common_name, &[common_name]).map_err(StepEnd::blocked)?;
     let_agent_sign(scenario, request, common_name, ttl).await
 }
 
@@ -217,7 +217,7 @@ pub(crate) async fn let_agent_sign_rubbish(scenario: &mut Scenario, what: &str) 
         &pki.path,
         &pki.role,
         NAME,
-        &pem.map_err(Stop::blocked)?,
+        &pem.map_err(StepEnd::blocked)?,
         "72h",
     );
     scenario.let_agent(act).await
@@ -234,9 +234,9 @@ pub(crate) async fn let_agent_import(scenario: &mut Scenario, what: &str) -> Ste
 
 /// Importing an authority that was made elsewhere, whole or not.
 pub(super) fn importing(scenario: &mut Scenario, what: &str) -> StepResult<Act> {
-    let bundle = Bundle::new("Old Root").map_err(Stop::blocked)?;
+    let bundle = Bundle::new("Old Root").map_err(StepEnd::blocked)?;
     let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
-    remember_keys(scenario, &pem, false);
+    scenario.ledger.remember_keys(&pem, false);
     if what == "half of a CA" {
         pem.truncate(bundle.certificate.len() / 2);
         pem += bundle.key.expose_secret();
@@ -268,7 +268,7 @@ pub(crate) async fn let_agent_make_role(
 /// Blocked when Vault has no such role.
 pub(crate) async fn turn_to_role(scenario: &mut Scenario, role: &str) -> StepResult {
     let found = scenario.oracle.role(&pki(scenario)?.path, role).await;
-    if found.map_err(Stop::blocked)?.is_none() {
+    if found.map_err(StepEnd::blocked)?.is_none() {
         let scenario = "Vault has none in the scenario's PKI mount";
         return Err(contradiction(format!("the role {role:?}"), scenario));
     }
@@ -289,7 +289,7 @@ pub(crate) fn speak_of_role(scenario: &mut Scenario, role: &str) -> StepResult {
 /// # Errors
 /// When there is none.
 pub(crate) async fn let_agent_misplace(scenario: &mut Scenario, what: &str) -> StepResult {
-    let mount = &scenario.kv()?.path;
+    let mount = &kv(scenario)?.path;
     let act = match what {
         "makes a role" => {
             let mut settings = strict_role();
@@ -329,10 +329,9 @@ pub(crate) fn requires(scenario: &Scenario, operation: Operation, parameter: &st
     if sends(scenario, operation, parameter) {
         return Ok(());
     }
-    Err(Stop::NotApplicable {
-        reason: NotApplicable::NotClaimed,
-        detail: format!("the adapter has no argument for the {parameter} of {operation}"),
-    })
+    Err(StepEnd::not_claimed(format!(
+        "the adapter has no argument for the {parameter} of {operation}"
+    )))
 }
 
 /// Lets the agent make a role with nothing but what the tool's schema requires.
@@ -345,12 +344,12 @@ pub(crate) async fn let_agent_make_bare_role(scenario: &mut Scenario, role: &str
     settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
     let act = Act::create_role(&pki(scenario)?.path, role, settings);
     role.clone_into(&mut pki_mut(scenario)?.role);
-    scenario.let_agent_with(act, Manner::Required).await
+    scenario.let_agent_with(act, Arguments::RequiredOnly).await
 }
 
 /// The first certificate of an answer of Vault.
 fn parsed(text: &str) -> StepResult<Certificate> {
-    let missing = || Stop::blocked("Vault gave no certificate that can be read");
+    let missing = || StepEnd::blocked("Vault gave no certificate that can be read");
     Certificate::first_in(text).ok_or_else(missing)
 }
 
@@ -381,7 +380,7 @@ pub(crate) fn role_settings(text: &str) -> StepResult<Map<String, Value>> {
                     Some("EC") => ("key_type", json!("ec")),
                     Some("at") => ("max_ttl", json!(format!("{}h", number()))),
                     Some("usually") => ("ttl", json!(format!("{}h", number()))),
-                    _ => return Err(Stop::blocked(format!("no role allows {part:?}"))),
+                    _ => return Err(StepEnd::blocked(format!("no role allows {part:?}"))),
                 };
                 settings.insert(name.to_owned(), value);
                 if name == "key_type" {

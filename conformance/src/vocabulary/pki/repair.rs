@@ -18,7 +18,7 @@ use crate::{
         answer::Answer,
         operation::{Operation, Parameters},
     },
-    verdict::{NotApplicable, StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, pki},
 };
 
@@ -70,7 +70,7 @@ fn faulty(fault: &str, name: &str) -> StepResult<Option<Map<String, Value>>> {
             parent,
             json!({ "allow_subdomains": true, "key_type": "rsa", "key_bits": 2048 }),
         ),
-        _ => return Err(Stop::blocked(format!("no fault is worded {fault:?}"))),
+        _ => return Err(StepEnd::blocked(format!("no fault is worded {fault:?}"))),
     };
     let mut settings = more.as_object().cloned().unwrap_or_default();
     settings.insert("allowed_domains".to_owned(), json!([domain]));
@@ -107,7 +107,7 @@ async fn make_role_or_none(
         .oracle
         .role(path, role)
         .await
-        .map_err(Stop::blocked)?;
+        .map_err(StepEnd::blocked)?;
     pki::pki_mut(scenario)?.repair.before = before;
     Ok(())
 }
@@ -182,7 +182,7 @@ pub(crate) async fn draw_faulty_role(scenario: &mut Scenario) -> StepResult {
                     (Request::rsa, "rsa", 4096),
                 ],
             );
-            let request = own(&name, &[&name]).map_err(Stop::blocked)?;
+            let request = own(&name, &[&name]).map_err(StepEnd::blocked)?;
             drawn = format!(
                 "{drawn} ({}), of a role for {kind} {bits}",
                 request.key_kind()
@@ -245,7 +245,7 @@ pub(crate) async fn let_agent_repair(scenario: &mut Scenario) -> StepResult {
 /// # Errors
 /// When it is refused to the end.
 pub(crate) async fn let_agent_ask_again(scenario: &mut Scenario) -> StepResult {
-    let missing = || Stop::blocked("the agent has asked for nothing yet");
+    let missing = || StepEnd::blocked("the agent has asked for nothing yet");
     let asking = pki::pki(scenario)?
         .repair
         .asking
@@ -299,10 +299,9 @@ async fn put_right(scenario: &mut Scenario, error: &str) -> StepResult {
     let settings = match repair::put_right(error, known, &asked, &offered) {
         Ok(settings) => settings,
         Err(why @ Impossible::NotOffered(_)) => {
-            return Err(Stop::NotApplicable {
-                reason: NotApplicable::NotClaimed,
-                detail: format!("{why}: the adapter has no argument for it"),
-            });
+            return Err(StepEnd::not_claimed(format!(
+                "{why}: the adapter has no argument for it"
+            )));
         }
         Err(why) => {
             let demanded = format!(
@@ -402,11 +401,11 @@ pub(crate) fn expect_certificate_as_asked(scenario: &Scenario) -> StepResult {
 /// When it is not so.
 pub(crate) async fn expect_least_role(scenario: &mut Scenario) -> StepResult {
     let pki = pki::pki(scenario)?;
-    let missing = || Stop::blocked("the agent has put no role right");
+    let missing = || StepEnd::blocked("the agent has put no role right");
     let made = pki.repair.made.clone().ok_or_else(missing)?;
     crate::vocabulary::pki::effect::expect_role_of(scenario, &made).await?;
     let role = scenario.oracle.role(&pki.path, &pki.role).await;
-    let role = role.map_err(Stop::blocked)?.unwrap_or_default();
+    let role = role.map_err(StepEnd::blocked)?.unwrap_or_default();
     for setting in Operation::PkiReadRole.facts() {
         expect_least(scenario, setting, &role[*setting])?;
     }
@@ -451,7 +450,7 @@ async fn expect_strangers_refused(scenario: &mut Scenario) -> StepResult {
     let pki = pki::pki(scenario)?;
     for wanted in strangers {
         let issues = scenario.oracle.issues(&pki.path, &pki.role, &wanted).await;
-        if issues.map_err(Stop::blocked)? {
+        if issues.map_err(StepEnd::blocked)? {
             let demanded = format!(
                 "a role that allows what was asked for and not {wanted}{}",
                 drawn(scenario)?
@@ -494,15 +493,17 @@ fn around(name: &str) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::let_agent_repair;
-    use crate::vocabulary::pki;
+    use crate::vocabulary::{
+        pki,
+        rehearsal::{pretend, rehearsal},
+    };
     use serde_json::json;
 
     use super::{FAULTS, faulty, is_least};
     use crate::{
         act::{Act, pki::Wanted},
         repair::Asked,
-        scenario::Scenario,
-        verdict::Stop,
+        verdict::StepEnd,
     };
 
     const NAME: &str = "api.prod.inventory.internal";
@@ -517,19 +518,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_certificate_for_another_name_than_the_role_should_allow_is_a_contradiction() {
-        let mut scenario = Scenario::rehearsal();
+        let mut scenario = rehearsal();
         pki::turn_to_pki_mount(&mut scenario, "pki");
         pki::pki_mut(&mut scenario).unwrap().repair.allows = Some(NAME.to_owned());
         let wanted = Wanted {
             common_name: "other.example".to_owned(),
             ..Wanted::default()
         };
-        scenario.pretend(Act::issue(&scenario.path_of("pki"), "web", &wanted));
+        let act = Act::issue(&scenario.path_of("pki"), "web", &wanted);
+        pretend(&mut scenario, act);
         let expected = format!(
             "the step is about a certificate for \"other.example\", but the role should allow {NAME:?}"
         );
         let stop = let_agent_repair(&mut scenario).await;
-        assert_eq!(stop, Err(Stop::blocked(expected)));
+        assert_eq!(stop, Err(StepEnd::blocked(expected)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Errors in words.
 
 /// An error with all that it was caused by, which reqwest and bollard leave out.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -22,7 +22,7 @@ use crate::{
 
 /// What every scenario is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Concern {
+pub enum Invariant {
     /// The target says its Vault token.
     TokenSaid,
     /// The target says a value that nobody asked for.
@@ -37,7 +37,7 @@ pub enum Concern {
     ForeignToken,
 }
 
-impl Concern {
+impl Invariant {
     /// What the requirement with this id is about, if it is one of those that hold whatever the agent does.
     #[must_use]
     pub fn of_requirement(id: &str) -> Option<Self> {
@@ -66,7 +66,7 @@ impl Concern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What it is about.
-    pub concern: Concern,
+    pub concern: Invariant,
     /// The key of the scenario in which it was seen.
     pub scenario: String,
     /// What was seen, secrets redacted.
@@ -76,7 +76,7 @@ pub struct Finding {
 impl Finding {
     fn foreign_token(scenario: &str, entry: &AuditEntry) -> Self {
         Self {
-            concern: Concern::ForeignToken,
+            concern: Invariant::ForeignToken,
             scenario: scenario.to_owned(),
             what: format!("{} {} with another token", entry.operation, entry.path),
         }
@@ -108,12 +108,12 @@ struct Owner {
 
 /// The watch over a whole run.
 #[derive(Debug, Default)]
-pub struct Watch {
-    seen: Mutex<HashMap<Way, Watched>>,
+pub struct InvariantMonitor {
+    seen: Mutex<HashMap<Binding, Watched>>,
 }
 
 /// How a target was spoken to.
-pub type Way = (TransportKind, Revision);
+pub type Binding = (TransportKind, Revision);
 
 /// The evidence of one scenario.
 #[derive(Clone, Debug)]
@@ -140,13 +140,13 @@ pub struct Evidence<'a> {
     pub ended: Option<String>,
 }
 
-impl Watch {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Way, Watched>> {
+impl InvariantMonitor {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Binding, Watched>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks through the evidence of one scenario; returns whether it found anything.
-    pub fn examine(&self, way: Way, evidence: &Evidence<'_>) -> bool {
+    pub fn examine(&self, way: Binding, evidence: &Evidence<'_>) -> bool {
         let findings = findings(way.1, evidence);
         let found = !findings.is_empty();
         let mut seen = self.lock();
@@ -172,9 +172,9 @@ impl Watch {
 
     /// Takes note of so many servers that did not start, and said their token; returns whether
     /// there are any.
-    pub fn note_refusals(&self, way: Way, scenario: &str, told_token: usize) -> bool {
+    pub fn note_refusals(&self, way: Binding, scenario: &str, told_token: usize) -> bool {
         let finding = Finding {
-            concern: Concern::TokenSaid,
+            concern: Invariant::TokenSaid,
             scenario: scenario.to_owned(),
             what: "what a server says that does not start carries its Vault token".to_owned(),
         };
@@ -187,9 +187,9 @@ impl Watch {
     }
 
     /// Takes note of a line that carried a token while the target was ended, secrets redacted.
-    pub fn note_leak_at_end(&self, way: Way, said: &str) {
+    pub fn note_leak_at_end(&self, way: Binding, said: &str) {
         let finding = Finding {
-            concern: Concern::TokenSaid,
+            concern: Invariant::TokenSaid,
             scenario: "the end of a server".to_owned(),
             what: format!("a log carries the server's Vault token: {said}"),
         };
@@ -197,7 +197,7 @@ impl Watch {
     }
 
     /// Takes note of cells of the policy matrix.
-    pub fn note_policy_cells(&self, way: Way, cells: Vec<PolicyCell>) {
+    pub fn note_policy_cells(&self, way: Binding, cells: Vec<PolicyCell>) {
         self.lock().entry(way).or_default().cells.extend(cells);
     }
 
@@ -242,7 +242,7 @@ impl Watch {
     /// whether it found any.
     pub fn examine_own_audit(
         &self,
-        way: Way,
+        way: Binding,
         scenario: &str,
         entries: &[Arc<AuditEntry>],
         accessors: &[&str],
@@ -265,7 +265,7 @@ impl Watch {
 
     /// Whether such a thing was seen on this transport.
     #[must_use]
-    pub fn has_seen(&self, transport: TransportKind, concern: Concern) -> bool {
+    pub fn has_seen(&self, transport: TransportKind, concern: Invariant) -> bool {
         let seen = self.lock();
         let mut on_it = seen.iter().filter(|(way, _)| way.0 == transport);
         on_it.any(|(_, watched)| watched.findings.iter().any(|f| f.concern == concern))
@@ -273,7 +273,7 @@ impl Watch {
 
     /// What was seen where it was spoken to in this way.
     #[must_use]
-    pub fn seen(&self, way: Way) -> Watched {
+    pub fn seen(&self, way: Binding) -> Watched {
         self.lock().get(&way).cloned().unwrap_or_default()
     }
 }
@@ -295,7 +295,7 @@ fn findings(revision: Revision, evidence: &Evidence<'_>) -> Vec<Finding> {
         let text = Searchable::new(&line.text);
         if let Some(label) = evidence.tokens.found(&text) {
             findings.push(finding(
-                Concern::TokenSaid,
+                Invariant::TokenSaid,
                 format!("{place} carries the {label}"),
             ));
         }
@@ -306,7 +306,7 @@ fn findings(revision: Revision, evidence: &Evidence<'_>) -> Vec<Finding> {
         };
         if let Some(label) = forbidden.found(&text) {
             findings.push(finding(
-                Concern::ValueSaid,
+                Invariant::ValueSaid,
                 format!("{place} carries the {label}"),
             ));
         }
@@ -317,24 +317,27 @@ fn findings(revision: Revision, evidence: &Evidence<'_>) -> Vec<Finding> {
                 .chars()
                 .take(200)
                 .collect();
-            findings.push(finding(Concern::Noise, shown));
+            findings.push(finding(Invariant::Noise, shown));
         }
     }
     if let Some(problem) = wire::first_problem(evidence.lines, revision) {
         findings.push(finding(
-            Concern::InvalidMessage,
+            Invariant::InvalidMessage,
             evidence.secrets.redact(&problem),
         ));
     }
     if let Some(how) = &evidence.ended {
-        findings.push(finding(Concern::Ended, format!("its process ended: {how}")));
+        findings.push(finding(
+            Invariant::Ended,
+            format!("its process ended: {how}"),
+        ));
     }
     findings
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Concern, Evidence, findings};
+    use super::{Evidence, Invariant, findings};
     use crate::{
         mcp::transcript::{Line, Speaker},
         redact::Secrets,
@@ -346,7 +349,7 @@ mod tests {
     const ASKED: &str = "asked-for-0123456789";
     const UNASKED: &str = "unasked-0123456789ab";
 
-    fn seen(speaker: Speaker, text: &str) -> Vec<Concern> {
+    fn seen(speaker: Speaker, text: &str) -> Vec<Invariant> {
         let secrets = |known: &[&str]| {
             let mut secrets = Secrets::default();
             known
@@ -392,18 +395,21 @@ mod tests {
     fn every_ambient_requirement_is_about_something_that_is_watched() {
         let requirements = requirement::all().unwrap();
         for ambient in requirements.iter().filter(|r| r.is_ambient()) {
-            let concern = Concern::of_requirement(&ambient.id);
+            let concern = Invariant::of_requirement(&ambient.id);
             assert!(concern.is_some(), "{}", ambient.id);
         }
     }
 
     #[test]
     fn the_token_is_seen_wherever_the_target_says_it() {
-        assert_eq!(seen(Speaker::Target, &message(TOKEN)), [Concern::TokenSaid]);
-        assert_eq!(seen(Speaker::Log, TOKEN), [Concern::TokenSaid]);
+        assert_eq!(
+            seen(Speaker::Target, &message(TOKEN)),
+            [Invariant::TokenSaid]
+        );
+        assert_eq!(seen(Speaker::Log, TOKEN), [Invariant::TokenSaid]);
         assert_eq!(
             seen(Speaker::Noise, TOKEN),
-            [Concern::TokenSaid, Concern::Noise]
+            [Invariant::TokenSaid, Invariant::Noise]
         );
         assert_eq!(seen(Speaker::Suite, TOKEN), []);
     }
@@ -413,8 +419,8 @@ mod tests {
         assert_eq!(seen(Speaker::Target, &message(ASKED)), []);
         assert_eq!(
             seen(Speaker::Target, &message(UNASKED)),
-            [Concern::ValueSaid]
+            [Invariant::ValueSaid]
         );
-        assert_eq!(seen(Speaker::Log, ASKED), [Concern::ValueSaid]);
+        assert_eq!(seen(Speaker::Log, ASKED), [Invariant::ValueSaid]);
     }
 }

@@ -2,22 +2,22 @@
 
 use serde_json::Value;
 
-use super::{Talk, no_evidence, not_claimed, tools::name_of};
+use super::{McpState, tools::name_of};
 use crate::{
     act::Act,
     profiles::mcp::tools,
-    scenario::{Scenario, ledger},
+    scenario::{Scenario, calls::CallOptions},
     schema,
     target::{
-        answer::{Answer, Manner, perform},
+        answer::{Answer, Arguments},
         operation::Operation,
     },
-    verdict::{NotApplicable, StepResult, Stop},
+    verdict::{StepEnd, StepResult},
     vocabulary::{given, stage},
 };
 
 /// An operation that was carried out.
-pub(crate) struct Done {
+pub(crate) struct HintedCall {
     operation: Operation,
     /// Its tool, as listed.
     tool: Value,
@@ -80,12 +80,12 @@ async fn do_all(
         };
         scenario.prefix = format!("{prefix}{number}-");
         match do_one(scenario, operation, tool, hint).await {
-            Ok(done) => scenario.state_mut::<Talk>().deeds.push(done),
+            Ok(done) => scenario.state_mut::<McpState>().hinted.push(done),
             // That it cannot be done at all is for others to judge.
-            Err(Stop::Failed { .. } | Stop::NotApplicable { .. }) => {}
+            Err(StepEnd::Failed { .. } | StepEnd::NotApplicable { .. }) => {}
             Err(stop) => outcome = Err(stop),
         }
-        if scenario.unanswered || outcome.is_err() {
+        if scenario.calls.is_unanswered() || outcome.is_err() {
             break;
         }
     }
@@ -98,14 +98,14 @@ async fn do_one(
     operation: Operation,
     tool: Value,
     hint: Option<Hint>,
-) -> StepResult<Done> {
+) -> StepResult<HintedCall> {
     given::forget_mounts(scenario);
     let act = stage::set_stage(scenario, operation, "pki").await?;
     let before = match hint {
         Some(Hint::ReadOnly) => Some(scenario.snapshot().await?),
         _ => None,
     };
-    let answer = perform_plainly(scenario, &act, Manner::Whole).await?;
+    let answer = perform(scenario, &act, Arguments::All).await?;
     let result = match &answer {
         Answer::Success(success) => serde_json::from_str(&success.whole).ok(),
         _ => None,
@@ -113,7 +113,7 @@ async fn do_one(
     let before = match hint {
         Some(Hint::Idempotent) if result.is_some() => {
             let between = scenario.snapshot().await?;
-            perform_plainly(scenario, &act, Manner::Whole).await?;
+            perform(scenario, &act, Arguments::All).await?;
             Some(between)
         }
         _ => before,
@@ -122,7 +122,7 @@ async fn do_one(
         Some(before) => scenario.snapshot().await? != before,
         None => false,
     };
-    Ok(Done {
+    Ok(HintedCall {
         operation,
         tool,
         result,
@@ -131,27 +131,22 @@ async fn do_one(
 }
 
 /// Carries out an act with nothing looked at.
-async fn perform_plainly(
-    scenario: &mut Scenario,
-    act: &Act,
-    manner: Manner<'_>,
-) -> StepResult<Answer> {
-    scenario.let_know(act);
-    let (adapter, instance) = (&scenario.target.adapter, &scenario.slot()?.instance);
-    let (answer, _) = perform(adapter, instance, act.operation, &act.parameters, manner).await?;
-    ledger::take_note(scenario, &answer);
-    scenario.unanswered |= matches!(answer, Answer::Nothing(_));
-    Ok(answer)
+async fn perform(scenario: &Scenario, act: &Act, arguments: Arguments<'_>) -> StepResult<Answer> {
+    let options = CallOptions {
+        arguments,
+        ..CallOptions::default()
+    };
+    Ok(scenario.call(act.clone(), options).await?.answer)
 }
 
 /// Some operations that the target offers must have succeeded.
-fn successes(scenario: &Scenario) -> StepResult<Vec<(&Done, &Value)>> {
-    let deeds = scenario.state::<Talk>().deeds.iter();
+fn successes(scenario: &Scenario) -> StepResult<Vec<(&HintedCall, &Value)>> {
+    let deeds = scenario.state::<McpState>().hinted.iter();
     let successes: Vec<_> = deeds
         .filter_map(|done| Some((done, done.result.as_ref()?)))
         .collect();
     match successes.is_empty() {
-        true => Err(no_evidence("no operation succeeded")),
+        true => Err(StepEnd::no_evidence("no operation succeeded")),
         false => Ok(successes),
     }
 }
@@ -162,8 +157,8 @@ fn successes(scenario: &Scenario) -> StepResult<Vec<(&Done, &Value)>> {
 /// When it has.
 pub(crate) fn expect_hints_true(scenario: &Scenario) -> StepResult {
     let wrong = scenario
-        .state::<Talk>()
-        .deeds
+        .state::<McpState>()
+        .hinted
         .iter()
         .filter(|done| done.changed);
     let wrong: Vec<_> = wrong
@@ -211,7 +206,7 @@ pub(crate) fn expect_results_fit(scenario: &Scenario) -> StepResult {
     }
     match judged {
         true => Ok(()),
-        false => Err(not_claimed("no tool has a schema of results")),
+        false => Err(StepEnd::not_claimed("no tool has a schema of results")),
     }
 }
 
@@ -241,7 +236,7 @@ pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
     }
     match judged {
         true => Ok(()),
-        false => Err(not_claimed("no result has a structure")),
+        false => Err(StepEnd::not_claimed("no result has a structure")),
     }
 }
 
@@ -253,7 +248,7 @@ pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
 /// When it does not.
 pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepResult {
     stage::make_shared_stage(scenario).await?;
-    scenario.let_know_all();
+    scenario.ledger.disclose_all();
     let mut judged = 0;
     for operation in Operation::ALL
         .into_iter()
@@ -264,14 +259,14 @@ pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepRes
         }
         let act = stage::act_on_shared_stage(scenario, operation).await?;
         if !matches!(
-            perform_plainly(scenario, &act, Manner::Whole).await?,
+            perform(scenario, &act, Arguments::All).await?,
             Answer::Success(_)
         ) {
             // For others to judge.
             continue;
         }
-        let answer = match perform_plainly(scenario, &act, Manner::Required).await {
-            Err(Stop::NotApplicable { .. }) => continue,
+        let answer = match perform(scenario, &act, Arguments::RequiredOnly).await {
+            Err(StepEnd::NotApplicable { .. }) => continue,
             other => other?,
         };
         if !matches!(answer, Answer::Success(_)) {
@@ -283,10 +278,9 @@ pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepRes
         judged += 1;
     }
     match judged {
-        0 => Err(Stop::NotApplicable {
-            reason: NotApplicable::NoEvidence,
-            detail: "nothing that only reads could be asked both ways".to_owned(),
-        }),
+        0 => Err(StepEnd::no_evidence(
+            "nothing that only reads could be asked both ways",
+        )),
         _ => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use crate::verdict::Stop;
+use crate::verdict::StepEnd;
 
 type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
@@ -19,9 +19,9 @@ static HELD: Mutex<Option<(usize, Hook)>> = Mutex::new(None);
 
 /// While one is held, the stops of steps are not printed. All other panics are, as before.
 #[derive(Debug)]
-pub(crate) struct Quiet(());
+pub(crate) struct PanicHookGuard(());
 
-impl Quiet {
+impl PanicHookGuard {
     /// Holds one.
     pub(crate) fn hold() -> Self {
         let mut held = lock();
@@ -48,7 +48,7 @@ impl Quiet {
     }
 }
 
-impl Drop for Quiet {
+impl Drop for PanicHookGuard {
     fn drop(&mut self) {
         let mut held = lock();
         let Some((count, former)) = held.as_mut() else {
@@ -73,7 +73,7 @@ fn lock() -> MutexGuard<'static, Option<(usize, Hook)>> {
 
 fn is_stop(info: &PanicHookInfo<'_>) -> bool {
     let said = info.payload_as_str();
-    said.is_some_and(|said| Stop::said_by(said).is_some())
+    said.is_some_and(|said| StepEnd::said_by(said).is_some())
 }
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
     static PRINTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
     fn stops() {
-        panics(Stop::failed("a denial", "a value").to_string());
+        panics(StepEnd::failed("a denial", "a value").to_string());
     }
 
     fn fails(what: &str) {
@@ -111,12 +111,12 @@ mod tests {
         }));
 
         fails("before");
-        let one = Quiet::hold();
+        let one = PanicHookGuard::hold();
         stops();
         fails("a fault of the suite");
         let of_cucumber = panic::take_hook();
         panic::set_hook(Box::new(|_| {}));
-        let other = Quiet::hold();
+        let other = PanicHookGuard::hold();
         stops();
         fails("beside cucumber");
         drop(one);

@@ -13,7 +13,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
 /// Tells whether a Vault is still there. Cheap to clone; what is lost stays lost.
 #[derive(Clone, Debug)]
-pub struct Pulse {
+pub struct HealthMonitor {
     api: RootApi,
     body: Body,
     lost: Arc<OnceCell<String>>,
@@ -26,7 +26,7 @@ enum Body {
     Stranger,
 }
 
-impl Pulse {
+impl HealthMonitor {
     pub(super) fn of_process(api: RootApi, remains: Remains) -> Self {
         Self::new(api, Body::Process(remains))
     }

@@ -15,10 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     audit::AuditLog,
+    health::HealthMonitor,
     inventory::Inventory,
     oracle::Oracle,
     provider::{Another, Vault},
-    pulse::Pulse,
 };
 
 /// How many there are at once. Each takes some 100 MB.
@@ -26,7 +26,7 @@ pub const AT_ONCE: usize = 2;
 
 /// All of a run.
 #[derive(Debug)]
-pub struct OwnVaults {
+pub struct DedicatedVaults {
     another: Option<Another>,
     places: Arc<Semaphore>,
     leased: AtomicUsize,
@@ -51,7 +51,7 @@ struct Running {
 
 /// One that is leased to a scenario.
 #[derive(Debug)]
-pub struct OwnVault {
+pub struct DedicatedVault {
     /// The privileged view of it.
     pub oracle: Arc<Oracle>,
     /// What it says it was asked.
@@ -59,11 +59,11 @@ pub struct OwnVault {
     /// Where its audit log stood when it was leased.
     pub leased_at: u64,
     /// Whether it is still there.
-    pub pulse: Pulse,
+    pub pulse: HealthMonitor,
     number: usize,
 }
 
-impl OwnVaults {
+impl DedicatedVaults {
     /// Vaults like this one.
     #[must_use]
     pub fn like(vault: &Vault) -> Self {
@@ -83,7 +83,7 @@ impl OwnVaults {
     ///
     /// # Errors
     /// When it does not start, or the run's is somebody else's.
-    pub async fn lease(&self) -> Result<OwnVault, String> {
+    pub async fn lease(&self) -> Result<DedicatedVault, String> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|error| error.to_string())?;
         let idle = self.state().idle.pop();
@@ -93,7 +93,7 @@ impl OwnVaults {
         };
         let audit = running.vault.audit();
         let number = self.leased.fetch_add(1, Ordering::Relaxed);
-        let own = OwnVault {
+        let own = DedicatedVault {
             oracle: Arc::clone(&running.oracle),
             leased_at: audit.map_or(0, AuditLog::next_sequence),
             audit: audit.cloned(),
@@ -124,11 +124,11 @@ impl OwnVaults {
     ///
     /// # Errors
     /// When something of it may be left behind.
-    pub async fn give_back(&self, own: OwnVault) -> Result<(), String> {
+    pub async fn give_back(&self, own: DedicatedVault) -> Result<(), String> {
         let Some((running, place)) = self.state().leased.remove(&own.number) else {
             return Ok(());
         };
-        let as_new = running.oracle.make_as_new(&running.at_first).await;
+        let as_new = running.oracle.reset(&running.at_first).await;
         let settled = match &own.audit {
             Some(audit) => audit.settle().await.is_ok(),
             None => true,

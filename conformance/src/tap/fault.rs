@@ -1,4 +1,4 @@
-//! Traps: what the suite lets happen, once, to a request on its way from target to Vault.
+//! Faults: what the suite lets happen, once, to a request on its way from target to Vault.
 
 use std::fmt;
 
@@ -6,39 +6,39 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Response};
 
-/// Waits for one request, and then springs.
-pub struct Trap {
+/// What happens to one request.
+pub struct Fault {
     methods: Vec<Method>,
     part: String,
-    pub(super) springs: Springs,
+    pub(super) action: FaultAction,
 }
 
-/// What happens when a trap springs.
-pub enum Springs {
+/// What happens then.
+pub enum FaultAction {
     /// This happens first; then the request goes on to Vault.
     First(BoxFuture<'static, ()>),
     /// This is the answer, in Vault's place.
     Answer(Box<Response<Bytes>>),
 }
 
-impl Trap {
-    /// A trap for a request by one of these methods whose path, as sent, contains `part`.
+impl Fault {
+    /// A fault for a request by one of these methods whose path, as sent, contains `part`.
     pub fn new(
         methods: impl IntoIterator<Item = Method>,
         part: impl Into<String>,
-        springs: Springs,
+        action: FaultAction,
     ) -> Self {
         Self {
             methods: methods.into_iter().collect(),
             part: part.into(),
-            springs,
+            action,
         }
     }
 
-    /// A trap for a request that changes something.
-    pub fn for_write(part: impl Into<String>, springs: Springs) -> Self {
+    /// A fault for a request that changes something.
+    pub fn for_write(part: impl Into<String>, action: FaultAction) -> Self {
         let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-        Self::new(writes, part, springs)
+        Self::new(writes, part, action)
     }
 
     pub(super) fn catches(&self, method: &Method, path: &str) -> bool {
@@ -46,9 +46,9 @@ impl Trap {
     }
 }
 
-impl fmt::Debug for Trap {
+impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trap")
+        f.debug_struct("Fault")
             .field("methods", &self.methods)
             .field("part", &self.part)
             .finish_non_exhaustive()

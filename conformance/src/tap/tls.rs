@@ -26,22 +26,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Which certificate Vault shows, and how many requests have come after its handshakes. Clones share
 /// the count.
 #[derive(Clone, Debug)]
-pub struct Front {
+pub struct TlsIdentity {
     shown: Arc<ServerCertificate>,
     right: Arc<ServerCertificate>,
     asked: Arc<AtomicUsize>,
 }
 
 /// Each front is one of its own.
-impl PartialEq for Front {
+impl PartialEq for TlsIdentity {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.asked, &other.asked)
     }
 }
 
-impl Eq for Front {}
+impl Eq for TlsIdentity {}
 
-impl Front {
+impl TlsIdentity {
     /// A Vault that shows one certificate, where `right` would be the one to show.
     #[must_use]
     pub fn new(shown: ServerCertificate, right: ServerCertificate) -> Self {

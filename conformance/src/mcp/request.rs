@@ -1,0 +1,105 @@
+//! Requests, complete for the revision in which they are made.
+
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+
+use super::{
+    http::{VERSION, routing_headers},
+    http_message::HttpAsk,
+};
+use crate::transport::{Era, Revision};
+
+// What the stateless era writes into the `_meta` of requests (2026-07-28, schema, `RequestMetaObject`).
+
+/// The revision of a request.
+pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// What the client can do.
+pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The name of the client in an `initialize` besides that of the suite's own client.
+pub const PROBE: &str = "probe";
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+
+/// A request that the suite words itself.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The JSON-RPC message.
+    pub message: Value,
+    /// The headers that repeat over HTTP what the message says; none in the era of sessions.
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Request {
+    /// A request with an id of the suite's own choice. In the stateless era it says all that is needed to answer it.
+    #[must_use]
+    pub fn new(revision: Revision, id: &str, method: &str, params: Value) -> Self {
+        let message = message(Some(revision), &json!(id), method, params);
+        let mut headers = Vec::new();
+        if revision.era() == Era::Stateless {
+            headers = routing_headers(&message);
+            headers.push((VERSION, revision.name().to_owned()));
+        }
+        Self { message, headers }
+    }
+
+    /// With another value in a header.
+    pub fn set_header(&mut self, name: &'static str, value: &str) {
+        self.remove_header(name);
+        self.headers.push((name, value.to_owned()));
+    }
+
+    /// Without a header.
+    pub fn remove_header(&mut self, name: &str) {
+        self.headers.retain(|(other, _)| *other != name);
+    }
+
+    /// The message as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.message.to_string()
+    }
+
+    /// The request as a client posts it in this session; the headers of no session are empty.
+    #[must_use]
+    pub fn post(&self, session: HeaderMap) -> HttpAsk {
+        let mut asked = HttpAsk::post(&self.text()).with_all(session);
+        for (name, value) in &self.headers {
+            asked = asked.with(name, value);
+        }
+        asked
+    }
+}
+
+/// A JSON-RPC request, with what every request of the stateless era says of itself and of the client.
+#[must_use]
+pub fn message(revision: Option<Revision>, id: &Value, method: &str, mut params: Value) -> Value {
+    if let Some(revision) = revision
+        && revision.era() == Era::Stateless
+    {
+        params["_meta"][PROTOCOL_VERSION] = json!(revision.name());
+        params["_meta"][CLIENT_CAPABILITIES] = json!({});
+        params["_meta"][CLIENT_INFO] = client_info("vault-mcp-conformance");
+    }
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+}
+
+/// A request of the era of sessions, as text.
+#[must_use]
+pub fn request(id: &Value, method: &str, params: Value) -> String {
+    message(None, id, method, params).to_string()
+}
+
+/// The parameters of an `initialize` that asks for this revision, from a client of this name.
+#[must_use]
+pub fn initialize_params(client: &str, revision: &str) -> Value {
+    json!({ "protocolVersion": revision, "capabilities": {}, "clientInfo": client_info(client) })
+}
+
+/// An `initialize` that asks for this revision, as a test sends it besides that of the suite's own client.
+#[must_use]
+pub fn initialize(id: &str, revision: &str) -> String {
+    request(&json!(id), "initialize", initialize_params(PROBE, revision))
+}
+
+fn client_info(name: &str) -> Value {
+    json!({ "name": name, "version": env!("CARGO_PKG_VERSION") })
+}

@@ -1,0 +1,391 @@
+//! The way to make a tool call. What a call lets the agent know, how long it took, what the target asked of Vault for it,
+//! and whether it was answered is recorded here and nowhere else.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::Scenario;
+use crate::{
+    act::Act,
+    latency::Call,
+    mcp::{
+        connection::{Connection, Said},
+        http_message::{HttpAnswer, HttpAsk, NoHttp},
+        inbox::{NoReply, Reply},
+        raw::RawHttp,
+        request::Request,
+        transcript::most_open,
+    },
+    tap::Tap,
+    target::answer::{Answer, Arguments, ToolCall},
+    vault::oracle::{SecretData, Snapshot},
+    verdict::{StepEnd, StepResult},
+};
+
+/// The calls of a scenario.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    /// What the agent did last.
+    pub(crate) last: Option<CallRecord>,
+    /// What came of several calls that are judged together: made at once, or one after the other.
+    pub(crate) several: Vec<CallRecord>,
+    /// Whether there is so much in Vault that no call is preceded by a snapshot of it.
+    pub(crate) without_snapshots: bool,
+    /// Whether a call had no answer: one may still come, into the next scenario.
+    unanswered: AtomicBool,
+    /// How many calls have begun.
+    begun: AtomicUsize,
+    /// How many of them have not ended.
+    under_way: AtomicUsize,
+    measured: Mutex<Vec<Call>>,
+}
+
+/// What the agent asked for in a call, and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct CallRecord {
+    pub(crate) act: Act,
+    pub(crate) answer: Answer,
+    /// Vault before the call; empty if no snapshot was taken.
+    pub(crate) before: Snapshot,
+    /// What the secret that it is about held before.
+    pub(crate) held: Option<SecretData>,
+    /// How many requests had passed the tap before.
+    pub(crate) passed: usize,
+}
+
+/// How a call is made. By default it is made on the agent's own connection, with all arguments and without a snapshot.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct CallOptions<'c> {
+    /// Another connection.
+    pub(crate) connection: Option<&'c Connection>,
+    /// With which arguments.
+    pub(crate) arguments: Arguments<'c>,
+    /// Whether a snapshot of Vault is taken before.
+    pub(crate) snapshot: bool,
+    /// Whether Vault denies what is asked for, so that whoever asks must get to know nothing by it.
+    pub(crate) is_denied: bool,
+}
+
+/// A call that has begun.
+pub(crate) struct BegunCall {
+    act: Act,
+    before: Snapshot,
+    held: Option<SecretData>,
+    passed: usize,
+}
+
+/// Counts as under way for as long as it lives.
+struct UnderWay<'c> {
+    calls: &'c Calls,
+    /// How many calls had begun, this one included.
+    begun: usize,
+    others: usize,
+}
+
+impl Calls {
+    /// Whether a call had no answer.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether something that should be answered was not.
+    pub(crate) fn note_unanswered(&self, unanswered: bool) {
+        self.unanswered.fetch_or(unanswered, Ordering::Relaxed);
+    }
+
+    /// How long the calls took that succeeded with nothing in their way.
+    pub(crate) fn take_measured(&self) -> Vec<Call> {
+        std::mem::take(&mut self.measured())
+    }
+
+    fn measured(&self) -> MutexGuard<'_, Vec<Call>> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self) -> UnderWay<'_> {
+        UnderWay {
+            calls: self,
+            others: self.under_way.fetch_add(1, Ordering::Relaxed),
+            begun: self.begun.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+}
+
+impl UnderWay<'_> {
+    /// Whether no other call was under way at the same time.
+    fn was_alone(&self) -> bool {
+        self.others == 0 && self.calls.begun.load(Ordering::Relaxed) == self.begun
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.calls.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl CallOptions<'_> {
+    /// On the agent's own connection, with all arguments and a snapshot.
+    pub(crate) const WITH_SNAPSHOT: CallOptions<'static> = CallOptions {
+        connection: None,
+        arguments: Arguments::All,
+        snapshot: true,
+        is_denied: false,
+    };
+
+    /// On another connection.
+    pub(crate) fn on(connection: &Connection) -> CallOptions<'_> {
+        CallOptions {
+            connection: Some(connection),
+            ..CallOptions::default()
+        }
+    }
+}
+
+impl Scenario {
+    /// The tool call that carries an act.
+    ///
+    /// # Errors
+    /// Not applicable where the target offers no tool for it.
+    pub(crate) fn tool_call(&self, act: &Act) -> StepResult<ToolCall<'_>> {
+        self.tool_call_with(act, Arguments::All)
+    }
+
+    fn tool_call_with(&self, act: &Act, arguments: Arguments<'_>) -> StepResult<ToolCall<'_>> {
+        let (adapter, instance) = (&self.target.adapter, self.instance()?);
+        ToolCall::new(adapter, instance, act.operation, &act.parameters, arguments)
+    }
+
+    /// Makes the tool call that carries an act.
+    ///
+    /// # Errors
+    /// Not applicable where the target offers no tool for it; blocked where Vault fails.
+    pub(crate) async fn call(&self, act: Act, options: CallOptions<'_>) -> StepResult<CallRecord> {
+        let is_own = options.connection.is_none();
+        let connection = match options.connection {
+            Some(connection) => connection,
+            None => self.connection()?,
+        };
+        let begun = self.begin_call(act, options).await?;
+        let is_hindered = self.slot()?.tap.as_ref().is_some_and(Tap::has_fault);
+        let call = self.tool_call_with(&begun.act, options.arguments)?;
+        let under_way = self.calls.enter();
+        let (answer, took) = call.make(connection).await;
+        let was_alone = under_way.was_alone();
+        drop(under_way);
+        let record = self.end_call(begun, answer);
+        let succeeded = matches!(record.answer, Answer::Success(_));
+        if succeeded && is_own && was_alone && !is_hindered {
+            let tap = self.slot()?.tap.as_ref();
+            self.calls.measured().push(Call {
+                operation: record.act.operation,
+                took,
+                vault_requests: tap.map(|tap| tap.passed() - record.passed),
+            });
+        }
+        Ok(record)
+    }
+
+    /// Posts the tool call that carries an act over HTTP, as `asked` says.
+    ///
+    /// # Errors
+    /// As for any call.
+    pub(crate) async fn call_over_http(
+        &self,
+        act: Act,
+        options: CallOptions<'_>,
+        endpoint: &RawHttp,
+        asked: &HttpAsk,
+    ) -> StepResult<(CallRecord, Result<HttpAnswer, NoHttp>)> {
+        let call = self.tool_call_with(&act, options.arguments)?;
+        let begun = self.begin_call(act, options).await?;
+        let patience = self.patience();
+        let answered = endpoint.send(asked, patience).await;
+        let answer = call.read_http(&answered, patience);
+        Ok((self.end_call(begun, answer), answered))
+    }
+
+    /// The tool call that carries an act, as a client posts it in this session.
+    ///
+    /// # Errors
+    /// As for any call.
+    pub(crate) fn posted(&self, act: &Act, id: &str) -> StepResult<Request> {
+        let params = self.tool_call(act)?.params;
+        let revision = self.planned.revision;
+        Ok(Request::new(revision, id, "tools/call", params))
+    }
+
+    /// Notes what there is before a call. Whoever makes it hands the answer to [`Scenario::end_call`].
+    ///
+    /// # Errors
+    /// Blocked where Vault fails.
+    pub(crate) async fn begin_call(
+        &self,
+        act: Act,
+        options: CallOptions<'_>,
+    ) -> StepResult<BegunCall> {
+        let before = match options.snapshot {
+            true => self.snapshot().await?,
+            false => Snapshot::new(),
+        };
+        if !options.is_denied {
+            self.ledger.let_read(&act);
+        }
+        let held = act.secret().and_then(|path| self.ledger.holds.get(path));
+        let tap = self.slot()?.tap.as_ref();
+        Ok(BegunCall {
+            held: held.cloned(),
+            passed: tap.map_or(0, Tap::passed),
+            before,
+            act,
+        })
+    }
+
+    /// Records what came of a call.
+    pub(crate) fn end_call(&self, call: BegunCall, answer: Answer) -> CallRecord {
+        if let Answer::Success(success) = &answer {
+            self.ledger.remember_keys(&success.whole, true);
+        }
+        let is_silent = matches!(answer, Answer::Nothing(_));
+        self.calls.note_unanswered(is_silent);
+        CallRecord {
+            act: call.act,
+            answer,
+            before: call.before,
+            held: call.held,
+            passed: call.passed,
+        }
+    }
+
+    /// Calls a tool that carries no act, or one that does in other words.
+    ///
+    /// # Errors
+    /// When nobody acts.
+    pub(crate) async fn call_tool(
+        &self,
+        name: &str,
+        arguments: &Value,
+    ) -> StepResult<Result<Reply, NoReply>> {
+        let params = json!({ "name": name, "arguments": arguments });
+        let reply = self.request("tools/call", params).await?;
+        if let Ok(Reply::Result(result)) = &reply {
+            self.ledger.remember_keys(&result.to_string(), true);
+        }
+        Ok(reply)
+    }
+
+    /// Calls a tool in a batch of that one call.
+    ///
+    /// # Errors
+    /// When nobody acts.
+    pub(crate) async fn call_in_batch(&self, name: &str, arguments: &Value) -> StepResult<Said> {
+        let params = json!({ "name": name, "arguments": arguments });
+        let call = Request::new(self.planned.revision, "batch-1", "tools/call", params);
+        let batch = format!("[{}]", call.text());
+        let said = self.connection()?.say(&batch, false).await;
+        self.calls.note_unanswered(said.problem.is_some());
+        Ok(said)
+    }
+
+    /// Asks for something that is no tool call.
+    ///
+    /// # Errors
+    /// When nobody acts.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> StepResult<Result<Reply, NoReply>> {
+        let reply = self.connection()?.request(method, params).await;
+        self.calls.note_unanswered(reply.is_err());
+        Ok(reply)
+    }
+
+    /// Lets the agent do something, with Vault looked at before.
+    ///
+    /// # Errors
+    /// Not applicable where the target offers no tool for it; blocked where Vault fails.
+    pub(crate) async fn let_agent(&mut self, act: Act) -> StepResult {
+        self.let_agent_with(act, Arguments::All).await
+    }
+
+    /// The same, with these arguments.
+    ///
+    /// # Errors
+    /// As [`Scenario::let_agent`].
+    pub(crate) async fn let_agent_with(
+        &mut self,
+        act: Act,
+        arguments: Arguments<'_>,
+    ) -> StepResult {
+        self.agents.take_turn();
+        let options = CallOptions {
+            arguments,
+            ..CallOptions::WITH_SNAPSHOT
+        };
+        let record = self.call(act, options).await?;
+        self.calls.last = Some(record);
+        Ok(())
+    }
+
+    /// Lets the agent do several things, one after the other.
+    ///
+    /// # Errors
+    /// As for one.
+    pub(crate) async fn let_agent_in_turn(&mut self, acts: Vec<Act>) -> StepResult {
+        self.calls.several.clear();
+        for act in acts {
+            self.let_agent(act).await?;
+            let record = self.last()?.clone();
+            self.calls.several.push(record);
+        }
+        Ok(())
+    }
+
+    /// What the agent did last.
+    pub(crate) fn last(&self) -> StepResult<&CallRecord> {
+        let missing = || StepEnd::blocked("the scenario let the agent do nothing yet");
+        self.calls.last.as_ref().ok_or_else(missing)
+    }
+
+    /// What was meant to be made at once was under way at once, on so many connections.
+    ///
+    /// # Errors
+    /// Blocked when it was not: then nothing was seen of what becomes of calls that meet.
+    pub(crate) fn expect_made_at_once(&self, connections: usize) -> StepResult {
+        let lines = self.connection()?.transcript().scenario_lines();
+        let open = most_open(&lines);
+        match open.requests >= 2 && open.connections >= connections {
+            true => Ok(()),
+            false => Err(StepEnd::blocked(format!(
+                "at most {} calls on {} connections were under way at once: the limits that the adapter tells \
+                 leave no room for more",
+                open.requests, open.connections
+            ))),
+        }
+    }
+
+    /// What the target may take to answer.
+    pub(crate) fn patience(&self) -> Duration {
+        self.target.adapter.budgets.call()
+    }
+
+    /// What is in Vault that the scenario has made.
+    ///
+    /// # Errors
+    /// Blocked where Vault fails.
+    pub(crate) async fn snapshot(&self) -> StepResult<Snapshot> {
+        if self.calls.without_snapshots {
+            return Ok(Snapshot::new());
+        }
+        let snapshot = self.oracle.snapshot(&self.prefix).await;
+        snapshot.map_err(StepEnd::blocked)
+    }
+}

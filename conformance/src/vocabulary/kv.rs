@@ -1,0 +1,50 @@
+//! What a scenario has of KV mounts and secrets, besides what its secrets should hold.
+
+use std::collections::HashMap;
+
+use crate::{
+    scenario::Scenario,
+    vault::oracle::SecretData,
+    verdict::{StepEnd, StepResult},
+};
+
+/// A KV mount of the scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct KvMount {
+    /// Its path in Vault, which no other scenario uses.
+    pub(crate) path: String,
+    /// The version of the KV engine.
+    pub(crate) version: u8,
+}
+
+/// What there is.
+#[derive(Debug, Default)]
+pub(crate) struct KvState {
+    /// The KV mount that the scenario made last.
+    pub(crate) mount: Option<KvMount>,
+    /// Where the first write of calls that are made at once is held back, if it is to be.
+    pub(crate) delayed: Option<String>,
+    /// What somebody else has written, by secret.
+    pub(crate) elsewhere: HashMap<String, SecretData>,
+    /// The secret that has custom metadata, and their value.
+    pub(crate) custom: Option<(String, String)>,
+    /// A mount that Vault itself refuses to make, and why.
+    pub(crate) refused_mount: Option<(String, String)>,
+}
+
+/// The KV mount that the scenario made last.
+///
+/// # Errors
+/// When it made none.
+pub(crate) fn kv(scenario: &Scenario) -> StepResult<&KvMount> {
+    let missing = || StepEnd::blocked("the scenario gave no KV mount");
+    let mount = scenario.state::<KvState>().mount.as_ref();
+    mount.ok_or_else(missing)
+}
+
+/// The paths of all secrets that the scenario made, in order.
+pub(crate) fn secret_paths(scenario: &Scenario) -> Vec<String> {
+    let mut paths: Vec<_> = scenario.ledger.holds.keys().cloned().collect();
+    paths.sort();
+    paths
+}

@@ -1,0 +1,56 @@
+//! What came back over HTTP, to requests that no MCP client makes.
+
+use reqwest::header::HeaderMap;
+
+use crate::{
+    mcp::http_message::{HttpAnswer, HttpAsk, NoHttp},
+    scenario::Scenario,
+    verdict::{StepEnd, StepResult},
+};
+
+/// What came back last.
+#[derive(Default)]
+struct Last(Option<Result<HttpAnswer, NoHttp>>);
+
+/// Sends a request to the server's endpoint, and keeps what comes back.
+///
+/// # Errors
+/// Blocked over stdio.
+pub(crate) async fn send(scenario: &mut Scenario, asked: &HttpAsk) -> StepResult {
+    let answer = scenario.endpoint()?.send(asked, scenario.patience()).await;
+    heard(scenario, answer);
+    Ok(())
+}
+
+/// Keeps what came back.
+pub(crate) fn heard(scenario: &mut Scenario, answer: Result<HttpAnswer, NoHttp>) {
+    scenario.state_mut::<Last>().0 = Some(answer);
+}
+
+/// What came back last.
+///
+/// # Errors
+/// Blocked when nothing was asked.
+pub(crate) fn http_answer(scenario: &Scenario) -> StepResult<&Result<HttpAnswer, NoHttp>> {
+    let missing = || StepEnd::blocked("the scenario asked nothing over HTTP yet");
+    scenario.state::<Last>().0.as_ref().ok_or_else(missing)
+}
+
+/// The same, in words.
+///
+/// # Errors
+/// Blocked when nothing was asked.
+pub(crate) fn http_seen(scenario: &Scenario) -> StepResult<String> {
+    Ok(match http_answer(scenario)? {
+        Ok(answer) => answer.describe(),
+        Err(why) => why.to_string(),
+    })
+}
+
+/// The headers that name the agent's session and its revision.
+///
+/// # Errors
+/// Blocked when nobody acts.
+pub(crate) fn session(scenario: &Scenario) -> StepResult<HeaderMap> {
+    Ok(scenario.connection()?.session_headers())
+}
