@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::about::contradiction;
 use crate::{
+    mcp::inbox::Reply,
     scenario::{Scenario, calls::CallRecord},
     target::{
         answer::{Answer, Data, Facts, Success},
@@ -492,6 +493,27 @@ pub(super) fn number_in(value: &Value) -> Option<u64> {
 fn numbers(text: &str) -> impl Iterator<Item = u64> {
     text.split(|c: char| !c.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
+}
+
+/// The server must be alive, and do what it is asked next.
+///
+/// # Errors
+/// When it is not, or does not.
+pub(crate) async fn expect_next_call_works(scenario: &mut Scenario) -> StepResult {
+    let slot = scenario.agents.acting_mut();
+    if let Some(ended) = slot.and_then(|slot| slot.instance.ended()) {
+        let seen = format!("its process ended: {ended}");
+        return Err(scenario.failed("the next call works", &seen));
+    }
+    let seen = match scenario.request("tools/list", json!({})).await? {
+        Ok(Reply::Result(page)) if page["tools"].is_array() => return Ok(()),
+        Ok(Reply::Result(other)) => format!("tools/list gave {other}"),
+        Ok(Reply::Error { code, message }) => {
+            format!("tools/list was refused: {code} {message}")
+        }
+        Err(why) => format!("tools/list was not answered: {why}"),
+    };
+    Err(scenario.failed("the next call works", &seen))
 }
 
 #[cfg(test)]

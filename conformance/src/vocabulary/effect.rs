@@ -14,6 +14,7 @@ use crate::{
         kv::{KvState, kv},
         lists,
         pki::effect,
+        unchanged::expect_unchanged,
     },
 };
 
@@ -306,44 +307,6 @@ async fn expect_mount(
         None => format!("no mount at {mount}"),
     };
     Err(scenario.failed(say(expected), &say(found)))
-}
-
-/// Nothing in Vault may have changed since before the agent's last deed; with
-/// `but_its_subject` what the deed was about may.
-///
-/// # Errors
-/// When something has.
-pub(crate) async fn expect_unchanged(scenario: &Scenario, but_its_subject: bool) -> StepResult {
-    let deed = scenario.last()?;
-    if scenario.calls.without_snapshots {
-        return Err(StepEnd::blocked(
-            "a scenario with so much in Vault cannot ask this",
-        ));
-    }
-    let (mut before, mut after) = (deed.before.clone(), scenario.snapshot().await?);
-    if but_its_subject {
-        before.retain(|place, _| !deed.act.is_about(place));
-        after.retain(|place, _| !deed.act.is_about(place));
-    }
-    let mut places: Vec<_> = before.keys().chain(after.keys()).collect();
-    places.sort();
-    places.dedup();
-    let changed =
-        places
-            .into_iter()
-            .find_map(|place| match (before.get(place), after.get(place)) {
-                (None, Some(_)) => Some(format!("{place} is new")),
-                (Some(_), None) => Some(format!("{place} is gone")),
-                (earlier, later) if earlier != later => Some(format!("{place} is not what it was")),
-                _ => None,
-            });
-    changed.map_or(Ok(()), |change| {
-        let expected = match but_its_subject {
-            true => "nothing in Vault but what the agent named changes",
-            false => "nothing in Vault changes",
-        };
-        Err(scenario.failed(expected, &change))
-    })
 }
 
 /// No request that writes may have passed the tap to this mount since the last deed began.

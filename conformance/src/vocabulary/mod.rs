@@ -7,7 +7,7 @@ pub(crate) mod at_once;
 pub(crate) mod effect;
 pub(crate) mod given;
 pub(crate) mod kv;
-mod kv_steps;
+pub(crate) mod kv_steps;
 pub(crate) mod lists;
 mod mounts_steps;
 mod outcome_steps;
@@ -18,6 +18,9 @@ mod pki_steps;
 #[cfg(test)]
 pub(crate) mod rehearsal;
 pub(crate) mod stage;
+pub(crate) mod start;
 #[cfg(test)]
 mod tests;
+pub(crate) mod token_use;
+pub(crate) mod unchanged;
 pub(crate) mod wording;

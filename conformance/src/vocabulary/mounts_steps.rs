@@ -5,23 +5,13 @@ use cucumber::{given, then, when};
 use crate::{
     act::Act,
     verdict::StepResult,
-    vocabulary::{answered, effect, given, lists},
+    vocabulary::{effect, given},
     world::World,
 };
 
 #[given(expr = "a transit mount {string} with the key {string}")]
 async fn a_transit_mount(world: &mut World, name: String, key: String) -> StepResult {
     given::make_transit_mount(world.scenario()?, &name, &key).await
-}
-
-#[given(expr = "the agent's token may make mounts at {string}")]
-async fn may_mount(world: &mut World, path: String) -> StepResult {
-    given::allow_mount_at(world.scenario()?, &path).await
-}
-
-#[given(expr = "Vault refuses the same token a mount at {string}")]
-async fn vault_refuses(world: &mut World, path: String) -> StepResult {
-    given::learn_refusal_of_mount(world.scenario()?, &path).await
 }
 
 #[when("the agent lists the mounts")]
@@ -36,45 +26,7 @@ async fn creates(world: &mut World, name: String, version: u8) -> StepResult {
     scenario.let_agent(act).await
 }
 
-#[when(expr = "the agent creates a mount at exactly {string}")]
-async fn creates_exactly(world: &mut World, path: String) -> StepResult {
-    let act = Act::create_mount(path, 2);
-    world.scenario()?.let_agent(act).await
-}
-
-#[when(expr = "the agent deletes the mount {string}")]
-async fn deletes(world: &mut World, name: String) -> StepResult {
-    let scenario = world.scenario()?;
-    let act = Act::delete_mount(scenario.path_of(&name));
-    scenario.let_agent(act).await
-}
-
-#[then("the agent is given each of the mounts with its type")]
-async fn given_each(world: &mut World) -> StepResult {
-    lists::expect_mounts_with_type(world.scenario()?).await
-}
-
-#[then(regex = "^the agent is given the (KV version|description) of each mount$")]
-async fn given_detail(world: &mut World, detail: String) -> StepResult {
-    lists::expect_mount_detail(world.scenario()?, &detail).await
-}
-
 #[then(expr = "Vault has the mount {string} of KV version {int}")]
 async fn vault_has(world: &mut World, name: String, version: u8) -> StepResult {
     effect::expect_mounted(world.scenario()?, &name, version).await
-}
-
-#[then(expr = "Vault has no mount {string}")]
-async fn vault_has_no(world: &mut World, name: String) -> StepResult {
-    effect::expect_unmounted(world.scenario()?, &name).await
-}
-
-#[then("the agent is told Vault's reason")]
-fn told_the_reason(world: &mut World) -> StepResult {
-    answered::expect_vaults_reason(world.scenario()?)
-}
-
-#[then(expr = "no write of the agent has reached the mount {string}")]
-fn no_write(world: &mut World, name: String) -> StepResult {
-    effect::expect_no_write(world.scenario()?, &name)
 }

@@ -1,10 +1,10 @@
 //! Steps about what the agent is told, and what has become of Vault.
 
-use cucumber::then;
+use cucumber::{given, then, when};
 
 use crate::{
-    verdict::StepResult,
-    vocabulary::{answered, effect},
+    verdict::{StepEnd, StepResult},
+    vocabulary::{answered, effect, given, over_http, stage, token_use, unchanged, wording},
     world::World,
 };
 
@@ -28,11 +28,6 @@ fn told_of_absence(world: &mut World) -> StepResult {
     answered::expect_absence_told(world.scenario()?)
 }
 
-#[then("the agent is told that nothing is there")]
-fn told_of_nothing(world: &mut World) -> StepResult {
-    answered::expect_nothing_listed(world.scenario()?)
-}
-
 #[then("the agent is shown no value")]
 fn shown_no_value(world: &mut World) -> StepResult {
     answered::expect_no_value(world.scenario()?)
@@ -45,10 +40,62 @@ async fn the_effect_shows(world: &mut World) -> StepResult {
 
 #[then("nothing in Vault has changed")]
 async fn nothing_changed(world: &mut World) -> StepResult {
-    effect::expect_unchanged(world.scenario()?, false).await
+    unchanged::expect_unchanged(world.scenario()?, false).await
 }
 
 #[then("nothing else in Vault has changed")]
 async fn nothing_else_changed(world: &mut World) -> StepResult {
-    effect::expect_unchanged(world.scenario()?, true).await
+    unchanged::expect_unchanged(world.scenario()?, true).await
+}
+
+#[when(expr = "the agent does {word}")]
+async fn does(world: &mut World, name: String) -> StepResult {
+    let operation = stage::operation(&name)?;
+    stage::let_agent_do(world.scenario()?, operation).await
+}
+
+#[given(
+    regex = r#"^the agent's token has the polic(?:y|ies) "([^"]+)" (?:of the \w+|scoped to this work)$"#
+)]
+async fn policies(world: &mut World, names: String) -> StepResult {
+    let names: Vec<_> = names.split(", ").collect();
+    given::use_policies(world.scenario()?, &names).await
+}
+
+#[given(regex = "^Vault (allows|denies) the same token to (.+)$")]
+async fn vault_decides(world: &mut World, decision: String, act: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let asked = wording::act(scenario, &act)?;
+    let allows = crate::vocabulary::allowed::vault_allows(scenario, &asked).await?;
+    if allows == (decision == "allows") {
+        return Ok(());
+    }
+    let other = if allows { "allows" } else { "denies" };
+    Err(StepEnd::blocked(format!(
+        "this Vault {other} the token to {act}"
+    )))
+}
+
+#[when(regex = "^the agent asks to (.+)$")]
+async fn asks_to(world: &mut World, act: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let act = wording::act(scenario, &act)?;
+    scenario.let_agent(act).await
+}
+
+#[then("the next call works")]
+async fn next_call_works(world: &mut World) -> StepResult {
+    answered::expect_next_call_works(world.scenario()?).await
+}
+
+#[then("that is refused over HTTP")]
+fn refused_over_http(world: &mut World) -> StepResult {
+    over_http::expect_http_refused(world.scenario()?)
+}
+
+#[then(
+    expr = "it does not start, or the agent is told of an error to the secret {string} and no token is used"
+)]
+async fn idle(world: &mut World, path: String) -> StepResult {
+    token_use::expect_refusal_or_error(world.scenario()?, &path).await
 }

@@ -54,3 +54,19 @@ pub(crate) fn http_seen(scenario: &Scenario) -> StepResult<String> {
 pub(crate) fn session(scenario: &Scenario) -> StepResult<HeaderMap> {
     Ok(scenario.connection()?.session_headers())
 }
+
+/// The request must have been refused: by a status that says so, or by the end of the
+/// connection.
+///
+/// # Errors
+/// When it was not.
+pub(crate) fn expect_http_refused(scenario: &Scenario) -> StepResult {
+    match http_answer(scenario)? {
+        Ok(answer) if answer.refuses() => Ok(()),
+        Err(NoHttp::Closed(_)) => Ok(()),
+        _ => {
+            let expected = "a 4xx status, or a closed connection";
+            Err(scenario.failed(expected, &http_seen(scenario)?))
+        }
+    }
+}

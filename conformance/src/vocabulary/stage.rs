@@ -146,7 +146,7 @@ async fn kv_act(scenario: &mut Scenario, operation: Operation) -> StepResult<Act
 async fn make_pki_stage(scenario: &mut Scenario, pki: &str) -> StepResult {
     pki::make_authority(scenario, pki).await?;
     pki::make_role(scenario, ROLE, role_settings(DOMAINS)?).await?;
-    pki::pki_mut(scenario)?.wanted = Wanted {
+    pki::state::pki_mut(scenario)?.wanted = Wanted {
         common_name: NAME.to_owned(),
         ttl: LIFETIME.to_owned(),
         ..Wanted::default()
@@ -177,7 +177,7 @@ async fn pki_act(scenario: &mut Scenario, operation: Operation) -> StepResult<Ac
         Operation::PkiSign => {
             let request = Request::ec(NAME, &[NAME]).map_err(StepEnd::blocked)?;
             let act = Act::sign(&mount, ROLE, NAME, &request.to_pem(), LIFETIME);
-            pki::pki_mut(scenario)?.request = Some(request);
+            pki::state::pki_mut(scenario)?.request = Some(request);
             act
         }
         Operation::PkiRevoke | Operation::PkiReadCert => {
@@ -194,4 +194,13 @@ async fn pki_act(scenario: &mut Scenario, operation: Operation) -> StepResult<Ac
         Operation::PkiListCerts => Act::on_pki(operation, &mount, PkiEffect::CertificatesListed),
         _ => Act::on_pki(operation, &mount, PkiEffect::IssuersListed),
     })
+}
+
+/// The operation that a feature calls so.
+///
+/// # Errors
+/// Blocked when none is called so.
+pub(crate) fn operation(name: &str) -> StepResult<Operation> {
+    let unknown = || StepEnd::blocked(format!("no operation is called {name:?}"));
+    Operation::named(name).ok_or_else(unknown)
 }

@@ -23,7 +23,6 @@ use crate::{
         request::{Request, initialize},
     },
     scenario::{Scenario, calls::CallOptions},
-    target::{launch::Mode, setup::Setup},
     transport::{Era, Revision},
     verdict::{StepEnd, StepResult},
     vocabulary::{about, over_http, wording},
@@ -51,15 +50,6 @@ pub(crate) enum RequestOrigin<'a> {
     Rebound(&'a str),
     /// No page, but somebody who calls the server by this name.
     Named(&'a str),
-}
-
-/// Starts a server that pages of these origins may call.
-///
-/// # Errors
-/// When it does not start.
-pub(crate) async fn start_for_pages(scenario: &mut Scenario, origins: &[&str]) -> StepResult {
-    let setup = Setup::of(Mode::Cors).with("origins", origins.join(","));
-    scenario.start_server(setup).await
 }
 
 /// Lets somebody try what an agent does, in the session of the agent where there is one.

@@ -16,12 +16,11 @@ use crate::{
         request::initialize,
         transcript::Speaker,
     },
-    profiles::browser,
     scenario::{Scenario, calls::CallOptions},
     target::answer::Answer,
     transport::Era,
     verdict::{StepEnd, StepResult},
-    vocabulary::wording,
+    vocabulary::{start, wording},
 };
 
 /// What the step is called that carries an act.
@@ -36,7 +35,7 @@ pub(crate) async fn start_for_own_page(scenario: &mut Scenario) -> StepResult {
     let served = served.map_err(|error| StepEnd::blocked(format!("no page is served: {error}")))?;
     let origin = served.origin(LISTED);
     scenario.state_mut::<Page>().served = Some(served);
-    browser::start_for_pages(scenario, &[&origin]).await
+    start::start_for_pages(scenario, &[&origin]).await
 }
 
 /// Lets a browser open the page that may call, which does what an agent does: it opens a session of its own,

@@ -6,12 +6,13 @@ use super::RequestOrigin;
 use crate::{
     profiles::browser::{self, real},
     verdict::StepResult,
+    vocabulary::start,
     world::World,
 };
 
 #[given(expr = "a server that pages of {string} and {string} may call")]
 async fn may_call(world: &mut World, one: String, other: String) -> StepResult {
-    browser::start_for_pages(world.scenario()?, &[&one, &other]).await
+    start::start_for_pages(world.scenario()?, &[&one, &other]).await
 }
 
 #[when(regex = r#"^a page of "([^"]+)" tries to (.+)$"#)]

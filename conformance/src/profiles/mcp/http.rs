@@ -120,22 +120,6 @@ pub(crate) fn expect_stream_or_refusal(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The request must have been refused: by a status that says so, or by the end of the
-/// connection.
-///
-/// # Errors
-/// When it was not.
-pub(crate) fn expect_http_refused(scenario: &Scenario) -> StepResult {
-    match http_answer(scenario)? {
-        Ok(answer) if answer.refuses() => Ok(()),
-        Err(NoHttp::Closed(_)) => Ok(()),
-        _ => {
-            let expected = "a 4xx status, or a closed connection";
-            Err(scenario.failed(expected, &http_seen(scenario)?))
-        }
-    }
-}
-
 /// The request must have been dealt with: answered, or its connection closed.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ use crate::{
     tap::fault::{Fault, FaultAction},
     vault::oracle::Snapshot,
     verdict::{StepEnd, StepResult},
-    vocabulary::about,
+    vocabulary::{about, answered},
 };
 
 /// For how long Vault keeps a reading waiting at the most that is to be cancelled.
@@ -387,7 +387,7 @@ async fn note_progress_of(scenario: &mut Scenario, call: Value) -> StepResult {
         return Err(scenario.failed("an answer", &why.to_string()));
     }
     // What is told after the answer arrives before that of the next request.
-    mcp::expect_next_call_works(scenario).await?;
+    answered::expect_next_call_works(scenario).await?;
     let mut late = false;
     for mut message in mcp::messages_of_target(scenario, false)?
         .into_iter()

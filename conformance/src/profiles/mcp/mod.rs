@@ -18,10 +18,10 @@ mod steps;
 pub(crate) mod tool_hints;
 pub(crate) mod tools;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    mcp::{connection::Said, inbox::Reply, transcript::Speaker},
+    mcp::{connection::Said, transcript::Speaker},
     scenario::Scenario,
     verdict::{StepEnd, StepResult},
 };
@@ -71,25 +71,4 @@ fn greeting(scenario: &Scenario) -> StepResult<Value> {
     let mut greetings = results.filter(|result| result["protocolVersion"].is_string());
     let missing = || StepEnd::not_claimed("the connection began without initialize");
     greetings.next().ok_or_else(missing)
-}
-
-/// The server must be alive, and do what it is asked next.
-///
-/// # Errors
-/// When it is not, or does not.
-pub(crate) async fn expect_next_call_works(scenario: &mut Scenario) -> StepResult {
-    let slot = scenario.agents.acting_mut();
-    if let Some(ended) = slot.and_then(|slot| slot.instance.ended()) {
-        let seen = format!("its process ended: {ended}");
-        return Err(scenario.failed("the next call works", &seen));
-    }
-    let seen = match scenario.request("tools/list", json!({})).await? {
-        Ok(Reply::Result(page)) if page["tools"].is_array() => return Ok(()),
-        Ok(Reply::Result(other)) => format!("tools/list gave {other}"),
-        Ok(Reply::Error { code, message }) => {
-            format!("tools/list was refused: {code} {message}")
-        }
-        Err(why) => format!("tools/list was not answered: {why}"),
-    };
-    Err(scenario.failed("the next call works", &seen))
 }

@@ -9,9 +9,11 @@ use super::{
     tools,
 };
 use crate::{
-    profiles::mcp,
+    profiles::mcp::modes,
     schema::ArgumentFault,
+    target::launch::Mode,
     verdict::{StepEnd, StepResult},
+    vocabulary::start,
     world::World,
 };
 
@@ -79,11 +81,6 @@ async fn open_again(world: &mut World) -> StepResult {
 #[when(regex = "^the client writes (.+), Vault changes only if success is told$")]
 async fn write_out_of_turn(world: &mut World, when: String) -> StepResult {
     messages::write_out_of_turn(world.scenario()?, &when).await
-}
-
-#[then("the next call works")]
-async fn next_call_works(world: &mut World) -> StepResult {
-    mcp::expect_next_call_works(world.scenario()?).await
 }
 
 #[when(
@@ -438,11 +435,6 @@ fn unguessable_ids(world: &mut World) -> StepResult {
     http::expect_unguessable_ids(world.scenario()?)
 }
 
-#[then("that is refused over HTTP")]
-fn refused_over_http(world: &mut World) -> StepResult {
-    http::expect_http_refused(world.scenario()?)
-}
-
 #[when(regex = "^the client sends a request ((?:of|by|with) .+)$")]
 async fn send_odd(world: &mut World, what: String) -> StepResult {
     http::send_odd(world.scenario()?, &what).await
@@ -461,4 +453,16 @@ async fn beside_endless(world: &mut World, count: usize) -> StepResult {
 #[when("the client sends a request that never ends")]
 async fn send_endless(world: &mut World) -> StepResult {
     http::send_endless(world.scenario()?).await
+}
+
+#[given(regex = "^a server in the mode ([a-z_]+)$")]
+async fn in_mode(world: &mut World, name: String) -> StepResult {
+    let unknown = || StepEnd::blocked(format!("there is no mode {name:?}"));
+    let mode = Mode::named(&name).ok_or_else(unknown)?;
+    start::start_in_mode(world.scenario()?, mode).await
+}
+
+#[then("two clients connect to it, and list its tools")]
+async fn clients_connect(world: &mut World) -> StepResult {
+    modes::expect_clients_connect(world.scenario()?).await
 }

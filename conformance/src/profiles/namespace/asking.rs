@@ -11,16 +11,11 @@ use crate::{
         answer::Answer,
         instance::RawConnection,
         launch::{Mode, ModeSettings},
-        setup::Setup,
         template,
     },
-    vault::oracle::VaultRequest,
     verdict::{StepEnd, StepResult},
-    vocabulary::{about::contradiction, kv::secret_paths},
+    vocabulary::{about::contradiction, kv::secret_paths, start::NAMESPACE as OWN},
 };
-
-/// The namespace that a server is told to work in.
-const OWN: &str = "team";
 /// Those that clients name: below it, as a server may keep its own token within.
 const NAMED: [&str; 2] = ["team/a", "team/b"];
 /// How many calls of a client are under way.
@@ -44,26 +39,6 @@ pub(super) struct Namespaces {
 struct Asked {
     secret: String,
     namespace: Option<&'static str>,
-}
-
-/// Starts a server that works in a namespace.
-///
-/// # Errors
-/// When it does not start; not applicable where Vault knows namespaces, and has none of this name.
-pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
-    let health = VaultRequest::new("GET", "sys/health");
-    let health = scenario
-        .oracle
-        .ask(scenario.oracle.root_token(), &health)
-        .await;
-    let health = health.map_err(StepEnd::blocked)?;
-    if health.body["enterprise"] == true {
-        return Err(StepEnd::no_evidence(
-            "this Vault has namespaces, and the suite makes none there",
-        ));
-    }
-    let setup = Setup::of(Mode::Namespace).with("namespace", OWN);
-    scenario.start_server(setup).await
 }
 
 fn namespace_mode(scenario: &Scenario) -> StepResult<&ModeSettings> {

@@ -2,11 +2,11 @@
 
 use cucumber::{given, then, when};
 
-use crate::{profiles::namespace::asking, verdict::StepResult, world::World};
+use crate::{profiles::namespace::asking, verdict::StepResult, vocabulary::start, world::World};
 
 #[given("a server that works in a namespace")]
 async fn in_namespace(world: &mut World) -> StepResult {
-    asking::start_in_namespace(world.scenario()?).await
+    start::start_in_namespace(world.scenario()?).await
 }
 
 #[when(

@@ -24,6 +24,7 @@ use crate::{
         kv::KvState,
         lists,
         stage::{self, SECRET},
+        unchanged,
     },
 };
 
@@ -150,7 +151,7 @@ async fn judge_cell(
         // What may have changed was looked at.
         (Told::Success, true) => true,
         _ => noted(
-            effect::expect_unchanged(scenario, allowed).await,
+            unchanged::expect_unchanged(scenario, allowed).await,
             &mut wrong,
         )?,
     };

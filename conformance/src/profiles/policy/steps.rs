@@ -8,54 +8,13 @@ use crate::{
     profiles::policy::matrix,
     target::operation::Operation,
     verdict::{StepEnd, StepResult},
-    vocabulary::{given, wording},
+    vocabulary::given,
     world::World,
 };
-
-#[given(
-    regex = r#"^the agent's token has the polic(?:y|ies) "([^"]+)" (?:of the \w+|scoped to this work)$"#
-)]
-async fn policies(world: &mut World, names: String) -> StepResult {
-    let names: Vec<_> = names.split(", ").collect();
-    given::use_policies(world.scenario()?, &names).await
-}
 
 #[given("the agent's token has no policy of its own")]
 async fn no_policy(world: &mut World) -> StepResult {
     given::use_no_policy(world.scenario()?).await
-}
-
-#[given(
-    expr = "the agent's token has rights to the secrets of the mount {string} and to nothing else"
-)]
-async fn secrets_alone(world: &mut World, mount: String) -> StepResult {
-    given::allow_secrets_alone(world.scenario()?, &mount).await
-}
-
-#[given(expr = "the agent's token may read the metadata of the mount {string} and nothing else")]
-async fn metadata_alone(world: &mut World, mount: String) -> StepResult {
-    given::allow_metadata_alone(world.scenario()?, &mount).await
-}
-
-#[given(regex = "^Vault (allows|denies) the same token to (.+)$")]
-async fn vault_decides(world: &mut World, decision: String, act: String) -> StepResult {
-    let scenario = world.scenario()?;
-    let asked = wording::act(scenario, &act)?;
-    let allows = crate::vocabulary::allowed::vault_allows(scenario, &asked).await?;
-    if allows == (decision == "allows") {
-        return Ok(());
-    }
-    let other = if allows { "allows" } else { "denies" };
-    Err(StepEnd::blocked(format!(
-        "this Vault {other} the token to {act}"
-    )))
-}
-
-#[when(regex = "^the agent asks to (.+)$")]
-async fn asks_to(world: &mut World, act: String) -> StepResult {
-    let scenario = world.scenario()?;
-    let act = wording::act(scenario, &act)?;
-    scenario.let_agent(act).await
 }
 
 #[when("the policy is changed to allow it")]

@@ -1,3 +1,4 @@
 //! Read-only mode: nothing is written, however the agent insists.
 
 pub(crate) mod insist;
+mod steps;

@@ -1,9 +1,7 @@
 //! Servers that were given a certificate: files right and wrong, and handshakes that no TLS library makes any more.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, time::Duration};
 
-use secrecy::{ExposeSecret as _, SecretString};
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -11,13 +9,11 @@ use tokio::{
 };
 
 use crate::{
-    certificate::ServerCertificate,
     mcp::hello::{HANDSHAKE, Version, client_hello},
     scenario::Scenario,
-    tap::tls::TlsIdentity,
     target::{instance::StartError, launch::Mode, setup::Setup},
-    vault::notes::{HOME_PREFIX, note_home},
     verdict::{StepEnd, StepResult},
+    vocabulary::start::certificate::certified,
 };
 
 /// How long a handshake is waited for.
@@ -26,52 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What was made for a server that was given a certificate.
 #[derive(Default)]
 pub(crate) struct Tls {
-    /// Where its files are.
-    folder: Option<TempDir>,
     /// Why a server did not start.
     refusal: Option<StartError>,
-    /// What it meets at Vault.
-    pub(super) front: Option<TlsIdentity>,
-}
-
-impl Tls {
-    /// Keeps a file with this certificate for as long as the scenario lasts; returns its path.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(super) async fn keep_file(&mut self, certificate: String) -> StepResult<String> {
-        let written = tokio::task::spawn_blocking(move || write(Some(&certificate), None)).await;
-        let (folder, (path, _)) = unwritten(written.map_err(StepEnd::blocked)?)?;
-        self.folder = Some(folder);
-        Ok(path)
-    }
-}
-
-/// Starts a server with a certificate that the suite trusts.
-///
-/// # Errors
-/// When it does not start.
-pub(crate) async fn start_with_certificate(scenario: &mut Scenario) -> StepResult {
-    let setup = certified(scenario, "a certificate").await?;
-    scenario.start_server(setup).await
-}
-
-/// The same for a server that listens on all addresses.
-///
-/// # Errors
-/// When it does not start.
-pub(crate) async fn start_exposed_with_certificate(scenario: &mut Scenario) -> StepResult {
-    let setup = exposed_with_certificate(scenario).await?;
-    scenario.start_server(setup).await
-}
-
-/// How a server with a certificate that listens on all addresses is set up.
-///
-/// # Errors
-/// Blocked when the files cannot be written.
-pub(crate) async fn exposed_with_certificate(scenario: &mut Scenario) -> StepResult<Setup> {
-    let setup = certified(scenario, "a certificate").await?;
-    Ok(setup.and(Mode::AllInterfaces))
 }
 
 /// Tries to start a server with what a feature words so.
@@ -100,40 +52,6 @@ async fn try_to_start(scenario: &mut Scenario, setup: Setup) -> StepResult {
         Err(refusal) => Some(refusal),
     };
     Ok(())
-}
-
-/// Writes the files, and says where they are.
-async fn certified(scenario: &mut Scenario, what: &str) -> StepResult<Setup> {
-    let own = ServerCertificate::new().map_err(StepEnd::blocked)?;
-    let other = ServerCertificate::new().map_err(StepEnd::blocked)?;
-    let (mut certificate, mut key) = (Some(own.certificate.clone()), Some(own.key.clone()));
-    let mut missing = false;
-    match what {
-        "a certificate" => {}
-        "a certificate and no key" => key = None,
-        "a key and no certificate" => certificate = None,
-        "the key of another certificate" => key = Some(other.key),
-        "a certificate file that there is not" => missing = true,
-        "an empty certificate file" => certificate = Some(String::new()),
-        "a key file that is no key" => key = Some(own.certificate.clone().into()),
-        _ => {
-            return Err(StepEnd::blocked(format!(
-                "no server is started with {what:?}"
-            )));
-        }
-    }
-    let written = tokio::task::spawn_blocking(move || write(certificate.as_deref(), key.as_ref()));
-    let (folder, paths) = unwritten(written.await.map_err(StepEnd::blocked)?)?;
-    scenario.state_mut::<Tls>().folder = Some(folder);
-    let (mut certificate, key) = paths;
-    if missing {
-        certificate.push_str(".missing");
-    }
-    let mut setup = Setup::of(Mode::Tls)
-        .with("tls_cert", certificate)
-        .with("tls_key", key);
-    setup.trusted_ca = Some(own.authority);
-    Ok(setup)
 }
 
 async fn connect_raw(scenario: &Scenario) -> StepResult<TcpStream> {
@@ -238,34 +156,4 @@ pub(crate) fn expect_certificate_blamed(scenario: &Scenario) -> StepResult {
         true => Ok(()),
         false => Err(scenario.failed(expected, &why)),
     }
-}
-
-fn unwritten<T>(written: io::Result<T>) -> StepResult<T> {
-    written.map_err(|error| StepEnd::blocked(format!("no certificate can be written: {error}")))
-}
-
-/// Writes a certificate and a key into a folder of their own; returns it, and their paths: empty for what
-/// there is none of.
-fn write(
-    certificate: Option<&str>,
-    key: Option<&SecretString>,
-) -> io::Result<(TempDir, (String, String))> {
-    let folder = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir()?;
-    note_home(folder.path());
-    let file = |name: &str, text: Option<&str>| -> io::Result<String> {
-        let Some(text) = text else {
-            return Ok(String::new());
-        };
-        let path = folder.path().join(name);
-        // The folder is readable by its owner alone.
-        std::fs::write(&path, text)?;
-        Ok(shown(&path))
-    };
-    let certificate = file("certificate.pem", certificate)?;
-    let key = file("key.pem", key.map(|key| key.expose_secret()))?;
-    Ok((folder, (certificate, key)))
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

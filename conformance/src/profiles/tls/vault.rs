@@ -1,56 +1,16 @@
 //! Servers whose Vault shows a certificate that the suite has made: the right one, or one that must not be
 //! taken for it.
 
-use super::server::Tls;
 use crate::{
     act::Act,
-    certificate::{Authority, Flaw, ServerCertificate},
-    profiles::custody::Custody,
     scenario::Scenario,
-    tap::tls::TlsIdentity,
     target::{answer::Answer, launch::Mode, setup::Setup},
     verdict::{StepEnd, StepResult},
+    vocabulary::{
+        start::vault_certificate::{Shown, VaultFront, before_vault, start_with_authority},
+        token_use,
+    },
 };
-
-/// What Vault shows, as a feature words it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
-    /// A certificate of the authority that the server may be told.
-    Right,
-    /// One of that authority, with a flaw.
-    Flawed(Flaw),
-    /// One of an authority of the same name.
-    OfAnother,
-}
-
-impl Shown {
-    fn named(words: &str) -> StepResult<Self> {
-        Ok(match words {
-            "of another authority" => Self::OfAnother,
-            "for another name" => Self::Flawed(Flaw::OtherName),
-            "whose time is over" => Self::Flawed(Flaw::Expired),
-            _ => return Err(StepEnd::blocked(format!("no certificate is one {words:?}"))),
-        })
-    }
-
-    fn sign(self, authority: &Authority) -> Result<ServerCertificate, rcgen::Error> {
-        match self {
-            Self::Right => authority.sign(None),
-            Self::Flawed(flaw) => authority.sign(Some(flaw)),
-            Self::OfAnother => Authority::new()?.sign(None),
-        }
-    }
-}
-
-/// Starts a server that was told the authority of Vault's certificate.
-///
-/// # Errors
-/// When it does not start.
-pub(crate) async fn start_with_authority(scenario: &mut Scenario) -> StepResult {
-    let setup = before_vault(scenario, Setup::of(Mode::VaultCa), Shown::Right);
-    let setup = setup.await?;
-    scenario.start_server(setup).await
-}
 
 /// The same, and lets it read a secret: without that, what it refuses shows nothing.
 ///
@@ -93,23 +53,8 @@ async fn start_before(scenario: &mut Scenario, setup: Setup, shown: Shown) -> St
     scenario.end_servers().await?;
     let setup = before_vault(scenario, setup, shown).await?;
     let refusal = scenario.try_to_start_server(setup).await?;
-    scenario.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
+    token_use::note_refusal(scenario, refusal);
     Ok(())
-}
-
-/// A Vault that shows this, and the file with the authority that would be the right one.
-async fn before_vault(scenario: &mut Scenario, setup: Setup, shown: Shown) -> StepResult<Setup> {
-    let unmade = |error: rcgen::Error| StepEnd::blocked(error);
-    let authority = Authority::new().map_err(unmade)?;
-    let right = authority.sign(None).map_err(unmade)?;
-    let front = TlsIdentity::new(shown.sign(&authority).map_err(unmade)?, right);
-    let file = scenario
-        .state_mut::<Tls>()
-        .keep_file(authority.certificate().to_owned());
-    let mut setup = setup.with("vault_ca", file.await?);
-    setup.front = Some(front.clone());
-    scenario.state_mut::<Tls>().front = Some(front);
-    Ok(setup)
 }
 
 /// Vault must not have been asked anything, nor shown a token.
@@ -118,7 +63,11 @@ async fn before_vault(scenario: &mut Scenario, setup: Setup, shown: Shown) -> St
 /// When it was.
 pub(crate) fn expect_vault_unasked(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::blocked("the scenario gave Vault no certificate");
-    let front = scenario.state::<Tls>().front.as_ref().ok_or_else(missing)?;
+    let front = scenario
+        .state::<VaultFront>()
+        .0
+        .as_ref()
+        .ok_or_else(missing)?;
     match front.asked() {
         0 => Ok(()),
         count => {

@@ -5,7 +5,7 @@ use cucumber::{given, then, when};
 use super::leak;
 use crate::{
     verdict::{StepEnd, StepResult},
-    vocabulary::{given, own_vault, wording},
+    vocabulary::{answered, given, own_vault, pki, wording},
     world::World,
 };
 
@@ -81,4 +81,24 @@ async fn found_nowhere(world: &mut World) -> StepResult {
 #[then(expr = "no version that Vault gives out of the secret {string} has the leaked value")]
 async fn leak_gone(world: &mut World, path: String) -> StepResult {
     leak::expect_leak_gone(world.scenario()?, &path).await
+}
+
+#[then("the agent is told that nothing is there")]
+fn told_of_nothing(world: &mut World) -> StepResult {
+    answered::expect_nothing_listed(world.scenario()?)
+}
+
+#[then("the agent is told when Vault has it last updated")]
+async fn told_update_time(world: &mut World) -> StepResult {
+    answered::expect_update_time(world.scenario()?).await
+}
+
+#[given(expr = "the PKI mount {string} that the agent has made")]
+fn the_agents_mount(world: &mut World, name: String) -> StepResult {
+    pki::turn_to_agents_pki_mount(world.scenario()?, &name)
+}
+
+#[given(expr = "the role {string}")]
+async fn the_role(world: &mut World, role: String) -> StepResult {
+    pki::turn_to_role(world.scenario()?, &role).await
 }

@@ -1,14 +1,18 @@
 //! What the agent must have been told about issuers, roles and certificates.
 
+use time::OffsetDateTime;
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 use serde_json::Value;
 use time::macros::format_description;
 
-use super::{PkiMount, Scenario, effect::same};
+use super::{
+    Scenario,
+    state::{PkiMount, lasts, parsed, same},
+};
 use crate::{
-    certificate::{Certificate, private_keys_in},
+    certificate::{Certificate, duration, private_keys_in},
     mcp::transcript::Speaker,
     target::{
         answer::{Answer, Data, Success},
@@ -17,7 +21,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
     vocabulary::{
         answered,
-        pki::{self, effect},
+        pki::{self},
     },
 };
 
@@ -106,7 +110,7 @@ pub(crate) fn expect_names_on_certificate(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When neither is so.
 pub(crate) fn expect_lifetime_as_asked(scenario: &Scenario) -> StepResult {
-    effect::expect_lifetime(scenario, &certificate_given(scenario)?)
+    expect_lifetime(scenario, &certificate_given(scenario)?)
 }
 
 /// The same, where an error tells it as well.
@@ -361,7 +365,7 @@ pub(super) async fn expect_issuer_shown(scenario: &Scenario) -> StepResult {
 }
 
 pub(super) async fn expect_certificate_shown(scenario: &Scenario) -> StepResult {
-    expect_shown(scenario, &effect::subject(scenario).await?)
+    expect_shown(scenario, &subject(scenario).await?)
 }
 
 fn expect_shown(scenario: &Scenario, expected: &Certificate) -> StepResult {
@@ -451,6 +455,38 @@ fn vaults_serial(text: &str) -> String {
     let digits: Vec<char> = plain_serial(text).chars().collect();
     let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect()).collect();
     pairs.join(":")
+}
+
+/// A certificate must last as long as the agent asked, or the agent be told that it does not.
+pub(super) fn expect_lifetime(scenario: &Scenario, certificate: &Certificate) -> StepResult {
+    let act = &scenario.last()?.act;
+    let asked = duration(act.text("ttl")).filter(|_| pki::sends(scenario, act.operation, "ttl"));
+    let Some(asked) = asked else {
+        return Ok(());
+    };
+    if lasts(certificate, asked) || tells_the_end_of(scenario, certificate)? {
+        return Ok(());
+    }
+    let lasts = certificate.not_after() - OffsetDateTime::now_utc();
+    let demanded = format!(
+        "a certificate that lasts {} h, or a word that it does not",
+        asked.as_secs() / 3600
+    );
+    let seen = format!(
+        "it lasts {} h, and the answer does not tell",
+        lasts.whole_hours()
+    );
+    Err(scenario.failed(demanded, &seen))
+}
+
+/// The certificate that the last deed was about, as Vault has it.
+pub(super) async fn subject(scenario: &Scenario) -> StepResult<Certificate> {
+    let act = &scenario.last()?.act;
+    let pem = scenario
+        .oracle
+        .certificate(act.text("mount"), act.text("serial"))
+        .await;
+    parsed(&pem.map_err(StepEnd::blocked)?)
 }
 
 #[cfg(test)]

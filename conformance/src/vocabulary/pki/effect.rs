@@ -1,9 +1,6 @@
 //! What must have become of PKI in Vault once the agent has acted.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 
 use super::{PkiMount, Scenario};
 use crate::{
@@ -12,11 +9,15 @@ use crate::{
     target::{answer::Answer, operation::Operation},
     vault::pki::Issuer,
     verdict::{StepEnd, StepResult},
-    vocabulary::{effect, pki},
+    vocabulary::{
+        pki::{
+            self,
+            answered::{expect_lifetime, subject},
+            state::same,
+        },
+        unchanged,
+    },
 };
-
-/// By how much a lifetime may differ from what was asked for: clocks, and the way of the call.
-const TOLERANCE: Duration = Duration::from_secs(300);
 
 pub(crate) async fn expect_pki(scenario: &mut Scenario, effect: &PkiEffect) -> StepResult {
     match effect {
@@ -155,7 +156,7 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
     let own =
         act.operation == Operation::PkiCreateRoot && act.text("mount") == pki::pki(scenario)?.path;
     if own && pki::pki(scenario)?.root.is_none() {
-        pki::pki_mut(scenario)?.root = Some(certificate);
+        pki::state::pki_mut(scenario)?.root = Some(certificate);
     }
     Ok(())
 }
@@ -181,7 +182,7 @@ pub(crate) async fn expect_role_or_word(scenario: &Scenario) -> StepResult {
         Answer::Success(_) => expect_role_of(scenario, &scenario.last()?.act).await,
         _ => {
             crate::vocabulary::answered::expect_error(scenario)?;
-            effect::expect_unchanged(scenario, false).await
+            unchanged::expect_unchanged(scenario, false).await
         }
     }
 }
@@ -211,36 +212,6 @@ pub(crate) async fn expect_issuer_named(scenario: &Scenario) -> StepResult {
     }
     let demanded = format!("an issuer with the name {wanted:?}");
     Err(scenario.failed(demanded, &format!("the name {:?}", issuer.name)))
-}
-
-/// A certificate must last as long as the agent asked, or the agent be told that it does not.
-pub(super) fn expect_lifetime(scenario: &Scenario, certificate: &Certificate) -> StepResult {
-    let act = &scenario.last()?.act;
-    let asked = duration(act.text("ttl")).filter(|_| pki::sends(scenario, act.operation, "ttl"));
-    let Some(asked) = asked else {
-        return Ok(());
-    };
-    if lasts(certificate, asked)
-        || crate::vocabulary::pki::answered::tells_the_end_of(scenario, certificate)?
-    {
-        return Ok(());
-    }
-    let lasts = certificate.not_after() - OffsetDateTime::now_utc();
-    let demanded = format!(
-        "a certificate that lasts {} h, or a word that it does not",
-        asked.as_secs() / 3600
-    );
-    let seen = format!(
-        "it lasts {} h, and the answer does not tell",
-        lasts.whole_hours()
-    );
-    Err(scenario.failed(demanded, &seen))
-}
-
-/// Whether a certificate that was just made lasts so long.
-pub(super) fn lasts(certificate: &Certificate, asked: Duration) -> bool {
-    let lasts = certificate.not_after() - OffsetDateTime::now_utc();
-    (lasts - asked).unsigned_abs() <= TOLERANCE
 }
 
 async fn role(scenario: &Scenario) -> StepResult<Option<Map<String, Value>>> {
@@ -304,66 +275,4 @@ async fn expect_revoked(scenario: &Scenario) -> StepResult {
     }
     let demanded = format!("{certificate} is on the mount's revocation list");
     Err(scenario.failed(demanded, "it is not"))
-}
-
-/// The certificate that the last deed was about, as Vault has it.
-pub(super) async fn subject(scenario: &Scenario) -> StepResult<Certificate> {
-    let act = &scenario.last()?.act;
-    let pem = scenario
-        .oracle
-        .certificate(act.text("mount"), act.text("serial"))
-        .await;
-    super::parsed(&pem.map_err(StepEnd::blocked)?)
-}
-
-/// Whether a setting is as it was sent; Vault tells durations in seconds.
-pub(super) fn same(sent: &Value, has: &Value) -> bool {
-    let seconds = |value: &Value| match value {
-        Value::String(text) => duration(text).map(|length| length.as_secs()),
-        other => other.as_u64(),
-    };
-    let sorted = |list: &Vec<Value>| {
-        let mut list: Vec<_> = list.iter().map(Value::to_string).collect();
-        list.sort();
-        list
-    };
-    let nothing = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        other => other.as_u64() == Some(0),
-    };
-    match (sent, has) {
-        (Value::Array(sent), Value::Array(has)) => sorted(sent) == sorted(has),
-        (Value::String(names), Value::Array(_)) => {
-            let names = names
-                .split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty());
-            same(&names.collect(), has)
-        }
-        (one, other) if nothing(one) && nothing(other) => true,
-        _ => sent == has || (seconds(sent).is_some() && seconds(sent) == seconds(has)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::same;
-
-    #[test]
-    fn a_setting_is_the_same_in_another_notation() {
-        assert!(same(&json!("72h"), &json!(259_200)));
-        assert!(same(&json!(["a", "b"]), &json!(["b", "a"])));
-        assert!(same(&json!("a, b"), &json!(["b", "a"])));
-        for nothing in [json!([]), json!(false), json!(0), json!("")] {
-            assert!(same(&json!(null), &nothing) && same(&nothing, &json!(null)));
-        }
-        assert!(!same(&json!(true), &json!(false)));
-        assert!(!same(&json!("72h"), &json!(0)));
-        assert!(!same(&json!(null), &json!(true)));
-        assert!(!same(&json!("a"), &json!(["b", "a"])));
-    }
 }

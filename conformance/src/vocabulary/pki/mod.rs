@@ -4,18 +4,20 @@
 pub(crate) mod answered;
 pub(crate) mod effect;
 pub(crate) mod repair;
+pub(crate) mod state;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
-use self::repair::Repair;
+pub(crate) use self::state::pki;
+use self::state::{PkiMount, parsed, pki_mut};
 use super::about::contradiction;
 use crate::{
     act::{
         Act,
         pki::{Wanted, strict_role},
     },
-    certificate::{Bundle, Certificate, Request},
+    certificate::{Bundle, Request},
     scenario::Scenario,
     target::{answer::Arguments, operation::Operation, template},
     verdict::{StepEnd, StepResult},
@@ -26,25 +28,6 @@ use crate::{
 const LONG: &str = "87600h";
 /// The name of the issuer that the suite makes.
 pub(crate) const ROOT: &str = "root-ca";
-
-/// A PKI mount of the scenario.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PkiMount {
-    /// Its path in Vault, which no other scenario uses.
-    pub path: String,
-    /// The certificate of the authority that the suite made in it.
-    pub root: Option<Certificate>,
-    /// The role that the scenario speaks of.
-    pub role: String,
-    /// The certificate that the agent asked for last.
-    pub wanted: Wanted,
-    /// The request for a certificate, with the key that it is for.
-    pub request: Option<Request>,
-    /// The certificate that was issued before.
-    pub earlier: Option<Certificate>,
-    /// How the role is put right.
-    pub repair: Repair,
-}
 
 /// Makes a PKI mount, with Vault's own longest lifetime unless `tuned`.
 ///
@@ -93,23 +76,6 @@ pub(crate) async fn make_authority(scenario: &mut Scenario, name: &str) -> StepR
     let root = parsed(&pem.map_err(StepEnd::blocked)?)?;
     pki_mut(scenario)?.root = Some(root);
     Ok(())
-}
-
-/// The PKI mount that the scenario made last.
-///
-/// # Errors
-/// When it made none.
-pub(crate) fn pki(scenario: &Scenario) -> StepResult<&PkiMount> {
-    let missing = || StepEnd::blocked("the scenario gave no PKI mount");
-    scenario.state::<Vec<PkiMount>>().last().ok_or_else(missing)
-}
-
-pub(super) fn pki_mut(scenario: &mut Scenario) -> StepResult<&mut PkiMount> {
-    let missing = || StepEnd::blocked("the scenario gave no PKI mount");
-    scenario
-        .state_mut::<Vec<PkiMount>>()
-        .last_mut()
-        .ok_or_else(missing)
 }
 
 /// Makes a role with these settings, strict in all others, of which the scenario speaks from now on.
@@ -345,12 +311,6 @@ pub(crate) async fn let_agent_make_bare_role(scenario: &mut Scenario, role: &str
     let act = Act::create_role(&pki(scenario)?.path, role, settings);
     role.clone_into(&mut pki_mut(scenario)?.role);
     scenario.let_agent_with(act, Arguments::RequiredOnly).await
-}
-
-/// The first certificate of an answer of Vault.
-fn parsed(text: &str) -> StepResult<Certificate> {
-    let missing = || StepEnd::blocked("Vault gave no certificate that can be read");
-    Certificate::first_in(text).ok_or_else(missing)
 }
 
 /// The settings of a role that a scenario words so.

@@ -6,7 +6,10 @@ use std::time::Duration;
 use rand::RngExt as _;
 use serde_json::{Map, Value, json};
 
-use super::{Scenario, effect::same};
+use super::{
+    Scenario,
+    state::{lasts, same},
+};
 use crate::{
     act::{
         Act,
@@ -14,10 +17,7 @@ use crate::{
     },
     certificate::{Request, duration},
     repair::{self, Asked, Impossible, MAX_CALLS, Refusal},
-    target::{
-        answer::Answer,
-        operation::{Operation, Parameters},
-    },
+    target::{answer::Answer, operation::Operation},
     verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, pki},
 };
@@ -33,29 +33,6 @@ const FAULTS: [&str; 4] = [
     "allows only what is below it",
     "does not exist",
 ];
-
-/// A role that is put right.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Repair {
-    /// What was drawn at random, for whoever reads a failure.
-    drawn: String,
-    /// The certificate to ask for where it was drawn.
-    wanted: Wanted,
-    /// The name that the scenario says the role should allow.
-    allows: Option<String>,
-    /// The role as it was in Vault.
-    before: Option<Map<String, Value>>,
-    /// What the agent was refused, and asks for again.
-    asking: Option<Act>,
-    /// How many calls the agent has made.
-    calls: usize,
-    /// What the agent knows of the role's settings.
-    known: Option<Parameters>,
-    /// The settings that the target showed it.
-    shown: Vec<String>,
-    /// The role as the agent made it last.
-    made: Option<Act>,
-}
 
 /// The settings, besides a strict role's, of a role with a fault; none where there is no role.
 fn faulty(fault: &str, name: &str) -> StepResult<Option<Map<String, Value>>> {
@@ -89,7 +66,7 @@ pub(crate) async fn make_faulty_role(
     fault: &str,
 ) -> StepResult {
     make_role_or_none(scenario, role, faulty(fault, name)?).await?;
-    pki::pki_mut(scenario)?.repair.allows = Some(name.to_owned());
+    pki::state::pki_mut(scenario)?.repair.allows = Some(name.to_owned());
     Ok(())
 }
 
@@ -108,7 +85,7 @@ async fn make_role_or_none(
         .role(path, role)
         .await
         .map_err(StepEnd::blocked)?;
-    pki::pki_mut(scenario)?.repair.before = before;
+    pki::state::pki_mut(scenario)?.repair.before = before;
     Ok(())
 }
 
@@ -187,7 +164,7 @@ pub(crate) async fn draw_faulty_role(scenario: &mut Scenario) -> StepResult {
                 "{drawn} ({}), of a role for {kind} {bits}",
                 request.key_kind()
             );
-            pki::pki_mut(scenario)?.request = Some(request);
+            pki::state::pki_mut(scenario)?.request = Some(request);
             if let Some(settings) = &mut settings {
                 settings.insert("key_type".to_owned(), json!(kind));
                 settings.insert("key_bits".to_owned(), json!(bits));
@@ -197,7 +174,7 @@ pub(crate) async fn draw_faulty_role(scenario: &mut Scenario) -> StepResult {
     }
     wanted.common_name = name;
     make_role_or_none(scenario, &role, settings).await?;
-    let repair = &mut pki::pki_mut(scenario)?.repair;
+    let repair = &mut pki::state::pki_mut(scenario)?.repair;
     (repair.drawn, repair.wanted) = (drawn, wanted);
     Ok(())
 }
@@ -227,7 +204,7 @@ pub(crate) async fn let_agent_ask_for_drawn(scenario: &mut Scenario) -> StepResu
 pub(crate) async fn let_agent_repair(scenario: &mut Scenario) -> StepResult {
     let error = crate::vocabulary::answered::expect_error(scenario)?.to_owned();
     let asking = scenario.last()?.act.clone();
-    let repair = &mut pki::pki_mut(scenario)?.repair;
+    let repair = &mut pki::state::pki_mut(scenario)?.repair;
     let asked = asking.text("common_name");
     if let Some(allows) = repair.allows.as_ref().filter(|allows| *allows != asked) {
         let scenario = format!("the role should allow {allows:?}");
@@ -271,7 +248,7 @@ pub(crate) async fn let_agent_ask_again(scenario: &mut Scenario) -> StepResult {
 }
 
 async fn let_repairer(scenario: &mut Scenario, act: Act) -> StepResult {
-    pki::pki_mut(scenario)?.repair.calls += 1;
+    pki::state::pki_mut(scenario)?.repair.calls += 1;
     scenario.let_agent(act).await
 }
 
@@ -317,7 +294,7 @@ async fn put_right(scenario: &mut Scenario, error: &str) -> StepResult {
         let demanded = format!("the role can be made anew{}", drawn(scenario)?);
         return Err(scenario.failed(demanded, &scenario.last()?.answer.describe()));
     }
-    let repair = &mut pki::pki_mut(scenario)?.repair;
+    let repair = &mut pki::state::pki_mut(scenario)?.repair;
     (repair.known, repair.made) = (Some(settings), Some(act));
     Ok(())
 }
@@ -338,7 +315,7 @@ async fn look_at_role(scenario: &mut Scenario, error: &str) -> StepResult {
         && !success.facts.is_empty()
     {
         let told = success.facts.clone();
-        let repair = &mut pki::pki_mut(scenario)?.repair;
+        let repair = &mut pki::state::pki_mut(scenario)?.repair;
         repair.known = Some(repair::settings_told(&told));
         repair.shown = told.into_iter().map(|(name, _)| name).collect();
     }
@@ -372,7 +349,7 @@ fn asked(scenario: &Scenario) -> StepResult<Asked> {
 pub(crate) async fn expect_refused(scenario: &mut Scenario) -> StepResult {
     crate::vocabulary::answered::expect_error(scenario)?;
     crate::vocabulary::pki::answered::vaults_refusal(scenario).await?;
-    crate::vocabulary::effect::expect_unchanged(scenario, false).await
+    crate::vocabulary::unchanged::expect_unchanged(scenario, false).await
 }
 
 /// The certificate must be all that was asked for, and last just as long.
@@ -386,7 +363,7 @@ pub(crate) fn expect_certificate_as_asked(scenario: &Scenario) -> StepResult {
     crate::vocabulary::pki::answered::expect_own_key(scenario)?;
     let certificate = crate::vocabulary::pki::answered::certificate_given(scenario)?;
     let asked = duration(scenario.last()?.act.text("ttl")).unwrap_or(Duration::ZERO);
-    if crate::vocabulary::pki::effect::lasts(&certificate, asked) {
+    if lasts(&certificate, asked) {
         return Ok(());
     }
     let demanded = format!("a certificate that lasts {} h", asked.as_secs() / 3600);
@@ -520,7 +497,7 @@ mod tests {
     async fn a_certificate_for_another_name_than_the_role_should_allow_is_a_contradiction() {
         let mut scenario = rehearsal();
         pki::turn_to_pki_mount(&mut scenario, "pki");
-        pki::pki_mut(&mut scenario).unwrap().repair.allows = Some(NAME.to_owned());
+        pki::state::pki_mut(&mut scenario).unwrap().repair.allows = Some(NAME.to_owned());
         let wanted = Wanted {
             common_name: "other.example".to_owned(),
             ..Wanted::default()

@@ -5,7 +5,7 @@ use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::{Asked, Custody, Told};
+use super::Custody;
 use crate::{
     act::Act,
     mcp::{
@@ -16,7 +16,6 @@ use crate::{
         raw::RawHttp,
         request::initialize,
     },
-    profiles::custody,
     scenario::{Scenario, calls::CallOptions},
     tap::{Exchange, TokenPrint},
     target::{
@@ -27,7 +26,11 @@ use crate::{
     transport::Era,
     vault::{oracle::VaultRequest, policy},
     verdict::{StepEnd, StepResult},
-    vocabulary::{about, answered, kv::kv},
+    vocabulary::{
+        about, answered,
+        kv::kv,
+        token_use::{self, Asked, TokenUse, Told},
+    },
 };
 
 /// How often each client asks when both do at once.
@@ -163,7 +166,7 @@ pub(crate) async fn let_both_read(
         Act::read(scenario.mount()?, agents),
         Act::read(scenario.mount()?, others),
     );
-    let passed = custody::passed(scenario);
+    let passed = token_use::passed(scenario);
     let (first, second) = (scenario.connection()?, other(scenario)?);
     let (first, second) = join(
         call_many(scenario, first, &agents),
@@ -205,7 +208,7 @@ pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
         .side_by_side
         .as_ref()
         .ok_or_else(missing)?;
-    let exchanges = custody::asked_since(scenario, side_by_side.passed)?;
+    let exchanges = token_use::asked_since(scenario, side_by_side.passed)?;
     for (is_agents, path, answer) in &side_by_side.answers {
         answered::expect_data(scenario, answer, scenario.held(path)?)?;
         let (whose, token) = match is_agents {
@@ -233,13 +236,13 @@ pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
 pub(crate) async fn let_other_read(scenario: &mut Scenario, path: &str) -> StepResult {
     expect_denied_by_vault(scenario, path).await?;
     let act = Act::read(scenario.mount()?, path);
-    let passed = custody::passed(scenario);
+    let passed = token_use::passed(scenario);
     let options = CallOptions {
         is_denied: true,
         ..CallOptions::on(other(scenario)?)
     };
     let answer = Asked::Plainly(scenario.call(act, options).await?.answer);
-    scenario.state_mut::<Custody>().told = Some(Told { answer, passed });
+    scenario.state_mut::<TokenUse>().told = Some(Told { answer, passed });
     Ok(())
 }
 
@@ -296,7 +299,7 @@ pub(crate) async fn ask_without_token(
         None => asked,
     };
     let http = stranger(scenario, &headers).await?;
-    let passed = custody::passed(scenario);
+    let passed = token_use::passed(scenario);
     let session = session_of_stranger(scenario, &http, with_query).await;
     let asked = with_query(scenario.posted(&act, "custody-1")?.post(session));
     let (_, answer) = scenario.call_over_http(act, DENIED, &http, &asked).await?;
@@ -326,7 +329,7 @@ pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &st
 pub(crate) fn expect_address_refused(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::blocked("nobody asked for the secret yet");
     let told = scenario
-        .state::<Custody>()
+        .state::<TokenUse>()
         .told
         .as_ref()
         .ok_or_else(missing)?;
@@ -347,7 +350,7 @@ async fn ask_raw(
     asked: &HttpAsk,
 ) -> StepResult {
     let http = stranger(scenario, headers).await?;
-    let passed = custody::passed(scenario);
+    let passed = token_use::passed(scenario);
     let (_, answer) = scenario.call_over_http(act, options, &http, asked).await?;
     note_told(scenario, Said::over_http(answer), passed);
     Ok(())
@@ -355,7 +358,7 @@ async fn ask_raw(
 
 fn note_told(scenario: &mut Scenario, said: Said, passed: usize) {
     let answer = Asked::Raw(said);
-    scenario.state_mut::<Custody>().told = Some(Told { answer, passed });
+    scenario.state_mut::<TokenUse>().told = Some(Told { answer, passed });
 }
 
 /// The endpoint, for requests with these headers.

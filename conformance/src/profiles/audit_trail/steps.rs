@@ -4,15 +4,15 @@ use cucumber::{given, then, when};
 
 use crate::{
     log_line::LogFact,
-    profiles::traces::log,
+    profiles::audit_trail::log,
     verdict::{StepEnd, StepResult},
-    vocabulary::given,
+    vocabulary::{given, start::log_file},
     world::World,
 };
 
 #[given("a server that logs to a file")]
 async fn log_file(world: &mut World) -> StepResult {
-    log::start_with_log_file(world.scenario()?).await
+    log_file::start_with_log_file(world.scenario()?).await
 }
 
 #[given(regex = "^the agent's token may do (everything|nothing)$")]

@@ -5,11 +5,9 @@ use std::time::Duration;
 use cucumber::{given, then, when};
 
 use crate::{
-    profiles::{
-        custody::{self, own, requests},
-        tls::vault,
-    },
+    profiles::vault_token::{self, own, requests},
     verdict::StepResult,
+    vocabulary::{start, token_use},
     world::World,
 };
 
@@ -72,12 +70,12 @@ fn each_with_its_own(world: &mut World) -> StepResult {
 
 #[then("that is an error, for which the agent's token was not used")]
 fn agents_token_unused(world: &mut World) -> StepResult {
-    custody::expect_agents_token_unused(world.scenario()?)
+    vault_token::expect_agents_token_unused(world.scenario()?)
 }
 
 #[then("that is an error, for which no token was used")]
 fn no_token_used(world: &mut World) -> StepResult {
-    custody::expect_no_token_used(world.scenario()?)
+    token_use::expect_no_token_used(world.scenario()?)
 }
 
 #[then("that is refused, as addresses are written to logs")]
@@ -117,16 +115,9 @@ async fn exposure_told(world: &mut World) -> StepResult {
     own::expect_exposure_told(world.scenario()?).await
 }
 
-#[then(
-    expr = "it does not start, or the agent is told of an error to the secret {string} and no token is used"
-)]
-async fn idle(world: &mut World, path: String) -> StepResult {
-    custody::expect_refusal_or_error(world.scenario()?, &path).await
-}
-
 #[given(expr = "a server that renews its token, which lasts {int} seconds")]
 async fn renewing(world: &mut World, seconds: u64) -> StepResult {
-    own::start_renewing(world.scenario()?, Duration::from_secs(seconds)).await
+    start::start_renewing(world.scenario()?, Duration::from_secs(seconds)).await
 }
 
 #[when(expr = "Vault has ended a token that lasts {int} seconds, is younger, and is not renewed")]
@@ -135,30 +126,3 @@ async fn outlived(world: &mut World, seconds: u64) -> StepResult {
 }
 
 // Vault's certificate.
-
-#[given("a server that was told the authority of Vault's certificate")]
-async fn with_authority(world: &mut World) -> StepResult {
-    vault::start_with_authority(world.scenario()?).await
-}
-
-#[given(
-    expr = "a server that was told the authority of Vault's certificate, and reads the secret {string}"
-)]
-async fn right_certificate(world: &mut World, path: String) -> StepResult {
-    vault::show_right_certificate(world.scenario()?, &path).await
-}
-
-#[when(regex = "^it is started again, and Vault shows a certificate (.+)$")]
-async fn wrong_certificate(world: &mut World, words: String) -> StepResult {
-    vault::start_before_wrong_certificate(world.scenario()?, &words).await
-}
-
-#[when("the server is started again, and nobody told it the authority of Vault's certificate")]
-async fn unknown_certificate(world: &mut World) -> StepResult {
-    vault::start_before_unknown_certificate(world.scenario()?).await
-}
-
-#[then("Vault was asked nothing by it")]
-fn vault_unasked(world: &mut World) -> StepResult {
-    vault::expect_vault_unasked(world.scenario()?)
-}

@@ -1,9 +1,4 @@
-//! Whose token acts: tokens that each request brings in [`requests`], tokens in files and tokens that are
-//! renewed in [`own`].
-
-pub(crate) mod own;
-pub(crate) mod requests;
-mod steps;
+//! With which token a server asks Vault when it should not, or with none.
 
 use secrecy::SecretString;
 
@@ -11,34 +6,38 @@ use crate::{
     mcp::connection::Said,
     scenario::Scenario,
     tap::{Exchange, Tap, TokenPrint},
-    target::{answer::Answer, instance::RawConnection},
+    target::{answer::Answer, instance::StartError},
     verdict::{StepEnd, StepResult},
     vocabulary::about,
 };
 
-/// Whose tokens there are besides the servers' own, and what came of them.
+/// What came of asking where there should be no answer.
 #[derive(Default)]
-pub(crate) struct Custody {
-    /// Another client, who brings the last of these tokens.
-    other: Option<RawConnection>,
-    /// What came of what both asked at once.
-    side_by_side: Option<requests::SideBySide>,
-    /// The list of tools that each of the two clients received.
-    lists: Vec<serde_json::Value>,
+pub(crate) struct TokenUse {
     /// The answer to the other client, or to a request without a token.
-    told: Option<Told>,
+    pub(crate) told: Option<Told>,
     /// Why the last server did not start, if it did not.
-    pub(super) refusal: Option<String>,
+    refusal: Option<String>,
+}
+
+/// Why the last server did not start, if it did not.
+pub(crate) fn refusal(scenario: &Scenario) -> Option<&String> {
+    scenario.state::<TokenUse>().refusal.as_ref()
+}
+
+/// Keeps why a server did not start, if it did not.
+pub(crate) fn note_refusal(scenario: &mut Scenario, refusal: Option<StartError>) {
+    scenario.state_mut::<TokenUse>().refusal = refusal.map(|refusal| refusal.to_string());
 }
 
 /// What came of asking for a secret.
-struct Told {
-    answer: Asked,
+pub(crate) struct Told {
+    pub(crate) answer: Asked,
     /// How many requests had passed the tap before.
-    passed: usize,
+    pub(crate) passed: usize,
 }
 
-enum Asked {
+pub(crate) enum Asked {
     /// As a client does.
     Plainly(Answer),
     /// As no client does.
@@ -46,14 +45,14 @@ enum Asked {
 }
 
 impl Asked {
-    fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         match self {
             Self::Plainly(answer) => matches!(answer, Answer::Success(_)),
             Self::Raw(said) => said.success().is_some(),
         }
     }
 
-    fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Plainly(answer) => answer.describe(),
             Self::Raw(said) => said.describe(),
@@ -61,12 +60,12 @@ impl Asked {
     }
 }
 
-fn passed(scenario: &Scenario) -> usize {
+pub(crate) fn passed(scenario: &Scenario) -> usize {
     scenario.tap().map_or(0, Tap::passed)
 }
 
 /// The requests about the scenario's mounts since so many had passed.
-fn asked_since(scenario: &Scenario, passed: usize) -> StepResult<Vec<Exchange>> {
+pub(crate) fn asked_since(scenario: &Scenario, passed: usize) -> StepResult<Vec<Exchange>> {
     let exchanges = scenario.tap()?.exchanges().into_iter().skip(passed);
     Ok(exchanges
         .filter(|exchange| exchange.path.contains(&scenario.prefix))
@@ -74,7 +73,7 @@ fn asked_since(scenario: &Scenario, passed: usize) -> StepResult<Vec<Exchange>> 
 }
 
 /// The first request since so many had passed that brought this token, or any where none is named.
-fn brought_since(
+pub(crate) fn brought_since(
     scenario: &Scenario,
     passed: usize,
     token: Option<&SecretString>,
@@ -88,10 +87,10 @@ fn brought_since(
 }
 
 /// A secret was asked for: that must have been an error, without a value.
-fn expect_not_given(scenario: &Scenario) -> StepResult<&Told> {
+pub(crate) fn expect_not_given(scenario: &Scenario) -> StepResult<&Told> {
     let missing = || StepEnd::blocked("nobody asked for the secret yet");
     let told = scenario
-        .state::<Custody>()
+        .state::<TokenUse>()
         .told
         .as_ref()
         .ok_or_else(missing)?;
@@ -115,17 +114,11 @@ pub(crate) fn expect_no_token_used(scenario: &Scenario) -> StepResult {
     expect_unused(scenario, used, "no request to Vault with any token")
 }
 
-/// A secret was asked for: that must have been an error, for which the agent's token was not used.
-///
-/// # Errors
-/// When it was none, or that token was used.
-pub(crate) fn expect_agents_token_unused(scenario: &Scenario) -> StepResult {
-    let told = expect_not_given(scenario)?;
-    let used = brought_since(scenario, told.passed, Some(&scenario.token()?.secret))?;
-    expect_unused(scenario, used, "no request to Vault with the agent's token")
-}
-
-fn expect_unused(scenario: &Scenario, used: Option<Exchange>, expected: &str) -> StepResult {
+pub(crate) fn expect_unused(
+    scenario: &Scenario,
+    used: Option<Exchange>,
+    expected: &str,
+) -> StepResult {
     match used {
         None => Ok(()),
         Some(Exchange {
@@ -146,12 +139,12 @@ fn expect_unused(scenario: &Scenario, used: Option<Exchange>, expected: &str) ->
 /// When it acts; blocked when the scenario made no such secret.
 pub(crate) async fn expect_refusal_or_error(scenario: &mut Scenario, path: &str) -> StepResult {
     let act = about::reading(scenario, path)?;
-    if scenario.state::<Custody>().refusal.is_some() {
+    if scenario.state::<TokenUse>().refusal.is_some() {
         return Ok(());
     }
     let passed = passed(scenario);
     scenario.let_agent(act).await?;
     let answer = Asked::Plainly(scenario.last()?.answer.clone());
-    scenario.state_mut::<Custody>().told = Some(Told { answer, passed });
+    scenario.state_mut::<TokenUse>().told = Some(Told { answer, passed });
     expect_no_token_used(scenario)
 }

@@ -1,11 +1,10 @@
 //! What a call leaves behind: in the file that the server logs to, and in Vault's audit log.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use rand::Rng as _;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::{
     io::AsyncReadExt as _,
     time::{Instant, sleep},
@@ -19,17 +18,11 @@ use crate::{
     scenario::{Scenario, calls::CallOptions},
     target::{
         answer::carrier,
-        launch::Mode,
         operation::{Operation, Parameters},
-        setup::Setup,
     },
-    transport::TransportKind,
-    vault::{
-        notes::{HOME_PREFIX, note_home},
-        oracle::CORRELATION_ID,
-    },
+    vault::oracle::CORRELATION_ID,
     verdict::{StepEnd, StepResult},
-    vocabulary::given,
+    vocabulary::{given, start::log_file::LogFile},
 };
 
 /// How long a line of the log may take to be in the file.
@@ -38,66 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(2);
 /// How often it is looked for.
 const GLANCE: Duration = Duration::from_millis(20);
-/// How much of the file is read.
-const MAX_LOG: u64 = 32 << 20;
 /// What a failure shows of a line.
 const SHOWN: usize = 400;
 /// The shortest text that can be an id.
 const SHORTEST_ID: usize = 8;
-
-/// Where a server was told to log.
-pub(super) struct LogFile {
-    /// Removed with the scenario.
-    _folder: TempDir,
-    path: PathBuf,
-}
-
-impl LogFile {
-    fn new() -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir()?;
-        note_home(folder.path());
-        Ok(Self {
-            path: folder.path().join("server.log"),
-            _folder: folder,
-        })
-    }
-
-    /// What is in it; nothing where there is no file.
-    async fn lines(&self) -> Vec<String> {
-        let mut bytes = Vec::new();
-        if let Ok(file) = tokio::fs::File::open(&self.path).await {
-            // What cannot be read is looked for again.
-            drop(file.take(MAX_LOG).read_to_end(&mut bytes).await);
-        }
-        let text = String::from_utf8_lossy(&bytes);
-        text.lines().map(str::to_owned).collect()
-    }
-}
-
-/// Starts a server that logs to a file.
-///
-/// # Errors
-/// When it does not start; not applicable where its files are not those of this machine.
-pub(crate) async fn start_with_log_file(scenario: &mut Scenario) -> StepResult {
-    let adapter = &scenario.target.adapter;
-    let contained = match scenario.planned.transport {
-        TransportKind::Stdio => adapter.stdio.as_ref().map(|launch| launch.container),
-        TransportKind::Http => adapter.http.as_ref().map(|launch| launch.container),
-    };
-    if contained == Some(true) {
-        return Err(StepEnd::no_evidence(
-            "what it logs to is a file in its container",
-        ));
-    }
-    let made = tokio::task::spawn_blocking(LogFile::new).await;
-    let made = made.map_err(StepEnd::blocked)?;
-    let log =
-        made.map_err(|error| StepEnd::blocked(format!("there is no place to log to: {error}")))?;
-    let path = log.path.display().to_string();
-    *scenario.state_mut::<Option<LogFile>>() = Some(log);
-    let setup = Setup::of(Mode::LogFile).with("log_file", path);
-    scenario.start_server(setup).await
-}
 
 fn log_file(scenario: &Scenario) -> StepResult<&LogFile> {
     let missing = || StepEnd::blocked("the scenario gave no server that logs to a file");

@@ -14,17 +14,15 @@ use rand::RngExt as _;
 use regex::Regex;
 use tokio::time::{sleep, sleep_until};
 
-use crate::{mcp::http::made_up_session, scenario::calls::CallOptions, vocabulary::given};
-
-pub(crate) use crate::pressure::Allowance;
 use crate::{
     act::Act,
-    mcp::http::SESSION,
-    pressure::{Call, Finding, TOLERANCE},
-    scenario::Scenario,
+    mcp::http::{SESSION, made_up_session},
+    pressure::{Allowance, Call, Finding, TOLERANCE},
+    scenario::{Scenario, calls::CallOptions},
     tap::{Exchange, Tap},
     target::{answer::Answer, instance::RawConnection, setup::Setup},
     verdict::{StepEnd, StepResult},
+    vocabulary::{given, start::Limit},
 };
 
 /// How many calls are in flight at full speed.
@@ -57,7 +55,6 @@ static RETRY: LazyLock<Regex> = LazyLock::new(|| {
 /// What came of asking at full speed.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
-    allowance: Option<Allowance>,
     /// How long the clients called.
     time: Duration,
     /// The calls that were answered in that time.
@@ -199,23 +196,6 @@ impl<'e> Pressing<'e> {
             self.calls.into_inner(),
         )
     }
-}
-
-/// Starts a server with this limit.
-///
-/// # Errors
-/// When it does not start.
-pub(crate) async fn start_limited(
-    scenario: &mut Scenario,
-    setup: Setup,
-    allowance: Allowance,
-) -> StepResult {
-    let setup = setup
-        .with("rate", allowance.rate.to_string())
-        .with("burst", allowance.burst.to_string());
-    scenario.start_server(setup).await?;
-    scenario.state_mut::<Load>().allowance = Some(allowance);
-    Ok(())
 }
 
 /// A server whose limit is not valid must not start.
@@ -492,7 +472,7 @@ async fn read_by(scenario: &Scenario, client: &RawConnection, act: &Act) -> Step
 
 fn allowance(scenario: &Scenario) -> StepResult<Allowance> {
     let missing = || StepEnd::blocked("the scenario gave the server no limit");
-    scenario.state::<Load>().allowance.ok_or_else(missing)
+    scenario.state::<Limit>().0.ok_or_else(missing)
 }
 
 /// For none of the clients more may have reached Vault than were to be let through.

@@ -5,17 +5,15 @@ use std::{sync::LazyLock, time::Duration};
 use regex::Regex;
 use tokio::time::{Instant, sleep};
 
-use super::Custody;
 use crate::{
     act::Act,
     mcp::transcript::Speaker,
-    profiles::custody,
     scenario::Scenario,
     tap::TokenPrint,
     target::{answer::Answer, launch::Mode, setup::Setup, token_file::TokenFileState},
     vault::oracle::VaultRequest,
     verdict::{StepEnd, StepResult},
-    vocabulary::{about::contradiction, answered},
+    vocabulary::{about::contradiction, answered, token_use},
 };
 
 /// How long a server may take to act with what its token file has now.
@@ -80,7 +78,7 @@ pub(crate) async fn start_with_odd_token_file(scenario: &mut Scenario, words: &s
     let mut setup = Setup::of(Mode::TokenFile);
     setup.token_file = state;
     let refusal = scenario.try_to_start_server(setup).await?;
-    scenario.state_mut::<Custody>().refusal = refusal.map(|refusal| refusal.to_string());
+    token_use::note_refusal(scenario, refusal);
     Ok(())
 }
 
@@ -111,10 +109,10 @@ pub(crate) async fn expect_soon_given(scenario: &mut Scenario, path: &str) -> St
     let token = TokenPrint::of(&token.secret);
     let deadline = Instant::now() + SOON;
     loop {
-        let passed = custody::passed(scenario);
+        let passed = token_use::passed(scenario);
         scenario.let_agent(act.clone()).await?;
         if matches!(scenario.last()?.answer, Answer::Success(_)) {
-            let asked = custody::asked_since(scenario, passed)?;
+            let asked = token_use::asked_since(scenario, passed)?;
             if asked.iter().all(|exchange| exchange.token == Some(token)) {
                 return answered::expect_given(scenario);
             }
@@ -132,7 +130,7 @@ pub(crate) async fn expect_soon_given(scenario: &mut Scenario, path: &str) -> St
 
 /// What the server has said outside the protocol, or why it did not start.
 fn logged(scenario: &Scenario) -> StepResult<Vec<String>> {
-    if let Some(why) = &scenario.state::<Custody>().refusal {
+    if let Some(why) = token_use::refusal(scenario) {
         return Ok(why.lines().map(str::to_owned).collect());
     }
     let lines = scenario.connection()?.transcript().lines();
@@ -156,7 +154,7 @@ pub(crate) async fn expect_exposure_told(scenario: &mut Scenario) -> StepResult 
         sleep(GLANCE).await;
     }
     let took = begun.elapsed();
-    scenario.state_mut::<Custody>().refusal = None;
+    token_use::note_refusal(scenario, None);
     start_with_token_file(scenario).await?;
     // A warning would not take longer than the one before.
     sleep(took.max(GLANCE)).await;
@@ -167,16 +165,6 @@ pub(crate) async fn expect_exposure_told(scenario: &mut Scenario) -> StepResult 
             Err(scenario.failed(expected, line))
         }
     }
-}
-
-/// Starts a server that renews its token, which ends so soon without.
-///
-/// # Errors
-/// When it does not start.
-pub(crate) async fn start_renewing(scenario: &mut Scenario, ttl: Duration) -> StepResult {
-    let mut setup = Setup::of(Mode::TokenRenewal);
-    setup.token_ttl = Some(ttl);
-    scenario.start_server(setup).await
 }
 
 /// Waits until Vault has ended a token that lives as long as the server's, is younger, and is not renewed.

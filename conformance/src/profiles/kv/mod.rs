@@ -1,0 +1,3 @@
+//! Secrets in KV mounts.
+
+mod steps;

@@ -1,0 +1,237 @@
+//! Steps about secrets in KV mounts that no other profile uses.
+
+use cucumber::{given, then, when};
+
+use crate::{
+    act::Act,
+    target::operation::Operation,
+    verdict::{StepEnd, StepResult},
+    vocabulary::{
+        about, answered, effect, given,
+        kv::secret_paths,
+        kv_steps::{WITNESS, quoted},
+    },
+    world::World,
+};
+
+#[given(expr = "the mount {string} demands check-and-set")]
+async fn a_strict_mount(world: &mut World, name: String) -> StepResult {
+    given::demand_check_and_set(world.scenario()?, &name).await
+}
+
+#[given(expr = "the mount {string} was deleted and made again in KV version {int}")]
+async fn a_mount_again(world: &mut World, name: String, version: u8) -> StepResult {
+    given::make_mount_again(world.scenario()?, &name, version).await
+}
+
+#[given(expr = "the secret {string} has the custom metadata {string}")]
+async fn custom_metadata(world: &mut World, path: String, key: String) -> StepResult {
+    given::set_custom_metadata(world.scenario()?, &path, &key).await
+}
+
+#[given(
+    expr = "somebody else sets the key {string} of the secret {string} just before the agent's write arrives at Vault"
+)]
+async fn a_write_in_between(world: &mut World, key: String, path: String) -> StepResult {
+    given::write_in_between(world.scenario()?, &path, &key)
+}
+
+#[given("Vault takes its time with the first write to the mount")]
+async fn a_slow_write(world: &mut World) -> StepResult {
+    given::delay_first_write(world.scenario()?)
+}
+
+#[given("Vault answers the next request for the secret as a mount that is upgrading does")]
+async fn an_upgrade(world: &mut World) -> StepResult {
+    given::pretend_to_upgrade(world.scenario()?)
+}
+
+#[given(regex = r#"^the secret "([^"]+)" that (never existed|was deleted|was destroyed)$"#)]
+async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let how = match end.as_str() {
+        "was deleted" => "delete",
+        "was destroyed" => "destroy",
+        _ => return about::expect_never_made(scenario, &path),
+    };
+    given::make_secret(scenario, &path, &["username", "password"]).await?;
+    given::end_secret(scenario, &path, how).await
+}
+
+#[when(
+    regex = r#"^the agent writes a value of (.+) as the key "([^"]+)" of the secret "([^"]+)"$"#
+)]
+async fn writes_a_value(world: &mut World, kind: String, key: String, path: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let core = scenario.canary("value that the agent writes", true);
+    let value = match kind.as_str() {
+        "letters of many scripts" => format!("{core} Grüße Ωμέγα Привет 你好 नमस्ते 🔐"),
+        "several lines" => format!("-----BEGIN-----\n{core}\r\n\tindented\n-----END-----\n"),
+        "quotes and backslashes" => format!(r#"{{"a":"{core}"}} 'b' \n \\ \u0041 "#),
+        "what looks like a template" => format!("%s %d {{{{{core}}}}} ${{HOME}} $(id) <%= 1 %>"),
+        "leading and trailing spaces" => format!("  {core}\t "),
+        "100 KiB" => core.repeat(100 * 1024 / core.len() + 1),
+        _ => return Err(StepEnd::blocked(format!("no value is called {kind:?}"))),
+    };
+    let act = Act::write(scenario.mount()?, &path, &key, &value);
+    scenario.let_agent(act).await
+}
+
+#[when(expr = "the agent writes {int} other keys of the secret {string} at once")]
+async fn writes_at_once(world: &mut World, count: usize, path: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let mut acts = Vec::new();
+    for number in 0..count {
+        let value = scenario.canary("value that the agent writes", true);
+        acts.push(Act::write(
+            scenario.mount()?,
+            &path,
+            &format!("key-{number}"),
+            &value,
+        ));
+    }
+    crate::vocabulary::at_once::let_agent_at_once(scenario, acts).await
+}
+
+#[when(regex = r#"^the agent reads the secrets ("[^"]+"(?:, "[^"]+")*) one after the other$"#)]
+async fn reads_in_turn(world: &mut World, paths: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let acts = quoted(&paths).map(|path| Ok(Act::read(scenario.mount()?, path)));
+    let acts = acts.collect::<StepResult<Vec<_>>>()?;
+    scenario.let_agent_in_turn(acts).await
+}
+
+#[when("the agent reads all of them at once")]
+async fn reads_at_once(world: &mut World) -> StepResult {
+    let scenario = world.scenario()?;
+    let acts = secret_paths(scenario).into_iter();
+    let acts: StepResult<Vec<_>> = acts
+        .map(|path| Ok(Act::read(scenario.mount()?, &path)))
+        .collect();
+    crate::vocabulary::at_once::let_agent_at_once(scenario, acts?).await
+}
+
+#[when("the agent lists a mount that does not exist")]
+async fn lists_no_mount(world: &mut World) -> StepResult {
+    let scenario = world.scenario()?;
+    let act = Act::list(&scenario.path_of("missing"), "");
+    scenario.let_agent(act).await
+}
+
+#[when(expr = "the agent deletes the secret {string}")]
+async fn deletes(world: &mut World, path: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let act = Act::delete(scenario.mount()?, &path);
+    scenario.let_agent(act).await
+}
+
+#[when(expr = "the agent deletes the key {string} of the secret {string}")]
+async fn deletes_a_key(world: &mut World, key: String, path: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let act = Act::delete_key(scenario.mount()?, &path, &key);
+    scenario.let_agent(act).await
+}
+
+#[when(expr = "the agent undeletes version {int} of the secret {string}")]
+async fn undeletes(world: &mut World, version: u64, path: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let act = Act::on_version(scenario.mount()?, Operation::KvUndelete, &path, version);
+    scenario.let_agent(act).await
+}
+
+#[when(expr = "the agent purges the secret {string}")]
+async fn purges(world: &mut World, path: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let act = Act::purge(scenario.mount()?, &path);
+    scenario.let_agent(act).await
+}
+
+#[then(expr = "Vault holds the secret {string} without that key, and the others unchanged")]
+async fn held_without_key(world: &mut World, path: String) -> StepResult {
+    let deletes = [Operation::KvDeleteKey];
+    effect::expect_effect_on(world.scenario()?, &path, &deletes).await
+}
+
+#[then(expr = "Vault no longer gives out the secret {string}")]
+async fn given_out_no_more(world: &mut World, path: String) -> StepResult {
+    let deletes = [Operation::KvDelete, Operation::KvPurge];
+    effect::expect_effect_on(world.scenario()?, &path, &deletes).await
+}
+
+#[then(
+    expr = "the secret {string} is as written, or the agent is told of an error and nothing has changed"
+)]
+async fn written_or_refused(world: &mut World, path: String) -> StepResult {
+    effect::expect_written_or_refused(world.scenario()?, &path).await
+}
+
+#[then(expr = "Vault holds every key of the secret {string} that anybody was told is written")]
+async fn no_key_lost(world: &mut World, path: String) -> StepResult {
+    effect::expect_no_key_lost(world.scenario()?, &path).await
+}
+
+#[then(expr = "Vault knows nothing of the secret {string}")]
+async fn purged(world: &mut World, path: String) -> StepResult {
+    effect::expect_purged(world.scenario()?, &path).await
+}
+
+#[then("the version that the agent is told is Vault's latest")]
+async fn told_the_latest_version(world: &mut World) -> StepResult {
+    answered::expect_latest_version_told(world.scenario()?).await
+}
+
+#[then("the agent is told the version that Vault has, or that permission was denied")]
+async fn told_version_or_denial(world: &mut World) -> StepResult {
+    answered::expect_version_or_denial(world.scenario()?).await
+}
+
+#[then("the agent is told the custom metadata")]
+fn told_custom_metadata(world: &mut World) -> StepResult {
+    answered::expect_custom_metadata(world.scenario()?)
+}
+
+#[then("each reading is given what Vault holds in its secret")]
+fn each_is_given(world: &mut World) -> StepResult {
+    answered::expect_each_given(world.scenario()?)
+}
+
+#[then("each of the errors says something else")]
+fn errors_differ(world: &mut World) -> StepResult {
+    answered::expect_errors_differ(world.scenario()?)
+}
+
+#[then("that took one request to Vault, the mount's description aside")]
+fn one_request(world: &mut World) -> StepResult {
+    effect::expect_one_request(world.scenario()?)
+}
+
+#[then(expr = "the agent is given exactly what Vault held in version {int}")]
+fn given_a_version(world: &mut World, version: u64) -> StepResult {
+    answered::expect_given_version(world.scenario()?, version)
+}
+
+#[then("a secret that exists can still be read")]
+async fn another_can_be_read(world: &mut World) -> StepResult {
+    let scenario = world.scenario()?;
+    given::make_secret(scenario, WITNESS, &["key"]).await?;
+    let act = Act::read(scenario.mount()?, WITNESS);
+    scenario.let_agent(act).await?;
+    answered::expect_given(scenario)
+}
+
+#[then(expr = "no write of the agent has reached the mount {string}")]
+fn no_write(world: &mut World, name: String) -> StepResult {
+    effect::expect_no_write(world.scenario()?, &name)
+}
+
+#[given(
+    expr = "the agent's token has rights to the secrets of the mount {string} and to nothing else"
+)]
+async fn secrets_alone(world: &mut World, mount: String) -> StepResult {
+    given::allow_secrets_alone(world.scenario()?, &mount).await
+}
+
+#[given(expr = "the agent's token may read the metadata of the mount {string} and nothing else")]
+async fn metadata_alone(world: &mut World, mount: String) -> StepResult {
+    given::allow_metadata_alone(world.scenario()?, &mount).await
+}

@@ -1,0 +1,52 @@
+//! Steps about a command that the server runs in a session.
+
+use cucumber::{then, when};
+
+use super::run;
+use crate::{verdict::StepResult, world::World};
+
+#[when(regex = "^a command is run in a session( that Vault does not let end)?, and (.+)$")]
+async fn session(world: &mut World, is_refused: String, end: String) -> StepResult {
+    let is_refused = !is_refused.is_empty();
+    run::run_session(world.scenario()?, &end, is_refused).await
+}
+
+#[when("a command is to be run in a session with a root token")]
+async fn root_session(world: &mut World) -> StepResult {
+    run::run_root_session(world.scenario()?).await
+}
+
+#[then("Vault has the token of the session no more")]
+fn token_gone(world: &mut World) -> StepResult {
+    run::expect_token_gone(world.scenario()?)
+}
+
+#[then("the command was given the token of the session")]
+fn token_given(world: &mut World) -> StepResult {
+    run::expect_token_given(world.scenario()?)
+}
+
+#[then("the session has not said its token")]
+fn token_unsaid(world: &mut World) -> StepResult {
+    run::expect_token_unsaid(world.scenario()?)
+}
+
+#[then("the session says that its token was not revoked")]
+fn failed_revocation_told(world: &mut World) -> StepResult {
+    run::expect_failed_revocation_told(world.scenario()?)
+}
+
+#[then("the session fails too")]
+fn session_failed(world: &mut World) -> StepResult {
+    run::expect_session_failed(world.scenario()?)
+}
+
+#[then("the command was not run")]
+fn command_not_run(world: &mut World) -> StepResult {
+    run::expect_command_not_run(world.scenario()?)
+}
+
+#[then("the session has told the policies of its token")]
+fn policies_told(world: &mut World) -> StepResult {
+    run::expect_policies_told(world.scenario()?)
+}

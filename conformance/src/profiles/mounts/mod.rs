@@ -1,0 +1,3 @@
+//! Mounts.
+
+mod steps;

@@ -1,0 +1,3 @@
+//! Authorities, roles and certificates in PKI mounts.
+
+mod steps;

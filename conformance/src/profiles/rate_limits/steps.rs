@@ -1,0 +1,110 @@
+//! Steps about limits on calls.
+
+use std::time::Duration;
+
+use cucumber::{given, then, when};
+
+use super::load;
+use crate::{
+    pressure::Allowance,
+    target::{launch::Mode, setup::Setup},
+    verdict::StepResult,
+    vocabulary::{about, start},
+    world::World,
+};
+
+#[given(
+    expr = "a server that lets each client through {int} times a second, and {int} times at once"
+)]
+async fn limits_each(world: &mut World, rate: u32, burst: u32) -> StepResult {
+    let setup = Setup::of(Mode::RateLimit);
+    let allowance = Allowance { rate, burst };
+    start::start_limited(world.scenario()?, setup, allowance).await
+}
+
+#[given(
+    expr = "a server that lets all clients through {int} times a second, and {int} times at once"
+)]
+async fn limits_all(world: &mut World, rate: u32, burst: u32) -> StepResult {
+    let setup = Setup::of(Mode::GlobalLimit);
+    let allowance = Allowance { rate, burst };
+    start::start_limited(world.scenario()?, setup, allowance).await
+}
+
+#[when(regex = r#"^the agent reads the secret "([^"]+)" at full speed for (\d+) seconds?$"#)]
+async fn rushes(world: &mut World, path: String, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    load::let_agent_rush(world.scenario()?, &path, length, None).await
+}
+
+#[when(
+    expr = "the agent reads the secret {string} at full speed for {int} seconds, and another one {int} times a second"
+)]
+async fn rushes_beside(world: &mut World, path: String, seconds: u64, times: u32) -> StepResult {
+    let (length, every) = (
+        Duration::from_secs(seconds),
+        Duration::from_secs(1) / times.max(1),
+    );
+    load::let_agent_rush(world.scenario()?, &path, length, Some(every)).await
+}
+
+#[when(expr = "clients come, read the secret {string} and go for {int} second(s)")]
+async fn come_and_go(world: &mut World, path: String, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    load::let_clients_come_and_go(world.scenario()?, &path, length).await
+}
+
+#[when(expr = "clients that make up sessions read the secret {string} for {int} second(s)")]
+async fn make_up_sessions(world: &mut World, path: String, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    load::let_clients_make_up_sessions(world.scenario()?, &path, length).await
+}
+
+#[when(expr = "{int} clients at once read a secret each, again and again for {int} second(s)")]
+async fn crowd(world: &mut World, count: usize, seconds: u64) -> StepResult {
+    let length = Duration::from_secs(seconds);
+    load::let_clients_crowd(world.scenario()?, count, length).await
+}
+
+#[then("for none of them more reads have reached Vault than were to be let through")]
+fn each_within_limit(world: &mut World) -> StepResult {
+    load::expect_each_within_limit(world.scenario()?)
+}
+
+#[then("no more reads have reached Vault than were to be let through")]
+fn within_limit(world: &mut World) -> StepResult {
+    load::expect_within_limit(world.scenario()?)
+}
+
+#[then("hardly fewer reads have reached Vault than were to be let through")]
+fn limit_used(world: &mut World) -> StepResult {
+    load::expect_limit_used(world.scenario()?)
+}
+
+#[then("every read that has not reached Vault is told as an error")]
+fn excess_refused(world: &mut World) -> StepResult {
+    load::expect_excess_refused(world.scenario()?)
+}
+
+#[then("after a second the next read succeeds")]
+async fn goes_on(world: &mut World) -> StepResult {
+    let scenario = world.scenario()?;
+    let path = about::only_secret(scenario)?;
+    load::expect_goes_on(scenario, &path).await
+}
+
+#[then("every refusal tells when to try again")]
+fn retry_told(world: &mut World) -> StepResult {
+    load::expect_retry_told(world.scenario()?)
+}
+
+#[then("all reads of the other one succeed")]
+fn modest_served(world: &mut World) -> StepResult {
+    load::expect_modest_served(world.scenario()?)
+}
+
+#[then(expr = "a server whose limit is {string} for each client does not start")]
+async fn nonsense_refused(world: &mut World, nonsense: String) -> StepResult {
+    let setup = Setup::of(Mode::RateLimit);
+    load::expect_limit_refused(world.scenario()?, setup, &nonsense).await
+}

@@ -1,0 +1,31 @@
+//! Whose token acts: tokens that each request brings in [`requests`], tokens in files and tokens that are
+//! renewed in [`own`].
+
+pub(crate) mod own;
+pub(crate) mod requests;
+mod steps;
+
+use crate::{
+    scenario::Scenario, target::instance::RawConnection, verdict::StepResult, vocabulary::token_use,
+};
+
+/// Whose tokens there are besides the servers' own, and what came of them.
+#[derive(Default)]
+pub(crate) struct Custody {
+    /// Another client, who brings the last of these tokens.
+    other: Option<RawConnection>,
+    /// What came of what both asked at once.
+    side_by_side: Option<requests::SideBySide>,
+    /// The list of tools that each of the two clients received.
+    lists: Vec<serde_json::Value>,
+}
+
+/// A secret was asked for: that must have been an error, for which the agent's token was not used.
+///
+/// # Errors
+/// When it was none, or that token was used.
+pub(crate) fn expect_agents_token_unused(scenario: &Scenario) -> StepResult {
+    let told = token_use::expect_not_given(scenario)?;
+    let used = token_use::brought_since(scenario, told.passed, Some(&scenario.token()?.secret))?;
+    token_use::expect_unused(scenario, used, "no request to Vault with the agent's token")
+}

@@ -1,0 +1,128 @@
+//! Servers that are started in each of the modes that an adapter describes, with all that the mode needs.
+
+pub(crate) mod certificate;
+pub(crate) mod log_file;
+pub(crate) mod vault_certificate;
+
+use std::time::Duration;
+
+use crate::{
+    pressure::Allowance,
+    scenario::Scenario,
+    target::{launch::Mode, setup::Setup},
+    vault::oracle::VaultRequest,
+    verdict::{StepEnd, StepResult},
+};
+
+/// What the server's limit lets through, if it has one.
+#[derive(Default)]
+pub(crate) struct Limit(pub(crate) Option<Allowance>);
+
+/// More than the clients of one scenario ask for.
+const ALLOWANCE: Allowance = Allowance {
+    rate: 50,
+    burst: 100,
+};
+/// A page that may call where the mode is about pages.
+const PAGE: &str = "https://app.example.com";
+/// How long the server's token lives where the server renews it.
+const TOKEN_LIFE: Duration = Duration::from_secs(5);
+
+/// Starts a server in a mode, with all that the mode needs.
+///
+/// # Errors
+/// When it does not start; not applicable where it cannot be started so, or the suite cannot make what the mode
+/// needs.
+pub(crate) async fn start_in_mode(scenario: &mut Scenario, mode: Mode) -> StepResult {
+    match mode {
+        Mode::ReadOnly | Mode::PerRequestToken | Mode::TokenFile | Mode::Stateless => {
+            scenario.start_server(Setup::of(mode)).await
+        }
+        Mode::RateLimit | Mode::GlobalLimit => {
+            start_limited(scenario, Setup::of(mode), ALLOWANCE).await
+        }
+        Mode::Cors => start_for_pages(scenario, &[PAGE]).await,
+        Mode::Tls => certificate::start_with_certificate(scenario).await,
+        Mode::AllInterfaces => start_exposed_if_it_can(scenario).await,
+        Mode::VaultCa => vault_certificate::start_with_authority(scenario).await,
+        Mode::Namespace => start_in_namespace(scenario).await,
+        Mode::TokenRenewal => start_renewing(scenario, TOKEN_LIFE).await,
+        Mode::LogFile => log_file::start_with_log_file(scenario).await,
+        Mode::Session => Err(StepEnd::blocked(format!(
+            "the suite connects to no server in the mode {mode}"
+        ))),
+    }
+}
+
+/// Starts a server with a certificate that listens on all addresses. Not every server can do both.
+async fn start_exposed_if_it_can(scenario: &mut Scenario) -> StepResult {
+    let setup = certificate::exposed_with_certificate(scenario).await?;
+    let demanded = format!("the server starts {setup}");
+    match scenario.try_to_start_server(setup).await? {
+        None => Ok(()),
+        Some(refusal) if refusal.ended => Err(StepEnd::not_claimed(format!(
+            "it does not run in both modes at once: {}",
+            scenario.secrets().redact(&refusal.to_string())
+        ))),
+        Some(refusal) => Err(scenario.failed(demanded, &refusal.to_string())),
+    }
+}
+
+/// Starts a server with this limit.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_limited(
+    scenario: &mut Scenario,
+    setup: Setup,
+    allowance: Allowance,
+) -> StepResult {
+    let setup = setup
+        .with("rate", allowance.rate.to_string())
+        .with("burst", allowance.burst.to_string());
+    scenario.start_server(setup).await?;
+    scenario.state_mut::<Limit>().0 = Some(allowance);
+    Ok(())
+}
+
+/// Starts a server that pages of these origins may call.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_for_pages(scenario: &mut Scenario, origins: &[&str]) -> StepResult {
+    let setup = Setup::of(Mode::Cors).with("origins", origins.join(","));
+    scenario.start_server(setup).await
+}
+
+/// The namespace that a server is told to work in.
+pub(crate) const NAMESPACE: &str = "team";
+
+/// Starts a server that works in a namespace.
+///
+/// # Errors
+/// When it does not start; not applicable where Vault knows namespaces, and has none of this name.
+pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
+    let health = VaultRequest::new("GET", "sys/health");
+    let health = scenario
+        .oracle
+        .ask(scenario.oracle.root_token(), &health)
+        .await;
+    let health = health.map_err(StepEnd::blocked)?;
+    if health.body["enterprise"] == true {
+        return Err(StepEnd::no_evidence(
+            "this Vault has namespaces, and the suite makes none there",
+        ));
+    }
+    let setup = Setup::of(Mode::Namespace).with("namespace", NAMESPACE);
+    scenario.start_server(setup).await
+}
+
+/// Starts a server that renews its token, which ends so soon without.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_renewing(scenario: &mut Scenario, ttl: Duration) -> StepResult {
+    let mut setup = Setup::of(Mode::TokenRenewal);
+    setup.token_ttl = Some(ttl);
+    scenario.start_server(setup).await
+}

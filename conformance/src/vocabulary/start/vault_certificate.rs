@@ -1,0 +1,71 @@
+//! Servers whose Vault shows a certificate that the suite has made: the right one, or one that must not be taken for it.
+
+use super::certificate;
+use crate::{
+    certificate::{Authority, Flaw, ServerCertificate},
+    scenario::Scenario,
+    tap::tls::TlsIdentity,
+    target::{launch::Mode, setup::Setup},
+    verdict::{StepEnd, StepResult},
+};
+
+/// What the server meets at Vault.
+#[derive(Default)]
+pub(crate) struct VaultFront(pub(crate) Option<TlsIdentity>);
+
+/// What Vault shows, as a feature words it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A certificate of the authority that the server may be told.
+    Right,
+    /// One of that authority, with a flaw.
+    Flawed(Flaw),
+    /// One of an authority of the same name.
+    OfAnother,
+}
+
+impl Shown {
+    pub(crate) fn named(words: &str) -> StepResult<Self> {
+        Ok(match words {
+            "of another authority" => Self::OfAnother,
+            "for another name" => Self::Flawed(Flaw::OtherName),
+            "whose time is over" => Self::Flawed(Flaw::Expired),
+            _ => return Err(StepEnd::blocked(format!("no certificate is one {words:?}"))),
+        })
+    }
+
+    fn sign(self, authority: &Authority) -> Result<ServerCertificate, rcgen::Error> {
+        match self {
+            Self::Right => authority.sign(None),
+            Self::Flawed(flaw) => authority.sign(Some(flaw)),
+            Self::OfAnother => Authority::new()?.sign(None),
+        }
+    }
+}
+
+/// Starts a server that was told the authority of Vault's certificate.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) async fn start_with_authority(scenario: &mut Scenario) -> StepResult {
+    let setup = before_vault(scenario, Setup::of(Mode::VaultCa), Shown::Right);
+    let setup = setup.await?;
+    scenario.start_server(setup).await
+}
+
+/// A Vault that shows this, and the file with the authority that would be the right one.
+pub(crate) async fn before_vault(
+    scenario: &mut Scenario,
+    setup: Setup,
+    shown: Shown,
+) -> StepResult<Setup> {
+    let unmade = |error: rcgen::Error| StepEnd::blocked(error);
+    let authority = Authority::new().map_err(unmade)?;
+    let right = authority.sign(None).map_err(unmade)?;
+    let front = TlsIdentity::new(shown.sign(&authority).map_err(unmade)?, right);
+    let file = certificate::keep_file(scenario, authority.certificate().to_owned());
+    let mut setup = setup.with("vault_ca", file.await?);
+    setup.front = Some(front.clone());
+    scenario.state_mut::<VaultFront>().0 = Some(front);
+    Ok(setup)
+}
