@@ -4,13 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use vault_mcp_conformance::{
+    engines::{Kv, Operation},
+    instance::locate::{self, Build, LocateError},
     latency::workload::{Task, Workload},
     progress::Progress,
-    target::{
-        Target,
-        locate::{self, Build, LocateError},
-        operation::Operation,
-    },
+    target::Target,
     transport::TransportKind,
     vault::{
         audit::AUDIT_DEVICE,
@@ -133,7 +131,7 @@ impl Lab {
         let read = tasks
             .iter()
             .zip(&counts)
-            .find(|(task, _)| task.operation == Operation::KvRead);
+            .find(|(task, _)| task.operation == Operation::Kv(Kv::Read));
         if let Some((task, Some(seen))) = read
             && subject.name.starts_with(REFERENCE)
             && *seen != 1.0
@@ -150,7 +148,7 @@ impl Lab {
 
     fn read(&self) -> Option<&Task> {
         let mut tasks = self.tasks.iter().map(|(_, task)| task);
-        tasks.find(|task| task.operation == Operation::KvRead)
+        tasks.find(|task| task.operation == Operation::Kv(Kv::Read))
     }
 
     /// Ends everything that it started.

@@ -8,15 +8,15 @@ use std::{
 
 use secrecy::SecretString;
 use vault_mcp_conformance::{
-    latency::workload::Task,
-    tap::Tap,
-    target::{
-        Target,
+    engines::Operation,
+    instance::{
+        Instance, LaunchContext,
         answer::{Answer, Arguments, ToolCall},
-        instance::{Instance, LaunchContext},
-        operation::Operation,
         setup::Setup,
     },
+    latency::workload::Task,
+    tap::Tap,
+    target::Target,
     transport::TransportKind,
     vault::{
         oracle::{Oracle, VaultAnswer},

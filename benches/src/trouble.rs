@@ -1,7 +1,8 @@
 //! What ends a benchmark early.
 
 use vault_mcp_conformance::{
-    target::{adapter::AdapterError, instance::StartError, locate::LocateError},
+    adapter::AdapterError,
+    instance::{StartError, locate::LocateError},
     vault::{oracle::OracleError, provider::VaultError},
 };
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use self::pki::PkiEffect;
 use crate::{
-    target::operation::{Operation, Parameters},
+    engines::{Operation, Parameters, kv::Kv, mounts::Mounts},
     vault::oracle::SecretData,
 };
 
@@ -92,7 +92,7 @@ impl Act {
     /// Listing the mounts.
     #[must_use]
     pub fn list_mounts() -> Self {
-        Self::on_mounts(Operation::MountsList, Effect::MountsListed)
+        Self::on_mounts(Operation::Mounts(Mounts::List), Effect::MountsListed)
     }
 
     /// Making a KV mount at this path in Vault.
@@ -102,7 +102,7 @@ impl Act {
             mount: mount.clone(),
             version,
         };
-        Self::on_mounts(Operation::MountsCreate, effect)
+        Self::on_mounts(Operation::Mounts(Mounts::Create), effect)
             .and("mount", json!(mount))
             .and("version", json!(version))
             .and("description", json!("made by an agent"))
@@ -114,7 +114,7 @@ impl Act {
         let effect = Effect::Unmounted {
             mount: mount.clone(),
         };
-        Self::on_mounts(Operation::MountsDelete, effect).and("mount", json!(mount))
+        Self::on_mounts(Operation::Mounts(Mounts::Delete), effect).and("mount", json!(mount))
     }
 
     fn on_secret(mount: &str, operation: Operation, path: &str, effect: Effect) -> Self {
@@ -135,13 +135,13 @@ impl Act {
     /// Reading a secret.
     #[must_use]
     pub fn read(mount: &str, path: &str) -> Self {
-        Self::on_secret(mount, Operation::KvRead, path, Effect::Read)
+        Self::on_secret(mount, Operation::Kv(Kv::Read), path, Effect::Read)
     }
 
     /// Reading one version of a secret.
     #[must_use]
     pub fn read_version(mount: &str, path: &str, version: u64) -> Self {
-        Self::on_secret(mount, Operation::KvReadVersion, path, Effect::Read)
+        Self::on_secret(mount, Operation::Kv(Kv::ReadVersion), path, Effect::Read)
             .and("version", json!(version))
     }
 
@@ -151,7 +151,7 @@ impl Act {
         let effect = Effect::Listed {
             folder: folder.to_owned(),
         };
-        Self::on_secret(mount, Operation::KvList, folder, effect)
+        Self::on_secret(mount, Operation::Kv(Kv::List), folder, effect)
     }
 
     /// Listing everything below a folder, or the whole mount where it is empty.
@@ -160,7 +160,7 @@ impl Act {
         let effect = Effect::ListedAll {
             folder: folder.to_owned(),
         };
-        Self::on_secret(mount, Operation::KvListAll, folder, effect)
+        Self::on_secret(mount, Operation::Kv(Kv::ListAll), folder, effect)
     }
 
     /// Asking for the metadata of a secret.
@@ -169,7 +169,7 @@ impl Act {
         let effect = Effect::Described {
             path: path.to_owned(),
         };
-        Self::on_secret(mount, Operation::KvMetadata, path, effect)
+        Self::on_secret(mount, Operation::Kv(Kv::Metadata), path, effect)
     }
 
     /// Deleting a secret.
@@ -179,7 +179,7 @@ impl Act {
             path: path.to_owned(),
             key: None,
         };
-        Self::on_secret(mount, Operation::KvDelete, path, effect)
+        Self::on_secret(mount, Operation::Kv(Kv::Delete), path, effect)
     }
 
     /// Deleting one key of a secret.
@@ -189,7 +189,7 @@ impl Act {
             path: path.to_owned(),
             key: Some(key.to_owned()),
         };
-        Self::on_secret(mount, Operation::KvDeleteKey, path, effect).and("key", json!(key))
+        Self::on_secret(mount, Operation::Kv(Kv::DeleteKey), path, effect).and("key", json!(key))
     }
 
     /// Doing something (undelete, destroy) to one version of a secret.
@@ -208,7 +208,7 @@ impl Act {
             path: path.to_owned(),
             key: None,
         };
-        Self::on_secret(mount, Operation::KvPurge, path, effect)
+        Self::on_secret(mount, Operation::Kv(Kv::Purge), path, effect)
     }
 
     /// Writing one key of a secret.
@@ -219,7 +219,7 @@ impl Act {
             data: SecretData::from_iter([(key.to_owned(), json!(value))]),
             merged: true,
         };
-        Self::on_secret(mount, Operation::KvWriteKey, path, effect)
+        Self::on_secret(mount, Operation::Kv(Kv::WriteKey), path, effect)
             .and("key", json!(key))
             .and("value", json!(value))
     }
@@ -232,7 +232,8 @@ impl Act {
             data: data.clone(),
             merged: false,
         };
-        Self::on_secret(mount, Operation::KvWrite, path, effect).and("data", Value::Object(data))
+        Self::on_secret(mount, Operation::Kv(Kv::Write), path, effect)
+            .and("data", Value::Object(data))
     }
 
     /// The secret that it is about.

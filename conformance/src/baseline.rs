@@ -92,7 +92,7 @@ impl Baseline {
     /// target = "hashicorp"        # optional: the only target that it is for
     ///
     /// [[known]]
-    /// key = "policy.denied@stdio@2025-06-18#8"        # or keys = ["...", "..."]
+    /// key = "policy.denied@stdio@2025-06-18#1-delete-the-secret-team-databas-685821"        # or keys = ["...", "..."]
     /// reason = "a denied delete is told as a missing secret"
     /// ```
     ///
@@ -151,7 +151,7 @@ impl Baseline {
                 _ => {
                     return Err(wrong(
                         start,
-                        "a [[known]] lacks its key, such as \"kv.read-exact@stdio@2025-11-25#1\""
+                        "a [[known]] lacks its key, such as \"kv.read-exact@stdio@2025-11-25#1-6b86b2\""
                             .to_owned(),
                     ));
                 }

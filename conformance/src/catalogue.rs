@@ -101,6 +101,7 @@ pub fn explain(requirements: &[Requirement], mutations: &[Mutation], id: &str) -
     for scenario in &entry.scenarios {
         let row = scenario
             .row
+            .as_ref()
             .map(|row| format!("#{row}"))
             .unwrap_or_default();
         let _ = writeln!(text, "\nScenario{row}: {}", scenario.scenario.name);

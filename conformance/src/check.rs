@@ -7,13 +7,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    suggest::closest,
-    target::{
-        adapter::Adapter,
+    adapter::{
+        Adapter,
         mapping::{Mapping, ResultPart},
-        operation::Operation,
         template,
     },
+    engines::{Operation, mounts::Mounts},
+    suggest::closest,
 };
 
 /// What was found out about an adapter.
@@ -263,7 +263,8 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
         .collect();
     for parameter in operation.parameters() {
         // A mount without its description is a mount all the same.
-        let needless = operation == Operation::MountsCreate && *parameter == "description";
+        let needless =
+            operation == Operation::Mounts(Mounts::Create) && *parameter == "description";
         if !needless && !sent.contains(parameter) {
             let problem = format!("its parameter {{{parameter}}} is in no argument");
             found.push((Gravity::Hint, problem));

@@ -15,6 +15,7 @@ use vault_mcp_conformance::{
     catalogue, doctor,
     event::{Event, Reporter},
     exit::Exit,
+    instance::locate::Build,
     interrupt,
     mutation::{
         definition,
@@ -30,7 +31,7 @@ use vault_mcp_conformance::{
     },
     requirement,
     suite::SuiteError,
-    target::{Target, locate::Build},
+    target::Target,
     transport::{Revision, TransportKind},
     vault::{
         build,

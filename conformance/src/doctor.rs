@@ -15,11 +15,9 @@ use tokio::{process::Command, time::timeout};
 use crate::{
     browser::{self, Browser},
     cache::Cache,
+    instance::locate::{self, Build},
     ports::free_port_pair,
-    target::{
-        Target,
-        locate::{self, Build},
-    },
+    target::Target,
     vault::{
         binary, build,
         container::{self, DEFAULT_IMAGE, PACKED_IMAGE},

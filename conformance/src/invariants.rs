@@ -6,13 +6,13 @@ use std::{
 };
 
 use crate::{
+    engines::Operation,
     mcp::{
         transcript::{Line, Speaker},
         wire,
     },
     policy_matrix::PolicyCell,
     redact::{Searchable, Secrets},
-    target::operation::Operation,
     transport::{Revision, TransportKind},
     vault::{
         audit::{AuditEntry, AuditLog},
@@ -358,7 +358,7 @@ mod tests {
             secrets
         };
         let evidence = Evidence {
-            scenario: "kv.read-exact@stdio@2025-11-25#1",
+            scenario: "kv.read-exact@stdio@2025-11-25#1-6b86b2",
             prefix: "t1-",
             accessors: vec!["a1"],
             dropped: 0,

@@ -28,6 +28,7 @@
 //! The other modules are what the suite is made of, and are public for its own tools and tests.
 
 pub mod act;
+pub mod adapter;
 pub mod baseline;
 pub mod browser;
 pub mod cache;
@@ -35,10 +36,13 @@ pub mod catalogue;
 pub mod certificate;
 pub mod check;
 pub mod doctor;
+pub mod engines;
 mod error_chain;
 pub mod event;
+pub mod evidence;
 pub mod exit;
 mod http_client;
+pub mod instance;
 pub mod interrupt;
 pub mod invariants;
 pub mod latency;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::target::answer::tells_of_denial;
+use crate::instance::answer::tells_of_denial;
 
 /// Constants, whose tests would not get far with one that is wrong.
 mod expressions {

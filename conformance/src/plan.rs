@@ -9,9 +9,10 @@ use std::{
 
 use self::tags::Tags;
 use crate::{
+    adapter::Adapter,
+    evidence::Evidence,
     invariants::Binding,
-    requirement::{Evidence, Requirement},
-    target::adapter::Adapter,
+    requirement::Requirement,
     transport::{Revision, TransportKind},
     verdict::NotApplicable,
 };
@@ -207,7 +208,7 @@ impl Planned {
 }
 
 fn key(requirement: &Requirement, transport: TransportKind, revision: Revision) -> String {
-    let row = requirement.row.map(|row| format!("#{row}"));
+    let row = requirement.row.as_ref().map(|row| format!("#{row}"));
     let row = row.unwrap_or_default();
     format!("{}@{transport}@{revision}{row}", requirement.id)
 }
@@ -336,8 +337,11 @@ mod tests {
 
     use super::{Planned, Revisions, Selection, Spoken, keys, plan};
     use crate::{
-        requirement::{self, Evidence, Requirement},
-        target::{Target, launch::Mode, operation::Operation},
+        adapter::launch::Mode,
+        engines::Operation,
+        evidence::Evidence,
+        requirement::{self, Requirement},
+        target::Target,
         transport::{Era, Revision, TransportKind},
     };
 
@@ -380,21 +384,21 @@ mod tests {
             s.scenarios = vec!["kv.write-exact".to_owned()]
         });
         assert_eq!(acting(&by_id).len(), 4);
-        let key = "kv.write-exact@http@2025-11-25#2";
+        let key = "kv.write-exact@http@2025-11-25#2-d4735e";
         let by_key = planned("reference", |s| s.scenarios = vec![key.to_owned()]);
         assert_eq!(acting(&by_key), [key]);
     }
 
     #[test]
     fn several_scenarios_are_chosen_together() {
-        let wanted = ["kv.read-exact@stdio@2025-11-25#1", "kv.read-latest"];
+        let wanted = ["kv.read-exact@stdio@2025-11-25#1-6b86b2", "kv.read-latest"];
         let plan = planned("reference", |s| {
             s.scenarios = wanted.map(str::to_owned).to_vec()
         });
         assert_eq!(
             acting(&plan),
             [
-                "kv.read-exact@stdio@2025-11-25#1",
+                "kv.read-exact@stdio@2025-11-25#1-6b86b2",
                 "kv.read-latest@stdio@2025-11-25",
                 "kv.read-latest@http@2025-11-25"
             ]

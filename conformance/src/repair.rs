@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 pub use refusal::Refusal;
 
-use crate::{act::pki::strict_role, certificate::KeyKind, target::operation::Parameters};
+use crate::{act::pki::strict_role, certificate::KeyKind, engines::Parameters};
 
 /// How many calls the agent may make until it has its certificate, asking included: asking,
 /// looking at the role, and twice putting it right and asking again.

@@ -17,10 +17,13 @@ use std::sync::{Arc, LazyLock};
 use cucumber::feature::Ext as _;
 use gherkin::GherkinEnv;
 use include_dir::{Dir, include_dir};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
+    adapter::launch::Mode,
+    engines::Operation,
+    evidence::Evidence,
     suggest::did_you_mean,
-    target::{launch::Mode, operation::Operation},
     transport::{Era, TransportKind},
     verdict::Level,
 };
@@ -31,70 +34,6 @@ const EVERY_REVISION: &str = "every-revision";
 
 /// The profile whose scenarios are judged from what was seen in all the others.
 pub const AMBIENT: &str = "ambient";
-
-/// What a scenario may be judged by, besides Vault's API and what the target says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Evidence {
-    /// The requests between target and Vault.
-    Tap,
-    /// Vault's audit log.
-    Audit,
-    /// The suite started the target: it has its process, its token and that token's policy.
-    Launch,
-    /// A Vault that is new and the scenario's alone.
-    DedicatedVault,
-    /// What a page in a real browser sees.
-    Browser,
-}
-
-impl Evidence {
-    /// All of it.
-    pub const ALL: [Self; 5] = [
-        Self::Tap,
-        Self::Audit,
-        Self::Launch,
-        Self::DedicatedVault,
-        Self::Browser,
-    ];
-
-    /// Its name in tags.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tap => "tap",
-            Self::Audit => "audit",
-            Self::Launch => "launch",
-            Self::DedicatedVault => "own-vault",
-            Self::Browser => "browser",
-        }
-    }
-
-    /// Why it is missing, for whoever reads that a scenario does not apply.
-    #[must_use]
-    pub const fn missing(self) -> &'static str {
-        match self {
-            Self::Tap => "the server's requests to Vault do not pass the suite",
-            Self::Audit => "Vault's audit log does not tell which requests are the server's",
-            Self::Launch => {
-                "the suite did not start the server, and has neither its process nor its token"
-            }
-            Self::DedicatedVault => {
-                "own-vault: the suite did not start Vault, and starts none beside it for one scenario"
-            }
-            Self::Browser => {
-                "there is no browser on this machine: install chromium, or name one in VAULT_MCP_CONFORMANCE_BROWSER"
-            }
-        }
-    }
-
-    /// The evidence of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|evidence| evidence.name() == name)
-    }
-}
 
 /// Who demands a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,8 +116,8 @@ pub struct Requirement {
     pub own_target: bool,
     /// Whether it takes seconds: the kill matrix asks it only where it must kill.
     pub slow: bool,
-    /// The row of its outline, counted from 1.
-    pub row: Option<usize>,
+    /// What tells the row of its outline from the others: see [`row_name`].
+    pub row: Option<String>,
     /// The feature that it stands in, without its scenarios.
     pub feature: Arc<gherkin::Feature>,
     /// The scenario itself.
@@ -256,11 +195,42 @@ fn resolved<'a>(scenario: &'a gherkin::Scenario, said: &'a str) -> Option<&'a st
     let Some(column) = said.strip_prefix('<').and_then(|s| s.strip_suffix('>')) else {
         return Some(said);
     };
-    let [header, row] = scenario.examples.first()?.table.as_ref()?.rows.as_slice() else {
-        return None;
-    };
-    let mut cells = header.iter().zip(row);
+    let header = scenario.examples.first()?.table.as_ref()?.rows.first()?;
+    let mut cells = header.iter().zip(cells(scenario)?);
     cells.find_map(|(name, cell)| (name == column).then_some(cell.as_str()))
+}
+
+/// The values of the one row of a scenario whose outline was written out.
+fn cells(scenario: &gherkin::Scenario) -> Option<&[String]> {
+    match scenario.examples.first()?.table.as_ref()?.rows.as_slice() {
+        [_, row] => Some(row),
+        _ => None,
+    }
+}
+
+/// The name of a row in keys: what can be read of its values, and six hexadecimal digits of their SHA-256. It does not
+/// depend on the rows beside it, and can stand in a file name, a TOML string and a shell word.
+fn row_name(cells: &[String]) -> String {
+    /// How much of the values is shown.
+    const READABLE: usize = 32;
+    let plain = |letter: char| match letter.to_ascii_lowercase() {
+        letter @ ('a'..='z' | '0'..='9') => letter,
+        _ => '-',
+    };
+    let text: String = cells.join("-").chars().map(plain).collect();
+    let words: Vec<_> = text.split('-').filter(|word| !word.is_empty()).collect();
+    let mut readable = words.join("-");
+    readable.truncate(READABLE);
+    let hash = Sha256::digest(cells.join("\u{1f}"));
+    let hash: String = hash
+        .iter()
+        .take(3)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    match readable.trim_end_matches('-') {
+        "" => hash,
+        readable => format!("{readable}-{hash}"),
+    }
 }
 
 fn of_feature(file: &str, profile: &str, text: &str) -> Result<Vec<Requirement>, FeatureError> {
@@ -279,11 +249,16 @@ fn of_feature(file: &str, profile: &str, text: &str) -> Result<Vec<Requirement>,
     for scenario in scenarios {
         let mut requirement = of_scenario(profile, &feature, scenario)
             .map_err(|problem| wrong(format!("a scenario is not usable: {problem}")))?;
-        if !requirement.scenario.examples.is_empty() {
-            let earlier = requirements.iter().filter(|r| r.id == requirement.id);
-            requirement.row = Some(earlier.count() + 1);
-        } else if requirements.iter().any(|r| r.id == requirement.id) {
-            return Err(wrong(format!("the id {} is taken twice", requirement.id)));
+        requirement.row = cells(&requirement.scenario).map(row_name);
+        let is_same = |r: &Requirement| r.id == requirement.id && r.row == requirement.row;
+        let is_taken = |r: &Requirement| r.id == requirement.id && requirement.row.is_none();
+        if requirements.iter().any(|r| is_same(r) || is_taken(r)) {
+            let row = requirement.row.map(|row| format!(" with the row {row}"));
+            let row = row.unwrap_or_default();
+            return Err(wrong(format!(
+                "the id {}{row} is taken twice",
+                requirement.id
+            )));
         }
         requirements.push(requirement);
     }
@@ -375,9 +350,12 @@ fn of_scenario(
 
 #[cfg(test)]
 mod tests {
-    use super::{all, of_feature};
+    use proptest::{collection::vec, prelude::*};
+
+    use super::{all, of_feature, row_name};
     use crate::{
-        target::{launch::Mode, operation::Operation},
+        adapter::launch::Mode,
+        engines::{Operation, kv::Kv},
         transport::TransportKind,
     };
 
@@ -420,7 +398,7 @@ mod tests {
             .into_iter()
             .flat_map(|r| r.needs)
             .collect();
-        assert_eq!(needs, [Operation::KvRead, Operation::KvList]);
+        assert_eq!(needs, [Operation::Kv(Kv::Read), Operation::Kv(Kv::List)]);
         assert!(of_feature("f", "kv", &text.replace("kv.list", "kv.lost")).is_err());
         assert!(of_feature("f", "kv", &text.replace("@needs:<what>", "@needs:<who>")).is_err());
     }
@@ -455,7 +433,7 @@ mod tests {
             .flat_map(|r| r.modes)
             .collect();
         for mode in Mode::ALL {
-            let has_server = mode != Mode::Session;
+            let has_server = mode != Mode::Launcher;
             assert_eq!(asked.contains(&mode), has_server, "{mode}");
         }
     }
@@ -472,16 +450,24 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_an_outline_are_counted_over_all_its_examples() {
+    fn a_row_is_named_by_its_values_wherever_it_stands() {
         let text = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario Outline: s <v>\n    Given <v>\n\
                     \n    Examples: one\n      | v |\n      | 1 |\n      | 2 |\n\
                     \n    Examples: two\n      | v |\n      | 3 |\n";
-        let rows: Vec<_> = of_feature("f", "kv", text)
-            .unwrap()
-            .iter()
-            .map(|r| r.row)
-            .collect();
-        assert_eq!(rows, [Some(1), Some(2), Some(3)]);
+        let rows = |text: &str| -> Vec<_> {
+            let requirements = of_feature("f", "kv", text).unwrap();
+            requirements.into_iter().filter_map(|r| r.row).collect()
+        };
+        let named = rows(text);
+        assert_eq!(named, ["1-6b86b2", "2-d4735e", "3-4e0740"]);
+        let inserted = text.replace("| 1 |", "| 0 |\n      | 1 |");
+        assert_eq!(rows(&inserted)[1..], named);
+        let twice = text.replace("| 2 |", "| 3 |");
+        let error = of_feature("f", "kv", &twice).unwrap_err();
+        assert!(
+            error.to_string().contains("kv.a with the row 3-4e0740"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -526,6 +512,16 @@ mod tests {
         for mode in Mode::ALL {
             let mut modes = requirements.iter().flat_map(|r| &r.modes);
             assert!(modes.any(|asked| *asked == mode), "{mode}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_of_a_row_is_a_plain_word(cells in vec(".*", 1..4)) {
+            let name = row_name(&cells);
+            let plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '-');
+            prop_assert!(name.len() <= 40 && name.chars().all(plain), "{name}");
+            prop_assert!(!name.starts_with('-') && !name.ends_with('-'), "{name}");
         }
     }
 }

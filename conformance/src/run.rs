@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     baseline::Baseline,
     event::{Event, Reporter},
+    instance::{locate::checkout, setup::Setup},
     invariants::{Evidence, InvariantMonitor},
     latency::Measurements,
     mcp::transcript::{Line, Speaker, json_lines},
@@ -32,7 +33,7 @@ use crate::{
     scenario::{Scenario, agents::Agent},
     slot::{Slot, Slots},
     tap::{Exchange, Tap},
-    target::{Target, locate::checkout, setup::Setup},
+    target::Target,
     vault::{audit::AuditLog, dedicated::DedicatedVaults, health::HealthMonitor, oracle::Oracle},
     verdict::{Level, NotApplicable, StepEnd, StepResult, Verdict},
     world::World,

@@ -18,18 +18,13 @@ use secrecy::SecretString;
 use tokio::sync::{Mutex as Turn, OnceCell, OwnedMutexGuard};
 
 use crate::{
+    adapter::{Adapter, launch::HttpLaunch},
+    instance::{Instance, LaunchContext, Launched, StartError, container, setup::Setup},
     mcp::{inbox::AnswerFilter, pace::Pace},
     mutation::sabotage::Sabotage,
     redact::Secrets,
     tap::{Tap, VaultFilter, tls::TlsIdentity},
-    target::{
-        Target,
-        adapter::Adapter,
-        container,
-        instance::{Instance, LaunchContext, Launched, StartError},
-        launch::HttpLaunch,
-        setup::Setup,
-    },
+    target::Target,
     transport::{Revision, TransportKind},
     vault::{
         oracle::{Oracle, OracleError, Token},

@@ -3,11 +3,29 @@
 /// How alike two words are at least if one is taken for the other, from 0 to 1.
 const ALIKE: f64 = 0.75;
 
-/// The word that is most like the one that was found, if any is like it.
+/// Profiles that had another name before version 0.2.0; the mode `session` had the name of its profile.
+const RENAMED: [(&str, &str); 4] = [
+    ("custody", "vault_token"),
+    ("limits", "rate_limits"),
+    ("session", "launcher"),
+    ("traces", "audit_trail"),
+];
+
+/// What a profile, its mode, or an id or key of the profile is called now.
+fn renamed(old: &str) -> Option<String> {
+    RENAMED.into_iter().find_map(|(before, now)| {
+        let rest = old.strip_prefix(before)?;
+        (rest.is_empty() || rest.starts_with('.')).then(|| format!("{now}{rest}"))
+    })
+}
+
+/// The word that is most like the one that was found, or has taken its place, if any is like it.
 pub(crate) fn closest<'a>(
     found: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    let renamed = renamed(found);
+    let found = renamed.as_deref().unwrap_or(found);
     known
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(found, candidate), candidate))
@@ -42,4 +60,28 @@ pub(crate) fn syntax(error: &toml::de::Error) -> String {
 pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().iter().take(offset);
     1 + before.filter(|byte| **byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{closest, did_you_mean};
+
+    #[test]
+    fn an_old_name_leads_to_the_new_one() {
+        let ids = [
+            "kv.list",
+            "rate_limits.fair",
+            "launcher.root",
+            "vault_token.file",
+        ];
+        assert_eq!(closest("limits.fair", ids), Some("rate_limits.fair"));
+        assert_eq!(closest("session.root", ids), Some("launcher.root"));
+        assert_eq!(closest("custody.file", ids), Some("vault_token.file"));
+        let modes = ["tls", "launcher", "log_file"];
+        assert_eq!(
+            did_you_mean("session", &modes),
+            "; did you mean \"launcher\"?"
+        );
+        assert_eq!(closest("sessions", ["tls"]), None);
+    }
 }

@@ -179,7 +179,7 @@ async fn one_unknown_scenario_among_known_ones_is_told_all_the_same() {
 #[tokio::test]
 async fn a_scenario_in_a_revision_that_is_not_spoken_leaves_nothing_to_run() {
     let trial = run(&adapter("stdio", &["sh", FAKE_TARGET])).with_vault();
-    let key = "kv.read-exact@stdio@2025-06-18#1";
+    let key = "kv.read-exact@stdio@2025-06-18#1-6b86b2";
     let ended = trial.with(&["--scenario", key]).ended().await;
     ended
         .exits_with(4)

@@ -23,6 +23,7 @@ use vault_mcp_conformance::{
     browser::Browser,
     cache::Cache,
     event::{Event, Reporter},
+    evidence::Evidence,
     exit::Exit,
     mutation::{
         definition::{self, Mutation},
@@ -30,7 +31,7 @@ use vault_mcp_conformance::{
     },
     progress::Progress,
     report::{Report, console, json::JsonFile},
-    requirement::{self, Evidence, Requirement},
+    requirement::{self, Requirement},
     target::Target,
     transport::{Revision, TransportKind},
     vault::{
@@ -286,7 +287,7 @@ async fn judged_by_external(vault: &Vault) -> Result<(), String> {
     let lacks_evidence = |requirement: &Requirement| {
         let unseen = [Evidence::Audit, Evidence::DedicatedVault];
         let needs_unseen = requirement.evidence.iter().any(|e| unseen.contains(e));
-        needs_unseen || requirement.id == "session.root"
+        needs_unseen || requirement.id == "launcher.root"
     };
     tested_everywhere(&report, &[Revision::NEWEST_OF_SESSIONS], lacks_evidence)?;
     let mut not_applicable = (report.scenarios.iter()).filter(|s| {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Act, Effect};
-use crate::target::operation::{Operation, Parameters};
+use crate::engines::{Operation, Parameters, Pki};
 
 /// What must be seen once an act on a PKI mount has succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +49,21 @@ impl Act {
     /// Enabling PKI at this path, with a longest lifetime.
     #[must_use]
     pub fn enable_pki(mount: &str, max_ttl: &str) -> Self {
-        Self::on_pki(Operation::PkiEnable, mount, PkiEffect::Enabled).and("max_ttl", json!(max_ttl))
+        Self::on_pki(Operation::Pki(Pki::Enable), mount, PkiEffect::Enabled)
+            .and("max_ttl", json!(max_ttl))
     }
 
     /// Making a self-signed issuer.
     #[must_use]
     pub fn create_root(mount: &str, issuer: &str, common_name: &str, ttl: &str) -> Self {
-        Self::on_pki(Operation::PkiCreateRoot, mount, PkiEffect::IssuerMade)
-            .and("issuer", json!(issuer))
-            .and("common_name", json!(common_name))
-            .and("ttl", json!(ttl))
+        Self::on_pki(
+            Operation::Pki(Pki::CreateRoot),
+            mount,
+            PkiEffect::IssuerMade,
+        )
+        .and("issuer", json!(issuer))
+        .and("common_name", json!(common_name))
+        .and("ttl", json!(ttl))
     }
 
     /// Making an issuer that the issuer `of` a mount signs: the mount's path and the issuer.
@@ -71,7 +76,7 @@ impl Act {
         of: (&str, &str),
     ) -> Self {
         Self {
-            operation: Operation::PkiCreateIntermediate,
+            operation: Operation::Pki(Pki::CreateIntermediate),
             ..Self::create_root(mount, issuer, common_name, ttl)
         }
         .and("root_mount", json!(of.0))
@@ -81,21 +86,29 @@ impl Act {
     /// Importing a certificate with its key.
     #[must_use]
     pub fn import_bundle(mount: &str, bundle: &str) -> Self {
-        Self::on_pki(Operation::PkiImportBundle, mount, PkiEffect::IssuerMade)
-            .and("bundle", json!(bundle))
+        Self::on_pki(
+            Operation::Pki(Pki::ImportBundle),
+            mount,
+            PkiEffect::IssuerMade,
+        )
+        .and("bundle", json!(bundle))
     }
 
     /// Showing an issuer.
     #[must_use]
     pub fn read_issuer(mount: &str, issuer: &str) -> Self {
-        Self::on_pki(Operation::PkiReadIssuer, mount, PkiEffect::IssuerShown)
-            .and("issuer", json!(issuer))
+        Self::on_pki(
+            Operation::Pki(Pki::ReadIssuer),
+            mount,
+            PkiEffect::IssuerShown,
+        )
+        .and("issuer", json!(issuer))
     }
 
     /// Making a role.
     #[must_use]
     pub fn create_role(mount: &str, role: &str, settings: Parameters) -> Self {
-        let mut act = Self::on_pki(Operation::PkiCreateRole, mount, PkiEffect::RoleMade)
+        let mut act = Self::on_pki(Operation::Pki(Pki::CreateRole), mount, PkiEffect::RoleMade)
             .and("role", json!(role));
         act.parameters.extend(settings);
         act
@@ -110,17 +123,22 @@ impl Act {
     /// Issuing a certificate.
     #[must_use]
     pub fn issue(mount: &str, role: &str, wanted: &Wanted) -> Self {
-        Self::on_role(Operation::PkiIssue, mount, role, PkiEffect::Certified)
-            .and("common_name", json!(wanted.common_name))
-            .and("alt_names", json!(wanted.alt_names))
-            .and("ip_sans", json!(wanted.ip_sans))
-            .and("ttl", json!(wanted.ttl))
+        Self::on_role(
+            Operation::Pki(Pki::Issue),
+            mount,
+            role,
+            PkiEffect::Certified,
+        )
+        .and("common_name", json!(wanted.common_name))
+        .and("alt_names", json!(wanted.alt_names))
+        .and("ip_sans", json!(wanted.ip_sans))
+        .and("ttl", json!(wanted.ttl))
     }
 
     /// Signing a request for a certificate, as PEM.
     #[must_use]
     pub fn sign(mount: &str, role: &str, common_name: &str, csr: &str, ttl: &str) -> Self {
-        Self::on_role(Operation::PkiSign, mount, role, PkiEffect::Certified)
+        Self::on_role(Operation::Pki(Pki::Sign), mount, role, PkiEffect::Certified)
             .and("common_name", json!(common_name))
             .and("csr", json!(csr))
             .and("ttl", json!(ttl))
@@ -147,19 +165,19 @@ impl Act {
         };
         // Whoever signs an authority has its certificate as well.
         let own = mount == self.text("mount");
-        if self.operation == Operation::PkiCreateIntermediate && !own {
+        if self.operation == Operation::Pki(Pki::CreateIntermediate) && !own {
             return mount == self.text("root_mount") && kind == "certs";
         }
         own && match self.operation {
-            Operation::PkiCreateRole | Operation::PkiDeleteRole => {
+            Operation::Pki(Pki::CreateRole) | Operation::Pki(Pki::DeleteRole) => {
                 kind == "roles" && name == self.text("role")
             }
             // Names that Vault gives: what is new there is looked at besides.
-            Operation::PkiCreateRoot
-            | Operation::PkiCreateIntermediate
-            | Operation::PkiImportBundle => ["issuers", "keys", "certs"].contains(&kind),
-            Operation::PkiIssue | Operation::PkiSign => kind == "certs",
-            Operation::PkiRevoke => kind == "revoked",
+            Operation::Pki(Pki::CreateRoot)
+            | Operation::Pki(Pki::CreateIntermediate)
+            | Operation::Pki(Pki::ImportBundle) => ["issuers", "keys", "certs"].contains(&kind),
+            Operation::Pki(Pki::Issue) | Operation::Pki(Pki::Sign) => kind == "certs",
+            Operation::Pki(Pki::Revoke) => kind == "revoked",
             _ => false,
         }
     }

@@ -20,7 +20,7 @@ use tokio::{process::Command, time::timeout};
 
 pub use self::page::{Attempt, PageServer, Plan, Step};
 use crate::{
-    target::process::Process,
+    instance::process::Process,
     vault::{
         binary,
         notes::{HOME_PREFIX, note_home},

@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Measurements, budget, workload::Workload};
 use crate::{
-    target::operation::Operation,
+    engines::Operation,
     vault::oracle::{Oracle, OracleError},
 };
 

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{target::operation::Operation, transport::TransportKind};
+use crate::{engines::Operation, transport::TransportKind};
 
 /// The budget of the first call on a new connection, the start of the target aside: KAG's table.
 pub const FIRST_CALL: Duration = Duration::from_millis(200);
@@ -180,10 +180,11 @@ impl Latency {
 
 #[cfg(test)]
 mod tests {
+    use crate::engines::kv::Kv;
     use std::time::Duration;
 
     use super::{Call, Measurements, Samples, budget, millis};
-    use crate::{target::operation::Operation, transport::TransportKind};
+    use crate::{engines::Operation, transport::TransportKind};
 
     fn samples(millis: impl IntoIterator<Item = u64>) -> Samples {
         let mut samples = Samples::default();
@@ -241,11 +242,11 @@ mod tests {
             };
             measurements.add(transport, &call);
         };
-        call(TransportKind::Stdio, Operation::KvRead, 2, Some(2));
-        call(TransportKind::Stdio, Operation::KvRead, 4, Some(1));
-        call(TransportKind::Stdio, Operation::KvRead, 3, Some(1));
-        call(TransportKind::Http, Operation::KvPurge, 9, None);
-        measurements.add_direct(Operation::KvRead, Duration::from_micros(1_500));
+        call(TransportKind::Stdio, Operation::Kv(Kv::Read), 2, Some(2));
+        call(TransportKind::Stdio, Operation::Kv(Kv::Read), 4, Some(1));
+        call(TransportKind::Stdio, Operation::Kv(Kv::Read), 3, Some(1));
+        call(TransportKind::Http, Operation::Kv(Kv::Purge), 9, None);
+        measurements.add_direct(Operation::Kv(Kv::Read), Duration::from_micros(1_500));
         let entries = measurements.entries();
         assert_eq!(entries.len(), 2);
         let read = &entries[0];

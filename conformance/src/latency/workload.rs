@@ -4,24 +4,14 @@
 use serde_json::json;
 
 use crate::{
-    target::operation::{Operation, Parameters},
-    vault::{
-        direct,
-        oracle::{Oracle, OracleError, SecretData, VaultRequest},
-    },
+    engines::{Kv, Operation, Parameters, Pki, ROLE, SECRET, WRITTEN, WorkloadMounts},
+    vault::oracle::{Oracle, OracleError, SecretData, VaultRequest},
 };
-
-const SECRET: &str = "app/database";
-const WRITTEN: &str = "app/written";
-const ROLE: &str = "issuer";
 
 /// A KV version 2 mount with a few secrets; where certificates are asked for, also a PKI mount
 /// with a CA and a role, all on the curve P-256.
 #[derive(Clone, Debug)]
-pub struct Workload {
-    kv: String,
-    pki: Option<String>,
-}
+pub struct Workload(WorkloadMounts);
 
 /// An operation, with what it takes to carry it out in either way.
 #[derive(Clone, Debug)]
@@ -53,20 +43,23 @@ impl Workload {
         for path in [SECRET, WRITTEN, "app/cache", "app/queue", "other/database"] {
             oracle.write_secret(&kv, 2, path, &data).await?;
         }
-        let mut workload = Self { kv, pki: None };
-        if operations.contains(&Operation::PkiIssue) {
+        let mut mounts = WorkloadMounts { kv, pki: None };
+        if operations.contains(&Operation::Pki(Pki::Issue)) {
             let pki = format!("{}{name}-pki", oracle.prefix());
             make_pki_mount(oracle, &pki).await?;
-            workload.pki = Some(pki);
+            mounts.pki = Some(pki);
         }
-        Ok(workload)
+        Ok(Self(mounts))
     }
 
     /// A policy that allows all of it, and to see which mounts there are.
     #[must_use]
     pub fn policy(&self) -> String {
         let mut policy = r#"path "sys/mounts" { capabilities = ["read"] }"#.to_owned();
-        for mount in [Some(&self.kv), self.pki.as_ref()].into_iter().flatten() {
+        for mount in [Some(&self.0.kv), self.0.pki.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             let capabilities = r#"["create", "read", "update", "list"]"#;
             policy += &format!("\npath \"{mount}/*\" {{ capabilities = {capabilities} }}");
         }
@@ -76,32 +69,11 @@ impl Workload {
     /// How to carry out an operation here; none for one that it is not made for.
     #[must_use]
     pub fn task(&self, operation: Operation) -> Option<Task> {
-        let (kv, value) = (&self.kv, "written by a measurement");
-        let parameters = match operation {
-            Operation::MountsList => json!({}),
-            Operation::KvList => json!({ "mount": kv, "path": "app" }),
-            Operation::KvRead => json!({ "mount": kv, "path": SECRET }),
-            Operation::KvReadVersion => json!({ "mount": kv, "path": SECRET, "version": 1 }),
-            Operation::KvWrite => {
-                json!({ "mount": kv, "path": WRITTEN, "data": { "token": value } })
-            }
-            Operation::KvWriteKey => {
-                json!({ "mount": kv, "path": WRITTEN, "key": "token", "value": value })
-            }
-            Operation::PkiIssue => json!({
-                "mount": self.pki.as_ref()?,
-                "role": ROLE,
-                "common_name": "app.example.internal",
-                "alt_names": [],
-                "ip_sans": [],
-                "ttl": "1h",
-            }),
-            _ => return None,
-        };
+        let parameters = operation.workload(&self.0)?;
         let parameters = parameters.as_object()?.clone();
         // What comes before it in a merging write is the target's to do without.
-        let mut direct = direct::requests(operation, &parameters, 2).pop()?;
-        if operation == Operation::KvReadVersion {
+        let mut direct = operation.requests(&parameters, 2).pop()?;
+        if operation == Operation::Kv(Kv::ReadVersion) {
             direct.query = Some("version=1".to_owned());
         }
         Some(Task {

@@ -8,9 +8,10 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use crate::{
+    adapter::launch::Mode,
+    engines::Operation,
     plan::Spoken,
     suggest::did_you_mean,
-    target::{launch::Mode, operation::Operation},
     transport::{Revision, TransportKind},
 };
 

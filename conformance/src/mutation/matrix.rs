@@ -10,15 +10,13 @@ use serde::Serialize;
 
 use super::{aim::Aim, definition::Mutation, sabotage::Sabotage};
 use crate::{
+    instance::locate::{self, Build, LocateError},
     plan::{Planned, Spoken},
     progress::Progress,
     report::Report,
     requirement::{self, AMBIENT},
     suite::{Builder, Suite, SuiteError},
-    target::{
-        Target,
-        locate::{self, Build, LocateError},
-    },
+    target::Target,
     vault::provider::{self, Vault, VaultError, VaultOptions},
     verdict::{NotApplicable, Verdict},
 };

@@ -20,7 +20,9 @@ use super::definition::{
     AnswerRule, CannedAnswer, HeaderRule, Mutation, RequestRule, ResponseRule, ValueChange, Whose,
 };
 use crate::{
+    adapter::{Adapter, launch::LAUNCH_PLACEHOLDERS, template},
     certificate::private_keys_in,
+    instance::setup::Setup,
     mcp::{
         hello::Version,
         http::SESSION,
@@ -28,7 +30,6 @@ use crate::{
         inbox::{AnswerFilter, Asked},
     },
     tap::VaultFilter,
-    target::{adapter::Adapter, launch::LAUNCH_PLACEHOLDERS, setup::Setup, template},
 };
 
 /// A mutation that is to be carried out in every slot.
@@ -656,13 +657,14 @@ mod tests {
 
     use super::{Sabotage, Saboteur, set};
     use crate::{
+        instance::setup::Setup,
         mcp::{
             http::SESSION,
             http_message::{HttpAnswer, HttpAsk, NoHttp},
             inbox::{AnswerFilter as _, Asked},
         },
         tap::VaultFilter as _,
-        target::{Target, setup::Setup},
+        target::Target,
     };
 
     fn saboteur(rules: &str) -> Saboteur {

@@ -2,7 +2,7 @@ use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use super::{Asked, Impossible, MAX_CALLS, put_right, settings_told};
-use crate::{act::pki::strict_role, certificate::KeyKind, target::operation::Parameters};
+use crate::{act::pki::strict_role, certificate::KeyKind, engines::Parameters};
 
 const NAME: &str = "api.prod.inventory.internal";
 const ALL: [&str; 10] = [

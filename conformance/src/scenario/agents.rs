@@ -3,6 +3,7 @@
 
 use super::Scenario;
 use crate::{
+    instance::{Instance, RawConnection, StartError, setup::Setup},
     mcp::{
         connection::{Connection, Wire},
         http::SESSION,
@@ -12,10 +13,6 @@ use crate::{
     redact::Secrets,
     slot::{Slot, SlotError, SlotKind},
     tap::Tap,
-    target::{
-        instance::{Instance, RawConnection, StartError},
-        setup::Setup,
-    },
     vault::{oracle::Token, policy},
     verdict::{StepEnd, StepResult},
 };

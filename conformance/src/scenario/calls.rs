@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::Scenario;
 use crate::{
     act::Act,
+    engines::snapshot,
+    instance::answer::{Answer, Arguments, ToolCall},
     latency::Call,
     mcp::{
         connection::{Connection, Said},
@@ -24,7 +26,6 @@ use crate::{
         transcript::most_open,
     },
     tap::Tap,
-    target::answer::{Answer, Arguments, ToolCall},
     vault::oracle::{SecretData, Snapshot},
     verdict::{StepEnd, StepResult},
 };
@@ -385,7 +386,7 @@ impl Scenario {
         if self.calls.without_snapshots {
             return Ok(Snapshot::new());
         }
-        let snapshot = self.oracle.snapshot(&self.prefix).await;
+        let snapshot = snapshot(&self.oracle, &self.prefix).await;
         snapshot.map_err(StepEnd::blocked)
     }
 }

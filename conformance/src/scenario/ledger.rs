@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::{
     act::Act,
     certificate::{Certificate, private_keys_in, secret_lines},
+    engines::{Operation, kv::Kv},
     redact::Secrets,
-    target::operation::Operation,
     vault::oracle::SecretData,
 };
 
@@ -70,7 +70,10 @@ impl Ledger {
 
     /// Whoever reads a secret may know its values.
     pub(crate) fn let_read(&self, act: &Act) {
-        if matches!(act.operation, Operation::KvRead | Operation::KvReadVersion) {
+        if matches!(
+            act.operation,
+            Operation::Kv(Kv::Read) | Operation::Kv(Kv::ReadVersion)
+        ) {
             let held = |secrets: &HashMap<_, SecretData>| secrets.get(act.secret()?).cloned();
             let known: [Map<_, _>; 2] =
                 [held(&self.holds), held(&self.first)].map(Option::unwrap_or_default);

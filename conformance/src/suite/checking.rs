@@ -4,14 +4,12 @@ use serde_json::{Value, json};
 
 use super::{Builder, SuiteError, prepared::Prepared};
 use crate::{
+    adapter::mapping::ResultShape,
     check::{Checked, Trial},
+    engines::{Operation, Parameters, Pki, kv::Kv, mounts::Mounts},
+    instance::answer::{Answer, Arguments, Data, Success, ToolCall, root},
     redact::Secrets,
     slot::{Slot, Slots},
-    target::{
-        answer::{Answer, Arguments, Data, Success, ToolCall, root},
-        mapping::ResultShape,
-        operation::{Operation, Parameters},
-    },
     vault::{
         oracle::{Oracle, OracleError},
         policy,
@@ -136,18 +134,30 @@ impl Prepared {
             .map_err(in_vault)?;
         let mut trials = Vec::new();
         for (operation, path, expected) in [
-            (Operation::MountsList, "", json!([format!("{mount}/")])),
-            (Operation::KvList, FOLDER, json!([NAME])),
-            (Operation::KvListAll, "", json!([SECRET])),
-            (Operation::KvRead, SECRET, json!({ KEY: latest })),
-            (Operation::KvReadVersion, SECRET, json!({ KEY: first })),
-            (Operation::KvMetadata, SECRET, Value::Null),
-            (Operation::PkiListIssuers, "", json!([issuer, ISSUER])),
-            (Operation::PkiReadIssuer, "", Value::Null),
-            (Operation::PkiListRoles, "", json!([ROLE])),
-            (Operation::PkiReadRole, "", Value::Null),
-            (Operation::PkiListCerts, "", json!([serial])),
-            (Operation::PkiReadCert, "", Value::Null),
+            (
+                Operation::Mounts(Mounts::List),
+                "",
+                json!([format!("{mount}/")]),
+            ),
+            (Operation::Kv(Kv::List), FOLDER, json!([NAME])),
+            (Operation::Kv(Kv::ListAll), "", json!([SECRET])),
+            (Operation::Kv(Kv::Read), SECRET, json!({ KEY: latest })),
+            (
+                Operation::Kv(Kv::ReadVersion),
+                SECRET,
+                json!({ KEY: first }),
+            ),
+            (Operation::Kv(Kv::Metadata), SECRET, Value::Null),
+            (
+                Operation::Pki(Pki::ListIssuers),
+                "",
+                json!([issuer, ISSUER]),
+            ),
+            (Operation::Pki(Pki::ReadIssuer), "", Value::Null),
+            (Operation::Pki(Pki::ListRoles), "", json!([ROLE])),
+            (Operation::Pki(Pki::ReadRole), "", Value::Null),
+            (Operation::Pki(Pki::ListCerts), "", json!([serial])),
+            (Operation::Pki(Pki::ReadCert), "", Value::Null),
         ] {
             let adapter = &self.target.adapter;
             let Some(mapping) = adapter.operations.get(&operation) else {
@@ -156,7 +166,7 @@ impl Prepared {
             let mut parameters = Parameters::new();
             for name in operation.parameters() {
                 let parameter = match *name {
-                    "mount" if operation.is_pki() => json!(pki),
+                    "mount" if matches!(operation, Operation::Pki(_)) => json!(pki),
                     "mount" => json!(mount),
                     "path" => json!(path),
                     "issuer" => json!(ISSUER),
@@ -252,7 +262,7 @@ fn judge(
     let facts = (!known.is_empty()).then(|| format!("the {noun} {}", listed.join(", ")));
     let prose = matches!(success.data, Data::Prose(_)).then(|| "a text".to_owned());
     match data.or(prose).into_iter().chain(facts).collect::<Vec<_>>() {
-        found if found.is_empty() && operation.is_pki() => {
+        found if found.is_empty() && matches!(operation, Operation::Pki(_)) => {
             Ok("the whole result is searched: the adapter points to no fact".to_owned())
         }
         found if found.is_empty() => {
@@ -345,12 +355,12 @@ fn clip(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::engines::{kv::Kv, mounts::Mounts};
     use serde_json::{Value, json};
 
     use super::judge;
     use crate::{
-        mcp::inbox::Reply,
-        target::{answer::read, mapping::Mapping, operation::Operation},
+        adapter::mapping::Mapping, engines::Operation, instance::answer::read, mcp::inbox::Reply,
     };
 
     fn judged(operation: Operation, shape: Value, text: &Value) -> Result<String, String> {
@@ -359,8 +369,8 @@ mod tests {
         let result = json!({ "content": [{ "type": "text", "text": text.to_string() }] });
         let answer = read(operation, &mapping, &Reply::Result(result));
         let expected = match operation {
-            Operation::MountsList => json!(["team/"]),
-            Operation::KvRead => json!({ "k": "x" }),
+            Operation::Mounts(Mounts::List) => json!(["team/"]),
+            Operation::Kv(Kv::Read) => json!({ "k": "x" }),
             _ => Value::Null,
         };
         judge(operation, &mapping.result, &answer, &expected)
@@ -370,7 +380,7 @@ mod tests {
     fn what_is_found_is_told_with_its_facts() {
         let shape = json!({ "at": "/data", "facts": { "version": "/v" } });
         let found = judged(
-            Operation::KvRead,
+            Operation::Kv(Kv::Read),
             shape,
             &json!({ "data": { "k": "x" }, "v": 3 }),
         );
@@ -379,7 +389,11 @@ mod tests {
             "the adapter finds the data and the fact version"
         );
         let shape = json!({ "facts": { "keys": "/k", "version": "/v" } });
-        let found = judged(Operation::KvMetadata, shape, &json!({ "k": ["a"], "v": 3 }));
+        let found = judged(
+            Operation::Kv(Kv::Metadata),
+            shape,
+            &json!({ "k": ["a"], "v": 3 }),
+        );
         assert_eq!(found.unwrap(), "the adapter finds the facts keys, version");
     }
 
@@ -387,7 +401,7 @@ mod tests {
     fn a_fact_that_is_not_where_the_adapter_says_is_an_error() {
         let shape = json!({ "at": "/data", "facts": { "version": "/zz" } });
         let lost = judged(
-            Operation::KvRead,
+            Operation::Kv(Kv::Read),
             shape,
             &json!({ "data": { "k": "x" }, "v": 3 }),
         );
@@ -401,13 +415,13 @@ mod tests {
     fn a_fact_of_a_list_is_looked_for_in_the_item_that_is_known() {
         let shape = json!({ "each": "/name", "facts": { "type": "/kind" } });
         let list = json!([{ "name": "team", "kind": "kv" }, { "name": "other" }]);
-        let found = judged(Operation::MountsList, shape.clone(), &list);
+        let found = judged(Operation::Mounts(Mounts::List), shape.clone(), &list);
         assert_eq!(
             found.unwrap(),
             "the adapter finds the data and the fact type"
         );
         let list = json!([{ "name": "team" }, { "name": "other", "kind": "kv" }]);
-        let lost = judged(Operation::MountsList, shape, &list).unwrap_err();
+        let lost = judged(Operation::Mounts(Mounts::List), shape, &list).unwrap_err();
         assert!(
             lost.starts_with("the fact \"type\" points to \"/kind\""),
             "{lost}"
@@ -419,11 +433,11 @@ mod tests {
         let text = json!({ "result": json!({ "data": { "k": "x" } }).to_string() });
         let advice = "; the text at \"/result\" is JSON itself: set json_at = \"/result\"";
         for shape in [json!({ "at": "/data" }), json!({})] {
-            let lost = judged(Operation::KvRead, shape, &text).unwrap_err();
+            let lost = judged(Operation::Kv(Kv::Read), shape, &text).unwrap_err();
             assert!(lost.ends_with(advice), "{lost}");
         }
         let shape = json!({ "facts": { "version": "/v" } });
-        let lost = judged(Operation::KvMetadata, shape, &text).unwrap_err();
+        let lost = judged(Operation::Kv(Kv::Metadata), shape, &text).unwrap_err();
         assert!(lost.ends_with(advice), "{lost}");
     }
 }

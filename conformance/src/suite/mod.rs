@@ -14,17 +14,20 @@ use tokio_util::sync::CancellationToken;
 
 use self::prepared::Prepared;
 use crate::{
+    adapter::AdapterError,
     baseline::{Baseline, BaselineError},
     browser::Browser,
     event::Reporter,
+    evidence::Evidence,
     exit::Exit,
+    instance::locate::Build,
     mutation::{aim::Aim, sabotage::Sabotage},
     plan::{Revisions, Selection, Spoken, keys, plan, tags::Tags},
     progress::Progress,
     report::Report,
-    requirement::{self, Evidence, FeatureError, Requirement},
+    requirement::{self, FeatureError, Requirement},
     suggest,
-    target::{Target, adapter::AdapterError, locate::Build},
+    target::Target,
     transport::{Revision, TransportKind},
     vault::provider::{self, Vault, VaultOptions},
 };

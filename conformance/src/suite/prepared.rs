@@ -13,6 +13,7 @@ use super::SuiteError;
 use crate::{
     baseline::Baseline,
     event::{Event, Reporter},
+    instance::locate::{self, Build},
     latency::direct::DirectRequests,
     mcp::connection::ServerInfo,
     mutation::{aim::Aim, sabotage::Sabotage},
@@ -25,10 +26,7 @@ use crate::{
     requirement::Requirement,
     run::{Run, result_of},
     slot::{SlotError, Slots},
-    target::{
-        Target,
-        locate::{self, Build},
-    },
+    target::Target,
     transport::{Revision, TransportKind},
     vault::{
         audit::AuditLog,

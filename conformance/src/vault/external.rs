@@ -3,12 +3,12 @@
 //! what carries the run's prefix, and with these it does all else. In the end both are removed, and with the
 //! token all that were made of it.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use reqwest::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     api::{ApiError, RootApi},
@@ -34,7 +34,6 @@ const RIGHTS: [(&str, &[&str]); 6] = [
 
 /// How long a run's token lives at most, should nobody be left to revoke it.
 const TOKEN_TTL: &str = "4h";
-const CLEAN_UP: Duration = Duration::from_secs(30);
 
 /// Which Vault to enter, and with what.
 #[derive(Clone, Debug)]
@@ -216,7 +215,7 @@ impl ExternalVault {
         let Some(Entered { prefix, accessor }) = self.entered.take() else {
             return Ok(());
         };
-        match remove(&self.admin, &prefix, accessor.as_deref()).await {
+        match leftovers::remove(&self.admin, &prefix, accessor.as_deref()).await {
             Ok(_) => {
                 notes::note_removed(&prefix);
                 Ok(())
@@ -236,7 +235,9 @@ impl Drop for ExternalVault {
             block_on_elsewhere(async move {
                 // Nobody can be told here; what is left the next run removes.
                 if let Ok(admin) = admin
-                    && remove(&admin, &prefix, accessor.as_deref()).await.is_ok()
+                    && leftovers::remove(&admin, &prefix, accessor.as_deref())
+                        .await
+                        .is_ok()
                 {
                     notes::note_removed(&prefix);
                 }
@@ -367,42 +368,4 @@ async fn may_be_used(
 
 fn line(path: &str, capabilities: &[&str]) -> String {
     format!("    path {path:?}: {}", capabilities.join(", "))
-}
-
-/// Removes all that carries a run's prefix; tells whether there was any of it.
-///
-/// First the run's token, with all that were made of it: nobody is left then to make more.
-pub(super) async fn remove(
-    admin: &RootApi,
-    prefix: &RunPrefix,
-    accessor: Option<&str>,
-) -> Result<bool, ApiError> {
-    let work = async {
-        if let Some(accessor) = accessor {
-            // Of an unknown accessor, Vault says so in a warning.
-            let body = json!({ "accessor": accessor });
-            admin.put("auth/token/revoke-accessor", &body).await?;
-        }
-        let table: Value = admin.ask(Method::GET, "sys/mounts", None).await?;
-        let mounts = table["data"].as_object().into_iter().flatten();
-        let mounts: Vec<_> = mounts.map(|(path, _)| path.trim_end_matches('/')).collect();
-        let list = Method::from_bytes(b"LIST").unwrap_or(Method::GET);
-        let listed: Value = admin.ask(list, "sys/policies/acl", None).await?;
-        let policies = listed["data"]["keys"].as_array().into_iter().flatten();
-        let policies: Vec<_> = policies.filter_map(Value::as_str).collect();
-        let mounts = mounts.iter().map(|name| ("sys/mounts", *name));
-        let policies = policies.iter().map(|name| ("sys/policies/acl", *name));
-        let mut any = false;
-        for (place, name) in mounts.chain(policies).filter(|(_, name)| prefix.owns(name)) {
-            admin.delete(&format!("{place}/{name}")).await?;
-            any = true;
-        }
-        Ok(any)
-    };
-    match tokio::time::timeout(CLEAN_UP, work).await {
-        Ok(done) => done,
-        Err(_) => Err(ApiError::Slow {
-            seconds: CLEAN_UP.as_secs(),
-        }),
-    }
 }

@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::SecretString;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::{
     api::{ApiError, RootApi},
-    container, external,
+    container,
     prefix::RunPrefix,
 };
 use crate::{
@@ -27,6 +29,8 @@ use crate::{
         CONTAINER, EXTERNAL, HOME, HOME_PREFIX, PROCESS, REMOVED, RUN_VARIABLE, TARGET, folder,
     },
 };
+
+const CLEAN_UP: Duration = Duration::from_secs(30);
 const PROCESS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Removes, once a process, what dead runs left. What cannot be removed is left to the next run.
@@ -78,7 +82,7 @@ pub(super) async fn sweep_external(admin: &RootApi, address: &str, progress: &Pr
             let noted = line.strip_prefix(EXTERNAL).and_then(noted_external);
             let removed = match noted {
                 Some((at, prefix, accessor)) if at == address => {
-                    external::remove(admin, &prefix, accessor).await
+                    remove(admin, &prefix, accessor).await
                 }
                 _ => {
                     kept.push(line);
@@ -226,4 +230,41 @@ fn remove_home(path: &Path) -> Result<bool, ()> {
         return Ok(false);
     }
     std::fs::remove_dir_all(path).map(|()| true).map_err(drop)
+}
+/// Removes all that carries a run's prefix; tells whether there was any of it.
+///
+/// First the run's token, with all that were made of it: nobody is left then to make more.
+pub(super) async fn remove(
+    admin: &RootApi,
+    prefix: &RunPrefix,
+    accessor: Option<&str>,
+) -> Result<bool, ApiError> {
+    let work = async {
+        if let Some(accessor) = accessor {
+            // Of an unknown accessor, Vault says so in a warning.
+            let body = json!({ "accessor": accessor });
+            admin.put("auth/token/revoke-accessor", &body).await?;
+        }
+        let table: Value = admin.ask(Method::GET, "sys/mounts", None).await?;
+        let mounts = table["data"].as_object().into_iter().flatten();
+        let mounts: Vec<_> = mounts.map(|(path, _)| path.trim_end_matches('/')).collect();
+        let list = Method::from_bytes(b"LIST").unwrap_or(Method::GET);
+        let listed: Value = admin.ask(list, "sys/policies/acl", None).await?;
+        let policies = listed["data"]["keys"].as_array().into_iter().flatten();
+        let policies: Vec<_> = policies.filter_map(Value::as_str).collect();
+        let mounts = mounts.iter().map(|name| ("sys/mounts", *name));
+        let policies = policies.iter().map(|name| ("sys/policies/acl", *name));
+        let mut any = false;
+        for (place, name) in mounts.chain(policies).filter(|(_, name)| prefix.owns(name)) {
+            admin.delete(&format!("{place}/{name}")).await?;
+            any = true;
+        }
+        Ok(any)
+    };
+    match tokio::time::timeout(CLEAN_UP, work).await {
+        Ok(done) => done,
+        Err(_) => Err(ApiError::Slow {
+            seconds: CLEAN_UP.as_secs(),
+        }),
+    }
 }

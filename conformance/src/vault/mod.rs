@@ -6,7 +6,6 @@ pub mod binary;
 pub mod build;
 pub mod container;
 pub mod dedicated;
-pub mod direct;
 pub mod endpoint;
 pub mod external;
 pub mod health;

@@ -474,68 +474,6 @@ impl Oracle {
         Ok(names)
     }
 
-    /// Everything below a prefix: `mount` and `mount:path` with what Vault holds there.
-    ///
-    /// # Errors
-    /// When Vault refuses.
-    pub async fn snapshot(&self, prefix: &str) -> Result<Snapshot, OracleError> {
-        let mut snapshot = Snapshot::new();
-        for (mount, about) in self.mounts().await? {
-            if !mount.starts_with(prefix) {
-                continue;
-            }
-            let version = match (about["type"].as_str(), about["options"]["version"].as_str()) {
-                (Some("kv"), Some("2")) => Some(2),
-                (Some("kv" | "generic"), _) => Some(1),
-                _ => None,
-            };
-            if let Some(version) = version {
-                self.snapshot_secrets(&mount, version, &mut snapshot)
-                    .await?;
-            }
-            if about["type"] == "pki" {
-                self.snapshot_pki(&mount, &mut snapshot).await?;
-            }
-            if about["type"] == "transit" {
-                for key in self.list(&mount, 1, "keys/").await? {
-                    snapshot.insert(format!("{mount}:keys/{key}"), Value::Null);
-                }
-            }
-            let kept = json!({ "type": about["type"], "options": about["options"], "uuid": about["uuid"], "max_lease_ttl": about["config"]["max_lease_ttl"] });
-            snapshot.insert(mount, kept);
-        }
-        Ok(snapshot)
-    }
-
-    async fn snapshot_secrets(
-        &self,
-        mount: &str,
-        version: u8,
-        snapshot: &mut Snapshot,
-    ) -> Result<(), OracleError> {
-        let mut folders = vec![String::new()];
-        while let Some(folder) = folders.pop() {
-            for name in self.list(mount, version, &folder).await? {
-                let path = format!("{folder}{name}");
-                if path.ends_with('/') {
-                    folders.push(path);
-                    continue;
-                }
-                let data = self.read_secret(mount, version, &path).await?;
-                let versions = match version {
-                    2 => {
-                        let metadata = self.metadata(mount, &path).await?;
-                        json!([metadata["versions"], metadata["custom_metadata"]])
-                    }
-                    _ => Value::Null,
-                };
-                let held = json!({ "data": data, "versions": versions });
-                snapshot.insert(format!("{mount}:{path}"), held);
-            }
-        }
-        Ok(())
-    }
-
     /// Gives a policy this text.
     ///
     /// # Errors

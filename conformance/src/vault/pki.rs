@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::oracle::{Oracle, OracleError, Snapshot, VaultRequest};
+use super::oracle::{Oracle, OracleError, VaultRequest};
 
 /// An issuer of a PKI mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,31 +177,6 @@ impl Oracle {
         let request = VaultRequest::new("GET", format!("sys/mounts/{mount}/tune"));
         let answer = self.root(request).await?;
         Ok(answer.body["max_lease_ttl"].as_u64().unwrap_or_default())
-    }
-
-    /// What a PKI mount holds: issuers, roles with their settings, certificates.
-    pub(super) async fn snapshot_pki(
-        &self,
-        mount: &str,
-        snapshot: &mut Snapshot,
-    ) -> Result<(), OracleError> {
-        for issuer in self.issuers(mount).await? {
-            snapshot.insert(format!("{mount}:issuers/{}", issuer.id), json!(issuer.name));
-        }
-        for role in self.list(mount, 1, "roles/").await? {
-            let settings = self.role(mount, &role).await?;
-            snapshot.insert(format!("{mount}:roles/{role}"), json!(settings));
-        }
-        for (kind, folder) in [
-            ("keys", "keys/"),
-            ("certs", "certs/"),
-            ("revoked", "certs/revoked/"),
-        ] {
-            for name in self.list(mount, 1, folder).await? {
-                snapshot.insert(format!("{mount}:{kind}/{name}"), Value::Null);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     cache::{Cache, CacheError},
+    evidence::Evidence,
     progress::Progress,
-    requirement::Evidence,
     vault::api::{ApiError, RootApi},
 };
 

@@ -7,8 +7,8 @@ use std::fmt;
 
 use crate::{
     act::Act,
+    engines::Operation,
     scenario::{Scenario, calls::CallRecord},
-    target::operation::Operation,
     vault::oracle::SecretData,
     verdict::{StepEnd, StepResult},
     vocabulary::kv::{KvMount, kv, secret_paths},

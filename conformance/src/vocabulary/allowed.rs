@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::{
     act::{Act, Effect},
+    engines::pki,
     scenario::Scenario,
-    vault::direct,
     verdict::{StepEnd, StepResult},
     vocabulary::{
         given,
@@ -37,8 +37,8 @@ pub(crate) async fn ask_vault(scenario: &Scenario, act: &Act) -> StepResult<Aske
         touched: false,
     };
     let mut before = Value::Null;
-    for request in direct::requests(act.operation, &act.parameters, version) {
-        let request = direct::continued(request, &before);
+    for request in act.operation.requests(&act.parameters, version) {
+        let request = pki::continued(request, &before);
         let answer = scenario
             .oracle
             .ask(&scenario.token()?.secret, &request)

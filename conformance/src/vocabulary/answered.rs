@@ -5,20 +5,17 @@ use std::{sync::LazyLock, time::Duration};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::about::contradiction;
+use super::{
+    about::{self, contradiction},
+    kv::{KvState, kv},
+};
 use crate::{
+    engines::{Operation, kv::Kv},
+    instance::answer::{Answer, Data, Facts, Success},
     mcp::inbox::Reply,
     scenario::{Scenario, calls::CallRecord},
-    target::{
-        answer::{Answer, Data, Facts, Success},
-        operation::Operation,
-    },
     vault::oracle::SecretData,
     verdict::{StepEnd, StepResult},
-    vocabulary::{
-        about,
-        kv::{KvState, kv},
-    },
 };
 
 /// Words that tell a reader that what was asked for is not there.
@@ -207,7 +204,7 @@ pub(crate) fn expect_given(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// When it is not; blocked when the agent read another version.
 pub(crate) fn expect_given_version(scenario: &Scenario, version: u64) -> StepResult {
-    about::expect_last_is(scenario, &[Operation::KvReadVersion])?;
+    about::expect_last_is(scenario, &[Operation::Kv(Kv::ReadVersion)])?;
     let deed = scenario.last()?;
     let asked = deed.act.parameters.get("version").and_then(Value::as_u64);
     if asked != Some(version) {

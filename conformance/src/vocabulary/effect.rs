@@ -2,24 +2,25 @@
 
 use serde_json::Value;
 
-use super::about::contradiction;
+use super::{
+    about::{self, contradiction},
+    answered,
+    kv::{KvState, kv},
+    lists,
+    pki::effect,
+    unchanged::expect_unchanged,
+};
 use crate::{
     act::Effect,
+    engines::{Operation, kv::Kv, mounts::Mounts},
+    instance::answer::Answer,
     scenario::Scenario,
-    target::{answer::Answer, operation::Operation},
     vault::oracle::SecretData,
     verdict::{StepEnd, StepResult},
-    vocabulary::{
-        about, answered,
-        kv::{KvState, kv},
-        lists,
-        pki::effect,
-        unchanged::expect_unchanged,
-    },
 };
 
 /// The operations that write keys of a secret.
-pub(crate) const WRITES: [Operation; 2] = [Operation::KvWrite, Operation::KvWriteKey];
+pub(crate) const WRITES: [Operation; 2] = [Operation::Kv(Kv::Write), Operation::Kv(Kv::WriteKey)];
 
 /// What has become of one version of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +119,7 @@ pub(crate) async fn expect_mounted(scenario: &mut Scenario, name: &str, version:
         let scenario = format!("the agent asked for KV version {asked}");
         return Err(contradiction(format!("KV version {version}"), scenario));
     }
-    expect_effect_of(scenario, &[Operation::MountsCreate]).await
+    expect_effect_of(scenario, &[Operation::Mounts(Mounts::Create)]).await
 }
 
 /// Vault must not have the mount of this name, which the agent deleted last.
@@ -127,7 +128,7 @@ pub(crate) async fn expect_mounted(scenario: &mut Scenario, name: &str, version:
 /// When it has; blocked when the agent's last act was another.
 pub(crate) async fn expect_unmounted(scenario: &mut Scenario, name: &str) -> StepResult {
     about::last_on_mount(scenario, name)?;
-    expect_effect_of(scenario, &[Operation::MountsDelete]).await
+    expect_effect_of(scenario, &[Operation::Mounts(Mounts::Delete)]).await
 }
 
 async fn expect_held(scenario: &mut Scenario, path: &str, expected: SecretData) -> StepResult {

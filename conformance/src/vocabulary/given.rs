@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 use super::{
     about::{self, contradiction},
     own_vault,
-    pki::PkiMount,
+    pki::state::PkiMount,
 };
 use crate::{
     scenario::Scenario,

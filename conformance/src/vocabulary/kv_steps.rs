@@ -6,7 +6,7 @@ use serde_json::json;
 use super::effect::{VersionState, WRITES};
 use crate::{
     act::Act,
-    target::operation::Operation,
+    engines::{Operation, kv::Kv},
     verdict::{StepEnd, StepResult},
     vocabulary::{answered, effect, given},
     world::World,
@@ -134,7 +134,12 @@ async fn lists_a_folder(world: &mut World, folder: String) -> StepResult {
 #[when(expr = "the agent destroys version {int} of the secret {string}")]
 async fn destroys(world: &mut World, version: u64, path: String) -> StepResult {
     let scenario = world.scenario()?;
-    let act = Act::on_version(scenario.mount()?, Operation::KvDestroy, &path, version);
+    let act = Act::on_version(
+        scenario.mount()?,
+        Operation::Kv(Kv::Destroy),
+        &path,
+        version,
+    );
     scenario.let_agent(act).await
 }
 
@@ -163,7 +168,7 @@ async fn version_is(world: &mut World, version: u64, path: String, state: String
 
 #[then("the agent is told the key names of the secret")]
 async fn told_key_names(world: &mut World) -> StepResult {
-    let asks = [Operation::KvMetadata];
+    let asks = [Operation::Kv(Kv::Metadata)];
     effect::expect_effect_of(world.scenario()?, &asks).await
 }
 
@@ -179,12 +184,12 @@ fn given_what_vault_holds(world: &mut World) -> StepResult {
 
 #[then("the agent is given exactly the names that Vault lists, folders marked")]
 async fn given_the_names(world: &mut World) -> StepResult {
-    let lists = [Operation::KvList];
+    let lists = [Operation::Kv(Kv::List)];
     effect::expect_effect_of(world.scenario()?, &lists).await
 }
 
 #[then("the agent is given exactly the secrets that Vault holds there")]
 async fn given_the_secrets(world: &mut World) -> StepResult {
-    let lists = [Operation::KvListAll];
+    let lists = [Operation::Kv(Kv::ListAll)];
     effect::expect_effect_of(world.scenario()?, &lists).await
 }

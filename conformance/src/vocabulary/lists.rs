@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::answered::number_in;
+use super::{
+    answered::{self, number_in},
+    kv::kv,
+};
 use crate::{
+    instance::answer::{Answer, Data, Facts, Item},
     scenario::Scenario,
-    target::answer::{Answer, Data, Facts, Item},
     verdict::{StepEnd, StepResult},
-    vocabulary::{answered, kv::kv},
 };
 
 /// How many names a failure shows.

@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
+use super::kv::{KvMount, KvState};
 use crate::{
+    instance::setup::Setup,
     scenario::Scenario,
-    target::setup::Setup,
     vault::{dedicated::DedicatedVault, oracle::Token, policy},
     verdict::{StepEnd, StepResult},
-    vocabulary::kv::{KvMount, KvState},
 };
 
 fn own(scenario: &Scenario) -> StepResult<&DedicatedVault> {

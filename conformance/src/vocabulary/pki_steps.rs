@@ -8,7 +8,7 @@ use crate::{
         Act,
         pki::{PkiEffect, Wanted},
     },
-    target::operation::Operation,
+    engines::{Operation, Pki},
     verdict::StepResult,
     vocabulary::{
         about,
@@ -52,9 +52,12 @@ async fn makes_a_root(world: &mut World, issuer: String, name: String, hours: u3
 #[when(regex = "^the agent lists the (issuers|roles|certificates)$")]
 async fn lists(world: &mut World, what: String) -> StepResult {
     let (operation, effect) = match what.as_str() {
-        "issuers" => (Operation::PkiListIssuers, PkiEffect::IssuersListed),
-        "roles" => (Operation::PkiListRoles, PkiEffect::RolesListed),
-        _ => (Operation::PkiListCerts, PkiEffect::CertificatesListed),
+        "issuers" => (Operation::Pki(Pki::ListIssuers), PkiEffect::IssuersListed),
+        "roles" => (Operation::Pki(Pki::ListRoles), PkiEffect::RolesListed),
+        _ => (
+            Operation::Pki(Pki::ListCerts),
+            PkiEffect::CertificatesListed,
+        ),
     };
     let scenario = world.scenario()?;
     let act = Act::on_pki(operation, &pki::pki(scenario)?.path, effect);
@@ -73,7 +76,10 @@ async fn makes_a_role(world: &mut World, role: String, text: String) -> StepResu
 #[when(expr = "the agent looks at the role {string}")]
 async fn looks_at_a_role(world: &mut World, role: String) -> StepResult {
     let scenario = world.scenario()?;
-    let (read, path) = (Operation::PkiReadRole, pki::pki(scenario)?.path.clone());
+    let (read, path) = (
+        Operation::Pki(Pki::ReadRole),
+        pki::pki(scenario)?.path.clone(),
+    );
     let act = Act::on_role(read, &path, &role, PkiEffect::RoleShown);
     scenario.let_agent(act).await
 }
@@ -133,7 +139,7 @@ async fn least_role(world: &mut World) -> StepResult {
 #[then("it comes with its chain, its serial number and its key")]
 fn complete(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
-    about::expect_last_is(scenario, &[Operation::PkiIssue])?;
+    about::expect_last_is(scenario, &[Operation::Pki(Pki::Issue)])?;
     answered::expect_own_key(scenario)?;
     answered::expect_complete(scenario)
 }

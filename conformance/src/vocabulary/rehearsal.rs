@@ -6,22 +6,23 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use super::{
+    given,
+    kv::{KvMount, KvState},
+};
 use crate::{
     act::Act,
+    instance::answer::Answer,
     plan::{Planned, Selection, Spoken, plan},
     requirement,
     scenario::{Scenario, calls::CallRecord},
     slot::Slots,
-    target::{Target, answer::Answer},
+    target::Target,
     transport::{Revision, TransportKind},
     vault::{
         endpoint::Endpoint,
         oracle::{Oracle, Snapshot},
         prefix::RunPrefix,
-    },
-    vocabulary::{
-        given,
-        kv::{KvMount, KvState},
     },
 };
 

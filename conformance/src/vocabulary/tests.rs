@@ -19,9 +19,9 @@ use crate::{
         Act,
         pki::{PkiEffect, Wanted},
     },
+    engines::{Operation, Pki},
     requirement,
     scenario::Scenario,
-    target::operation::Operation,
     verdict::{StepEnd, StepResult},
     vocabulary::rehearsal::{pretend, rehearsal},
     world::World,
@@ -212,7 +212,7 @@ fn enable_pki(scenario: &mut Scenario) -> StepResult<Act> {
 }
 
 fn list_roles(scenario: &mut Scenario) -> StepResult<Act> {
-    let (lists, effect) = (Operation::PkiListRoles, PkiEffect::RolesListed);
+    let (lists, effect) = (Operation::Pki(Pki::ListRoles), PkiEffect::RolesListed);
     Ok(Act::on_pki(lists, &scenario.path_of("pki"), effect))
 }
 

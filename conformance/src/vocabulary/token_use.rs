@@ -2,13 +2,13 @@
 
 use secrecy::SecretString;
 
+use super::about;
 use crate::{
+    instance::{StartError, answer::Answer},
     mcp::connection::Said,
     scenario::Scenario,
     tap::{Exchange, Tap, TokenPrint},
-    target::{answer::Answer, instance::StartError},
     verdict::{StepEnd, StepResult},
-    vocabulary::about,
 };
 
 /// What came of asking where there should be no answer.

@@ -2,8 +2,8 @@
 
 use crate::trial::{Trial, fake, fake_from_call};
 
-const FIRST: &str = "kv.read-exact@stdio@2025-11-25#1";
-const SECOND: &str = "kv.read-exact@stdio@2025-11-25#2";
+const FIRST: &str = "kv.read-exact@stdio@2025-11-25#1-6b86b2";
+const SECOND: &str = "kv.read-exact@stdio@2025-11-25#2-d4735e";
 
 fn known(keys: &[&str]) -> String {
     format!(
@@ -46,12 +46,12 @@ async fn a_failure_that_is_not_listed_ends_with_1() {
     let ended = fake("").with_baseline(&known(&[FIRST])).ended().await;
     ended.exits_with(1);
     assert!(
-        ended.stdout.contains("FAIL  kv.read-exact#2"),
+        ended.stdout.contains("FAIL  kv.read-exact#2-d4735e"),
         "{}",
         ended.stdout
     );
     assert!(
-        !ended.stdout.contains("FAIL  kv.read-exact#1"),
+        !ended.stdout.contains("FAIL  kv.read-exact#1-6b86b2"),
         "{}",
         ended.stdout
     );
@@ -59,8 +59,8 @@ async fn a_failure_that_is_not_listed_ends_with_1() {
 
 #[tokio::test]
 async fn a_listed_key_that_no_longer_fails_or_that_nothing_has_ends_with_5() {
-    let stale = "kv.list-level@stdio@2025-11-25#1";
-    let unknown = "kv.read-exact@http@2025-11-25#1";
+    let stale = "kv.list-level@stdio@2025-11-25#1-whole-mount-f7e5f2";
+    let unknown = "kv.read-exact@http@2025-11-25#1-6b86b2";
     let text = known(&[FIRST, SECOND, stale, unknown]);
     let trial = fake("")
         .with_baseline(&text)
@@ -90,9 +90,9 @@ async fn what_this_run_is_not_about_is_not_judged() {
     let elsewhere = [
         FIRST,
         SECOND,
-        "kv.list-level@stdio@2025-11-25#1", // not selected
-        "kv.read-exact@stdio@2025-06-18#1", // another revision than is spoken
-        "ambient.alive@stdio@2025-11-25",   // not looked for in all scenarios
+        "kv.list-level@stdio@2025-11-25#1-whole-mount-f7e5f2", // not selected
+        "kv.read-exact@stdio@2025-06-18#1-6b86b2",             // another revision than is spoken
+        "ambient.alive@stdio@2025-11-25",                      // not looked for in all scenarios
     ];
     let ended = fake("").with_baseline(&known(&elsewhere)).ended().await;
     ended.exits_with(0);
@@ -101,7 +101,7 @@ async fn what_this_run_is_not_about_is_not_judged() {
 
 #[tokio::test]
 async fn an_interrupted_run_makes_nothing_stale_and_leaves_the_file_as_it_is() {
-    let text = known(&["kv.list-level@stdio@2025-11-25#1"]);
+    let text = known(&["kv.list-level@stdio@2025-11-25#1-whole-mount-f7e5f2"]);
     let trial = fake_from_call(2, "hang").with_baseline(&text);
     let trial = trial.with(&["--update-baseline", "--scenario", "kv.list-level"]);
     let ended = trial
@@ -164,15 +164,15 @@ async fn a_new_baseline_lists_all_failures_and_is_refused_until_each_has_a_reaso
 
 #[tokio::test]
 async fn an_update_keeps_reasons_and_what_was_not_judged_and_drops_what_is_not_so() {
-    let text = "# Ours.\ntarget = \"trial\"\n\n# Told upstream.\n[[known]]\nkey = \"kv.read-exact@stdio@2025-11-25#2\"\nreason = \"slow\"\n\n\
-        [[known]]\nkey = \"kv.list-level@stdio@2025-11-25#1\"\nreason = \"gone\"\n\n\
+    let text = "# Ours.\ntarget = \"trial\"\n\n# Told upstream.\n[[known]]\nkey = \"kv.read-exact@stdio@2025-11-25#2-d4735e\"\nreason = \"slow\"\n\n\
+        [[known]]\nkey = \"kv.list-level@stdio@2025-11-25#1-whole-mount-f7e5f2\"\nreason = \"gone\"\n\n\
         [[known]]\nkey = \"kv.read-latest@stdio@2025-11-25\"\nreason = \"not judged\"\n";
     let ended = updating(text)
         .with(&["--scenario", "kv.list-level"])
         .ended()
         .await;
     ended.exits_with(0);
-    let gone = "\n[[known]]\nkey = \"kv.list-level@stdio@2025-11-25#1\"\nreason = \"gone\"\n";
+    let gone = "\n[[known]]\nkey = \"kv.list-level@stdio@2025-11-25#1-whole-mount-f7e5f2\"\nreason = \"gone\"\n";
     let new = format!(
         "\n[[known]]\nkey = {FIRST:?}\nreason = \"TODO: say why this failure is accepted\"\n"
     );

@@ -268,13 +268,13 @@ async fn a_limit_that_could_not_be_put_to_the_test_is_neither_kept_nor_broken() 
     let trial = run(&text).with_vault();
     let trial = trial.with(&[
         "--scenario",
-        "limits.session",
+        "rate_limits.session",
         "--scenario",
-        "limits.refused",
+        "rate_limits.refused",
     ]);
     let ended = trial.ended().await;
     ended.exits_with(3);
-    for requirement in ["limits.session", "limits.refused"] {
+    for requirement in ["rate_limits.session", "rate_limits.refused"] {
         assert_eq!(ended.verdict_of(requirement), "blocked");
     }
     let (_, fail, blocked) = counts(&ended);

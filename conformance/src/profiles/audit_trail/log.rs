@@ -5,21 +5,16 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use rand::Rng as _;
 use serde_json::{Value, json};
-use tokio::{
-    io::AsyncReadExt as _,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     act::{Act, Effect},
+    engines::{Operation, Parameters, kv::Kv},
+    instance::answer::carrier,
     log_line::{KnownCall, LogFact, LogLine, line_of},
     mcp::transcript::Speaker,
     redact::Secrets,
     scenario::{Scenario, calls::CallOptions},
-    target::{
-        answer::carrier,
-        operation::{Operation, Parameters},
-    },
     vault::oracle::CORRELATION_ID,
     verdict::{StepEnd, StepResult},
     vocabulary::{given, start::log_file::LogFile},
@@ -229,7 +224,7 @@ async fn settled_log(scenario: &mut Scenario) -> StepResult<Vec<String>> {
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), Value::from(value)));
     let marking = Act {
-        operation: Operation::KvRead,
+        operation: Operation::Kv(Kv::Read),
         parameters: Parameters::from_iter(parameters),
         effect: Effect::Read,
     };

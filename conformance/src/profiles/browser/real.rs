@@ -9,6 +9,7 @@ use super::Page;
 use crate::{
     act::Act,
     browser::{Attempt, Browser, FOREIGN, LISTED, PageServer, Plan, Step},
+    instance::answer::Answer,
     mcp::{
         http::{SESSION, VERSION},
         http_message::HttpAsk,
@@ -17,7 +18,6 @@ use crate::{
         transcript::Speaker,
     },
     scenario::{Scenario, calls::CallOptions},
-    target::answer::Answer,
     transport::Era,
     verdict::{StepEnd, StepResult},
     vocabulary::{start, wording},

@@ -4,7 +4,7 @@ use cucumber::{given, then, when};
 
 use crate::{
     act::Act,
-    target::operation::Operation,
+    engines::{Operation, kv::Kv},
     verdict::{StepEnd, StepResult},
     vocabulary::{
         about, answered, effect, given,
@@ -135,7 +135,12 @@ async fn deletes_a_key(world: &mut World, key: String, path: String) -> StepResu
 #[when(expr = "the agent undeletes version {int} of the secret {string}")]
 async fn undeletes(world: &mut World, version: u64, path: String) -> StepResult {
     let scenario = world.scenario()?;
-    let act = Act::on_version(scenario.mount()?, Operation::KvUndelete, &path, version);
+    let act = Act::on_version(
+        scenario.mount()?,
+        Operation::Kv(Kv::Undelete),
+        &path,
+        version,
+    );
     scenario.let_agent(act).await
 }
 
@@ -148,13 +153,13 @@ async fn purges(world: &mut World, path: String) -> StepResult {
 
 #[then(expr = "Vault holds the secret {string} without that key, and the others unchanged")]
 async fn held_without_key(world: &mut World, path: String) -> StepResult {
-    let deletes = [Operation::KvDeleteKey];
+    let deletes = [Operation::Kv(Kv::DeleteKey)];
     effect::expect_effect_on(world.scenario()?, &path, &deletes).await
 }
 
 #[then(expr = "Vault no longer gives out the secret {string}")]
 async fn given_out_no_more(world: &mut World, path: String) -> StepResult {
-    let deletes = [Operation::KvDelete, Operation::KvPurge];
+    let deletes = [Operation::Kv(Kv::Delete), Operation::Kv(Kv::Purge)];
     effect::expect_effect_on(world.scenario()?, &path, &deletes).await
 }
 

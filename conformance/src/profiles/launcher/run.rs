@@ -11,10 +11,11 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    adapter::launch::Mode,
+    instance::setup::Setup,
     redact::Secrets,
     scenario::Scenario,
     tap::fault::{Fault, FaultAction},
-    target::{launch::Mode, setup::Setup},
     vault::{
         notes::{HOME_PREFIX, note_home},
         oracle::{OracleError, Token},
@@ -124,7 +125,7 @@ async fn run_session_with(
         .map_err(StepEnd::blocked)?
         .map_err(|error| StepEnd::blocked(format!("no command can be written: {error}")))?;
     let program = command.program.display().to_string();
-    let setup = Setup::of(Mode::Session).with("command", program);
+    let setup = Setup::of(Mode::Launcher).with("command", program);
     let (tap, launched) = match scenario.slots.run_with(&setup, &token).await {
         Ok(run) => run,
         Err(problem) => return Err(scenario.failed("the session begins", &problem.to_string())),

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::{McpState, tools::name_of};
 use crate::{
+    engines::Operation,
     mcp::inbox::Reply,
     profiles::mcp::tools,
     scenario::Scenario,
     schema::{self, ArgumentFault, Bad},
-    target::operation::Operation,
     verdict::{StepEnd, StepResult},
     vocabulary::stage::{self, NEW_MOUNTS},
 };

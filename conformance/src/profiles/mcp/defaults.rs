@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::tools::name_of;
 use crate::{
     act::Act,
+    engines::{Operation, Pki, mounts::Mounts},
     mcp::inbox::Reply,
     profiles::mcp::tools,
     scenario::Scenario,
     schema,
-    target::operation::Operation,
     vault::oracle::VaultRequest,
     verdict::{StepEnd, StepResult},
     vocabulary::stage,
@@ -46,7 +46,9 @@ pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResu
     for operation in Operation::ALL {
         let makes = matches!(
             operation,
-            Operation::MountsCreate | Operation::PkiEnable | Operation::PkiCreateRole
+            Operation::Mounts(Mounts::Create)
+                | Operation::Pki(Pki::Enable)
+                | Operation::Pki(Pki::CreateRole)
         );
         let Some(tool) = tools::tool_of(scenario, operation).cloned() else {
             continue;
@@ -133,7 +135,7 @@ async fn outcome(
 
 /// What an act has made in Vault, which is removed.
 async fn made_by(scenario: &Scenario, act: &Act) -> StepResult<Value> {
-    if act.operation == Operation::PkiCreateRole {
+    if act.operation == Operation::Pki(Pki::CreateRole) {
         let (mount, name) = (act.text("mount"), act.text("role"));
         let role = scenario.oracle.role(mount, name).await;
         let role = role.map_err(StepEnd::blocked)?;

@@ -2,12 +2,11 @@
 
 use serde_json::json;
 
-use super::tools::name_of;
+use super::{messages, tools::name_of};
 use crate::{
+    instance::setup::Setup,
     mcp::{connection::Said, http_message::HttpAsk, request::request},
-    profiles::mcp::messages,
     scenario::Scenario,
-    target::setup::Setup,
     verdict::{StepEnd, StepResult},
 };
 

@@ -4,14 +4,13 @@ use cucumber::{given, then, when};
 use serde_json::json;
 
 use super::{
-    arguments, defaults, http, messages, opening, process, replicas, stateless,
+    arguments, defaults, http, messages, modes, opening, process, replicas, stateless,
     tool_hints::{self, Hint},
     tools,
 };
 use crate::{
-    profiles::mcp::modes,
+    adapter::launch::Mode,
     schema::ArgumentFault,
-    target::launch::Mode,
     verdict::{StepEnd, StepResult},
     vocabulary::start,
     world::World,

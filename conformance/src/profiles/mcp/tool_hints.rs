@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use super::{McpState, tools::name_of};
+use super::{
+    McpState,
+    tools::{self, name_of},
+};
 use crate::{
     act::Act,
-    profiles::mcp::tools,
+    engines::Operation,
+    instance::answer::{Answer, Arguments},
     scenario::{Scenario, calls::CallOptions},
     schema,
-    target::{
-        answer::{Answer, Arguments},
-        operation::Operation,
-    },
     verdict::{StepEnd, StepResult},
     vocabulary::{given, stage},
 };

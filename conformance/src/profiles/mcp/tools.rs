@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::McpState;
 use crate::{
+    engines::Operation,
     mcp::inbox::Reply,
     profiles::mcp,
     scenario::Scenario,
     schema,
-    target::operation::Operation,
     verdict::{StepEnd, StepResult},
 };
 

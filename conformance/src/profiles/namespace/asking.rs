@@ -5,14 +5,13 @@ use futures::future::try_join_all;
 
 use crate::{
     act::Act,
-    scenario::{Scenario, calls::CallOptions},
-    tap::{Exchange, NAMESPACE},
-    target::{
-        answer::Answer,
-        instance::RawConnection,
+    adapter::{
         launch::{Mode, ModeSettings},
         template,
     },
+    instance::{RawConnection, answer::Answer},
+    scenario::{Scenario, calls::CallOptions},
+    tap::{Exchange, NAMESPACE},
     verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, kv::secret_paths, start::NAMESPACE as OWN},
 };

@@ -7,7 +7,7 @@ use crate::{
         Act,
         pki::{PkiEffect, Wanted},
     },
-    target::operation::Operation,
+    engines::{Operation, Pki},
     verdict::{StepEnd, StepResult},
     vocabulary::{
         about,
@@ -34,7 +34,7 @@ async fn a_certificate(world: &mut World, name: String) -> StepResult {
 #[when(expr = "the agent enables PKI at {string} for certificates of up to {string}")]
 async fn enables_for(world: &mut World, name: String, ttl: String) -> StepResult {
     let scenario = world.scenario()?;
-    pki::requires(scenario, Operation::PkiEnable, "max_ttl")?;
+    pki::requires(scenario, Operation::Pki(Pki::Enable), "max_ttl")?;
     let act = Act::enable_pki(&scenario.path_of(&name), &ttl);
     scenario.let_agent(act).await
 }
@@ -42,7 +42,7 @@ async fn enables_for(world: &mut World, name: String, ttl: String) -> StepResult
 #[when(expr = "the agent makes a root CA that takes the name {string}")]
 async fn takes_a_name(world: &mut World, issuer: String) -> StepResult {
     let scenario = world.scenario()?;
-    pki::requires(scenario, Operation::PkiCreateRoot, "issuer")?;
+    pki::requires(scenario, Operation::Pki(Pki::CreateRoot), "issuer")?;
     let act = Act::create_root(&pki::pki(scenario)?.path, &issuer, "Internal Root", "2400h");
     scenario.let_agent(act).await
 }
@@ -94,7 +94,10 @@ async fn makes_a_bare_role(world: &mut World, role: String) -> StepResult {
 #[when(expr = "the agent deletes the role {string}")]
 async fn deletes_a_role(world: &mut World, role: String) -> StepResult {
     let scenario = world.scenario()?;
-    let (delete, path) = (Operation::PkiDeleteRole, pki::pki(scenario)?.path.clone());
+    let (delete, path) = (
+        Operation::Pki(Pki::DeleteRole),
+        pki::pki(scenario)?.path.clone(),
+    );
     let act = Act::on_role(delete, &path, &role, PkiEffect::RoleGone);
     scenario.let_agent(act).await
 }
@@ -149,8 +152,8 @@ async fn on_the_certificate(world: &mut World, what: String) -> StepResult {
     let missing = || StepEnd::blocked("the scenario made no certificate");
     let serial = earlier.ok_or_else(missing)?.serial();
     let (operation, effect) = match what.as_str() {
-        "revokes" => (Operation::PkiRevoke, PkiEffect::Revoked),
-        _ => (Operation::PkiReadCert, PkiEffect::CertificateShown),
+        "revokes" => (Operation::Pki(Pki::Revoke), PkiEffect::Revoked),
+        _ => (Operation::Pki(Pki::ReadCert), PkiEffect::CertificateShown),
     };
     let act = Act::on_certificate(operation, &pki::pki(scenario)?.path, &serial, effect);
     scenario.let_agent(act).await
@@ -160,8 +163,8 @@ async fn on_the_certificate(world: &mut World, what: String) -> StepResult {
 async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepResult {
     let scenario = world.scenario()?;
     let (operation, effect) = match what.as_str() {
-        "revokes" => (Operation::PkiRevoke, PkiEffect::Revoked),
-        _ => (Operation::PkiReadCert, PkiEffect::CertificateShown),
+        "revokes" => (Operation::Pki(Pki::Revoke), PkiEffect::Revoked),
+        _ => (Operation::Pki(Pki::ReadCert), PkiEffect::CertificateShown),
     };
     let act = Act::on_certificate(operation, &pki::pki(scenario)?.path, &serial, effect);
     scenario.let_agent(act).await
@@ -180,7 +183,7 @@ async fn asks_for_drawn(world: &mut World) -> StepResult {
 #[then("Vault has the authority as asked, or the agent is told that it is not")]
 async fn issuer_or_word(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
-    pki::requires(scenario, Operation::PkiCreateRoot, "ttl")?;
+    pki::requires(scenario, Operation::Pki(Pki::CreateRoot), "ttl")?;
     effect::expect_issuer_or_word(scenario).await
 }
 
@@ -227,14 +230,14 @@ fn lifetime_or_word(world: &mut World) -> StepResult {
 #[then("it is for the key that comes with it")]
 fn own_key(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
-    about::expect_last_is(scenario, &[Operation::PkiIssue])?;
+    about::expect_last_is(scenario, &[Operation::Pki(Pki::Issue)])?;
     answered::expect_own_key(scenario)
 }
 
 #[then("it is for the key of the request")]
 fn key_of_request(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
-    about::expect_last_is(scenario, &[Operation::PkiSign])?;
+    about::expect_last_is(scenario, &[Operation::Pki(Pki::Sign)])?;
     answered::expect_own_key(scenario)
 }
 

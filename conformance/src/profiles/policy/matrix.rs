@@ -8,14 +8,12 @@ use serde_json::Map;
 
 use crate::{
     act::Act,
+    engines::{Operation, kv::Kv, mounts::Mounts},
+    instance::answer::Answer,
     policy_matrix::{Outcome, PolicyCell, Ruling, Seen, Told, agrees, judge},
     scenario::Scenario,
     tap::{Exchange, Tap},
-    target::{answer::Answer, operation::Operation},
-    vault::{
-        direct,
-        oracle::{VaultAnswer, VaultRequest},
-    },
+    vault::oracle::{VaultAnswer, VaultRequest},
     verdict::{StepEnd, StepResult},
     vocabulary::{
         answered,
@@ -194,19 +192,19 @@ async fn judge_cell(
 
 async fn expect_effect_of_cell(scenario: &mut Scenario, ruling: Ruling) -> StepResult {
     let operation = scenario.last()?.act.operation;
-    if (operation, ruling) == (Operation::MountsList, Ruling::Denied) {
+    if (operation, ruling) == (Operation::Mounts(Mounts::List), Ruling::Denied) {
         return expect_visible_mounts(scenario).await;
     }
     effect::expect_effect(scenario).await?;
     match operation {
-        Operation::KvUndelete => {
+        Operation::Kv(Kv::Undelete) => {
             effect::expect_version(scenario, SECRET, 1, VersionState::Intact).await
         }
-        Operation::KvDestroy => {
+        Operation::Kv(Kv::Destroy) => {
             let state = VersionState::Destroyed;
             effect::expect_version(scenario, SECRET, 1, state).await
         }
-        Operation::KvPurge => effect::expect_purged(scenario, SECRET).await,
+        Operation::Kv(Kv::Purge) => effect::expect_purged(scenario, SECRET).await,
         _ => Ok(()),
     }
 }
@@ -218,7 +216,9 @@ fn requests_of(scenario: &Scenario, act: &Act, passed: usize) -> Vec<Passed> {
         .mount
         .as_ref()
         .map_or(2, |kv| kv.version);
-    let own: Vec<_> = direct::requests(act.operation, &act.parameters, version)
+    let own: Vec<_> = act
+        .operation
+        .requests(&act.parameters, version)
         .iter()
         .map(|request| name(&request.method, &request.path))
         .collect();

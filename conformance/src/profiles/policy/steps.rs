@@ -4,9 +4,9 @@ use cucumber::{gherkin::Step, given, then, when};
 
 use super::matrix::PolicyOn;
 use crate::{
+    engines::Operation,
     policy_matrix::Ruling,
     profiles::policy::matrix,
-    target::operation::Operation,
     verdict::{StepEnd, StepResult},
     vocabulary::given,
     world::World,

@@ -10,17 +10,16 @@ use std::{
 };
 
 use futures::future::{join, try_join_all};
-use rand::RngExt as _;
 use regex::Regex;
 use tokio::time::{sleep, sleep_until};
 
 use crate::{
     act::Act,
+    instance::{RawConnection, answer::Answer, setup::Setup},
     mcp::http::{SESSION, made_up_session},
     pressure::{Allowance, Call, Finding, TOLERANCE},
     scenario::{Scenario, calls::CallOptions},
     tap::{Exchange, Tap},
-    target::{answer::Answer, instance::RawConnection, setup::Setup},
     verdict::{StepEnd, StepResult},
     vocabulary::{given, start::Limit},
 };

@@ -6,8 +6,9 @@ use cucumber::{given, then, when};
 
 use super::load;
 use crate::{
+    adapter::launch::Mode,
+    instance::setup::Setup,
     pressure::Allowance,
-    target::{launch::Mode, setup::Setup},
     verdict::StepResult,
     vocabulary::{about, start},
     world::World,

@@ -7,16 +7,14 @@ use regex::Regex;
 use serde_json::json;
 
 use crate::{
+    engines::Operation,
+    instance::answer::{Answer, Arguments},
     mcp::connection::Said,
     scenario::{
         Scenario,
         calls::{CallOptions, CallRecord},
     },
     tap::Tap,
-    target::{
-        answer::{Answer, Arguments},
-        operation::Operation,
-    },
     verdict::{StepEnd, StepResult},
     vocabulary::stage,
 };

@@ -4,9 +4,7 @@ use cucumber::{given, then, when};
 
 use super::insist;
 use crate::{
-    target::{launch::Mode, setup::Setup},
-    verdict::StepResult,
-    vocabulary::stage,
+    adapter::launch::Mode, instance::setup::Setup, verdict::StepResult, vocabulary::stage,
     world::World,
 };
 

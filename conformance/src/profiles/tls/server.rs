@@ -9,9 +9,10 @@ use tokio::{
 };
 
 use crate::{
+    adapter::launch::Mode,
+    instance::{StartError, setup::Setup},
     mcp::hello::{HANDSHAKE, Version, client_hello},
     scenario::Scenario,
-    target::{instance::StartError, launch::Mode, setup::Setup},
     verdict::{StepEnd, StepResult},
     vocabulary::start::certificate::certified,
 };

@@ -3,8 +3,9 @@
 
 use crate::{
     act::Act,
+    adapter::launch::Mode,
+    instance::{answer::Answer, setup::Setup},
     scenario::Scenario,
-    target::{answer::Answer, launch::Mode, setup::Setup},
     verdict::{StepEnd, StepResult},
     vocabulary::{
         start::vault_certificate::{Shown, VaultFront, before_vault, start_with_authority},

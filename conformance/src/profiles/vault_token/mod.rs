@@ -6,7 +6,7 @@ pub(crate) mod requests;
 mod steps;
 
 use crate::{
-    scenario::Scenario, target::instance::RawConnection, verdict::StepResult, vocabulary::token_use,
+    instance::RawConnection, scenario::Scenario, verdict::StepResult, vocabulary::token_use,
 };
 
 /// Whose tokens there are besides the servers' own, and what came of them.

@@ -7,10 +7,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     act::Act,
+    adapter::launch::Mode,
+    instance::{answer::Answer, setup::Setup, token_file::TokenFileState},
     mcp::transcript::Speaker,
     scenario::Scenario,
     tap::TokenPrint,
-    target::{answer::Answer, launch::Mode, setup::Setup, token_file::TokenFileState},
     vault::oracle::VaultRequest,
     verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, answered, token_use},

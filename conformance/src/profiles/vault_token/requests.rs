@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 use super::Custody;
 use crate::{
     act::Act,
+    adapter::launch::Mode,
+    instance::{
+        answer::{Answer, Arguments},
+        setup::Setup,
+    },
     mcp::{
         connection::{Connection, Said},
         http::{SESSION, VERSION},
@@ -18,11 +23,6 @@ use crate::{
     },
     scenario::{Scenario, calls::CallOptions},
     tap::{Exchange, TokenPrint},
-    target::{
-        answer::{Answer, Arguments},
-        launch::Mode,
-        setup::Setup,
-    },
     transport::Era,
     vault::{oracle::VaultRequest, policy},
     verdict::{StepEnd, StepResult},

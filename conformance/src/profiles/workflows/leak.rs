@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     act::Act,
+    instance::answer::Data,
     scenario::Scenario,
-    target::answer::Data,
     vault::oracle::SecretData,
     verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, answered, kv::kv},

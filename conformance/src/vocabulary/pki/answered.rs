@@ -1,10 +1,10 @@
 //! What the agent must have been told about issuers, roles and certificates.
 
-use time::OffsetDateTime;
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
 use serde_json::Value;
+use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::{
@@ -13,16 +13,11 @@ use super::{
 };
 use crate::{
     certificate::{Certificate, duration, private_keys_in},
+    engines::{Operation, Pki},
+    instance::answer::{Answer, Data, Success},
     mcp::transcript::Speaker,
-    target::{
-        answer::{Answer, Data, Success},
-        operation::Operation,
-    },
     verdict::{StepEnd, StepResult},
-    vocabulary::{
-        answered,
-        pki::{self},
-    },
+    vocabulary::{answered, pki},
 };
 
 /// A block of PEM, with its line breaks as they are or escaped.
@@ -145,7 +140,7 @@ pub(crate) fn expect_own_key(scenario: &Scenario) -> StepResult {
         &scenario.last()?.act.operation,
         &pki::pki(scenario)?.request,
     ) {
-        (Operation::PkiSign, Some(request)) => request.is_answered_by(&certificate),
+        (Operation::Pki(Pki::Sign), Some(request)) => request.is_answered_by(&certificate),
         _ => {
             let said = said_of(scenario, "private_key")?;
             let keys = private_keys_in(&said);
@@ -223,7 +218,7 @@ pub(crate) async fn expect_vaults_refusal(scenario: &Scenario) -> StepResult {
 /// Blocked where Vault does not refuse it.
 pub(super) async fn vaults_refusal(scenario: &Scenario) -> StepResult<String> {
     let act = scenario.last()?.act.clone();
-    let requests = crate::vault::direct::requests(act.operation, &act.parameters, 2);
+    let requests = act.operation.requests(&act.parameters, 2);
     let mut refusal = None;
     for request in &requests {
         // Where the suite does not know the target's token its own asks: PKI refuses both alike.
@@ -386,7 +381,7 @@ pub(super) async fn expect_role_shown(scenario: &Scenario) -> StepResult {
         .await;
     let role = role.map_err(StepEnd::blocked)?.unwrap_or_default();
     let mut points = false;
-    for name in Operation::PkiReadRole.facts() {
+    for name in Operation::Pki(Pki::ReadRole).facts() {
         if answered::points_to(scenario, name)? {
             points = true;
             // Servers leave out what is false, zero or empty.

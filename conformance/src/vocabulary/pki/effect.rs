@@ -2,21 +2,19 @@
 
 use serde_json::{Map, Value};
 
-use super::{PkiMount, Scenario};
+use super::{
+    PkiMount, Scenario,
+    answered::{expect_lifetime, subject},
+    state::same,
+};
 use crate::{
     act::{Act, pki::PkiEffect},
     certificate::{Certificate, RevocationList, duration},
-    target::{answer::Answer, operation::Operation},
+    engines::{Operation, Pki},
+    instance::answer::Answer,
     vault::pki::Issuer,
     verdict::{StepEnd, StepResult},
-    vocabulary::{
-        pki::{
-            self,
-            answered::{expect_lifetime, subject},
-            state::same,
-        },
-        unchanged,
-    },
+    vocabulary::{pki, unchanged},
 };
 
 pub(crate) async fn expect_pki(scenario: &mut Scenario, effect: &PkiEffect) -> StepResult {
@@ -62,7 +60,7 @@ async fn expect_enabled(scenario: &Scenario) -> StepResult {
         });
         return Err(scenario.failed(format!("a pki mount at {mount}"), &seen));
     }
-    if !pki::sends(scenario, Operation::PkiEnable, "max_ttl") {
+    if !pki::sends(scenario, Operation::Pki(Pki::Enable), "max_ttl") {
         return Ok(());
     }
     let asked = duration(act.text("max_ttl")).unwrap_or_default().as_secs();
@@ -126,7 +124,7 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
     if !certificate.is_ca() {
         return Err(scenario.failed("the certificate of an authority", &certificate.to_string()));
     }
-    if act.operation == Operation::PkiImportBundle {
+    if act.operation == Operation::Pki(Pki::ImportBundle) {
         let bundle = act.text("bundle");
         let imported = Certificate::first_in(bundle);
         if imported.as_ref() == Some(&certificate) {
@@ -140,7 +138,7 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
         return Err(scenario.failed(demanded, &certificate.to_string()));
     }
     let signer = match act.operation {
-        Operation::PkiCreateIntermediate => {
+        Operation::Pki(Pki::CreateIntermediate) => {
             let (mount, issuer) = (act.text("root_mount"), act.text("root_issuer"));
             let pem = scenario.oracle.issuer_certificate(mount, issuer).await;
             super::parsed(&pem.map_err(StepEnd::blocked)?)?
@@ -153,8 +151,8 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
     }
     expect_lifetime(scenario, &certificate)?;
     // What is issued in this mount from now on is verified against it.
-    let own =
-        act.operation == Operation::PkiCreateRoot && act.text("mount") == pki::pki(scenario)?.path;
+    let own = act.operation == Operation::Pki(Pki::CreateRoot)
+        && act.text("mount") == pki::pki(scenario)?.path;
     if own && pki::pki(scenario)?.root.is_none() {
         pki::state::pki_mut(scenario)?.root = Some(certificate);
     }
@@ -234,7 +232,9 @@ pub(super) async fn expect_role_of(scenario: &Scenario, act: &Act) -> StepResult
     };
     for (name, sent) in &act.parameters {
         let told = !["mount", "role"].contains(&name.as_str()) && sent != "";
-        if told && pki::sends(scenario, Operation::PkiCreateRole, name) && !same(sent, &role[name])
+        if told
+            && pki::sends(scenario, Operation::Pki(Pki::CreateRole), name)
+            && !same(sent, &role[name])
         {
             let demanded = format!("the role's {name} is {sent}");
             return Err(scenario.failed(demanded, &role[name].to_string()));

@@ -9,19 +9,25 @@ pub(crate) mod state;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
+use crate::engines::Pki;
+
 pub(crate) use self::state::pki;
 use self::state::{PkiMount, parsed, pki_mut};
-use super::about::contradiction;
+use super::{
+    about::{self, contradiction},
+    kv::kv,
+};
 use crate::{
     act::{
         Act,
         pki::{Wanted, strict_role},
     },
+    adapter::template,
     certificate::{Bundle, Request},
+    engines::Operation,
+    instance::answer::Arguments,
     scenario::Scenario,
-    target::{answer::Arguments, operation::Operation, template},
     verdict::{StepEnd, StepResult},
-    vocabulary::{about, kv::kv},
 };
 
 /// How long mounts of the suite let certificates live: longer than any scenario asks for.
@@ -60,7 +66,7 @@ fn turn_to_pki_mount(scenario: &mut Scenario, name: &str) {
 /// Blocked when the agent's last act was another.
 pub(crate) fn turn_to_agents_pki_mount(scenario: &mut Scenario, name: &str) -> StepResult {
     about::last_on_mount(scenario, name)?;
-    about::expect_last_is(scenario, &[Operation::PkiEnable])?;
+    about::expect_last_is(scenario, &[Operation::Pki(Pki::Enable)])?;
     turn_to_pki_mount(scenario, name);
     Ok(())
 }
@@ -125,7 +131,7 @@ pub(crate) async fn let_agent_ask_for(scenario: &mut Scenario, wanted: Wanted) -
         ("ttl", !wanted.ttl.is_empty()),
     ] {
         if needed {
-            requires(scenario, Operation::PkiIssue, parameter)?;
+            requires(scenario, Operation::Pki(Pki::Issue), parameter)?;
         }
     }
     let pki = pki_mut(scenario)?;
@@ -220,7 +226,7 @@ pub(crate) async fn let_agent_make_role(
     settings: Map<String, Value>,
 ) -> StepResult {
     for name in settings.keys() {
-        requires(scenario, Operation::PkiCreateRole, name)?;
+        requires(scenario, Operation::Pki(Pki::CreateRole), name)?;
     }
     let mut all = strict_role();
     all.extend(settings);

@@ -16,8 +16,9 @@ use crate::{
         pki::{PkiEffect, Wanted, strict_role},
     },
     certificate::{Request, duration},
+    engines::{Operation, Pki},
+    instance::answer::Answer,
     repair::{self, Asked, Impossible, MAX_CALLS, Refusal},
-    target::{answer::Answer, operation::Operation},
     verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, pki},
 };
@@ -120,15 +121,15 @@ fn name(scenario: &mut Scenario) -> String {
 /// # Errors
 /// When Vault refuses.
 pub(crate) async fn draw_faulty_role(scenario: &mut Scenario) -> StepResult {
-    let settles = |setting| pki::sends(scenario, Operation::PkiCreateRole, setting);
+    let settles = |setting| pki::sends(scenario, Operation::Pki(Pki::CreateRole), setting);
     let mut second = vec!["nothing else"];
-    if pki::sends(scenario, Operation::PkiIssue, "ip_sans") && settles("allow_ip_sans") {
+    if pki::sends(scenario, Operation::Pki(Pki::Issue), "ip_sans") && settles("allow_ip_sans") {
         second.push("an address");
     }
-    if pki::sends(scenario, Operation::PkiIssue, "alt_names") {
+    if pki::sends(scenario, Operation::Pki(Pki::Issue), "alt_names") {
         second.push("another name");
     }
-    if maps(scenario, Operation::PkiSign) && settles("key_type") && settles("key_bits") {
+    if maps(scenario, Operation::Pki(Pki::Sign)) && settles("key_type") && settles("key_bits") {
         second.push("a key of its own");
     }
     let second = one_of(scenario, &second);
@@ -266,7 +267,7 @@ async fn put_right(scenario: &mut Scenario, error: &str) -> StepResult {
         look_at_role(scenario, error).await?;
     }
     let pki = pki::pki(scenario)?;
-    let (operation, known) = (Operation::PkiCreateRole, pki.repair.known.as_ref());
+    let (operation, known) = (Operation::Pki(Pki::CreateRole), pki.repair.known.as_ref());
     let offered: Vec<_> = operation
         .parameters()
         .iter()
@@ -304,7 +305,7 @@ async fn put_right(scenario: &mut Scenario, error: &str) -> StepResult {
 async fn look_at_role(scenario: &mut Scenario, error: &str) -> StepResult {
     let refusals = Refusal::all_in(error);
     let missing = |refusal: &Refusal| matches!(refusal, Refusal::UnknownRole(_));
-    let read = Operation::PkiReadRole;
+    let read = Operation::Pki(Pki::ReadRole);
     if refusals.is_empty() || refusals.iter().any(missing) || !maps(scenario, read) {
         return Ok(());
     }
@@ -325,7 +326,7 @@ async fn look_at_role(scenario: &mut Scenario, error: &str) -> StepResult {
 fn asked(scenario: &Scenario) -> StepResult<Asked> {
     let pki = pki::pki(scenario)?;
     let signs = pki.repair.asking.as_ref();
-    let signs = signs.is_some_and(|act| act.operation == Operation::PkiSign);
+    let signs = signs.is_some_and(|act| act.operation == Operation::Pki(Pki::Sign));
     let wanted = &pki.wanted;
     let mut names = vec![wanted.common_name.clone()];
     names.extend(wanted.alt_names.iter().cloned());
@@ -383,7 +384,7 @@ pub(crate) async fn expect_least_role(scenario: &mut Scenario) -> StepResult {
     crate::vocabulary::pki::effect::expect_role_of(scenario, &made).await?;
     let role = scenario.oracle.role(&pki.path, &pki.role).await;
     let role = role.map_err(StepEnd::blocked)?.unwrap_or_default();
-    for setting in Operation::PkiReadRole.facts() {
+    for setting in Operation::Pki(Pki::ReadRole).facts() {
         expect_least(scenario, setting, &role[*setting])?;
     }
     expect_strangers_refused(scenario).await
@@ -391,7 +392,7 @@ pub(crate) async fn expect_least_role(scenario: &mut Scenario) -> StepResult {
 
 fn expect_least(scenario: &Scenario, setting: &str, now: &Value) -> StepResult {
     let (repair, asked) = (&pki::pki(scenario)?.repair, asked(scenario)?);
-    let sent = pki::sends(scenario, Operation::PkiCreateRole, setting);
+    let sent = pki::sends(scenario, Operation::Pki(Pki::CreateRole), setting);
     // What cannot be said of a role is as Vault makes it, but for every name.
     if !sent && setting != "allow_any_name" {
         return Ok(());
@@ -421,7 +422,7 @@ async fn expect_strangers_refused(scenario: &mut Scenario) -> StepResult {
         json!({ "common_name": format!("{stranger}.example") }),
         json!({ "common_name": format!("{stranger}.{grandparent}") }),
     ];
-    if !asked.addresses && pki::sends(scenario, Operation::PkiCreateRole, "allow_ip_sans") {
+    if !asked.addresses && pki::sends(scenario, Operation::Pki(Pki::CreateRole), "allow_ip_sans") {
         strangers.push(json!({ "common_name": own, "ip_sans": "192.0.2.1" }));
     }
     let pki = pki::pki(scenario)?;

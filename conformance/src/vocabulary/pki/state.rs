@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use crate::{
     act::{Act, pki::Wanted},
     certificate::{Certificate, Request, duration},
+    engines::Parameters,
     scenario::Scenario,
-    target::operation::Parameters,
     verdict::{StepEnd, StepResult},
 };
 

@@ -6,9 +6,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 
 use crate::{
+    adapter::launch::Mode,
     certificate::ServerCertificate,
+    instance::setup::Setup,
     scenario::Scenario,
-    target::{launch::Mode, setup::Setup},
     vault::notes::{HOME_PREFIX, note_home},
     verdict::{StepEnd, StepResult},
 };

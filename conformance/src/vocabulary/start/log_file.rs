@@ -6,8 +6,9 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
 use crate::{
+    adapter::launch::Mode,
+    instance::setup::Setup,
     scenario::Scenario,
-    target::{launch::Mode, setup::Setup},
     transport::TransportKind,
     vault::notes::{HOME_PREFIX, note_home},
     verdict::{StepEnd, StepResult},

@@ -7,9 +7,10 @@ pub(crate) mod vault_certificate;
 use std::time::Duration;
 
 use crate::{
+    adapter::launch::Mode,
+    instance::setup::Setup,
     pressure::Allowance,
     scenario::Scenario,
-    target::{launch::Mode, setup::Setup},
     vault::oracle::VaultRequest,
     verdict::{StepEnd, StepResult},
 };
@@ -48,7 +49,7 @@ pub(crate) async fn start_in_mode(scenario: &mut Scenario, mode: Mode) -> StepRe
         Mode::Namespace => start_in_namespace(scenario).await,
         Mode::TokenRenewal => start_renewing(scenario, TOKEN_LIFE).await,
         Mode::LogFile => log_file::start_with_log_file(scenario).await,
-        Mode::Session => Err(StepEnd::blocked(format!(
+        Mode::Launcher => Err(StepEnd::blocked(format!(
             "the suite connects to no server in the mode {mode}"
         ))),
     }

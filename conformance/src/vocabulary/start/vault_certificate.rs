@@ -2,10 +2,11 @@
 
 use super::certificate;
 use crate::{
+    adapter::launch::Mode,
     certificate::{Authority, Flaw, ServerCertificate},
+    instance::setup::Setup,
     scenario::Scenario,
     tap::tls::TlsIdentity,
-    target::{launch::Mode, setup::Setup},
     verdict::{StepEnd, StepResult},
 };
 

@@ -1,7 +1,7 @@
-@custody @era:stateless
+@vault_token @era:stateless
 Feature: What one client may see is not kept for another
 
-  @custody.lists @must @source:MCP @mode:per_request_token @transport:http @evidence:launch
+  @vault_token.lists @must @source:MCP @mode:per_request_token @transport:http @evidence:launch
   Scenario: lists that differ by the token are not for everybody to keep
     Given a server to which each request brings its own token
     And a KV version 2 mount "team"

@@ -1,8 +1,8 @@
-@session
+@launcher
 Feature: A token lives as long as the command that was given it
   The tutorial's launcher: it checks a token, runs a program with it, and revokes it when the program ends.
 
-  @session.revoked @must @source:TUT @mode:session @transport:stdio @evidence:launch
+  @launcher.revoked @must @source:TUT @mode:launcher @transport:stdio @evidence:launch
   Scenario Outline: the token is gone once <end>
     When a command is run in a session, and <end>
     Then Vault has the token of the session no more
@@ -14,32 +14,32 @@ Feature: A token lives as long as the command that was given it
       | it is killed                |
       | the session is told to end  |
 
-  @session.given @must @source:TUT @mode:session @transport:stdio @evidence:launch
+  @launcher.given @must @source:TUT @mode:launcher @transport:stdio @evidence:launch
   Scenario: the command is given the token
     When a command is run in a session, and it ends
     Then the command was given the token of the session
 
-  @session.unseen @must @source:SEC @mode:session @transport:stdio @evidence:launch
+  @launcher.unseen @must @source:SEC @mode:launcher @transport:stdio @evidence:launch
   Scenario: the token is not shown
     When a command is run in a session, and it fails
     Then the session has not said its token
 
-  @session.revoke-failed @must @source:TUT @mode:session @transport:stdio @evidence:launch @evidence:tap
+  @launcher.revoke-failed @must @source:TUT @mode:launcher @transport:stdio @evidence:launch @evidence:tap
   Scenario: a token that could not be revoked is told
     When a command is run in a session that Vault does not let end, and it ends
     Then the session says that its token was not revoked
 
-  @session.exit-code @should @source:TUT @mode:session @transport:stdio @evidence:launch
+  @launcher.exit-code @should @source:TUT @mode:launcher @transport:stdio @evidence:launch
   Scenario: a command that fails is not told as one that succeeds
     When a command is run in a session, and it fails
     Then the session fails too
 
-  @session.root @should @source:SEC @mode:session @transport:stdio @evidence:launch
+  @launcher.root @should @source:SEC @mode:launcher @transport:stdio @evidence:launch
   Scenario: a token that may do everything is not taken
     When a command is to be run in a session with a root token
     Then the command was not run
 
-  @session.policies @should @source:TUT @mode:session @transport:stdio @evidence:launch
+  @launcher.policies @should @source:TUT @mode:launcher @transport:stdio @evidence:launch
   Scenario: what the token may do is told
     When a command is run in a session, and it ends
     Then the session has told the policies of its token

@@ -1,5 +1,9 @@
 //! The adapter file: how to start a target, and which tool call carries which operation.
 
+pub mod launch;
+pub mod mapping;
+pub mod template;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -12,16 +16,15 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    launch::{
-        HttpLaunch, LAUNCH_PLACEHOLDERS, Launch, Limits, MODE_PLACEHOLDERS, Mode, ModeSettings,
-        Remote,
-    },
-    mapping::{Mapping, Problem},
-    operation::Operation,
-    template,
-};
 use crate::{
+    adapter::{
+        launch::{
+            HttpLaunch, LAUNCH_PLACEHOLDERS, Launch, Limits, MODE_PLACEHOLDERS, Mode, ModeSettings,
+            Remote,
+        },
+        mapping::{Mapping, Problem},
+    },
+    engines::Operation,
     mcp::connection::{Budget, Patience},
     suggest::{self, did_you_mean},
     transport::TransportKind,
@@ -564,6 +567,7 @@ fn texts<'a>(value: &'a Spanned<DeValue<'_>>, into: &mut Vec<(&'a str, usize)>) 
 
 #[cfg(test)]
 mod tests {
+    use crate::engines::kv::Kv;
     use proptest::prelude::*;
 
     use super::{
@@ -597,7 +601,7 @@ result = { at = "/data" }
     #[test]
     fn an_adapter_says_how_to_start_and_what_to_call() {
         let adapter = parse(RIGHT).unwrap();
-        assert_eq!(adapter.operations[&Operation::KvRead].tools, ["read"]);
+        assert_eq!(adapter.operations[&Operation::Kv(Kv::Read)].tools, ["read"]);
         assert!(adapter.http.is_none());
     }
 
@@ -707,7 +711,7 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
         assert!(adapter.stdio.is_none());
         assert_eq!(adapter.fixed_port(), Some(8084));
         let offered: Vec<_> = adapter.operations.into_keys().collect();
-        assert_eq!(offered, [Operation::KvList, Operation::KvRead]);
+        assert_eq!(offered, [Operation::Kv(Kv::List), Operation::Kv(Kv::Read)]);
         let same = parse("name = 'same'\nextends = 'base'").unwrap();
         assert_eq!(same.stdio.unwrap().command, ["my-server", "--stdio"]);
     }
@@ -740,13 +744,13 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
         let adapter = parse(
             "name = 'mine'\n[http]\ncommand = ['s']\nurl = 'http://127.0.0.1:{port}/mcp'\n\
              [modes.tls]\nurl = 'https://127.0.0.1:{port}/mcp'\nready = 'https://127.0.0.1:{port}/up'\n\
-             [modes.session]\ncommand = ['launch', '--', '{command}']\n",
+             [modes.launcher]\ncommand = ['launch', '--', '{command}']\n",
         )
         .unwrap();
         let http = adapter.in_modes(&[Mode::Tls].into()).http.unwrap();
         assert_eq!(http.url, "https://127.0.0.1:{port}/mcp");
         assert_eq!(http.ready.as_deref(), Some("https://127.0.0.1:{port}/up"));
-        let http = adapter.in_modes(&[Mode::Session].into()).http.unwrap();
+        let http = adapter.in_modes(&[Mode::Launcher].into()).http.unwrap();
         assert_eq!(http.command, ["launch", "--", "{command}"]);
         for wrong in ["url = 'here'", "command = []"] {
             let text = format!("{RIGHT}\n[modes.tls]\n{wrong}\n");
@@ -830,7 +834,7 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
 
     #[test]
     fn the_page_on_adapters_names_every_mode_and_placeholder() {
-        let page = include_str!("../../../docs/writing-an-adapter.md");
+        let page = include_str!("../../docs/writing-an-adapter.md");
         let placeholders = LAUNCH_PLACEHOLDERS.iter().chain(&MODE_PLACEHOLDERS);
         let wrapped = placeholders.map(|name| format!("`{{{name}}}`"));
         for name in Mode::ALL

@@ -5,13 +5,13 @@ use std::{sync::LazyLock, time::Duration};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::{
-    adapter::Adapter,
-    instance::Instance,
-    mapping::{Mapping, ResultPart, ResultShape},
-    operation::{Operation, Parameters},
-};
+use super::Instance;
 use crate::{
+    adapter::{
+        Adapter,
+        mapping::{Mapping, ResultPart, ResultShape},
+    },
+    engines::{Operation, Parameters},
     mcp::{
         connection::Connection,
         http_message::{HttpAnswer, NoHttp},
@@ -366,10 +366,11 @@ fn text_of(result: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::engines::{kv::Kv, mounts::Mounts};
     use serde_json::{Value, json};
 
     use super::{Answer, Data, Success, read};
-    use crate::{mcp::inbox::Reply, target::operation::Operation};
+    use crate::{engines::Operation, mcp::inbox::Reply};
 
     fn answer_to(operation: Operation, shape: Value, result: Value) -> Answer {
         let mapping = serde_json::from_value(json!({ "tool": "t", "result": shape })).unwrap();
@@ -393,7 +394,7 @@ mod tests {
         let data = json!({ "entries": [{ "name": "a", "kind": "kv" }, { "name": "b/" }] });
         let structured = json!({ "content": [], "structuredContent": data });
         for result in [structured, text(&data.to_string())] {
-            let success = success_of(Operation::MountsList, shape.clone(), result);
+            let success = success_of(Operation::Mounts(Mounts::List), shape.clone(), result);
             assert_eq!(success.data, Data::Json(json!(["a", "b/"])));
             assert_eq!(success.items[0].facts["type"], "kv");
             assert!(success.items[1].facts.is_empty());
@@ -402,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_list_can_be_an_object_by_name_lines_of_text_or_null() {
-        let names = |shape, result| success_of(Operation::KvList, shape, result).data;
+        let names = |shape, result| success_of(Operation::Kv(Kv::List), shape, result).data;
         let expected = Data::Json(json!(["a", "b/"]));
         assert_eq!(names(json!({}), text(r#"{ "a": {}, "b/": {} }"#)), expected);
         assert_eq!(
@@ -417,7 +418,7 @@ mod tests {
         let shape = json!({ "json_at": "/result", "at": "/data", "facts": { "version": "/v" } });
         let inner = json!({ "data": { "k": "x" }, "v": 3 }).to_string();
         let result = text(&json!({ "result": inner }).to_string());
-        let success = success_of(Operation::KvRead, shape, result);
+        let success = success_of(Operation::Kv(Kv::Read), shape, result);
         assert_eq!(success.data, Data::Json(json!({ "k": "x" })));
         assert_eq!(success.facts["version"], 3);
     }
@@ -425,7 +426,7 @@ mod tests {
     #[test]
     fn text_that_should_be_json_and_is_not_is_unusable_not_an_error() {
         let shape = json!({ "from": "text-json" });
-        let success = success_of(Operation::KvRead, shape, text("done"));
+        let success = success_of(Operation::Kv(Kv::Read), shape, text("done"));
         assert!(matches!(success.data, Data::Unusable(_)), "{success:?}");
     }
 
@@ -450,7 +451,7 @@ mod tests {
             assert!(!Answer::Error(text.to_owned()).is_denial(), "{text}");
         }
         let success = answer_to(
-            Operation::KvRead,
+            Operation::Kv(Kv::Read),
             json!({ "from": "text" }),
             text("permission denied"),
         );
@@ -461,7 +462,7 @@ mod tests {
     fn an_error_is_an_error_in_either_form() {
         let mut failed = text("no");
         failed["isError"] = json!(true);
-        let answer = answer_to(Operation::KvRead, json!({}), failed);
+        let answer = answer_to(Operation::Kv(Kv::Read), json!({}), failed);
         assert_eq!(answer, Answer::Error("no".to_owned()));
     }
 }

@@ -1,9 +1,9 @@
-@traces
+@audit_trail
 Feature: What an agent has done can be found afterwards, and the log keeps no secret
   The server's log says what was called, Vault's audit log what came of it: whoever looks into an incident needs both,
   and reads neither a value nor a token in them.
 
-  @traces.logged @should @source:BLOG @source:TUT @mode:log_file @evidence:tap @own-target @needs:kv.read
+  @audit_trail.logged @should @source:BLOG @source:TUT @mode:log_file @evidence:tap @own-target @needs:kv.read
   Scenario Outline: the log has a line for a call that tells <what>
     Given a server that logs to a file
     And a KV version 2 mount "team"
@@ -20,7 +20,7 @@ Feature: What an agent has done can be found afterwards, and the log keeps no se
       | how long it took  |
       | a correlation id  |
 
-  @traces.session @should @source:BLOG @mode:log_file @transport:http @era:session @evidence:tap @own-target @needs:kv.read
+  @audit_trail.session @should @source:BLOG @mode:log_file @transport:http @era:session @evidence:tap @own-target @needs:kv.read
   Scenario: the log tells in which session a call was made
     Given a server that logs to a file
     And a KV version 2 mount "team"
@@ -28,7 +28,7 @@ Feature: What an agent has done can be found afterwards, and the log keeps no se
     When the agent reads the secret "app/database"
     Then one line of the log is about that call, and tells its session
 
-  @traces.denial @should @source:BLOG @mode:log_file @evidence:tap @own-target @needs:kv.read
+  @audit_trail.denial @should @source:BLOG @mode:log_file @evidence:tap @own-target @needs:kv.read
   Scenario: the log tells which call Vault has denied
     Given a server that logs to a file
     And a KV version 2 mount "team"
@@ -38,7 +38,7 @@ Feature: What an agent has done can be found afterwards, and the log keeps no se
     Then the agent is told that permission was denied
     And one line of the log is about that call, and tells that Vault has denied it
 
-  @traces.audited @should @source:BLOG @mode:log_file @evidence:tap @evidence:audit @own-target @needs:kv.read
+  @audit_trail.audited @should @source:BLOG @mode:log_file @evidence:tap @evidence:audit @own-target @needs:kv.read
   Scenario Outline: a call by an agent that may do <rights> is found in Vault's audit log by the server's
     Given a server that logs to a file
     And a KV version 2 mount "team"
@@ -52,7 +52,7 @@ Feature: What an agent has done can be found afterwards, and the log keeps no se
       | everything |
       | nothing    |
 
-  @traces.no-value @must @source:SEC @source:BLOG @mode:log_file @evidence:launch @own-target @needs:<operation>
+  @audit_trail.no-value @must @source:SEC @source:BLOG @mode:log_file @evidence:launch @own-target @needs:<operation>
   Scenario Outline: what is read, written or made by <operation> is not in the log
     Given a server that logs to a file
     When the agent does <operation>
@@ -67,7 +67,7 @@ Feature: What an agent has done can be found afterwards, and the log keeps no se
       | pki.import_bundle |
       | pki.issue         |
 
-  @traces.no-value-refused @must @source:SEC @mode:log_file @evidence:launch @own-target @needs:kv.write_key
+  @audit_trail.no-value-refused @must @source:SEC @mode:log_file @evidence:launch @own-target @needs:kv.write_key
   Scenario Outline: the value of a call that <fails> is not in the log
     Given a server that logs to a file
     And a KV version 2 mount "team"
@@ -82,7 +82,7 @@ Feature: What an agent has done can be found afterwards, and the log keeps no se
       | has an argument of another kind |
       | names no tool                   |
 
-  @traces.no-token @must @source:SEC @source:BLOG @mode:log_file @evidence:launch @own-target @needs:kv.read
+  @audit_trail.no-token @must @source:SEC @source:BLOG @mode:log_file @evidence:launch @own-target @needs:kv.read
   Scenario Outline: the server's token is not in the log when Vault lets the agent do <rights>
     Given a server that logs to a file
     And a KV version 2 mount "team"

@@ -1,6 +1,8 @@
 //! The pages for contributors name files and modules that are there.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod imports;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -9,11 +9,11 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::{
-    operation::{Operation, Parameters},
-    template,
+use super::template;
+use crate::{
+    engines::{Operation, Parameters},
+    suggest::did_you_mean,
 };
-use crate::suggest::did_you_mean;
 
 /// The tool call that carries an operation.
 #[derive(Clone, Debug, Deserialize)]
@@ -239,6 +239,7 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 
 #[cfg(test)]
 mod tests {
+    use crate::engines::kv::Kv;
     use serde_json::{Value, json};
 
     use super::{Mapping, Operation};
@@ -329,13 +330,13 @@ mod tests {
             ("tool = 't'\nvalues.pth = {}", "did you mean \"path\"?"),
             ("tool = 't'\nomit_when_empty = ['path']", "have no \"path\""),
         ] {
-            let problem = mapping(toml).problem(Operation::KvRead).unwrap();
+            let problem = mapping(toml).problem(Operation::Kv(Kv::Read)).unwrap();
             assert!(problem.what.contains(part), "{problem:?}");
         }
         let facts = mapping("tool = 't'\nresult = { facts = { version = '/v' } }");
-        let problem = facts.problem(Operation::KvPurge).unwrap();
+        let problem = facts.problem(Operation::Kv(Kv::Purge)).unwrap();
         assert_eq!(problem.what, "kv.purge has no facts: leave `facts` out");
         let right = "tool = 't'\narguments = { p = '{path}' }\nomit_when_empty = ['p']";
-        assert_eq!(mapping(right).problem(Operation::KvRead), None);
+        assert_eq!(mapping(right).problem(Operation::Kv(Kv::Read)), None);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use serde_json::Value;
 
-use super::operation::Parameters;
+use crate::engines::Parameters;
 
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static PLACEHOLDER: LazyLock<Regex> =

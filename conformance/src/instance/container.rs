@@ -13,10 +13,12 @@ use std::{
 use rand::distr::{Alphanumeric, SampleString as _};
 use tokio::{process::Command, time::timeout};
 
-use super::launch::Launch;
-use crate::vault::{
-    container::LABEL,
-    notes::{note_container, run_id},
+use crate::{
+    adapter::launch::Launch,
+    vault::{
+        container::LABEL,
+        notes::{note_container, run_id},
+    },
 };
 
 /// The name by which a container reaches the host.

@@ -1,8 +1,8 @@
-@custody @every-revision
+@vault_token @every-revision
 Feature: Each request acts with the token that it brings, and with no other
   Many use one server over HTTP, each with a token of their own. It must never lend one of them the rights of another.
 
-  @custody.own-token @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  @vault_token.own-token @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
   Scenario: two clients that ask at once each act with their own token
     Given a server to which each request brings its own token
     And a KV version 2 mount "team"
@@ -11,7 +11,7 @@ Feature: Each request acts with the token that it brings, and with no other
     When the agent reads the secret "app/database" and the other client the secret "app/greeting", at once and again and again
     Then each is given what Vault holds, asked for with its own token
 
-  @custody.own-reach @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  @vault_token.own-reach @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
   Scenario: what Vault denies a client's token it is not given, whoever asked before
     Given a server to which each request brings its own token
     And a KV version 2 mount "team"
@@ -24,7 +24,7 @@ Feature: Each request acts with the token that it brings, and with no other
 
   # An id is in logs and can be guessed: it must not be a credential. Where there are no sessions, the request
   # comes after one with the agent's token.
-  @custody.session @must @source:MCP @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  @vault_token.session @must @source:MCP @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
   Scenario Outline: who comes into a session with <what> has none of the rights of whoever began it
     Given a server to which each request brings its own token
     And a KV version 2 mount "team"
@@ -42,7 +42,7 @@ Feature: Each request acts with the token that it brings, and with no other
       | a token that is empty             |
       | a token that Vault does not know  |
 
-  @custody.no-token @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  @vault_token.no-token @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
   Scenario: who brings no token gets nothing
     Given a server to which each request brings its own token
     And a KV version 2 mount "team"
@@ -53,7 +53,7 @@ Feature: Each request acts with the token that it brings, and with no other
     Then that is an error, for which no token was used
 
   # Addresses are written to logs, to histories and to whoever is linked to.
-  @custody.address @must @source:MCP @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  @vault_token.address @must @source:MCP @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
   Scenario Outline: a token in the address, as "<parameter>", is not used
     Given a server to which each request brings its own token
     And a KV version 2 mount "team"
@@ -70,7 +70,7 @@ Feature: Each request acts with the token that it brings, and with no other
       | VAULT_TOKEN   |
       | X-Vault-Token |
 
-  @custody.address-refused @should @source:SEC @mode:per_request_token @transport:http @evidence:launch @needs:kv.read
+  @vault_token.address-refused @should @source:SEC @mode:per_request_token @transport:http @evidence:launch @needs:kv.read
   Scenario: a request with a token in its address is refused, though it has one in its place
     Given a server to which each request brings its own token
     And a KV version 2 mount "team"

@@ -7,10 +7,12 @@ use std::{
 
 use tokio::io::AsyncReadExt as _;
 
-use super::{Target, process::Process, template};
+use super::process::Process;
 use crate::{
+    adapter::template,
     cache::{Cache, create},
     progress::Progress,
+    target::Target,
 };
 
 /// What is kept of what a build says, bytes.

@@ -1,26 +1,11 @@
 //! The target: the MCP server under test, as its adapter file describes it.
 
-pub mod adapter;
-pub mod answer;
-pub(crate) mod container;
-pub mod instance;
-pub mod launch;
-pub mod locate;
-pub mod mapping;
-pub mod operation;
-pub(crate) mod process;
-mod ready;
-pub mod setup;
-mod sockets;
-pub mod template;
-pub mod token_file;
-
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 
-use self::adapter::{Adapter, AdapterError};
+use crate::adapter::{Adapter, AdapterError};
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/targets");
 

@@ -1,5 +1,14 @@
 //! A running target: its process, and one connection to it.
 
+pub mod answer;
+pub(crate) mod container;
+pub mod locate;
+pub(crate) mod process;
+mod ready;
+pub mod setup;
+mod sockets;
+pub mod token_file;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -26,17 +35,19 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    adapter::Adapter,
-    container::{self, Container},
-    launch::{HttpLaunch, Launch, Remote, variables},
-    process::Process,
-    ready::{NotReady, Probe},
-    setup::Setup,
-    template,
-    token_file::TokenFile,
-};
 use crate::{
+    adapter::{
+        Adapter,
+        launch::{HttpLaunch, Launch, Remote, variables},
+        template,
+    },
+    instance::{
+        container::Container,
+        process::Process,
+        ready::{NotReady, Probe},
+        setup::Setup,
+        token_file::TokenFile,
+    },
     mcp::{
         connection::{Connection, Patience, ServerInfo, Wire},
         http::HttpWire,

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use super::{launch::Mode, token_file::TokenFileState};
-use crate::tap::tls::TlsIdentity;
+use super::token_file::TokenFileState;
+use crate::{adapter::launch::Mode, tap::tls::TlsIdentity};
 
 /// How a target is set up, besides the plain way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -125,7 +125,7 @@ pub enum Mode {
     /// It keeps no sessions over HTTP.
     Stateless,
     /// It keeps sessions.
-    Session,
+    Launcher,
 }
 
 impl Mode {
@@ -144,7 +144,7 @@ impl Mode {
         Self::TokenRenewal,
         Self::LogFile,
         Self::Stateless,
-        Self::Session,
+        Self::Launcher,
     ];
 
     /// Its name in adapters and reports.
@@ -164,7 +164,7 @@ impl Mode {
             Self::TokenRenewal => "token_renewal",
             Self::LogFile => "log_file",
             Self::Stateless => "stateless",
-            Self::Session => "session",
+            Self::Launcher => "launcher",
         }
     }
 
@@ -252,7 +252,7 @@ pub struct Limits {
 }
 
 /// The variables of the suite's environment that a text names.
-pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn variables(text: &str) -> impl Iterator<Item = &str> {
     template::placeholders(text).filter_map(|name| name.strip_prefix("env:"))
 }
 

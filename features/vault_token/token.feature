@@ -1,8 +1,8 @@
-@custody
+@vault_token
 Feature: The server's own token comes from where it is kept, and lives as long as the server
   A token in a file can be put there by whatever renews it, and need not stand in a configuration.
 
-  @custody.file @must @source:SEC @mode:token_file @evidence:launch @needs:kv.read
+  @vault_token.file @must @source:SEC @mode:token_file @evidence:launch @needs:kv.read
   Scenario: a token is taken from its file
     Given a server whose token is in a file
     And a KV version 2 mount "team"
@@ -10,7 +10,7 @@ Feature: The server's own token comes from where it is kept, and lives as long a
     When the agent reads the secret "app/database"
     Then the agent is given exactly what Vault holds
 
-  @custody.file-unusable @must @source:SEC @mode:token_file @evidence:launch @evidence:tap @own-target @needs:kv.read
+  @vault_token.file-unusable @must @source:SEC @mode:token_file @evidence:launch @evidence:tap @own-target @needs:kv.read
   Scenario Outline: a server whose token file <what> does not act
     Given a server whose token is in a file
     And a KV version 2 mount "team"
@@ -25,7 +25,7 @@ Feature: The server's own token comes from where it is kept, and lives as long a
       | is empty     |
       | is not there |
 
-  @custody.file-changed @should @source:SEC @mode:token_file @evidence:launch @evidence:tap @own-target @needs:kv.read
+  @vault_token.file-changed @should @source:SEC @mode:token_file @evidence:launch @evidence:tap @own-target @needs:kv.read
   Scenario: a token file is read again when it has changed
     Given a server whose token is in a file
     And a KV version 2 mount "team"
@@ -35,12 +35,12 @@ Feature: The server's own token comes from where it is kept, and lives as long a
     When another token is put into the file, and the one before is revoked
     Then the agent is soon given the secret "app/database", with the other token
 
-  @custody.file-exposed @should @source:SEC @mode:token_file @evidence:launch @own-target
+  @vault_token.file-exposed @should @source:SEC @mode:token_file @evidence:launch @own-target
   Scenario: a token file that others can read is warned about
     When a server is started whose token file others can read
     Then the server says so, and does not say it of a file that they cannot read
 
-  @custody.renewed @should @slow @source:KAG @mode:token_renewal @evidence:launch @own-target @needs:kv.read
+  @vault_token.renewed @should @slow @source:KAG @mode:token_renewal @evidence:launch @own-target @needs:kv.read
   Scenario: a token is renewed before it ends
     Given a server that renews its token, which lasts 5 seconds
     And a KV version 2 mount "team"

@@ -1,0 +1,65 @@
+//! What a requirement is judged by, besides the server's own answers.
+
+/// What a scenario may be judged by, besides Vault's API and what the target says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Evidence {
+    /// The requests between target and Vault.
+    Tap,
+    /// Vault's audit log.
+    Audit,
+    /// The suite started the target: it has its process, its token and that token's policy.
+    Launch,
+    /// A Vault that is new and the scenario's alone.
+    DedicatedVault,
+    /// What a page in a real browser sees.
+    Browser,
+}
+
+impl Evidence {
+    /// All of it.
+    pub const ALL: [Self; 5] = [
+        Self::Tap,
+        Self::Audit,
+        Self::Launch,
+        Self::DedicatedVault,
+        Self::Browser,
+    ];
+
+    /// Its name in tags.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tap => "tap",
+            Self::Audit => "audit",
+            Self::Launch => "launch",
+            Self::DedicatedVault => "own-vault",
+            Self::Browser => "browser",
+        }
+    }
+
+    /// Why it is missing, for whoever reads that a scenario does not apply.
+    #[must_use]
+    pub const fn missing(self) -> &'static str {
+        match self {
+            Self::Tap => "the server's requests to Vault do not pass the suite",
+            Self::Audit => "Vault's audit log does not tell which requests are the server's",
+            Self::Launch => {
+                "the suite did not start the server, and has neither its process nor its token"
+            }
+            Self::DedicatedVault => {
+                "own-vault: the suite did not start Vault, and starts none beside it for one scenario"
+            }
+            Self::Browser => {
+                "there is no browser on this machine: install chromium, or name one in VAULT_MCP_CONFORMANCE_BROWSER"
+            }
+        }
+    }
+
+    /// The evidence of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|evidence| evidence.name() == name)
+    }
+}
