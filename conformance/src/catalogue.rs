@@ -155,7 +155,7 @@ mod tests {
         let text = explain(&requirements, &mutations, "kv.write-merges").unwrap();
         for part in [
             "kv.write-merges   MUST   TUT",
-            "Scenario#2: writing one key keeps the others, in a KV version 2 mount",
+            "Scenario#2-d4735e: writing one key keeps the others, in a KV version 2 mount",
             "  And nothing else in Vault has changed",
             "  loses a key when it writes another one (key-lost-in-merge)",
         ] {
