@@ -13,7 +13,7 @@ use vault_mcp_conformance::{
     baseline::{Baseline, BaselineError},
     cache::Cache,
     catalogue, doctor,
-    event::{Event, Reporter},
+    event::Reporter,
     exit::Exit,
     instance::locate::Build,
     interrupt,
@@ -389,14 +389,9 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
             if args.update_baseline {
                 anstream::eprintln!("the baseline was left as it is: nothing was judged");
             }
-            if let Some(report) = error.report() {
-                let event = Event::Finished(Box::new(report.clone()));
-                for mut file in report_files(&args.output) {
-                    file.on(&event)?;
-                }
-                if args.format == ConsoleFormat::Json {
-                    Console::new(args.format, &args.output).on(&event)?;
-                }
+            let report = error.report().into_iter();
+            for trouble in report.flat_map(|report| &report.cleanup_errors) {
+                tell(trouble);
             }
             Ok(error.exit())
         }

@@ -4,6 +4,7 @@ use crate::report::{Report, ScenarioResult};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Event {
     /// The plan is made, Vault and target are up; scenarios follow.
     Started {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 /// How a command ended. Where several hold, [`Exit::worse`] says which one is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Exit {
     /// 0: conformant; warnings are allowed.
     Conformant,

@@ -7,14 +7,14 @@
 //! who wants its verdict in tests of their own:
 //!
 //! ```no_run
-//! use vault_mcp_conformance::{Suite, exit::Exit, target::Target};
+//! use vault_mcp_conformance::{Suite, target::Target};
 //!
 //! # async fn judge() -> Result<(), Box<dyn std::error::Error>> {
 //! let report = Suite::builder()
 //!     .target(Target::from_file("my-server.toml".as_ref())?)
 //!     .run()
 //!     .await?;
-//! assert_eq!(report.exit(), Exit::Conformant);
+//! report.assert_conformant();
 //! # Ok(())
 //! # }
 //! ```
@@ -25,56 +25,85 @@
 //! - [`report::Report`]: what was found out, as a value; [`exit::Exit`] is what it comes to.
 //! - [`event::Reporter`]: whoever wants to be told while it happens. [`report`] has some.
 //!
-//! The other modules are what the suite is made of, and are public for its own tools and tests.
+//! What else is public is what the suite is made of, for its own tools and tests: it is hidden in the documentation, and
+//! can change at any time.
 
+#[doc(hidden)]
 pub mod act;
 pub mod adapter;
 pub mod baseline;
+#[doc(hidden)]
 pub mod browser;
+#[doc(hidden)]
 pub mod cache;
+#[doc(hidden)]
 pub mod catalogue;
+#[doc(hidden)]
 pub mod certificate;
+#[doc(hidden)]
 pub mod check;
+#[doc(hidden)]
 pub mod doctor;
+#[doc(hidden)]
 pub mod engines;
 mod error_chain;
 pub mod event;
+#[doc(hidden)]
 pub mod evidence;
 pub mod exit;
 mod http_client;
 pub mod instance;
+#[doc(hidden)]
 pub mod interrupt;
+#[doc(hidden)]
 pub mod invariants;
+#[doc(hidden)]
 pub mod latency;
 mod lines;
+#[doc(hidden)]
 pub mod log_line;
+#[doc(hidden)]
 pub mod mcp;
+#[doc(hidden)]
 pub mod mutation;
 mod panic_hook;
 pub mod plan;
+#[doc(hidden)]
 pub mod policy_matrix;
+#[doc(hidden)]
 pub mod ports;
+#[doc(hidden)]
 pub mod pressure;
 mod process_group;
 mod profiles;
 pub mod progress;
+#[doc(hidden)]
 pub mod rate;
+#[doc(hidden)]
 pub mod redact;
+#[doc(hidden)]
 pub mod repair;
 pub mod report;
+#[doc(hidden)]
 pub mod requirement;
+#[doc(hidden)]
 pub mod run;
+#[doc(hidden)]
 pub mod scenario;
+#[doc(hidden)]
 pub mod schema;
+#[doc(hidden)]
 pub mod slot;
 mod suggest;
 pub mod suite;
+#[doc(hidden)]
 pub mod tap;
 pub mod target;
 pub mod transport;
 pub mod vault;
 pub mod verdict;
 mod vocabulary;
+#[doc(hidden)]
 pub mod world;
 
 pub use suite::Suite;

@@ -21,9 +21,23 @@ pub enum Verdict {
     Blocked,
 }
 
+/// Its name in reports.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::NotApplicable => "not_applicable",
+            Self::Blocked => "blocked",
+        })
+    }
+}
+
 /// Why a requirement was not applicable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum NotApplicable {
     /// The target's adapter does not map the operation, or does not claim the mode.
     NotClaimed,
@@ -150,7 +164,7 @@ impl fmt::Display for StepEnd {
 
 #[cfg(test)]
 mod tests {
-    use super::StepEnd;
+    use super::{StepEnd, Verdict};
 
     #[test]
     fn a_stop_survives_its_way_through_text() {
@@ -164,5 +178,18 @@ mod tests {
             StepEnd::from_message("index out of bounds"),
             StepEnd::Blocked { why } if why.contains("index out of bounds")
         ));
+    }
+
+    #[test]
+    fn a_verdict_is_shown_by_its_name_in_reports() {
+        for verdict in [
+            Verdict::Pass,
+            Verdict::Fail,
+            Verdict::Warn,
+            Verdict::NotApplicable,
+            Verdict::Blocked,
+        ] {
+            assert_eq!(serde_json::json!(verdict), verdict.to_string());
+        }
     }
 }

@@ -57,6 +57,8 @@ pub struct Console {
     output_dir: PathBuf,
     results: Box<dyn Write + Send>,
     progress: Option<Progress>,
+    /// Whether the plan was made.
+    has_begun: bool,
 }
 
 impl Console {
@@ -70,6 +72,7 @@ impl Console {
             output_dir: output_dir.into(),
             results: Box::new(anstream::stdout()),
             progress: (format != ConsoleFormat::Quiet).then(Progress::on_stderr),
+            has_begun: false,
         }
     }
 
@@ -86,6 +89,7 @@ impl Console {
             output_dir: output_dir.into(),
             results,
             progress: (format != ConsoleFormat::Quiet).then(|| Progress::lines(progress)),
+            has_begun: false,
         }
     }
 
@@ -98,8 +102,11 @@ impl Console {
 impl Reporter for Console {
     fn on(&mut self, event: &Event) -> io::Result<()> {
         // Before the progress, lest a bar is drawn above it.
-        if let (Event::Started { headline, .. }, ConsoleFormat::Console) = (event, self.format) {
-            self.write(&heading(headline))?;
+        if let Event::Started { headline, .. } = event {
+            self.has_begun = true;
+            if self.format == ConsoleFormat::Console {
+                self.write(&heading(headline))?;
+            }
         }
         if let Some(progress) = &mut self.progress {
             progress.on(event)?;
@@ -108,6 +115,8 @@ impl Reporter for Console {
             return Ok(());
         };
         match self.format {
+            // Of a run that did not begin its error tells all there is to read.
+            ConsoleFormat::Console | ConsoleFormat::Quiet if !self.has_begun => Ok(()),
             ConsoleFormat::Console => self.write(&results(report, &self.output_dir)),
             ConsoleFormat::Json => self.write(&json::to_text(report)?),
             ConsoleFormat::Quiet if report.exit() == Exit::Conformant => Ok(()),

@@ -11,7 +11,7 @@ pub mod junit;
 mod policy_matrix;
 mod text;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -136,6 +136,17 @@ pub enum ProfileVerdict {
     NotApplicable,
 }
 
+impl fmt::Display for ProfileVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Conformant => "conformant",
+            Self::Partial => "partial",
+            Self::Nonconformant => "nonconformant",
+            Self::NotApplicable => "not applicable",
+        })
+    }
+}
+
 /// The result of one profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileResult {
@@ -147,6 +158,20 @@ pub struct ProfileResult {
     pub must: Tally,
     /// Scenarios of level SHOULD; `fail` counts the warnings.
     pub should: Tally,
+}
+
+/// `kv: conformant, MUST 128 of 128, SHOULD 30 of 32`
+impl fmt::Display for ProfileResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.result)?;
+        for (level, tally) in [(Level::Must, self.must), (Level::Should, self.should)] {
+            let asked = tally.pass + tally.fail + tally.blocked;
+            if asked > 0 {
+                write!(f, ", {level} {} of {asked}", tally.pass)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Scenarios of one level, counted.
@@ -402,6 +427,68 @@ impl Report {
     pub fn unlisted_failures(&self) -> impl Iterator<Item = &ScenarioResult> {
         let scenarios = self.scenarios.iter();
         scenarios.filter(|s| s.verdict == Verdict::Fail && s.known.is_none())
+    }
+
+    /// Passes where the run ended as [`Exit::Conformant`]; for a test of one's own server.
+    ///
+    /// # Panics
+    /// When it did not. The message has the profiles that are not conformant, each failure that no baseline lists, and
+    /// what else stands in the way.
+    #[track_caller]
+    pub fn assert_conformant(&self) {
+        assert!(self.exit() == Exit::Conformant, "{}", self.shortcomings());
+    }
+
+    /// Why the run did not end as [`Exit::Conformant`], in lines.
+    fn shortcomings(&self) -> String {
+        let open = |profile: &&ProfileResult| {
+            matches!(
+                profile.result,
+                ProfileVerdict::Nonconformant | ProfileVerdict::Partial
+            )
+        };
+        let mut lines = vec![format!("{} is not conformant", self.target.name)];
+        lines.extend(self.profiles.iter().filter(open).map(ToString::to_string));
+        for scenario in self.unlisted_failures() {
+            lines.push(format!("FAIL {}: {}", scenario.key, scenario.title));
+            if let Some(failure) = &scenario.failure {
+                lines.push(format!("  expected {}", failure.expected));
+                lines.push(format!("  saw {}", failure.actual));
+            }
+        }
+        let mut blocked: Vec<_> = (self.scenarios.iter())
+            .filter(|scenario| scenario.verdict == Verdict::Blocked)
+            .filter_map(|scenario| scenario.reason.as_deref())
+            .collect();
+        // One cause blocks many.
+        blocked.sort_unstable();
+        blocked.dedup();
+        lines.extend(
+            blocked
+                .into_iter()
+                .map(|reason| format!("BLOCKED {reason}")),
+        );
+        for missed in self.missed_budgets() {
+            lines.push(format!(
+                "LATENCY {} on {}",
+                missed.operation, missed.transport
+            ));
+        }
+        lines.extend(
+            self.cleanup_errors
+                .iter()
+                .map(|error| format!("NOT REMOVED {error}")),
+        );
+        if self.baseline.as_ref().is_some_and(BaselineResult::is_stale) {
+            lines.push("the baseline lists what is not so".to_owned());
+        }
+        if self.interrupted {
+            lines.push("the run was interrupted".to_owned());
+        }
+        if lines.len() == 1 {
+            lines.push("nothing was applicable".to_owned());
+        }
+        lines.join("\n")
     }
 
     /// The missed budgets that make the run fail: none unless that was asked for.

@@ -13,7 +13,7 @@ use crate::{
     vault::{
         oracle::{Oracle, OracleError},
         policy,
-        provider::{self, Vault},
+        provider::Vault,
     },
     verdict::StepEnd,
 };
@@ -35,14 +35,7 @@ impl Builder {
     /// As [`Builder::run`].
     pub async fn check(self) -> Result<Checked, SuiteError> {
         let prepared = self.prepare().await?;
-        prepared.check_vault()?;
-        let interrupt = prepared.interrupt.clone();
-        let started = provider::start(&prepared.vault, &prepared.progress);
-        let vault = match interrupt.run_until_cancelled(started).await {
-            Some(Ok(vault)) => vault,
-            Some(Err(error)) => return Err(prepared.unusable(&error)),
-            None => return Err(prepared.interrupted()),
-        };
+        let vault = prepared.start_vault().await?;
         let checked = prepared.check_on(&vault).await;
         let stopped = vault.stop().await;
         stopped.map_err(|error| prepared.unusable(&error))?;

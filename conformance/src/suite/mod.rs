@@ -5,6 +5,7 @@ mod prepared;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    fmt,
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -29,7 +30,7 @@ use crate::{
     suggest,
     target::Target,
     transport::{Revision, TransportKind},
-    vault::provider::{self, Vault, VaultOptions},
+    vault::provider::{Vault, VaultOptions},
 };
 
 /// The conformance suite.
@@ -66,7 +67,8 @@ impl Suite {
 }
 
 /// A run that could not be made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
+#[non_exhaustive]
 pub enum SuiteError {
     /// The adapter is wrong.
     #[error(transparent)]
@@ -97,6 +99,15 @@ pub enum SuiteError {
     /// The suite's own features are wrong.
     #[error(transparent)]
     Features(#[from] FeatureError),
+}
+
+/// Its message, on one line: a test that ends with `?` prints this.
+impl fmt::Debug for SuiteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.to_string();
+        let lines: Vec<_> = lines.lines().map(str::trim).collect();
+        f.write_str(&lines.join("; "))
+    }
 }
 
 impl SuiteError {
@@ -323,29 +334,13 @@ impl Builder {
     /// target does wrong is no error but in the report.
     pub async fn run(self) -> Result<Report, SuiteError> {
         let prepared = self.prepare().await?;
-        prepared.check_vault()?;
-        let interrupt = prepared.interrupt.clone();
-        let vault = tokio::select! {
-            started = provider::start(&prepared.vault, &prepared.progress) => match started {
-                Ok(vault) => vault,
-                Err(error) => return Err(prepared.unusable(&error)),
-            },
-            () = interrupt.cancelled() => return Err(prepared.interrupted()),
+        let vault = match prepared.start_vault().await {
+            Ok(vault) => vault,
+            Err(error) => return Err(prepared.end(error, None)),
         };
         let judged = prepared.run_on(&vault).await;
         let trouble = vault.stop().await.err().map(|error| error.to_string());
-        match judged {
-            Ok(mut run) => {
-                run.report.cleanup_errors.extend(trouble);
-                prepared.hold_against_baseline(&mut run.report);
-                run.finish();
-                Ok(run.report)
-            }
-            Err(mut error) => {
-                error.add_troubles(trouble);
-                Err(error)
-            }
-        }
+        prepared.conclude(judged, trouble)
     }
 
     /// Runs the scenarios on a Vault that is up, and leaves it up.
@@ -354,9 +349,8 @@ impl Builder {
     /// As [`Builder::run`].
     pub async fn run_on(self, vault: &Vault) -> Result<Report, SuiteError> {
         let prepared = self.prepare().await?;
-        let mut run = prepared.run_on(vault).await?;
-        run.finish();
-        Ok(run.report)
+        let judged = prepared.run_on(vault).await;
+        prepared.conclude(judged, None)
     }
 
     /// Checks the choice and finds the target's programs.
@@ -456,10 +450,10 @@ impl Builder {
             .run_until_cancelled(prepared.find_programs(self.build))
             .await
         {
-            Some(found) => found?,
-            None => return Err(prepared.interrupted()),
+            Some(Ok(())) => Ok(prepared),
+            Some(Err(error)) => Err(prepared.end(error, None)),
+            None => Err(prepared.end(prepared.interrupted(), None)),
         }
-        Ok(prepared)
     }
 }
 

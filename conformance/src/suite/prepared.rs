@@ -33,7 +33,7 @@ use crate::{
         dedicated::DedicatedVaults,
         health::HealthMonitor,
         oracle::Oracle,
-        provider::{Vault, VaultChoice, VaultOptions},
+        provider::{self, Vault, VaultChoice, VaultOptions},
     },
     verdict::Verdict,
 };
@@ -71,26 +71,35 @@ pub(crate) struct Judged {
 impl Judged {
     /// Tells that the run is over.
     pub(super) fn finish(&mut self) {
-        let event = Event::Finished(Box::new(self.report.clone()));
-        for reporter in &mut self.reporters {
-            if let Err(error) = reporter.on(&event) {
-                let trouble = format!("a report could not be written: {error}");
-                self.report.cleanup_errors.push(trouble);
-            }
+        tell_end(&mut self.report, &mut self.reporters);
+    }
+}
+
+fn tell_end(report: &mut Report, reporters: &mut [Box<dyn Reporter>]) {
+    let event = Event::Finished(Box::new(report.clone()));
+    for reporter in reporters {
+        if let Err(error) = reporter.on(&event) {
+            let trouble = format!("a report could not be written: {error}");
+            report.cleanup_errors.push(trouble);
         }
     }
 }
 
 impl Prepared {
-    /// A target that runs already does not know a Vault that is only just started.
-    pub(super) fn check_vault(&self) -> Result<(), SuiteError> {
-        use VaultChoice::{Auto, Binary, Build, Container};
-        match (&self.target.adapter.remote, self.vault.choice) {
-            (Some(_), Auto | Binary | Build | Container) => Err(SuiteError::Usage(format!(
+    /// Starts the Vault that was chosen.
+    pub(super) async fn start_vault(&self) -> Result<Vault, SuiteError> {
+        // A target that runs already does not know a Vault that is only just started.
+        if self.target.adapter.remote.is_some() && self.vault.choice != VaultChoice::External {
+            return Err(SuiteError::Usage(format!(
                 "the target {:?} runs already, on a Vault that runs already: name that with --vault external",
                 self.target.adapter.name
-            ))),
-            _ => Ok(()),
+            )));
+        }
+        let starting = provider::start(&self.vault, &self.progress);
+        match self.interrupt.run_until_cancelled(starting).await {
+            Some(Ok(vault)) => Ok(vault),
+            Some(Err(error)) => Err(self.unusable(&error)),
+            None => Err(self.interrupted()),
         }
     }
 
@@ -320,6 +329,34 @@ impl Prepared {
             self.target.adapter.title,
             spoken.join(" and ")
         ))
+    }
+
+    /// Holds what was judged against the baseline, and tells the reporters that the run is over.
+    pub(super) fn conclude(
+        &self,
+        judged: Result<Judged, SuiteError>,
+        trouble: Option<String>,
+    ) -> Result<Report, SuiteError> {
+        match judged {
+            Ok(mut run) => {
+                run.report.cleanup_errors.extend(trouble);
+                self.hold_against_baseline(&mut run.report);
+                run.finish();
+                Ok(run.report)
+            }
+            Err(error) => Err(self.end(error, trouble)),
+        }
+    }
+
+    /// Tells the reporters that the run is over before a scenario has run.
+    pub(super) fn end(&self, mut error: SuiteError, trouble: Option<String>) -> SuiteError {
+        error.add_troubles(trouble);
+        if let SuiteError::Environment { report, .. } | SuiteError::Interrupted { report } =
+            &mut error
+        {
+            tell_end(report, &mut lock(&self.reporters));
+        }
+        error
     }
 
     /// Holds the report against the baseline, and writes the baseline if that was asked for.
