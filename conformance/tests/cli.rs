@@ -521,7 +521,7 @@ async fn the_seed_is_in_the_report_and_makes_the_names_the_same_again_but_for_th
     let calls = async |seed: &str| {
         let ended = fake("").with(&["--seed", seed]).ended().await;
         assert_eq!(ended.report()["seed"].to_string(), seed);
-        let transcript = "output/transcripts/kv.read-exact@stdio@2025-11-25-1.jsonl";
+        let transcript = "output/transcripts/kv.read-exact@stdio@2025-11-25-1-6b86b2.jsonl";
         let lines = ended.read(transcript);
         let lines = lines
             .lines()
