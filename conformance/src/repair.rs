@@ -20,7 +20,7 @@ pub const MAX_CALLS: usize = 6;
 
 /// What an agent asked for, and was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct CertificateAsked {
     /// Of this role.
     pub role: String,
     /// A certificate for these DNS names.
@@ -58,7 +58,7 @@ pub enum Impossible {
 pub fn put_right(
     error: &str,
     known: Option<&Parameters>,
-    asked: &Asked,
+    asked: &CertificateAsked,
     offered: &[&str],
 ) -> Result<Parameters, Impossible> {
     let refusals = Refusal::all_in(error);
@@ -115,7 +115,7 @@ pub fn settings_told(told: &Parameters) -> Parameters {
     settings
 }
 
-impl Asked {
+impl CertificateAsked {
     /// An error is no reason to allow what nobody asked for.
     fn must_have_asked(&self, refusal: &Refusal) -> Result<(), Impossible> {
         let is_right = match refusal {
@@ -189,7 +189,7 @@ impl Role<'_> {
         Ok(())
     }
 
-    fn allow(&mut self, refusal: &Refusal, asked: &Asked) -> Result<(), Impossible> {
+    fn allow(&mut self, refusal: &Refusal, asked: &CertificateAsked) -> Result<(), Impossible> {
         match refusal {
             Refusal::Name(name) => {
                 let name = asked.name(name).unwrap_or(name);
@@ -202,7 +202,7 @@ impl Role<'_> {
     }
 
     /// A role that is new, or of which nothing is known, is made for what was asked alone.
-    fn allow_all_of(&mut self, asked: &Asked) -> Result<(), Impossible> {
+    fn allow_all_of(&mut self, asked: &CertificateAsked) -> Result<(), Impossible> {
         for name in &asked.names {
             self.allow_name(&name.to_lowercase())?;
         }
@@ -216,7 +216,7 @@ impl Role<'_> {
         Ok(())
     }
 
-    fn allow_key(&mut self, asked: &Asked) -> Result<(), Impossible> {
+    fn allow_key(&mut self, asked: &CertificateAsked) -> Result<(), Impossible> {
         let (kind, bits) = match &asked.key {
             Some(KeyKind::Rsa(bits)) => ("rsa", *bits),
             Some(KeyKind::Ec(bits)) => ("ec", *bits),

@@ -168,17 +168,24 @@ impl Act {
         if self.operation == Operation::Pki(Pki::CreateIntermediate) && !own {
             return mount == self.text("root_mount") && kind == "certs";
         }
-        own && match self.operation {
-            Operation::Pki(Pki::CreateRole) | Operation::Pki(Pki::DeleteRole) => {
-                kind == "roles" && name == self.text("role")
-            }
+        let Operation::Pki(operation) = self.operation else {
+            return false;
+        };
+        own && match operation {
+            Pki::CreateRole | Pki::DeleteRole => kind == "roles" && name == self.text("role"),
             // Names that Vault gives: what is new there is looked at besides.
-            Operation::Pki(Pki::CreateRoot)
-            | Operation::Pki(Pki::CreateIntermediate)
-            | Operation::Pki(Pki::ImportBundle) => ["issuers", "keys", "certs"].contains(&kind),
-            Operation::Pki(Pki::Issue) | Operation::Pki(Pki::Sign) => kind == "certs",
-            Operation::Pki(Pki::Revoke) => kind == "revoked",
-            _ => false,
+            Pki::CreateRoot | Pki::CreateIntermediate | Pki::ImportBundle => {
+                ["issuers", "keys", "certs"].contains(&kind)
+            }
+            Pki::Issue | Pki::Sign => kind == "certs",
+            Pki::Revoke => kind == "revoked",
+            Pki::Enable
+            | Pki::ListIssuers
+            | Pki::ReadIssuer
+            | Pki::ListRoles
+            | Pki::ReadRole
+            | Pki::ListCerts
+            | Pki::ReadCert => false,
         }
     }
 

@@ -598,7 +598,7 @@ mod tests {
     };
 
     use super::{Budget, Connection, HttpWire, Patience, Revision, Said, Wire};
-    use crate::mcp::inbox::{Asked, NoReply};
+    use crate::mcp::inbox::{NoReply, SentRequest};
 
     /// What is longer than any test waits.
     const FOR_EVER: Duration = Duration::from_secs(600);
@@ -666,8 +666,8 @@ mod tests {
     #[test]
     fn what_a_text_asks_is_found_where_there_is_anything() {
         let call = r#"{"method":"tools/call","params":{"name":"t"}}"#;
-        assert!(Asked::of(call).calls("t"));
-        assert_eq!(Asked::of("{ no json").method, "");
+        assert!(SentRequest::of(call).calls("t"));
+        assert_eq!(SentRequest::of("{ no json").method, "");
     }
 
     #[test]

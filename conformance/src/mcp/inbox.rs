@@ -64,7 +64,7 @@ pub enum NoReply {
 
 /// What an answer answers, as the suite has worded it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct SentRequest {
     /// Its method; empty where it has none.
     pub method: String,
     /// The tool that it calls.
@@ -73,7 +73,7 @@ pub struct Asked {
     pub text: String,
 }
 
-impl Asked {
+impl SentRequest {
     /// What a text asks.
     #[must_use]
     pub fn of(text: &str) -> Self {
@@ -101,7 +101,7 @@ pub trait AnswerFilter: Send + Sync {
     fn head(&self, headers: &mut HeaderMap, query: &mut Option<String>);
 
     /// What arrives instead of `message`, which answers this.
-    fn filter(&self, asked: &Asked, message: Value) -> Vec<String>;
+    fn filter(&self, asked: &SentRequest, message: Value) -> Vec<String>;
 
     /// What a handshake of TLS gives instead of this.
     fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8>;
@@ -120,13 +120,13 @@ pub trait AnswerFilter: Send + Sync {
 /// A request that waits for its reply.
 pub(super) struct Pending {
     /// Known where something changes answers.
-    asked: Option<Asked>,
+    asked: Option<SentRequest>,
     reply: oneshot::Sender<(Result<Reply, NoReply>, Instant)>,
 }
 
 /// Who has sent text as it is, and hears what no request of the suite waits for.
 pub(super) struct Listener {
-    asked: Asked,
+    asked: SentRequest,
     to: mpsc::UnboundedSender<Value>,
 }
 
@@ -183,7 +183,7 @@ impl Inbox {
     /// Waits for the answer to the request `id` with this text.
     pub(super) fn expect(&self, id: u64, text: &str) -> Answered {
         let (reply, answered) = oneshot::channel();
-        let asked = self.filter.as_ref().map(|_| Asked::of(text));
+        let asked = self.filter.as_ref().map(|_| SentRequest::of(text));
         self.pending().insert(id, Pending { asked, reply });
         if let Some(why) = self.closed.get() {
             self.fail(id, NoReply::Closed(why.clone()));
@@ -199,7 +199,7 @@ impl Inbox {
     /// Hears from now on what no request of the suite waits for, as what answers this text.
     pub(super) fn listen(&self, text: &str) -> mpsc::UnboundedReceiver<Value> {
         let (to, heard) = mpsc::unbounded_channel();
-        let asked = Asked::of(text);
+        let asked = SentRequest::of(text);
         *self.listener() = Some(Listener { asked, to });
         heard
     }
@@ -242,7 +242,7 @@ impl Inbox {
     /// Takes a message that answers a text which the suite has sent as it is; returns what
     /// arrives of it, none where it is no message.
     #[must_use]
-    pub fn arriving(&self, asked: &Asked, raw: &str) -> Vec<Value> {
+    pub fn arriving(&self, asked: &SentRequest, raw: &str) -> Vec<Value> {
         let message: Value = match serde_json::from_str(raw) {
             Ok(message @ (Value::Object(_) | Value::Array(_))) => message,
             _ => return Vec::new(),

@@ -13,7 +13,7 @@ use reqwest::{
 use super::{
     http::{EventReader, HttpWire},
     http_message::{HttpAnswer, HttpAsk, NoHttp},
-    inbox::{Asked, Inbox},
+    inbox::{Inbox, SentRequest},
     pace::Pace,
     transcript::{Speaker, written},
 };
@@ -140,7 +140,7 @@ impl RawHttp {
         let mut events = EventReader::default();
         let mut chunks = response.bytes_stream();
         let mut body = Vec::new();
-        let asked = Asked::of(&text);
+        let asked = SentRequest::of(&text);
         while let Some(chunk) = chunks.next().await {
             // What came before the end counts.
             let Ok(chunk) = chunk else { break };

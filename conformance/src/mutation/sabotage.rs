@@ -27,7 +27,7 @@ use crate::{
         hello::Version,
         http::SESSION,
         http_message::{HttpAnswer, HttpAsk, NoHttp},
-        inbox::{AnswerFilter, Asked},
+        inbox::{AnswerFilter, SentRequest},
     },
     tap::VaultFilter,
 };
@@ -160,7 +160,7 @@ impl AnswerFilter for Saboteur {
         }
     }
 
-    fn filter(&self, asked: &Asked, message: Value) -> Vec<String> {
+    fn filter(&self, asked: &SentRequest, message: Value) -> Vec<String> {
         let mut message = message;
         let mut arriving = Vec::new();
         let rules = self.mutation.answer.iter().zip(&self.tools);
@@ -661,7 +661,7 @@ mod tests {
         mcp::{
             http::SESSION,
             http_message::{HttpAnswer, HttpAsk, NoHttp},
-            inbox::{AnswerFilter as _, Asked},
+            inbox::{AnswerFilter as _, SentRequest},
         },
         tap::VaultFilter as _,
         target::Target,
@@ -676,7 +676,7 @@ mod tests {
 
     fn answers(saboteur: &Saboteur, asked: &str) -> Vec<Value> {
         let message = json!({ "id": 1, "result": { "tools": [{ "name": "a" }, { "name": "b" }] } });
-        let arriving = saboteur.filter(&Asked::of(asked), message);
+        let arriving = saboteur.filter(&SentRequest::of(asked), message);
         arriving
             .iter()
             .map(|text| serde_json::from_str(text).unwrap())

@@ -1,7 +1,7 @@
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
-use super::{Asked, Impossible, MAX_CALLS, put_right, settings_told};
+use super::{CertificateAsked, Impossible, MAX_CALLS, put_right, settings_told};
 use crate::{act::pki::strict_role, certificate::KeyKind, engines::Parameters};
 
 const NAME: &str = "api.prod.inventory.internal";
@@ -26,8 +26,8 @@ const FEW: [&str; 5] = [
     "max_ttl",
 ];
 
-fn asked() -> Asked {
-    Asked {
+fn asked() -> CertificateAsked {
+    CertificateAsked {
         role: "inventory".to_owned(),
         names: vec![NAME.to_owned()],
         addresses: false,
@@ -248,7 +248,7 @@ fn settings_are_read_in_whatever_form_they_are_told() {
 
 /// Vault's decision, as `ValidateNames` and `signCert` in its `builtin/logical/pki/issuing`
 /// come to it: the first refusal, if there is one.
-fn vault(role: Option<&Parameters>, asked: &Asked) -> Option<String> {
+fn vault(role: Option<&Parameters>, asked: &CertificateAsked) -> Option<String> {
     let Some(role) = role else {
         return Some(format!("unknown role: {}", asked.role));
     };
@@ -327,7 +327,7 @@ fn a_role(name: &str) -> impl Strategy<Value = Option<Parameters>> + use<> {
     proptest::option::weighted(0.9, made)
 }
 
-fn a_case() -> impl Strategy<Value = (Option<Parameters>, Asked)> {
+fn a_case() -> impl Strategy<Value = (Option<Parameters>, CertificateAsked)> {
     let name = proptest::collection::vec(a_label(), 3..6).prop_map(|labels| labels.join("."));
     let key = proptest::option::of(select(vec![KeyKind::Rsa(2048), KeyKind::Ec(256)]));
     (name, any::<bool>(), key)
@@ -338,7 +338,7 @@ fn a_case() -> impl Strategy<Value = (Option<Parameters>, Asked)> {
             let names = vec![name];
             (
                 role,
-                Asked {
+                CertificateAsked {
                     names,
                     addresses,
                     key,

@@ -70,10 +70,7 @@ impl Ledger {
 
     /// Whoever reads a secret may know its values.
     pub(crate) fn let_read(&self, act: &Act) {
-        if matches!(
-            act.operation,
-            Operation::Kv(Kv::Read) | Operation::Kv(Kv::ReadVersion)
-        ) {
+        if matches!(act.operation, Operation::Kv(Kv::Read | Kv::ReadVersion)) {
             let held = |secrets: &HashMap<_, SecretData>| secrets.get(act.secret()?).cloned();
             let known: [Map<_, _>; 2] =
                 [held(&self.holds), held(&self.first)].map(Option::unwrap_or_default);

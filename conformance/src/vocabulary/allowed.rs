@@ -15,7 +15,7 @@ use crate::{
 
 /// What came of the requests of an act when the suite made them with the agent's token.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct DirectAnswer {
     /// Whether Vault let all of them through.
     pub(crate) allowed: bool,
     /// Whether it let one through that may have changed something.
@@ -26,13 +26,13 @@ pub(crate) struct Asked {
 ///
 /// # Errors
 /// When Vault gives no clear answer.
-pub(crate) async fn ask_vault(scenario: &Scenario, act: &Act) -> StepResult<Asked> {
+pub(crate) async fn ask_vault(scenario: &Scenario, act: &Act) -> StepResult<DirectAnswer> {
     let version = scenario
         .state::<KvState>()
         .mount
         .as_ref()
         .map_or(2, |kv| kv.version);
-    let mut asked = Asked {
+    let mut asked = DirectAnswer {
         allowed: true,
         touched: false,
     };

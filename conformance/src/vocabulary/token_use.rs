@@ -32,19 +32,19 @@ pub(crate) fn note_refusal(scenario: &mut Scenario, refusal: Option<StartError>)
 
 /// What came of asking for a secret.
 pub(crate) struct Told {
-    pub(crate) answer: Asked,
+    pub(crate) answer: Heard,
     /// How many requests had passed the tap before.
     pub(crate) passed: usize,
 }
 
-pub(crate) enum Asked {
+pub(crate) enum Heard {
     /// As a client does.
     Plainly(Answer),
     /// As no client does.
     Raw(Said),
 }
 
-impl Asked {
+impl Heard {
     pub(crate) fn is_success(&self) -> bool {
         match self {
             Self::Plainly(answer) => matches!(answer, Answer::Success(_)),
@@ -144,7 +144,7 @@ pub(crate) async fn expect_refusal_or_error(scenario: &mut Scenario, path: &str)
     }
     let passed = passed(scenario);
     scenario.let_agent(act).await?;
-    let answer = Asked::Plainly(scenario.last()?.answer.clone());
+    let answer = Heard::Plainly(scenario.last()?.answer.clone());
     scenario.state_mut::<TokenUse>().told = Some(Told { answer, passed });
     expect_no_token_used(scenario)
 }

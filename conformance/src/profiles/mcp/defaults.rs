@@ -46,9 +46,7 @@ pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResu
     for operation in Operation::ALL {
         let makes = matches!(
             operation,
-            Operation::Mounts(Mounts::Create)
-                | Operation::Pki(Pki::Enable)
-                | Operation::Pki(Pki::CreateRole)
+            Operation::Mounts(Mounts::Create) | Operation::Pki(Pki::Enable | Pki::CreateRole)
         );
         let Some(tool) = tools::tool_of(scenario, operation).cloned() else {
             continue;

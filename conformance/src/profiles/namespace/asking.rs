@@ -31,11 +31,11 @@ const ABOUT_ITSELF: [&str; 4] = [
 #[derive(Default)]
 pub(super) struct Namespaces {
     /// What was asked for on behalf of whom.
-    asked: Vec<Asked>,
+    asked: Vec<SecretIn>,
 }
 
 /// A secret, and the namespace in which its client works, if it works in one.
-struct Asked {
+struct SecretIn {
     secret: String,
     namespace: Option<&'static str>,
 }
@@ -90,7 +90,7 @@ pub(crate) async fn let_clients_read_in_namespaces(
         let act = Act::read(scenario.mount()?, secret);
         let client = client_in(scenario, named).await?;
         clients.push((client, act));
-        scenario.state_mut::<Namespaces>().asked.push(Asked {
+        scenario.state_mut::<Namespaces>().asked.push(SecretIn {
             secret: secret.clone(),
             namespace: named.or(own.then_some(OWN)),
         });
@@ -141,7 +141,7 @@ pub(crate) async fn let_client_change_namespace(
     drop(called.await?);
     client.stop().await.map_err(StepEnd::blocked)?;
     for (act, namespace) in [(one, first), (other, second)] {
-        scenario.state_mut::<Namespaces>().asked.push(Asked {
+        scenario.state_mut::<Namespaces>().asked.push(SecretIn {
             secret: act.secret().unwrap_or_default().to_owned(),
             namespace: Some(namespace),
         });

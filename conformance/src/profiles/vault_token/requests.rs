@@ -29,7 +29,7 @@ use crate::{
     vocabulary::{
         about, answered,
         kv::kv,
-        token_use::{self, Asked, TokenUse, Told},
+        token_use::{self, Heard, TokenUse, Told},
     },
 };
 
@@ -241,7 +241,7 @@ pub(crate) async fn let_other_read(scenario: &mut Scenario, path: &str) -> StepR
         is_denied: true,
         ..CallOptions::on(other(scenario)?)
     };
-    let answer = Asked::Plainly(scenario.call(act, options).await?.answer);
+    let answer = Heard::Plainly(scenario.call(act, options).await?.answer);
     scenario.state_mut::<TokenUse>().told = Some(Told { answer, passed });
     Ok(())
 }
@@ -357,7 +357,7 @@ async fn ask_raw(
 }
 
 fn note_told(scenario: &mut Scenario, said: Said, passed: usize) {
-    let answer = Asked::Raw(said);
+    let answer = Heard::Raw(said);
     scenario.state_mut::<TokenUse>().told = Some(Told { answer, passed });
 }
 

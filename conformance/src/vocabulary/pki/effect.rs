@@ -137,13 +137,13 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
         let demanded = format!("an authority with the common name {name}");
         return Err(scenario.failed(demanded, &certificate.to_string()));
     }
-    let signer = match act.operation {
-        Operation::Pki(Pki::CreateIntermediate) => {
+    let signer = match act.operation == Operation::Pki(Pki::CreateIntermediate) {
+        true => {
             let (mount, issuer) = (act.text("root_mount"), act.text("root_issuer"));
             let pem = scenario.oracle.issuer_certificate(mount, issuer).await;
             super::parsed(&pem.map_err(StepEnd::blocked)?)?
         }
-        _ => certificate.clone(),
+        false => certificate.clone(),
     };
     if !certificate.signed_by(&signer) {
         let demanded = format!("a certificate that {signer} has signed");

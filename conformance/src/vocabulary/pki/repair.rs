@@ -18,7 +18,7 @@ use crate::{
     certificate::{Request, duration},
     engines::{Operation, Pki},
     instance::answer::Answer,
-    repair::{self, Asked, Impossible, MAX_CALLS, Refusal},
+    repair::{self, CertificateAsked, Impossible, MAX_CALLS, Refusal},
     verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, pki},
 };
@@ -323,14 +323,14 @@ async fn look_at_role(scenario: &mut Scenario, error: &str) -> StepResult {
     Ok(())
 }
 
-fn asked(scenario: &Scenario) -> StepResult<Asked> {
+fn asked(scenario: &Scenario) -> StepResult<CertificateAsked> {
     let pki = pki::pki(scenario)?;
     let signs = pki.repair.asking.as_ref();
     let signs = signs.is_some_and(|act| act.operation == Operation::Pki(Pki::Sign));
     let wanted = &pki.wanted;
     let mut names = vec![wanted.common_name.clone()];
     names.extend(wanted.alt_names.iter().cloned());
-    Ok(Asked {
+    Ok(CertificateAsked {
         role: pki.role.clone(),
         names,
         addresses: !wanted.ip_sans.is_empty(),
@@ -441,7 +441,12 @@ async fn expect_strangers_refused(scenario: &mut Scenario) -> StepResult {
 
 /// Whether a setting of a role that was put right allows no more than it did and what was asked
 /// for, and, where the agent could know it, no less than it did.
-fn is_least(setting: &str, (was, now): (&Value, &Value), known: bool, asked: &Asked) -> bool {
+fn is_least(
+    setting: &str,
+    (was, now): (&Value, &Value),
+    known: bool,
+    asked: &CertificateAsked,
+) -> bool {
     match setting {
         "allowed_domains" => {
             let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -480,7 +485,7 @@ mod tests {
     use super::{FAULTS, faulty, is_least};
     use crate::{
         act::{Act, pki::Wanted},
-        repair::Asked,
+        repair::CertificateAsked,
         verdict::StepEnd,
     };
 
@@ -514,7 +519,7 @@ mod tests {
 
     #[test]
     fn a_role_that_allows_more_or_less_than_it_should_is_noticed() {
-        let asked = Asked {
+        let asked = CertificateAsked {
             role: "inventory".to_owned(),
             names: vec![NAME.to_owned()],
             addresses: false,
