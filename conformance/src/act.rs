@@ -245,7 +245,12 @@ impl Act {
             | Effect::Described { path }
             | Effect::VersionChanged { path } => Some(path),
             Effect::Read => self.parameters.get("path")?.as_str(),
-            _ => None,
+            Effect::Listed { .. }
+            | Effect::ListedAll { .. }
+            | Effect::MountsListed
+            | Effect::Mounted { .. }
+            | Effect::Unmounted { .. }
+            | Effect::Pki(_) => None,
         }
     }
 
@@ -271,7 +276,16 @@ impl Act {
     pub fn values(&self) -> impl Iterator<Item = &str> {
         let data = match &self.effect {
             Effect::Written { data, .. } => Some(data),
-            _ => None,
+            Effect::Read
+            | Effect::Listed { .. }
+            | Effect::ListedAll { .. }
+            | Effect::Described { .. }
+            | Effect::Deleted { .. }
+            | Effect::VersionChanged { .. }
+            | Effect::MountsListed
+            | Effect::Mounted { .. }
+            | Effect::Unmounted { .. }
+            | Effect::Pki(_) => None,
         };
         data.into_iter()
             .flat_map(|data| data.values())
