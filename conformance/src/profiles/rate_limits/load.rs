@@ -417,9 +417,12 @@ pub(crate) async fn let_clients_make_up_sessions(
     let (Some(session), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
         return Err(StepEnd::not_claimed("the server gives out no sessions"));
     };
-    let posted = scenario.posted(&act, "made-up-1")?;
-    let asks: Vec<_> = (0..MADE_UP)
-        .map(|_| {
+    // An id for each: several are open at a time.
+    let posted = (0..MADE_UP).map(|number| scenario.posted(&act, &format!("made-up-{number}")));
+    let posted: Vec<_> = posted.collect::<StepResult<_>>()?;
+    let asks: Vec<_> = posted
+        .into_iter()
+        .map(|posted| {
             let session = made_up_session(&session, &mut scenario.random);
             posted.post(headers.clone()).with(SESSION, &session)
         })
