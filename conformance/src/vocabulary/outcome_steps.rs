@@ -4,7 +4,9 @@ use cucumber::{given, then, when};
 
 use crate::{
     verdict::{StepEnd, StepResult},
-    vocabulary::{answered, effect, given, over_http, stage, token_use, unchanged, wording},
+    vocabulary::{
+        allowed, answered, effect, given, over_http, stage, token_use, unchanged, wording,
+    },
     world::World,
 };
 
@@ -66,7 +68,7 @@ async fn policies(world: &mut World, names: String) -> StepResult {
 async fn vault_decides(world: &mut World, decision: String, act: String) -> StepResult {
     let scenario = world.scenario()?;
     let asked = wording::act(scenario, &act)?;
-    let allows = crate::vocabulary::allowed::vault_allows(scenario, &asked).await?;
+    let allows = allowed::vault_allows(scenario, &asked).await?;
     if allows == (decision == "allows") {
         return Ok(());
     }

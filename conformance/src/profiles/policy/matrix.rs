@@ -16,7 +16,7 @@ use crate::{
     vault::oracle::{VaultAnswer, VaultRequest},
     verdict::{StepEnd, StepResult},
     vocabulary::{
-        answered,
+        allowed, answered,
         effect::{self, VersionState},
         given,
         kv::KvState,
@@ -103,7 +103,7 @@ async fn ask_under(
     given::forget_mounts(scenario);
     let act = stage::set_stage(scenario, operation, &policy.pki).await?;
     given::use_policies(scenario, &[&policy.name]).await?;
-    let asked = crate::vocabulary::allowed::ask_vault(scenario, &act).await?;
+    let asked = allowed::ask_vault(scenario, &act).await?;
     let act = match asked.touched {
         true => {
             given::remove_mounts(scenario).await?;

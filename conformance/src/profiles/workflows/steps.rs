@@ -5,7 +5,7 @@ use cucumber::{given, then, when};
 use super::leak;
 use crate::{
     verdict::{StepEnd, StepResult},
-    vocabulary::{answered, given, own_vault, pki, wording},
+    vocabulary::{allowed, answered, given, own_vault, pki, wording},
     world::World,
 };
 
@@ -30,7 +30,7 @@ async fn vault_denies(world: &mut World, group: String, act: String) -> StepResu
     let scenario = world.scenario()?;
     own_vault::turn_to(scenario, &group)?;
     let asked = wording::act(scenario, &act)?;
-    if crate::vocabulary::allowed::vault_allows(scenario, &asked).await? {
+    if allowed::vault_allows(scenario, &asked).await? {
         let why = format!("this Vault allows the token of the {group} to {act}");
         return Err(StepEnd::blocked(why));
     }

@@ -9,8 +9,6 @@ pub(crate) mod state;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
-use crate::engines::Pki;
-
 pub(crate) use self::state::pki;
 use self::state::{PkiMount, parsed, pki_mut};
 use super::{
@@ -24,7 +22,7 @@ use crate::{
     },
     adapter::template,
     certificate::{Bundle, Request},
-    engines::Operation,
+    engines::{Operation, Pki},
     instance::answer::Arguments,
     scenario::Scenario,
     verdict::{StepEnd, StepResult},

@@ -20,7 +20,7 @@ use crate::{
     instance::answer::Answer,
     repair::{self, CertificateAsked, Impossible, MAX_CALLS, Refusal},
     verdict::{StepEnd, StepResult},
-    vocabulary::{about::contradiction, pki},
+    vocabulary::{about::contradiction, pki, unchanged},
 };
 
 /// How long certificates of a role with a fault may last: a repair has to keep it.
@@ -239,7 +239,7 @@ pub(crate) async fn let_agent_ask_again(scenario: &mut Scenario) -> StepResult {
         if pki::pki(scenario)?.repair.calls + 2 > MAX_CALLS {
             // A role that is not what the agent made says more than the refusal.
             if let Some(made) = pki::pki(scenario)?.repair.made.clone() {
-                crate::vocabulary::pki::effect::expect_role_of(scenario, &made).await?;
+                pki::effect::expect_role_of(scenario, &made).await?;
             }
             let demanded = format!("a certificate in {MAX_CALLS} calls{}", drawn(scenario)?);
             return Err(scenario.failed(demanded, &format!("still an error: {error}")));
@@ -350,7 +350,7 @@ fn asked(scenario: &Scenario) -> StepResult<CertificateAsked> {
 pub(crate) async fn expect_refused(scenario: &mut Scenario) -> StepResult {
     crate::vocabulary::answered::expect_error(scenario)?;
     crate::vocabulary::pki::answered::vaults_refusal(scenario).await?;
-    crate::vocabulary::unchanged::expect_unchanged(scenario, false).await
+    unchanged::expect_unchanged(scenario, false).await
 }
 
 /// The certificate must be all that was asked for, and last just as long.
@@ -381,7 +381,7 @@ pub(crate) async fn expect_least_role(scenario: &mut Scenario) -> StepResult {
     let pki = pki::pki(scenario)?;
     let missing = || StepEnd::blocked("the agent has put no role right");
     let made = pki.repair.made.clone().ok_or_else(missing)?;
-    crate::vocabulary::pki::effect::expect_role_of(scenario, &made).await?;
+    pki::effect::expect_role_of(scenario, &made).await?;
     let role = scenario.oracle.role(&pki.path, &pki.role).await;
     let role = role.map_err(StepEnd::blocked)?.unwrap_or_default();
     for setting in Operation::Pki(Pki::ReadRole).facts() {
