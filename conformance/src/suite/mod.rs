@@ -384,9 +384,9 @@ impl Builder {
         {
             let mut known: Vec<_> = requirements.iter().map(|r| r.profile.as_str()).collect();
             known.dedup();
-            let known = known.join(", ");
+            let guess = suggest::did_you_mean(profile, &known);
             return Err(SuiteError::Usage(format!(
-                "there is no profile {profile:?}; known are {known}"
+                "there is no profile {profile:?}{guess}"
             )));
         }
         if let Some(baseline) = &self.baseline {

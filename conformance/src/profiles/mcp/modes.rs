@@ -1,6 +1,7 @@
 //! Servers in each of the modes that an adapter describes, and clients that connect to them.
 
 use crate::{scenario::Scenario, verdict::StepResult};
+
 /// How many clients connect, one after the other.
 const CLIENTS: usize = 2;
 
