@@ -2,8 +2,8 @@
 //! one where it is there, in one run.
 //!
 //! Machines are noisy and differ, so only figures of the same run can be compared. Criterion
-//! measures one subject after the other. The table that is printed last comes from a pass of
-//! its own, in which all subjects take turns call by call.
+//! measures one candidate after the other. The table that is printed last comes from a pass of
+//! its own, in which all candidates take turns call by call.
 
 use std::{
     any::Any,
@@ -18,9 +18,9 @@ use criterion::{Criterion, SamplingMode};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use vault_mcp_benches::{
-    Trouble,
+    BenchError,
     comparison::{Comparison, Machine, Measured, Row},
-    lab::Lab,
+    fixture::Fixture,
 };
 use vault_mcp_conformance::{
     exit::Exit,
@@ -31,7 +31,7 @@ use vault_mcp_conformance::{
 
 const FIRST: &str = "first call";
 
-/// How many times all subjects take turns in the table's pass.
+/// How many times all candidates take turns in the table's pass.
 #[derive(Clone, Copy, PartialEq)]
 struct Rounds {
     calls: usize,
@@ -67,14 +67,14 @@ fn main() -> ExitCode {
     };
     let ran = match Bench::new() {
         Ok(bench) => bench.run(rounds),
-        Err(error) => Err(Trouble::Runtime(error)),
+        Err(error) => Err(BenchError::Runtime(error)),
     };
-    let Err(trouble) = ran else {
+    let Err(error) = ran else {
         return ExitCode::SUCCESS;
     };
-    eprintln!("error: {trouble}");
-    match trouble {
-        Trouble::Interrupted => Exit::Interrupted.into(),
+    eprintln!("error: {error}");
+    match error {
+        BenchError::Interrupted => Exit::Interrupted.into(),
         _ => ExitCode::FAILURE,
     }
 }
@@ -105,18 +105,18 @@ impl Bench {
         })
     }
 
-    fn wait<T>(&self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    fn wait<T>(&self, work: impl Future<Output = Result<T, BenchError>>) -> Result<T, BenchError> {
         let done = self.interrupt.run_until_cancelled(work);
         self.runtime
             .block_on(done)
-            .unwrap_or(Err(Trouble::Interrupted))
+            .unwrap_or(Err(BenchError::Interrupted))
     }
 
-    fn run(&self, rounds: Option<Rounds>) -> Result<(), Trouble> {
-        let lab = self.wait(Lab::open(&self.progress))?;
-        let measured = self.measure(&lab, rounds);
+    fn run(&self, rounds: Option<Rounds>) -> Result<(), BenchError> {
+        let fixture = self.wait(Fixture::open(&self.progress))?;
+        let measured = self.measure(&fixture, rounds);
         // Not interruptible: whatever happened, all that was started ends.
-        let closed = self.runtime.block_on(lab.close());
+        let closed = self.runtime.block_on(fixture.close());
         match measured? {
             Some(comparison) if rounds == Some(FULL) => show(&comparison)?,
             _ => {}
@@ -124,29 +124,33 @@ impl Bench {
         closed
     }
 
-    fn measure(&self, lab: &Lab, rounds: Option<Rounds>) -> Result<Option<Comparison>, Trouble> {
+    fn measure(
+        &self,
+        fixture: &Fixture,
+        rounds: Option<Rounds>,
+    ) -> Result<Option<Comparison>, BenchError> {
         // First, as a wrong number of requests makes all figures moot.
         let requests = match rounds {
-            Some(_) => Some(self.wait(count_requests(lab))?),
+            Some(_) => Some(self.wait(count_requests(fixture))?),
             None => None,
         };
-        or_trouble(catch_unwind(AssertUnwindSafe(|| self.criterion(lab))))?;
+        or_error(catch_unwind(AssertUnwindSafe(|| self.criterion(fixture))))?;
         let (Some(rounds), Some(requests)) = (rounds, requests) else {
             return Ok(None);
         };
         let step = self.progress.step("comparing, all in turns");
-        let rows = self.wait(compare(lab, rounds, &requests, &|note| step.note(note)))?;
+        let rows = self.wait(compare(fixture, rounds, &requests, &|note| step.note(note)))?;
         step.done(format_args!("{} rounds", rounds.calls));
         Ok(Some(Comparison {
-            vault: lab.vault(),
+            vault: fixture.vault(),
             machine: Machine::here(),
             rows,
-            left_out: lab.left_out.clone(),
+            left_out: fixture.left_out.clone(),
         }))
     }
 
-    /// Criterion's own figures, one subject after the other.
-    fn criterion(&self, lab: &Lab) {
+    /// Criterion's own figures, one candidate after the other.
+    fn criterion(&self, fixture: &Fixture) {
         let mut criterion = Criterion::default()
             .without_plots()
             .sample_size(20)
@@ -157,20 +161,21 @@ impl Bench {
         let mut group = criterion.benchmark_group(FIRST);
         // Each starts a server.
         group.sample_size(10).sampling_mode(SamplingMode::Flat);
-        for subject in &lab.subjects {
-            group.bench_function(&subject.name, |bencher| {
-                bencher
-                    .iter_custom(|count| self.total(count, async || lab.first_call(subject).await));
+        for candidate in &fixture.candidates {
+            group.bench_function(&candidate.name, |bencher| {
+                bencher.iter_custom(|count| {
+                    self.total(count, async || fixture.first_call(candidate).await)
+                });
             });
         }
         group.finish();
-        for (name, task) in &lab.tasks {
+        for (name, task) in &fixture.tasks {
             let mut group = criterion.benchmark_group(*name);
-            for subject in &lab.subjects {
-                if subject.offers(task.operation) {
-                    group.bench_function(&subject.name, |bencher| {
+            for candidate in &fixture.candidates {
+                if candidate.offers(task.operation) {
+                    group.bench_function(&candidate.name, |bencher| {
                         bencher.iter_custom(|count| {
-                            self.total(count, async || subject.call(task).await)
+                            self.total(count, async || candidate.call(task).await)
                         });
                     });
                 }
@@ -183,7 +188,7 @@ impl Bench {
     /// How long so many calls take together.
     ///
     /// Criterion's closures cannot fail: what stops a benchmark unwinds to `measure`.
-    fn total(&self, count: u64, call: impl AsyncFn() -> Result<Duration, Trouble>) -> Duration {
+    fn total(&self, count: u64, call: impl AsyncFn() -> Result<Duration, BenchError>) -> Duration {
         let calls = async {
             let mut total = Duration::ZERO;
             for _ in 0..count {
@@ -192,58 +197,58 @@ impl Bench {
             Ok(total)
         };
         self.wait(calls)
-            .unwrap_or_else(|trouble| resume_unwind(Box::new(trouble)))
+            .unwrap_or_else(|error| resume_unwind(Box::new(error)))
     }
 }
 
-/// What unwound, if it is a trouble; anything else goes on unwinding.
-fn or_trouble<T>(caught: Result<T, Box<dyn Any + Send>>) -> Result<T, Trouble> {
+/// What unwound, if it is a [`BenchError`]; anything else goes on unwinding.
+fn or_error<T>(caught: Result<T, Box<dyn Any + Send>>) -> Result<T, BenchError> {
     caught.map_err(|payload| match payload.downcast() {
-        Ok(trouble) => *trouble,
+        Ok(error) => *error,
         Err(payload) => resume_unwind(payload),
     })
 }
 
-/// Requests to Vault per call, for each subject by task.
-async fn count_requests(lab: &Lab) -> Result<Vec<Vec<Option<f64>>>, Trouble> {
+/// Requests to Vault per call, for each candidate by task.
+async fn count_requests(fixture: &Fixture) -> Result<Vec<Vec<Option<f64>>>, BenchError> {
     let mut counts = Vec::new();
-    for subject in &lab.subjects {
-        counts.push(lab.requests_per_call(subject).await?);
+    for candidate in &fixture.candidates {
+        counts.push(fixture.requests_per_call(candidate).await?);
     }
     Ok(counts)
 }
 
-/// The table's pass: each operation is called through each subject in turn, and who begins
+/// The table's pass: each operation is called through each candidate in turn, and who begins
 /// changes from round to round.
 async fn compare(
-    lab: &Lab,
+    fixture: &Fixture,
     rounds: Rounds,
     requests: &[Vec<Option<f64>>],
     note: &dyn Fn(String),
-) -> Result<Vec<Row>, Trouble> {
-    let subjects = &lab.subjects;
-    let mut first_calls = vec![Samples::default(); subjects.len()];
+) -> Result<Vec<Row>, BenchError> {
+    let candidates = &fixture.candidates;
+    let mut first_calls = vec![Samples::default(); candidates.len()];
     for round in 0..rounds.first_calls {
         note(format!("first calls, {round} of {}", rounds.first_calls));
-        for turn in 0..subjects.len() {
-            let index = (round + turn) % subjects.len();
-            first_calls[index].add(lab.first_call(&subjects[index]).await?);
+        for turn in 0..candidates.len() {
+            let index = (round + turn) % candidates.len();
+            first_calls[index].add(fixture.first_call(&candidates[index]).await?);
         }
     }
-    let mut calls = vec![vec![Samples::default(); subjects.len()]; lab.tasks.len()];
+    let mut calls = vec![vec![Samples::default(); candidates.len()]; fixture.tasks.len()];
     let begun = Instant::now();
     for round in 0..rounds.warm_up + rounds.calls {
         if begun.elapsed() > LONGEST_PASS {
             break;
         }
         note(format!("{round} of {}", rounds.warm_up + rounds.calls));
-        for ((_, task), samples) in lab.tasks.iter().zip(&mut calls) {
-            for turn in 0..subjects.len() {
-                let index = (round + turn) % subjects.len();
-                if !subjects[index].offers(task.operation) {
+        for ((_, task), samples) in fixture.tasks.iter().zip(&mut calls) {
+            for turn in 0..candidates.len() {
+                let index = (round + turn) % candidates.len();
+                if !candidates[index].offers(task.operation) {
                     continue;
                 }
-                let took = subjects[index].call(task).await?;
+                let took = candidates[index].call(task).await?;
                 if round >= rounds.warm_up {
                     samples[index].add(took);
                 }
@@ -253,17 +258,17 @@ async fn compare(
     let mut rows = Vec::new();
     let mut add =
         |name: &str, samples: &[Samples], budget, requests: &dyn Fn(usize) -> Option<f64>| {
-            for (index, (subject, took)) in subjects.iter().zip(samples).enumerate() {
+            for (index, (candidate, took)) in candidates.iter().zip(samples).enumerate() {
                 let measured = Measured {
                     took: took.clone(),
                     vault_requests_per_call: requests(index),
-                    budget: if subject.is_direct() { None } else { budget },
+                    budget: if candidate.is_direct() { None } else { budget },
                 };
-                rows.extend(Row::of(name, &subject.name, &measured, &samples[0]));
+                rows.extend(Row::of(name, &candidate.name, &measured, &samples[0]));
             }
         };
     add(FIRST, &first_calls, Some(FIRST_CALL), &|_| None);
-    for (number, ((name, task), samples)) in lab.tasks.iter().zip(&calls).enumerate() {
+    for (number, ((name, task), samples)) in fixture.tasks.iter().zip(&calls).enumerate() {
         add(name, samples, budget(task.operation), &|index| {
             requests[index][number]
         });
@@ -272,7 +277,7 @@ async fn compare(
 }
 
 /// Prints the table and writes it, and the figures as JSON, into cargo's target folder.
-fn show(comparison: &Comparison) -> Result<(), Trouble> {
+fn show(comparison: &Comparison) -> Result<(), BenchError> {
     let table = comparison.to_markdown();
     let json = serde_json::to_string_pretty(comparison).unwrap_or_default();
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -280,7 +285,7 @@ fn show(comparison: &Comparison) -> Result<(), Trouble> {
     println!("\n{table}");
     for (name, text) in [("latency.md", table), ("latency.json", json + "\n")] {
         let file = target.join(name);
-        fs::write(&file, text).map_err(|source| Trouble::File {
+        fs::write(&file, text).map_err(|source| BenchError::File {
             file: file.display().to_string(),
             source,
         })?;

@@ -1,4 +1,4 @@
-//! The figures of all subjects side by side, as a table and as JSON.
+//! The figures of all candidates side by side, as a table and as JSON.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct Comparison {
     pub vault: String,
     /// The machine.
     pub machine: Machine,
-    /// One row for each operation and subject.
+    /// One row for each operation and candidate.
     pub rows: Vec<Row>,
     /// What was not measured, and why.
     pub left_out: Vec<String>,
@@ -41,13 +41,13 @@ impl Machine {
     }
 }
 
-/// One operation through one subject; times in milliseconds.
+/// One operation through one candidate; times in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// The operation, as KAG's table names it, or `first call`.
     pub operation: String,
     /// Vault itself, or a server on a transport.
-    pub subject: String,
+    pub candidate: String,
     /// How many calls were measured.
     pub samples: usize,
     /// Median.
@@ -66,7 +66,7 @@ pub struct Row {
     pub keeps_budget: Option<bool>,
 }
 
-/// What was measured of one operation through one subject.
+/// What was measured of one operation through one candidate.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// How long calls took.
@@ -82,7 +82,7 @@ impl Row {
     #[must_use]
     pub fn of(
         operation: &str,
-        subject: &str,
+        candidate: &str,
         measured: &Measured,
         direct: &Samples,
     ) -> Option<Self> {
@@ -90,7 +90,7 @@ impl Row {
         let (p50, p95) = (of(50)?, of(95)?);
         Some(Self {
             operation: operation.to_owned(),
-            subject: subject.to_owned(),
+            candidate: candidate.to_owned(),
             samples: measured.took.count(),
             p50_ms: millis(p50),
             p95_ms: millis(p95),
@@ -111,7 +111,7 @@ impl Row {
         let requests = self.vault_requests_per_call;
         [
             self.operation.clone(),
-            self.subject.clone(),
+            self.candidate.clone(),
             format!("{:.2}", self.p50_ms),
             format!("{:.2}", self.p95_ms),
             format!("{:.2}", self.p99_ms),
@@ -197,17 +197,17 @@ mod tests {
         samples
     }
 
-    fn row(subject: &str, micros: u64, requests: f64, budget: Option<u64>) -> Option<Row> {
+    fn row(candidate: &str, micros: u64, requests: f64, budget: Option<u64>) -> Option<Row> {
         let measured = Measured {
             took: samples((1..=100).map(|n| micros * n / 50)),
             vault_requests_per_call: Some(requests),
             budget: budget.map(Duration::from_millis),
         };
-        Row::of("read", subject, &measured, &samples([400]))
+        Row::of("read", candidate, &measured, &samples([400]))
     }
 
     #[test]
-    fn the_table_has_a_row_for_each_subject_and_says_what_is_left_out() {
+    fn the_table_has_a_row_for_each_candidate_and_says_what_is_left_out() {
         let rows = [
             row("direct", 400, 1.0, None),
             row("reference stdio", 900, 1.0, Some(80)),

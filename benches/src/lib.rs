@@ -1,9 +1,9 @@
 //! Benchmarks: what operations take through MCP servers, next to the same made directly on
 //! Vault, all in one run. `cargo bench` runs them; see `benches/latency.rs`.
 
+pub mod candidate;
 pub mod comparison;
-pub mod lab;
-pub mod subject;
-mod trouble;
+mod error;
+pub mod fixture;
 
-pub use trouble::Trouble;
+pub use error::BenchError;

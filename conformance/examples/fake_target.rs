@@ -8,11 +8,12 @@ use std::{
     env,
     io::{self, BufRead as _, BufReader, Write as _},
     process::{Command, ExitCode, Stdio, exit},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 /// What a limited server takes a second, and at once.
@@ -188,7 +189,7 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
                 continue;
             };
             let method = {
-                let mut open = asked.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut open = asked.lock();
                 open.remove(&message["id"].to_string())
             };
             let method = method.unwrap_or_default();
@@ -248,7 +249,7 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
                 }
                 _ => {}
             }
-            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = open.lock();
             open.insert(message["id"].to_string(), method.to_owned());
         }
         if let Some(message) = oddity.request(message, calls) {

@@ -1,9 +1,8 @@
 //! What is watched in every scenario, for the requirements that hold whatever the agent does.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
 
 use crate::{
     engines::Operation,
@@ -141,15 +140,11 @@ pub struct Evidence<'a> {
 }
 
 impl InvariantMonitor {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Binding, Watched>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Looks through the evidence of one scenario; returns whether it found anything.
     pub fn examine(&self, way: Binding, evidence: &Evidence<'_>) -> bool {
         let findings = findings(way.1, evidence);
         let found = !findings.is_empty();
-        let mut seen = self.lock();
+        let mut seen = self.seen.lock();
         let watched = seen.entry(way).or_default();
         watched.scenarios += 1;
         watched.findings.extend(findings);
@@ -179,7 +174,7 @@ impl InvariantMonitor {
             what: "what a server says that does not start carries its Vault token".to_owned(),
         };
         let findings = std::iter::repeat_n(finding, told_token);
-        let mut seen = self.lock();
+        let mut seen = self.seen.lock();
         let watched = seen.entry(way).or_default();
         watched.scenarios += told_token.min(1);
         watched.findings.extend(findings);
@@ -193,18 +188,23 @@ impl InvariantMonitor {
             scenario: "the end of a server".to_owned(),
             what: format!("a log carries the server's Vault token: {said}"),
         };
-        self.lock().entry(way).or_default().findings.push(finding);
+        self.seen
+            .lock()
+            .entry(way)
+            .or_default()
+            .findings
+            .push(finding);
     }
 
     /// Takes note of cells of the policy matrix.
     pub fn note_policy_cells(&self, way: Binding, cells: Vec<PolicyCell>) {
-        self.lock().entry(way).or_default().cells.extend(cells);
+        self.seen.lock().entry(way).or_default().cells.extend(cells);
     }
 
     /// The whole policy matrix: by operation and transport, the policies as they were asked.
     #[must_use]
     pub fn policy_matrix(&self) -> Vec<PolicyCell> {
-        let seen = self.lock();
+        let seen = self.seen.lock();
         let mut cells: Vec<_> = (seen.values())
             .flat_map(|watched| watched.cells.clone())
             .collect();
@@ -222,7 +222,7 @@ impl InvariantMonitor {
         let foreign = audit.entries_since(from, |entry| {
             entry.correlation_id.as_deref() != Some(CORRELATION_ID)
         });
-        for watched in self.lock().values_mut() {
+        for watched in self.seen.lock().values_mut() {
             for owner in &watched.owners {
                 let other = foreign.iter().find(|entry| {
                     let accessor = entry.accessor.as_ref();
@@ -255,7 +255,7 @@ impl InvariantMonitor {
         let Some(entry) = foreign else {
             return false;
         };
-        let mut seen = self.lock();
+        let mut seen = self.seen.lock();
         let watched = seen.entry(way).or_default();
         watched
             .findings
@@ -266,7 +266,7 @@ impl InvariantMonitor {
     /// Whether such a thing was seen on this transport.
     #[must_use]
     pub fn has_seen(&self, transport: TransportKind, concern: Invariant) -> bool {
-        let seen = self.lock();
+        let seen = self.seen.lock();
         let mut on_it = seen.iter().filter(|(way, _)| way.0 == transport);
         on_it.any(|(_, watched)| watched.findings.iter().any(|f| f.concern == concern))
     }
@@ -274,7 +274,7 @@ impl InvariantMonitor {
     /// What was seen where it was spoken to in this way.
     #[must_use]
     pub fn seen(&self, way: Binding) -> Watched {
-        self.lock().get(&way).cloned().unwrap_or_default()
+        self.seen.lock().get(&way).cloned().unwrap_or_default()
     }
 }
 

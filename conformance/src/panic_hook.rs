@@ -6,9 +6,11 @@
 
 use std::{
     panic::{self, PanicHookInfo},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
 };
+
+use parking_lot::Mutex;
 
 use crate::verdict::StepEnd;
 
@@ -24,7 +26,7 @@ pub(crate) struct PanicHookGuard(());
 impl PanicHookGuard {
     /// Holds one.
     pub(crate) fn hold() -> Self {
-        let mut held = lock();
+        let mut held = HELD.lock();
         match held.as_mut() {
             Some((count, _)) => *count += 1,
             None => *held = Some((1, Arc::from(panic::take_hook()))),
@@ -37,7 +39,7 @@ impl PanicHookGuard {
 
     /// Comes into its own again, after cucumber has silenced everything.
     pub(crate) fn renew(&self) {
-        if let Some((_, former)) = &*lock() {
+        if let Some((_, former)) = &*HELD.lock() {
             let former = Arc::clone(former);
             panic::set_hook(Box::new(move |info| {
                 if !is_stop(info) {
@@ -50,7 +52,7 @@ impl PanicHookGuard {
 
 impl Drop for PanicHookGuard {
     fn drop(&mut self) {
-        let mut held = lock();
+        let mut held = HELD.lock();
         let Some((count, former)) = held.as_mut() else {
             return;
         };
@@ -65,10 +67,6 @@ impl Drop for PanicHookGuard {
             panic::set_hook(Box::new(move |info| former(info)));
         }
     }
-}
-
-fn lock() -> MutexGuard<'static, Option<(usize, Hook)>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_stop(info: &PanicHookInfo<'_>) -> bool {
@@ -105,7 +103,7 @@ mod tests {
             let said = info.payload_as_str().unwrap_or_default();
             // Other tests may panic meanwhile.
             match said.starts_with("quiet: ") || said.starts_with('{') {
-                true => PRINTED.lock().unwrap().push(said.to_owned()),
+                true => PRINTED.lock().push(said.to_owned()),
                 false => beyond(info),
             }
         }));
@@ -135,6 +133,6 @@ mod tests {
             "after both",
         ];
         let expected = expected.map(|said| format!("quiet: {said}"));
-        assert_eq!(*PRINTED.lock().unwrap(), expected);
+        assert_eq!(*PRINTED.lock(), expected);
     }
 }

@@ -4,12 +4,13 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 /// A step that ends sooner says only how it ended.
 const QUIET: Duration = Duration::from_secs(2);
@@ -109,7 +110,7 @@ impl Step {
     pub fn note(&self, note: impl Into<String>) {
         match &self.display {
             Display::None => {}
-            Display::Lines(heartbeat) => *lock(&heartbeat.note) = note.into(),
+            Display::Lines(heartbeat) => *heartbeat.note.lock() = note.into(),
             Display::Spinner(bar) => bar.set_message(note.into()),
         }
     }
@@ -149,7 +150,7 @@ impl Heartbeat {
             let started = Instant::now();
             let mut pause = QUIET;
             while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                let line = heartbeat_line(&title, started.elapsed(), &lock(&shared));
+                let line = heartbeat_line(&title, started.elapsed(), &shared.lock());
                 write_line(&lines, &line);
                 pause = HEARTBEAT;
             }
@@ -189,13 +190,9 @@ fn elapsed_text(elapsed: Duration) -> String {
 }
 
 fn write_line(lines: &Lines, line: &str) {
-    let mut writer = lock(lines);
+    let mut writer = lines.lock();
     // Nothing can be done, and nothing is lost, where stderr is closed.
     drop(writeln!(writer, "{line}").and_then(|()| writer.flush()));
-}
-
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Instant,
 };
 
@@ -15,6 +15,7 @@ use cucumber::{
     writer::Normalized,
 };
 use futures::{FutureExt as _, stream};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -95,16 +96,14 @@ pub(crate) struct Aftermath {
     own_vault_lost: Option<String>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Run {
     /// Tells the reporters.
     pub fn tell(&self, event: &Event) {
-        for reporter in lock(&self.reporters).iter_mut() {
+        for reporter in self.reporters.lock().iter_mut() {
             if let Err(error) = reporter.on(event) {
-                lock(&self.troubles).push(format!("a report could not be written: {error}"));
+                self.troubles
+                    .lock()
+                    .push(format!("a report could not be written: {error}"));
             }
         }
     }
@@ -129,7 +128,7 @@ impl Run {
                 .collect();
             if last {
                 let left = self.slots.close().await;
-                lock(&self.troubles).extend(left);
+                self.troubles.lock().extend(left);
                 for (way, said) in self.slots.take_leaks_at_end() {
                     self.watch.note_leak_at_end(way, &said);
                 }
@@ -140,7 +139,7 @@ impl Run {
             {
                 match audit.settle().await {
                     Ok(()) => self.watch.examine_audit(audit, self.audited_from),
-                    Err(error) => lock(&self.troubles).push(error.to_string()),
+                    Err(error) => self.troubles.lock().push(error.to_string()),
                 }
             }
             if wave.is_empty() {
@@ -205,7 +204,7 @@ impl Run {
             return world.set_watch(planned.way(), Arc::clone(&self.watch));
         }
         if let Some(aim) = &self.aim
-            && aim.is_reached(planned, &lock(&self.results), &self.watch)
+            && aim.is_reached(planned, &self.results.lock(), &self.watch)
         {
             return world.set_scenario(Err(StepEnd::NotApplicable {
                 reason: NotApplicable::AlreadyShown,
@@ -265,7 +264,7 @@ impl Run {
             return self.take_away(scene, false).await;
         }
         for call in scene.calls.take_measured() {
-            lock(&self.measurements).add(planned.transport, &call);
+            self.measurements.lock().add(planned.transport, &call);
         }
         self.watch
             .note_policy_cells(planned.way(), matrix::take_cells(&mut scene));
@@ -273,11 +272,15 @@ impl Run {
         if let Some(own) = &scene.own {
             if let Some(story) = own.pulse.lost().await {
                 aftermath.own_vault_lost = Some(story.to_owned());
-                lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
+                self.aftermaths
+                    .lock()
+                    .insert(planned.key.clone(), aftermath);
                 return self.take_away(scene, false).await;
             }
         } else if let Err(error) = self.oracle.remove_mounts(&scene.prefix).await {
-            lock(&self.troubles).push(format!("after {}: {error}", planned.key));
+            self.troubles
+                .lock()
+                .push(format!("after {}: {error}", planned.key));
         }
         let mut found = self.examine_own_audit(planned, &scene).await;
         let (tokens, secrets) = (scene.agents.tokens(), scene.secrets());
@@ -336,10 +339,12 @@ impl Run {
                 .collect();
             match write_transcript(output, &planned.key, &text).await {
                 Ok(path) => aftermath.transcript = Some(path),
-                Err(error) => lock(&self.troubles).push(error),
+                Err(error) => self.troubles.lock().push(error),
             }
         }
-        lock(&self.aftermaths).insert(planned.key.clone(), aftermath);
+        self.aftermaths
+            .lock()
+            .insert(planned.key.clone(), aftermath);
         let worn = scene.calls.is_unanswered() || planned.requirement.own_target;
         let reusable = !worn && scene.own.is_none();
         self.take_away(scene, reusable).await;
@@ -352,7 +357,9 @@ impl Run {
             return false;
         };
         if let Err(error) = audit.settle().await {
-            lock(&self.troubles).push(format!("after {}: {error}", planned.key));
+            self.troubles
+                .lock()
+                .push(format!("after {}: {error}", planned.key));
             return false;
         }
         let tokens = (scene.agents.all.iter()).filter_map(|agent| agent.slot.token.as_ref());
@@ -365,7 +372,7 @@ impl Run {
     async fn take_away(&self, mut scene: Scenario, reusable: bool) {
         for connection in std::mem::take(&mut scene.agents.connections) {
             if let Err(error) = connection.stop().await {
-                lock(&self.troubles).push(error);
+                self.troubles.lock().push(error);
             }
         }
         for Agent { slot, .. } in scene.agents.all {
@@ -374,19 +381,19 @@ impl Run {
                 false => self.slots.end(slot).await,
             };
             if let Err(error) = left {
-                lock(&self.troubles).push(error);
+                self.troubles.lock().push(error);
             }
         }
         if let Some(own) = scene.own
             && let Err(error) = self.own_vaults.give_back(own).await
         {
-            lock(&self.troubles).push(error);
+            self.troubles.lock().push(error);
         }
     }
 
     /// Why this could not be judged, now that Vault is lost. The whole story is told once.
     fn blocked_by_loss(&self, key: &str, story: &str) -> String {
-        let mut told = lock(&self.loss_told_by);
+        let mut told = self.loss_told_by.lock();
         match told.as_ref() {
             Some(first) => format!("Vault is lost: see {first}"),
             None => {
@@ -398,7 +405,9 @@ impl Run {
 
     /// Turns what is known of an ended scenario into its result, and tells of it.
     fn conclude(&self, planned: &Planned, duration_ms: u64, stop: Option<(String, StepEnd)>) {
-        let aftermath = lock(&self.aftermaths)
+        let aftermath = self
+            .aftermaths
+            .lock()
             .remove(&planned.key)
             .unwrap_or_default();
         let (mut reason, mut failure) = (planned.not_applicable.clone(), None);
@@ -455,7 +464,7 @@ impl Run {
             let known = baseline.and_then(|baseline| baseline.reason(&planned.key));
             result.known = known.map(str::to_owned);
         }
-        lock(&self.results).push(result.clone());
+        self.results.lock().push(result.clone());
         if verdict == Verdict::Fail
             && result.known.is_none()
             && let Some(failed) = &self.fail_fast

@@ -9,11 +9,12 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::{Mutex as Turn, OnceCell, OwnedMutexGuard};
 
@@ -83,10 +84,6 @@ impl Slot {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// All slots of a run.
 pub struct Slots {
     oracle: Arc<Oracle>,
@@ -126,10 +123,6 @@ impl Slots {
             turn: Arc::default(),
             host: OnceCell::new(),
         }
-    }
-
-    fn free(&self) -> MutexGuard<'_, Vec<Slot>> {
-        lock(&self.free)
     }
 
     /// A slot of this kind: a free one, or one made now.
@@ -211,7 +204,7 @@ impl Slots {
     }
 
     fn take_free(&self, is_wanted: impl Fn(&Slot) -> bool) -> Option<Slot> {
-        let mut free = self.free();
+        let mut free = self.free.lock();
         let index = free.iter().position(is_wanted)?;
         Some(free.swap_remove(index))
     }
@@ -406,7 +399,7 @@ impl Slots {
             return self.end(slot).await;
         }
         let turn = slot.turn.take();
-        self.free().push(slot);
+        self.free.lock().push(slot);
         drop(turn);
         Ok(())
     }
@@ -425,19 +418,19 @@ impl Slots {
         if let Some(line) = leak {
             let way = (slot.kind.transport, slot.kind.revision);
             let said = secrets.redact(&line.text).chars().take(200).collect();
-            lock(&self.leaks_at_end).push((way, said));
+            self.leaks_at_end.lock().push((way, said));
         }
         ended
     }
 
     /// The lines, redacted, that carried a token while a target was ended, with how it was spoken to.
     pub fn take_leaks_at_end(&self) -> Vec<((TransportKind, Revision), String)> {
-        std::mem::take(&mut lock(&self.leaks_at_end))
+        std::mem::take(&mut self.leaks_at_end.lock())
     }
 
     /// Ends the targets of all free slots; returns what could not be ended.
     pub async fn close(&self) -> Vec<String> {
-        let free: Vec<_> = self.free().drain(..).collect();
+        let free: Vec<_> = self.free.lock().drain(..).collect();
         let ends = free.into_iter().map(|slot| self.end(slot));
         let ended = futures::future::join_all(ends).await;
         ended.into_iter().filter_map(Result::err).collect()

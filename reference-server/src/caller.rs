@@ -3,39 +3,40 @@
 //! A caller is a credential: one that a request brought, or the server's own. What Vault told one of them about its
 //! mounts is kept for that one alone, as another token or namespace may be told something else.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZeroUsize, sync::Arc};
 
+use lru::LruCache;
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 use crate::{
+    keyed_hash::{Fingerprint, KeyedHasher, NoRandomness},
     limits::{Bucket, Limits, Rates},
-    recent::Recent,
     redact::Redactor,
-    seal::{NoRandomness, Print, Seal},
     token::{NotAToken, Token, TokenSource},
     vault::{
         Vault,
         access::Access,
         client::{VaultAddress, VaultClient},
         credential::Credential,
-        kv::Turns,
+        kv::WriteLocks,
         namespace::Namespace,
     },
 };
 
 /// Callers for whom something is kept. Who is forgotten costs a request to Vault, and has a rate limit that starts
 /// afresh; that of all callers together goes on.
-const MAX_TENANTS: usize = 1024;
+const MAX_STATES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// Whom a request acts as.
 #[derive(Debug, Clone)]
 pub struct Caller {
     credential: Credential,
     /// Of the token alone.
-    token: Print,
+    token: Fingerprint,
     /// Of the token and the namespace.
-    print: Print,
+    fingerprint: Fingerprint,
 }
 
 /// Why a request may act as nobody.
@@ -57,7 +58,7 @@ pub enum CallerError {
 }
 
 /// What is kept for one caller.
-pub struct Tenant {
+pub struct CredentialState {
     /// Vault, as the caller sees it.
     pub vault: Arc<Vault>,
     /// Knows the caller's token and the server's, those that it had before, too.
@@ -72,10 +73,10 @@ pub struct Callers {
     own: Option<TokenSource>,
     namespace: Option<Namespace>,
     limits: Limits,
-    turns: Arc<Turns>,
-    seal: Seal,
-    tenants: Recent<Tenant>,
-    buckets: Recent<Bucket>,
+    write_locks: Arc<WriteLocks>,
+    hasher: KeyedHasher,
+    states: Mutex<LruCache<Fingerprint, Arc<CredentialState>>>,
+    buckets: Mutex<LruCache<Fingerprint, Arc<Bucket>>>,
 }
 
 impl fmt::Debug for Callers {
@@ -101,10 +102,10 @@ impl Callers {
             own,
             namespace,
             limits: Limits::new(rates),
-            turns: Arc::default(),
-            seal: Seal::new()?,
-            tenants: Recent::new(MAX_TENANTS),
-            buckets: Recent::new(MAX_TENANTS),
+            write_locks: Arc::default(),
+            hasher: KeyedHasher::new()?,
+            states: Mutex::new(LruCache::new(MAX_STATES)),
+            buckets: Mutex::new(LruCache::new(MAX_STATES)),
         })
     }
 
@@ -132,10 +133,10 @@ impl Callers {
         };
         let token = Token::new(token)?;
         let text = token.expose_secret().as_bytes();
-        let print = self.seal.print(&[b"token", text]);
+        let fingerprint = self.hasher.fingerprint(&[b"token", text]);
         let namespace = namespace.or_else(|| self.namespace.clone());
         let credential = Credential::new(TokenSource::fixed(token), namespace);
-        Ok(self.known(print, credential))
+        Ok(self.known(fingerprint, credential))
     }
 
     /// The server itself. Its token may be renewed or replaced; it stays the same caller.
@@ -151,47 +152,54 @@ impl Callers {
             (named, own) => named.or_else(|| own.clone()),
         };
         let credential = Credential::new(tokens, namespace);
-        Ok(self.known(self.seal.print(&[b"own"]), credential))
+        Ok(self.known(self.hasher.fingerprint(&[b"own"]), credential))
     }
 
-    fn known(&self, token: Print, credential: Credential) -> Caller {
+    fn known(&self, token: Fingerprint, credential: Credential) -> Caller {
         let namespace = credential.namespace().map_or("", Namespace::as_str);
-        let print = self.seal.print(&[b"caller", &token, namespace.as_bytes()]);
+        let fingerprint = self
+            .hasher
+            .fingerprint(&[b"caller", &token, namespace.as_bytes()]);
         Caller {
             credential,
             token,
-            print,
+            fingerprint,
         }
     }
 
     /// What makes a session the caller's own.
-    pub fn session_print(&self, caller: &Caller, session: &str) -> Print {
-        self.seal.print(&session_parts(caller, session))
+    pub fn session_fingerprint(&self, caller: &Caller, session: &str) -> Fingerprint {
+        self.hasher.fingerprint(&session_parts(caller, session))
     }
 
     /// Whether the session is the caller's own.
-    pub fn owns_session(&self, caller: &Caller, session: &str, print: &[u8]) -> bool {
-        self.seal.made(print, &session_parts(caller, session))
+    pub fn owns_session(&self, caller: &Caller, session: &str, fingerprint: &[u8]) -> bool {
+        self.hasher
+            .verify(fingerprint, &session_parts(caller, session))
     }
 
-    /// What is kept for the caller.
-    pub fn tenant(&self, caller: &Caller) -> Arc<Tenant> {
-        self.tenants.find(caller.print, || self.new_tenant(caller))
+    /// What is kept for the caller. What was not used for longest is forgotten first.
+    pub fn state(&self, caller: &Caller) -> Arc<CredentialState> {
+        let mut states = self.states.lock();
+        Arc::clone(states.get_or_insert(caller.fingerprint, || Arc::new(self.new_state(caller))))
     }
 
-    fn new_tenant(&self, caller: &Caller) -> Tenant {
+    fn new_state(&self, caller: &Caller) -> CredentialState {
         let client = VaultClient::new(self.address.clone(), caller.credential.clone());
         let known = self.own.iter().chain([caller.credential.tokens()]);
-        Tenant {
-            vault: Arc::new(Vault::new(client, Arc::clone(&self.turns))),
+        let mut buckets = self.buckets.lock();
+        CredentialState {
+            vault: Arc::new(Vault::new(client, Arc::clone(&self.write_locks))),
             redactor: Redactor::new(known.cloned()),
-            bucket: self.buckets.find(caller.token, || self.limits.client()),
+            bucket: Arc::clone(
+                buckets.get_or_insert(caller.token, || Arc::new(self.limits.client())),
+            ),
         }
     }
 }
 
 fn session_parts<'a>(caller: &'a Caller, session: &'a str) -> [&'a [u8]; 3] {
-    [b"session", &caller.print, session.as_bytes()]
+    [b"session", &caller.fingerprint, session.as_bytes()]
 }
 
 #[cfg(test)]
@@ -216,41 +224,44 @@ pub(crate) mod tests {
         .unwrap()
     }
 
-    fn print(callers: &Callers, token: Option<&str>, namespace: Option<&str>) -> Print {
+    fn fingerprint(callers: &Callers, token: Option<&str>, namespace: Option<&str>) -> Fingerprint {
         let caller = callers.caller(
             token.map(SecretString::from),
             namespace.map(|namespace| namespace.parse().unwrap()),
         );
-        caller.unwrap().print
+        caller.unwrap().fingerprint
     }
 
     #[test]
     fn a_caller_is_a_token_in_a_namespace() {
         let callers = callers(Some("hvs.own"), None);
-        let prints = [
-            print(&callers, None, None),
-            print(&callers, None, Some("team")),
-            print(&callers, Some("hvs.own"), None),
-            print(&callers, Some("hvs.own"), Some("team")),
-            print(&callers, Some("hvs.other"), None),
-            print(&callers, Some("hvs.other"), Some("team")),
-            print(&callers, Some("hvs.other"), Some("team/a")),
+        let fingerprints = [
+            fingerprint(&callers, None, None),
+            fingerprint(&callers, None, Some("team")),
+            fingerprint(&callers, Some("hvs.own"), None),
+            fingerprint(&callers, Some("hvs.own"), Some("team")),
+            fingerprint(&callers, Some("hvs.other"), None),
+            fingerprint(&callers, Some("hvs.other"), Some("team")),
+            fingerprint(&callers, Some("hvs.other"), Some("team/a")),
         ];
-        for (at, one) in prints.iter().enumerate() {
-            assert!(!prints[at + 1..].contains(one), "{at}");
+        for (at, one) in fingerprints.iter().enumerate() {
+            assert!(!fingerprints[at + 1..].contains(one), "{at}");
         }
         assert_eq!(
-            print(&callers, Some("hvs.other"), Some("/team/")),
-            prints[5]
+            fingerprint(&callers, Some("hvs.other"), Some("/team/")),
+            fingerprints[5]
         );
     }
 
     #[test]
     fn who_names_no_namespace_works_in_that_of_the_server() {
         let callers = callers(Some("hvs.own"), Some("team"));
-        let named = |token| print(&callers, token, Some("team"));
-        assert_eq!(print(&callers, None, None), named(None));
-        assert_eq!(print(&callers, Some("hvs.a"), None), named(Some("hvs.a")));
+        let named = |token| fingerprint(&callers, token, Some("team"));
+        assert_eq!(fingerprint(&callers, None, None), named(None));
+        assert_eq!(
+            fingerprint(&callers, Some("hvs.a"), None),
+            named(Some("hvs.a"))
+        );
     }
 
     #[test]
@@ -282,14 +293,14 @@ pub(crate) mod tests {
     #[test]
     fn what_vault_told_one_caller_is_kept_apart_and_the_limit_is_that_of_the_token() {
         let callers = callers(Some("hvs.own"), None);
-        let tenant = |token: &str, namespace: &str| {
+        let state = |token: &str, namespace: &str| {
             let namespace = Some(namespace.parse().unwrap());
             let caller = callers.caller(Some(SecretString::from(token)), namespace);
-            callers.tenant(&caller.unwrap())
+            callers.state(&caller.unwrap())
         };
-        let (one, again) = (tenant("hvs.a", "team"), tenant("hvs.a", "team"));
+        let (one, again) = (state("hvs.a", "team"), state("hvs.a", "team"));
         assert!(Arc::ptr_eq(&one.vault, &again.vault));
-        let (elsewhere, other) = (tenant("hvs.a", "other"), tenant("hvs.b", "team"));
+        let (elsewhere, other) = (state("hvs.a", "other"), state("hvs.b", "team"));
         assert!(!Arc::ptr_eq(&one.vault, &elsewhere.vault));
         assert!(!Arc::ptr_eq(&one.vault, &other.vault));
         assert!(Arc::ptr_eq(&one.bucket, &elsewhere.bucket));
@@ -300,8 +311,8 @@ pub(crate) mod tests {
     fn the_redactor_of_a_caller_knows_the_token_of_the_server_too() {
         let callers = callers(Some("hvs.own"), None);
         let caller = callers.caller(Some(SecretString::from("hvs.brought")), None);
-        let tenant = callers.tenant(&caller.unwrap());
-        let clean = tenant.redactor.scrub("hvs.own hvs.brought", &[]);
+        let state = callers.state(&caller.unwrap());
+        let clean = state.redactor.scrub("hvs.own hvs.brought", &[]);
         assert_eq!(clean, "[redacted] [redacted]");
     }
 }

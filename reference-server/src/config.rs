@@ -3,7 +3,7 @@
 //! Flags, variables and defaults are those of HashiCorp's vault-mcp-server, so
 //! that one can stand in for the other. An empty variable counts as unset.
 
-mod custody;
+mod credentials;
 mod gates;
 mod http;
 
@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 use thiserror::Error;
 
-pub use self::custody::{AuthoritySetting, CustodyError, TokenOrigin};
+pub use self::credentials::{AuthoritySetting, CredentialsError, TokenOrigin};
 pub use self::http::GuardError;
 #[cfg(unix)]
 use crate::session::{self, SessionArgs};
@@ -207,7 +207,7 @@ pub enum ConfigError {
     NoToken,
     /// The token or the authorities cannot be used.
     #[error(transparent)]
-    Custody(#[from] CustodyError),
+    Credentials(#[from] CredentialsError),
     /// The namespace is none.
     #[error("VAULT_NAMESPACE cannot be used: {0}")]
     Namespace(#[from] NamespaceError),
@@ -342,7 +342,7 @@ impl Config {
         let vault_addr =
             vault_addr(&env("VAULT_ADDR").unwrap_or_else(|| DEFAULT_VAULT_ADDR.to_owned()))?;
         Ok(Self {
-            renew_token: custody::renewal(env, token.as_ref())?,
+            renew_token: credentials::renewal(env, token.as_ref())?,
             token,
             authorities: AuthoritySetting::new(env, &vault_addr)?,
             vault_addr,

@@ -3,7 +3,7 @@
 //! - [`config`]: the command line and the environment, checked before anything starts.
 //! - `protocol`: the revisions of MCP that are spoken, and reading one message.
 //! - [`caller`]: on whose behalf a call is carried out; [`limits`]: how many are;
-//!   [`recent`]: what is kept of late; [`seal`]: keyed hashes.
+//!   [`keyed_hash`]: keyed hashes.
 //! - [`server`]: the MCP face: what it says about itself, and its one tool router.
 //! - [`tools`]: what a model can ask for, one module a subject, and how a call is answered.
 //! - [`vault`]: the only code that speaks to Vault.
@@ -16,13 +16,12 @@
 pub mod caller;
 pub mod config;
 pub mod http;
+pub mod keyed_hash;
 pub mod limits;
 pub mod log;
 pub mod private_file;
 mod protocol;
-pub mod recent;
 pub mod redact;
-pub mod seal;
 pub mod server;
 #[cfg(unix)]
 pub mod session;

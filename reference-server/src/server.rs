@@ -24,7 +24,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    caller::{Caller, Callers, Tenant},
+    caller::{Caller, Callers, CredentialState},
     limits::{Bucket, Exceeded},
     protocol, tools,
     vault::access::Access,
@@ -106,7 +106,7 @@ impl VaultServer {
 
     /// What is kept for the caller of a request. Over stdio the server itself is the caller. A request over HTTP
     /// carries its caller. None if the transport is unknown, or the request carries no caller.
-    pub(crate) fn tenant(&self, request: &Extensions) -> Option<Arc<Tenant>> {
+    pub(crate) fn state(&self, request: &Extensions) -> Option<Arc<CredentialState>> {
         let caller = match self.transport? {
             TransportKind::Stdio => self.callers.own(None).ok()?,
             TransportKind::Http => {
@@ -114,12 +114,12 @@ impl VaultServer {
                 head.extensions.get::<Caller>()?.clone()
             }
         };
-        Some(self.callers.tenant(&caller))
+        Some(self.callers.state(&caller))
     }
 
     /// Counts a call: of the session if there is one, else of the caller.
-    pub(crate) fn admit(&self, tenant: &Tenant) -> Result<(), Exceeded> {
-        let client = self.session.get().unwrap_or(&tenant.bucket);
+    pub(crate) fn admit(&self, state: &CredentialState) -> Result<(), Exceeded> {
+        let client = self.session.get().unwrap_or(&state.bucket);
         self.callers.limits().admit(client)
     }
 }
@@ -172,7 +172,7 @@ impl ServerHandler for VaultServer {
         let mut tools = self.router.list_all();
         tools.retain(|tool| tools::is_permitted(tool, self.callers.access()));
         let mut list = ListToolsResult::with_all_items(tools);
-        if protocol::stands_alone(&context) {
+        if protocol::is_stateless(&context) {
             // Private: what one caller may see says nothing of another.
             list = list
                 .with_ttl_ms(LIST_TTL_MS)
@@ -187,13 +187,13 @@ impl ServerHandler for VaultServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let stands_alone = protocol::stands_alone(&context);
+        let is_stateless = protocol::is_stateless(&context);
         let mut response = self
             .router
             .call(ToolCallContext::new(self, request, context))
             .await?;
         if let CallToolResponse::Complete(result) = &mut response
-            && stands_alone
+            && is_stateless
         {
             result.meta = Some(identity());
         }
@@ -207,7 +207,7 @@ impl ServerHandler for VaultServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         Err(
-            if protocol::has_method(&request.method, protocol::stands_alone(&context)) {
+            if protocol::has_method(&request.method, protocol::is_stateless(&context)) {
                 ErrorData::invalid_params("the parameters do not fit this method", None)
             } else {
                 ErrorData::new(
@@ -322,8 +322,8 @@ mod tests {
                 transport,
                 ..server.clone()
             };
-            let tenant = server.tenant(&request);
-            assert_eq!(tenant.is_some(), known, "{transport:?} {request:?}");
+            let state = server.state(&request);
+            assert_eq!(state.is_some(), known, "{transport:?} {request:?}");
         }
     }
 }

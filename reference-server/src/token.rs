@@ -7,13 +7,9 @@
 mod file;
 pub mod renewal;
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, fmt, path::PathBuf, sync::Arc};
 
+use parking_lot::Mutex;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -133,18 +129,18 @@ impl TokenSource {
                 self.note(read);
             }
         }
-        Arc::clone(&self.tokens().current)
+        Arc::clone(&self.0.tokens.lock().current)
     }
 
     /// The tokens that must not be shown: this one, and those of before.
     pub fn known(&self) -> Vec<Arc<Token>> {
-        let tokens = self.tokens();
+        let tokens = self.0.tokens.lock();
         let past = tokens.past.iter();
         past.chain([&tokens.current]).map(Arc::clone).collect()
     }
 
     fn note(&self, read: Result<file::Found, TokenFileError>) {
-        let mut tokens = self.tokens();
+        let mut tokens = self.0.tokens.lock();
         match read {
             Ok(found) => {
                 if tokens.complained {
@@ -165,10 +161,6 @@ impl TokenSource {
             }
             Err(_) => {}
         }
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, Tokens> {
-        self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -248,7 +240,11 @@ mod tests {
     fn the_tokens_of_before_are_bounded() {
         let source = TokenSource::fixed(token("hvs.0"));
         for number in 1..=50 {
-            source.tokens().replace(token(&format!("hvs.{number}")));
+            source
+                .0
+                .tokens
+                .lock()
+                .replace(token(&format!("hvs.{number}")));
         }
         let known = source.known();
         assert_eq!(known.len(), PAST_TOKENS + 1);

@@ -4,7 +4,9 @@
 //! It is local to the task that does the work. The client for Vault looks it up where a request is
 //! built, so that no function has to hand it on and no request goes without.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 tokio::task_local! {
     static CURRENT: Arc<Trace>;
@@ -42,19 +44,16 @@ impl Trace {
 
     /// What was asked of Vault so far.
     pub fn asked(&self) -> Asked {
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.asked.lock().clone()
     }
 
     /// Does work whose requests belong here.
-    pub async fn scope<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(Arc::clone(self), work).await
+    pub async fn scope<T>(self: &Arc<Self>, rollback: impl Future<Output = T>) -> T {
+        CURRENT.scope(Arc::clone(self), rollback).await
     }
 
     fn note(&self, path: &str) -> String {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.asked.lock();
         asked.requests = asked.requests.saturating_add(1);
         asked.path = Some(path.to_owned());
         self.correlation_id.clone()

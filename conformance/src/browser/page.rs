@@ -1,17 +1,13 @@
 //! The page that a browser opens: it is given a plan, and reports what it saw.
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    net::Ipv4Addr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, convert::Infallible, net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{
@@ -139,7 +135,7 @@ impl PageServer {
         // By the address and not by the page's name: to the browser that is another origin.
         plan["control"] = format!("{}{CONTROL}", self.origin("127.0.0.1")).into();
         let text = plan.to_string();
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Bytes::from(text);
+        *self.plan.lock() = Bytes::from(text);
     }
 
     /// What the page saw, once it has done all.
@@ -162,7 +158,7 @@ async fn serve(listener: TcpListener, plan: Arc<Mutex<Bytes>>, told: Sender<Repo
                 let (plan, told) = (Arc::clone(&plan), told.clone());
                 connections.spawn(async move {
                     let service = service_fn(|request| {
-                        let plan = plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                        let plan = plan.lock().clone();
                         let told = told.clone();
                         async move { Ok::<_, Infallible>(answer(request, plan, &told).await) }
                     });

@@ -2,10 +2,11 @@
 //! under the load of the same run.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -81,7 +82,7 @@ async fn measure(
             let begun = Instant::now();
             let answer = oracle.ask(&token, &task.direct).await?;
             if counts && answer.status < 300 {
-                let mut measurements = measurements.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut measurements = measurements.lock();
                 measurements.add_direct(task.operation, begun.elapsed());
             }
         }

@@ -4,7 +4,7 @@ use std::{
     fmt,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -12,6 +12,7 @@ use std::{
 
 use futures::future::{Either, select};
 use http::HeaderMap;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -322,14 +323,10 @@ impl Connection {
     }
 
     fn use_revision(&self, revision: Revision) {
-        *self.revision() = Some(revision);
+        *self.revision.lock() = Some(revision);
         if let Wire::Http(wire) = &*self.wire {
             wire.use_revision(revision);
         }
-    }
-
-    fn revision(&self) -> MutexGuard<'_, Option<Revision>> {
-        self.revision.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks, and waits for the answer.
@@ -350,7 +347,7 @@ impl Connection {
         self.keep_pace().await;
         let patience = self.budget().time;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let revision = *self.revision();
+        let revision = *self.revision.lock();
         let message = request::message(revision, &json!(id), method, params);
         let text = message.to_string();
         let answered = self.inbox.expect(id, &text);

@@ -1,13 +1,11 @@
 //! The streamable HTTP transport: one POST a message, answered with JSON or with a stream of
 //! events.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use futures::StreamExt as _;
+use parking_lot::Mutex;
 use rand::{RngExt as _, rngs::StdRng};
 use reqwest::{
     Certificate,
@@ -73,10 +71,6 @@ impl HttpWire {
         })
     }
 
-    fn session(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The address of the endpoint, and the headers of every request to it.
     #[must_use]
     pub fn endpoint(&self) -> (&str, &HeaderMap) {
@@ -91,7 +85,7 @@ impl HttpWire {
     /// The headers of a request of its session: its id, if it has one, and the revision.
     #[must_use]
     pub fn session_headers(&self) -> HeaderMap {
-        let session = self.session();
+        let session = self.session.lock();
         let id = session.id.clone().map(|id| (SESSION, id));
         let revision = session.revision.map(|revision| {
             let name = HeaderValue::from_static(revision.name());
@@ -105,7 +99,7 @@ impl HttpWire {
 
     /// Names the negotiated revision in every later request.
     pub fn use_revision(&self, revision: Revision) {
-        self.session().revision = Some(revision);
+        self.session.lock().revision = Some(revision);
     }
 
     /// Sends one message, and hands everything that comes back to `inbox`.
@@ -114,7 +108,7 @@ impl HttpWire {
     /// When a request's exchange ends without its answer.
     pub async fn exchange(&self, message: &Value, inbox: &Inbox) -> Result<(), NoReply> {
         let mut headers = self.session_headers();
-        let stateless = self.session().revision.map(Revision::era) == Some(Era::Stateless);
+        let stateless = self.session.lock().revision.map(Revision::era) == Some(Era::Stateless);
         for (name, value) in routing_headers(message).into_iter().filter(|_| stateless) {
             // It is made of what a header can carry.
             if let Ok(value) = HeaderValue::from_str(&value) {
@@ -144,7 +138,7 @@ impl HttpWire {
             .transcript()
             .record(Speaker::Log, format!("HTTP {status}\n{headers}"));
         if let Some(id) = answer.headers().get(SESSION) {
-            let mut session = self.session();
+            let mut session = self.session.lock();
             let stateless = session.revision.is_some_and(|r| r.era() == Era::Stateless);
             session.id = Some(id.clone()).filter(|_| !stateless);
         }

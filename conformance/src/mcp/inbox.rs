@@ -4,13 +4,14 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use http::HeaderMap;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
@@ -184,7 +185,7 @@ impl Inbox {
     pub(super) fn expect(&self, id: u64, text: &str) -> Answered {
         let (reply, answered) = oneshot::channel();
         let asked = self.filter.as_ref().map(|_| SentRequest::of(text));
-        self.pending().insert(id, Pending { asked, reply });
+        self.pending.lock().insert(id, Pending { asked, reply });
         if let Some(why) = self.closed.get() {
             self.fail(id, NoReply::Closed(why.clone()));
         }
@@ -193,20 +194,20 @@ impl Inbox {
 
     /// Waits no more for the answer to the request `id`.
     pub(super) fn forget(&self, id: u64) {
-        self.pending().remove(&id);
+        self.pending.lock().remove(&id);
     }
 
     /// Hears from now on what no request of the suite waits for, as what answers this text.
     pub(super) fn listen(&self, text: &str) -> mpsc::UnboundedReceiver<Value> {
         let (to, heard) = mpsc::unbounded_channel();
         let asked = SentRequest::of(text);
-        *self.listener() = Some(Listener { asked, to });
+        *self.listener.lock() = Some(Listener { asked, to });
         heard
     }
 
     /// Hears that no more.
     pub(super) fn stop_listening(&self) {
-        self.listener().take();
+        self.listener.lock().take();
     }
 
     /// Why nothing arrives any more, once that is so.
@@ -217,14 +218,6 @@ impl Inbox {
     /// Whether the target has answered anything yet.
     pub(super) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
-    }
-
-    fn pending(&self) -> MutexGuard<'_, HashMap<u64, Pending>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn listener(&self) -> MutexGuard<'_, Option<Listener>> {
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What changes what is said, if anything does.
@@ -275,9 +268,9 @@ impl Inbox {
         };
         let asked = message["id"]
             .as_u64()
-            .and_then(|id| self.pending().get(&id)?.asked.clone());
+            .and_then(|id| self.pending.lock().get(&id)?.asked.clone());
         let overheard = || {
-            let listener = self.listener();
+            let listener = self.listener.lock();
             let listener = listener.as_ref().filter(|_| message["method"].is_null());
             listener.map(|listener| listener.asked.clone())
         };
@@ -312,8 +305,8 @@ impl Inbox {
             return;
         }
         self.answered.store(true, Ordering::Relaxed);
-        let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else {
-            if let Some(listener) = self.listener().as_ref() {
+        let Some(waiting) = id.and_then(|id| self.pending.lock().remove(&id)) else {
+            if let Some(listener) = self.listener.lock().as_ref() {
                 // The receiver may have been dropped.
                 let _ = listener.to.send(message);
             }
@@ -324,7 +317,7 @@ impl Inbox {
 
     /// Tells the one who waits for `id` that no answer comes.
     pub fn fail(&self, id: u64, why: NoReply) {
-        if let Some(waiting) = self.pending().remove(&id) {
+        if let Some(waiting) = self.pending.lock().remove(&id) {
             waiting.answer(Err(why));
         }
     }
@@ -335,8 +328,8 @@ impl Inbox {
             .record(Speaker::Note, format!("the connection ended: {why}"));
         // First, so that a request that is sent now fails, too.
         let _ = self.closed.set(why.to_owned());
-        self.listener().take();
-        for (_, waiting) in self.pending().drain() {
+        self.listener.lock().take();
+        for (_, waiting) in self.pending.lock().drain() {
             waiting.answer(Err(NoReply::Closed(why.to_owned())));
         }
     }

@@ -1,11 +1,9 @@
 //! Pacing: a target that limits the rate of requests gets no more than it takes, so that its
 //! limit does not fail a scenario which is about something else.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use crate::rate::Rate;
@@ -46,14 +44,14 @@ impl Pace {
 
     /// Waits until as many requests may be sent at once as ever.
     pub async fn rest(&self) {
-        let due = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = *self.due.lock();
         if let Some(due) = due {
             sleep_until(due).await;
         }
     }
 
     fn reserve(&self, now: Instant) -> Instant {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = self.due.lock();
         let on_time = due.map_or(now, |due| due.max(now));
         *due = Some(on_time + self.interval);
         on_time

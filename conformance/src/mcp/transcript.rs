@@ -1,11 +1,8 @@
 //! Everything that crossed the wire between suite and target, in order.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::{collections::BTreeSet, time::Instant};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::redact::Secrets;
@@ -119,14 +116,10 @@ impl Default for Transcript {
 }
 
 impl Transcript {
-    fn inner(&self) -> MutexGuard<'_, Lines> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Adds a line.
     pub fn record(&self, speaker: Speaker, text: impl Into<String>) {
         let (text, at_ms) = (text.into(), self.start.elapsed().as_millis());
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         let (bytes, most) = inner.bytes(speaker);
         if *bytes + text.len() > most {
             inner.dropped += 1;
@@ -142,14 +135,14 @@ impl Transcript {
 
     /// Declares all lines so far the beginning that every scenario's transcript shares.
     pub fn end_prelude(&self) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         inner.prelude = inner.lines.len();
         inner.dropped_in_prelude = inner.dropped;
     }
 
     /// Forgets the last scenario's lines, but for what of the target was not examined.
     pub fn begin_scenario(&self) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         if inner.examined > inner.prelude {
             inner.late = inner.take_unexamined();
         }
@@ -169,7 +162,7 @@ impl Transcript {
     /// scenario before.
     #[must_use]
     pub fn examine(&self) -> Vec<Line> {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         let mut lines = std::mem::take(&mut inner.late);
         lines.extend(inner.lines.iter().cloned());
         inner.examined = inner.lines.len();
@@ -179,32 +172,32 @@ impl Transcript {
     /// What the target has said since its lines were examined.
     #[must_use]
     pub fn unexamined(&self) -> Vec<Line> {
-        self.inner().take_unexamined()
+        self.inner.lock().take_unexamined()
     }
 
     /// How many lines of the present scenario and of the beginning were too much to keep.
     #[must_use]
     pub fn dropped(&self) -> usize {
-        self.inner().dropped
+        self.inner.lock().dropped
     }
 
     /// The beginning and the lines of the present scenario.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
-        self.inner().lines.clone()
+        self.inner.lock().lines.clone()
     }
 
     /// The lines of the present scenario alone.
     #[must_use]
     pub fn scenario_lines(&self) -> Vec<Line> {
-        let inner = self.inner();
+        let inner = self.inner.lock();
         inner.lines.iter().skip(inner.prelude).cloned().collect()
     }
 
     /// The last lines that the target said outside the protocol, for an error message.
     #[must_use]
     pub fn last_words(&self, speaker: Speaker, count: usize) -> Vec<String> {
-        let inner = self.inner();
+        let inner = self.inner.lock();
         let mut last: Vec<_> = inner
             .lines
             .iter()
@@ -226,7 +219,7 @@ impl Transcript {
     /// As [`json_lines`] in the order of time, with what was seen elsewhere.
     #[must_use]
     pub fn to_json_lines(&self, seen_elsewhere: Vec<Line>, secrets: &Secrets) -> String {
-        let inner = self.inner();
+        let inner = self.inner.lock();
         let mut lines: Vec<_> = inner.lines.iter().chain(&seen_elsewhere).collect();
         lines.sort_by_key(|line| line.at_ms);
         let mut out = json_lines(lines, secrets);

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
+use parking_lot::Mutex;
 use regex::Regex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -246,10 +247,7 @@ impl Saboteur {
             Some(Whose::Session) if session.is_some() => session,
             Some(Whose::Session) | None => return,
         };
-        let mut first = self
-            .first_headers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut first = self.first_headers.lock();
         let key = (name.clone(), kept_by);
         match (first.get(&key), headers.get(&name)) {
             (Some(value), _) => drop(headers.insert(name, value.clone())),
@@ -299,10 +297,7 @@ impl Saboteur {
             }
         }
         if rule.result_of_the_last {
-            let mut last = self
-                .last_result
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.last_result.lock();
             let result = last.replace(message["result"].clone());
             message["result"] = result.unwrap_or(message["result"].take());
         }
@@ -323,7 +318,7 @@ impl Saboteur {
     fn note_key(&self, body: &Bytes) {
         let keys = private_keys_in(&String::from_utf8_lossy(body));
         if let Some(key) = keys.into_iter().next() {
-            *self.last_key.lock().unwrap_or_else(PoisonError::into_inner) = key;
+            *self.last_key.lock() = key;
         }
     }
 
@@ -335,11 +330,8 @@ impl Saboteur {
 
     /// A text with the secrets that it names put in.
     fn filled(&self, text: &str) -> String {
-        let last_value = self
-            .last_value
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let last_key = self.last_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_value = self.last_value.lock();
+        let last_key = self.last_key.lock();
         template::fill(text, |name| match name {
             "vault_token" => Some(self.token.expose_secret()),
             "last_value" => Some(last_value.as_str()),
@@ -384,10 +376,7 @@ impl VaultFilter for Saboteur {
                 .values()
                 .find_map(|value| Some(value.as_str()?.to_owned()))
         }) {
-            *self
-                .last_value
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = value;
+            *self.last_value.lock() = value;
         }
         for rule in &self.mutation.vault_response {
             let status = response.status().as_u16();
@@ -413,10 +402,7 @@ impl Saboteur {
             }
         }
         if let Some(name) = &rule.header_of_the_last {
-            let mut last = self
-                .last_header
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.last_header.lock();
             let before = std::mem::replace(&mut *last, headers.get(name).cloned());
             if let Some(before) = before
                 && let Some(header) = headers.get_mut(name)
@@ -431,10 +417,7 @@ impl Saboteur {
             *response = canned(answer);
         }
         if rule.repeat_first {
-            let mut first = self
-                .first_answers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut first = self.first_answers.lock();
             *response = first
                 .entry(path.to_owned())
                 .or_insert_with(|| response.clone())

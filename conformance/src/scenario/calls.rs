@@ -2,13 +2,11 @@
 //! and whether it was answered is recorded here and nowhere else.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Scenario;
@@ -103,11 +101,7 @@ impl Calls {
 
     /// How long the calls took that succeeded with nothing in their way.
     pub(crate) fn take_measured(&self) -> Vec<Call> {
-        std::mem::take(&mut self.measured())
-    }
-
-    fn measured(&self) -> MutexGuard<'_, Vec<Call>> {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut self.measured.lock())
     }
 
     fn enter(&self) -> UnderWay<'_> {
@@ -185,7 +179,7 @@ impl Scenario {
         let succeeded = matches!(record.answer, Answer::Success(_));
         if succeeded && is_own && was_alone && !is_hindered {
             let tap = self.slot()?.tap.as_ref();
-            self.calls.measured().push(Call {
+            self.calls.measured.lock().push(Call {
                 operation: record.act.operation,
                 took,
                 vault_requests: tap.map(|tap| tap.passed() - record.passed),

@@ -1,10 +1,8 @@
 //! Which secret values exist in a scenario, what each secret should hold, and who may know them.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
@@ -35,13 +33,9 @@ struct Canary {
 }
 
 impl Ledger {
-    fn canaries(&self) -> MutexGuard<'_, Vec<Canary>> {
-        self.canaries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Remembers a secret value.
     pub(crate) fn remember(&self, label: &str, value: &str, known_to_agent: bool) {
-        self.canaries().push(Canary {
+        self.canaries.lock().push(Canary {
             label: label.to_owned(),
             value: value.into(),
             known_to_agent,
@@ -62,7 +56,7 @@ impl Ledger {
     /// The agent may know these values.
     pub(crate) fn disclose(&self, data: &SecretData) {
         let values: Vec<_> = data.values().filter_map(Value::as_str).collect();
-        for canary in self.canaries().iter_mut() {
+        for canary in self.canaries.lock().iter_mut() {
             let carries = |value: &&str| value.contains(canary.value.expose_secret());
             canary.known_to_agent |= values.iter().any(carries);
         }
@@ -80,7 +74,7 @@ impl Ledger {
 
     /// Whoever calls tools in whatever way may come to know any value.
     pub(crate) fn disclose_all(&self) {
-        for canary in self.canaries().iter_mut() {
+        for canary in self.canaries.lock().iter_mut() {
             canary.known_to_agent = true;
         }
     }
@@ -102,7 +96,7 @@ impl Ledger {
 
     fn values(&self, wanted: impl Fn(&Canary) -> bool) -> Secrets {
         let mut values = Secrets::default();
-        for canary in self.canaries().iter().filter(|canary| wanted(canary)) {
+        for canary in self.canaries.lock().iter().filter(|canary| wanted(canary)) {
             values.add(&canary.label, canary.value.clone());
         }
         values

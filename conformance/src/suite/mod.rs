@@ -7,9 +7,10 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_util::sync::CancellationToken;
 

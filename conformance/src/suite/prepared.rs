@@ -1,12 +1,8 @@
 //! A run whose choice was checked: it can begin as soon as there is a Vault.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::SuiteError;
@@ -199,7 +195,7 @@ impl Prepared {
             jobs: self.jobs,
             output: self.output.clone(),
             watch: Arc::default(),
-            reporters: Mutex::new(std::mem::take(&mut *lock(&self.reporters))),
+            reporters: Mutex::new(std::mem::take(&mut *self.reporters.lock())),
             results: Mutex::default(),
             troubles: Mutex::default(),
             baseline: self.baseline.clone(),
@@ -231,10 +227,10 @@ impl Prepared {
         let mut troubles = slots.close().await;
         troubles.extend(own_vaults.close().await);
         troubles.extend(clean_up(&oracle, &run.pulse).await);
-        troubles.append(&mut lock(&run.troubles));
-        let scenarios = std::mem::take(&mut *lock(&run.results));
+        troubles.append(&mut run.troubles.lock());
+        let scenarios = std::mem::take(&mut *run.results.lock());
         let mut report = self.report(scenarios, vault_info, learnt);
-        report.latency = lock(&run.measurements).entries();
+        report.latency = run.measurements.lock().entries();
         report.duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         report.cleanup_errors = troubles;
         report.policy_matrix = run.watch.policy_matrix();
@@ -245,7 +241,7 @@ impl Prepared {
         report.stopped_early = failed && report.not_run > 0 && !report.interrupted;
         Ok(Judged {
             report,
-            reporters: std::mem::take(&mut *lock(&run.reporters)),
+            reporters: std::mem::take(&mut *run.reporters.lock()),
         })
     }
 
@@ -354,7 +350,7 @@ impl Prepared {
         if let SuiteError::Environment { report, .. } | SuiteError::Interrupted { report } =
             &mut error
         {
-            tell_end(report, &mut lock(&self.reporters));
+            tell_end(report, &mut self.reporters.lock());
         }
         error
     }
@@ -499,8 +495,4 @@ struct Learnt {
     version: Option<String>,
     spoken: Vec<Spoken>,
     unmapped_tools: Vec<String>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

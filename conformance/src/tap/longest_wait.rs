@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 /// The longest time that one request has waited for Vault's answer, with the requests that still wait and those that
 /// the server gave up.
@@ -20,13 +21,9 @@ struct Waits {
 }
 
 impl LongestWait {
-    fn lock(&self) -> MutexGuard<'_, Waits> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A request waits until what this returns is dropped.
     pub(super) fn begin(&self) -> Waiting<'_> {
-        let mut waits = self.lock();
+        let mut waits = self.0.lock();
         let number = waits.next;
         waits.next += 1;
         waits.pending.insert(number, Instant::now());
@@ -37,14 +34,14 @@ impl LongestWait {
     }
 
     pub(super) fn so_far(&self) -> Duration {
-        let waits = self.lock();
+        let waits = self.0.lock();
         let pending = waits.pending.values().map(Instant::elapsed).max();
         pending.unwrap_or_default().max(waits.longest)
     }
 
     /// Forgets how long requests have waited, and those that still wait.
     pub(super) fn forget(&self) {
-        let mut waits = self.lock();
+        let mut waits = self.0.lock();
         waits.longest = Duration::ZERO;
         waits.pending.clear();
     }
@@ -58,7 +55,7 @@ pub(super) struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut waits = self.waits.lock();
+        let mut waits = self.waits.0.lock();
         if let Some(since) = waits.pending.remove(&self.number) {
             waits.longest = waits.longest.max(since.elapsed());
         }

@@ -11,7 +11,7 @@ use std::{
     convert::Infallible,
     fmt,
     net::Ipv4Addr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,6 +24,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
 };
+use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{either::Either, sync::CancellationToken, task::AbortOnDropHandle};
@@ -177,26 +178,26 @@ impl Tap {
 
     /// Forgets what it has recorded, and which faults are set.
     pub fn forget(&self) {
-        self.record().clear();
+        self.record.lock().clear();
         self.longest_wait.forget();
-        lock(&self.faults).clear();
+        self.faults.lock().clear();
     }
 
     /// Injects a fault into the next request that it is for.
     pub fn set(&self, fault: Fault) {
-        lock(&self.faults).push(fault);
+        self.faults.lock().push(fault);
     }
 
     /// Whether a fault waits for its request.
     #[must_use]
     pub fn has_fault(&self) -> bool {
-        !lock(&self.faults).is_empty()
+        !self.faults.lock().is_empty()
     }
 
     /// How many requests have passed since it last forgot.
     #[must_use]
     pub fn passed(&self) -> usize {
-        self.record().len()
+        self.record.lock().len()
     }
 
     /// The longest time that Vault has taken for an answer since it last forgot, with the requests that the target
@@ -209,16 +210,8 @@ impl Tap {
     /// What has passed since it last forgot.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.record().clone()
+        self.record.lock().clone()
     }
-
-    fn record(&self) -> MutexGuard<'_, Vec<Exchange>> {
-        lock(&self.record)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Tap {
@@ -364,7 +357,7 @@ impl ProxyState {
 
     /// Takes the first fault that is for a request.
     fn fault_for(&self, method: &Method, path: &str) -> Option<FaultAction> {
-        let mut faults = lock(&self.faults);
+        let mut faults = self.faults.lock();
         let caught = faults
             .iter()
             .position(|fault| fault.catches(method, path))?;
@@ -372,7 +365,7 @@ impl ProxyState {
     }
 
     fn note(&self, exchange: Exchange, status: StatusCode) {
-        let mut record = lock(&self.record);
+        let mut record = self.record.lock();
         if record.len() < MAX_REQUESTS {
             record.push(Exchange {
                 at: Instant::now(),

@@ -3,9 +3,10 @@
 //! would have to reach.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rand::distr::{Alphanumeric, SampleString};
 use serde::Deserialize;
 use serde_json::Value;
@@ -120,7 +121,7 @@ impl AuditLog {
         sequence: u64,
         wanted: impl Fn(&AuditEntry) -> bool,
     ) -> Vec<Arc<AuditEntry>> {
-        let state = self.records.lock();
+        let state = self.records.0.state.lock();
         let since = state.since(sequence);
         since.filter(|entry| wanted(entry)).cloned().collect()
     }
@@ -128,13 +129,13 @@ impl AuditLog {
     /// The sequence number that the next entry will have: what is seen from here on has this one
     /// or a later one.
     pub fn next_sequence(&self) -> u64 {
-        self.records.lock().next_sequence
+        self.records.0.state.lock().next_sequence
     }
 
     /// How many entries were dropped to bound memory, or could not be read. Evidence by absence
     /// needs this to stay the same.
     pub fn lost(&self) -> u64 {
-        self.records.lock().lost
+        self.records.0.state.lock().lost
     }
 
     /// Waits until every request that Vault has answered by now is among the entries.
@@ -184,7 +185,7 @@ impl Records {
         }
         let parsed = serde_json::from_str::<Line>(line);
         {
-            let mut state = self.lock();
+            let mut state = self.0.state.lock();
             match parsed {
                 Ok(parsed) => state.push(parsed, line, MAX_ENTRIES, MAX_BYTES),
                 Err(_) => state.lost += 1,
@@ -197,7 +198,7 @@ impl Records {
         loop {
             let grown = self.0.grown.notified();
             let found = {
-                let state = self.lock();
+                let state = self.0.state.lock();
                 let mut newest_first = state.since(from).rev();
                 newest_first.any(|entry| wanted(entry))
             };
@@ -206,10 +207,6 @@ impl Records {
             }
             grown.await;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -308,7 +305,7 @@ mod tests {
     fn an_entry_says_who_asked_for_what_and_what_went_wrong() {
         let records = Records::default();
         records.line(DENIED);
-        let state = records.lock();
+        let state = records.0.state.lock();
         let entry = &state.entries[0];
         assert_eq!(entry.kind, AuditKind::Request);
         assert_eq!(entry.request_id, "281beb40");
@@ -326,7 +323,7 @@ mod tests {
         let records = Records::default();
         records.line("==> Vault server configuration:");
         records.line("");
-        let state = records.lock();
+        let state = records.0.state.lock();
         assert_eq!((state.entries.len(), state.lost), (0, 0));
     }
 
@@ -334,7 +331,7 @@ mod tests {
     fn a_line_that_cannot_be_read_counts_as_lost() {
         let records = Records::default();
         records.line(r#"{"type":"request","request":"#);
-        assert_eq!(records.lock().lost, 1);
+        assert_eq!(records.0.state.lock().lost, 1);
     }
 
     #[test]

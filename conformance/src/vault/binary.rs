@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, BufReader};
@@ -264,7 +265,7 @@ impl Output {
         if line.starts_with("Root Token:") || line.starts_with("Unseal Key:") {
             return;
         }
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lock();
         if lines.len() == KEPT_LINES {
             lines.pop_front();
         }
@@ -278,7 +279,7 @@ impl Output {
 
     /// The lines, indented.
     pub(super) fn text(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.0.lock();
         let lines: Vec<_> = lines.iter().map(|line| format!("    | {line}")).collect();
         lines.join("\n")
     }

@@ -6,11 +6,12 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -75,10 +76,6 @@ impl DedicatedVaults {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A Vault that is new or as new, once not too many are leased.
     ///
     /// # Errors
@@ -86,7 +83,7 @@ impl DedicatedVaults {
     pub async fn lease(&self) -> Result<DedicatedVault, String> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|error| error.to_string())?;
-        let idle = self.state().idle.pop();
+        let idle = self.state.lock().idle.pop();
         let running = match idle {
             Some(running) => running,
             None => self.start().await?,
@@ -100,7 +97,7 @@ impl DedicatedVaults {
             pulse: running.vault.pulse(),
             number,
         };
-        self.state().leased.insert(number, (running, place));
+        self.state.lock().leased.insert(number, (running, place));
         Ok(own)
     }
 
@@ -125,7 +122,7 @@ impl DedicatedVaults {
     /// # Errors
     /// When something of it may be left behind.
     pub async fn give_back(&self, own: DedicatedVault) -> Result<(), String> {
-        let Some((running, place)) = self.state().leased.remove(&own.number) else {
+        let Some((running, place)) = self.state.lock().leased.remove(&own.number) else {
             return Ok(());
         };
         let as_new = running.oracle.reset(&running.at_first).await;
@@ -135,7 +132,7 @@ impl DedicatedVaults {
         };
         let stopped = match as_new {
             Ok(true) if settled => {
-                self.state().idle.push(running);
+                self.state.lock().idle.push(running);
                 Ok(())
             }
             _ => stop(running).await,
@@ -146,7 +143,7 @@ impl DedicatedVaults {
 
     /// Ends all; returns what may be left behind.
     pub async fn close(&self) -> Vec<String> {
-        let state = std::mem::take(&mut *self.state());
+        let state = std::mem::take(&mut *self.state.lock());
         let leased = state.leased.into_values().map(|(running, _)| running);
         let all = state.idle.into_iter().chain(leased);
         let ended = futures::future::join_all(all.map(stop)).await;

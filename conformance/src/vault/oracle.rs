@@ -1,13 +1,10 @@
 //! The oracle: what is really in Vault, seen with the root token; and the only way in
 //! which the suite makes things there, so that they can be removed again.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use http::Method;
+use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
@@ -186,10 +183,6 @@ impl Oracle {
         &self.root
     }
 
-    fn made(&self) -> MutexGuard<'_, Vec<Made>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Makes a request with any token; every answer is an answer.
     ///
     /// # Errors
@@ -248,7 +241,7 @@ impl Oracle {
         engine: &str,
         options: Value,
     ) -> Result<(), OracleError> {
-        self.made().push(Made::Mount {
+        self.made.lock().push(Made::Mount {
             path: path.to_owned(),
         });
         let body = json!({
@@ -482,8 +475,8 @@ impl Oracle {
         let made = Made::Policy {
             name: name.to_owned(),
         };
-        if !self.made().contains(&made) {
-            self.made().push(made);
+        if !self.made.lock().contains(&made) {
+            self.made.lock().push(made);
         }
         let request = VaultRequest::new("PUT", format!("sys/policies/acl/{name}"));
         self.root(request.with(json!({ "policy": hcl })))
@@ -527,7 +520,7 @@ impl Oracle {
             .await?;
         let auth = &answer.body["auth"];
         let accessor = auth["accessor"].as_str().unwrap_or_default().to_owned();
-        self.made().push(Made::Token {
+        self.made.lock().push(Made::Token {
             accessor: accessor.clone(),
         });
         Ok(Token {
@@ -549,7 +542,7 @@ impl Oracle {
         let gone = Made::Token {
             accessor: accessor.clone(),
         };
-        self.made().retain(|made| *made != gone);
+        self.made.lock().retain(|made| *made != gone);
         Ok(())
     }
 
@@ -572,7 +565,7 @@ impl Oracle {
                 let gone = Made::Token {
                     accessor: accessor.clone(),
                 };
-                self.made().retain(|made| *made != gone);
+                self.made.lock().retain(|made| *made != gone);
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -588,7 +581,7 @@ impl Oracle {
             if mount.starts_with(prefix) {
                 self.root(VaultRequest::new("DELETE", format!("sys/mounts/{mount}")))
                     .await?;
-                self.made().retain(|made| {
+                self.made.lock().retain(|made| {
                     *made
                         != Made::Mount {
                             path: mount.clone(),
@@ -601,13 +594,13 @@ impl Oracle {
 
     /// Forgets what the suite made: it went with the Vault.
     pub fn forget_all(&self) {
-        self.made().clear();
+        self.made.lock().clear();
     }
 
     /// Removes all that the suite made and has not yet removed, newest first; returns what
     /// could not be.
     pub async fn clean_up(&self) -> Vec<String> {
-        let made: Vec<_> = self.made().drain(..).rev().collect();
+        let made: Vec<_> = self.made.lock().drain(..).rev().collect();
         let mut left = Vec::new();
         for thing in made {
             let request = match &thing {

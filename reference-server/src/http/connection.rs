@@ -15,10 +15,11 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{patience::Patience, tls::Tls};
+use super::tls::Tls;
 
 /// Connections at once; what comes beyond is closed. A process may usually have 1,024 files
 /// open, and a call has a connection to Vault, too.
@@ -107,7 +108,9 @@ impl Serving {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stream = Patience::new(stream, WRITE_TIMEOUT);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let stream = Box::pin(stream);
         let Some(tls) = &self.tls else {
             return self.requests(stream).await;
         };
@@ -152,13 +155,24 @@ mod tests {
 
     use super::*;
 
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
     /// A client's end of a connection that is served.
     fn connect(tls: Option<&Tls>) -> DuplexStream {
         let (ours, theirs) = duplex(1 << 20);
+        tokio::spawn(serve(theirs, tls));
+        ours
+    }
+
+    fn serve(stream: DuplexStream, tls: Option<&Tls>) -> impl Future<Output = ()> + use<> {
         let app = Router::new().route("/", get(async || "served"));
         let serving = Serving::new(app, tls, CancellationToken::new());
-        tokio::spawn(async move { serving.connection(theirs).await });
-        ours
+        async move { serving.connection(stream).await }
+    }
+
+    /// Both ends of a connection that holds so little that an answer does not fit.
+    fn narrow() -> (DuplexStream, DuplexStream) {
+        duplex(8)
     }
 
     /// What is answered until the connection is closed, and after how long that is.
@@ -184,10 +198,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_connection_is_closed() {
-        let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
-        let (answer, after) = answer(connect(None), request).await;
+        let (answer, after) = answer(connect(None), REQUEST).await;
         assert!(answer.ends_with("served"), "{answer}");
         assert_eq!(after, HEAD_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_of_its_answer_loses_the_connection() {
+        let (mut client, stream) = narrow();
+        let serving = tokio::spawn(serve(stream, None));
+        client.write_all(REQUEST).await.unwrap();
+        let start = Instant::now();
+        serving.await.unwrap();
+        assert_eq!(start.elapsed(), WRITE_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
+        let (mut client, stream) = narrow();
+        tokio::spawn(serve(stream, None));
+        client.write_all(REQUEST).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"served") {
+            tokio::time::sleep(WRITE_TIMEOUT - Duration::from_secs(1)).await;
+            let mut part = [0; 8];
+            let length = client.read(&mut part).await.unwrap();
+            assert_ne!(length, 0, "the connection was closed");
+            answer.extend_from_slice(&part[..length]);
+        }
     }
 
     #[tokio::test(start_paused = true)]

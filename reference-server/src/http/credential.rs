@@ -131,15 +131,15 @@ fn is_without_sessions(headers: &HeaderMap) -> bool {
 /// The id as the client gets it.
 fn sealed(callers: &Callers, caller: &Caller, id: &HeaderValue) -> Option<HeaderValue> {
     let id = id.to_str().ok()?;
-    let print = HEXLOWER.encode(&callers.session_print(caller, id));
-    HeaderValue::from_str(&format!("{id}.{print}")).ok()
+    let fingerprint = HEXLOWER.encode(&callers.session_fingerprint(caller, id));
+    HeaderValue::from_str(&format!("{id}.{fingerprint}")).ok()
 }
 
 /// The id as the transport gave it, if it was given to this caller.
 fn unsealed(callers: &Callers, caller: &Caller, sealed: &str) -> Option<HeaderValue> {
-    let (id, print) = sealed.rsplit_once('.')?;
-    let print = HEXLOWER.decode(print.as_bytes()).ok()?;
-    let own = callers.owns_session(caller, id, &print);
+    let (id, fingerprint) = sealed.rsplit_once('.')?;
+    let fingerprint = HEXLOWER.decode(fingerprint.as_bytes()).ok()?;
+    let own = callers.owns_session(caller, id, &fingerprint);
     own.then(|| HeaderValue::from_str(id).ok()).flatten()
 }
 

@@ -12,7 +12,6 @@ mod credential;
 pub mod host;
 mod message;
 pub mod origin;
-mod patience;
 mod revision;
 mod sessions;
 pub mod tls;

@@ -37,18 +37,18 @@ pub(crate) fn unsupported(requested: &str) -> ErrorData {
 }
 
 /// Whether a request stands for itself, as all do from 2026-07-28 on.
-pub(crate) fn stands_alone(request: &RequestContext<RoleServer>) -> bool {
+pub(crate) fn is_stateless(request: &RequestContext<RoleServer>) -> bool {
     request
         .protocol_version()
         .is_some_and(|revision| !revision.has_initialize())
 }
 
 /// Whether the server has this method, in the one era or the other.
-pub(crate) fn has_method(method: &str, stands_alone: bool) -> bool {
+pub(crate) fn has_method(method: &str, is_stateless: bool) -> bool {
     match method {
         "tools/call" | "tools/list" => true,
-        "server/discover" | "subscriptions/listen" => stands_alone,
-        "initialize" | "ping" => !stands_alone,
+        "server/discover" | "subscriptions/listen" => is_stateless,
+        "initialize" | "ping" => !is_stateless,
         _ => false,
     }
 }

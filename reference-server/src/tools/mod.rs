@@ -147,13 +147,13 @@ where
         let session = session::shown(&call.request_context.extensions);
         let progress = Progress::of(&call.request_context);
         let input_schema = Arc::clone(&input_schema);
-        let tenant = server.tenant(&call.request_context.extensions);
+        let state = server.state(&call.request_context.extensions);
         async move {
-            let Some(tenant) = tenant else {
+            let Some(state) = state else {
                 return Err(ErrorData::internal_error("the caller is not known", None));
             };
-            let work = async {
-                server.admit(&tenant)?;
+            let rollback = async {
+                server.admit(&state)?;
                 if !effect.is_permitted(server.callers().access()) {
                     return Err(Failure::read_only());
                 }
@@ -161,13 +161,13 @@ where
                 // The check leaves nothing to complain about that the error could name.
                 let typed = serde_json::from_value(Value::Object(arguments.clone()))
                     .map_err(|_| Failure::invalid_argument("arguments do not fit the schema"))?;
-                let result = function(Arc::clone(&tenant.vault), progress, typed).await?;
+                let result = function(Arc::clone(&state.vault), progress, typed).await?;
                 serde_json::to_value(result).map_err(|_| Failure::internal())
             };
             let call = Call {
                 tool: name,
                 arguments: &arguments,
-                redactor: &tenant.redactor,
+                redactor: &state.redactor,
                 session,
                 trace: Trace::start(),
                 started: Instant::now(),
@@ -178,7 +178,7 @@ where
                     call.log("cancelled", None);
                     Err(ErrorData::internal_error("cancelled", None))
                 }
-                answer = call.answer(work) => Ok(answer.into()),
+                answer = call.answer(rollback) => Ok(answer.into()),
             }
         }
         .boxed()
@@ -206,9 +206,12 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// Runs the work of the call to its answer, whatever happens in it.
-    async fn answer(&self, work: impl Future<Output = Result<Value, Failure>>) -> CallToolResult {
-        let work = self.trace.scope(AssertUnwindSafe(work).catch_unwind());
-        let result = tokio::time::timeout(CALL_TIMEOUT, work)
+    async fn answer(
+        &self,
+        rollback: impl Future<Output = Result<Value, Failure>>,
+    ) -> CallToolResult {
+        let rollback = self.trace.scope(AssertUnwindSafe(rollback).catch_unwind());
+        let result = tokio::time::timeout(CALL_TIMEOUT, rollback)
             .await
             .unwrap_or_else(|_elapsed| Ok(Err(Failure::timeout(CALL_TIMEOUT.as_secs()))))
             .unwrap_or_else(|_panic| Err(Failure::internal()));
@@ -306,7 +309,10 @@ mod tests {
     use super::*;
     use crate::token::{Token, TokenSource};
 
-    async fn failed(arguments: Value, work: impl Future<Output = Result<Value, Failure>>) -> Value {
+    async fn failed(
+        arguments: Value,
+        rollback: impl Future<Output = Result<Value, Failure>>,
+    ) -> Value {
         let token = Token::new("hvs.canary".into()).unwrap();
         let redactor = Redactor::new([TokenSource::fixed(token)]);
         let call = Call {
@@ -317,7 +323,7 @@ mod tests {
             trace: Trace::start(),
             started: Instant::now(),
         };
-        let result = call.answer(work).await;
+        let result = call.answer(rollback).await;
         assert_eq!(result.is_error, Some(true));
         assert_eq!(result.structured_content, None);
         assert_eq!(result.content.len(), 1);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use self::{
     client::VaultClient,
-    kv::{Kv, Turns},
+    kv::{Kv, WriteLocks},
     mounts::Mounts,
     pki::Pki,
 };
@@ -37,11 +37,11 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// The Vault that the client speaks to. `turns` are those of all who act in it.
-    pub fn new(client: VaultClient, turns: Arc<Turns>) -> Self {
+    /// The Vault that the client speaks to. `write_locks` are those of all who act in it.
+    pub fn new(client: VaultClient, write_locks: Arc<WriteLocks>) -> Self {
         Self {
             mounts: Mounts::new(client.clone()),
-            kv: Kv::new(client.clone(), turns),
+            kv: Kv::new(client.clone(), write_locks),
             pki: Pki::new(client),
         }
     }

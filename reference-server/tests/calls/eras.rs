@@ -30,7 +30,7 @@ fn read_secret() -> Value {
 }
 
 /// What tells a result of 2026-07-28 from one of a session.
-fn stands_alone(result: &Value) -> bool {
+fn is_stateless(result: &Value) -> bool {
     let name = &result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
     result["resultType"] == "complete" && name == "vault-mcp-reference"
 }
@@ -189,7 +189,7 @@ async fn a_request_of_2026_stands_for_itself() {
             .header("last-event-id", Some("0/0"));
         let answer = server.post(&request).await;
         assert_eq!((answer.status, &answer.message()["id"]), (200, &json!(7)));
-        assert!(stands_alone(answer.result()), "{}", answer.shown());
+        assert!(is_stateless(answer.result()), "{}", answer.shown());
         assert!(!answer.headers.contains_key("mcp-session-id"));
         if method != "tools/call" {
             assert!(answer.result()["ttlMs"].is_u64());
@@ -493,7 +493,7 @@ async fn a_server_that_is_told_to_stop_ends_listeners_with_a_result_and_answers_
     let (_, mut stream) = vault.request().await;
     server.terminate().await;
     let ended = timeout(PATIENCE, Answer::read(listener)).await.unwrap();
-    assert!(stands_alone(ended.result()), "{}", ended.shown());
+    assert!(is_stateless(ended.result()), "{}", ended.shown());
     refuse(&mut stream).await;
     let answered = timeout(PATIENCE, Answer::read(call)).await.unwrap();
     assert_eq!(answered.result()["isError"], true, "{}", answered.shown());
@@ -746,17 +746,17 @@ async fn one_stdio_connection_serves_both_eras() {
     let found = client
         .request("server/discover", alone("server/discover", json!({})))
         .await;
-    assert!(stands_alone(&found["result"]), "{found}");
+    assert!(is_stateless(&found["result"]), "{found}");
     let called = client
         .request("tools/call", alone("tools/call", read_secret()))
         .await;
-    assert!(stands_alone(&called["result"]), "{called}");
+    assert!(is_stateless(&called["result"]), "{called}");
 
     let hello = hello("2025-06-18").body["params"].clone();
     let opened = client.request("initialize", hello).await;
     assert_eq!(opened["result"]["protocolVersion"], "2025-06-18");
     let called = client.request("tools/call", read_secret()).await;
-    assert!(!stands_alone(&called["result"]), "{called}");
+    assert!(!is_stateless(&called["result"]), "{called}");
     assert_eq!(
         called["result"]["structuredContent"]["data"]["key"],
         "value"
@@ -765,7 +765,7 @@ async fn one_stdio_connection_serves_both_eras() {
     let listed = client
         .request("tools/list", alone("tools/list", json!({})))
         .await;
-    assert!(stands_alone(&listed["result"]), "{listed}");
+    assert!(is_stateless(&listed["result"]), "{listed}");
     assert_eq!(listed["result"]["cacheScope"], "private");
 }
 
@@ -794,7 +794,7 @@ async fn a_request_of_2026_is_refused_on_stdio_for_its_metadata() {
         assert_eq!(answer["error"]["code"], code, "{why}: {answer}");
     }
     let list = list().body["params"].clone();
-    assert!(stands_alone(
+    assert!(is_stateless(
         &client.request("tools/list", list).await["result"]
     ));
 }

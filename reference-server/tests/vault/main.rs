@@ -6,8 +6,6 @@
 #[path = "../calls/client.rs"]
 mod client;
 mod crowds;
-#[cfg(unix)]
-mod custody;
 mod gates;
 #[path = "../callers/server.rs"]
 mod http_server;
@@ -22,6 +20,8 @@ mod pki_roles;
 mod program;
 mod replaced;
 mod server;
+#[cfg(unix)]
+mod server_token;
 #[cfg(unix)]
 mod session;
 mod traces;
@@ -161,7 +161,7 @@ fn main() -> ExitCode {
     }
     #[cfg(unix)]
     tests! {
-        custody:
+        server_token:
             a_token_file_is_read_again,
             a_renewable_token_is_renewed_before_it_ends,
             a_token_is_renewed_where_nothing_else_is_changed,

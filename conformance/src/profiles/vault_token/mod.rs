@@ -11,7 +11,7 @@ use crate::{
 
 /// Whose tokens there are besides the servers' own, and what came of them.
 #[derive(Default)]
-pub(crate) struct Custody {
+pub(crate) struct VaultToken {
     /// Another client, who brings the last of these tokens.
     other: Option<RawConnection>,
     /// What came of what both asked at once.

@@ -5,7 +5,7 @@ use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::Custody;
+use super::VaultToken;
 use crate::{
     act::Act,
     adapter::launch::Mode,
@@ -117,14 +117,14 @@ pub(crate) async fn let_other_come(scenario: &mut Scenario, forbidden: &str) -> 
     {
         return Err(scenario.failed("another client is served that brings its own token", &why));
     }
-    scenario.state_mut::<Custody>().other = Some(other);
+    scenario.state_mut::<VaultToken>().other = Some(other);
     Ok(())
 }
 
 fn other(scenario: &Scenario) -> StepResult<&Connection> {
     let missing = || StepEnd::blocked("the scenario let no other client come");
     let other = scenario
-        .state::<Custody>()
+        .state::<VaultToken>()
         .other
         .as_ref()
         .ok_or_else(missing)?;
@@ -181,7 +181,7 @@ pub(crate) async fn let_both_read(
     };
     let mut answers = told(true, &agents, first)?;
     answers.extend(told(false, &others, second)?);
-    scenario.state_mut::<Custody>().side_by_side = Some(SideBySide { answers, passed });
+    scenario.state_mut::<VaultToken>().side_by_side = Some(SideBySide { answers, passed });
     scenario.expect_made_at_once(2)
 }
 
@@ -204,7 +204,7 @@ async fn call_many(
 pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::blocked("the clients read nothing at once");
     let side_by_side = scenario
-        .state::<Custody>()
+        .state::<VaultToken>()
         .side_by_side
         .as_ref()
         .ok_or_else(missing)?;
@@ -266,7 +266,7 @@ pub(crate) async fn ask_in_session(scenario: &mut Scenario, path: &str, with: &s
         _ => return Err(StepEnd::blocked(format!("nobody asks with {with:?}"))),
     };
     let session = scenario.connection()?.session_headers();
-    let mut asked = scenario.posted(&act, "custody-1")?.post(session);
+    let mut asked = scenario.posted(&act, "vault-token-1")?.post(session);
     if headers.is_empty() {
         for (name, _) in bringing(scenario, None)? {
             asked = asked.with(&name, "");
@@ -301,7 +301,7 @@ pub(crate) async fn ask_without_token(
     let http = stranger(scenario, &headers).await?;
     let passed = token_use::passed(scenario);
     let session = session_of_stranger(scenario, &http, with_query).await;
-    let asked = with_query(scenario.posted(&act, "custody-1")?.post(session));
+    let asked = with_query(scenario.posted(&act, "vault-token-1")?.post(session));
     let (_, answer) = scenario.call_over_http(act, DENIED, &http, &asked).await?;
     note_told(scenario, Said::over_http(answer), passed);
     Ok(())
@@ -316,7 +316,7 @@ pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &st
     let query = format!("token={}", scenario.token()?.secret.expose_secret());
     let session = scenario.connection()?.session_headers();
     let asked = scenario
-        .posted(&act, "custody-1")?
+        .posted(&act, "vault-token-1")?
         .post(session)
         .with_query(query);
     ask_raw(scenario, act, CallOptions::default(), &[], &asked).await
@@ -380,7 +380,7 @@ async fn session_of_stranger(
     if revision.era() == Era::Stateless {
         return headers;
     }
-    let opened = change(HttpAsk::post(&initialize("custody-0", revision.name())));
+    let opened = change(HttpAsk::post(&initialize("vault-token-0", revision.name())));
     if let Ok(answer) = http.send(&opened, scenario.patience()).await
         && let Some(id) = answer.headers.get(SESSION)
     {
@@ -410,7 +410,7 @@ pub(crate) async fn let_both_list(scenario: &mut Scenario) -> StepResult {
             }
         }
     }
-    scenario.state_mut::<Custody>().lists = lists;
+    scenario.state_mut::<VaultToken>().lists = lists;
     Ok(())
 }
 
@@ -419,7 +419,7 @@ pub(crate) async fn let_both_list(scenario: &mut Scenario) -> StepResult {
 /// # Errors
 /// When one is.
 pub(crate) fn expect_lists_private(scenario: &Scenario) -> StepResult {
-    let [agents, others] = scenario.state::<Custody>().lists.as_slice() else {
+    let [agents, others] = scenario.state::<VaultToken>().lists.as_slice() else {
         return Err(StepEnd::blocked("the clients listed nothing"));
     };
     let is_public = |page: &Value| page["cacheScope"] == "public";

@@ -13,7 +13,7 @@ use crate::{
     vault::{
         Vault,
         path::MountPath,
-        pki::{Bundle, Name, NewIssuer, NewIssuers, Signer, Stage, Told, Ttl, Unfinished},
+        pki::{Bundle, Name, NewIssuer, NewIssuers, PartialFailure, Signer, Stage, Told, Ttl},
     },
 };
 
@@ -177,7 +177,7 @@ async fn create_pki_issuer(
                             .transpose()?,
                     };
                     let created = vault.pki.create_intermediate(&mount, &new, &signer).await;
-                    created.map_err(unfinished)?
+                    created.map_err(partial_failure)?
                 }
                 _ => {
                     let created = vault.pki.create_root(&mount, &new).await;
@@ -199,7 +199,7 @@ async fn import(
 ) -> Result<IssuersCreated, Failure> {
     let bundle = Bundle::parse(text).map_err(|error| Failure::invalid("bundle", error))?;
     let imported = vault.pki.import_issuers(mount, &bundle, issuer).await;
-    Ok(created(imported.map_err(unfinished)?, None))
+    Ok(created(imported.map_err(partial_failure)?, None))
 }
 
 /// A name that is to be given; `default` and the like Vault keeps for itself.
@@ -243,14 +243,14 @@ fn created(told: Told<NewIssuers>, asked: Option<&Ttl>) -> IssuersCreated {
     }
 }
 
-fn unfinished(unfinished: Unfinished) -> Failure {
-    let Unfinished {
+fn partial_failure(partial_failure: PartialFailure) -> Failure {
+    let PartialFailure {
         error,
         stage,
         made,
         left,
         signed,
-    } = unfinished;
+    } = partial_failure;
     let mut failure = match stage {
         Stage::RootMount => refusal::explain(error, refusal::SIGNER),
         Stage::Mount => refusal::explain(error, refusal::ISSUER),

@@ -53,7 +53,7 @@ impl Kv {
         if kv_version == KvVersion::V1 && check_version.is_some() {
             return Err(VaultError::NoVersions);
         }
-        let turn = self.turns.take(mount, path).await;
+        let turn = self.write_locks.take(mount, path).await;
         let capability = Capability::Update;
         let stored = self
             .store(mount, kv_version, path, capability, check_version, data)
@@ -150,7 +150,7 @@ impl Kv {
         path: &SecretPath,
         decide: impl Fn(KvVersion, Stored) -> Result<Change, VaultError> + Send,
     ) -> Result<Changed, VaultError> {
-        let _turn = self.turns.take(mount, path).await;
+        let _turn = self.write_locks.take(mount, path).await;
         for attempt in 0..CHANGE_ATTEMPTS {
             if attempt > 0 {
                 tokio::time::sleep(CONFLICT_PAUSE * 2_u32.pow(attempt - 1)).await;

@@ -182,7 +182,7 @@ impl Kv {
                 });
             }
         }
-        let _turn = self.turns.take(mount, path).await;
+        let _turn = self.write_locks.take(mount, path).await;
         let before = self.history(mount, path).await?;
         if matches!(before, Ok(None)) {
             return Err(VaultError::NotFound("secret at this path"));
@@ -209,7 +209,7 @@ impl Kv {
         if self.verify(mount, Capability::Update).await? == KvVersion::V1 {
             return Err(VaultError::NoVersions);
         }
-        let _turn = self.turns.take(mount, path).await;
+        let _turn = self.write_locks.take(mount, path).await;
         let absent = || VaultError::NotFound("secret at this path");
         let before = self.history(mount, path).await?;
         if let Ok(history) = &before {

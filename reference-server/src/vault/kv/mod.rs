@@ -7,19 +7,20 @@
 //! each change starts with a request whose answer proves the version.
 //!
 //! Reading is here; [`tree`] lists all folders of a folder, [`change`] writes
-//! and deletes, in [`turns`], [`history`] deals with the versions that KV v2 keeps.
+//! and deletes, in [`write_locks`], [`history`] deals with the versions that KV v2 keeps.
 
 mod change;
 mod history;
 mod mount;
 mod tree;
-mod turns;
+mod write_locks;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, RwLock},
+    sync::Arc,
 };
 
+use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -27,7 +28,7 @@ pub use self::{
     change::Changed,
     history::{History, KeyNames, Outline, Purged, VersionState, VersionStates},
     tree::{Tree, Walk},
-    turns::Turns,
+    write_locks::WriteLocks,
 };
 use super::{
     client::{Answer, VaultClient},
@@ -129,17 +130,17 @@ pub struct Kv {
     client: VaultClient,
     mounts: Mounts,
     versions: RwLock<HashMap<MountPath, KvVersion>>,
-    turns: Arc<Turns>,
+    write_locks: Arc<WriteLocks>,
 }
 
 impl Kv {
     /// All KV engines that the client's token reaches.
-    pub fn new(client: VaultClient, turns: Arc<Turns>) -> Self {
+    pub fn new(client: VaultClient, write_locks: Arc<WriteLocks>) -> Self {
         Self {
             mounts: Mounts::new(client.clone()),
             client,
             versions: RwLock::default(),
-            turns,
+            write_locks,
         }
     }
 

@@ -1,7 +1,5 @@
 //! Which version of the KV engine a mount has: remembered, doubted, verified.
 
-use std::sync::PoisonError;
-
 use super::{Kv, KvVersion};
 use crate::vault::{
     client::Answer,
@@ -63,11 +61,7 @@ impl Kv {
     }
 
     fn remembered(&self, mount: &MountPath) -> Option<KvVersion> {
-        self.versions
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(mount)
-            .copied()
+        self.versions.read().get(mount).copied()
     }
 
     /// Asks Vault what is mounted; `capability` is what the caller is about to need.
@@ -79,10 +73,7 @@ impl Kv {
         let result = self.ask_for_version(mount, capability).await;
         match result {
             Ok(version) => {
-                let mut versions = self
-                    .versions
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut versions = self.versions.write();
                 if versions.len() >= MAX_KNOWN_MOUNTS {
                     versions.clear();
                 }
@@ -112,9 +103,6 @@ impl Kv {
     }
 
     pub(super) fn forget(&self, mount: &MountPath) {
-        self.versions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(mount);
+        self.versions.write().remove(mount);
     }
 }

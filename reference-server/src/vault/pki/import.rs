@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Bundle, Endpoint, ListedIssuer, Name, NewIssuers, Pki, Stage, Told, Unfinished,
+    Bundle, Endpoint, ListedIssuer, Name, NewIssuers, PartialFailure, Pki, Stage, Told,
     issuers::{check_name_is_free, id_name},
-    work::Work,
+    rollback::Rollback,
 };
 use crate::vault::{
     error::{Capability, VaultError},
@@ -26,16 +26,16 @@ pub(super) struct Imported {
 }
 
 impl Imported {
-    pub(super) fn remember(&self, mount: &MountPath, work: &mut Work) {
+    pub(super) fn remember(&self, mount: &MountPath, rollback: &mut Rollback) {
         // Keys first, so that they are removed last: Vault keeps a key that an issuer needs.
         for id in self.imported_keys.iter().flatten() {
             if let Ok(id) = id_name(id) {
-                work.made(ApiPath::pki(mount, &Endpoint::Key(&id)));
+                rollback.made(ApiPath::pki(mount, &Endpoint::Key(&id)));
             }
         }
         for id in self.new_issuers() {
             if let Ok(id) = id_name(id) {
-                work.made(ApiPath::pki(mount, &Endpoint::Issuer(&id)));
+                rollback.made(ApiPath::pki(mount, &Endpoint::Issuer(&id)));
             }
         }
     }
@@ -64,13 +64,13 @@ impl Pki {
     /// that has a private key, or else to the first.
     ///
     /// # Errors
-    /// [`Unfinished`] says why it was not done, and what became of what was done on the way.
+    /// [`PartialFailure`] says why it was not done, and what became of what was done on the way.
     pub async fn import_issuers(
         &self,
         mount: &MountPath,
         bundle: &Bundle,
         name: Option<&Name>,
-    ) -> Result<Told<NewIssuers>, Unfinished> {
+    ) -> Result<Told<NewIssuers>, PartialFailure> {
         // A policy can allow certificates and forbid private keys: Vault has an endpoint for each, and the
         // one for certificates refuses keys. Each bundle goes where no more is needed than it needs.
         let endpoint = if bundle.private_keys.is_empty() {
@@ -84,13 +84,13 @@ impl Pki {
         if let Some(name) = name {
             check_name_is_free(&before, name)?;
         }
-        let mut work = Work::new(self.client.clone());
+        let mut rollback = Rollback::new(self.client.clone());
         match self
-            .import(mount, endpoint, bundle, &before, name, &mut work)
+            .import(mount, endpoint, bundle, &before, name, &mut rollback)
             .await
         {
-            Ok(made) => Ok(work.finish(made)),
-            Err(error) => Err(work.undo(error, Stage::Mount).await),
+            Ok(made) => Ok(rollback.finish(made)),
+            Err(error) => Err(rollback.undo(error, Stage::Mount).await),
         }
     }
 
@@ -101,7 +101,7 @@ impl Pki {
         bundle: &Bundle,
         before: &[ListedIssuer],
         name: Option<&Name>,
-        work: &mut Work,
+        rollback: &mut Rollback,
     ) -> Result<NewIssuers, VaultError> {
         // Vault keeps the keys that come before one that it refuses, and does not say which they are
         // (seen on 1.21). Of several each goes alone first, which is taken or not.
@@ -110,7 +110,9 @@ impl Pki {
                 let answer = self
                     .post(mount, endpoint, &json!({ "pem_bundle": key }))
                     .await?;
-                work.data::<Imported>(&answer)?.remember(mount, work);
+                rollback
+                    .data::<Imported>(&answer)?
+                    .remember(mount, rollback);
             }
         }
         let body = json!({ "pem_bundle": bundle.text });
@@ -118,13 +120,13 @@ impl Pki {
             Ok(answer) => answer,
             Err(error) => {
                 if error.refused_with(400).is_some() {
-                    self.find_half(mount, bundle, before, work).await;
+                    self.find_half(mount, bundle, before, rollback).await;
                 }
                 return Err(error);
             }
         };
-        let imported: Imported = work.data(&answer)?;
-        imported.remember(mount, work);
+        let imported: Imported = rollback.data(&answer)?;
+        imported.remember(mount, rollback);
         self.imported(mount, bundle, &imported, name).await
     }
 
@@ -178,7 +180,7 @@ impl Pki {
         mount: &MountPath,
         bundle: &Bundle,
         before: &[ListedIssuer],
-        work: &mut Work,
+        rollback: &mut Rollback,
     ) {
         for issuer in self.list_issuers(mount).await.unwrap_or_default() {
             let is_of_bundle = bundle
@@ -192,9 +194,9 @@ impl Pki {
             let path = ApiPath::pki(mount, &Endpoint::Issuer(&id));
             match issuer.has_private_key {
                 _ if was_there || !is_of_bundle => {}
-                Some(false) => work.made(path),
+                Some(false) => rollback.made(path),
                 // Somebody else may have imported it just now, and better.
-                _ => work.left(&path),
+                _ => rollback.left(&path),
             }
         }
     }

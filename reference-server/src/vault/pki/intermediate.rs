@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Endpoint, Name, NewIssuer, NewIssuers, Pki, Stage, Told, Ttl, Unfinished,
+    Endpoint, Name, NewIssuer, NewIssuers, PartialFailure, Pki, Stage, Told, Ttl,
     certificates::certificate,
     import::Imported,
     issuers::{check_name_is_free, id_name},
-    work::Work,
+    rollback::Rollback,
 };
 use crate::vault::{
     error::{Capability, VaultError},
@@ -29,26 +29,29 @@ impl Pki {
     /// certificates that lead to the root are kept with it, so that what it issues comes with its chain.
     ///
     /// # Errors
-    /// [`Unfinished`] says why it was not made, and what became of what was made on the way.
+    /// [`PartialFailure`] says why it was not made, and what became of what was made on the way.
     pub async fn create_intermediate(
         &self,
         mount: &MountPath,
         new: &NewIssuer,
         signer: &Signer,
-    ) -> Result<Told<NewIssuers>, Unfinished> {
+    ) -> Result<Told<NewIssuers>, PartialFailure> {
         let generate = ApiPath::pki(mount, &Endpoint::GenerateIntermediate);
         self.verify(mount, &generate, Capability::Update).await?;
         let sign = Endpoint::SignIntermediate(signer.issuer.as_ref());
         let sign = ApiPath::pki(&signer.mount, &sign);
         self.verify(&signer.mount, &sign, Capability::Update)
             .await
-            .map_err(|error| Unfinished::before_anything(error, Stage::RootMount))?;
+            .map_err(|error| PartialFailure::before_anything(error, Stage::RootMount))?;
         check_name_is_free(&self.list_issuers(mount).await?, &new.name)?;
 
-        let mut work = Work::new(self.client.clone());
-        match self.make_intermediate(mount, new, signer, &mut work).await {
-            Ok(made) => Ok(work.finish(made)),
-            Err((error, stage)) => Err(work.undo(error, stage).await),
+        let mut rollback = Rollback::new(self.client.clone());
+        match self
+            .make_intermediate(mount, new, signer, &mut rollback)
+            .await
+        {
+            Ok(made) => Ok(rollback.finish(made)),
+            Err((error, stage)) => Err(rollback.undo(error, stage).await),
         }
     }
 
@@ -57,17 +60,17 @@ impl Pki {
         mount: &MountPath,
         new: &NewIssuer,
         signer: &Signer,
-        work: &mut Work,
+        rollback: &mut Rollback,
     ) -> Result<NewIssuers, (VaultError, Stage)> {
         let (csr, key_id) = self
-            .request_intermediate(mount, new, work)
+            .request_intermediate(mount, new, rollback)
             .await
             .map_err(|error| (error, Stage::Mount))?;
         let chain = self
-            .sign_intermediate(signer, new, &csr, work)
+            .sign_intermediate(signer, new, &csr, rollback)
             .await
             .map_err(|error| (error, Stage::RootMount))?;
-        self.take_intermediate(mount, &key_id, chain, &new.name, work)
+        self.take_intermediate(mount, &key_id, chain, &new.name, rollback)
             .await
             .map_err(|error| (error, Stage::Mount))
     }
@@ -77,7 +80,7 @@ impl Pki {
         &self,
         mount: &MountPath,
         new: &NewIssuer,
-        work: &mut Work,
+        rollback: &mut Rollback,
     ) -> Result<(String, String), VaultError> {
         #[derive(Deserialize)]
         struct Generated {
@@ -88,9 +91,9 @@ impl Pki {
         let answer = self
             .post(mount, Endpoint::GenerateIntermediate, &body)
             .await?;
-        let generated: Generated = work.data(&answer)?;
+        let generated: Generated = rollback.data(&answer)?;
         let key = id_name(&generated.key_id)?;
-        work.made(ApiPath::pki(mount, &Endpoint::Key(&key)));
+        rollback.made(ApiPath::pki(mount, &Endpoint::Key(&key)));
         Ok((generated.csr, generated.key_id))
     }
 
@@ -100,7 +103,7 @@ impl Pki {
         signer: &Signer,
         new: &NewIssuer,
         csr: &str,
-        work: &mut Work,
+        rollback: &mut Rollback,
     ) -> Result<Vec<String>, VaultError> {
         #[derive(Deserialize)]
         struct Signed {
@@ -115,8 +118,8 @@ impl Pki {
         }
         let endpoint = Endpoint::SignIntermediate(signer.issuer.as_ref());
         let answer = self.post(&signer.mount, endpoint, &body).await?;
-        let signed: Signed = work.data(&answer)?;
-        work.signed = Some(certificate(&signed.certificate)?.serial_number);
+        let signed: Signed = rollback.data(&answer)?;
+        rollback.signed = Some(certificate(&signed.certificate)?.serial_number);
         Ok(signed
             .ca_chain
             .filter(|chain| !chain.is_empty())
@@ -130,14 +133,14 @@ impl Pki {
         key_id: &str,
         ca_chain: Vec<String>,
         new: &Name,
-        work: &mut Work,
+        rollback: &mut Rollback,
     ) -> Result<NewIssuers, VaultError> {
         let chain = ca_chain.join("\n");
         let certificate = certificate(&chain)?;
         let body = json!({ "certificate": chain });
         let answer = self.post(mount, Endpoint::SetSigned, &body).await?;
-        let imported: Imported = work.data(&answer)?;
-        imported.remember(mount, work);
+        let imported: Imported = rollback.data(&answer)?;
+        imported.remember(mount, rollback);
         let id = imported
             .issuer_of(key_id)
             .ok_or_else(|| answer.unexpected("no issuer has the key that was made for it"))?;

@@ -14,15 +14,13 @@ mod intermediate;
 mod issuers;
 mod name;
 mod roles;
+mod rollback;
 mod ttl;
-mod work;
 mod x509;
 
-use std::{
-    collections::HashSet,
-    sync::{PoisonError, RwLock},
-};
+use std::collections::HashSet;
 
+use parking_lot::RwLock;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
@@ -32,8 +30,8 @@ pub use self::{
     issuers::{Issuer, ListedIssuer, NewIssuer, NewIssuers},
     name::{Name, NameError, Serial, SerialError},
     roles::{NewRole, Role, Written},
+    rollback::{PartialFailure, Stage},
     ttl::{Ttl, TtlError},
-    work::{Stage, Unfinished},
     x509::{Bundle, Certificate, PemError, check_request},
 };
 use super::{
@@ -177,14 +175,11 @@ impl Pki {
     }
 
     fn is_known(&self, mount: &MountPath) -> bool {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(mount)
+        self.known.read().contains(mount)
     }
 
     fn remember(&self, mount: &MountPath, is_pki: bool) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         if !is_pki {
             known.remove(mount);
             return;

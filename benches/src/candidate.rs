@@ -1,4 +1,4 @@
-//! A subject: one way to carry out an operation, be it Vault itself or a server on one
+//! A candidate: one way to carry out an operation, be it Vault itself or a server on one
 //! transport.
 
 use std::{
@@ -24,14 +24,14 @@ use vault_mcp_conformance::{
     },
 };
 
-use crate::Trouble;
+use crate::BenchError;
 
 /// How many calls the requests to Vault are counted over.
 const COUNTED: usize = 10;
 
 /// One way to carry out an operation. All use the same Vault and the same token.
 #[derive(Debug)]
-pub struct Subject {
+pub struct Candidate {
     /// What the tables call it: `direct`, `reference stdio`, ...
     pub name: String,
     access: Access,
@@ -63,12 +63,12 @@ pub struct Server {
     pub token: SecretString,
 }
 
-impl Subject {
+impl Candidate {
     /// Vault itself.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn direct(vault: &Vault, token: &SecretString) -> Result<Self, Trouble> {
+    pub fn direct(vault: &Vault, token: &SecretString) -> Result<Self, BenchError> {
         Ok(Self {
             name: "direct".to_owned(),
             access: Access::Direct(Direct {
@@ -82,7 +82,7 @@ impl Subject {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn server(server: Server, vault: &Vault) -> Result<Self, Trouble> {
+    pub async fn server(server: Server, vault: &Vault) -> Result<Self, BenchError> {
         let instance = server.start(vault.address()).await?;
         Ok(Self {
             name: server.name(),
@@ -109,7 +109,7 @@ impl Subject {
     ///
     /// # Errors
     /// When it does not succeed.
-    pub async fn call(&self, task: &Task) -> Result<Duration, Trouble> {
+    pub async fn call(&self, task: &Task) -> Result<Duration, BenchError> {
         match &self.access {
             Access::Direct(direct) => self.ask(&direct.vault, &direct.token, task).await,
             Access::Server(running) => {
@@ -124,7 +124,7 @@ impl Subject {
     ///
     /// # Errors
     /// When it does not succeed, or the server does not start.
-    pub async fn first_call(&self, task: &Task, vault: &Vault) -> Result<Duration, Trouble> {
+    pub async fn first_call(&self, task: &Task, vault: &Vault) -> Result<Duration, BenchError> {
         match &self.access {
             Access::Direct(direct) => self.ask(&oracle(vault)?, &direct.token, task).await,
             Access::Server(running) => {
@@ -147,14 +147,14 @@ impl Subject {
         &self,
         tasks: &[&Task],
         vault: &Vault,
-    ) -> Result<Vec<Option<f64>>, Trouble> {
+    ) -> Result<Vec<Option<f64>>, BenchError> {
         let server = match &self.access {
             Access::Direct(_) => return Ok(vec![Some(1.0); tasks.len()]),
             Access::Server(running) => &running.0,
         };
         let tap = Tap::start(vault.endpoint(), None)
             .await
-            .map_err(Trouble::Tap)?;
+            .map_err(BenchError::Tap)?;
         let instance = server.start(tap.address()).await?;
         let mut counts = Vec::with_capacity(tasks.len());
         for task in tasks {
@@ -177,7 +177,7 @@ impl Subject {
     ///
     /// # Errors
     /// When it does not end.
-    pub async fn stop(self) -> Result<(), Trouble> {
+    pub async fn stop(self) -> Result<(), BenchError> {
         match self.access {
             Access::Direct(_) => Ok(()),
             Access::Server(running) => {
@@ -192,7 +192,7 @@ impl Subject {
         vault: &Oracle,
         token: &SecretString,
         task: &Task,
-    ) -> Result<Duration, Trouble> {
+    ) -> Result<Duration, BenchError> {
         let begun = Instant::now();
         let VaultAnswer { status, body } = vault.ask(token, &task.direct).await?;
         let took = begun.elapsed();
@@ -207,7 +207,7 @@ impl Subject {
         server: &Server,
         instance: &Instance,
         task: &Task,
-    ) -> Result<Duration, Trouble> {
+    ) -> Result<Duration, BenchError> {
         // Nobody will read what was said before.
         instance.connection.transcript().begin_scenario();
         let call = ToolCall::new(
@@ -224,9 +224,9 @@ impl Subject {
         }
     }
 
-    fn failed(&self, task: &Task, what: String) -> Trouble {
-        Trouble::Failed {
-            subject: self.name.clone(),
+    fn failed(&self, task: &Task, what: String) -> BenchError {
+        BenchError::Failed {
+            candidate: self.name.clone(),
             operation: task.operation.to_string(),
             what,
         }
@@ -242,7 +242,7 @@ impl Server {
         self.target.adapter.operations.contains_key(&operation)
     }
 
-    async fn start(&self, vault_addr: &str) -> Result<Instance, Trouble> {
+    async fn start(&self, vault_addr: &str) -> Result<Instance, BenchError> {
         let surroundings = LaunchContext {
             setup: Setup::default(),
             vault_addr: vault_addr.to_owned(),
@@ -253,22 +253,22 @@ impl Server {
         };
         let (adapter, program) = (&self.target.adapter, Some(self.program.clone()));
         let instance = Instance::start(adapter, program, self.transport, None, &surroundings);
-        instance.await.map_err(|source| Trouble::Start {
-            subject: self.name(),
+        instance.await.map_err(|source| BenchError::Start {
+            candidate: self.name(),
             source: Box::new(source),
         })
     }
 
-    async fn stop(&self, mut instance: Instance) -> Result<(), Trouble> {
-        instance.stop().await.map_err(|why| Trouble::End {
-            subject: self.name(),
+    async fn stop(&self, mut instance: Instance) -> Result<(), BenchError> {
+        instance.stop().await.map_err(|why| BenchError::End {
+            candidate: self.name(),
             why,
         })
     }
 }
 
 /// A view of the Vault over a connection of its own.
-pub(crate) fn oracle(vault: &Vault) -> Result<Oracle, Trouble> {
+pub(crate) fn oracle(vault: &Vault) -> Result<Oracle, BenchError> {
     Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix())
-        .map_err(|error| Trouble::Client(error.to_string()))
+        .map_err(|error| BenchError::Client(error.to_string()))
 }

@@ -20,7 +20,7 @@ pub enum Stage {
 
 /// Why no issuer was made, and what became of what was made on the way.
 #[derive(Debug)]
-pub struct Unfinished {
+pub struct PartialFailure {
     /// Why.
     pub error: VaultError,
     /// Where.
@@ -33,13 +33,13 @@ pub struct Unfinished {
     pub signed: Option<String>,
 }
 
-impl From<VaultError> for Unfinished {
+impl From<VaultError> for PartialFailure {
     fn from(error: VaultError) -> Self {
         Self::before_anything(error, Stage::Mount)
     }
 }
 
-impl Unfinished {
+impl PartialFailure {
     pub(super) fn before_anything(error: VaultError, stage: Stage) -> Self {
         Self {
             error,
@@ -53,16 +53,16 @@ impl Unfinished {
 
 /// What was made so far. Dropped before its end, as when the call is cancelled or out of time, it is
 /// removed in the background.
-pub(super) struct Work {
+pub(super) struct Rollback {
     client: VaultClient,
     made: Vec<ApiPath>,
     left: Vec<String>,
     warnings: Vec<String>,
-    /// See [`Unfinished::signed`].
+    /// See [`PartialFailure::signed`].
     pub(super) signed: Option<String>,
 }
 
-impl Work {
+impl Rollback {
     pub(super) fn new(client: VaultClient) -> Self {
         Self {
             client,
@@ -97,7 +97,7 @@ impl Work {
     }
 
     /// Removes what was made, the latest first.
-    pub(super) async fn undo(mut self, error: VaultError, stage: Stage) -> Unfinished {
+    pub(super) async fn undo(mut self, error: VaultError, stage: Stage) -> PartialFailure {
         let made = self.made.len() + self.left.len();
         // One by one, so that what is left is still removed if this is cancelled too.
         while let Some(path) = self.made.last() {
@@ -106,16 +106,16 @@ impl Work {
             }
             self.made.pop();
         }
-        Unfinished {
+        PartialFailure {
             made,
             left: std::mem::take(&mut self.left),
             signed: self.signed.take(),
-            ..Unfinished::before_anything(error, stage)
+            ..PartialFailure::before_anything(error, stage)
         }
     }
 }
 
-impl Drop for Work {
+impl Drop for Rollback {
     fn drop(&mut self) {
         let (client, made) = (self.client.clone(), std::mem::take(&mut self.made));
         // Without a runtime the process is ending, and no request goes out any more.

@@ -8,7 +8,7 @@ use vault_mcp_conformance::{
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum BenchError {
     /// Ctrl-C, or SIGTERM.
     #[error("interrupted")]
     Interrupted,
@@ -31,10 +31,10 @@ pub enum Trouble {
     #[error(transparent)]
     Program(#[from] LocateError),
     /// A server does not start.
-    #[error("{subject}: {source}")]
+    #[error("{candidate}: {source}")]
     Start {
         /// Which.
-        subject: String,
+        candidate: String,
         /// Why.
         source: Box<StartError>,
     },
@@ -42,18 +42,18 @@ pub enum Trouble {
     #[error("requests to Vault cannot be counted: {0}")]
     Tap(String),
     /// A server does not end.
-    #[error("{subject} could not be ended: {why}")]
+    #[error("{candidate} could not be ended: {why}")]
     End {
         /// Which.
-        subject: String,
+        candidate: String,
         /// Why.
         why: String,
     },
     /// A call that must succeed did not: its time would mean nothing.
-    #[error("{operation} failed, {subject}: {what}")]
+    #[error("{operation} failed, {candidate}: {what}")]
     Failed {
         /// Through what.
-        subject: String,
+        candidate: String,
         /// The operation.
         operation: String,
         /// What came instead of a success.
@@ -61,12 +61,12 @@ pub enum Trouble {
     },
     /// The reference server asks Vault more or less often than it has to.
     #[error(
-        "{subject}: a call of {operation} makes {seen} requests to Vault, and should make {wanted}; \
+        "{candidate}: a call of {operation} makes {seen} requests to Vault, and should make {wanted}; \
          this is a defect"
     )]
     Requests {
         /// Through what.
-        subject: String,
+        candidate: String,
         /// The operation.
         operation: String,
         /// How many requests a call made, on average.

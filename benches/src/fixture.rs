@@ -1,4 +1,4 @@
-//! The lab: one Vault, what there is to measure on it, and all ways to do so.
+//! The fixture: one Vault, what there is to measure on it, and all ways to do so.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -18,8 +18,8 @@ use vault_mcp_conformance::{
 };
 
 use crate::{
-    Trouble,
-    subject::{Server, Subject, oracle},
+    BenchError,
+    candidate::{Candidate, Server, oracle},
 };
 
 /// What is measured, by the names of KAG's table, and the operation that does it.
@@ -38,22 +38,22 @@ const OFFICIAL: &str = "hashicorp";
 
 /// A Vault with all that is measured on it.
 #[derive(Debug)]
-pub struct Lab {
+pub struct Fixture {
     vault: Vault,
     /// What is measured, each with its name in the tables.
     pub tasks: Vec<(&'static str, Task)>,
     /// In which ways; Vault itself comes first.
-    pub subjects: Vec<Subject>,
+    pub candidates: Vec<Candidate>,
     /// What is not measured, and why.
     pub left_out: Vec<String>,
 }
 
-impl Lab {
+impl Fixture {
     /// Starts a Vault and all servers.
     ///
     /// # Errors
     /// When there is no Vault, or the reference server cannot be built or started.
-    pub async fn open(progress: &Progress) -> Result<Self, Trouble> {
+    pub async fn open(progress: &Progress) -> Result<Self, BenchError> {
         let reference = Target::find(REFERENCE)?;
         let official = Target::find(OFFICIAL)?;
         locate::build(&reference, Build::Automatically, progress).await?;
@@ -85,7 +85,7 @@ impl Lab {
 
         let vault = provider::start(&VaultOptions::default(), progress).await?;
         let (token, tasks) = furnish(&vault, &operations).await?;
-        let mut subjects = vec![Subject::direct(&vault, &token)?];
+        let mut candidates = vec![Candidate::direct(&vault, &token)?];
         for (target, program, transport) in servers {
             let server = Server {
                 target,
@@ -93,12 +93,12 @@ impl Lab {
                 transport,
                 token: token.clone(),
             };
-            subjects.push(Subject::server(server, &vault).await?);
+            candidates.push(Candidate::server(server, &vault).await?);
         }
         Ok(Self {
             vault,
             tasks,
-            subjects,
+            candidates,
             left_out,
         })
     }
@@ -109,35 +109,38 @@ impl Lab {
         self.vault.identity().to_string()
     }
 
-    /// The first call of a subject on a new connection: a read.
+    /// The first call of a candidate on a new connection: a read.
     ///
     /// # Errors
     /// When it does not succeed.
-    pub async fn first_call(&self, subject: &Subject) -> Result<Duration, Trouble> {
+    pub async fn first_call(&self, candidate: &Candidate) -> Result<Duration, BenchError> {
         match self.read() {
-            Some(task) => subject.first_call(task, &self.vault).await,
+            Some(task) => candidate.first_call(task, &self.vault).await,
             None => Ok(Duration::ZERO),
         }
     }
 
-    /// How many requests to Vault a call of each task takes through a subject.
+    /// How many requests to Vault a call of each task takes through a candidate.
     ///
     /// # Errors
     /// When a call does not succeed, or when a read through the reference server asks Vault
     /// more than once.
-    pub async fn requests_per_call(&self, subject: &Subject) -> Result<Vec<Option<f64>>, Trouble> {
+    pub async fn requests_per_call(
+        &self,
+        candidate: &Candidate,
+    ) -> Result<Vec<Option<f64>>, BenchError> {
         let tasks: Vec<_> = self.tasks.iter().map(|(_, task)| task).collect();
-        let counts = subject.requests_per_call(&tasks, &self.vault).await?;
+        let counts = candidate.requests_per_call(&tasks, &self.vault).await?;
         let read = tasks
             .iter()
             .zip(&counts)
             .find(|(task, _)| task.operation == Operation::Kv(Kv::Read));
         if let Some((task, Some(seen))) = read
-            && subject.name.starts_with(REFERENCE)
+            && candidate.name.starts_with(REFERENCE)
             && *seen != 1.0
         {
-            return Err(Trouble::Requests {
-                subject: subject.name.clone(),
+            return Err(BenchError::Requests {
+                candidate: candidate.name.clone(),
                 operation: task.operation.to_string(),
                 seen: *seen,
                 wanted: 1.0,
@@ -155,10 +158,10 @@ impl Lab {
     ///
     /// # Errors
     /// When something does not end.
-    pub async fn close(self) -> Result<(), Trouble> {
+    pub async fn close(self) -> Result<(), BenchError> {
         let mut ended = Ok(());
-        for subject in self.subjects {
-            ended = ended.and(subject.stop().await);
+        for candidate in self.candidates {
+            ended = ended.and(candidate.stop().await);
         }
         self.vault.stop().await?;
         ended
@@ -197,7 +200,7 @@ fn programs(target: &Target) -> Result<Vec<Found>, LocateError> {
 async fn furnish(
     vault: &Vault,
     operations: &[(&'static str, Operation)],
-) -> Result<(SecretString, Vec<(&'static str, Task)>), Trouble> {
+) -> Result<(SecretString, Vec<(&'static str, Task)>), BenchError> {
     let oracle = oracle(vault)?;
     // Its log is read by this very process, which would slow down what is measured.
     let audit = VaultRequest::new("DELETE", format!("sys/audit/{AUDIT_DEVICE}"));

@@ -13,7 +13,7 @@ use crate::{
 
 /// What of it is refused.
 #[derive(Debug, Error)]
-pub enum CustodyError {
+pub enum CredentialsError {
     /// Which of them is meant?
     #[error(
         "both VAULT_TOKEN and VAULT_TOKEN_FILE (--vault-token-file) are set: unset the one that the server should not use"
@@ -55,9 +55,11 @@ pub enum TokenOrigin {
 
 impl TokenOrigin {
     /// What is set, if anything is.
-    pub(super) fn new(env: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, CustodyError> {
+    pub(super) fn new(
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, CredentialsError> {
         match (env("VAULT_TOKEN"), env("VAULT_TOKEN_FILE")) {
-            (Some(_), Some(_)) => Err(CustodyError::TwoTokens),
+            (Some(_), Some(_)) => Err(CredentialsError::TwoTokens),
             (Some(token), None) => Ok(Some(Self::Variable(token.into()))),
             (None, Some(file)) => Ok(Some(Self::File(file.into()))),
             (None, None) => Ok(None),
@@ -67,8 +69,8 @@ impl TokenOrigin {
     /// The token; a file is read a first time.
     ///
     /// # Errors
-    /// [`CustodyError`] if there is no token.
-    pub fn open(&self) -> Result<TokenSource, CustodyError> {
+    /// [`CredentialsError`] if there is no token.
+    pub fn open(&self) -> Result<TokenSource, CredentialsError> {
         match self {
             Self::Variable(token) => Ok(TokenSource::fixed(Token::new(token.clone())?)),
             Self::File(path) => Ok(TokenSource::file(path.clone())?),
@@ -81,12 +83,12 @@ impl TokenOrigin {
 pub(super) fn renewal(
     env: impl Fn(&str) -> Option<String>,
     token: Option<&TokenOrigin>,
-) -> Result<bool, CustodyError> {
+) -> Result<bool, CredentialsError> {
     match env("VAULT_TOKEN_RENEW").as_deref() {
         None | Some("false" | "0") => Ok(false),
-        Some("true" | "1") if token.is_none() => Err(CustodyError::NothingToRenew),
+        Some("true" | "1") if token.is_none() => Err(CredentialsError::NothingToRenew),
         Some("true" | "1") => Ok(true),
-        Some(other) => Err(CustodyError::Renew(other.to_owned())),
+        Some(other) => Err(CredentialsError::Renew(other.to_owned())),
     }
 }
 
@@ -98,14 +100,14 @@ impl AuthoritySetting {
     pub(super) fn new(
         env: impl Fn(&str) -> Option<String>,
         vault: &Url,
-    ) -> Result<Self, CustodyError> {
+    ) -> Result<Self, CredentialsError> {
         match env("VAULT_SKIP_VERIFY") {
             // Over plain http there is nothing to verify.
             Some(skip)
                 if vault.scheme() == "https"
                     && !["0", "f", "false"].contains(&skip.to_lowercase().as_str()) =>
             {
-                Err(CustodyError::SkipVerify(skip))
+                Err(CredentialsError::SkipVerify(skip))
             }
             _ => Ok(Self(env("VAULT_CACERT").map(PathBuf::from))),
         }
@@ -114,8 +116,8 @@ impl AuthoritySetting {
     /// The authorities; a file is read.
     ///
     /// # Errors
-    /// [`CustodyError::Authorities`] if it cannot be used.
-    pub fn open(&self) -> Result<Authorities, CustodyError> {
+    /// [`CredentialsError::Authorities`] if it cannot be used.
+    pub fn open(&self) -> Result<Authorities, CredentialsError> {
         match &self.0 {
             None => Ok(Authorities::of_this_machine()),
             Some(path) => Ok(Authorities::in_file(path)?),
@@ -143,7 +145,7 @@ mod tests {
         let file = origin(&[("VAULT_TOKEN_FILE", "/run/token")]);
         assert!(matches!(file, Ok(Some(TokenOrigin::File(_)))));
         let both = origin(&[("VAULT_TOKEN", "hvs.a"), ("VAULT_TOKEN_FILE", "/run/token")]);
-        assert!(matches!(both, Err(CustodyError::TwoTokens)));
+        assert!(matches!(both, Err(CredentialsError::TwoTokens)));
     }
 
     #[test]
@@ -156,7 +158,7 @@ mod tests {
         let message = renewed(&[("VAULT_TOKEN_RENEW", "yes")]).unwrap_err();
         assert!(message.to_string().contains("VAULT_TOKEN_RENEW"));
         let nothing = renewal(env(&[("VAULT_TOKEN_RENEW", "true")]), None);
-        assert!(matches!(nothing, Err(CustodyError::NothingToRenew)));
+        assert!(matches!(nothing, Err(CredentialsError::NothingToRenew)));
         assert!(!renewal(env(&[]), None).unwrap());
     }
 

@@ -12,12 +12,12 @@ use crate::vault::path::{MountPath, SecretPath};
 const LOCKS: usize = 64;
 
 /// The locks of all secrets in one Vault. They know nothing of namespaces: a lock that is shared costs a wait.
-pub struct Turns {
+pub struct WriteLocks {
     locks: [Mutex<()>; LOCKS],
     hasher: RandomState,
 }
 
-impl Default for Turns {
+impl Default for WriteLocks {
     fn default() -> Self {
         Self {
             locks: std::array::from_fn(|_| Mutex::new(())),
@@ -26,7 +26,7 @@ impl Default for Turns {
     }
 }
 
-impl Turns {
+impl WriteLocks {
     /// Waits for the turn of a change of this secret, which lasts as long as the guard.
     pub(super) async fn take(&self, mount: &MountPath, path: &SecretPath) -> MutexGuard<'_, ()> {
         let hash = self.hasher.hash_one((mount, path));
