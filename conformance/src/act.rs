@@ -62,7 +62,7 @@ pub enum Effect {
         /// The secret.
         path: String,
     },
-    /// The answer names the scene's mounts.
+    /// The answer names the scenario's mounts.
     MountsListed,
     /// Vault has the KV mount.
     Mounted {

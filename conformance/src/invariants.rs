@@ -115,70 +115,83 @@ pub struct InvariantMonitor {
 pub type Binding = (TransportKind, Revision);
 
 /// The evidence of one scenario.
-#[derive(Clone, Debug)]
-pub struct Evidence<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
     /// Its key.
-    pub scenario: &'a str,
+    pub scenario: String,
     /// What its names in Vault begin with.
-    pub prefix: &'a str,
-    /// The accessors of the tokens that the target may act with, where they are known.
-    pub accessors: Vec<&'a str>,
+    pub prefix: String,
+    /// What was seen of each server that it had.
+    pub servers: Vec<ServerEvidence>,
+    /// How many servers did not start, and said their token instead.
+    pub refusals_with_token: usize,
+    /// What the Vault was asked that it had to itself.
+    pub dedicated: Option<DedicatedRequests>,
+    /// The tokens of its servers.
+    pub tokens: Secrets,
+    /// Values that the agent neither wrote nor asked for.
+    pub unasked: Secrets,
+    /// All values of the scenario: none of them belongs into a log.
+    pub values: Secrets,
+    /// All secrets of the scenario, for redacting.
+    pub secrets: Secrets,
+}
+
+/// What was seen of one server.
+#[derive(Clone, Debug, Default)]
+pub struct ServerEvidence {
     /// All lines of its transcript.
-    pub lines: &'a [Line],
+    pub lines: Vec<Line>,
     /// How many further lines were too much to keep.
     pub dropped: usize,
-    /// The target's token and the suite's own.
-    pub tokens: &'a Secrets,
-    /// Values that the agent neither wrote nor asked for.
-    pub unasked: &'a Secrets,
-    /// All values of the scenario: none of them belongs into a log.
-    pub values: &'a Secrets,
-    /// All secrets of the scenario, for redacting.
-    pub secrets: &'a Secrets,
-    /// How the target's process ended, if it did.
+    /// The accessors of the tokens that it may act with, where they are known.
+    pub accessors: Vec<String>,
+    /// How its process ended, if it did.
     pub ended: Option<String>,
+}
+
+/// What the Vault was asked that one scenario has to itself.
+#[derive(Clone, Debug)]
+pub struct DedicatedRequests {
+    /// The entries of its audit log.
+    pub entries: Vec<Arc<AuditEntry>>,
+    /// The accessors of the tokens that servers may act with.
+    pub accessors: Vec<String>,
+}
+
+impl DedicatedRequests {
+    /// A request that neither the suite made nor a server with one of its tokens.
+    fn foreign(&self) -> Option<&AuditEntry> {
+        let foreign = self.entries.iter().find(|entry| {
+            entry.correlation_id.as_deref() != Some(CORRELATION_ID)
+                && (entry.accessor.as_ref()).is_some_and(|a| !self.accessors.contains(a))
+        });
+        foreign.map(Arc::as_ref)
+    }
 }
 
 impl InvariantMonitor {
     /// Looks through the evidence of one scenario; returns whether it found anything.
-    pub fn examine(&self, way: Binding, evidence: &Evidence<'_>) -> bool {
-        let findings = findings(way.1, evidence);
-        let found = !findings.is_empty();
+    pub fn examine(&self, way: Binding, evidence: &Evidence) -> bool {
+        let found = findings(way.1, evidence);
+        let any = !found.is_empty();
         let mut seen = self.seen.lock();
         let watched = seen.entry(way).or_default();
-        watched.scenarios += 1;
-        watched.findings.extend(findings);
-        if evidence.dropped > 0 && watched.dropped.is_none() {
-            watched.dropped = Some((evidence.scenario.to_owned(), evidence.dropped));
+        watched.scenarios += evidence.servers.len() + evidence.refusals_with_token.min(1);
+        watched.findings.extend(found);
+        for server in &evidence.servers {
+            if server.dropped > 0 && watched.dropped.is_none() {
+                watched.dropped = Some((evidence.scenario.clone(), server.dropped));
+            }
+            if !server.accessors.is_empty() {
+                watched.owners.push(Owner {
+                    scenario: evidence.scenario.clone(),
+                    prefix: evidence.prefix.clone(),
+                    accessors: server.accessors.clone(),
+                });
+            }
         }
-        if !evidence.accessors.is_empty() {
-            let accessors = evidence
-                .accessors
-                .iter()
-                .map(|&accessor| accessor.to_owned());
-            watched.owners.push(Owner {
-                scenario: evidence.scenario.to_owned(),
-                prefix: evidence.prefix.to_owned(),
-                accessors: accessors.collect(),
-            });
-        }
-        found
-    }
-
-    /// Takes note of so many servers that did not start, and said their token; returns whether
-    /// there are any.
-    pub fn note_refusals(&self, way: Binding, scenario: &str, told_token: usize) -> bool {
-        let finding = Finding {
-            concern: Invariant::TokenSaid,
-            scenario: scenario.to_owned(),
-            what: "what a server says that does not start carries its Vault token".to_owned(),
-        };
-        let findings = std::iter::repeat_n(finding, told_token);
-        let mut seen = self.seen.lock();
-        let watched = seen.entry(way).or_default();
-        watched.scenarios += told_token.min(1);
-        watched.findings.extend(findings);
-        told_token > 0
+        any
     }
 
     /// Takes note of a line that carried a token while the target was ended, secrets redacted.
@@ -237,32 +250,6 @@ impl InvariantMonitor {
         }
     }
 
-    /// Looks through what the Vault that one scenario has to itself was asked for requests that
-    /// neither the suite made nor a target with the token of one of these accessors; returns
-    /// whether it found any.
-    pub fn examine_own_audit(
-        &self,
-        way: Binding,
-        scenario: &str,
-        entries: &[Arc<AuditEntry>],
-        accessors: &[&str],
-    ) -> bool {
-        let foreign = entries.iter().find(|entry| {
-            let accessor = entry.accessor.as_deref();
-            entry.correlation_id.as_deref() != Some(CORRELATION_ID)
-                && accessor.is_some_and(|accessor| !accessors.contains(&accessor))
-        });
-        let Some(entry) = foreign else {
-            return false;
-        };
-        let mut seen = self.seen.lock();
-        let watched = seen.entry(way).or_default();
-        watched
-            .findings
-            .push(Finding::foreign_token(scenario, entry));
-        true
-    }
-
     /// Whether such a thing was seen on this transport.
     #[must_use]
     pub fn has_seen(&self, transport: TransportKind, concern: Invariant) -> bool {
@@ -278,14 +265,36 @@ impl InvariantMonitor {
     }
 }
 
-fn findings(revision: Revision, evidence: &Evidence<'_>) -> Vec<Finding> {
+fn findings(revision: Revision, evidence: &Evidence) -> Vec<Finding> {
     let finding = |concern, what: String| Finding {
         concern,
-        scenario: evidence.scenario.to_owned(),
+        scenario: evidence.scenario.clone(),
         what,
     };
+    let mut findings: Vec<_> = (evidence.servers.iter())
+        .flat_map(|server| findings_of_server(revision, evidence, server))
+        .map(|(concern, what)| finding(concern, what))
+        .collect();
+    for _ in 0..evidence.refusals_with_token {
+        findings.push(finding(
+            Invariant::TokenSaid,
+            "what a server says that does not start carries its Vault token".to_owned(),
+        ));
+    }
+    let foreign = evidence.dedicated.as_ref();
+    if let Some(entry) = foreign.and_then(DedicatedRequests::foreign) {
+        findings.push(Finding::foreign_token(&evidence.scenario, entry));
+    }
+    findings
+}
+
+fn findings_of_server(
+    revision: Revision,
+    evidence: &Evidence,
+    server: &ServerEvidence,
+) -> Vec<(Invariant, String)> {
     let mut findings = Vec::new();
-    for line in evidence.lines {
+    for line in &server.lines {
         let log = match line.speaker {
             Speaker::Log | Speaker::Noise => true,
             Speaker::Target => false,
@@ -294,50 +303,32 @@ fn findings(revision: Revision, evidence: &Evidence<'_>) -> Vec<Finding> {
         let place = if log { "a log or header" } else { "a message" };
         let text = Searchable::new(&line.text);
         if let Some(label) = evidence.tokens.found(&text) {
-            findings.push(finding(
-                Invariant::TokenSaid,
-                format!("{place} carries the {label}"),
-            ));
+            findings.push((Invariant::TokenSaid, format!("{place} carries the {label}")));
         }
-        let forbidden = if log {
-            evidence.values
-        } else {
-            evidence.unasked
+        let forbidden = match log {
+            true => &evidence.values,
+            false => &evidence.unasked,
         };
         if let Some(label) = forbidden.found(&text) {
-            findings.push(finding(
-                Invariant::ValueSaid,
-                format!("{place} carries the {label}"),
-            ));
+            findings.push((Invariant::ValueSaid, format!("{place} carries the {label}")));
         }
         if line.speaker == Speaker::Noise {
-            let shown: String = evidence
-                .secrets
-                .redact(&line.text)
-                .chars()
-                .take(200)
-                .collect();
-            findings.push(finding(Invariant::Noise, shown));
+            let shown = evidence.secrets.redact(&line.text);
+            findings.push((Invariant::Noise, shown.chars().take(200).collect()));
         }
     }
-    if let Some(problem) = wire::first_problem(evidence.lines, revision) {
-        findings.push(finding(
-            Invariant::InvalidMessage,
-            evidence.secrets.redact(&problem),
-        ));
+    if let Some(problem) = wire::first_problem(&server.lines, revision) {
+        findings.push((Invariant::InvalidMessage, evidence.secrets.redact(&problem)));
     }
-    if let Some(how) = &evidence.ended {
-        findings.push(finding(
-            Invariant::Ended,
-            format!("its process ended: {how}"),
-        ));
+    if let Some(how) = &server.ended {
+        findings.push((Invariant::Ended, format!("its process ended: {how}")));
     }
     findings
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Evidence, Invariant, findings};
+    use super::{Evidence, Invariant, ServerEvidence, findings};
     use crate::{
         mcp::transcript::{Line, Speaker},
         redact::Secrets,
@@ -357,21 +348,21 @@ mod tests {
                 .for_each(|secret| secrets.add("secret", (*secret).into()));
             secrets
         };
+        let line = Line {
+            at_ms: 0,
+            speaker,
+            text: text.to_owned(),
+        };
         let evidence = Evidence {
-            scenario: "kv.read-exact@stdio@2025-11-25#1-6b86b2",
-            prefix: "t1-",
-            accessors: vec!["a1"],
-            dropped: 0,
-            lines: &[Line {
-                at_ms: 0,
-                speaker,
-                text: text.to_owned(),
+            servers: vec![ServerEvidence {
+                lines: vec![line],
+                ..ServerEvidence::default()
             }],
-            tokens: &secrets(&[TOKEN]),
-            unasked: &secrets(&[UNASKED]),
-            values: &secrets(&[ASKED, UNASKED]),
-            secrets: &secrets(&[TOKEN, ASKED, UNASKED]),
-            ended: None,
+            tokens: secrets(&[TOKEN]),
+            unasked: secrets(&[UNASKED]),
+            values: secrets(&[ASKED, UNASKED]),
+            secrets: secrets(&[TOKEN, ASKED, UNASKED]),
+            ..Evidence::default()
         };
         let findings = findings(Revision::R2025_11_25, &evidence);
         for finding in &findings {

@@ -1,5 +1,5 @@
 //! The policy matrix: every operation under every policy, what Vault itself says to it and what
-//! the target makes of that. Here is what a cell is and how it is judged; the scene
+//! the target makes of that. Here is what a cell is and how it is judged; the profile
 //! ([`crate::profiles::policy::matrix`]) brings about what was seen, and the reports show it.
 
 use schemars::JsonSchema;

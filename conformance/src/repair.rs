@@ -4,7 +4,7 @@
 //! far as the target shows it, and the settings that the target lets it choose. It gives a role
 //! the least that lets a certificate through, never every name, and keeps what the role had.
 //!
-//! It is pure: the scene carries its calls to the target.
+//! It is pure: the scenario carries its calls to the target.
 
 mod refusal;
 

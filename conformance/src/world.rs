@@ -1,4 +1,4 @@
-//! The cucumber world: the scene of a running scenario, or the watch over all of them.
+//! The cucumber world: the running scenario, or the monitor over all of them.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -26,7 +26,7 @@ enum Stage {
     InvariantMonitor(Binding, Arc<InvariantMonitor>),
 }
 
-/// Printed by cucumber when a step fails: says nothing, since a scene knows secrets.
+/// Printed by cucumber when a step fails: says nothing, since a scenario knows secrets.
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("World")
@@ -34,7 +34,7 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    /// Puts a scene on, or says why there is none.
+    /// Puts the scenario on, or why it could not be set up.
     pub fn set_scenario(&mut self, scenario: StepResult<Scenario>) {
         self.0 = match scenario {
             Ok(scenario) => Stage::Scenario(Box::new(scenario)),
@@ -47,7 +47,7 @@ impl World {
         self.0 = Stage::InvariantMonitor(way, watch);
     }
 
-    /// Takes the scene away, once the scenario has ended.
+    /// Takes the scenario away once it has ended.
     pub fn take_scenario(&mut self) -> Option<Scenario> {
         match std::mem::take(&mut self.0) {
             Stage::Scenario(scenario) => Some(*scenario),
@@ -55,10 +55,10 @@ impl World {
         }
     }
 
-    /// The scene.
+    /// The running scenario.
     ///
     /// # Errors
-    /// When it could not be set.
+    /// When it could not be set up.
     pub fn scenario(&mut self) -> StepResult<&mut Scenario> {
         match &mut self.0 {
             Stage::Scenario(scenario) => Ok(scenario),

@@ -57,7 +57,7 @@ mod tests {
 
     use super::Aim;
     use crate::{
-        invariants::{self, InvariantMonitor},
+        invariants::{Evidence, InvariantMonitor, ServerEvidence},
         mcp::transcript::{Line, Speaker},
         plan::{Planned, Selection, Spoken, plan},
         redact::Secrets,
@@ -89,24 +89,19 @@ mod tests {
     fn token_said(transport: TransportKind) -> InvariantMonitor {
         let mut tokens = Secrets::default();
         tokens.add("token", "hvs.0123456789abcdef".into());
-        let none = Secrets::default();
         let watch = InvariantMonitor::default();
-        let lines = [Line {
+        let line = Line {
             at_ms: 0,
             speaker: Speaker::Log,
             text: "hvs.0123456789abcdef".to_owned(),
-        }];
-        let evidence = invariants::Evidence {
-            dropped: 0,
-            scenario: "kv.list@stdio@2025-11-25",
-            prefix: "t1-",
-            accessors: Vec::new(),
-            lines: &lines,
-            tokens: &tokens,
-            unasked: &none,
-            values: &none,
-            secrets: &tokens,
-            ended: None,
+        };
+        let evidence = Evidence {
+            servers: vec![ServerEvidence {
+                lines: vec![line],
+                ..ServerEvidence::default()
+            }],
+            tokens,
+            ..Evidence::default()
         };
         assert!(watch.examine((transport, Revision::R2025_11_25), &evidence));
         watch

@@ -5,6 +5,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod calls;
+mod end;
 pub(crate) mod ledger;
 mod state;
 

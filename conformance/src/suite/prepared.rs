@@ -20,7 +20,7 @@ use crate::{
         VaultInfo,
     },
     requirement::Requirement,
-    run::{Run, result_of},
+    run::{Run, Running, result_of},
     slot::{SlotError, Slots},
     target::Target,
     transport::{Revision, TransportKind},
@@ -202,10 +202,9 @@ impl Prepared {
             aim: self.aim.clone(),
             fail_fast: fail_fast.clone(),
             measurements: Arc::default(),
-            aftermaths: Mutex::default(),
             loss_told_by: Mutex::default(),
-            planned: (plan.iter())
-                .map(|planned| (planned.key.clone(), Arc::clone(planned)))
+            running: (plan.iter())
+                .map(|planned| (planned.key.clone(), Running::new(planned)))
                 .collect(),
         });
         run.tell(&Event::Started {

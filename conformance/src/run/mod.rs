@@ -1,0 +1,311 @@
+//! Running a plan: the only place that knows cucumber's runner.
+//!
+//! Cucumber matches steps and runs scenarios side by side. It gets the planned scenarios from memory ([`cucumber`]), and
+//! what it reports of them becomes the suite's own results ([`result`]).
+
+mod cucumber;
+mod result;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use ::cucumber::{World as _, cli, event as told, runner};
+use futures::FutureExt as _;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::result::{Running, result_of};
+use self::{
+    cucumber::{InMemory, Recorder, features, key_of},
+    result::Aftermath,
+};
+use crate::{
+    baseline::Baseline,
+    event::{Event, Reporter},
+    instance::setup::Setup,
+    invariants::InvariantMonitor,
+    latency::Measurements,
+    mutation::aim::Aim,
+    panic_hook::PanicHookGuard,
+    plan::Planned,
+    profiles::policy::matrix,
+    report::ScenarioResult,
+    scenario::Scenario,
+    slot::Slots,
+    target::Target,
+    vault::{audit::AuditLog, dedicated::DedicatedVaults, health::HealthMonitor, oracle::Oracle},
+    verdict::{NotApplicable, StepEnd, StepResult},
+    world::World,
+};
+
+/// A run under way.
+pub struct Run {
+    /// The privileged view of Vault.
+    pub oracle: Arc<Oracle>,
+    /// What Vault says it was asked.
+    pub audit: Option<AuditLog>,
+    /// Where that log stood when the run began: many runs may share a Vault.
+    pub audited_from: u64,
+    /// Whether Vault is still there.
+    pub pulse: HealthMonitor,
+    /// The server under test.
+    pub target: Arc<Target>,
+    /// What scenarios are run on.
+    pub slots: Arc<Slots>,
+    /// Vaults that one scenario has to itself.
+    pub own_vaults: Arc<DedicatedVaults>,
+    /// The seed of all random names and values.
+    pub seed: u64,
+    /// How many scenarios run side by side.
+    pub jobs: usize,
+    /// Where transcripts are written; none are without it.
+    pub output: Option<PathBuf>,
+    /// What is seen in every scenario.
+    pub watch: Arc<InvariantMonitor>,
+    /// Who is told of events.
+    pub reporters: Mutex<Vec<Box<dyn Reporter>>>,
+    /// What has been judged so far.
+    pub results: Mutex<Vec<ScenarioResult>>,
+    /// What could not be removed, or not be written.
+    pub troubles: Mutex<Vec<String>>,
+    /// Failures that are known.
+    pub baseline: Option<Baseline>,
+    /// What a run on a mutant is to show. Scenarios that can add nothing to it are skipped.
+    pub(crate) aim: Option<Aim>,
+    /// What the first failure that is not known cancels, and the run with it.
+    pub fail_fast: Option<CancellationToken>,
+    /// How long calls took.
+    pub(crate) measurements: Arc<Mutex<Measurements>>,
+    /// The scenario whose result says how Vault was lost.
+    pub(crate) loss_told_by: Mutex<Option<String>>,
+    /// The scenarios, by key.
+    pub(crate) running: HashMap<String, Running>,
+}
+
+impl Run {
+    /// Tells the reporters.
+    pub fn tell(&self, event: &Event) {
+        for reporter in self.reporters.lock().iter_mut() {
+            if let Err(error) = reporter.on(event) {
+                self.troubles
+                    .lock()
+                    .push(format!("a report could not be written: {error}"));
+            }
+        }
+    }
+
+    /// Runs all scenarios of a plan; those that judge what was seen in the others run last.
+    ///
+    /// Once `fail_fast` is cancelled, the scenarios under way are dropped and no other is
+    /// begun, but what was seen so far is judged.
+    pub async fn execute(self: &Arc<Self>, plan: &[Arc<Planned>]) {
+        let not_applicable = plan.iter().filter(|plan| plan.not_applicable.is_some());
+        for running in not_applicable.filter_map(|plan| self.running.get(&plan.key)) {
+            self.conclude(running);
+        }
+        for last in [false, true] {
+            let wave: Vec<_> = plan
+                .iter()
+                .filter(|planned| {
+                    planned.not_applicable.is_none() && planned.is_judged_last() == last
+                })
+                .collect();
+            if last {
+                let left = self.slots.close().await;
+                self.troubles.lock().extend(left);
+                for (way, said) in self.slots.take_leaks_at_end() {
+                    self.watch.note_leak_at_end(way, &said);
+                }
+            }
+            if last
+                && self.pulse.lost().await.is_none()
+                && let Some(audit) = &self.audit
+            {
+                match audit.settle().await {
+                    Ok(()) => self.watch.examine_audit(audit, self.audited_from),
+                    Err(error) => self.troubles.lock().push(error.to_string()),
+                }
+            }
+            if wave.is_empty() {
+                continue;
+            }
+            let wave = self.execute_wave(&wave);
+            match &self.fail_fast {
+                Some(failed) if !last => failed.run_until_cancelled(wave).await.unwrap_or(()),
+                _ => wave.await,
+            }
+        }
+    }
+
+    async fn execute_wave(self: &Arc<Self>, wave: &[&Arc<Planned>]) {
+        // Released only when cucumber has put back what it found.
+        let quiet = Arc::new(PanicHookGuard::hold());
+        let quiet_again = Arc::clone(&quiet);
+        let (before, after) = (Arc::clone(self), Arc::clone(self));
+        World::cucumber::<PathBuf>()
+            .with_parser(InMemory)
+            .with_writer(Recorder(Arc::clone(self)))
+            .with_cli(cli::Opts::<
+                cli::Empty,
+                runner::basic::Cli,
+                cli::Empty,
+                cli::Empty,
+            >::default())
+            .max_concurrent_scenarios(self.jobs)
+            .before(move |_, _, scenario, world| {
+                quiet_again.renew();
+                let run = Arc::clone(&before);
+                async move { run.set_up(scenario, world).await }.boxed_local()
+            })
+            .after(move |_, _, scenario, end, world| {
+                let run = Arc::clone(&after);
+                async move { run.take_down(scenario, end, world).await }.boxed_local()
+            })
+            .run(features(wave))
+            .await;
+    }
+
+    fn running(&self, scenario: &gherkin::Scenario) -> Option<&Running> {
+        self.running.get(key_of(scenario)?)
+    }
+
+    async fn set_up(&self, described: &gherkin::Scenario, world: &mut World) {
+        let Some(Running { planned, .. }) = self.running(described) else {
+            return;
+        };
+        if self.pulse.known_lost().is_some() {
+            return world.set_scenario(Err(StepEnd::blocked("Vault is lost")));
+        }
+        if planned.is_judged_last() {
+            return world.set_watch(planned.way(), Arc::clone(&self.watch));
+        }
+        if let Some(aim) = &self.aim
+            && aim.is_reached(planned, &self.results.lock(), &self.watch)
+        {
+            return world.set_scenario(Err(StepEnd::NotApplicable {
+                reason: NotApplicable::AlreadyShown,
+                detail: "what the run on this mutant is to show has been shown on this transport"
+                    .to_owned(),
+            }));
+        }
+        let scenario = match planned.requirement.has_own_vault() {
+            true => self.dedicated_scenario(planned).await,
+            false => self.new_scenario(planned).await,
+        };
+        world.set_scenario(scenario);
+    }
+
+    async fn new_scenario(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
+        let mut scenario = Scenario::new(
+            Arc::clone(planned),
+            Arc::clone(&self.target),
+            Arc::clone(&self.slots),
+            Arc::clone(&self.oracle),
+            self.seed,
+        );
+        scenario.audit.clone_from(&self.audit);
+        // One that is about modes starts the target itself, in these.
+        if planned.requirement.modes.is_empty() {
+            scenario.start_server(Setup::default()).await?;
+        }
+        Ok(scenario)
+    }
+
+    async fn dedicated_scenario(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
+        let vault = self.own_vaults.lease().await.map_err(StepEnd::blocked)?;
+        let (slots, target) = (Arc::clone(&self.slots), Arc::clone(&self.target));
+        let planned = Arc::clone(planned);
+        Ok(Scenario::new_on_own(
+            planned, vault, target, slots, self.seed,
+        ))
+    }
+
+    async fn take_down(
+        &self,
+        described: &gherkin::Scenario,
+        end: &told::ScenarioFinished,
+        world: Option<&mut World>,
+    ) {
+        let scenario = world.and_then(World::take_scenario);
+        let Some(running) = self.running(described) else {
+            return;
+        };
+        let planned = &running.planned;
+        let failed = !matches!(end, told::ScenarioFinished::StepPassed);
+        if failed || scenario.is_some() {
+            // Before anything is blamed on the target.
+            self.pulse.lost().await;
+        }
+        let Some(mut scenario) = scenario else { return };
+        if self.pulse.known_lost().is_some() {
+            return self.release(scenario, false).await;
+        }
+        for call in scenario.calls.take_measured() {
+            self.measurements.lock().add(planned.transport, &call);
+        }
+        self.watch
+            .note_policy_cells(planned.way(), matrix::take_cells(&mut scenario));
+        if let Some(own) = &scenario.own {
+            if let Some(story) = own.pulse.lost().await {
+                let own_vault_lost = Some(story.to_owned());
+                let aftermath = Aftermath {
+                    own_vault_lost,
+                    ..Aftermath::default()
+                };
+                running.note(aftermath);
+                return self.release(scenario, false).await;
+            }
+        } else if let Err(error) = self.oracle.remove_mounts(&scenario.prefix).await {
+            self.note_problem(planned, &error);
+        }
+        let finish = scenario.finish().await;
+        if let Some(problem) = finish.problem {
+            self.note_problem(planned, &problem);
+        }
+        let found = self.watch.examine(planned.way(), &finish.evidence);
+        let mut aftermath = Aftermath {
+            vault_requests: finish.vault_requests,
+            ..Aftermath::default()
+        };
+        if (failed || found)
+            && let Some(output) = &self.output
+        {
+            match write_transcript(output, &planned.key, &scenario.transcript()).await {
+                Ok(path) => aftermath.transcript = Some(path),
+                Err(error) => self.troubles.lock().push(error),
+            }
+        }
+        running.note(aftermath);
+        let worn = scenario.calls.is_unanswered() || planned.requirement.own_target;
+        let reusable = !worn && scenario.own.is_none();
+        self.release(scenario, reusable).await;
+    }
+
+    async fn release(&self, scenario: Scenario, reusable: bool) {
+        let problems = scenario.release(&self.own_vaults, reusable).await;
+        self.troubles.lock().extend(problems);
+    }
+
+    fn note_problem(&self, planned: &Planned, problem: &dyn fmt::Display) {
+        let problem = format!("after {}: {problem}", planned.key);
+        self.troubles.lock().push(problem);
+    }
+}
+
+async fn write_transcript(output: &Path, key: &str, text: &str) -> Result<String, String> {
+    let folder = output.join("transcripts");
+    let name = format!("{}.jsonl", key.replace('#', "-"));
+    let path = folder.join(&name);
+    let written = async {
+        tokio::fs::create_dir_all(&folder).await?;
+        tokio::fs::write(&path, text).await
+    };
+    written
+        .await
+        .map_err(|error| format!("{} could not be written: {error}", path.display()))?;
+    Ok(format!("transcripts/{name}"))
+}

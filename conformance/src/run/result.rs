@@ -1,0 +1,200 @@
+//! What is known of a scenario while it runs, and the result that comes of it.
+
+use std::{sync::Arc, time::Instant};
+
+use parking_lot::Mutex;
+
+use super::Run;
+use crate::{
+    event::Event,
+    instance::locate::checkout,
+    plan::Planned,
+    report::{Failure, ScenarioResult},
+    verdict::{Level, StepEnd, Verdict},
+};
+
+/// A planned scenario, with what is known of it so far.
+pub(crate) struct Running {
+    pub(super) planned: Arc<Planned>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    begun: Option<Instant>,
+    /// The step that ended it early, and how.
+    stop: Option<(String, StepEnd)>,
+    aftermath: Aftermath,
+}
+
+/// What remains of a scenario once its servers are released.
+#[derive(Default)]
+pub(super) struct Aftermath {
+    pub(super) vault_requests: usize,
+    pub(super) transcript: Option<String>,
+    /// How the Vault that was its own ended, if it did.
+    pub(super) own_vault_lost: Option<String>,
+}
+
+impl Running {
+    pub(crate) fn new(planned: &Arc<Planned>) -> Self {
+        Self {
+            planned: Arc::clone(planned),
+            progress: Mutex::default(),
+        }
+    }
+
+    pub(super) fn begin(&self) {
+        self.progress.lock().begun = Some(Instant::now());
+    }
+
+    /// Notes the step that ended the scenario; the first one counts.
+    pub(super) fn stop(&self, step: String, stop: StepEnd) {
+        self.progress.lock().stop.get_or_insert((step, stop));
+    }
+
+    pub(super) fn note(&self, aftermath: Aftermath) {
+        self.progress.lock().aftermath = aftermath;
+    }
+}
+
+impl Run {
+    /// Why this could not be judged, now that Vault is lost. The whole story is told once.
+    fn blocked_by_loss(&self, key: &str, story: &str) -> String {
+        let mut told = self.loss_told_by.lock();
+        match told.as_ref() {
+            Some(first) => format!("Vault is lost: see {first}"),
+            None => {
+                *told = Some(key.to_owned());
+                story.to_owned()
+            }
+        }
+    }
+
+    /// Turns what is known of an ended scenario into its result, and tells of it.
+    pub(super) fn conclude(&self, running: &Running) {
+        let planned = &running.planned;
+        let Progress {
+            begun,
+            stop,
+            aftermath,
+        } = std::mem::take(&mut *running.progress.lock());
+        let duration = begun.map_or(0, |begun| begun.elapsed().as_millis());
+        let duration_ms = u64::try_from(duration).unwrap_or(u64::MAX);
+        let (mut reason, mut failure) = (planned.not_applicable.clone(), None);
+        let verdict = match stop {
+            None if reason.is_some() => Verdict::NotApplicable,
+            None => Verdict::Pass,
+            Some((
+                _,
+                StepEnd::NotApplicable {
+                    reason: kind,
+                    detail,
+                },
+            )) => {
+                reason = Some(format!("{kind}: {detail}"));
+                Verdict::NotApplicable
+            }
+            // Whatever the target did then, it did without a Vault.
+            Some(_) if let Some(story) = self.pulse.known_lost() => {
+                reason = Some(self.blocked_by_loss(&planned.key, story));
+                Verdict::Blocked
+            }
+            Some(_) if let Some(story) = aftermath.own_vault_lost => {
+                reason = Some(story);
+                Verdict::Blocked
+            }
+            Some((step, StepEnd::Blocked { why })) => {
+                reason = Some(format!("{why} (at: {step})"));
+                Verdict::Blocked
+            }
+            Some((step, StepEnd::Failed { expected, actual })) => {
+                failure = Some(Failure {
+                    step,
+                    expected,
+                    actual,
+                    transcript: aftermath.transcript,
+                    reproduce: self.reproduce(planned),
+                });
+                match planned.requirement.level {
+                    Level::Must => Verdict::Fail,
+                    Level::Should => Verdict::Warn,
+                }
+            }
+        };
+        let mut result = result_of(
+            planned,
+            verdict,
+            reason,
+            failure,
+            duration_ms,
+            aftermath.vault_requests,
+        );
+        if verdict == Verdict::Fail {
+            let baseline = self.baseline.as_ref();
+            let known = baseline.and_then(|baseline| baseline.reason(&planned.key));
+            result.known = known.map(str::to_owned);
+        }
+        self.results.lock().push(result.clone());
+        if verdict == Verdict::Fail
+            && result.known.is_none()
+            && let Some(failed) = &self.fail_fast
+        {
+            failed.cancel();
+        }
+        self.tell(&Event::ScenarioFinished(Box::new(result)));
+    }
+
+    fn reproduce(&self, planned: &Planned) -> String {
+        let target = match &self.target.file {
+            Some(file) => file.display().to_string(),
+            None => self.target.adapter.name.clone(),
+        };
+        let scenario = if planned.is_ambient() {
+            String::new()
+        } else {
+            format!(" --scenario {}", planned.requirement.id)
+        };
+        let program = match checkout() {
+            Some(_) => "cargo conformance",
+            None => "vault-mcp-conformance",
+        };
+        format!(
+            "{program} run --target {target}{scenario} --transport {} --seed {}",
+            planned.transport, self.seed
+        )
+    }
+}
+
+/// The result of one planned scenario.
+#[must_use]
+pub(crate) fn result_of(
+    planned: &Planned,
+    verdict: Verdict,
+    reason: Option<String>,
+    failure: Option<Failure>,
+    duration_ms: u64,
+    vault_requests: usize,
+) -> ScenarioResult {
+    let requirement = &planned.requirement;
+    ScenarioResult {
+        key: planned.key.clone(),
+        id: requirement.id.clone(),
+        title: requirement.scenario.name.clone(),
+        profile: requirement.profile.clone(),
+        level: requirement.level,
+        transport: planned.transport.to_string(),
+        revision: planned.revision.to_string(),
+        verdict,
+        reason,
+        sources: requirement
+            .source_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        duration_ms,
+        vault_requests,
+        failure,
+        known: None,
+    }
+}

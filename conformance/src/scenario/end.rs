@@ -1,0 +1,138 @@
+//! The end of a scenario: its evidence is gathered, and what it had is given back.
+
+use super::{Scenario, agents::Agent};
+use crate::{
+    invariants::{DedicatedRequests, Evidence, ServerEvidence},
+    mcp::transcript::{Line, Speaker, json_lines},
+    redact::Secrets,
+    slot::Slot,
+    tap::{Exchange, Tap},
+    vault::dedicated::DedicatedVaults,
+};
+
+/// What a scenario that is over leaves behind.
+pub(crate) struct Finish {
+    /// What was seen of its servers.
+    pub(crate) evidence: Evidence,
+    /// How many requests its servers made to Vault.
+    pub(crate) vault_requests: usize,
+    /// Why some of the evidence is missing.
+    pub(crate) problem: Option<String>,
+}
+
+impl Scenario {
+    /// Gathers the evidence. Nothing may be done in the scenario afterwards.
+    pub(crate) async fn finish(&mut self) -> Finish {
+        let (dedicated, problem) = match self.dedicated_requests().await {
+            Ok(requests) => (requests, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let mut vault_requests = 0;
+        let mut servers = self.ended_servers();
+        for Agent { slot, .. } in &mut self.agents.all {
+            let transcript = slot.instance.connection.transcript();
+            let (lines, dropped) = (transcript.examine(), transcript.dropped());
+            let ended = match self.calls.is_unanswered() {
+                true => slot.instance.ends().await,
+                false => slot.instance.ended(),
+            };
+            // Requests to a Vault of the scenario's own are looked through separately.
+            let tokens = slot.token.iter().chain(&self.agents.further_tokens);
+            let accessors = tokens.filter(|_| self.own.is_none());
+            servers.push(ServerEvidence {
+                lines,
+                dropped,
+                accessors: accessors.map(|token| token.accessor.clone()).collect(),
+                ended: ended.map(|status| status.to_string()),
+            });
+            vault_requests += exchanges(slot).len();
+        }
+        Finish {
+            evidence: Evidence {
+                scenario: self.planned.key.clone(),
+                prefix: self.prefix.clone(),
+                servers,
+                refusals_with_token: self.agents.ended.told_token,
+                dedicated,
+                tokens: self.agents.tokens(),
+                unasked: self.ledger.unasked(),
+                values: self.ledger.all(),
+                secrets: self.secrets(),
+            },
+            vault_requests,
+            problem,
+        }
+    }
+
+    fn ended_servers(&self) -> Vec<ServerEvidence> {
+        let ended = &self.agents.ended;
+        let evidence = |lines: &Vec<Line>| ServerEvidence {
+            lines: lines.clone(),
+            dropped: ended.dropped,
+            ..ServerEvidence::default()
+        };
+        ended.said.iter().map(evidence).collect()
+    }
+
+    /// What the Vault that the scenario has to itself was asked, if it has one and its audit log can be read.
+    async fn dedicated_requests(&self) -> Result<Option<DedicatedRequests>, String> {
+        let own = self.own.as_ref();
+        let Some((own, audit)) = own.and_then(|own| Some((own, own.audit.as_ref()?))) else {
+            return Ok(None);
+        };
+        audit.settle().await.map_err(|error| error.to_string())?;
+        let agents = self.agents.all.iter();
+        let tokens = agents.filter_map(|agent| agent.slot.token.as_ref());
+        Ok(Some(DedicatedRequests {
+            entries: audit.entries_since(own.leased_at, |_| true),
+            accessors: tokens.map(|token| token.accessor.clone()).collect(),
+        }))
+    }
+
+    /// What crossed the wire of all its servers, and what they asked of Vault: lines of JSON, secrets redacted.
+    pub(crate) fn transcript(&self) -> String {
+        let secrets = self.secrets();
+        let ended = (self.agents.ended.said.iter()).map(|lines| json_lines(lines, &secrets));
+        let agents = self.agents.all.iter();
+        ended
+            .chain(agents.map(|agent| transcript(&agent.slot, &secrets)))
+            .collect()
+    }
+
+    /// Gives back what it had, or ends it; returns what could not be.
+    pub(crate) async fn release(
+        mut self,
+        dedicated_vaults: &DedicatedVaults,
+        reusable: bool,
+    ) -> Vec<String> {
+        let mut problems = Vec::new();
+        for connection in std::mem::take(&mut self.agents.connections) {
+            problems.extend(connection.stop().await.err());
+        }
+        for Agent { slot, .. } in self.agents.all {
+            let released = match reusable {
+                true => self.slots.give_back(slot).await,
+                false => self.slots.end(slot).await,
+            };
+            problems.extend(released.err());
+        }
+        if let Some(own) = self.own {
+            problems.extend(dedicated_vaults.give_back(own).await.err());
+        }
+        problems
+    }
+}
+
+fn exchanges(slot: &Slot) -> Vec<Exchange> {
+    slot.tap.as_ref().map(Tap::exchanges).unwrap_or_default()
+}
+
+fn transcript(slot: &Slot, secrets: &Secrets) -> String {
+    let transcript = slot.instance.connection.transcript();
+    let tapped = exchanges(slot).into_iter().map(|exchange| Line {
+        at_ms: transcript.millis(exchange.at),
+        speaker: Speaker::Vault,
+        text: exchange.to_string(),
+    });
+    transcript.to_json_lines(tapped.collect(), secrets)
+}
