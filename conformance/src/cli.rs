@@ -536,11 +536,12 @@ fn requirements(markdown: bool) -> anyhow::Result<Exit> {
 
 fn explain(id: &str) -> anyhow::Result<Exit> {
     let (requirements, mutations) = (requirement::all()?, definition::all()?);
-    let Some(text) = catalogue::explain(&requirements, &mutations, id) else {
-        tell(&format_args!(
-            "there is no requirement {id:?}; `requirements` lists them"
-        ));
-        return Ok(Exit::Usage);
+    let text = match catalogue::explain(&requirements, &mutations, id) {
+        Ok(text) => text,
+        Err(unknown) => {
+            tell(&unknown);
+            return Ok(Exit::Usage);
+        }
     };
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(Exit::Conformant)

@@ -94,6 +94,8 @@ pub mod scenario;
 pub mod schema;
 #[doc(hidden)]
 pub mod slot;
+#[doc(hidden)]
+pub mod source;
 mod suggest;
 pub mod suite;
 #[doc(hidden)]

@@ -415,7 +415,7 @@ mod tests {
             .filter_map(|key| key.strip_suffix("@stdio@2025-11-25"));
         assert_eq!(
             ids.collect::<Vec<_>>(),
-            ["kv.read-latest", "kv.read-version"]
+            ["kv.read-latest", "kv.read-at-once"]
         );
     }
 

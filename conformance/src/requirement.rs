@@ -1,16 +1,18 @@
 //! The requirements: read from the features, which are embedded in the program.
 //!
-//! A scenario's tags carry its identity: `@<profile>.<slug>` is the requirement's id,
-//! `@must` or `@should` its level, `@source:X` who demands it, `@needs:OP` the operations
-//! without which it cannot be asked, `@evidence:KIND` what it is judged by that the suite
-//! does not always have, `@own-vault` that it has a Vault to itself, `@transport:T` the one
-//! transport that it is about, `@era:session` or `@era:stateless` that it is about the revisions of
-//! one era, `@every-revision` that it is asked in all revisions that the target speaks (both of a
-//! scenario or of its feature), `@mode:NAME` the modes without which it cannot be asked and in which it
-//! starts the target itself, `@own-target` that no later scenario may use its target, `@slow` that
-//! it takes seconds, `@seen-in:ID` that it is judged by what was seen in another requirement's
-//! scenarios. In an outline, `@needs:<operation>` and `@mode:<mode>` are
-//! the operation and the mode that the row names; tags of its examples are those of their rows.
+//! A rule of a feature is a requirement: its name is the normative sentence, its scenarios are the ways in which it is
+//! checked. The tags of the rule carry its identity: `@<profile>.<slug>` is the requirement's id, `@must` or
+//! `@should` its level, `@source:X:PLACE` who demands it and where.
+//!
+//! Other tags stand at the rule, or at the scenarios that they are about: `@needs:OP` the operations without which it
+//! cannot be checked, `@evidence:KIND` what it is judged by that the suite does not always have, `@own-vault` that it
+//! has a Vault to itself, `@transport:T` the one transport that it is about, `@era:session` or `@era:stateless` that
+//! it is about the revisions of one era, `@every-revision` that it is checked in all revisions that the target speaks
+//! (both at its feature, too), `@mode:NAME` the modes without which it cannot be checked and in which it starts the
+//! target itself, `@own-target` that no later scenario may use its target, `@slow` that it takes seconds,
+//! `@seen-in:ID` that it is judged by what was seen in another requirement's scenarios. In an outline,
+//! `@needs:<operation>` and `@mode:<mode>` are the operation and the mode that the row names; tags of its examples are
+//! those of their rows.
 
 use std::sync::{Arc, LazyLock};
 
@@ -23,7 +25,7 @@ use crate::{
     adapter::launch::Mode,
     engines::Operation,
     evidence::Evidence,
-    suggest::did_you_mean,
+    source::Place,
     transport::{Era, TransportKind},
     verdict::Level,
 };
@@ -35,58 +37,6 @@ const EVERY_REVISION: &str = "every-revision";
 /// The profile whose scenarios are judged from what was seen in all the others.
 pub const AMBIENT: &str = "ambient";
 
-/// Who demands a requirement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The specification of the protocol.
-    Mcp,
-    /// Vault and its documentation.
-    Vault,
-    /// Safety: what no server may do, whoever wrote it.
-    Sec,
-    /// The tutorial.
-    Tut,
-    /// The blog.
-    Blog,
-    /// The guide.
-    Guide,
-    /// kagent's architecture.
-    Kag,
-}
-
-impl Source {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Mcp,
-        Self::Vault,
-        Self::Sec,
-        Self::Tut,
-        Self::Blog,
-        Self::Guide,
-        Self::Kag,
-    ];
-
-    /// Its name in tags and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Mcp => "MCP",
-            Self::Vault => "VAULT",
-            Self::Sec => "SEC",
-            Self::Tut => "TUT",
-            Self::Blog => "BLOG",
-            Self::Guide => "GUIDE",
-            Self::Kag => "KAG",
-        }
-    }
-
-    /// The source of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.name() == name)
-    }
-}
-
 /// One scenario of the specification, its outline expanded.
 #[derive(Clone, Debug)]
 pub struct Requirement {
@@ -94,10 +44,12 @@ pub struct Requirement {
     pub id: String,
     /// The folder under `features/`.
     pub profile: String,
+    /// What it demands: one sentence with the keyword of its level, as in RFC 2119.
+    pub demand: String,
     /// How strongly it binds.
     pub level: Level,
-    /// Who demands it.
-    pub sources: Vec<Source>,
+    /// Who demands it, and where.
+    pub sources: Vec<Place>,
     /// Operations that the target must offer.
     pub needs: Vec<Operation>,
     /// What it is judged by that the suite does not always have.
@@ -143,10 +95,18 @@ impl Requirement {
         self.is_ambient() || self.seen_in.is_some()
     }
 
-    /// The names of those who demand it.
+    /// The names of those who demand it, each once.
     #[must_use]
     pub fn source_names(&self) -> Vec<&'static str> {
-        self.sources.iter().map(|source| source.name()).collect()
+        let mut names: Vec<_> = self.sources.iter().map(|p| p.source.name()).collect();
+        let mut seen = Vec::new();
+        names.retain(|name| {
+            !seen.contains(name) && {
+                seen.push(*name);
+                true
+            }
+        });
+        names
     }
 }
 
@@ -161,7 +121,7 @@ pub struct FeatureError {
 /// All requirements, in the order of the features.
 ///
 /// # Errors
-/// When a feature cannot be parsed or a scenario lacks its id, level or source.
+/// When a feature cannot be parsed, or a rule lacks its id, level, source or keyword.
 pub fn all() -> Result<Vec<Requirement>, FeatureError> {
     // Reading the features takes as long as running a few scenarios.
     static READ: LazyLock<Result<Vec<Requirement>, FeatureError>> = LazyLock::new(read);
@@ -242,35 +202,85 @@ fn of_feature(file: &str, profile: &str, text: &str) -> Result<Vec<Requirement>,
         .map_err(|error| wrong(error.to_string()))?
         .expand_examples()
         .map_err(|error| wrong(error.to_string()))?;
-    let scenarios = std::mem::take(&mut feature.scenarios);
+    let rules = std::mem::take(&mut feature.rules);
+    if let Some(stray) = feature.scenarios.first() {
+        let problem = format!("the scenario {:?} stands below no rule", stray.name);
+        return Err(wrong(problem));
+    }
     let feature = Arc::new(feature);
 
     let mut requirements: Vec<Requirement> = Vec::new();
-    for scenario in scenarios {
-        let mut requirement = of_scenario(profile, &feature, scenario)
-            .map_err(|problem| wrong(format!("a scenario is not usable: {problem}")))?;
+    for mut rule in rules {
+        let scenarios = std::mem::take(&mut rule.scenarios);
+        let of_rule = of_rule(profile, &feature, &rule, scenarios)
+            .map_err(|problem| wrong(format!("the rule {:?} {problem}", rule.name)))?;
+        let taken = requirements.iter().find(|r| r.id == of_rule[0].id);
+        if let Some(taken) = taken {
+            return Err(wrong(format!("the id {} is taken twice", taken.id)));
+        }
+        requirements.extend(of_rule);
+    }
+    Ok(requirements)
+}
+
+/// The scenarios of one rule; at least one.
+fn of_rule(
+    profile: &str,
+    feature: &Arc<gherkin::Feature>,
+    rule: &gherkin::Rule,
+    scenarios: Vec<gherkin::Scenario>,
+) -> Result<Vec<Requirement>, String> {
+    if rule.background.is_some() {
+        return Err("has a background: put its steps into the scenarios".to_owned());
+    }
+    if scenarios.is_empty() {
+        return Err("has no scenario".to_owned());
+    }
+    let mut requirements: Vec<Requirement> = Vec::new();
+    for mut scenario in scenarios {
+        scenario.tags.splice(0..0, rule.tags.iter().cloned());
+        let title = scenario.name.clone();
+        let mut requirement = of_scenario(profile, feature, &rule.name, scenario)
+            .map_err(|problem| format!("has a scenario {title:?} that {problem}"))?;
+        if !rule.tags.contains(&requirement.id) {
+            return Err(format!("has no id @{profile}.something"));
+        }
         requirement.row = cells(&requirement.scenario).map(row_name);
-        let is_same = |r: &Requirement| r.id == requirement.id && r.row == requirement.row;
-        let is_taken = |r: &Requirement| r.id == requirement.id && requirement.row.is_none();
-        if requirements.iter().any(|r| is_same(r) || is_taken(r)) {
-            let row = requirement.row.map(|row| format!(" with the row {row}"));
-            let row = row.unwrap_or_default();
-            return Err(wrong(format!(
-                "the id {}{row} is taken twice",
+        if requirements.iter().any(|r| r.row == requirement.row) {
+            let row = requirement.row.as_deref().unwrap_or("none");
+            return Err(format!(
+                "has two scenarios with the same key: {} with the row {row}",
                 requirement.id
-            )));
+            ));
         }
         requirements.push(requirement);
     }
-    Ok(requirements)
+    keyword_problem(&rule.name, requirements[0].level).map_or(Ok(requirements), Err)
+}
+
+/// What is wrong with the keywords of a demand.
+fn keyword_problem(demand: &str, level: Level) -> Option<String> {
+    let has = |keyword: &str| {
+        demand
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| word == keyword)
+    };
+    let (wanted, other) = match level {
+        Level::Must => ("MUST", "SHOULD"),
+        Level::Should => ("SHOULD", "MUST"),
+    };
+    if !has(wanted) {
+        return Some(format!("does not say {wanted}, its level"));
+    }
+    has(other).then(|| format!("says {other}, and its level is {wanted}"))
 }
 
 fn of_scenario(
     profile: &str,
     feature: &Arc<gherkin::Feature>,
+    demand: &str,
     scenario: gherkin::Scenario,
 ) -> Result<Requirement, String> {
-    let title = scenario.name.clone();
     let (mut id, mut level, mut transport) = (None, None, None);
     let (mut sources, mut needs, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
     let (mut slow, mut own_target, mut seen_in) = (false, false, None);
@@ -280,35 +290,32 @@ fn of_scenario(
     let of_feature = feature.tags.iter().filter(is_about_revisions);
     for tag in of_feature.chain(&scenario.tags) {
         match tag.split_once(':') {
-            Some(("source", name)) => sources.push(Source::named(name).ok_or_else(|| {
-                let hint = did_you_mean(name, &Source::ALL.map(Source::name));
-                format!("{title:?} names the unknown source {name}{hint}")
-            })?),
+            Some(("source", name)) => {
+                sources.push(Place::of_tag(name).map_err(|problem| format!("names {problem}"))?)
+            }
             Some(("needs", name)) => needs.push(
                 resolved(&scenario, name)
                     .and_then(Operation::named)
-                    .ok_or_else(|| format!("{title:?} needs the unknown operation {name}"))?,
+                    .ok_or_else(|| format!("needs the unknown operation {name}"))?,
             ),
             Some(("evidence", name)) => evidence.push(
                 Evidence::named(name)
-                    .ok_or_else(|| format!("{title:?} names the unknown evidence {name}"))?,
+                    .ok_or_else(|| format!("names the unknown evidence {name}"))?,
             ),
             Some(("transport", name)) => {
                 transport = Some(
                     TransportKind::named(name)
-                        .ok_or_else(|| format!("{title:?} names the unknown transport {name}"))?,
+                        .ok_or_else(|| format!("names the unknown transport {name}"))?,
                 );
             }
             Some(("era", name)) => {
-                era = Some(
-                    Era::named(name)
-                        .ok_or_else(|| format!("{title:?} names the unknown era {name}"))?,
-                );
+                era =
+                    Some(Era::named(name).ok_or_else(|| format!("names the unknown era {name}"))?);
             }
             Some(("mode", name)) => modes.push(
                 resolved(&scenario, name)
                     .and_then(Mode::named)
-                    .ok_or_else(|| format!("{title:?} names the unknown mode {name}"))?,
+                    .ok_or_else(|| format!("names the unknown mode {name}"))?,
             ),
             Some(("seen-in", id)) => seen_in = Some(id.to_owned()),
             None if tag == EVERY_REVISION => every_revision = true,
@@ -318,20 +325,21 @@ fn of_scenario(
             None if tag == "must" => level = Some(Level::Must),
             None if tag == "should" => level = Some(Level::Should),
             None if tag.starts_with(&format!("{profile}.")) => id = Some(tag.clone()),
-            _ => return Err(format!("{title:?} has the unknown tag @{tag}")),
+            _ => return Err(format!("has the unknown tag @{tag}")),
         }
     }
     if sources.is_empty() {
-        return Err(format!("{title:?} names no source"));
+        return Err("names no source".to_owned());
     }
     // Only who starts a server decides on its mode.
     if !modes.is_empty() && !evidence.contains(&Evidence::Launch) {
         evidence.push(Evidence::Launch);
     }
     Ok(Requirement {
-        id: id.ok_or_else(|| format!("{title:?} has no id @{profile}.something"))?,
+        id: id.ok_or_else(|| format!("has no id @{profile}.something"))?,
         profile: profile.to_owned(),
-        level: level.ok_or_else(|| format!("{title:?} is neither @must nor @should"))?,
+        demand: demand.to_owned(),
+        level: level.ok_or("is neither @must nor @should")?,
         sources,
         needs,
         evidence,
@@ -359,7 +367,17 @@ mod tests {
         transport::TransportKind,
     };
 
-    const RIGHT: &str = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario: s\n    Given x\n";
+    const RIGHT: &str = "Feature: f\n  @kv.a @must @source:SEC:token-disclosure\n  Rule: A server MUST x\n\
+        \n    Scenario: s\n      Given x\n";
+
+    /// A rule of this profile with an outline, whose steps and rows are these.
+    fn outline(tags: &str, title: &str, examples: &str) -> String {
+        let (rule, scenario) = tags.split_once(" / ").unwrap_or((tags, ""));
+        format!(
+            "Feature: f\n  {rule} @must @source:SEC:token-disclosure\n  Rule: A server MUST x\n\
+             \n    {scenario}\n    Scenario Outline: {title}\n      Given x\n\n{examples}"
+        )
+    }
 
     #[test]
     fn every_embedded_feature_is_usable() {
@@ -368,16 +386,32 @@ mod tests {
     }
 
     #[test]
-    fn an_id_belongs_to_one_feature_only() {
+    fn an_id_belongs_to_one_rule_and_each_has_a_sentence_of_its_own() {
         let requirements = all().unwrap();
         for one in &requirements {
             for other in &requirements {
-                assert!(
-                    one.id != other.id || one.feature.name == other.feature.name,
-                    "{} stands in two features",
-                    one.id
+                assert_eq!(
+                    one.id == other.id,
+                    one.demand == other.demand,
+                    "{} and {} say {:?}",
+                    one.id,
+                    other.id,
+                    one.demand
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_demand_is_one_sentence_that_can_be_quoted() {
+        for requirement in all().unwrap() {
+            let demand = &requirement.demand;
+            let begins = demand.starts_with(|c: char| c.is_uppercase() || c == '`');
+            let words = demand.split_whitespace().count();
+            assert!(
+                begins && !demand.ends_with('.') && words <= 30,
+                "{words} words: {demand}"
+            );
         }
     }
 
@@ -391,9 +425,12 @@ mod tests {
 
     #[test]
     fn a_row_can_name_the_operation_that_it_needs() {
-        let text = "Feature: f\n  @kv.a @must @source:TUT @needs:<what>\n  Scenario Outline: s <what>\n    Given x\n\
-                    \n    Examples:\n      | what |\n      | kv.read |\n      | kv.list |\n";
-        let needs: Vec<_> = of_feature("f", "kv", text)
+        let text = outline(
+            "@kv.a / @needs:<what>",
+            "s <what>",
+            "      Examples:\n        | what |\n        | kv.read |\n        | kv.list |\n",
+        );
+        let needs: Vec<_> = of_feature("f", "kv", &text)
             .unwrap()
             .into_iter()
             .flat_map(|r| r.needs)
@@ -405,10 +442,13 @@ mod tests {
 
     #[test]
     fn a_row_can_name_its_mode_and_its_examples_have_tags_of_their_own() {
-        let text = "Feature: f\n  @mcp.a @must @source:MCP @mode:<mode>\n  Scenario Outline: s <mode>\n    Given x\n\
-                    \n    Examples:\n      | mode |\n      | read_only |\n\
-                    \n    @transport:http @mode:tls\n    Examples:\n      | mode |\n      | all_interfaces |\n";
-        let rows: Vec<_> = of_feature("f", "mcp", text)
+        let text = outline(
+            "@mcp.a / @mode:<mode>",
+            "s <mode>",
+            "      Examples:\n        | mode |\n        | read_only |\n\
+             \n      @transport:http @mode:tls\n      Examples:\n        | mode |\n        | all_interfaces |\n",
+        );
+        let rows: Vec<_> = of_feature("f", "mcp", &text)
             .unwrap()
             .into_iter()
             .map(|r| (r.modes, r.transport))
@@ -451,16 +491,19 @@ mod tests {
 
     #[test]
     fn a_row_is_named_by_its_values_wherever_it_stands() {
-        let text = "Feature: f\n  @kv.a @must @source:TUT\n  Scenario Outline: s <v>\n    Given <v>\n\
-                    \n    Examples: one\n      | v |\n      | 1 |\n      | 2 |\n\
-                    \n    Examples: two\n      | v |\n      | 3 |\n";
+        let text = outline(
+            "@kv.a",
+            "s <v>",
+            "      Examples: one\n        | v |\n        | 1 |\n        | 2 |\n\
+             \n      Examples: two\n        | v |\n        | 3 |\n",
+        );
         let rows = |text: &str| -> Vec<_> {
             let requirements = of_feature("f", "kv", text).unwrap();
             requirements.into_iter().filter_map(|r| r.row).collect()
         };
-        let named = rows(text);
+        let named = rows(&text);
         assert_eq!(named, ["1-6b86b2", "2-d4735e", "3-4e0740"]);
-        let inserted = text.replace("| 1 |", "| 0 |\n      | 1 |");
+        let inserted = text.replace("| 1 |", "| 0 |\n        | 1 |");
         assert_eq!(rows(&inserted)[1..], named);
         let twice = text.replace("| 2 |", "| 3 |");
         let error = of_feature("f", "kv", &twice).unwrap_err();
@@ -471,39 +514,42 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_without_level_source_or_known_tags_is_refused() {
+    fn a_rule_without_id_level_source_keyword_or_scenario_is_refused() {
         assert!(of_feature("f", "kv", RIGHT).is_ok());
-        for (from, to) in [
-            ("@must ", ""),
-            ("@source:TUT", ""),
-            ("@kv.a", ""),
-            ("@kv.a", "@kv.a @needs:kv.raed"),
-            ("@kv.a", "@kv.a @evidence:odit"),
-            ("@kv.a", "@kv.a @musst"),
-            ("@kv.a", "@kv.a @evidence:tab"),
-            ("@kv.a", "@kv.a @era:stone"),
-            ("@kv.a", "@kv.a @mode:readonly"),
-            ("@kv.a", "@kv.a @source:RUMOUR"),
+        for (from, to, problem) in [
+            ("@must ", "", "neither @must nor @should"),
+            ("@source:SEC:token-disclosure", "", "names no source"),
+            ("@kv.a", "", "has no id @kv.something"),
+            ("@kv.a", "@kv.a @needs:kv.raed", "unknown operation"),
+            ("@kv.a", "@kv.a @evidence:odit", "unknown evidence"),
+            ("@kv.a", "@kv.a @musst", "unknown tag"),
+            ("@kv.a", "@kv.a @era:stone", "unknown era"),
+            ("@kv.a", "@kv.a @mode:readonly", "unknown mode"),
+            ("@kv.a", "@kv.a @source:RUMOUR:x", "unknown source RUMOUR"),
+            ("@kv.a", "@kv.a @source:SEC", "without a place"),
+            ("MUST", "must", "does not say MUST"),
+            ("MUST", "SHOULD", "does not say MUST"),
+            ("MUST x", "MUST x and SHOULD y", "says SHOULD"),
+            ("    Scenario: s\n      Given x\n", "", "has no scenario"),
+            ("  Rule: A server MUST x\n", "", "stands below no rule"),
+            (
+                "    Scenario: s",
+                "    Background:\n      Given y\n    Scenario: s",
+                "has a background",
+            ),
+            (
+                "    Scenario: s",
+                "    Scenario: r\n      Given y\n    Scenario: s",
+                "the same key",
+            ),
         ] {
             let text = RIGHT.replace(from, to);
-            assert!(of_feature("f", "kv", &text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_source_is_reported_with_the_one_that_was_likely_meant() {
-        for (name, hint) in [
-            ("VALT", "did you mean \"VAULT\"?"),
-            ("MCP.", "did you mean \"MCP\"?"),
-            ("X", "known are MCP, VAULT, SEC, TUT, BLOG, GUIDE, KAG"),
-        ] {
-            let text = RIGHT.replace("@source:TUT", &format!("@source:TUT @source:{name}"));
             let error = of_feature("f", "kv", &text).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("unknown source {name}; {hint}")),
-                "{error}"
-            );
+            assert!(error.contains(problem), "{text}: {error}");
         }
+        let twice = format!("{RIGHT}{}", RIGHT.trim_start_matches("Feature: f\n"));
+        let error = of_feature("f", "kv", &twice).unwrap_err().to_string();
+        assert!(error.contains("kv.a is taken twice"), "{error}");
     }
 
     #[test]

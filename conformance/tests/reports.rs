@@ -6,12 +6,14 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use quick_junit::{Report as Junit, TestCase, TestCaseStatus};
+use serde_json::json;
 use vault_mcp_conformance::{
     event::{Event, Reporter},
     exit::Exit,
@@ -25,6 +27,7 @@ use vault_mcp_conformance::{
         json::{self, JsonFile},
         junit::JunitFile,
     },
+    source::Citation,
     verdict::{Level, Verdict},
 };
 
@@ -36,19 +39,37 @@ fn redacted(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
+/// The places that all scenarios cite: one with an address a revision, one without any, and one that is not listed.
+const SOURCES: [&str; 3] = ["MCP:server/tools", "SEC:disclosure", "BLOG:gone"];
+
+fn sources() -> BTreeMap<String, Citation> {
+    let cited = json!({
+        "MCP:server/tools": {
+            "title": "The specification", "section": "Tools", "quote": "Servers MUST do so.", "address": null,
+            "revisions": { "2025-11-25": "https://mcp.example/2025-11-25/server/tools" },
+        },
+        "SEC:disclosure": {
+            "title": "Safety", "section": "a secret is disclosed", "quote": "It can be used.", "address": null,
+            "revisions": {},
+        },
+    });
+    serde_json::from_value(cited).expect("two citations")
+}
+
 fn scenario(id: &str, level: Level, verdict: Verdict) -> ScenarioResult {
     let (profile, _) = id.split_once('.').expect("an id starts with its profile");
     ScenarioResult {
         key: format!("{id}@stdio@2025-11-25"),
         id: id.to_owned(),
-        title: "what a scenario of this id shows".to_owned(),
+        demand: format!("The server {level} do what {id} demands"),
+        title: "the case that a scenario of this id is about".to_owned(),
         profile: profile.to_owned(),
         level,
         transport: "stdio".to_owned(),
         revision: "2025-11-25".to_owned(),
         verdict,
         reason: None,
-        sources: vec!["VAULT kv v2".to_owned(), "SEC".to_owned()],
+        sources: SOURCES.map(str::to_owned).into(),
         duration_ms: 250,
         vault_requests: 2,
         failure: None,
@@ -64,7 +85,7 @@ fn unmet(id: &str, level: Level, verdict: Verdict, expected: &str, actual: &str)
             actual: actual.to_owned(),
             transcript: Some(format!("transcripts/{id}@stdio.jsonl")),
             reproduce: format!(
-                "cargo conformance run --target hashicorp --scenario {id} --transport stdio --seed 4711"
+                "cargo conformance run --target hashicorp --scenario {id}@stdio@2025-11-25 --seed 4711"
             ),
         }),
         ..scenario(id, level, verdict)
@@ -113,6 +134,7 @@ fn report_of(mut scenarios: Vec<ScenarioResult>) -> Report {
         unmapped_tools: Vec::new(),
         cleanup_errors: Vec::new(),
         summary: Summary::of(&scenarios),
+        sources: sources(),
         scenarios,
     }
 }
@@ -759,7 +781,15 @@ fn what_a_target_says_is_no_markdown_and_no_html_in_the_job_summary() {
         evil,
     )]));
     for part in [
-        "<img", "`", "**b", "[c]", "https://", "\n# g", "\u{1b}", "www.h", "@",
+        "<img",
+        "`",
+        "**b",
+        "[c]",
+        "https://d",
+        "\n# g",
+        "\u{1b}",
+        "www.h",
+        "@",
     ] {
         assert!(!text.contains(part), "{part:?} is in:\n{text}");
     }

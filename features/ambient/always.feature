@@ -1,27 +1,39 @@
 @ambient @every-revision
-Feature: What holds whatever the agent does
-  Watched in every scenario of the run, and judged once all of them have ended.
+Feature: Invariants of every scenario
+  The suite observes these in every scenario of the run, and checks them once all scenarios have ended.
 
-  @ambient.token-unseen @must @source:SEC @source:BLOG @evidence:launch
-  Scenario: the server's Vault token is in nothing that the server says
-    Then no output, error or log of the server carried its Vault token
+  @ambient.token-unseen @must @source:SEC:token-disclosure @source:BLOG:what-this-enables-and-what-it-isnt+token @evidence:launch
+  Rule: The server MUST NOT include its Vault token in any message, HTTP header or log output
 
-  @ambient.own-token @must @source:SEC @source:BLOG @evidence:audit
-  Scenario: the server acts with no other token than its own
-    Then Vault's audit log shows no request of the server with another token than its own
+    Scenario: all messages, headers and log output of the run
+      Then no output, error or log of the server contained its Vault token
 
-  @ambient.values-unseen @must @source:SEC @source:TUT
-  Scenario: a secret's value is shown only to the agent that asked for it
-    Then no output, error or log of the server carried a value that nobody had asked for
+  @ambient.own-token @must @source:SEC:confused-deputy @source:BLOG:writing-and-reading-secrets+token @evidence:audit
+  Rule: The server MUST NOT use, in its requests to Vault, a token that neither its operator nor its client gave it
 
-  @ambient.messages-valid @must @source:MCP
-  Scenario: every message is valid for the negotiated revision
-    Then every message of the server was valid for the revision in use
+    Scenario: all requests in Vault's audit log
+      Then Vault's audit log shows that the server used no token other than its own
 
-  @ambient.stdout-clean @must @source:MCP @transport:stdio
-  Scenario: nothing but protocol messages is on standard output
-    Then standard output carried nothing but protocol messages
+  @ambient.values-unseen @must @source:SEC:value-disclosure @source:TUT:plan-secret-structure-and-write-credentials+names-only
+  Rule: The server MUST NOT send a secret value that the agent neither wrote nor requested, and MUST NOT write any secret value to its log output
 
-  @ambient.alive @must @source:SEC @evidence:launch
-  Scenario: the server outlives every scenario
-    Then the server was still running after every scenario
+    Scenario: all messages, headers and log output of the run, searched for secret values
+      Then no output, error or log of the server contained a value that no call had requested
+
+  @ambient.messages-valid @must @source:MCP:basic/index#messages @source:MCP:basic/index#schema
+  Rule: Every message that the server sends MUST be valid in the MCP revision in use
+
+    Scenario: all messages of the run
+      Then every message of the server was valid for the revision in use
+
+  @ambient.stdout-clean @must @source:MCP:basic/transports#stdio @transport:stdio
+  Rule: Over the stdio transport, the server MUST NOT write anything but protocol messages to standard output
+
+    Scenario: all standard output of the run
+      Then the server wrote only protocol messages to standard output
+
+  @ambient.alive @must @source:SEC:denial-of-service @evidence:launch
+  Rule: The server MUST keep running, whatever its clients send and whatever Vault answers
+
+    Scenario: the end of every scenario of the run
+      Then the server was still running after every scenario

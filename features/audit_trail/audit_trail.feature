@@ -1,97 +1,112 @@
 @audit_trail
-Feature: What an agent has done can be found afterwards, and the log keeps no secret
-  The server's log says what was called, Vault's audit log what came of it: whoever looks into an incident needs both,
-  and reads neither a value nor a token in them.
+Feature: Log records of tool calls
+  The server's log says what was called, and Vault's audit log says what Vault did. An investigation of an incident
+  needs both, and must not find a secret value or a token in either.
 
-  @audit_trail.logged @should @source:BLOG @source:TUT @mode:log_file @evidence:tap @own-target @needs:kv.read
-  Scenario Outline: the log has a line for a call that tells <what>
-    Given a server that logs to a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then one line of the log is about that call, and tells <what>
+  @audit_trail.logged @should @source:BLOG:how-vault-mcp-fits-into-this @mode:log_file @evidence:tap @own-target @needs:kv.read
+  Rule: A server that logs to a file SHOULD record the time, tool, Vault path, outcome, duration and correlation ID of each tool call in a structured line
 
-    Examples:
-      | what              |
-      | the time          |
-      | the tool          |
-      | the path in Vault |
-      | how it ended      |
-      | how long it took  |
-      | a correlation id  |
+    Scenario Outline: <what> of a call that reads a secret
+      Given a server that logs to a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then one line of the server's log is about the call and records <what>
 
-  @audit_trail.session @should @source:BLOG @mode:log_file @transport:http @era:session @evidence:tap @own-target @needs:kv.read
-  Scenario: the log tells in which session a call was made
-    Given a server that logs to a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then one line of the log is about that call, and tells its session
+      Examples:
+        | what              |
+        | the time          |
+        | the tool          |
+        | the path in Vault |
+        | how it ended      |
+        | how long it took  |
+        | a correlation id  |
 
-  @audit_trail.denial @should @source:BLOG @mode:log_file @evidence:tap @own-target @needs:kv.read
-  Scenario: the log tells which call Vault has denied
-    Given a server that logs to a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the agent's token may do nothing
-    When the agent reads the secret "app/database"
-    Then the agent is told that permission was denied
-    And one line of the log is about that call, and tells that Vault has denied it
+  @audit_trail.session @should @source:BLOG:how-vault-mcp-fits-into-this @mode:log_file @transport:http @era:session @evidence:tap @own-target @needs:kv.read
+  Rule: A server that logs to a file SHOULD record the MCP session of each tool call
 
-  @audit_trail.audited @should @source:BLOG @mode:log_file @evidence:tap @evidence:audit @own-target @needs:kv.read
-  Scenario Outline: a call by an agent that may do <rights> is found in Vault's audit log by the server's
-    Given a server that logs to a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the agent's token may do <rights>
-    When the agent reads the secret "app/database"
-    Then Vault's audit log has that call under an id that the log tells, too
+    Scenario: a call that reads a secret over HTTP
+      Given a server that logs to a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then one line of the server's log is about the call and records its session
 
-    Examples:
-      | rights     |
-      | everything |
-      | nothing    |
+  @audit_trail.denial @should @source:BLOG:how-vault-mcp-fits-into-this @mode:log_file @evidence:tap @own-target @needs:kv.read
+  Rule: When Vault denies a tool call, a server that logs to a file SHOULD report the denial to the agent and record it in the log
 
-  @audit_trail.no-value @must @source:SEC @source:BLOG @mode:log_file @evidence:launch @own-target @needs:<operation>
-  Scenario Outline: what is read, written or made by <operation> is not in the log
-    Given a server that logs to a file
-    When the agent does <operation>
-    Then no value and no key is in the log
+    Scenario: the token has no rights
+      Given a server that logs to a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the agent's token may do nothing
+      When the agent reads the secret "app/database"
+      Then the server reports that permission was denied
+      And one line of the server's log is about the call and records that Vault has denied it
 
-    Examples:
-      | operation         |
-      | kv.read           |
-      | kv.read_version   |
-      | kv.write          |
-      | kv.write_key      |
-      | pki.import_bundle |
-      | pki.issue         |
+  @audit_trail.audited @should @source:BLOG:how-vault-mcp-fits-into-this @source:KAG:secret-access-flow @mode:log_file @evidence:tap @evidence:audit @own-target @needs:kv.read
+  Rule: A server that logs to a file SHOULD send Vault a correlation ID for each tool call, and SHOULD write the same ID to its log
 
-  @audit_trail.no-value-refused @must @source:SEC @mode:log_file @evidence:launch @own-target @needs:kv.write_key
-  Scenario Outline: the value of a call that <fails> is not in the log
-    Given a server that logs to a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent writes a value to the secret "app/database" in a call that <fails>
-    Then no value and no key is in the log
+    Scenario Outline: the policy allows <rights>
+      Given a server that logs to a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the agent's token may do <rights>
+      When the agent reads the secret "app/database"
+      Then Vault's audit log and the server's log contain the same correlation id for the call
 
-    Examples:
-      | fails                           |
-      | Vault denies                    |
-      | lacks an argument               |
-      | has an argument of another kind |
-      | names no tool                   |
+      Examples:
+        | rights     |
+        | everything |
+        | nothing    |
 
-  @audit_trail.no-token @must @source:SEC @source:BLOG @mode:log_file @evidence:launch @own-target @needs:kv.read
-  Scenario Outline: the server's token is not in the log when Vault lets the agent do <rights>
-    Given a server that logs to a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the agent's token may do <rights>
-    When the agent reads the secret "app/database"
-    Then the server's token is not in the log
+  @audit_trail.no-value @must @source:SEC:value-disclosure @mode:log_file @evidence:launch @own-target
+  Rule: A server that logs to a file MUST NOT log a secret value or private key that a tool call reads, writes, imports or issues
 
-    Examples:
-      | rights     |
-      | everything |
-      | nothing    |
+    @needs:<operation>
+    Scenario Outline: a call of <operation>
+      Given a server that logs to a file
+      When the agent performs <operation>
+      Then the server's log contains no secret value and no private key
+
+      Examples:
+        | operation         |
+        | kv.read           |
+        | kv.read_version   |
+        | kv.write          |
+        | kv.write_key      |
+        | pki.import_bundle |
+        | pki.issue         |
+
+  @audit_trail.no-value-refused @must @source:SEC:value-disclosure @mode:log_file @evidence:launch @own-target @needs:kv.write_key
+  Rule: When Vault denies a tool call, or the call has invalid arguments or names an unknown tool, the server MUST NOT log any secret value
+
+    Scenario Outline: a write that <fails>
+      Given a server that logs to a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent writes a value to the secret "app/database" in a call that <fails>
+      Then the server's log contains no secret value and no private key
+
+      Examples:
+        | fails                           |
+        | Vault denies                    |
+        | lacks an argument               |
+        | has an argument of another kind |
+        | names no tool                   |
+
+  @audit_trail.no-token @must @source:SEC:token-disclosure @mode:log_file @evidence:launch @own-target @needs:kv.read
+  Rule: A server that logs to a file MUST NOT write its Vault token to its log, whether Vault allows or denies a tool call
+
+    Scenario Outline: the policy allows <rights>
+      Given a server that logs to a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the agent's token may do <rights>
+      When the agent reads the secret "app/database"
+      Then the server's log does not contain the server's token
+
+      Examples:
+        | rights     |
+        | everything |
+        | nothing    |

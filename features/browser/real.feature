@@ -1,23 +1,27 @@
 @browser
-Feature: A real browser keeps pages from the server, or lets them call it
-  A page of the suite's own, opened in a browser without a window, does what a client does.
+Feature: Web pages in a real browser
+  A headless browser opens pages of the suite, which make the requests that an MCP client makes.
 
-  # That an origin was listed is not all that a page needs: see browser.headers and browser.exposed.
-  @browser.page @should @slow @source:TUT @mode:cors @transport:http @evidence:browser @needs:kv.read
-  Scenario: a page that was listed reads a secret
-    Given a server that a page of the suite's own may call
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When a browser opens that page, which tries to read the secret "app/database"
-    Then the agent is given exactly what Vault holds
+  # An allowed origin alone is not sufficient for this: see browser.headers and browser.exposed.
+  @browser.page @should @slow @source:TUT:streamablehttp-transport+cors @mode:cors @transport:http @evidence:browser @needs:kv.read
+  Rule: In a browser, a web page of an allowed origin SHOULD be able to connect to the server and read a secret
 
-  @browser.page-foreign @must @slow @source:TUT @mode:cors @transport:http @evidence:browser @evidence:tap @needs:kv.read
-  Scenario: a page that was not listed is given nothing
-    Given a server that a page of the suite's own may call
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When a browser opens a page of another origin, which tries to read the secret "app/database" in every way
-    Then the page is given nothing
-    And no request for the secret "app/database" has reached Vault
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
+    Scenario: a page of an allowed origin reads a secret
+      Given a server that allows the origin of the suite's own page
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When a browser opens the suite's own page, which tries to read the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+
+  @browser.page-foreign @must @slow @source:TUT:streamablehttp-transport+cors @mode:cors @transport:http @evidence:browser @evidence:tap @needs:kv.read
+  Rule: The server MUST NOT let a browser page of a foreign origin read more than refusals or trigger Vault requests for a secret, and MUST continue to serve agents
+
+    Scenario: a page of another origin tries to read a secret in several ways
+      Given a server that allows the origin of the suite's own page
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When a browser opens a page of another origin, which tries to read the secret "app/database" with several kinds of request
+      Then the page can read no successful response and no secret value
+      And no request for the secret "app/database" has reached Vault
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds

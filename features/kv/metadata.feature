@@ -1,43 +1,50 @@
 @kv
-Feature: What an agent may know of a secret without its values
-  The tutorial lets an agent ask for key names and versions so that no value has to enter
-  a conversation.
+Feature: Reading metadata of secrets
+  The tutorial asks for key names and versions only, so that no value has to enter a conversation.
 
-  @kv.metadata-told @must @source:TUT @needs:kv.metadata
-  Scenario: the key names, the version and its time
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password, host"
-    And the secret "app/database" was changed since
-    When the agent asks for the metadata of the secret "app/database"
-    Then the agent is told of success
-    And the agent is told the key names of the secret
-    And the agent is told the version and the time that Vault has for it
-    And the agent is shown no value
-    And nothing in Vault has changed
+  @kv.metadata-told @must @source:TUT:plan-secret-structure-and-write-credentials @needs:kv.metadata
+  Rule: When asked for metadata of a KV version 2 secret, the server MUST return key names, version and time, and MUST NOT return values or change Vault
 
-  @kv.metadata-unversioned @must @source:TUT @needs:kv.metadata
-  Scenario: the key names, in a KV version 1 mount
-    Given a KV version 1 mount "team"
-    And the secret "app/database" with the keys "username, password, host"
-    When the agent asks for the metadata of the secret "app/database"
-    Then the agent is told of success
-    And the agent is told the key names of the secret
-    And the agent is shown no value
+    Scenario: a secret with two versions
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password, host"
+      And the values of the secret "app/database" were changed afterwards
+      When the agent reads the metadata of the secret "app/database"
+      Then the server reports success
+      And the server reports the key names of the secret
+      And the server reports the secret's latest version and a time that Vault has for the secret
+      And the server returns no secret value
+      And nothing in Vault has changed
 
-  @kv.metadata-custom @should @source:VAULT @needs:kv.metadata
-  Scenario: the custom metadata
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the secret "app/database" has the custom metadata "owner"
-    When the agent asks for the metadata of the secret "app/database"
-    Then the agent is told of success
-    And the agent is told the custom metadata
+  @kv.metadata-unversioned @must @source:TUT:scenario @source:TUT:plan-secret-structure-and-write-credentials @needs:kv.metadata
+  Rule: When asked for metadata of a KV version 1 secret, the server MUST return its key names, and MUST NOT return values
 
-  @kv.metadata-alone @should @source:TUT @needs:kv.metadata @evidence:launch
-  Scenario: a token that may read metadata alone is told what it may know, or what it lacks
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the agent's token may read the metadata of the mount "team" and nothing else
-    When the agent asks for the metadata of the secret "app/database"
-    Then the agent is told the version that Vault has, or that permission was denied
-    And the agent is shown no value
+    Scenario: a secret of a KV version 1 mount
+      Given a KV version 1 mount "team"
+      And the secret "app/database" with the keys "username, password, host"
+      When the agent reads the metadata of the secret "app/database"
+      Then the server reports success
+      And the server reports the key names of the secret
+      And the server returns no secret value
+
+  @kv.metadata-custom @should @source:VAULT:api-docs/secret/kv/kv-v2#read-secret-metadata @needs:kv.metadata
+  Rule: When asked for metadata of a KV version 2 secret, the server SHOULD include its custom metadata
+
+    Scenario: a secret with custom metadata
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the secret "app/database" has the custom metadata "owner"
+      When the agent reads the metadata of the secret "app/database"
+      Then the server reports success
+      And the server reports the secret's custom metadata
+
+  @kv.metadata-alone @should @source:TUT:plan-secret-structure-and-write-credentials @source:TUT:shared-security-considerations @needs:kv.metadata @evidence:launch
+  Rule: With a token that may read only metadata, the server SHOULD return the secret's version or report denied permission, and SHOULD NOT return values
+
+    Scenario: the token may read the metadata of the mount and nothing else
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the agent's token may read the metadata of the mount "team" and nothing else
+      When the agent reads the metadata of the secret "app/database"
+      Then the server reports the secret's latest version, or that permission was denied
+      And the server returns no secret value

@@ -1,80 +1,90 @@
 @kv
-Feature: The tools for secrets act on the mount that is meant, whatever it is
-  Vault accepts a request of the wrong shape without a word; a server has to know what it
-  writes to.
+Feature: KV mounts of any path and version
+  Vault can accept a request that has the wrong form for a mount without an error.
+  A server therefore has to know the type and version of the mount that it writes to.
 
-  @kv.nested-mount @must @source:VAULT @needs:kv.read @needs:kv.write_key @needs:kv.list
-  Scenario Outline: a mount within a path, of KV version <version>
-    Given a KV version <version> mount "team/a/kv"
-    And the secret "app/database" with the keys "username, host"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When the agent writes the key "password" of the secret "app/database"
-    Then the agent is told of success
-    And Vault holds the secret "app/database" exactly as written
-    And nothing else in Vault has changed
-    When the agent lists the whole mount
-    Then the agent is given exactly the names that Vault lists, folders marked
+  @kv.nested-mount @must @source:VAULT:docs/secrets#secrets-engines-lifecycle @needs:kv.read @needs:kv.write_key @needs:kv.list
+  Rule: In a KV mount whose path has several segments, the server MUST read, write and list secrets exactly, and MUST NOT change anything else
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+    Scenario Outline: a mount at a path of three segments, of KV version <version>
+      Given a KV version <version> mount "team/a/kv"
+      And the secret "app/database" with the keys "username, host"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When the agent writes the key "password" of the secret "app/database"
+      Then the server reports success
+      And Vault holds the secret "app/database" exactly as written
+      And nothing else in Vault has changed
+      When the agent lists the whole mount
+      Then the server returns exactly the names that Vault lists, with folders marked
 
-  @kv.data-rights @must @source:TUT @source:KAG @evidence:launch
-  Scenario Outline: rights to the secrets alone are enough to <act>
-    Given a KV version <version> mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the agent's token has rights to the secrets of the mount "team" and to nothing else
-    And Vault allows the same token to <act>
-    When the agent asks to <act>
-    Then the agent is told of success
-    And Vault shows the effect
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-    Examples:
-      | version | act                                |
-      | 1       | read the secret "app/database"     |
-      | 2       | read the secret "app/database"     |
-      | 1       | write to the secret "app/database" |
-      | 2       | write to the secret "app/database" |
-      | 1       | list the folder "app"              |
-      | 2       | list the folder "app"              |
-      | 1       | delete the secret "app/database"   |
-      | 2       | delete the secret "app/database"   |
+  @kv.data-rights @must @source:TUT:create-a-policy-for-the-mcp-server @source:GUIDE:authentication @source:KAG:token-permission-model @evidence:launch
+  Rule: The server MUST read, write, list and delete secrets with a token that has rights to the secrets of their KV mount and nothing else
 
-  @kv.only-kv @must @source:SEC @evidence:tap
-  Scenario Outline: what is no KV mount is not <done> as if it were one
-    Given a transit mount "team" with the key "app"
-    When the agent asks to <act>
-    Then the agent is told of an error
-    And nothing in Vault has changed
-    And no write of the agent has reached the mount "team"
+    Scenario Outline: <act>, in a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the agent's token may access the secrets of the mount "team" and nothing else
+      And Vault allows the same token to <act>
+      When the agent tries to <act>
+      Then the server reports success
+      And the call had the requested effect
 
-    Examples:
-      | done    | act                              |
-      | read    | read the secret "keys/app"       |
-      | written | write to the secret "keys/other" |
-      | deleted | delete the secret "keys/app"     |
+      Examples:
+        | version | act                                |
+        | 1       | read the secret "app/database"     |
+        | 2       | read the secret "app/database"     |
+        | 1       | write to the secret "app/database" |
+        | 2       | write to the secret "app/database" |
+        | 1       | list the folder "app"              |
+        | 2       | list the folder "app"              |
+        | 1       | delete the secret "app/database"   |
+        | 2       | delete the secret "app/database"   |
 
-  @kv.recreated @must @source:VAULT @needs:kv.read @needs:kv.write_key
-  Scenario Outline: a mount re-created in KV version <later> is not written to as in version <version>
-    Given a KV version <version> mount "team"
-    And the secret "app/database" with the keys "username, host"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    Given the mount "team" was deleted and made again in KV version <later>
-    When the agent writes the key "password" of the secret "app/database"
-    Then the secret "app/database" is as written, or the agent is told of an error and nothing has changed
+  @kv.only-kv @must @source:SEC:write-outside-scope @evidence:tap
+  Rule: When asked to read, write or delete in a mount that is not a KV mount, the server MUST return an error, and MUST NOT send writes there
 
-    Examples:
-      | version | later |
-      | 1       | 2     |
-      | 2       | 1     |
+    Scenario Outline: a transit key is not <done> as a secret
+      Given a transit mount "team" with the key "app"
+      When the agent tries to <act>
+      Then the server reports an error
+      And nothing in Vault has changed
+      And no write of the server has reached the mount "team"
 
-  @kv.upgrading @should @source:VAULT @needs:kv.read @evidence:tap
-  Scenario: a mount that is still upgrading is waited for
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And Vault answers the next request for the secret as a mount that is upgrading does
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
+      Examples:
+        | done    | act                              |
+        | read    | read the secret "keys/app"       |
+        | written | write to the secret "keys/other" |
+        | deleted | delete the secret "keys/app"     |
+
+  @kv.recreated @must @source:VAULT:docs/secrets/kv#version-comparison @source:SEC:silent-data-loss @needs:kv.read @needs:kv.write_key
+  Rule: After a KV mount is recreated in another KV version, the server MUST write a secret there exactly, or return an error and change nothing
+
+    Scenario Outline: from KV version <version> to KV version <later>
+      Given a KV version <version> mount "team"
+      And the secret "app/database" with the keys "username, host"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      Given the mount "team" was deleted and recreated with KV version <later>
+      When the agent writes the key "password" of the secret "app/database"
+      Then the server writes the secret "app/database" exactly as requested, or reports an error and changes nothing
+
+      Examples:
+        | version | later |
+        | 1       | 2     |
+        | 2       | 1     |
+
+  @kv.upgrading @should @source:VAULT:docs/secrets/kv/kv-v2/upgrade @needs:kv.read @evidence:tap
+  Rule: When Vault rejects a read because the KV mount is upgrading to version 2, the server SHOULD retry the read and return the secret
+
+    Scenario: Vault rejects one request
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And Vault answers the next read in the mount with the error that the mount is being upgraded
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds

@@ -1,90 +1,106 @@
 @kv
-Feature: What an agent reads is what Vault holds
+Feature: Reading secrets
 
-  @kv.read-exact @must @source:TUT @source:BLOG @needs:kv.read
-  Scenario Outline: a secret of a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secret "app/database" with the keys "username, password, host"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    And nothing in Vault has changed
+  @kv.read-exact @must @source:TUT:scenario @source:BLOG:writing-and-reading-secrets @needs:kv.read
+  Rule: The server MUST return a secret with exactly the keys and values that Vault holds, and MUST NOT change anything in Vault
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+    Scenario Outline: a secret of a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secret "app/database" with the keys "username, password, host"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      And nothing in Vault has changed
 
-  @kv.read-latest @must @source:VAULT @needs:kv.read
-  Scenario: the latest version is read unless another is asked for
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the secret "app/database" was changed since
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-  @kv.read-fresh @must @source:KAG @needs:kv.read
-  Scenario Outline: nothing is served from a cache, in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    Given the secret "app/database" was changed since
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
+  @kv.read-latest @must @source:VAULT:api-docs/secret/kv/kv-v2#read-secret-version @needs:kv.read
+  Rule: The server MUST return the latest version of a KV version 2 secret when the call names no version
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+    Scenario: a secret with two versions
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the values of the secret "app/database" were changed afterwards
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
 
-  @kv.read-version @must @source:GUIDE @source:VAULT @needs:kv.read_version
-  Scenario: an earlier version is read when it is asked for
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the secret "app/database" was changed since
-    When the agent reads version 1 of the secret "app/database"
-    Then the agent is given exactly what Vault held in version 1
+  @kv.read-fresh @must @source:KAG:caching-considerations @needs:kv.read
+  Rule: The server MUST return the current values of a secret that has changed in Vault since the server last read it
 
-  @kv.read-missing @must @source:VAULT @needs:kv.read
-  Scenario Outline: a secret that <state> is an error and shows no value
-    Given a KV version 2 mount "team"
-    And the secret "app/database" that <state>
-    When the agent reads the secret "app/database"
-    Then the agent is told of an error
-    And the agent is shown no value
-    And a secret that exists can still be read
+    Scenario Outline: a secret that changes between two reads, in a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      Given the values of the secret "app/database" were changed afterwards
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
 
-    Examples:
-      | state         |
-      | never existed |
-      | was deleted   |
-      | was destroyed |
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-  @kv.read-told-apart @should @source:VAULT @needs:kv.read
-  Scenario: a secret that never existed, one that was deleted and one that was destroyed are told apart
-    Given a KV version 2 mount "team"
-    And the secret "app/deleted" that was deleted
-    And the secret "app/destroyed" that was destroyed
-    When the agent reads the secrets "app/missing", "app/deleted", "app/destroyed" one after the other
-    Then each of the errors says something else
+  @kv.read-version @must @source:VAULT:docs/secrets/kv#kv-version-2 @needs:kv.read_version
+  Rule: When a call names an earlier version of a secret, the server MUST return exactly what Vault holds for that version
 
-  @kv.read-at-once @must @source:MCP @needs:kv.read
-  Scenario: 200 readings at once on one connection are each given their own secret
-    Given a KV version 2 mount "team"
-    And 200 secrets in 1 folder
-    When the agent reads all of them at once
-    Then each reading is given what Vault holds in its secret
+    Scenario: the first of two versions
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the values of the secret "app/database" were changed afterwards
+      When the agent reads version 1 of the secret "app/database"
+      Then the server returns exactly the data that Vault held in version 1
 
-  @kv.read-one-request @should @source:SEC @needs:kv.read @evidence:tap
-  Scenario Outline: a second reading asks Vault once, in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    And the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    And that took one request to Vault, the mount's description aside
+  @kv.read-missing @must @source:VAULT:api-docs#http-status-codes @source:VAULT:api-docs/secret/kv/kv-v2#delete-latest-version-of-secret @needs:kv.read
+  Rule: For a secret that never existed, was deleted or was destroyed, the server MUST return an error without any value, and MUST still read other secrets
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+    Scenario Outline: a secret that <state>
+      Given a KV version 2 mount "team"
+      And the secret "app/database" that <state>
+      When the agent reads the secret "app/database"
+      Then the server reports an error
+      And the server returns no secret value
+      And the agent can still read a secret that exists
+
+      Examples:
+        | state         |
+        | never existed |
+        | was deleted   |
+        | was destroyed |
+
+  @kv.read-told-apart @should @source:VAULT:docs/secrets/kv/kv-v2 @needs:kv.read
+  Rule: The server SHOULD return different errors for a secret that never existed, one that was deleted and one that was destroyed
+
+    Scenario: one secret of each kind
+      Given a KV version 2 mount "team"
+      And the secret "app/deleted" that was deleted
+      And the secret "app/destroyed" that was destroyed
+      When the agent reads the secrets "app/missing", "app/deleted", "app/destroyed" one after the other
+      Then the server reports a different error message for each secret
+
+  @kv.read-at-once @must @source:MCP:basic/index#result-responses @source:GUIDE:kv-secrets-tools @needs:kv.read
+  Rule: When 200 secrets are read at once on one connection, the server MUST answer each call with the secret that this call names
+
+    Scenario: 200 reads at once
+      Given a KV version 2 mount "team"
+      And 200 secrets in 1 folder
+      When the agent reads all secrets concurrently
+      Then the server returns for each read exactly the data that Vault holds
+
+  @kv.read-one-request @should @source:SEC:denial-of-service @needs:kv.read @evidence:tap
+  Rule: When a secret is read again, the server SHOULD send exactly one request to Vault, not counting requests under `sys/`
+
+    Scenario Outline: the second of two reads, in a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      And the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      And the server made one request to Vault for the last call, apart from requests below sys
+
+      Examples:
+        | version |
+        | 1       |
+        | 2       |

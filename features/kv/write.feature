@@ -1,147 +1,171 @@
 @kv
-Feature: What an agent writes is what Vault holds
-  Vault is looked into after each write, with the suite's own token. The answer of
-  the server is not evidence.
+Feature: Writing secrets
+  After each write, the suite reads Vault with its own token.
+  The answer of the server is not evidence that a secret was written.
 
-  @kv.write-exact @must @source:KAG @source:TUT @needs:kv.write_key
-  Scenario Outline: a key of a new secret, in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    When the agent writes the key "password" of the secret "app/database"
-    Then the agent is told of success
-    And Vault holds the secret "app/database" exactly as written
-    And nothing else in Vault has changed
+  @kv.write-exact @must @source:KAG:5-vault-server-response @source:TUT:scenario @needs:kv.write_key
+  Rule: When asked to write a key of a new secret, the server MUST store exactly that key and value and report success, and MUST NOT change anything else
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+    Scenario Outline: a new secret of a KV version <version> mount
+      Given a KV version <version> mount "team"
+      When the agent writes the key "password" of the secret "app/database"
+      Then the server reports success
+      And Vault holds the secret "app/database" exactly as written
+      And nothing else in Vault has changed
 
-  @kv.write-merges @must @source:TUT @needs:kv.write_key
-  Scenario Outline: writing one key keeps the others, in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secret "app/database" with the keys "username, host, port"
-    When the agent writes the key "password" of the secret "app/database"
-    Then the agent is told of success
-    And Vault holds the secret "app/database" exactly as written
-    And nothing else in Vault has changed
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+  @kv.write-merges @must @source:SEC:silent-data-loss @source:VAULT:api-docs/secret/kv/kv-v2#patch-secret @needs:kv.write_key
+  Rule: When asked to add a key to a secret, the server MUST add it, keep the others and report success, and MUST NOT change anything else
 
-  @kv.write-overwrites @must @source:KAG @needs:kv.write_key
-  Scenario Outline: writing a key again gives it the new value, in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent writes the key "password" of the secret "app/database"
-    Then the agent is told of success
-    And Vault holds the secret "app/database" exactly as written
-    And nothing else in Vault has changed
+    Scenario Outline: a secret with three other keys, in a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secret "app/database" with the keys "username, host, port"
+      When the agent writes the key "password" of the secret "app/database"
+      Then the server reports success
+      And Vault holds the secret "app/database" exactly as written
+      And nothing else in Vault has changed
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-  @kv.write-intact @must @source:KAG @needs:kv.write_key
-  Scenario Outline: a value arrives intact: <value>
-    Given a KV version 2 mount "team"
-    When the agent writes a value of <value> as the key "content" of the secret "app/config"
-    Then the agent is told of success
-    And Vault holds the secret "app/config" exactly as written
+  @kv.write-overwrites @must @source:KAG:5-vault-server-response @source:VAULT:docs/secrets/kv#kv-version-1 @needs:kv.write_key
+  Rule: When asked to write an existing key of a secret, the server MUST replace its value and report success, and MUST NOT change anything else
 
-    Examples:
-      | value                       |
-      | letters of many scripts     |
-      | several lines               |
-      | quotes and backslashes      |
-      | what looks like a template  |
-      | leading and trailing spaces |
-      | 100 KiB                     |
+    Scenario Outline: a secret that has the key, in a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent writes the key "password" of the secret "app/database"
+      Then the server reports success
+      And Vault holds the secret "app/database" exactly as written
+      And nothing else in Vault has changed
 
-  @kv.write-replaces @must @source:VAULT @needs:kv.write
-  Scenario Outline: writing a whole secret leaves none of its old keys, in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secret "app/database" with the keys "username, host, port"
-    When the agent replaces the secret "app/database" by the keys "username, password"
-    Then the agent is told of success
-    And Vault holds the secret "app/database" exactly as written
-    And nothing else in Vault has changed
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+  @kv.write-intact @must @source:KAG:5-vault-server-response @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write_key
+  Rule: The server MUST store a text value unchanged and report success, whatever its scripts, line breaks, quotes, template syntax, outer spaces or size up to 100 KiB
 
-  @kv.write-types @must @source:KAG @needs:kv.write
-  Scenario Outline: numbers, booleans, lists and objects stay what they are, in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    When the agent replaces the secret "app/config" by values of many types
-    Then the agent is told of success
-    And Vault holds the secret "app/config" exactly as written
+    Scenario Outline: a value of <value>
+      Given a KV version 2 mount "team"
+      When the agent writes a value of <value> to the key "content" of the secret "app/config"
+      Then the server reports success
+      And Vault holds the secret "app/config" exactly as written
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+      Examples:
+        | value                       |
+        | letters of many scripts     |
+        | several lines               |
+        | quotes and backslashes      |
+        | what looks like a template  |
+        | leading and trailing spaces |
+        | 100 KiB                     |
 
-  @kv.write-many-keys @must @source:KAG @needs:kv.write
-  Scenario: a secret of 200 keys arrives whole
-    Given a KV version 2 mount "team"
-    When the agent replaces the secret "app/config" by 200 keys
-    Then the agent is told of success
-    And Vault holds the secret "app/config" exactly as written
+  @kv.write-replaces @must @source:VAULT:docs/secrets/kv/kv-v1 @needs:kv.write
+  Rule: When asked to write a whole secret, the server MUST store exactly the given keys and values and report success, and MUST NOT change anything else
 
-  @kv.write-version @must @source:KAG @source:TUT @needs:kv.write_key
-  Scenario: the version that the agent is told is the one that Vault made
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And the secret "app/database" was changed since
-    When the agent writes the key "password" of the secret "app/database"
-    Then the agent is told of success
-    And the version that the agent is told is Vault's latest
+    Scenario Outline: a secret with other keys, in a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secret "app/database" with the keys "username, host, port"
+      When the agent replaces the secret "app/database" with the keys "username, password"
+      Then the server reports success
+      And Vault holds the secret "app/database" exactly as written
+      And nothing else in Vault has changed
 
-  @kv.write-between @must @source:VAULT @needs:kv.write_key @evidence:tap
-  Scenario: a key that somebody else writes in between is not lost
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, host"
-    And somebody else sets the key "port" of the secret "app/database" just before the agent's write arrives at Vault
-    When the agent writes the key "password" of the secret "app/database"
-    Then Vault holds every key of the secret "app/database" that anybody was told is written
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-  @kv.write-at-once @must @source:VAULT @needs:kv.write_key @evidence:tap
-  Scenario: ten keys that are written at once are all there, or told to have failed
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, host"
-    And Vault takes its time with the first write to the mount
-    When the agent writes 10 other keys of the secret "app/database" at once
-    Then Vault holds every key of the secret "app/database" that anybody was told is written
+  @kv.write-types @must @source:VAULT:docs/secrets/kv/kv-v2/cookbook/write-data @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write
+  Rule: When asked to write a whole secret, the server MUST store numbers, booleans, lists and objects unchanged and report success
 
-  @kv.write-cas-required @should @source:VAULT @needs:kv.write_key
-  Scenario Outline: a mount that demands check-and-set is written to: <secret>
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, host"
-    And the mount "team" demands check-and-set
-    When the agent writes the key "password" of the secret "<secret>"
-    Then the agent is told of success
-    And Vault holds the secret "<secret>" exactly as written
-    And nothing else in Vault has changed
+    Scenario Outline: values of many types, in a KV version <version> mount
+      Given a KV version <version> mount "team"
+      When the agent replaces the secret "app/config" with values of many types
+      Then the server reports success
+      And Vault holds the secret "app/config" exactly as written
 
-    Examples:
-      | secret       |
-      | app/database |
-      | app/new      |
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-  @kv.write-one-request @should @source:SEC @needs:kv.write @evidence:tap
-  Scenario Outline: a second write of a whole secret asks Vault once, in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    When the agent replaces the secret "app/database" by the keys "username, password"
-    And the agent replaces the secret "app/database" by the keys "username, password"
-    Then the agent is told of success
-    And that took one request to Vault, the mount's description aside
+  @kv.write-many-keys @must @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write
+  Rule: When asked to write a secret of 200 keys, the server MUST store all of them unchanged and report success
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+    Scenario: a new secret of 200 keys
+      Given a KV version 2 mount "team"
+      When the agent replaces the secret "app/config" with 200 keys
+      Then the server reports success
+      And Vault holds the secret "app/config" exactly as written
+
+  @kv.write-version @must @source:KAG:secret-storage-workflow @needs:kv.write_key
+  Rule: When the server reports the version of a secret that it has written, that version MUST be the latest in Vault
+
+    Scenario: the third version of a secret
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And the values of the secret "app/database" were changed afterwards
+      When the agent writes the key "password" of the secret "app/database"
+      Then the server reports success
+      And the server reports the secret's latest version
+
+  @kv.write-between @must @source:SEC:silent-data-loss @source:VAULT:docs/secrets/kv/kv-v2/cookbook/patch-data @needs:kv.write_key @evidence:tap
+  Rule: When another client adds a key just before the server's write reaches Vault, the server MUST NOT lose any key stored or reported as written
+
+    Scenario: another client adds a key before the write arrives
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, host"
+      And another Vault client sets the key "port" of the secret "app/database" just before the agent's write reaches Vault
+      When the agent writes the key "password" of the secret "app/database"
+      Then Vault holds every key of the secret "app/database" that existed before or was reported as written
+
+  @kv.write-at-once @must @source:SEC:silent-data-loss @source:VAULT:docs/secrets/kv/kv-v2/cookbook/patch-data @needs:kv.write_key @evidence:tap
+  Rule: When ten keys of one secret are written at once, the server MUST NOT lose existing keys or any key that it reports as written
+
+    Scenario: ten keys at once, while Vault is slow
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, host"
+      And the suite delays the first write to the mount
+      When the agent writes 10 other keys of the secret "app/database" concurrently
+      Then Vault holds every key of the secret "app/database" that existed before or was reported as written
+
+  @kv.write-cas-required @should @source:VAULT:api-docs/secret/kv/kv-v2#configure-the-kv-engine @needs:kv.write_key
+  Rule: In a KV mount that requires check-and-set, the server SHOULD write a key of an existing or new secret and SHOULD NOT change anything else
+
+    Scenario Outline: the secret <secret>
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, host"
+      And the mount "team" requires check-and-set
+      When the agent writes the key "password" of the secret "<secret>"
+      Then the server reports success
+      And Vault holds the secret "<secret>" exactly as written
+      And nothing else in Vault has changed
+
+      Examples:
+        | secret       |
+        | app/database |
+        | app/new      |
+
+  @kv.write-one-request @should @source:SEC:denial-of-service @needs:kv.write @evidence:tap
+  Rule: When a whole secret is written again, the server SHOULD send exactly one request to Vault, not counting requests under `sys/`
+
+    Scenario Outline: the second of two writes, in a KV version <version> mount
+      Given a KV version <version> mount "team"
+      When the agent replaces the secret "app/database" with the keys "username, password"
+      And the agent replaces the secret "app/database" with the keys "username, password"
+      Then the server reports success
+      And the server made one request to Vault for the last call, apart from requests below sys
+
+      Examples:
+        | version |
+        | 1       |
+        | 2       |

@@ -1,52 +1,63 @@
 @mcp
-Feature: Whatever the arguments, a call is answered and does no harm
-  The arguments are made after each tool's own schema; what is random in them comes from the
-  run's seed. Section Tools, Security Considerations: servers must validate all inputs.
+Feature: Tool arguments
+  The arguments are generated from the input schema of each tool. The seed of the run determines the random parts.
 
-  @mcp.call-bare @must @source:SEC @evidence:launch
-  Scenario: every tool can be called with nothing but what it requires
-    When every tool is called with nothing but the arguments that it requires
-    Then every call is answered
-    And the next call works
+  @mcp.call-bare @must @source:SEC:denial-of-service @evidence:launch
+  Rule: The server MUST answer every tool call that has only the required arguments, and MUST continue to serve requests
 
-  @mcp.optional-left-out @must @source:MCP
-  Scenario: what only reads works with nothing but what it requires
-    Then what only reads works with nothing but the arguments that it requires
+    Scenario: every tool, with made-up values for its required arguments
+      When the client calls every tool with only its required arguments
+      Then the server answers every call
+      And the next call works
 
-  @mcp.defaults @should @source:MCP
-  Scenario: an argument that is left out is what its tool declares it to be then
-    Then an argument that is left out and one that is given as its default come to the same
+  @mcp.optional-left-out @must @source:MCP:server/tools#tool
+  Rule: A tool that reads successfully with all arguments MUST also do so without the optional arguments that do not identify what to read
 
-  @mcp.bad-arguments @must @source:MCP @source:SEC @evidence:tap
-  Scenario Outline: arguments <how> are an error where the tool does not allow them
-    When every tool is called with each of its arguments <how>
-    Then every call is answered
-    And those that the tool's own schema does not allow are errors
-    And nothing was written outside of the agent's mounts
-    And the next call works
+    Scenario: every operation that only reads
+      Then every read operation works with only the required arguments of its tool
 
-    Examples:
-      | how                        |
-      | of the wrong type          |
-      | null                       |
-      | left out                   |
-      | empty                      |
-      | of 1 MiB                   |
-      | nested deeply              |
-      | with control characters    |
-      | in letters of many scripts |
+  @mcp.defaults @should @source:MCP:server/tools#tool
+  Rule: A tool call without an optional argument SHOULD have the same result as the call with that argument's default value from the `inputSchema`
 
-  @mcp.argument-named @should @source:MCP @evidence:launch
-  Scenario Outline: an error about an argument <how> names it
-    When every tool is called with each of its arguments <how>
-    Then each error about an argument names it
+    Scenario: every argument with a default, of tools that read or create
+      Then omitting an argument has the same result as passing its declared default
 
-    Examples:
-      | how               |
-      | of the wrong type |
-      | left out          |
+  @mcp.bad-arguments @must @source:MCP:server/tools#security-considerations @source:SEC:denial-of-service @source:SEC:write-outside-scope @evidence:tap
+  Rule: Whatever the arguments, the server MUST answer each tool call, reject arguments that `inputSchema` does not allow, continue to serve requests, and write nothing outside the agent's mounts
 
-  @mcp.argument-unknown @should @source:MCP @evidence:launch
-  Scenario: an argument that a tool does not have is an error
-    When every tool that only reads is called with an argument that it does not have
-    Then every call is an error
+    Scenario Outline: arguments <how>
+      When the client calls every tool with each of its arguments <how>
+      Then the server answers every call
+      And the server reports an error for every call that the tool's own schema does not allow
+      And the server wrote nothing outside the agent's mounts
+      And the next call works
+
+      Examples:
+        | how                        |
+        | of the wrong type          |
+        | null                       |
+        | left out                   |
+        | empty                      |
+        | of 1 MiB                   |
+        | nested deeply              |
+        | with control characters    |
+        | in letters of many scripts |
+
+  @mcp.argument-named @should @source:MCP:server/tools#error-handling @evidence:launch
+  Rule: The error for a tool argument that is missing or has the wrong type SHOULD contain the name of that argument
+
+    Scenario Outline: arguments <how>
+      When the client calls every tool with each of its arguments <how>
+      Then each error about an argument names the argument
+
+      Examples:
+        | how               |
+        | of the wrong type |
+        | left out          |
+
+  @mcp.argument-unknown @should @source:MCP:server/tools#security-considerations @evidence:launch
+  Rule: The server SHOULD return an error for a call of a read-only tool with an argument that the tool does not have
+
+    Scenario: every tool that only reads, with one additional argument
+      When the client calls every tool that reads with an unknown argument
+      Then the server reports an error for every call

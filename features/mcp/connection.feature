@@ -1,65 +1,85 @@
 @mcp @era:session
-Feature: Client and server agree on how they speak
-  Of the revisions that begin with initialize: 2025-06-18 and 2025-11-25, sections Lifecycle and Ping.
+Feature: Opening a connection
+  These requirements are about the protocol versions that begin with `initialize`: 2025-06-18 and 2025-11-25.
 
-  @mcp.identity @must @source:MCP
-  Scenario: the server says who it is, and that it has tools
-    Then the server has told its name, its version and that it has tools
+  @mcp.identity @must @source:MCP:basic/lifecycle#initialization @source:MCP:server/tools#capabilities
+  Rule: The server's response to `initialize` MUST contain the name and the version of the server and the `tools` capability
 
-  @mcp.revision-kept @must @source:MCP
-  Scenario: a revision that the server offers is spoken when it is asked for
-    When clients ask for each revision that there is, and for one that there is not
-    Then every revision that was offered is agreed to when it is asked for
+    Scenario: the response to the first request of a connection
+      Then the server reports its name, its version and the tools capability
 
-  @mcp.revision-unknown @must @source:MCP
-  Scenario: a revision that there is not is not agreed to
-    When a client asks for the revision "1.0.0"
-    Then that revision is not agreed to
+  @mcp.revision-kept @must @source:MCP:basic/lifecycle#version-negotiation
+  Rule: When a client requests a protocol version that the server offers in response to another version, the server MUST respond with the requested version
 
-  @mcp.revision-other @should @source:MCP
-  Scenario: another revision is offered in place of one that there is not
-    When a client asks for the revision "1.0.0"
-    Then another revision is offered
+    Scenario: every protocol version that the server offers
+      When clients request every revision that the suite supports or the server offers, and one that does not exist
+      Then the server agrees to every revision that it offered
 
-  @mcp.capabilities @must @source:MCP
-  Scenario: what the server says it can do, it does
-    Then every capability that the server has told of works
+  @mcp.revision-unknown @must @source:MCP:basic/lifecycle#version-negotiation
+  Rule: When a client requests a protocol version that does not exist, the server MUST respond with another version or with an error
 
-  @mcp.only-agreed @must @source:MCP @needs:kv.read
-  Scenario: the server asks for nothing that the client did not offer
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the server has said nothing that was not agreed on
+    Scenario: the protocol version 1.0.0
+      When a client requests the revision "1.0.0"
+      Then the server does not agree to the revision
 
-  @mcp.ping @must @source:MCP
-  Scenario: a ping is answered
-    Then a ping is answered with nothing but that
+  @mcp.revision-other @should @source:MCP:basic/lifecycle#version-negotiation
+  Rule: When a client requests a protocol version that does not exist, the server SHOULD respond with another version
 
-  @mcp.ids @must @source:MCP
-  Scenario Outline: an answer has the id of its request, <id>
-    Then a request with <id> for its id is answered with the same
+    Scenario: the protocol version 1.0.0
+      When a client requests the revision "1.0.0"
+      Then the server offers another revision
 
-    Examples:
-      | id                          |
-      | the number 0                |
-      | the number 9007199254740991 |
-      | the text "1"                |
-      | the text "größe 🔐"         |
+  @mcp.capabilities @must @source:MCP:basic/lifecycle#capability-negotiation
+  Rule: The server MUST return a result for `tools/list`, `prompts/list`, `resources/list` and `logging/setLevel` if the server declares the capability of the method
 
-  @mcp.opened-again @must @source:SEC @own-target
-  Scenario: opening a connection that is open does no harm
-    When the client opens the connection once more
-    Then the next call works
+    Scenario: every capability that the server declares
+      Then every capability that the server declares works
 
-  @mcp.out-of-turn @must @source:SEC @needs:kv.write_key
-  Scenario Outline: what a client writes <when> has no effect unless it is told of success
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the client writes <when>, Vault changes only if success is told
-    Then the next call works
+  @mcp.only-agreed @must @source:MCP:basic/lifecycle#operation @needs:kv.read
+  Rule: To a client without capabilities, the server MUST NOT send requests other than `ping`, or notifications of capabilities that the server does not declare
 
-    Examples:
-      | when                            |
-      | before the connection is opened |
-      | in a batch                      |
+    Scenario: the messages of a connection on which a secret is read
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server sent no request or notification that was not negotiated
+
+  @mcp.ping @must @source:MCP:basic/utilities/ping#behavior-requirements
+  Rule: The server MUST answer a `ping` request with an empty result
+
+    Scenario: one ping on an open connection
+      Then the server answers a ping with an empty result
+
+  @mcp.ids @must @source:MCP:basic/index#result-responses
+  Rule: The response to a request MUST contain the ID of that request, with the same value and the same type
+
+    Scenario Outline: a request with <id> as its ID
+      Then the server answers a request with <id> as its id with the same id
+
+      Examples:
+        | id                          |
+        | the number 0                |
+        | the number 9007199254740991 |
+        | the text "1"                |
+        | the text "größe 🔐"         |
+
+  @mcp.opened-again @must @source:SEC:denial-of-service @own-target
+  Rule: A second `initialize` request on an open connection MUST NOT change Vault, and the server MUST continue to serve requests
+
+    Scenario: a client that initializes twice
+      When the client initializes the open connection again
+      Then the next call works
+
+  @mcp.out-of-turn @must @source:SEC:unreported-write @needs:kv.write_key
+  Rule: A write that is sent before `initialize` or in a JSON-RPC batch MUST NOT change Vault unless the server reports success, and the server MUST continue to serve requests
+
+    Scenario Outline: a write <when>
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the client writes to a secret <when>, and Vault changes only if the server reports success
+      Then the next call works
+
+      Examples:
+        | when                            |
+        | before the connection is opened |
+        | in a batch                      |

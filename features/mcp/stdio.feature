@@ -1,23 +1,30 @@
 @mcp
-Feature: A server on its standard streams is a good child
-  Section stdio, and the tutorial's reason to prefer it: nobody else can reach the server.
+Feature: The stdio transport
 
-  @mcp.stdio-input-ends @should @source:MCP @transport:stdio @evidence:launch
-  Scenario: the server ends when its input does
-    When the server is started once more and its input ends
-    Then its process ends
+  @mcp.stdio-input-ends @should @source:MCP:basic/lifecycle#stdio @source:MCP:basic/transports/stdio#shutdown @transport:stdio @evidence:launch
+  Rule: Over the stdio transport, the server SHOULD exit when its standard input is closed
 
-  @mcp.stdio-told-to-end @should @source:MCP @transport:stdio @evidence:launch
-  Scenario: the server ends when it is told to
-    When the server is started once more and it is told to end
-    Then its process ends
+    Scenario: the client closes standard input
+      When the suite starts another server process and closes its input
+      Then the server's process ends
 
-  @mcp.stdio-no-socket @should @source:TUT @transport:stdio @evidence:launch
-  Scenario: the server listens nowhere
-    Then the server's process has no socket that listens
+  @mcp.stdio-told-to-end @should @source:MCP:basic/lifecycle#stdio @transport:stdio @evidence:launch
+  Rule: Over the stdio transport, the server SHOULD exit when it receives SIGTERM
 
-  @mcp.stdio-long-line @should @source:SEC @transport:stdio @evidence:launch @own-target
-  Scenario: a very long message does not break the connection
-    When the client sends a message of 8 MiB
-    Then that has no result
-    And the next call works
+    Scenario: the client sends SIGTERM
+      When the suite starts another server process and terminates it
+      Then the server's process ends
+
+  @mcp.stdio-no-socket @should @source:TUT:stdio-transport @transport:stdio @evidence:launch
+  Rule: Over the stdio transport, the server SHOULD NOT listen on any TCP port
+
+    Scenario: the server runs over stdio
+      Then the server's process has no listening socket
+
+  @mcp.stdio-long-line @should @source:SEC:denial-of-service @transport:stdio @evidence:launch @own-target
+  Rule: Over the stdio transport, the server SHOULD reject or ignore an invalid message of 8 MiB, and SHOULD continue to serve requests
+
+    Scenario: a tool call of 8 MiB that names no existing tool
+      When the client sends a message of 8 MiB
+      Then the server answers the message with an error or not at all
+      And the next call works

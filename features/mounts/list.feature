@@ -1,24 +1,28 @@
 @mounts
-Feature: A list of mounts shows what is there
+Feature: Listing mounts
 
-  @mounts.list @must @source:TUT @needs:mounts.list
-  Scenario: every mount that the token may see, with its type
-    Given a KV version 1 mount "first"
-    And a transit mount "second" with the key "app"
-    And a KV version 2 mount "team/a/kv"
-    When the agent lists the mounts
-    Then the agent is told of success
-    And the agent is given each of the mounts with its type
-    And nothing in Vault has changed
+  @mounts.list @must @source:TUT:scenario+mounts @source:GUIDE:mount-management-tools @source:VAULT:api-docs/system/mounts#list-mounted-secrets-engines @needs:mounts.list
+  Rule: When asked for the mounts, the server MUST list each secrets engine mount that its token may see, with its type, and MUST NOT change Vault
 
-  @mounts.list-details @should @source:TUT @needs:mounts.list
-  Scenario Outline: the <detail> of a mount
-    Given a KV version 1 mount "first"
-    And a KV version 2 mount "second"
-    When the agent lists the mounts
-    Then the agent is given the <detail> of each mount
+    Scenario: two KV mounts and a transit mount
+      Given a KV version 1 mount "first"
+      And a transit mount "second" with the key "app"
+      And a KV version 2 mount "team/a/kv"
+      When the agent lists the mounts
+      Then the server reports success
+      And the server returns each mount with its type
+      And nothing in Vault has changed
 
-    Examples:
-      | detail      |
-      | KV version  |
-      | description |
+  @mounts.list-details @should @source:TUT:plan-secret-structure-and-write-credentials @source:VAULT:api-docs/system/mounts#list-mounted-secrets-engines @needs:mounts.list
+  Rule: The server SHOULD include the KV version and the description of each KV mount in its list of mounts
+
+    Scenario Outline: the <detail> of two mounts
+      Given a KV version 1 mount "first"
+      And a KV version 2 mount "second"
+      When the agent lists the mounts
+      Then the server returns the <detail> of each mount
+
+      Examples:
+        | detail      |
+        | KV version  |
+        | description |

@@ -1,43 +1,49 @@
 @pki
-Feature: What belongs to PKI is put into no mount of another kind
+Feature: PKI operations in KV mounts
 
-  # KV version 1 takes a write to any path for a secret: the server has to look where it writes.
+  # A KV version 1 mount accepts a write to any path as a secret, so the server has to check the type of the mount.
 
-  @pki.role-elsewhere @must @source:SEC @needs:pki.create_role
-  Scenario Outline: a role cannot be made in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secrets "app/database"
-    When the agent makes a role in the KV mount
-    Then the agent is told of an error
-    And nothing in Vault has changed
+  @pki.role-elsewhere @must @source:SEC:write-outside-scope @needs:pki.create_role
+  Rule: When asked to create a PKI role in a KV mount, the server MUST return an error, and MUST NOT change Vault
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+    Scenario Outline: a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secrets "app/database"
+      When the agent creates a role in the KV mount
+      Then the server reports an error
+      And nothing in Vault has changed
 
-  @pki.root-elsewhere @must @source:SEC @needs:pki.create_root
-  Scenario Outline: a root CA cannot be made in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secrets "app/database"
-    When the agent makes a root CA in the KV mount
-    Then the agent is told of an error
-    And nothing in Vault has changed
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+  @pki.root-elsewhere @must @source:SEC:write-outside-scope @needs:pki.create_root
+  Rule: When asked to create a root CA in a KV mount, the server MUST return an error, and MUST NOT change Vault
 
-  @pki.issue-elsewhere @must @source:SEC @needs:pki.issue
-  Scenario Outline: a certificate cannot be issued in a KV version <version> mount
-    Given a KV version <version> mount "team"
-    And the secrets "app/database"
-    When the agent asks for a certificate in the KV mount
-    Then the agent is told of an error
-    And nothing in Vault has changed
+    Scenario Outline: a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secrets "app/database"
+      When the agent creates a root CA in the KV mount
+      Then the server reports an error
+      And nothing in Vault has changed
 
-    Examples:
-      | version |
-      | 1       |
-      | 2       |
+      Examples:
+        | version |
+        | 1       |
+        | 2       |
+
+  @pki.issue-elsewhere @must @source:SEC:write-outside-scope @needs:pki.issue
+  Rule: When asked to issue a certificate from a KV mount, the server MUST return an error, and MUST NOT change Vault
+
+    Scenario Outline: a KV version <version> mount
+      Given a KV version <version> mount "team"
+      And the secrets "app/database"
+      When the agent requests a certificate in the KV mount
+      Then the server reports an error
+      And nothing in Vault has changed
+
+      Examples:
+        | version |
+        | 1       |
+        | 2       |

@@ -1,61 +1,75 @@
 @tls
-Feature: A server that was given a certificate speaks TLS, and nothing less
-  Tokens and secrets cross the wire: whoever listens on it must read nothing.
+Feature: TLS between client and server
+  Vault tokens and secret values cross this connection. Nobody on the network may be able to read them.
 
-  @tls.spoken @must @source:TUT @mode:tls @transport:http @evidence:launch @own-target
-  Scenario: a client that trusts the certificate is served
-    Given a server with a certificate
-    Then the next call works
+  @tls.spoken @must @source:TUT:streamablehttp-transport+tls @mode:tls @transport:http @evidence:launch @own-target
+  Rule: A server that is configured with a TLS certificate MUST serve a client that trusts the certificate
 
-  @tls.plain @must @source:TUT @mode:tls @transport:http @evidence:launch @own-target
-  Scenario: a client that speaks no TLS is told nothing
-    Given a server with a certificate
-    Then a client that speaks no TLS is told nothing
-    And the next call works
+    Scenario: a client that trusts the certificate
+      Given a server with a certificate
+      Then the next call works
 
-  @tls.exposed @must @source:TUT @mode:all_interfaces @transport:http @evidence:launch
-  Scenario: without a certificate no server listens to the network
-    When a server is started that listens on all addresses, without a certificate
-    Then it ends and does not serve
+  @tls.plain @must @source:TUT:streamablehttp-transport+tls @mode:tls @transport:http @evidence:launch @own-target
+  Rule: A server with a TLS certificate MUST reject or ignore requests over plain HTTP, and MUST continue to serve TLS clients
 
-  @tls.exposed-served @should @source:TUT @mode:tls @mode:all_interfaces @transport:http @evidence:launch @own-target
-  Scenario: with a certificate a server that listens to the network serves
-    Given a server with a certificate that listens on all addresses
-    Then the next call works
+    Scenario: a client that sends plain HTTP
+      Given a server with a certificate
+      Then the server does not serve a client that does not use TLS
+      And the next call works
 
-  @tls.old @must @source:TUT @mode:tls @transport:http @evidence:launch @own-target
-  Scenario Outline: TLS <version> is refused
-    Given a server with a certificate
-    Then a handshake of TLS <version> is refused, and one of TLS 1.2 is not
-    And the next call works
+  @tls.exposed @must @source:TUT:streamablehttp-transport+tls @mode:all_interfaces @transport:http @evidence:launch
+  Rule: A server that is configured to listen on all network addresses without a TLS certificate MUST exit without serving
 
-    Examples:
-      | version |
-      | 1.0     |
-      | 1.1     |
+    Scenario: no TLS certificate
+      When the suite starts a server that listens on all addresses without a certificate
+      Then the server exits without serving
 
-  @tls.unusable @must @source:TUT @mode:tls @transport:http @evidence:launch
-  Scenario Outline: <what> keeps the server from starting
-    When a server is started with <what>
-    Then it ends and does not serve
+  @tls.exposed-served @should @source:TUT:streamablehttp-transport+tls @mode:tls @mode:all_interfaces @transport:http @evidence:launch @own-target
+  Rule: A server that is configured to listen on all network addresses SHOULD serve clients if it has a TLS certificate
 
-    Examples:
-      | what                                      |
-      | a certificate and no key                  |
-      | a key and no certificate                  |
-      | the key of another certificate            |
-      | a certificate file that there is not      |
-      | an empty certificate file                 |
-      | a key file that is no key                 |
+    Scenario: a TLS certificate is configured
+      Given a server that has a certificate and listens on all addresses
+      Then the next call works
 
-  @tls.unusable-told @should @source:TUT @mode:tls @transport:http @evidence:launch
-  Scenario Outline: the server says that it was <what> that kept it from starting
-    When a server is started with <what>
-    Then it says that its certificate or its key cannot be used
+  @tls.old @must @source:RFC:8996#4 @source:RFC:8996#5 @source:RFC:9325#3.1.1 @mode:tls @transport:http @evidence:launch @own-target
+  Rule: A server with a TLS certificate MUST accept TLS 1.2 and MUST refuse TLS 1.0 and TLS 1.1, without interrupting service
 
-    Examples:
-      | what                                      |
-      | a certificate and no key                  |
-      | the key of another certificate            |
-      | a certificate file that there is not      |
-      | a key file that is no key                 |
+    Scenario Outline: TLS <version>
+      Given a server with a certificate
+      Then the server refuses a TLS <version> handshake and accepts a TLS 1.2 handshake
+      And the next call works
+
+      Examples:
+        | version |
+        | 1.0     |
+        | 1.1     |
+
+  @tls.unusable @must @source:TUT:streamablehttp-transport+tls @mode:tls @transport:http @evidence:launch
+  Rule: A server that is configured for TLS MUST exit without serving if the certificate or key is missing or invalid, or if the two do not match
+
+    Scenario Outline: <what>
+      When the suite starts a server with <what>
+      Then the server exits without serving
+
+      Examples:
+        | what                                      |
+        | a certificate and no key                  |
+        | a key and no certificate                  |
+        | the key of another certificate            |
+        | a certificate file that there is not      |
+        | an empty certificate file                 |
+        | a key file that is no key                 |
+
+  @tls.unusable-told @should @source:SEC:misconfiguration @mode:tls @transport:http @evidence:launch
+  Rule: If a missing or invalid TLS certificate or key prevents the start, the server SHOULD name the certificate or key in its output
+
+    Scenario Outline: <what>
+      When the suite starts a server with <what>
+      Then the server reports that its certificate or its key is unusable
+
+      Examples:
+        | what                                      |
+        | a certificate and no key                  |
+        | the key of another certificate            |
+        | a certificate file that there is not      |
+        | a key file that is no key                 |

@@ -1,36 +1,42 @@
 @tls
-Feature: A server gives its token to Vault, and to nobody who only says that he is Vault
-  With the first request goes the token, and with every answer come secrets: whom they go to has to be verified before.
+Feature: TLS between server and Vault
+  Every request to Vault carries a token. The server has to verify Vault's certificate before the first request.
 
-  @tls.vault-unknown @must @source:KAG @source:SEC @evidence:launch @evidence:tap @own-target @needs:kv.read
-  Scenario: a certificate of an authority that nobody named is not accepted
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When the server is started again, and nobody told it the authority of Vault's certificate
-    Then it does not start, or the agent is told of an error to the secret "app/database" and no token is used
-    And Vault was asked nothing by it
+  @tls.vault-unknown @must @source:KAG:production-setup @source:RFC:9110#4.3.4 @source:SEC:token-disclosure @evidence:launch @evidence:tap @own-target @needs:kv.read
+  Rule: A server that does not trust the authority of Vault's certificate MUST refuse to start or return an error, and MUST NOT send requests to Vault
 
-  @tls.vault-authority @should @source:SEC @mode:vault_ca @evidence:launch @own-target @needs:kv.read
-  Scenario: a certificate of a private authority is accepted by a server that was told that authority
-    Given a server that was told the authority of Vault's certificate
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
+    Scenario: no authority is configured for Vault's certificate
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When the suite restarts the server without the CA of Vault's certificate
+      Then the server does not start, or reports an error for the secret "app/database" and uses no token
+      And the restarted server sent no request to Vault
 
-  @tls.vault-certificate @must @source:SEC @mode:vault_ca @evidence:launch @evidence:tap @own-target @needs:kv.read
-  Scenario Outline: a certificate <what> is not accepted
-    Given a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And a server that was told the authority of Vault's certificate, and reads the secret "app/database"
-    When it is started again, and Vault shows a certificate <what>
-    Then it does not start, or the agent is told of an error to the secret "app/database" and no token is used
-    And Vault was asked nothing by it
+  @tls.vault-authority @should @source:SEC:misconfiguration @mode:vault_ca @evidence:launch @own-target @needs:kv.read
+  Rule: A server that is configured with a private authority for Vault's certificate SHOULD accept a certificate that this authority signed
 
-    Examples:
-      | what                 |
-      | of another authority |
-      | for another name     |
-      | whose time is over   |
+    Scenario: a certificate of the configured authority
+      Given a server that trusts the CA of Vault's certificate
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+
+  @tls.vault-certificate @must @source:KAG:production-setup @source:RFC:9110#4.3.4 @source:SEC:token-disclosure @mode:vault_ca @evidence:launch @evidence:tap @own-target @needs:kv.read
+  Rule: If Vault's certificate is expired, for another name or from another authority, the server MUST refuse to start or return errors, and MUST NOT send requests to Vault
+
+    Scenario Outline: a certificate <what>
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And a server that trusts the CA of Vault's certificate and has read the secret "app/database"
+      When the suite restarts the server, and Vault presents a certificate <what>
+      Then the server does not start, or reports an error for the secret "app/database" and uses no token
+      And the restarted server sent no request to Vault
+
+      Examples:
+        | what                 |
+        | of another authority |
+        | for another name     |
+        | whose time is over   |

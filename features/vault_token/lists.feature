@@ -1,10 +1,12 @@
 @vault_token @era:stateless
-Feature: What one client may see is not kept for another
+Feature: Caching of tool lists
 
-  @vault_token.lists @must @source:MCP @mode:per_request_token @transport:http @evidence:launch
-  Scenario: lists that differ by the token are not for everybody to keep
-    Given a server to which each request brings its own token
-    And a KV version 2 mount "team"
-    And another client, whose token may do all but read the secret "app/database"
-    When the agent and the other client list the tools
-    Then a list that differs between them is not for everybody to keep
+  @vault_token.lists @must @source:MCP:server/utilities/caching#security-considerations @mode:per_request_token @transport:http @evidence:launch
+  Rule: The server MUST NOT set cacheScope to public on tool lists that differ between clients with different Vault tokens
+
+    Scenario: two clients with different rights
+      Given a server that takes the Vault token from each request
+      And a KV version 2 mount "team"
+      And another client whose token may do everything except read the secret "app/database"
+      When the agent and the other client list the tools
+      Then a tool list that differs between the clients is not marked as publicly cacheable

@@ -1,81 +1,94 @@
 @vault_token @every-revision
-Feature: Each request acts with the token that it brings, and with no other
-  Many use one server over HTTP, each with a token of their own. It must never lend one of them the rights of another.
+Feature: Vault tokens in requests
+  Many clients use one server over HTTP, each with its own Vault token. The server must not give one client the
+  rights of another.
 
-  @vault_token.own-token @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
-  Scenario: two clients that ask at once each act with their own token
-    Given a server to which each request brings its own token
-    And a KV version 2 mount "team"
-    And the secrets "app/database", "app/greeting"
-    And another client, whose token may do all but read the secret "app/database"
-    When the agent reads the secret "app/database" and the other client the secret "app/greeting", at once and again and again
-    Then each is given what Vault holds, asked for with its own token
+  @vault_token.own-token @must @source:SEC:confused-deputy @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  Rule: A server with per-request Vault tokens MUST answer concurrent reads with what Vault holds, and MUST use only the reading client's token for each
 
-  @vault_token.own-reach @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
-  Scenario: what Vault denies a client's token it is not given, whoever asked before
-    Given a server to which each request brings its own token
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And another client, whose token may do all but read the secret "app/database"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When the other client reads the secret "app/database"
-    Then that is an error, for which the agent's token was not used
+    Scenario: two clients read at the same time
+      Given a server that takes the Vault token from each request
+      And a KV version 2 mount "team"
+      And the secrets "app/database", "app/greeting"
+      And another client whose token may do everything except read the secret "app/database"
+      When the agent repeatedly reads the secret "app/database" while the other client repeatedly reads the secret "app/greeting"
+      Then the server returns to each client exactly the data that Vault holds, using that client's token
 
-  # An id is in logs and can be guessed: it must not be a credential. Where there are no sessions, the request
-  # comes after one with the agent's token.
-  @vault_token.session @must @source:MCP @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
-  Scenario Outline: who comes into a session with <what> has none of the rights of whoever began it
-    Given a server to which each request brings its own token
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    And another client, whose token may do all but read the secret "app/database"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When the secret "app/database" is asked for in the agent's session with <what>
-    Then that is an error, for which the agent's token was not used
+  @vault_token.own-reach @must @source:SEC:confused-deputy @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  Rule: A server with per-request Vault tokens MUST return an error if Vault denies the client's token, and MUST NOT use an earlier client's token instead
 
-    Examples:
-      | what                              |
-      | the other client's token          |
-      | no token                          |
-      | a token that is empty             |
-      | a token that Vault does not know  |
+    Scenario: another client read the secret before
+      Given a server that takes the Vault token from each request
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And another client whose token may do everything except read the secret "app/database"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When the other client reads the secret "app/database"
+      Then the server reports an error and does not use the agent's token
 
-  @vault_token.no-token @must @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
-  Scenario: who brings no token gets nothing
-    Given a server to which each request brings its own token
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When the secret "app/database" is asked for without a token
-    Then that is an error, for which no token was used
+  # A session id is in logs and can be guessed, so it must not be a credential. In a revision without sessions, the
+  # request follows one with the agent's token.
+  @vault_token.session @must @source:MCP:basic/security_best_practices#session-hijacking @source:SEC:confused-deputy @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  Rule: A server with per-request Vault tokens MUST reject a request whose token is missing or denied by Vault, and MUST NOT use the token that opened the session
 
-  # Addresses are written to logs, to histories and to whoever is linked to.
-  @vault_token.address @must @source:MCP @source:SEC @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
-  Scenario Outline: a token in the address, as "<parameter>", is not used
-    Given a server to which each request brings its own token
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When the secret "app/database" is asked for with the agent's token in the address, as "<parameter>"
-    Then that is an error, for which no token was used
+    Scenario Outline: a request with <what> in another client's session
+      Given a server that takes the Vault token from each request
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      And another client whose token may do everything except read the secret "app/database"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When a client requests the secret "app/database" in the agent's session with <what>
+      Then the server reports an error and does not use the agent's token
 
-    Examples:
-      | parameter     |
-      | token         |
-      | vault_token   |
-      | VAULT_TOKEN   |
-      | X-Vault-Token |
+      Examples:
+        | what                              |
+        | the other client's token          |
+        | no token                          |
+        | a token that is empty             |
+        | a token that Vault does not know  |
 
-  @vault_token.address-refused @should @source:SEC @mode:per_request_token @transport:http @evidence:launch @needs:kv.read
-  Scenario: a request with a token in its address is refused, though it has one in its place
-    Given a server to which each request brings its own token
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When the agent asks for the secret "app/database" with its token in the address besides
-    Then that is refused, as addresses are written to logs
+  @vault_token.no-token @must @source:SEC:confused-deputy @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  Rule: A server with per-request Vault tokens MUST return an error to a request without a token, and MUST NOT send any token to Vault for that request
+
+    Scenario: a request without a token after one with a token
+      Given a server that takes the Vault token from each request
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When a client requests the secret "app/database" without a token
+      Then the server reports an error and uses no token
+
+  # URLs are written to logs, to browser histories and to the sites that are linked to.
+  @vault_token.address @must @source:MCP:basic/authorization#token-requirements @source:SEC:token-disclosure @mode:per_request_token @transport:http @evidence:launch @evidence:tap @needs:kv.read
+  Rule: A server with per-request Vault tokens MUST NOT use a token from the request URL, and MUST return an error if no header brings one
+
+    Scenario Outline: a token in the query parameter "<parameter>"
+      Given a server that takes the Vault token from each request
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When a client requests the secret "app/database" with the agent's token in the URL, as the parameter "<parameter>"
+      Then the server reports an error and uses no token
+
+      Examples:
+        | parameter     |
+        | token         |
+        | vault_token   |
+        | VAULT_TOKEN   |
+        | X-Vault-Token |
+
+  @vault_token.address-refused @should @source:SEC:token-disclosure @mode:per_request_token @transport:http @evidence:launch @needs:kv.read
+  Rule: A server with per-request Vault tokens SHOULD reject a request that has a token in its URL, even if a header brings a valid token
+
+    Scenario: a token in a header and in the URL
+      Given a server that takes the Vault token from each request
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When the agent requests the secret "app/database" with its token also in the URL
+      Then the server refuses a request that has a token in the URL

@@ -1,52 +1,62 @@
 @vault_token
-Feature: The server's own token comes from where it is kept, and lives as long as the server
-  A token in a file can be put there by whatever renews it, and need not stand in a configuration.
+Feature: The server's own Vault token
+  A token in a file can be replaced by the program that renews it, and does not have to be in a configuration.
 
-  @vault_token.file @must @source:SEC @mode:token_file @evidence:launch @needs:kv.read
-  Scenario: a token is taken from its file
-    Given a server whose token is in a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
+  @vault_token.file @must @source:SEC:token-disclosure @mode:token_file @evidence:launch @needs:kv.read
+  Rule: A server that is configured with a token file MUST be able to read secrets with the token in that file
 
-  @vault_token.file-unusable @must @source:SEC @mode:token_file @evidence:launch @evidence:tap @own-target @needs:kv.read
-  Scenario Outline: a server whose token file <what> does not act
-    Given a server whose token is in a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When a server is started whose token file <what>
-    Then it does not start, or the agent is told of an error to the secret "app/database" and no token is used
+    Scenario: a valid token in the file
+      Given a server that reads its token from a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
 
-    Examples:
-      | what         |
-      | is empty     |
-      | is not there |
+  @vault_token.file-unusable @must @source:SEC:confused-deputy @mode:token_file @evidence:launch @evidence:tap @own-target @needs:kv.read
+  Rule: A server whose token file is missing or empty MUST refuse to start or return an error, and MUST NOT use any other token
 
-  @vault_token.file-changed @should @source:SEC @mode:token_file @evidence:launch @evidence:tap @own-target @needs:kv.read
-  Scenario: a token file is read again when it has changed
-    Given a server whose token is in a file
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When another token is put into the file, and the one before is revoked
-    Then the agent is soon given the secret "app/database", with the other token
+    Scenario Outline: the token file <what>
+      Given a server that reads its token from a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When the suite starts a server whose token file <what>
+      Then the server does not start, or reports an error for the secret "app/database" and uses no token
 
-  @vault_token.file-exposed @should @source:SEC @mode:token_file @evidence:launch @own-target
-  Scenario: a token file that others can read is warned about
-    When a server is started whose token file others can read
-    Then the server says so, and does not say it of a file that they cannot read
+      Examples:
+        | what         |
+        | is empty     |
+        | is not there |
 
-  @vault_token.renewed @should @slow @source:KAG @mode:token_renewal @evidence:launch @own-target @needs:kv.read
-  Scenario: a token is renewed before it ends
-    Given a server that renews its token, which lasts 5 seconds
-    And a KV version 2 mount "team"
-    And the secret "app/database" with the keys "username, password"
-    When the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
-    When Vault has ended a token that lasts 5 seconds, is younger, and is not renewed
-    And the agent reads the secret "app/database"
-    Then the agent is given exactly what Vault holds
+  @vault_token.file-changed @should @source:SEC:denial-of-service @mode:token_file @evidence:launch @evidence:tap @own-target @needs:kv.read
+  Rule: The server SHOULD switch to the new token without a restart when its token file changes and the old token is revoked
+
+    Scenario: a new token in the file, and the old one revoked
+      Given a server that reads its token from a file
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When the suite replaces the token in the file and revokes the previous token
+      Then the server soon returns the secret "app/database", using the new token
+
+  @vault_token.file-exposed @should @source:SEC:token-disclosure @mode:token_file @evidence:launch @own-target
+  Rule: The server SHOULD warn if other users can read its token file, and SHOULD NOT warn about a file that only its owner can read
+
+    Scenario: a token file that other users can read
+      When the suite starts a server whose token file others can read
+      Then the server warns that others can read the file, and does not warn if they cannot
+
+  @vault_token.renewed @should @slow @source:KAG:production-setup @mode:token_renewal @evidence:launch @own-target @needs:kv.read
+  Rule: A server with token renewal SHOULD renew its Vault token before the token expires, so that reads continue to work
+
+    Scenario: a read after the token's first lifetime
+      Given a server that renews its token, which has a TTL of 5 seconds
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      When a newer token with a TTL of 5 seconds, which is not renewed, has expired in Vault
+      And the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds

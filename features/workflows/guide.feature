@@ -1,97 +1,107 @@
 @workflows
-Feature: The guide's patterns for agents that build and operate
-  Under policies that grant the least that the work takes, as the guide's checklist asks for.
+Feature: Agent patterns of the builder guide
+  The policies grant the least that each pattern needs, as the guide's checklist demands.
 
-  @workflows.environment-bootstrap @must @own-vault @source:GUIDE @needs:kv.list @needs:kv.read
-  Scenario: what a deployment to staging needs is seen to be there before it begins
-    Given a new Vault
-    And a KV version 2 mount "kv"
-    And the secret "staging/app-config" with the keys "database-url, redis-url, api-key"
-    And the secret "prod/app-config" with the keys "database-url, redis-url, api-key"
-    And the agent's token has the policy "kv-staging" scoped to this work
-    When the agent lists the folder "staging"
-    Then the agent is given exactly the names that Vault lists, folders marked
-    And the agent is shown no value
-    When the agent reads the secret "staging/app-config"
-    Then the agent is given exactly what Vault holds
-    And nothing in Vault has changed
-    Given Vault denies the same token to read the secret "prod/app-config"
-    When the agent asks to read the secret "prod/app-config"
-    Then the agent is told that permission was denied
-    And the agent is shown no value
+  @workflows.environment-bootstrap @must @own-vault @source:GUIDE:pattern-1-environment-bootstrap @source:GUIDE:builder-checklist @needs:kv.list @needs:kv.read
+  Rule: With a token limited to staging, the server MUST list and read the staging secrets, and MUST report a read of production secrets as permission denied
 
-  @workflows.incident-triage @must @own-vault @source:GUIDE @needs:kv.list @needs:kv.metadata
-  Scenario: an incident is traced to a credential that was rotated
-    Given a new Vault
-    And a KV version 2 mount "kv"
-    And the secret "prod/payments-service" with the keys "stripe-api-key, webhook-secret"
-    And the secret "prod/payments-service" was changed since
-    And the agent's token has the policy "kv-prod" scoped to this work
-    When the agent lists the folder "prod"
-    Then the agent is given exactly the names that Vault lists, folders marked
-    When the agent asks for the metadata of the secret "prod/payments-service"
-    Then the agent is told of success
-    And the agent is told the key names of the secret
-    And the agent is told the version and the time that Vault has for it
-    And the agent is told when Vault has it last updated
-    And the agent is shown no value
-    And nothing in Vault has changed
+    Scenario: the configuration of an application in staging
+      Given a new Vault
+      And a KV version 2 mount "kv"
+      And the secret "staging/app-config" with the keys "database-url, redis-url, api-key"
+      And the secret "prod/app-config" with the keys "database-url, redis-url, api-key"
+      And the agent's token has the policy "kv-staging" scoped to this work
+      When the agent lists the folder "staging"
+      Then the server returns exactly the names that Vault lists, with folders marked
+      And the server returns no secret value
+      When the agent reads the secret "staging/app-config"
+      Then the server returns exactly the data that Vault holds
+      And nothing in Vault has changed
+      Given Vault denies the same token to read the secret "prod/app-config"
+      When the agent tries to read the secret "prod/app-config"
+      Then the server reports that permission was denied
+      And the server returns no secret value
 
-  @workflows.leaked-credential @must @own-vault @source:GUIDE @needs:kv.list @needs:kv.read @needs:kv.write_key
-  Scenario: a credential that a scanner found in a repository is found in Vault and rotated
-    Given a new Vault
-    And a KV version 2 mount "kv"
-    And the secret "prod/payments-service" with the keys "stripe-api-key, webhook-secret"
-    And the secret "prod/inventory/database" with the keys "username, password"
-    And a secret scanner found the value of the key "stripe-api-key" of the secret "prod/payments-service" in a repository
-    And the agent's token has the policy "kv-prod" scoped to this work
-    When the agent looks for the leaked value in the folder "prod"
-    Then the agent has found it in the key "stripe-api-key" of the secret "prod/payments-service" alone
-    And nothing in Vault has changed
-    When the agent writes the key "stripe-api-key" of the secret "prod/payments-service"
-    Then the agent is told of success
-    And Vault holds the secret "prod/payments-service" exactly as written
-    And nothing else in Vault has changed
-    When the agent looks for the leaked value in the folder "prod"
-    Then the agent has found it nowhere
+  @workflows.incident-triage @must @own-vault @source:GUIDE:pattern-3-incident-triage @needs:kv.list @needs:kv.metadata
+  Rule: The server MUST return the key names, current version and last update time of a rotated secret, and MUST NOT return its values
 
-  @workflows.leaked-credential-gone @must @own-vault @source:GUIDE @needs:kv.metadata @needs:kv.write_key @needs:kv.destroy @needs:kv.read_version
-  Scenario: a rotated credential is proved to be gone in every version
-    Given a new Vault
-    And a KV version 2 mount "kv"
-    And the secret "prod/payments-service" with the keys "stripe-api-key, webhook-secret"
-    And a secret scanner found the value of the key "stripe-api-key" of the secret "prod/payments-service" in a repository
-    And the agent's token has the policy "kv-prod" scoped to this work
-    When the agent asks for the metadata of the secret "prod/payments-service"
-    Then the agent is told the version and the time that Vault has for it
-    And the agent is shown no value
-    When the agent writes the key "stripe-api-key" of the secret "prod/payments-service"
-    Then the agent is told of success
-    And Vault holds the secret "prod/payments-service" exactly as written
-    And version 1 of the secret "prod/payments-service" is as it was
-    When the agent destroys version 1 of the secret "prod/payments-service"
-    Then the agent is told of success
-    And Vault holds the secret "prod/payments-service" as before
-    And version 1 of the secret "prod/payments-service" is destroyed
-    And no version that Vault gives out of the secret "prod/payments-service" has the leaked value
-    When the agent reads version 1 of the secret "prod/payments-service"
-    Then the agent is told of an error
-    And the agent is shown no value
+    Scenario: a credential rotated before an incident
+      Given a new Vault
+      And a KV version 2 mount "kv"
+      And the secret "prod/payments-service" with the keys "stripe-api-key, webhook-secret"
+      And the values of the secret "prod/payments-service" were changed afterwards
+      And the agent's token has the policy "kv-prod" scoped to this work
+      When the agent lists the folder "prod"
+      Then the server returns exactly the names that Vault lists, with folders marked
+      When the agent reads the metadata of the secret "prod/payments-service"
+      Then the server reports success
+      And the server reports the key names of the secret
+      And the server reports the secret's latest version and a time that Vault has for the secret
+      And the server reports the time of the secret's last update
+      And the server returns no secret value
+      And nothing in Vault has changed
 
-  @workflows.certificate-from-review @must @own-vault @source:GUIDE @needs:pki.list_roles @needs:pki.read_role @needs:pki.issue
-  Scenario: a new service without a certificate gets one from the role that is there for it
-    Given a new Vault
-    And a PKI mount "pki" with a root CA
-    And the role "staging" that allows subdomains of "example.com" and at most 720 hours
-    And the agent's token has the policy "pki-staging" scoped to this work
-    When the agent lists the roles
-    Then the agent is told of success
-    And Vault shows the effect
-    When the agent looks at the role "staging"
-    Then the agent is told of success
-    And Vault shows the effect
-    And nothing in Vault has changed
-    When the agent asks for a certificate for "staging.example.com" for 72 hours
-    Then the agent is told of success
-    And Vault shows the effect
-    And nothing else in Vault has changed
+  @workflows.leaked-credential @must @own-vault @source:GUIDE:pattern-4-combined-with-vault-radar-mcp-server @needs:kv.list @needs:kv.read @needs:kv.write_key
+  Rule: The server MUST list and read secrets so that an agent finds a leaked value only where Vault holds it, and nowhere after the agent rotated it
+
+    Scenario: a value that a secret scanner found in a repository
+      Given a new Vault
+      And a KV version 2 mount "kv"
+      And the secret "prod/payments-service" with the keys "stripe-api-key, webhook-secret"
+      And the secret "prod/inventory/database" with the keys "username, password"
+      And a secret scanner found the value of the key "stripe-api-key" of the secret "prod/payments-service" in a repository
+      And the agent's token has the policy "kv-prod" scoped to this work
+      When the agent searches for the leaked value in the folder "prod"
+      Then the agent finds the leaked value only in the key "stripe-api-key" of the secret "prod/payments-service"
+      And nothing in Vault has changed
+      When the agent writes the key "stripe-api-key" of the secret "prod/payments-service"
+      Then the server reports success
+      And Vault holds the secret "prod/payments-service" exactly as written
+      And nothing else in Vault has changed
+      When the agent searches for the leaked value in the folder "prod"
+      Then the agent does not find the leaked value
+
+  @workflows.leaked-credential-gone @must @own-vault @source:GUIDE:pattern-4-combined-with-vault-radar-mcp-server @needs:kv.metadata @needs:kv.write_key @needs:kv.destroy @needs:kv.read_version
+  Rule: The server MUST rotate a leaked credential and destroy only its old version, so that neither Vault nor the server returns the leaked value any more
+
+    Scenario: the old version of a rotated credential is destroyed
+      Given a new Vault
+      And a KV version 2 mount "kv"
+      And the secret "prod/payments-service" with the keys "stripe-api-key, webhook-secret"
+      And a secret scanner found the value of the key "stripe-api-key" of the secret "prod/payments-service" in a repository
+      And the agent's token has the policy "kv-prod" scoped to this work
+      When the agent reads the metadata of the secret "prod/payments-service"
+      Then the server reports the secret's latest version and a time that Vault has for the secret
+      And the server returns no secret value
+      When the agent writes the key "stripe-api-key" of the secret "prod/payments-service"
+      Then the server reports success
+      And Vault holds the secret "prod/payments-service" exactly as written
+      And version 1 of the secret "prod/payments-service" is as it was
+      When the agent destroys version 1 of the secret "prod/payments-service"
+      Then the server reports success
+      And Vault holds the secret "prod/payments-service" as before
+      And version 1 of the secret "prod/payments-service" is destroyed
+      And no readable version of the secret "prod/payments-service" in Vault contains the leaked value
+      When the agent reads version 1 of the secret "prod/payments-service"
+      Then the server reports an error
+      And the server returns no secret value
+
+  @workflows.certificate-from-review @must @own-vault @source:GUIDE:pattern-2-certificate-provisioning-in-iac-review @source:GUIDE:builder-checklist @needs:pki.list_roles @needs:pki.read_role @needs:pki.issue
+  Rule: With a token limited to one PKI role, the server MUST list and show the role and issue a certificate from it, changing nothing else in Vault
+
+    Scenario: a new service in staging has no certificate
+      Given a new Vault
+      And a PKI mount "pki" with a root CA
+      And the role "staging" that allows subdomains of "example.com" and at most 720 hours
+      And the agent's token has the policy "pki-staging" scoped to this work
+      When the agent lists the roles
+      Then the server reports success
+      And the call had the requested effect
+      When the agent reads the role "staging"
+      Then the server reports success
+      And the call had the requested effect
+      And nothing in Vault has changed
+      When the agent requests a certificate for "staging.example.com" valid for 72 hours
+      Then the server reports success
+      And the call had the requested effect
+      And nothing else in Vault has changed

@@ -1,6 +1,6 @@
 //! Tag expressions, as cucumber has them: `@must and not @source:BLOG`.
 
-use std::str::FromStr;
+use std::{iter, str::FromStr};
 
 use cucumber::tag::Ext as _;
 use gherkin::tagexpr::TagOperation;
@@ -9,7 +9,8 @@ use crate::{requirement::Requirement, suggest};
 
 /// What the tags of a scenario must be.
 ///
-/// Known are `and`, `or`, `not` and parentheses. A scenario has the tags of its feature, too.
+/// Known are `and`, `or`, `not` and parentheses. A scenario has the tags of its rule and its feature, too, and of the tag
+/// of a place in a source (`@source:TUT:create-a-policy`) that of the source (`@source:TUT`).
 #[derive(Clone, Debug)]
 pub struct Tags {
     text: String,
@@ -88,7 +89,13 @@ fn tags(requirement: &Requirement) -> impl Iterator<Item = &str> + Clone {
     let feature = requirement.feature.tags.iter();
     feature
         .chain(&requirement.scenario.tags)
-        .map(String::as_str)
+        .flat_map(|tag| iter::once(tag.as_str()).chain(whole_source(tag)))
+}
+
+/// `source:TUT` of `source:TUT:create-a-policy`.
+fn whole_source(tag: &str) -> Option<&str> {
+    let (name, _) = tag.strip_prefix("source:")?.split_once(':')?;
+    Some(&tag[.."source:".len() + name.len()])
 }
 
 /// The tags that an expression names.

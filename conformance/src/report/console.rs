@@ -168,7 +168,7 @@ fn findings(report: &Report, output_dir: &Path) -> String {
         let found = report.scenarios.iter();
         for scenario in found.filter(|s| s.verdict == verdict && s.known.is_none()) {
             out += &format!("{style}{word}{style:#}  ");
-            out += &block(scenario, output_dir);
+            out += &block(report, scenario, output_dir);
             out += "\n";
         }
     }
@@ -261,18 +261,11 @@ fn paragraphed(lines: String) -> String {
 }
 
 /// A finding without its first word.
-fn block(scenario: &ScenarioResult, output_dir: &Path) -> String {
-    // The scenarios of an outline differ in the row alone.
-    let row = scenario.key.find('#').map_or("", |at| &scenario.key[at..]);
-    let mut out = format!(
-        "{BOLD}{}{}{BOLD:#}  {}  {} {}\n",
-        visible(&scenario.id),
-        visible(row),
-        scenario.level,
-        visible(&scenario.transport),
-        visible(&scenario.revision),
-    );
-    out += &paragraph(&scenario.title);
+fn block(report: &Report, scenario: &ScenarioResult, output_dir: &Path) -> String {
+    let (key, level) = (visible(&scenario.key), scenario.level);
+    let mut out = format!("{BOLD}{key}{BOLD:#}  {level}\n");
+    out += &paragraph(&scenario.demand);
+    out += &field("case", &scenario.title);
     if let Some(reason) = &scenario.reason {
         out += &field("reason", reason);
     }
@@ -280,8 +273,9 @@ fn block(scenario: &ScenarioResult, output_dir: &Path) -> String {
         out += &field("expected", &failure.expected);
         out += &field("saw", &failure.actual);
     }
-    if !scenario.sources.is_empty() {
-        out += &field("source", &scenario.sources.join("; "));
+    for (source, address) in report.cited_by(scenario) {
+        out += &field("source", &source);
+        out += &(address.map(|address| line("", &visible(address)))).unwrap_or_default();
     }
     if let Some(failure) = &scenario.failure {
         if let Some(transcript) = &failure.transcript {

@@ -103,6 +103,7 @@ fn markdown(report: &Report, headline: &str) -> String {
         let scenarios = report.scenarios.iter();
         scenarios.filter(move |s| s.verdict == verdict && s.known.is_none())
     };
+    let finding = |scenario| finding(report, scenario);
     lines.section("Failed", of(Verdict::Fail).map(finding));
     lines.section(
         "The baseline lists what is not so",
@@ -188,13 +189,13 @@ fn latencies(report: &Report) -> String {
 }
 
 /// One scenario, with what was expected and seen.
-fn finding(scenario: &ScenarioResult) -> String {
+fn finding(report: &Report, scenario: &ScenarioResult) -> String {
     let mut out = format!(
-        "- **{}** {}: {}\n",
+        "- **{}**: {}\n",
         inline(&scenario.key),
-        scenario.level,
-        inline(&scenario.title)
+        inline(&scenario.demand)
     );
+    out += &format!("  - case: {}\n", inline(&scenario.title));
     if let Some(failure) = &scenario.failure {
         for (label, text) in [("expected", &failure.expected), ("saw", &failure.actual)] {
             out += &format!("  - {label}: {}\n", inline(text));
@@ -203,7 +204,25 @@ fn finding(scenario: &ScenarioResult) -> String {
     if let Some(reason) = &scenario.reason {
         out += &format!("  - {}\n", inline(reason));
     }
+    for (source, address) in report.cited_by(scenario) {
+        let address = address.map(|address| format!(" {}", link(address)));
+        out += &format!(
+            "  - source: {}{}\n",
+            inline(&source),
+            address.unwrap_or_default()
+        );
+    }
     out
+}
+
+/// A link to an address, or its text where it is no plain address.
+fn link(address: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-./#_".contains(c);
+    let rest = address.strip_prefix("https://");
+    match rest.filter(|rest| rest.chars().all(is_plain)) {
+        Some(_) => format!("<{address}>"),
+        None => inline(address),
+    }
 }
 
 /// What each operation came to under each policy, a table as a whole: parts of one mean nothing.

@@ -57,7 +57,7 @@ fn to_xml(report: &Report) -> io::Result<String> {
         ] {
             suite.add_property(Property::new(name, value));
         }
-        suite.add_test_cases(scenarios.map(test_case));
+        suite.add_test_cases(scenarios.map(|scenario| test_case(report, scenario)));
         junit.add_test_suite(suite);
     }
     let run = run_cases(report);
@@ -115,21 +115,25 @@ fn run_cases(report: &Report) -> Vec<TestCase> {
     cases
 }
 
-fn test_case(scenario: &ScenarioResult) -> TestCase {
-    let mut case = TestCase::new(visible(&scenario.key), status(scenario));
+fn test_case(report: &Report, scenario: &ScenarioResult) -> TestCase {
+    let mut case = TestCase::new(visible(&scenario.key), status(report, scenario));
     case.set_classname(visible(&scenario.id));
     case.set_time(duration(scenario));
     if scenario.verdict == Verdict::Warn {
-        let (level, headline, details) = (scenario.level, headline(scenario), details(scenario));
+        let (level, headline, details) = (
+            scenario.level,
+            headline(scenario),
+            details(report, scenario),
+        );
         case.set_system_out(format!("{level} not met: {headline}\n{details}"));
     }
     if scenario.known.is_some() {
-        case.set_system_out(details(scenario));
+        case.set_system_out(details(report, scenario));
     }
     case
 }
 
-fn status(scenario: &ScenarioResult) -> TestCaseStatus {
+fn status(report: &Report, scenario: &ScenarioResult) -> TestCaseStatus {
     match scenario.verdict {
         // Nobody's build shall break on a SHOULD.
         Verdict::Pass | Verdict::Warn => TestCaseStatus::success(),
@@ -149,7 +153,7 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
             status
                 .set_type(scenario.level.to_string())
                 .set_message(headline(scenario))
-                .set_description(details(scenario));
+                .set_description(details(report, scenario));
             status
         }
         Verdict::Blocked => {
@@ -157,7 +161,7 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
             status
                 .set_type("blocked")
                 .set_message(reason(scenario))
-                .set_description(details(scenario));
+                .set_description(details(report, scenario));
             status
         }
     }
@@ -170,7 +174,7 @@ fn reason(scenario: &ScenarioResult) -> String {
 /// `expected X, saw Y` on one line, short enough for an attribute.
 fn headline(scenario: &ScenarioResult) -> String {
     scenario.failure.as_ref().map_or_else(
-        || visible(&scenario.title),
+        || visible(&scenario.demand),
         |failure| {
             format!(
                 "expected {}, saw {}",
@@ -182,9 +186,14 @@ fn headline(scenario: &ScenarioResult) -> String {
 }
 
 /// All that is known of a scenario, uncut.
-fn details(scenario: &ScenarioResult) -> String {
-    let sources = scenario.sources.join("; ");
-    let mut fields = vec![("title", Some(scenario.title.as_str()))];
+fn details(report: &Report, scenario: &ScenarioResult) -> String {
+    let cited = report.cited_by(scenario).into_iter();
+    let sources = cited.map(|(source, address)| [&source, address.unwrap_or_default()].join(" "));
+    let sources: Vec<_> = sources.collect();
+    let mut fields = vec![
+        ("demand", Some(scenario.demand.as_str())),
+        ("case", Some(scenario.title.as_str())),
+    ];
     fields.push(("reason", scenario.reason.as_deref()));
     if let Some(failure) = &scenario.failure {
         fields.extend([
@@ -193,7 +202,11 @@ fn details(scenario: &ScenarioResult) -> String {
             ("saw", Some(failure.actual.as_str())),
         ]);
     }
-    fields.push(("source", Some(sources.as_str())));
+    fields.extend(
+        sources
+            .iter()
+            .map(|source| ("source", Some(source.trim_end()))),
+    );
     if let Some(failure) = &scenario.failure {
         fields.extend([
             ("look", failure.transcript.as_deref()),

@@ -11,7 +11,11 @@ pub mod junit;
 mod policy_matrix;
 mod text;
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +26,7 @@ use crate::{
     plan::Planned,
     policy_matrix::PolicyCell,
     requirement::AMBIENT,
+    source::Citation,
     verdict::{Level, NotApplicable, Verdict},
 };
 
@@ -59,6 +64,9 @@ pub struct Report {
     pub profiles: Vec<ProfileResult>,
     /// One entry a scenario, transport, revision and row, sorted by key.
     pub scenarios: Vec<ScenarioResult>,
+    /// What the sources say at the places that the scenarios cite.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Citation>,
     /// How long tool calls took, by operation and transport: those that scenarios made one at a
     /// time, that succeeded, and that nothing held back. Other scenarios run meanwhile.
     pub latency: Vec<Latency>,
@@ -194,7 +202,10 @@ pub struct ScenarioResult {
     pub key: String,
     /// The requirement that it checks.
     pub id: String,
-    /// The scenario's title.
+    /// What the requirement demands: one sentence with the keyword of its level.
+    #[serde(default)]
+    pub demand: String,
+    /// The scenario's title: the case in which it is checked.
     pub title: String,
     /// The profile that it belongs to.
     pub profile: String,
@@ -208,7 +219,7 @@ pub struct ScenarioResult {
     pub verdict: Verdict,
     /// Why it is not applicable or blocked.
     pub reason: Option<String>,
-    /// The sources that demand it.
+    /// The places in sources that demand it, such as `TUT:create-a-policy`: see [`Report::sources`].
     pub sources: Vec<String>,
     /// How long it took, milliseconds.
     pub duration_ms: u64,
@@ -387,6 +398,20 @@ impl ProfileResult {
 }
 
 impl Report {
+    /// The places that a scenario's requirement is demanded at: each in words, and its address if it has one.
+    pub(crate) fn cited_by(&self, scenario: &ScenarioResult) -> Vec<(String, Option<&str>)> {
+        let cited = |place: &String| match self.sources.get(place) {
+            Some(citation) => {
+                let name = place.split(':').next().unwrap_or_default();
+                let Citation { section, quote, .. } = citation;
+                let said = format!("{name}, {section}: \u{201c}{quote}\u{201d}");
+                (said, citation.address_in(&scenario.revision))
+            }
+            None => (place.clone(), None),
+        };
+        scenario.sources.iter().map(cited).collect()
+    }
+
     /// Whether the run ended before all was judged.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
@@ -450,7 +475,7 @@ impl Report {
         let mut lines = vec![format!("{} is not conformant", self.target.name)];
         lines.extend(self.profiles.iter().filter(open).map(ToString::to_string));
         for scenario in self.unlisted_failures() {
-            lines.push(format!("FAIL {}: {}", scenario.key, scenario.title));
+            lines.push(format!("FAIL {}: {}", scenario.key, scenario.demand));
             if let Some(failure) = &scenario.failure {
                 lines.push(format!("  expected {}", failure.expected));
                 lines.push(format!("  saw {}", failure.actual));

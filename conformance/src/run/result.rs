@@ -150,18 +150,18 @@ impl Run {
             Some(file) => file.display().to_string(),
             None => self.target.adapter.name.clone(),
         };
-        let scenario = if planned.is_ambient() {
-            String::new()
-        } else {
-            format!(" --scenario {}", planned.requirement.id)
+        // What is ambient is seen in all scenarios.
+        let scenario = match planned.is_ambient() {
+            true => format!("--transport {}", planned.transport),
+            false => format!("--scenario {}", planned.key),
         };
         let program = match checkout() {
             Some(_) => "cargo conformance",
             None => "vault-mcp-conformance",
         };
         format!(
-            "{program} run --target {target}{scenario} --transport {} --seed {}",
-            planned.transport, self.seed
+            "{program} run --target {target} {scenario} --seed {}",
+            self.seed
         )
     }
 }
@@ -180,6 +180,7 @@ pub(crate) fn result_of(
     ScenarioResult {
         key: planned.key.clone(),
         id: requirement.id.clone(),
+        demand: requirement.demand.clone(),
         title: requirement.scenario.name.clone(),
         profile: requirement.profile.clone(),
         level: requirement.level,
@@ -188,9 +189,9 @@ pub(crate) fn result_of(
         verdict,
         reason,
         sources: requirement
-            .source_names()
-            .into_iter()
-            .map(str::to_owned)
+            .sources
+            .iter()
+            .map(ToString::to_string)
             .collect(),
         duration_ms,
         vault_requests,

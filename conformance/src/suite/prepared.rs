@@ -1,6 +1,11 @@
 //! A run whose choice was checked: it can begin as soon as there is a Vault.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +27,7 @@ use crate::{
     requirement::Requirement,
     run::{Run, Running, result_of},
     slot::{SlotError, Slots},
+    source::{Citation, Place},
     target::Target,
     transport::{Revision, TransportKind},
     vault::{
@@ -445,6 +451,7 @@ impl Prepared {
                 .map(|name| ProfileResult::of(name, &scenarios))
                 .collect(),
             summary: Summary::of(&scenarios),
+            sources: citations(&scenarios),
             scenarios,
             latency: Vec::new(),
             strict_latency: self.strict_latency,
@@ -485,6 +492,15 @@ async fn clean_up(oracle: &Oracle, pulse: &HealthMonitor) -> Vec<String> {
         oracle.forget_all();
     }
     oracle.clean_up().await
+}
+
+/// What the sources say at the places that these cite.
+fn citations(scenarios: &[ScenarioResult]) -> BTreeMap<String, Citation> {
+    let places: BTreeSet<_> = scenarios.iter().flat_map(|s| &s.sources).collect();
+    let cited = |place: &String| Place::of_tag(place).ok()?.citation().cloned();
+    (places.into_iter())
+        .filter_map(|place| Some((place.clone(), cited(place)?)))
+        .collect()
 }
 
 /// What was learnt of a target when it was started.

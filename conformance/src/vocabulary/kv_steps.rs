@@ -43,7 +43,7 @@ pub(crate) fn quoted(names: &str) -> impl Iterator<Item = &str> {
     names.split(", ").map(|name| name.trim_matches('"'))
 }
 
-#[given(expr = "the secret {string} was changed since")]
+#[given(expr = "the values of the secret {string} were changed afterwards")]
 async fn a_changed_secret(world: &mut World, path: String) -> StepResult {
     given::change_secret(world.scenario()?, &path).await
 }
@@ -56,7 +56,7 @@ async fn writes_a_key(world: &mut World, key: String, path: String) -> StepResul
     scenario.let_agent(act).await
 }
 
-#[when(regex = r#"^the agent replaces the secret "([^"]+)" by (.+)$"#)]
+#[when(regex = r#"^the agent replaces the secret "([^"]+)" with (.+)$"#)]
 async fn replaces(world: &mut World, path: String, what: String) -> StepResult {
     const LABEL: &str = "value that the agent writes";
     let scenario = world.scenario()?;
@@ -103,7 +103,7 @@ async fn reads_a_version(world: &mut World, version: u64, path: String) -> StepR
     scenario.let_agent(act).await
 }
 
-#[when(expr = "the agent asks for the metadata of the secret {string}")]
+#[when(expr = "the agent reads the metadata of the secret {string}")]
 async fn asks_for_metadata(world: &mut World, path: String) -> StepResult {
     let scenario = world.scenario()?;
     let act = Act::describe(scenario.mount()?, &path);
@@ -166,29 +166,29 @@ async fn version_is(world: &mut World, version: u64, path: String, state: String
     effect::expect_version(scenario, &path, version, state).await
 }
 
-#[then("the agent is told the key names of the secret")]
+#[then("the server reports the key names of the secret")]
 async fn told_key_names(world: &mut World) -> StepResult {
     let asks = [Operation::Kv(Kv::Metadata)];
     effect::expect_effect_of(world.scenario()?, &asks).await
 }
 
-#[then("the agent is told the version and the time that Vault has for it")]
+#[then("the server reports the secret's latest version and a time that Vault has for the secret")]
 async fn told_version_and_time(world: &mut World) -> StepResult {
     answered::expect_version_and_time(world.scenario()?).await
 }
 
-#[then("the agent is given exactly what Vault holds")]
+#[then("the server returns exactly the data that Vault holds")]
 fn given_what_vault_holds(world: &mut World) -> StepResult {
     answered::expect_given(world.scenario()?)
 }
 
-#[then("the agent is given exactly the names that Vault lists, folders marked")]
+#[then("the server returns exactly the names that Vault lists, with folders marked")]
 async fn given_the_names(world: &mut World) -> StepResult {
     let lists = [Operation::Kv(Kv::List)];
     effect::expect_effect_of(world.scenario()?, &lists).await
 }
 
-#[then("the agent is given exactly the secrets that Vault holds there")]
+#[then("the server returns exactly the paths of the secrets that Vault holds there")]
 async fn given_the_secrets(world: &mut World) -> StepResult {
     let lists = [Operation::Kv(Kv::ListAll)];
     effect::expect_effect_of(world.scenario()?, &lists).await

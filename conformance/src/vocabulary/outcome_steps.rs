@@ -10,32 +10,32 @@ use crate::{
     world::World,
 };
 
-#[then("the agent is told of success")]
+#[then("the server reports success")]
 fn told_of_success(world: &mut World) -> StepResult {
     answered::expect_success(world.scenario()?).map(drop)
 }
 
-#[then("the agent is told of an error")]
+#[then("the server reports an error")]
 fn told_of_an_error(world: &mut World) -> StepResult {
     answered::expect_error(world.scenario()?).map(drop)
 }
 
-#[then("the agent is told that permission was denied")]
+#[then("the server reports that permission was denied")]
 fn told_of_a_denial(world: &mut World) -> StepResult {
     answered::expect_denial(world.scenario()?)
 }
 
-#[then("the agent is told that there is no such thing")]
+#[then("the server reports that it does not exist")]
 fn told_of_absence(world: &mut World) -> StepResult {
     answered::expect_absence_told(world.scenario()?)
 }
 
-#[then("the agent is shown no value")]
+#[then("the server returns no secret value")]
 fn shown_no_value(world: &mut World) -> StepResult {
     answered::expect_no_value(world.scenario()?)
 }
 
-#[then("Vault shows the effect")]
+#[then("the call had the requested effect")]
 async fn the_effect_shows(world: &mut World) -> StepResult {
     effect::expect_effect(world.scenario()?).await
 }
@@ -50,7 +50,7 @@ async fn nothing_else_changed(world: &mut World) -> StepResult {
     unchanged::expect_unchanged(world.scenario()?, true).await
 }
 
-#[when(expr = "the agent does {word}")]
+#[when(expr = "the agent performs {word}")]
 async fn does(world: &mut World, name: String) -> StepResult {
     let operation = stage::operation(&name)?;
     stage::let_agent_do(world.scenario()?, operation).await
@@ -78,7 +78,7 @@ async fn vault_decides(world: &mut World, decision: String, act: String) -> Step
     )))
 }
 
-#[when(regex = "^the agent asks to (.+)$")]
+#[when(regex = "^the agent tries to (.+)$")]
 async fn asks_to(world: &mut World, act: String) -> StepResult {
     let scenario = world.scenario()?;
     let act = wording::act(scenario, &act)?;
@@ -90,13 +90,13 @@ async fn next_call_works(world: &mut World) -> StepResult {
     answered::expect_next_call_works(world.scenario()?).await
 }
 
-#[then("that is refused over HTTP")]
+#[then("the server refuses the request over HTTP")]
 fn refused_over_http(world: &mut World) -> StepResult {
     over_http::expect_http_refused(world.scenario()?)
 }
 
 #[then(
-    expr = "it does not start, or the agent is told of an error to the secret {string} and no token is used"
+    expr = "the server does not start, or reports an error for the secret {string} and uses no token"
 )]
 async fn idle(world: &mut World, path: String) -> StepResult {
     token_use::expect_refusal_or_error(world.scenario()?, &path).await

@@ -37,7 +37,9 @@ async fn enables(world: &mut World, name: String, hours: u32) -> StepResult {
     scenario.let_agent(act).await
 }
 
-#[when(expr = "the agent makes a root CA {string} called {string} for {int} hours")]
+#[when(
+    expr = "the agent creates a root CA {string} with the common name {string} valid for {int} hours"
+)]
 async fn makes_a_root(world: &mut World, issuer: String, name: String, hours: u32) -> StepResult {
     let scenario = world.scenario()?;
     let act = Act::create_root(
@@ -66,14 +68,14 @@ async fn lists(world: &mut World, what: String) -> StepResult {
 
 // Roles.
 
-#[when(regex = r#"^the agent makes the role "([^"]+)" that allows (.+)$"#)]
+#[when(regex = r#"^the agent creates the role "([^"]+)" that allows (.+)$"#)]
 async fn makes_a_role(world: &mut World, role: String, text: String) -> StepResult {
     let scenario = world.scenario()?;
     let settings = role_settings(&text)?;
     pki::let_agent_make_role(scenario, &role, settings).await
 }
 
-#[when(expr = "the agent looks at the role {string}")]
+#[when(expr = "the agent reads the role {string}")]
 async fn looks_at_a_role(world: &mut World, role: String) -> StepResult {
     let scenario = world.scenario()?;
     let (read, path) = (
@@ -86,7 +88,7 @@ async fn looks_at_a_role(world: &mut World, role: String) -> StepResult {
 
 // Certificates.
 
-#[when(expr = "the agent asks for a certificate for {string} for {int} hours")]
+#[when(expr = "the agent requests a certificate for {string} valid for {int} hours")]
 async fn asks_for_a_certificate(world: &mut World, name: String, hours: u32) -> StepResult {
     let wanted = Wanted {
         common_name: name,
@@ -96,7 +98,7 @@ async fn asks_for_a_certificate(world: &mut World, name: String, hours: u32) -> 
     pki::let_agent_ask_for(world.scenario()?, wanted).await
 }
 
-#[when(expr = "the agent has its own key certified for {string} for {int} hours")]
+#[when(expr = "the agent submits a certificate signing request for {string} valid for {int} hours")]
 async fn signs(world: &mut World, name: String, hours: u32) -> StepResult {
     pki::let_agent_sign_new(world.scenario()?, &name, &format!("{hours}h")).await
 }
@@ -109,34 +111,34 @@ async fn a_faulty_role(world: &mut World, role: String, name: String, fault: Str
     repair::make_faulty_role(scenario, &role, &name, &fault).await
 }
 
-#[then("it is refused, as Vault itself would refuse it")]
+#[then("the server refuses the request, as Vault itself refuses it")]
 async fn refused(world: &mut World) -> StepResult {
     repair::expect_refused(world.scenario()?).await
 }
 
-#[when("the agent repairs the role from that error alone")]
+#[when("the agent repairs the role using only what the server returned")]
 async fn repairs(world: &mut World) -> StepResult {
     repair::let_agent_repair(world.scenario()?).await
 }
 
-#[when("asks for the same certificate again")]
+#[when("the agent requests the same certificate again")]
 async fn asks_again(world: &mut World) -> StepResult {
     repair::let_agent_ask_again(world.scenario()?).await
 }
 
-#[then("the certificate verifies against the mount's CA and lasts as long as was asked")]
+#[then("the certificate verifies against the mount's CA and has the requested lifetime")]
 fn certificate_as_asked(world: &mut World) -> StepResult {
     repair::expect_certificate_as_asked(world.scenario()?)
 }
 
-#[then("the role allows what it did, what was asked for, and nothing else")]
+#[then("the role allows what it allowed before and what was requested, and nothing else")]
 async fn least_role(world: &mut World) -> StepResult {
     repair::expect_least_role(world.scenario()?).await
 }
 
 // What must be seen.
 
-#[then("it comes with its chain, its serial number and its key")]
+#[then("the server returns the certificate with its chain, its serial number and its private key")]
 fn complete(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
     about::expect_last_is(scenario, &[Operation::Pki(Pki::Issue)])?;

@@ -255,16 +255,16 @@ const CASES: &[(CallRecord, &str, &[&str])] = &[
         r#"Then Vault holds the secret "app/database" exactly as written"#,
         &[
             r#"Then Vault holds the secret "app/other" exactly as written"#,
-            r#"Then Vault holds the secret "app/database" without that key, and the others unchanged"#,
-            r#"Then Vault no longer gives out the secret "app/database""#,
+            r#"Then Vault holds the secret "app/database" without the deleted key and with the other keys unchanged"#,
+            r#"Then Vault no longer returns the secret "app/database""#,
         ],
     ),
     (
         write,
-        r#"Then the secret "app/database" is as written, or the agent is told of an error and nothing has changed"#,
+        r#"Then the server writes the secret "app/database" exactly as requested, or reports an error and changes nothing"#,
         &[
-            r#"Then the secret "app/other" is as written, or the agent is told of an error and nothing has changed"#,
-            r#"Then the agent is given exactly the names that Vault lists, folders marked"#,
+            r#"Then the server writes the secret "app/other" exactly as requested, or reports an error and changes nothing"#,
+            r#"Then the server returns exactly the names that Vault lists, with folders marked"#,
         ],
     ),
     (
@@ -278,74 +278,74 @@ const CASES: &[(CallRecord, &str, &[&str])] = &[
         },
         r#"Then Vault holds the secret "app/other" exactly as written"#,
         &[
-            r#"Then Vault holds every key of the secret "app/database" that anybody was told is written"#,
+            r#"Then Vault holds every key of the secret "app/database" that existed before or was reported as written"#,
         ],
     ),
     (
         delete,
-        r#"Then Vault no longer gives out the secret "app/database""#,
+        r#"Then Vault no longer returns the secret "app/database""#,
         &[
-            r#"Then Vault no longer gives out the secret "app/other""#,
+            r#"Then Vault no longer returns the secret "app/other""#,
             r#"Then Vault holds the secret "app/database" exactly as written"#,
         ],
     ),
     (
         delete_key,
-        r#"Then Vault holds the secret "app/database" without that key, and the others unchanged"#,
+        r#"Then Vault holds the secret "app/database" without the deleted key and with the other keys unchanged"#,
         &[
-            r#"Then Vault holds the secret "app/other" without that key, and the others unchanged"#,
+            r#"Then Vault holds the secret "app/other" without the deleted key and with the other keys unchanged"#,
             r#"Then Vault holds the secret "app/database" exactly as written"#,
         ],
     ),
     (
         purge,
-        r#"Then Vault knows nothing of the secret "app/database""#,
-        &[r#"Then Vault knows nothing of the secret "app/other""#],
+        r#"Then Vault holds no data and no metadata of the secret "app/database""#,
+        &[r#"Then Vault holds no data and no metadata of the secret "app/other""#],
     ),
     (
         read,
         r#"Then version 1 of the secret "app/database" is as it was"#,
         &[
             r#"Then version 2 of the secret "app/database" is as it was"#,
-            r#"Then the agent is given exactly what Vault held in version 1"#,
+            r#"Then the server returns exactly the data that Vault held in version 1"#,
             r#"Then no request for the secret "app/other" has reached Vault"#,
-            r#"Then no write of the agent has reached the mount "other""#,
-            r#"Then the agent is told the key names of the secret"#,
+            r#"Then no write of the server has reached the mount "other""#,
+            r#"Then the server reports the key names of the secret"#,
             r#"Given the secret "app/database" that never existed"#,
         ],
     ),
     (
         read,
-        r#"Given the mount "team" demands check-and-set"#,
+        r#"Given the mount "team" requires check-and-set"#,
         &[
-            r#"Given the mount "other" demands check-and-set"#,
-            r#"Given the mount "other" was deleted and made again in KV version 1"#,
-            r#"Given the agent's token has rights to the secrets of the mount "other" and to nothing else"#,
+            r#"Given the mount "other" requires check-and-set"#,
+            r#"Given the mount "other" was deleted and recreated with KV version 1"#,
+            r#"Given the agent's token may access the secrets of the mount "other" and nothing else"#,
             r#"Given the agent's token may read the metadata of the mount "other" and nothing else"#,
         ],
     ),
     (
         read_first,
         r#"Then Vault holds the secret "app/database" as before"#,
-        &[r#"Then the agent is given exactly what Vault held in version 2"#],
+        &[r#"Then the server returns exactly the data that Vault held in version 2"#],
     ),
     (
         describe,
-        r#"Then the agent is told the version and the time that Vault has for it"#,
+        r#"Then the server reports the secret's latest version and a time that Vault has for the secret"#,
         &[
-            r#"Then the agent is told the custom metadata"#,
-            r#"Then the agent is given exactly the secrets that Vault holds there"#,
+            r#"Then the server reports the secret's custom metadata"#,
+            r#"Then the server returns exactly the paths of the secrets that Vault holds there"#,
         ],
     ),
     (
         list,
-        r#"Then the agent is given exactly the names that Vault lists, folders marked"#,
-        &[r#"Then the agent is given exactly the secrets that Vault holds there"#],
+        r#"Then the server returns exactly the names that Vault lists, with folders marked"#,
+        &[r#"Then the server returns exactly the paths of the secrets that Vault holds there"#],
     ),
     (
         list_all,
-        r#"Then the agent is given exactly the secrets that Vault holds there"#,
-        &[r#"Then the agent is given exactly the names that Vault lists, folders marked"#],
+        r#"Then the server returns exactly the paths of the secrets that Vault holds there"#,
+        &[r#"Then the server returns exactly the names that Vault lists, with folders marked"#],
     ),
     (
         make_mount,
@@ -354,8 +354,8 @@ const CASES: &[(CallRecord, &str, &[&str])] = &[
             r#"Then Vault has the mount "other" of KV version 2"#,
             r#"Then Vault has the mount "extra" of KV version 1"#,
             r#"Then Vault has no mount "extra""#,
-            r#"Then the agent is told Vault's reason"#,
-            r#"Given the PKI mount "extra" that the agent has made"#,
+            r#"Then the server reports Vault's reason for refusing the mount"#,
+            r#"Given the PKI mount "extra" that the agent created"#,
         ],
     ),
     (
@@ -368,32 +368,32 @@ const CASES: &[(CallRecord, &str, &[&str])] = &[
     ),
     (
         enable_pki,
-        r#"Given the PKI mount "pki" that the agent has made"#,
-        &[r#"Given the PKI mount "other" that the agent has made"#],
+        r#"Given the PKI mount "pki" that the agent created"#,
+        &[r#"Given the PKI mount "other" that the agent created"#],
     ),
     (
         list_roles,
         r#"Then nothing in Vault has changed"#,
-        &[r#"Given the PKI mount "pki" that the agent has made"#],
+        &[r#"Given the PKI mount "pki" that the agent created"#],
     ),
     (
         issue,
-        r#"Then it is for the key that comes with it"#,
-        &[r#"Then it is for the key of the request"#],
+        r#"Then the certificate matches the returned private key"#,
+        &[r#"Then the certificate matches the key of the signing request"#],
     ),
     (
         sign,
-        r#"Then it is for the key of the request"#,
+        r#"Then the certificate matches the key of the signing request"#,
         &[
-            r#"Then it is for the key that comes with it"#,
-            r#"Then it comes with its chain, its serial number and its key"#,
+            r#"Then the certificate matches the returned private key"#,
+            r#"Then the server returns the certificate with its chain, its serial number and its private key"#,
         ],
     ),
     (
         read,
         r#"Given a secret scanner found the value of the key "username" of the secret "app/database" in a repository"#,
         &[
-            r#"When three clients read one of them each 20 times at once, two that name namespaces and one that names none"#,
+            r#"When three clients concurrently read one secret each 20 times, two with a namespace each and one without"#,
         ],
     ),
 ];
@@ -414,12 +414,12 @@ async fn a_step_that_contradicts_its_scenario_is_blocked_and_says_so() {
 
 #[tokio::test]
 async fn a_contradiction_names_what_the_step_and_what_the_scenario_is_about() {
-    let wrong = r#"Then Vault no longer gives out the secret "app/other""#;
+    let wrong = r#"Then Vault no longer returns the secret "app/other""#;
     assert_eq!(
         blocked_after(delete, wrong).await.unwrap(),
         r#"the step is about the secret "app/other", but the agent's last act was kv.delete on the secret "app/database""#
     );
-    let wrong = r#"Given the mount "other" demands check-and-set"#;
+    let wrong = r#"Given the mount "other" requires check-and-set"#;
     assert_eq!(
         blocked_after(delete, wrong).await.unwrap(),
         r#"the step is about the mount "other", but the scenario's KV mount is "team""#
@@ -429,10 +429,10 @@ async fn a_contradiction_names_what_the_step_and_what_the_scenario_is_about() {
 #[tokio::test]
 async fn an_error_about_a_secret_that_nobody_made_shows_nothing() {
     for wrong in [
-        r#"Then it does not start, or the agent is told of an error to the secret "app/other" and no token is used"#,
-        r#"When the secret "app/other" is asked for without a token"#,
-        r#"When the secret "app/other" is asked for in the agent's session with no token"#,
-        r#"When the agent asks for the secret "app/other" with its token in the address besides"#,
+        r#"Then the server does not start, or reports an error for the secret "app/other" and uses no token"#,
+        r#"When a client requests the secret "app/other" without a token"#,
+        r#"When a client requests the secret "app/other" in the agent's session with no token"#,
+        r#"When the agent requests the secret "app/other" with its token also in the URL"#,
         r#"Then version 1 of the secret "app/other" is destroyed"#,
         r#"Then Vault holds the secret "app/other" as before"#,
     ] {
@@ -449,7 +449,7 @@ async fn a_leak_is_looked_for_where_it_was() {
     let leak = r#"Given a secret scanner found the value of the key "username" of the secret "app/database" in a repository"#;
     assert_eq!(take(&mut world, leak).await, None);
     let wrong =
-        r#"Then no version that Vault gives out of the secret "app/other" has the leaked value"#;
+        r#"Then no readable version of the secret "app/other" in Vault contains the leaked value"#;
     let expected =
         r#"the step is about the secret "app/other", but the leaked value was of "app/database""#;
     assert_eq!(
@@ -462,31 +462,31 @@ async fn a_leak_is_looked_for_where_it_was() {
 async fn words_that_mean_nothing_are_blocked() {
     for (wrong, expected) in [
         (
-            "When the agent asks to read the secret",
+            "When the agent tries to read the secret",
             r#"no act is worded "read the secret""#,
         ),
         (
-            r#"When the agent asks to list the mounts "team""#,
+            r#"When the agent tries to list the mounts "team""#,
             r#"no act is worded "list the mounts \"team\"""#,
         ),
         (
-            r#"When the agent replaces the secret "app/database" by something else"#,
+            r#"When the agent replaces the secret "app/database" with something else"#,
             r#"no secret is replaced by "something else""#,
         ),
         (
-            "When the client writes at night, Vault changes only if success is told",
+            "When the client writes to a secret at night, and Vault changes only if the server reports success",
             r#"nobody writes "at night""#,
         ),
         (
-            "When under each of these policies Vault and the agent are asked for kv.read\n      | policy |\n      | none |",
+            "When the suite requests kv.read from Vault under each of these policies, and then the agent performs it\n      | policy |\n      | none |",
             r#"no policy and its PKI mount: ["none"]"#,
         ),
         (
-            "Then each of the errors says something else",
+            "Then the server reports a different error message for each secret",
             "the agent did not do several things in turn",
         ),
         (
-            "Then each reading is given what Vault holds in its secret",
+            "Then the server returns for each read exactly the data that Vault holds",
             "the agent read nothing at once",
         ),
     ] {

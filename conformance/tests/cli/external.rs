@@ -507,7 +507,7 @@ async fn an_external_vault_with_tls_is_judged_by_with_its_authority_and_refused_
 
 #[test]
 fn the_readme_shows_the_policy_that_suffices() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/external-vault.md");
     let rules: String = POLICY
         .lines()
         .filter(|line| !line.starts_with('#'))

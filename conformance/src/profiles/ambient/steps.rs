@@ -4,13 +4,13 @@ use cucumber::then;
 
 use crate::{invariants::Invariant, verdict::StepResult, world::World};
 
-#[then("no output, error or log of the server carried its Vault token")]
+#[then("no output, error or log of the server contained its Vault token")]
 fn token_unseen(world: &mut World) -> StepResult {
     let expected = "the server's Vault token in nothing that it says";
     world.expect_unseen(Invariant::TokenSaid, expected)
 }
 
-#[then("no output, error or log of the server carried a value that nobody had asked for")]
+#[then("no output, error or log of the server contained a value that no call had requested")]
 fn values_unseen(world: &mut World) -> StepResult {
     let expected = "values only in answers to who asked for them, and in no log";
     world.expect_unseen(Invariant::ValueSaid, expected)
@@ -24,7 +24,7 @@ fn messages_valid(world: &mut World) -> StepResult {
     )
 }
 
-#[then("standard output carried nothing but protocol messages")]
+#[then("the server wrote only protocol messages to standard output")]
 fn stdout_clean(world: &mut World) -> StepResult {
     world.expect_unseen(
         Invariant::Noise,
@@ -37,7 +37,7 @@ fn alive(world: &mut World) -> StepResult {
     world.expect_unseen(Invariant::Ended, "a server that outlives every scenario")
 }
 
-#[then("Vault's audit log shows no request of the server with another token than its own")]
+#[then("Vault's audit log shows that the server used no token other than its own")]
 fn own_token(world: &mut World) -> StepResult {
     world.expect_unseen(
         Invariant::ForeignToken,

@@ -31,24 +31,24 @@ async fn fails_to_write(world: &mut World, path: String, why: String) -> StepRes
     log::let_agent_fail_to_write(world.scenario()?, &path, &why).await
 }
 
-#[then(regex = "^one line of the log is about that call, and tells (.+)$")]
+#[then(regex = "^one line of the server's log is about the call and records (.+)$")]
 async fn logged(world: &mut World, words: String) -> StepResult {
     let unknown = || StepEnd::blocked(format!("no line of a log tells {words:?}"));
     let fact = LogFact::named(&words).ok_or_else(unknown)?;
     log::expect_logged(world.scenario()?, fact, &words).await
 }
 
-#[then("Vault's audit log has that call under an id that the log tells, too")]
+#[then("Vault's audit log and the server's log contain the same correlation id for the call")]
 async fn audited(world: &mut World) -> StepResult {
     log::expect_audited(world.scenario()?).await
 }
 
-#[then("no value and no key is in the log")]
+#[then("the server's log contains no secret value and no private key")]
 async fn no_values_logged(world: &mut World) -> StepResult {
     log::expect_no_values_logged(world.scenario()?).await
 }
 
-#[then("the server's token is not in the log")]
+#[then("the server's log does not contain the server's token")]
 async fn no_token_logged(world: &mut World) -> StepResult {
     log::expect_no_token_logged(world.scenario()?).await
 }

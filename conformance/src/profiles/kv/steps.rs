@@ -14,12 +14,12 @@ use crate::{
     world::World,
 };
 
-#[given(expr = "the mount {string} demands check-and-set")]
+#[given(expr = "the mount {string} requires check-and-set")]
 async fn a_strict_mount(world: &mut World, name: String) -> StepResult {
     given::demand_check_and_set(world.scenario()?, &name).await
 }
 
-#[given(expr = "the mount {string} was deleted and made again in KV version {int}")]
+#[given(expr = "the mount {string} was deleted and recreated with KV version {int}")]
 async fn a_mount_again(world: &mut World, name: String, version: u8) -> StepResult {
     given::make_mount_again(world.scenario()?, &name, version).await
 }
@@ -30,18 +30,18 @@ async fn custom_metadata(world: &mut World, path: String, key: String) -> StepRe
 }
 
 #[given(
-    expr = "somebody else sets the key {string} of the secret {string} just before the agent's write arrives at Vault"
+    expr = "another Vault client sets the key {string} of the secret {string} just before the agent's write reaches Vault"
 )]
 async fn a_write_in_between(world: &mut World, key: String, path: String) -> StepResult {
     given::write_in_between(world.scenario()?, &path, &key)
 }
 
-#[given("Vault takes its time with the first write to the mount")]
+#[given("the suite delays the first write to the mount")]
 async fn a_slow_write(world: &mut World) -> StepResult {
     given::delay_first_write(world.scenario()?)
 }
 
-#[given("Vault answers the next request for the secret as a mount that is upgrading does")]
+#[given("Vault answers the next read in the mount with the error that the mount is being upgraded")]
 async fn an_upgrade(world: &mut World) -> StepResult {
     given::pretend_to_upgrade(world.scenario()?)
 }
@@ -59,7 +59,7 @@ async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepRe
 }
 
 #[when(
-    regex = r#"^the agent writes a value of (.+) as the key "([^"]+)" of the secret "([^"]+)"$"#
+    regex = r#"^the agent writes a value of (.+) to the key "([^"]+)" of the secret "([^"]+)"$"#
 )]
 async fn writes_a_value(world: &mut World, kind: String, key: String, path: String) -> StepResult {
     let scenario = world.scenario()?;
@@ -77,7 +77,7 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
     scenario.let_agent(act).await
 }
 
-#[when(expr = "the agent writes {int} other keys of the secret {string} at once")]
+#[when(expr = "the agent writes {int} other keys of the secret {string} concurrently")]
 async fn writes_at_once(world: &mut World, count: usize, path: String) -> StepResult {
     let scenario = world.scenario()?;
     let mut acts = Vec::new();
@@ -101,7 +101,7 @@ async fn reads_in_turn(world: &mut World, paths: String) -> StepResult {
     scenario.let_agent_in_turn(acts).await
 }
 
-#[when("the agent reads all of them at once")]
+#[when("the agent reads all secrets concurrently")]
 async fn reads_at_once(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
     let acts = secret_paths(scenario).into_iter();
@@ -151,71 +151,75 @@ async fn purges(world: &mut World, path: String) -> StepResult {
     scenario.let_agent(act).await
 }
 
-#[then(expr = "Vault holds the secret {string} without that key, and the others unchanged")]
+#[then(
+    expr = "Vault holds the secret {string} without the deleted key and with the other keys unchanged"
+)]
 async fn held_without_key(world: &mut World, path: String) -> StepResult {
     let deletes = [Operation::Kv(Kv::DeleteKey)];
     effect::expect_effect_on(world.scenario()?, &path, &deletes).await
 }
 
-#[then(expr = "Vault no longer gives out the secret {string}")]
+#[then(expr = "Vault no longer returns the secret {string}")]
 async fn given_out_no_more(world: &mut World, path: String) -> StepResult {
     let deletes = [Operation::Kv(Kv::Delete), Operation::Kv(Kv::Purge)];
     effect::expect_effect_on(world.scenario()?, &path, &deletes).await
 }
 
 #[then(
-    expr = "the secret {string} is as written, or the agent is told of an error and nothing has changed"
+    expr = "the server writes the secret {string} exactly as requested, or reports an error and changes nothing"
 )]
 async fn written_or_refused(world: &mut World, path: String) -> StepResult {
     effect::expect_written_or_refused(world.scenario()?, &path).await
 }
 
-#[then(expr = "Vault holds every key of the secret {string} that anybody was told is written")]
+#[then(
+    expr = "Vault holds every key of the secret {string} that existed before or was reported as written"
+)]
 async fn no_key_lost(world: &mut World, path: String) -> StepResult {
     effect::expect_no_key_lost(world.scenario()?, &path).await
 }
 
-#[then(expr = "Vault knows nothing of the secret {string}")]
+#[then(expr = "Vault holds no data and no metadata of the secret {string}")]
 async fn purged(world: &mut World, path: String) -> StepResult {
     effect::expect_purged(world.scenario()?, &path).await
 }
 
-#[then("the version that the agent is told is Vault's latest")]
+#[then("the server reports the secret's latest version")]
 async fn told_the_latest_version(world: &mut World) -> StepResult {
     answered::expect_latest_version_told(world.scenario()?).await
 }
 
-#[then("the agent is told the version that Vault has, or that permission was denied")]
+#[then("the server reports the secret's latest version, or that permission was denied")]
 async fn told_version_or_denial(world: &mut World) -> StepResult {
     answered::expect_version_or_denial(world.scenario()?).await
 }
 
-#[then("the agent is told the custom metadata")]
+#[then("the server reports the secret's custom metadata")]
 fn told_custom_metadata(world: &mut World) -> StepResult {
     answered::expect_custom_metadata(world.scenario()?)
 }
 
-#[then("each reading is given what Vault holds in its secret")]
+#[then("the server returns for each read exactly the data that Vault holds")]
 fn each_is_given(world: &mut World) -> StepResult {
     answered::expect_each_given(world.scenario()?)
 }
 
-#[then("each of the errors says something else")]
+#[then("the server reports a different error message for each secret")]
 fn errors_differ(world: &mut World) -> StepResult {
     answered::expect_errors_differ(world.scenario()?)
 }
 
-#[then("that took one request to Vault, the mount's description aside")]
+#[then("the server made one request to Vault for the last call, apart from requests below sys")]
 fn one_request(world: &mut World) -> StepResult {
     effect::expect_one_request(world.scenario()?)
 }
 
-#[then(expr = "the agent is given exactly what Vault held in version {int}")]
+#[then(expr = "the server returns exactly the data that Vault held in version {int}")]
 fn given_a_version(world: &mut World, version: u64) -> StepResult {
     answered::expect_given_version(world.scenario()?, version)
 }
 
-#[then("a secret that exists can still be read")]
+#[then("the agent can still read a secret that exists")]
 async fn another_can_be_read(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
     given::make_secret(scenario, WITNESS, &["key"]).await?;
@@ -224,14 +228,12 @@ async fn another_can_be_read(world: &mut World) -> StepResult {
     answered::expect_given(scenario)
 }
 
-#[then(expr = "no write of the agent has reached the mount {string}")]
+#[then(expr = "no write of the server has reached the mount {string}")]
 fn no_write(world: &mut World, name: String) -> StepResult {
     effect::expect_no_write(world.scenario()?, &name)
 }
 
-#[given(
-    expr = "the agent's token has rights to the secrets of the mount {string} and to nothing else"
-)]
+#[given(expr = "the agent's token may access the secrets of the mount {string} and nothing else")]
 async fn secrets_alone(world: &mut World, mount: String) -> StepResult {
     given::allow_secrets_alone(world.scenario()?, &mount).await
 }

@@ -5,33 +5,35 @@ use cucumber::{then, when};
 use super::run;
 use crate::{verdict::StepResult, world::World};
 
-#[when(regex = "^a command is run in a session( that Vault does not let end)?, and (.+)$")]
+#[when(
+    regex = "^the launcher runs a command in a session( whose token Vault refuses to revoke)?, and (.+)$"
+)]
 async fn session(world: &mut World, is_refused: String, end: String) -> StepResult {
     let is_refused = !is_refused.is_empty();
     run::run_session(world.scenario()?, &end, is_refused).await
 }
 
-#[when("a command is to be run in a session with a root token")]
+#[when("the launcher is asked to run a command in a session with a root token")]
 async fn root_session(world: &mut World) -> StepResult {
     run::run_root_session(world.scenario()?).await
 }
 
-#[then("Vault has the token of the session no more")]
+#[then("Vault no longer has the session's token")]
 fn token_gone(world: &mut World) -> StepResult {
     run::expect_token_gone(world.scenario()?)
 }
 
-#[then("the command was given the token of the session")]
+#[then("the command has the session's token in its environment")]
 fn token_given(world: &mut World) -> StepResult {
     run::expect_token_given(world.scenario()?)
 }
 
-#[then("the session has not said its token")]
+#[then("the session's output does not contain its token")]
 fn token_unsaid(world: &mut World) -> StepResult {
     run::expect_token_unsaid(world.scenario()?)
 }
 
-#[then("the session says that its token was not revoked")]
+#[then("the session reports that its token was not revoked")]
 fn failed_revocation_told(world: &mut World) -> StepResult {
     run::expect_failed_revocation_told(world.scenario()?)
 }
@@ -46,7 +48,7 @@ fn command_not_run(world: &mut World) -> StepResult {
     run::expect_command_not_run(world.scenario()?)
 }
 
-#[then("the session has told the policies of its token")]
+#[then("the session reports the policies of its token")]
 fn policies_told(world: &mut World) -> StepResult {
     run::expect_policies_told(world.scenario()?)
 }

@@ -48,12 +48,12 @@ pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepRe
         return Err(StepEnd::not_claimed("the server gives out no sessions"));
     }
     let asked = match how {
-        "in a revision that there is not" => listing.with_all(headers).with(VERSION, NO_REVISION),
+        "in a revision that does not exist" => listing.with_all(headers).with(VERSION, NO_REVISION),
         "without its session" => {
             headers.remove(SESSION);
             listing.with_all(headers)
         }
-        "in a session that was never given out" => {
+        "in a session that the server never created" => {
             let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
             let other = made_up_session(id.unwrap_or_default(), &mut scenario.random);
             listing.with_all(headers).with(SESSION, &other)

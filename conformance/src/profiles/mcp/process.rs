@@ -39,7 +39,7 @@ pub(crate) async fn start_and_end(scenario: &mut Scenario, how: &str) -> StepRes
         return Err(StepEnd::blocked("the scenario started the server twice"));
     };
     match how {
-        "its input ends" => bare.close_input().await,
+        "closes its input" => bare.close_input().await,
         _ => bare.terminate(),
     }
     scenario.state_mut::<McpState>().ended = bare.ends_within(PATIENCE).await.is_some();

@@ -126,10 +126,10 @@ pub(crate) async fn ask_without(scenario: &mut Scenario, what: &str) -> StepResu
     let mut asked = alone(scenario, "tools/list", json!({}));
     let params = &mut asked.message["params"];
     match (what, params["_meta"].as_object_mut()) {
-        ("what the client can do", Some(meta)) => {
+        ("the client's capabilities", Some(meta)) => {
             meta.remove(CLIENT_CAPABILITIES);
         }
-        ("anything of the client", _) => *params = json!({}),
+        ("any data about the client", _) => *params = json!({}),
         _ => return Err(StepEnd::blocked(format!("nobody leaves out {what:?}"))),
     }
     ask_alone(scenario, asked).await

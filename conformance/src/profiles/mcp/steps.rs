@@ -16,53 +16,55 @@ use crate::{
     world::World,
 };
 
-#[then("the server has told its name, its version and that it has tools")]
+#[then("the server reports its name, its version and the tools capability")]
 fn identity(world: &mut World) -> StepResult {
     opening::expect_identity(world.scenario()?)
 }
 
-#[when("clients ask for each revision that there is, and for one that there is not")]
+#[when(
+    "clients request every revision that the suite supports or the server offers, and one that does not exist"
+)]
 async fn ask_for_revisions(world: &mut World) -> StepResult {
     opening::ask_for_revisions(world.scenario()?).await
 }
 
-#[then("every revision that was offered is agreed to when it is asked for")]
+#[then("the server agrees to every revision that it offered")]
 fn offers_kept(world: &mut World) -> StepResult {
     opening::expect_offers_kept(world.scenario()?)
 }
 
-#[when(expr = "a client asks for the revision {string}")]
+#[when(expr = "a client requests the revision {string}")]
 async fn ask_for_revision(world: &mut World, revision: String) -> StepResult {
     opening::ask_for_revision(world.scenario()?, &revision).await
 }
 
-#[then("that revision is not agreed to")]
+#[then("the server does not agree to the revision")]
 fn not_agreed(world: &mut World) -> StepResult {
     opening::expect_not_agreed(world.scenario()?)
 }
 
-#[then("another revision is offered")]
+#[then("the server offers another revision")]
 fn other_offered(world: &mut World) -> StepResult {
     opening::expect_other_offered(world.scenario()?)
 }
 
-#[then("every capability that the server has told of works")]
+#[then("every capability that the server declares works")]
 async fn capabilities(world: &mut World) -> StepResult {
     opening::expect_capabilities_work(world.scenario()?).await
 }
 
-#[then("the server has said nothing that was not agreed on")]
+#[then("the server sent no request or notification that was not negotiated")]
 fn only_agreed(world: &mut World) -> StepResult {
     messages::expect_only_agreed(world.scenario()?)
 }
 
-#[then("a ping is answered with nothing but that")]
+#[then("the server answers a ping with an empty result")]
 async fn ping(world: &mut World) -> StepResult {
     opening::expect_ping(world.scenario()?).await
 }
 
 #[then(
-    regex = r#"^a request with the (number|text) "?([^"]+)"? for its id is answered with the same$"#
+    regex = r#"^the server answers a request with the (number|text) "?([^"]+)"? as its id with the same id$"#
 )]
 async fn id_kept(world: &mut World, kind: String, id: String) -> StepResult {
     let id = match kind.as_str() {
@@ -72,12 +74,14 @@ async fn id_kept(world: &mut World, kind: String, id: String) -> StepResult {
     messages::expect_id_kept(world.scenario()?, &id).await
 }
 
-#[when("the client opens the connection once more")]
+#[when("the client initializes the open connection again")]
 async fn open_again(world: &mut World) -> StepResult {
     opening::open_again(world.scenario()?).await
 }
 
-#[when(regex = "^the client writes (.+), Vault changes only if success is told$")]
+#[when(
+    regex = "^the client writes to a secret (.+), and Vault changes only if the server reports success$"
+)]
 async fn write_out_of_turn(world: &mut World, when: String) -> StepResult {
     messages::write_out_of_turn(world.scenario()?, &when).await
 }
@@ -89,189 +93,195 @@ async fn say_odd(world: &mut World, what: String) -> StepResult {
     messages::say_odd(world.scenario()?, &what).await
 }
 
-#[then("that is answered with an error")]
+#[then("the server answers the message with an error")]
 fn refused(world: &mut World) -> StepResult {
     messages::expect_refused_message(world.scenario()?, false)
 }
 
-#[then("that has no result")]
+#[then("the server answers the message with an error or not at all")]
 fn no_result(world: &mut World) -> StepResult {
     messages::expect_refused_message(world.scenario()?, true)
 }
 
-#[then(expr = "that is answered with the JSON-RPC error {int}")]
+#[then(expr = "the server answers the message with the JSON-RPC error {int}")]
 fn error_code(world: &mut World, code: i64) -> StepResult {
     messages::expect_error_code(world.scenario()?, code)
 }
 
-#[when("the client tells what no revision knows")]
+#[when("the client sends a notification that no revision defines")]
 async fn tell_unknown(world: &mut World) -> StepResult {
     messages::tell_unknown(world.scenario()?).await
 }
 
-#[then("that is not answered")]
+#[then("the server does not answer the notification")]
 fn unanswered(world: &mut World) -> StepResult {
     messages::expect_unanswered(world.scenario()?)
 }
 
-#[when("the client cancels a call that there is not, one that has ended, and nothing at all")]
+#[when(
+    "the client cancels an unknown call and a completed call, and sends cancellations without a valid id"
+)]
 async fn cancel_nothing(world: &mut World) -> StepResult {
     messages::cancel_nothing(world.scenario()?).await
 }
 
-#[when(expr = "the agent cancels a reading of the secret {string} that Vault keeps waiting")]
+#[when(expr = "the agent cancels a read of the secret {string} while Vault has not answered it")]
 async fn cancel_slow(world: &mut World, path: String) -> StepResult {
     messages::cancel_slow_reading(world.scenario()?, &path).await
 }
 
-#[then("no answer to the reading has come")]
+#[then("the server does not answer the cancelled read")]
 fn cancelled(world: &mut World) -> StepResult {
     messages::expect_cancelled(world.scenario()?)
 }
 
-#[when("the agent lists everything, once without and once with a wish for progress")]
+#[when("the agent lists all secrets twice, without and then with a progress token")]
 async fn list_with_progress(world: &mut World) -> StepResult {
     messages::list_all_with_progress(world.scenario()?).await
 }
 
-#[then("no progress was told but what was wished for")]
+#[then(
+    "the server reports progress only for the progress token, in rising order and before the result"
+)]
 fn progress_as_wished(world: &mut World) -> StepResult {
     messages::expect_progress_as_wished(world.scenario()?)
 }
 
-#[then("progress was told")]
+#[then("the server reports progress")]
 fn progress(world: &mut World) -> StepResult {
     messages::expect_progress(world.scenario()?)
 }
 
 // The era without sessions.
 
-#[then("the server tells the revision in use among those that it speaks, and that it has tools")]
+#[then("the server's discovery response contains the revision in use and the tools capability")]
 async fn discovery(world: &mut World) -> StepResult {
     stateless::expect_discovery(world.scenario()?).await
 }
 
-#[when("a client that has said nothing yet lists the tools")]
+#[when("a client lists the tools with its first request")]
 async fn list_alone(world: &mut World) -> StepResult {
     stateless::list_alone(world.scenario()?).await
 }
 
-#[then(regex = "^it is given the same tools, in (whatever|the same) order$")]
+#[then(regex = "^the server returns the same tools, in (any|the same) order$")]
 fn tools_of_the_others(world: &mut World, order: String) -> StepResult {
     stateless::expect_tools_of_the_others(world.scenario()?, order == "the same")
 }
 
-#[when(regex = "^the client asks without telling (.+)$")]
+#[when(regex = "^the client sends a request without (.+)$")]
 async fn ask_without(world: &mut World, what: String) -> StepResult {
     stateless::ask_without(world.scenario()?, &what).await
 }
 
-#[when("the client asks in a revision that there is not")]
+#[when("the client sends a request in a revision that does not exist")]
 async fn ask_in_no_revision(world: &mut World) -> StepResult {
     stateless::ask_in_no_revision(world.scenario()?).await
 }
 
-#[when(regex = "^the client asks for (a .+)$")]
+#[when(regex = "^the client requests (a .+)$")]
 async fn ask_for_nothing(world: &mut World, what: String) -> StepResult {
     stateless::ask_for_nothing(world.scenario()?, &what).await
 }
 
-#[when(regex = "^a request is sent to be routed (.+)$")]
+#[when(regex = "^the client posts a tool call (.+)$")]
 async fn ask_with_headers(world: &mut World, what: String) -> StepResult {
     stateless::ask_with_headers(world.scenario()?, &what).await
 }
 
-#[then(regex = r"^that is answered with the JSON-RPC error (-\d+), over HTTP with status (\d+)$")]
+#[then(
+    regex = r"^the server answers the message with the JSON-RPC error (-\d+), over HTTP with status (\d+)$"
+)]
 fn error_and_status(world: &mut World, code: i64, status: u16) -> StepResult {
     stateless::expect_error_and_status(world.scenario()?, code, status)
 }
 
-#[then("the error tells the revision that was asked for and those that are spoken")]
+#[then("the error names the requested revision and the supported revisions")]
 fn revisions_told(world: &mut World) -> StepResult {
     stateless::expect_revisions_told(world.scenario()?)
 }
 
-#[then("that is no mismatch of headers")]
+#[then("the server answers without reporting a header mismatch")]
 fn no_mismatch(world: &mut World) -> StepResult {
     stateless::expect_no_mismatch(world.scenario()?)
 }
 
 // Several servers.
 
-#[given("three servers in turn")]
+#[given("three server replicas that receive the agent's calls in turn")]
 async fn replicas(world: &mut World) -> StepResult {
     replicas::add_replicas(world.scenario()?, 3).await
 }
 
-#[then("each of the servers has asked Vault")]
+#[then("each replica has sent a request to Vault")]
 fn all_asked(world: &mut World) -> StepResult {
     replicas::expect_all_asked(world.scenario()?)
 }
 
-#[when("a client lists the tools of one server in the session of another")]
+#[when("a client lists the tools of one replica in the session of another")]
 async fn list_in_foreign_session(world: &mut World) -> StepResult {
     replicas::list_in_foreign_session(world.scenario()?).await
 }
 
-#[then("it is told that there is no such session, or is given the same tools")]
+#[then("the replica reports that the session does not exist, or returns the same tools")]
 fn no_foreign_session(world: &mut World) -> StepResult {
     replicas::expect_no_foreign_session(world.scenario()?)
 }
 
 // Tools.
 
-#[then("the arguments of every tool are described by valid JSON Schema")]
+#[then("every tool has a valid JSON Schema for its arguments")]
 fn input_schemas(world: &mut World) -> StepResult {
     tools::expect_input_schemas(world.scenario()?)
 }
 
-#[then("the results of tools are described by valid JSON Schema")]
+#[then("every result schema is a valid JSON Schema")]
 fn output_schemas(world: &mut World) -> StepResult {
     tools::expect_output_schemas(world.scenario()?)
 }
 
-#[then("the results of every tool are described")]
+#[then("every tool has a result schema")]
 fn output_declared(world: &mut World) -> StepResult {
     tools::expect_output_declared(world.scenario()?)
 }
 
-#[then("every tool has a usual name of its own")]
+#[then("every tool name is unique and follows the recommended format")]
 fn tool_names(world: &mut World) -> StepResult {
     tools::expect_tool_names(world.scenario()?)
 }
 
-#[when("the agent carries out every operation")]
+#[when("the agent performs every operation")]
 async fn do_everything(world: &mut World) -> StepResult {
     tool_hints::do_everything(world.scenario()?).await
 }
 
-#[when("the agent carries out what writes though its tool says that it only reads")]
+#[when("the agent performs every write operation whose tool declares that it only reads")]
 async fn do_read_only(world: &mut World) -> StepResult {
     tool_hints::do_hinted(world.scenario()?, Hint::ReadOnly).await
 }
 
-#[when("the agent carries out twice what writes and whose tool says that once is enough")]
+#[when("the agent performs twice every write operation whose tool declares that it is idempotent")]
 async fn do_idempotent(world: &mut World) -> StepResult {
     tool_hints::do_hinted(world.scenario()?, Hint::Idempotent).await
 }
 
-#[then("every result fits what its tool says of results")]
+#[then("every result matches the result schema of its tool")]
 fn results_fit(world: &mut World) -> StepResult {
     tool_hints::expect_results_fit(world.scenario()?)
 }
 
-#[then("every result that has a structure says the same in its text")]
+#[then("every structured result has the same content as text")]
 fn text_says_the_same(world: &mut World) -> StepResult {
     tool_hints::expect_text_says_the_same(world.scenario()?)
 }
 
-#[then("that changes nothing in Vault")]
-#[then("the second time changes nothing in Vault")]
+#[then("those operations change nothing in Vault")]
+#[then("the second call of each operation changes nothing in Vault")]
 fn hints_true(world: &mut World) -> StepResult {
     tool_hints::expect_hints_true(world.scenario()?)
 }
 
-#[then("every tool that only reads says so")]
+#[then("every tool that only reads declares that it only reads")]
 fn readers_marked(world: &mut World) -> StepResult {
     tools::expect_readers_marked(world.scenario()?)
 }
@@ -281,98 +291,98 @@ async fn list_tools_again(world: &mut World) -> StepResult {
     tools::list_tools_again(world.scenario()?).await
 }
 
-#[then("the tools are the same as at first")]
+#[then("the tools are the same as in the first list")]
 fn same_tools(world: &mut World) -> StepResult {
     tools::expect_same_tools(world.scenario()?)
 }
 
-#[then("the tools are in the same order as at first")]
+#[then("the tools are in the same order as in the first list")]
 fn same_order(world: &mut World) -> StepResult {
     tools::expect_same_order(world.scenario()?)
 }
 
-#[then("what is said of the tools has nothing of Vault in it")]
+#[then("the tool definitions contain no data from Vault")]
 fn tools_without_data(world: &mut World) -> StepResult {
     tools::expect_tools_without_data(world.scenario()?)
 }
 
-#[then("the pages of the list of tools end, and have each tool once")]
+#[then("the pages of the tool list end and contain each tool once")]
 async fn pages_end(world: &mut World) -> StepResult {
     tools::expect_pages_end(world.scenario()?).await
 }
 
-#[then("a place in the list of tools that was never given out is refused")]
+#[then("the server refuses a cursor of the tool list that it never issued")]
 async fn cursor_refused(world: &mut World) -> StepResult {
     tools::expect_cursor_refused(world.scenario()?).await
 }
 
 // Arguments.
 
-#[when("every tool is called with nothing but the arguments that it requires")]
+#[when("the client calls every tool with only its required arguments")]
 async fn call_barely(world: &mut World) -> StepResult {
     arguments::call_barely(world.scenario()?).await
 }
 
-#[then("what only reads works with nothing but the arguments that it requires")]
+#[then("every read operation works with only the required arguments of its tool")]
 async fn read_with_required_alone(world: &mut World) -> StepResult {
     tool_hints::read_with_required_alone(world.scenario()?).await
 }
 
-#[then("an argument that is left out and one that is given as its default come to the same")]
+#[then("omitting an argument has the same result as passing its declared default")]
 async fn expect_defaults_applied(world: &mut World) -> StepResult {
     defaults::expect_defaults_applied(world.scenario()?).await
 }
 
-#[when(regex = "^every tool is called with each of its arguments (.+)$")]
+#[when(regex = "^the client calls every tool with each of its arguments (.+)$")]
 async fn call_with(world: &mut World, how: String) -> StepResult {
     let unknown = || StepEnd::blocked(format!("no argument is worded {how:?}"));
     let fault = ArgumentFault::worded(&how).ok_or_else(unknown)?;
     arguments::call_with(world.scenario()?, fault).await
 }
 
-#[when("every tool that only reads is called with an argument that it does not have")]
+#[when("the client calls every tool that reads with an unknown argument")]
 async fn call_with_unknown(world: &mut World) -> StepResult {
     arguments::call_with_unknown_argument(world.scenario()?).await
 }
 
-#[then("every call is answered")]
+#[then("the server answers every call")]
 fn all_answered(world: &mut World) -> StepResult {
     arguments::expect_all_answered(world.scenario()?)
 }
 
-#[then("those that the tool's own schema does not allow are errors")]
+#[then("the server reports an error for every call that the tool's own schema does not allow")]
 fn bad_refused(world: &mut World) -> StepResult {
     arguments::expect_bad_refused(world.scenario()?)
 }
 
-#[then("nothing was written outside of the agent's mounts")]
+#[then("the server wrote nothing outside the agent's mounts")]
 fn nothing_outside(world: &mut World) -> StepResult {
     arguments::expect_nothing_written_outside(world.scenario()?)
 }
 
-#[then("each error about an argument names it")]
+#[then("each error about an argument names the argument")]
 fn argument_named(world: &mut World) -> StepResult {
     arguments::expect_argument_named(world.scenario()?)
 }
 
-#[then("every call is an error")]
+#[then("the server reports an error for every call")]
 fn all_refused(world: &mut World) -> StepResult {
     arguments::expect_all_refused(world.scenario()?)
 }
 
 // Standard streams.
 
-#[when(regex = "^the server is started once more and (its input ends|it is told to end)$")]
+#[when(regex = "^the suite starts another server process and (closes its input|terminates it)$")]
 async fn start_and_end(world: &mut World, how: String) -> StepResult {
     process::start_and_end(world.scenario()?, &how).await
 }
 
-#[then("its process ends")]
+#[then("the server's process ends")]
 fn ended(world: &mut World) -> StepResult {
     process::expect_ended(world.scenario()?)
 }
 
-#[then("the server's process has no socket that listens")]
+#[then("the server's process has no listening socket")]
 async fn no_listener(world: &mut World) -> StepResult {
     process::expect_no_listener(world.scenario()?).await
 }
@@ -384,12 +394,12 @@ async fn long_line(world: &mut World, size: usize) -> StepResult {
 
 // HTTP.
 
-#[when("the client tells something over HTTP")]
+#[when("the client sends a notification over HTTP")]
 async fn tell_over_http(world: &mut World) -> StepResult {
     http::tell_over_http(world.scenario()?).await
 }
 
-#[then("that is accepted and nothing more is said")]
+#[then("the server accepts the notification without a response body")]
 fn accepted(world: &mut World) -> StepResult {
     http::expect_accepted(world.scenario()?)
 }
@@ -399,17 +409,17 @@ async fn list_over_http(world: &mut World, how: String) -> StepResult {
     http::list_over_http(world.scenario()?, &how).await
 }
 
-#[then(expr = "that is answered with HTTP {int}")]
+#[then(expr = "the server answers with HTTP status {int}")]
 fn has_status(world: &mut World, status: u16) -> StepResult {
     http::expect_status(world.scenario()?, status)
 }
 
-#[when("the client wants to listen")]
+#[when("the client requests the event stream")]
 async fn listen_over_http(world: &mut World) -> StepResult {
     http::listen_over_http(world.scenario()?).await
 }
 
-#[then("it is given a stream of events or refused")]
+#[then("the server returns an event stream or refuses the request")]
 fn stream_or_refusal(world: &mut World) -> StepResult {
     http::expect_stream_or_refusal(world.scenario()?)
 }
@@ -424,12 +434,12 @@ async fn open_sessions(world: &mut World) -> StepResult {
     http::open_sessions(world.scenario()?).await
 }
 
-#[then("the ids of the sessions are visible ASCII")]
+#[then("the session ids contain only visible ASCII characters")]
 fn visible_ids(world: &mut World) -> StepResult {
     http::expect_visible_ids(world.scenario()?)
 }
 
-#[then("the ids of the sessions cannot be guessed")]
+#[then("the session ids are unpredictable")]
 fn unguessable_ids(world: &mut World) -> StepResult {
     http::expect_unguessable_ids(world.scenario()?)
 }
@@ -439,12 +449,14 @@ async fn send_odd(world: &mut World, what: String) -> StepResult {
     http::send_odd(world.scenario()?, &what).await
 }
 
-#[then("that does not hang")]
+#[then("the server answers the request or closes the connection")]
 fn no_hang(world: &mut World) -> StepResult {
     http::expect_no_hang(world.scenario()?)
 }
 
-#[when(expr = "{int} requests never end, and another one is made beside them")]
+#[when(
+    expr = "the client keeps {int} unfinished requests open and lists the tools at the same time"
+)]
 async fn beside_endless(world: &mut World, count: usize) -> StepResult {
     http::ask_beside_endless(world.scenario()?, count).await
 }
@@ -461,7 +473,7 @@ async fn in_mode(world: &mut World, name: String) -> StepResult {
     start::start_in_mode(world.scenario()?, mode).await
 }
 
-#[then("two clients connect to it, and list its tools")]
+#[then("two clients connect to the server one after the other and list its tools")]
 async fn clients_connect(world: &mut World) -> StepResult {
     modes::expect_clients_connect(world.scenario()?).await
 }

@@ -9,12 +9,12 @@ use crate::{
     world::World,
 };
 
-#[given(expr = "the agent's token may make mounts at {string}")]
+#[given(expr = "the agent's token may create a mount at {string}")]
 async fn may_mount(world: &mut World, path: String) -> StepResult {
     given::allow_mount_at(world.scenario()?, &path).await
 }
 
-#[given(expr = "Vault refuses the same token a mount at {string}")]
+#[given(expr = "Vault refuses to create a mount at {string} for the same token")]
 async fn vault_refuses(world: &mut World, path: String) -> StepResult {
     given::learn_refusal_of_mount(world.scenario()?, &path).await
 }
@@ -32,12 +32,12 @@ async fn deletes(world: &mut World, name: String) -> StepResult {
     scenario.let_agent(act).await
 }
 
-#[then("the agent is given each of the mounts with its type")]
+#[then("the server returns each mount with its type")]
 async fn given_each(world: &mut World) -> StepResult {
     lists::expect_mounts_with_type(world.scenario()?).await
 }
 
-#[then(regex = "^the agent is given the (KV version|description) of each mount$")]
+#[then(regex = "^the server returns the (KV version|description) of each mount$")]
 async fn given_detail(world: &mut World, detail: String) -> StepResult {
     lists::expect_mount_detail(world.scenario()?, &detail).await
 }
@@ -47,7 +47,7 @@ async fn vault_has_no(world: &mut World, name: String) -> StepResult {
     effect::expect_unmounted(world.scenario()?, &name).await
 }
 
-#[then("the agent is told Vault's reason")]
+#[then("the server reports Vault's reason for refusing the mount")]
 fn told_the_reason(world: &mut World) -> StepResult {
     answered::expect_vaults_reason(world.scenario()?)
 }

@@ -4,13 +4,13 @@ use cucumber::{given, then, when};
 
 use crate::{profiles::namespace::asking, verdict::StepResult, vocabulary::start, world::World};
 
-#[given("a server that works in a namespace")]
+#[given("a server that uses a Vault namespace")]
 async fn in_namespace(world: &mut World) -> StepResult {
     start::start_in_namespace(world.scenario()?).await
 }
 
 #[when(
-    expr = "three clients read one of them each {int} times at once, two that name namespaces and one that names none"
+    expr = "three clients concurrently read one secret each {int} times, two with a namespace each and one without"
 )]
 async fn clients_read(world: &mut World, times: usize) -> StepResult {
     let scenario = world.scenario()?;
@@ -18,19 +18,21 @@ async fn clients_read(world: &mut World, times: usize) -> StepResult {
 }
 
 #[when(
-    expr = "a client reads the secret {string}, and then names another namespace in the same session to read {string}"
+    expr = "a client reads the secret {string} and then, in the same session, names another namespace to read {string}"
 )]
 async fn namespace_changed(world: &mut World, one: String, other: String) -> StepResult {
     asking::let_client_change_namespace(world.scenario()?, &one, &other).await
 }
 
-#[then("every request to Vault for that was made in the namespace")]
+#[then("the server made every request to Vault for the call in its namespace")]
 fn all_in_namespace(world: &mut World) -> StepResult {
     asking::expect_in_namespace(world.scenario()?)
 }
 
-#[then("Vault was asked for each secret in the namespace of its client alone")]
-#[then("Vault was asked for no secret in another namespace than was named for it")]
+#[then("the server requested each secret only in the namespace of its client")]
+#[then(
+    "the server requested no secret in a namespace other than the one that the client named for it"
+)]
 fn own_namespaces(world: &mut World) -> StepResult {
     asking::expect_own_namespaces(world.scenario()?)
 }

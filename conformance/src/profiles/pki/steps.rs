@@ -21,7 +21,7 @@ async fn a_mount(world: &mut World, name: String) -> StepResult {
     pki::make_pki_mount(world.scenario()?, &name, true).await
 }
 
-#[given(expr = "a PKI mount {string} whose certificates may last as long as Vault's usually do")]
+#[given(expr = "a PKI mount {string} with Vault's default maximum TTL")]
 async fn an_untuned_mount(world: &mut World, name: String) -> StepResult {
     pki::make_pki_mount(world.scenario()?, &name, false).await
 }
@@ -39,7 +39,7 @@ async fn enables_for(world: &mut World, name: String, ttl: String) -> StepResult
     scenario.let_agent(act).await
 }
 
-#[when(expr = "the agent makes a root CA that takes the name {string}")]
+#[when(expr = "the agent creates a root CA with the issuer name {string}")]
 async fn takes_a_name(world: &mut World, issuer: String) -> StepResult {
     let scenario = world.scenario()?;
     pki::requires(scenario, Operation::Pki(Pki::CreateRoot), "issuer")?;
@@ -48,7 +48,7 @@ async fn takes_a_name(world: &mut World, issuer: String) -> StepResult {
 }
 
 #[when(
-    expr = "the agent makes an intermediate CA {string} called {string} for {int} hours in the mount {string}, signed by the root CA"
+    expr = "the agent creates an intermediate CA {string} with the common name {string} valid for {int} hours in the mount {string}, signed by the root CA"
 )]
 async fn makes_an_intermediate(
     world: &mut World,
@@ -74,19 +74,21 @@ async fn imports(world: &mut World, what: String) -> StepResult {
     pki::let_agent_import(world.scenario()?, &what).await
 }
 
-#[when(regex = "^the agent (makes a role|makes a root CA|asks for a certificate) in the KV mount$")]
+#[when(
+    regex = "^the agent (creates a role|creates a root CA|requests a certificate) in the KV mount$"
+)]
 async fn misplaces(world: &mut World, what: String) -> StepResult {
     pki::let_agent_misplace(world.scenario()?, &what).await
 }
 
-#[when(expr = "the agent looks at the issuer {string}")]
+#[when(expr = "the agent reads the issuer {string}")]
 async fn looks_at_an_issuer(world: &mut World, issuer: String) -> StepResult {
     let scenario = world.scenario()?;
     let act = Act::read_issuer(&pki::pki(scenario)?.path, &issuer);
     scenario.let_agent(act).await
 }
 
-#[when(expr = "the agent makes the role {string} and says nothing else")]
+#[when(expr = "the agent creates the role {string} with only the required arguments")]
 async fn makes_a_bare_role(world: &mut World, role: String) -> StepResult {
     pki::let_agent_make_bare_role(world.scenario()?, &role).await
 }
@@ -102,7 +104,7 @@ async fn deletes_a_role(world: &mut World, role: String) -> StepResult {
     scenario.let_agent(act).await
 }
 
-#[when(expr = "the agent asks for a certificate for {string} that lasts {string}")]
+#[when(expr = "the agent requests a certificate for {string} with the TTL {string}")]
 async fn asks_for_a_lifetime(world: &mut World, name: String, ttl: String) -> StepResult {
     let wanted = Wanted {
         common_name: name,
@@ -113,7 +115,7 @@ async fn asks_for_a_lifetime(world: &mut World, name: String, ttl: String) -> St
 }
 
 #[when(
-    regex = r#"^the agent asks for a certificate for "([^"]+)" and (the name|the address) "([^"]+)"$"#
+    regex = r#"^the agent requests a certificate for "([^"]+)" and (the name|the address) "([^"]+)"$"#
 )]
 async fn asks_for_more(world: &mut World, name: String, kind: String, more: String) -> StepResult {
     let mut wanted = Wanted {
@@ -128,7 +130,7 @@ async fn asks_for_more(world: &mut World, name: String, kind: String, more: Stri
     pki::let_agent_ask_for(world.scenario()?, wanted).await
 }
 
-#[when(expr = "the agent asks for a certificate for {string} from the role {string}")]
+#[when(expr = "the agent requests a certificate for {string} from the role {string}")]
 async fn asks_another_role(world: &mut World, name: String, role: String) -> StepResult {
     let scenario = world.scenario()?;
     pki::speak_of_role(scenario, &role)?;
@@ -140,12 +142,12 @@ async fn asks_another_role(world: &mut World, name: String, role: String) -> Ste
     pki::let_agent_ask_for(scenario, wanted).await
 }
 
-#[when(regex = "^the agent has (a broken request|a request for a weak key) certified$")]
+#[when(regex = "^the agent submits (a broken request|a request for a weak key) for signing$")]
 async fn signs_rubbish(world: &mut World, what: String) -> StepResult {
     pki::let_agent_sign_rubbish(world.scenario()?, &what).await
 }
 
-#[when(regex = "^the agent (revokes|looks at) the certificate$")]
+#[when(regex = "^the agent (revokes|reads) the certificate$")]
 async fn on_the_certificate(world: &mut World, what: String) -> StepResult {
     let scenario = world.scenario()?;
     let earlier = pki::pki(scenario)?.earlier.as_ref();
@@ -159,7 +161,7 @@ async fn on_the_certificate(world: &mut World, what: String) -> StepResult {
     scenario.let_agent(act).await
 }
 
-#[when(regex = r#"^the agent (revokes|looks at) a certificate with the serial number "([^"]+)"$"#)]
+#[when(regex = r#"^the agent (revokes|reads) a certificate with the serial number "([^"]+)"$"#)]
 async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepResult {
     let scenario = world.scenario()?;
     let (operation, effect) = match what.as_str() {
@@ -170,24 +172,24 @@ async fn on_a_serial(world: &mut World, what: String, serial: String) -> StepRes
     scenario.let_agent(act).await
 }
 
-#[given("a role that should allow a certificate but does not, both drawn at random")]
+#[given("a random certificate request and a random role that wrongly refuses it")]
 async fn a_drawn_role(world: &mut World) -> StepResult {
     repair::draw_faulty_role(world.scenario()?).await
 }
 
-#[when("the agent asks for that certificate")]
+#[when("the agent requests that certificate")]
 async fn asks_for_drawn(world: &mut World) -> StepResult {
     repair::let_agent_ask_for_drawn(world.scenario()?).await
 }
 
-#[then("Vault has the authority as asked, or the agent is told that it is not")]
+#[then("Vault has the root CA as requested, or the server reports an error or the actual lifetime")]
 async fn issuer_or_word(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
     pki::requires(scenario, Operation::Pki(Pki::CreateRoot), "ttl")?;
     effect::expect_issuer_or_word(scenario).await
 }
 
-#[then("Vault has the role as asked, or the agent is told that it is not")]
+#[then("Vault has the role as requested, or the server reports an error and changes nothing")]
 async fn role_or_word(world: &mut World) -> StepResult {
     effect::expect_role_or_word(world.scenario()?).await
 }
@@ -197,7 +199,7 @@ async fn role_there(world: &mut World) -> StepResult {
     effect::expect_role_there(world.scenario()?).await
 }
 
-#[then("the new issuer has that name")]
+#[then("the new issuer has the requested name")]
 async fn issuer_named(world: &mut World) -> StepResult {
     effect::expect_issuer_named(world.scenario()?).await
 }
@@ -207,46 +209,48 @@ async fn safe_role(world: &mut World) -> StepResult {
     effect::expect_safe_role(world.scenario()?).await
 }
 
-#[then("the agent is given a certificate that the mount's CA has signed")]
+#[then("the server returns a certificate signed by the mount's CA")]
 fn verifies(world: &mut World) -> StepResult {
     answered::expect_certificate_verifies(world.scenario()?)
 }
 
-#[then("it is for all that was asked for")]
+#[then("the certificate contains every requested name and address")]
 fn names(world: &mut World) -> StepResult {
     answered::expect_names_on_certificate(world.scenario()?)
 }
 
-#[then("it lasts as long as was asked")]
+#[then("the certificate has the requested lifetime, or the server reports the actual lifetime")]
 fn lifetime(world: &mut World) -> StepResult {
     answered::expect_lifetime_as_asked(world.scenario()?)
 }
 
-#[then("it lasts as long as was asked, or the agent is told that it does not")]
+#[then(
+    "the certificate has the requested lifetime, or the server reports an error or the actual lifetime"
+)]
 fn lifetime_or_word(world: &mut World) -> StepResult {
     answered::expect_lifetime_or_word(world.scenario()?)
 }
 
-#[then("it is for the key that comes with it")]
+#[then("the certificate matches the returned private key")]
 fn own_key(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
     about::expect_last_is(scenario, &[Operation::Pki(Pki::Issue)])?;
     answered::expect_own_key(scenario)
 }
 
-#[then("it is for the key of the request")]
+#[then("the certificate matches the key of the signing request")]
 fn key_of_request(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
     about::expect_last_is(scenario, &[Operation::Pki(Pki::Sign)])?;
     answered::expect_own_key(scenario)
 }
 
-#[then("the key has been seen in the answer that made it and nowhere else")]
+#[then("the private key appears in exactly one message of the server and in no log")]
 fn key_seen_once(world: &mut World) -> StepResult {
     answered::expect_keys_seen_once(world.scenario()?)
 }
 
-#[then("the agent is told Vault's own words")]
+#[then("the server reports Vault's reason for refusing the request")]
 async fn vaults_words(world: &mut World) -> StepResult {
     answered::expect_vaults_refusal(world.scenario()?).await
 }

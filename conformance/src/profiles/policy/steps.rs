@@ -17,12 +17,14 @@ async fn no_policy(world: &mut World) -> StepResult {
     given::use_no_policy(world.scenario()?).await
 }
 
-#[when("the policy is changed to allow it")]
+#[when("the suite changes the token's policy to allow everything")]
 async fn allowed_now(world: &mut World) -> StepResult {
     world.scenario()?.allow_all().await
 }
 
-#[when(expr = "under each of these policies Vault and the agent are asked for {word}")]
+#[when(
+    expr = "the suite requests {word} from Vault under each of these policies, and then the agent performs it"
+)]
 async fn asked_under_each(world: &mut World, step: &Step, operation: String) -> StepResult {
     let unknown = || StepEnd::blocked(format!("no operation is called {operation:?}"));
     let operation = Operation::named(&operation).ok_or_else(unknown)?;
@@ -43,17 +45,19 @@ async fn asked_under_each(world: &mut World, step: &Step, operation: String) -> 
     matrix::ask_under_each(world.scenario()?, operation, &policies).await
 }
 
-#[then("what Vault allows succeeds and shows its effect")]
+#[then("every call that Vault allows succeeds and has the requested effect")]
 fn allowed_succeeds(world: &mut World) -> StepResult {
     matrix::expect_as_ruled(world.scenario()?, Ruling::Allowed)
 }
 
-#[then("what Vault denies is told as a denial, shows no value and changes nothing")]
+#[then(
+    "for every call that Vault denies, the server reports a denial, returns no secret value and changes nothing"
+)]
 fn denied_is_told(world: &mut World) -> StepResult {
     matrix::expect_as_ruled(world.scenario()?, Ruling::Denied)
 }
 
-#[then("no call that Vault allows was denied for the sake of another request")]
+#[then("no call that Vault allows failed because of an additional request that Vault denied")]
 fn nothing_more_needed(world: &mut World) -> StepResult {
     world.expect_nothing_more_needed()
 }

@@ -14,9 +14,7 @@ use crate::{
     world::World,
 };
 
-#[given(
-    expr = "a server that lets each client through {int} times a second, and {int} times at once"
-)]
+#[given(expr = "a server that limits each client to {int} calls per second with a burst of {int}")]
 async fn limits_each(world: &mut World, rate: u32, burst: u32) -> StepResult {
     let setup = Setup::of(Mode::RateLimit);
     let allowance = Allowance { rate, burst };
@@ -24,7 +22,7 @@ async fn limits_each(world: &mut World, rate: u32, burst: u32) -> StepResult {
 }
 
 #[given(
-    expr = "a server that lets all clients through {int} times a second, and {int} times at once"
+    expr = "a server that limits all clients together to {int} calls per second with a burst of {int}"
 )]
 async fn limits_all(world: &mut World, rate: u32, burst: u32) -> StepResult {
     let setup = Setup::of(Mode::GlobalLimit);
@@ -39,7 +37,7 @@ async fn rushes(world: &mut World, path: String, seconds: u64) -> StepResult {
 }
 
 #[when(
-    expr = "the agent reads the secret {string} at full speed for {int} seconds, and another one {int} times a second"
+    expr = "the agent reads the secret {string} at full speed for {int} seconds, and another client reads it {int} times a second"
 )]
 async fn rushes_beside(world: &mut World, path: String, seconds: u64, times: u32) -> StepResult {
     let (length, every) = (
@@ -49,40 +47,40 @@ async fn rushes_beside(world: &mut World, path: String, seconds: u64, times: u32
     load::let_agent_rush(world.scenario()?, &path, length, Some(every)).await
 }
 
-#[when(expr = "clients come, read the secret {string} and go for {int} second(s)")]
+#[when(expr = "short-lived clients read the secret {string} for {int} second(s)")]
 async fn come_and_go(world: &mut World, path: String, seconds: u64) -> StepResult {
     let length = Duration::from_secs(seconds);
     load::let_clients_come_and_go(world.scenario()?, &path, length).await
 }
 
-#[when(expr = "clients that make up sessions read the secret {string} for {int} second(s)")]
+#[when(expr = "clients with invented session ids read the secret {string} for {int} second(s)")]
 async fn make_up_sessions(world: &mut World, path: String, seconds: u64) -> StepResult {
     let length = Duration::from_secs(seconds);
     load::let_clients_make_up_sessions(world.scenario()?, &path, length).await
 }
 
-#[when(expr = "{int} clients at once read a secret each, again and again for {int} second(s)")]
+#[when(expr = "{int} clients concurrently and repeatedly read a secret each for {int} second(s)")]
 async fn crowd(world: &mut World, count: usize, seconds: u64) -> StepResult {
     let length = Duration::from_secs(seconds);
     load::let_clients_crowd(world.scenario()?, count, length).await
 }
 
-#[then("for none of them more reads have reached Vault than were to be let through")]
+#[then("for no client have more reads reached Vault than its limit allows")]
 fn each_within_limit(world: &mut World) -> StepResult {
     load::expect_each_within_limit(world.scenario()?)
 }
 
-#[then("no more reads have reached Vault than were to be let through")]
+#[then("no more reads have reached Vault than the limit allows")]
 fn within_limit(world: &mut World) -> StepResult {
     load::expect_within_limit(world.scenario()?)
 }
 
-#[then("hardly fewer reads have reached Vault than were to be let through")]
+#[then("almost as many reads have reached Vault as the limit allows")]
 fn limit_used(world: &mut World) -> StepResult {
     load::expect_limit_used(world.scenario()?)
 }
 
-#[then("every read that has not reached Vault is told as an error")]
+#[then("the server reports an error for every read that has not reached Vault")]
 fn excess_refused(world: &mut World) -> StepResult {
     load::expect_excess_refused(world.scenario()?)
 }
@@ -94,12 +92,12 @@ async fn goes_on(world: &mut World) -> StepResult {
     load::expect_goes_on(scenario, &path).await
 }
 
-#[then("every refusal tells when to try again")]
+#[then("every refusal says when to retry")]
 fn retry_told(world: &mut World) -> StepResult {
     load::expect_retry_told(world.scenario()?)
 }
 
-#[then("all reads of the other one succeed")]
+#[then("all reads of the other client succeed")]
 fn modest_served(world: &mut World) -> StepResult {
     load::expect_modest_served(world.scenario()?)
 }

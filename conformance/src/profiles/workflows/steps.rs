@@ -37,7 +37,7 @@ async fn vault_denies(world: &mut World, group: String, act: String) -> StepResu
     Ok(())
 }
 
-#[when(regex = r"^the agent of the (\w+) asks to (.+)$")]
+#[when(regex = r"^the agent of the (\w+) tries to (.+)$")]
 async fn agent_of_asks(world: &mut World, group: String, act: String) -> StepResult {
     let scenario = world.scenario()?;
     own_vault::turn_to(scenario, &group)?;
@@ -63,37 +63,37 @@ async fn a_leak(world: &mut World, key: String, path: String) -> StepResult {
     leak::leak(world.scenario()?, &path, &key)
 }
 
-#[when(expr = "the agent looks for the leaked value in the folder {string}")]
+#[when(expr = "the agent searches for the leaked value in the folder {string}")]
 async fn looks_for_the_leak(world: &mut World, folder: String) -> StepResult {
     leak::look_for_leak(world.scenario()?, &folder).await
 }
 
-#[then(expr = "the agent has found it in the key {string} of the secret {string} alone")]
+#[then(expr = "the agent finds the leaked value only in the key {string} of the secret {string}")]
 async fn found_in(world: &mut World, key: String, path: String) -> StepResult {
     leak::expect_leak_found(world.scenario()?, &[(path, key)])
 }
 
-#[then("the agent has found it nowhere")]
+#[then("the agent does not find the leaked value")]
 async fn found_nowhere(world: &mut World) -> StepResult {
     leak::expect_leak_found(world.scenario()?, &[])
 }
 
-#[then(expr = "no version that Vault gives out of the secret {string} has the leaked value")]
+#[then(expr = "no readable version of the secret {string} in Vault contains the leaked value")]
 async fn leak_gone(world: &mut World, path: String) -> StepResult {
     leak::expect_leak_gone(world.scenario()?, &path).await
 }
 
-#[then("the agent is told that nothing is there")]
+#[then("the server returns an empty list, or reports that there is nothing to list")]
 fn told_of_nothing(world: &mut World) -> StepResult {
     answered::expect_nothing_listed(world.scenario()?)
 }
 
-#[then("the agent is told when Vault has it last updated")]
+#[then("the server reports the time of the secret's last update")]
 async fn told_update_time(world: &mut World) -> StepResult {
     answered::expect_update_time(world.scenario()?).await
 }
 
-#[given(expr = "the PKI mount {string} that the agent has made")]
+#[given(expr = "the PKI mount {string} that the agent created")]
 fn the_agents_mount(world: &mut World, name: String) -> StepResult {
     pki::turn_to_agents_pki_mount(world.scenario()?, &name)
 }

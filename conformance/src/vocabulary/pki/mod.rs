@@ -261,12 +261,12 @@ pub(crate) fn speak_of_role(scenario: &mut Scenario, role: &str) -> StepResult {
 pub(crate) async fn let_agent_misplace(scenario: &mut Scenario, what: &str) -> StepResult {
     let mount = &kv(scenario)?.path;
     let act = match what {
-        "makes a role" => {
+        "creates a role" => {
             let mut settings = strict_role();
             settings.insert("allowed_domains".to_owned(), json!(["shop.example"]));
             Act::create_role(mount, "web", settings)
         }
-        "makes a root CA" => Act::create_root(mount, "root-ca", "Misplaced Root", "2400h"),
+        "creates a root CA" => Act::create_root(mount, "root-ca", "Misplaced Root", "2400h"),
         _ => {
             let wanted = Wanted {
                 common_name: "pay.shop.example".to_owned(),
