@@ -46,12 +46,16 @@ async fn a_failure_that_is_not_listed_ends_with_1() {
     let ended = fake("").with_baseline(&known(&[FIRST])).ended().await;
     ended.exits_with(1);
     assert!(
-        ended.stdout.contains("FAIL  kv.read-exact#2-d4735e"),
+        ended
+            .stdout
+            .contains("FAIL  kv.read-exact@stdio@2025-11-25#2-d4735e"),
         "{}",
         ended.stdout
     );
     assert!(
-        !ended.stdout.contains("FAIL  kv.read-exact#1-6b86b2"),
+        !ended
+            .stdout
+            .contains("FAIL  kv.read-exact@stdio@2025-11-25#1-6b86b2"),
         "{}",
         ended.stdout
     );

@@ -1,6 +1,7 @@
-//! The pages for contributors name files and modules that are there.
+//! The documents name files, modules and commands that are there.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod documents;
 mod imports;
 
 use std::{
