@@ -77,7 +77,9 @@ pub fn markdown(requirements: &[Requirement]) -> String {
 
 /// All about one requirement: its demand, its sources, its scenarios, and the mutants that prove that they notice. A key
 /// of a scenario shows that scenario alone.
-#[must_use]
+///
+/// # Errors
+/// When no requirement has this id, or no scenario this key; names the one that was likely meant.
 pub fn explain(
     requirements: &[Requirement],
     mutations: &[Mutation],

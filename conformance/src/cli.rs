@@ -42,10 +42,10 @@ use vault_mcp_conformance::{
     },
 };
 
-/// Judges MCP servers that front HashiCorp Vault, with Vault itself as the witness.
+/// Tests MCP servers that expose HashiCorp Vault, and checks in Vault what happened.
 ///
-/// Starts a real Vault, starts the server with a token of least privilege, makes it act
-/// through MCP, and looks into Vault to see what really happened.
+/// Starts a real Vault, starts the server with a least-privilege token, calls its tools through
+/// MCP, and then checks in Vault what happened.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -66,49 +66,49 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Judge a server
+    /// Test a server
     Run(Box<RunArgs>),
-    /// List the servers that the suite can judge by name
+    /// List the servers that the suite can test by name
     Targets,
-    /// Hold an adapter against its server: which tools, arguments and results fit
+    /// Validate an adapter against its running server: tools, arguments and results
     Check(CheckArgs),
-    /// List what is demanded of a server
+    /// List all requirements
     Requirements {
         /// As the page `docs/requirements.md`
         #[arg(long)]
         markdown: bool,
     },
-    /// Show one requirement: its scenarios, and the broken servers that it catches
+    /// Show one requirement: its sources, its scenarios, and the mutants that it detects
     Explain {
-        /// Its id, such as kv.write-merges
+        /// Its id, such as kv.write-merges, or the key of a scenario
         id: String,
     },
-    /// Look at this machine: what is here, what is missing, and the shortest way to get it
+    /// Show what this machine has, what is missing, and how to get it
     Doctor {
         /// What to print on standard output
         #[arg(long, value_enum, default_value_t = DoctorFormat::Console)]
         format: DoctorFormat,
     },
-    /// Prove that the suite bites: break a conforming server in many ways, and see each caught
+    /// Run mutation tests: the suite must detect each defect in a conforming server
     Mutants(MutantsArgs),
-    /// Get, run or pack the Vault that the suite uses
+    /// Build, start or package the Vault that the suite uses
     #[command(subcommand)]
     Vault(VaultCommand),
 }
 
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// The server to judge: a name (see `targets`) or the path of an adapter file
+    /// The server to test: a name (see `targets`) or the path of an adapter file
     #[arg(long, default_value = "reference", value_name = "NAME|FILE")]
     target: String,
     /// Build the server first, with its adapter's build command
     #[arg(long)]
     build: bool,
-    /// The transport to judge
+    /// The transport to test
     #[arg(long, default_value = "all", value_name = "stdio|http|all", value_parser = transports)]
     transport: Transports,
-    /// The one protocol revision to judge in [default: the newest with sessions that the server speaks, and the
-    /// others too for what may depend on them]
+    /// The one protocol revision to test [default: the newest with sessions that the server supports, and the
+    /// others for requirements that may depend on the revision]
     #[arg(long, value_name = "R")]
     revision: Option<Revision>,
     /// Only these profiles
@@ -124,16 +124,16 @@ struct RunArgs {
     vault: VaultArgs,
     #[command(flatten)]
     external: ExternalArgs,
-    /// The failures that are known and accepted, each with its reason
+    /// A file of failures that are known and accepted, each with its reason
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Bring the baseline up to date: drop what no longer fails, add what fails anew
+    /// Update the baseline: remove what no longer fails, add new failures
     #[arg(long, requires = "baseline", conflicts_with = "fail_fast")]
     update_baseline: bool,
-    /// End the run at the first MUST that fails and that the baseline does not list
+    /// Stop at the first MUST that fails and that the baseline does not list
     #[arg(long)]
     fail_fast: bool,
-    /// Exit with 1 where an operation takes longer than its budget (95th percentile, 20 calls or more)
+    /// Exit with 1 if an operation exceeds its budget (95th percentile of at least 20 calls)
     #[arg(long)]
     strict_latency: bool,
     /// The folder for report.json, junit.xml and transcripts
@@ -142,10 +142,10 @@ struct RunArgs {
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = ConsoleFormat::Console)]
     format: ConsoleFormat,
-    /// How many scenarios run side by side [default: two a core, at most 8]
+    /// How many scenarios run at the same time [default: two a core, at most 8]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// The seed of all random names and values [default: drawn]
+    /// The seed of all random names and values [default: random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
@@ -158,7 +158,7 @@ struct CheckArgs {
     /// Build the server first, with its adapter's build command
     #[arg(long)]
     build: bool,
-    /// The transport to look at
+    /// The transport to check
     #[arg(long, default_value = "all", value_name = "stdio|http|all", value_parser = transports)]
     transport: Transports,
     #[command(flatten)]
@@ -172,14 +172,14 @@ struct CheckArgs {
 
 #[derive(Debug, Args)]
 struct MutantsArgs {
-    /// The conforming server to break: a name or the path of an adapter file
+    /// The conforming server that the mutants are made from: a name or the path of an adapter file
     #[arg(long, default_value = "reference", value_name = "NAME|FILE")]
     target: String,
     /// Only these mutants and variants
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     only: Vec<String>,
-    /// Run each mutant against the whole specification, to see everything that catches it; by default only
-    /// against the requirements in its `killed_by`
+    /// Run each mutant against all requirements; by default a mutant runs only against the requirements in
+    /// its `killed_by`
     #[arg(long)]
     all: bool,
     /// What is the default now
@@ -222,7 +222,7 @@ impl VaultArgs {
 /// How to enter the Vault of `--vault external`.
 #[derive(Debug, Args)]
 struct ExternalArgs {
-    /// With --vault external: where that Vault is; VAULT_ADDR is not looked at
+    /// With --vault external: where that Vault is; VAULT_ADDR is ignored
     #[arg(long = "vault-addr", value_name = "A")]
     address: Option<String>,
     /// With --vault external: the file with the token to use [default: $VAULT_CONFORMANCE_TOKEN]
@@ -251,7 +251,7 @@ impl ExternalArgs {
         }
         let address = self.address.ok_or(
             "--vault external needs --vault-addr, such as https://vault.example.org:8200; \
-             VAULT_ADDR is not looked at",
+             VAULT_ADDR is ignored",
         )?;
         if let Err(error @ EndpointError::Address { .. }) = Endpoint::new(&address, None) {
             return Err(error.to_string());

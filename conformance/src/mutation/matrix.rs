@@ -87,7 +87,7 @@ pub enum MatrixError {
 pub enum Scope {
     /// All of it, so that the matrix shows whatever catches it.
     Everything,
-    /// What must catch it, and for a variant all of it: enough to prove that the suite bites.
+    /// The requirements that must detect it; for a variant, all of them.
     WhatMustCatch,
 }
 

@@ -59,6 +59,47 @@ fn the_commands_in_the_documents_have_the_flags_that_they_show() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Words that nobody searches for: plain ones take their place.
+const LITERARY: [&str; 14] = [
+    "is told",
+    "tells",
+    "whoever",
+    "witness",
+    "bites",
+    "stories",
+    "had on this machine",
+    "judge",
+    "hold an adapter",
+    "looked at",
+    "front hashicorp",
+    "be had",
+    "of no use",
+    "for the sake of",
+];
+
+#[test]
+fn the_help_uses_plain_words() {
+    let commands = [
+        "run",
+        "check",
+        "mutants",
+        "explain",
+        "requirements",
+        "targets",
+        "doctor",
+        "vault",
+    ];
+    let helps = commands.map(|command| (command.to_owned(), help_of(&[command]).unwrap()));
+    let all = helps
+        .into_iter()
+        .chain([("help".to_owned(), help_of(&[]).unwrap())]);
+    for (name, text) in all {
+        let text = text.to_lowercase();
+        let found = LITERARY.iter().find(|words| text.contains(*words));
+        assert_eq!(found, None, "{name}");
+    }
+}
+
 #[test]
 fn the_readme_is_short() {
     let lines = page("README.md").lines().count();
