@@ -267,7 +267,7 @@ impl ExternalArgs {
                 Some(file) => format!("there is no token in {}", file.display()),
                 None => format!(
                     "--vault external needs a token: in a file that --vault-token-file names, or in \
-                     {TOKEN_VARIABLE}; VAULT_TOKEN is not looked at"
+                     {TOKEN_VARIABLE}; VAULT_TOKEN is ignored"
                 ),
             });
         }

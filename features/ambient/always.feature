@@ -3,7 +3,7 @@ Feature: Invariants of every scenario
   The suite observes these in every scenario of the run, and checks them once all scenarios have ended.
 
   @ambient.token-unseen @must @source:SEC:token-disclosure @source:BLOG:what-this-enables-and-what-it-isnt+token @evidence:launch
-  Rule: The server MUST NOT include its Vault token in any message, HTTP header or log output
+  Rule: The server MUST NOT include any Vault token, its own or a client's, in any message, HTTP response header or log output
 
     Scenario: all messages, headers and log output of the run
       Then no output, error or log of the server contained its Vault token

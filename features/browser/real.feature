@@ -14,7 +14,7 @@ Feature: Web pages in a real browser
       Then the server returns exactly the data that Vault holds
 
   @browser.page-foreign @must @slow @source:TUT:streamablehttp-transport+cors @mode:cors @transport:http @evidence:browser @evidence:tap @needs:kv.read
-  Rule: The server MUST NOT let a browser page of a foreign origin read more than refusals or trigger Vault requests for a secret, and MUST continue to serve agents
+  Rule: The server MUST NOT let a browser page of foreign origin read any 2xx response or trigger Vault requests for a secret, and MUST continue to serve agents
 
     Scenario: a page of another origin tries to read a secret in several ways
       Given a server that allows the origin of the suite's own page

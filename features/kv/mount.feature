@@ -24,7 +24,7 @@ Feature: KV mounts of any path and version
         | 2       |
 
   @kv.data-rights @must @source:TUT:create-a-policy-for-the-mcp-server @source:GUIDE:authentication @source:KAG:token-permission-model @evidence:launch
-  Rule: The server MUST read, write, list and delete secrets with a token that has rights to the secrets of their KV mount and nothing else
+  Rule: The server MUST read, write, list and delete secrets with a token that has only create, read, update, delete and list rights to the secrets of their mount
 
     Scenario Outline: <act>, in a KV version <version> mount
       Given a KV version <version> mount "team"

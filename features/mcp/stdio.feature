@@ -22,7 +22,7 @@ Feature: The stdio transport
       Then the server's process has no listening socket
 
   @mcp.stdio-long-line @should @source:SEC:denial-of-service @transport:stdio @evidence:launch @own-target
-  Rule: Over the stdio transport, the server SHOULD reject or ignore an invalid message of 8 MiB, and SHOULD continue to serve requests
+  Rule: Over the stdio transport, the server SHOULD reject or ignore an 8 MiB call of a tool that does not exist, and SHOULD continue to serve requests
 
     Scenario: a tool call of 8 MiB that names no existing tool
       When the client sends a message of 8 MiB

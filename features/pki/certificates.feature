@@ -122,7 +122,7 @@ Feature: Issuing and managing certificates
         | weeks |
 
   @pki.sign @must @source:TUT:scenario+pki @source:TUT:create-a-policy-for-the-mcp-server+pki @needs:pki.sign
-  Rule: The server MUST certify a CSR's key for the requested name and lifetime, signed by the mount's CA, and MUST NOT change anything else in Vault
+  Rule: The server MUST certify a CSR's key for the requested name by the mount's CA, with the requested or a reported lifetime, and MUST NOT otherwise change Vault
 
     Scenario: a key that Vault did not generate
       Given a PKI mount "certs" with a root CA

@@ -40,7 +40,7 @@ Feature: Rate limits
       And after a second the next read succeeds
 
   @rate_limits.told @should @source:MCP:server/tools#error-handling @slow @mode:rate_limit @needs:kv.read
-  Rule: When the server refuses a call because of a rate limit, the error SHOULD say when the client can try again
+  Rule: When the server refuses a call because of a rate limit, the error message SHOULD say, as a number, when the client can try again
 
     Scenario: a client at full speed
       Given a server that limits each client to 5 calls per second with a burst of 3

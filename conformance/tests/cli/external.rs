@@ -329,7 +329,7 @@ async fn an_external_vault_without_address_or_token_is_a_usage_error() {
         .await;
     ended
         .exits_with(2)
-        .says(&["--vault-addr", "VAULT_ADDR is not looked at"]);
+        .says(&["--vault-addr", "VAULT_ADDR is ignored"]);
     let here = ["--vault-addr", "http://127.0.0.1:1"];
     let ended = external(&here)
         .with_env("VAULT_TOKEN", "theirs")
@@ -338,7 +338,7 @@ async fn an_external_vault_without_address_or_token_is_a_usage_error() {
     ended.exits_with(2).says(&[
         "--vault-token-file",
         TOKEN_VARIABLE,
-        "VAULT_TOKEN is not looked at",
+        "VAULT_TOKEN is ignored",
     ]);
     let ended = external(&here)
         .with(&["--vault-token-file", "/no/such/file"])

@@ -58,9 +58,10 @@ fn adapter(oddity: &str) -> String {
     with_programs(&launch.replacen("name =", "extends = \"reference\"\nname =", 1))
 }
 
-/// Without what takes thousands of secrets, which no oddity is about.
+/// Without what takes thousands of secrets, or hundreds of calls at once: no oddity but one is about these, and on a busy
+/// machine they are blocked.
 fn judged(adapter: &str) -> Trial {
-    let tags = "@kv and not @kv.list-many";
+    let tags = "@kv and not (@kv.list-many or @kv.read-at-once)";
     run(adapter).with_vault().with(&["--tags", tags])
 }
 
@@ -172,7 +173,14 @@ async fn a_server_with_one_tool_that_speaks_json_in_strings_is_conformant() {
 
 #[tokio::test]
 async fn a_server_that_answers_out_of_order_is_conformant() {
-    is_conformant(&adapter("out-of-order")).await;
+    let adapter = adapter("out-of-order");
+    is_conformant(&adapter).await;
+    let at_once = run(&adapter).with_vault();
+    let ended = at_once
+        .with(&["--scenario", "kv.read-at-once"])
+        .ended()
+        .await;
+    assert_eq!(counts(&ended).1, 0, "{}", ended.stdout);
 }
 
 #[tokio::test]

@@ -162,3 +162,19 @@ fn the_results_in_the_readme_are_those_of_the_baselines() {
         );
     }
 }
+
+#[test]
+fn each_policy_says_which_source_it_is_from_and_whether_it_is_verbatim() {
+    for entry in fs::read_dir(root().join("fixtures/policies")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let first = text.lines().next().unwrap();
+        let origin = [
+            "; verbatim.",
+            "; written for the suite.",
+            "; written for the suite from its diagram.",
+        ];
+        let said = first.starts_with("# Source: ") && origin.iter().any(|end| first.ends_with(end));
+        assert!(said, "{}: {first}", path.display());
+    }
+}
