@@ -98,14 +98,12 @@ impl Requirement {
     /// The names of those who demand it, each once.
     #[must_use]
     pub fn source_names(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.sources.iter().map(|p| p.source.name()).collect();
-        let mut seen = Vec::new();
-        names.retain(|name| {
-            !seen.contains(name) && {
-                seen.push(*name);
-                true
+        let mut names = Vec::new();
+        for name in self.sources.iter().map(|place| place.source.name()) {
+            if !names.contains(&name) {
+                names.push(name);
             }
-        });
+        }
         names
     }
 }

@@ -27,7 +27,7 @@ use crate::{
 
 /// Callers for whom something is kept. Who is forgotten costs a request to Vault, and has a rate limit that starts
 /// afresh; that of all callers together goes on.
-const MAX_STATES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+const MAX_STATES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
 /// Whom a request acts as.
 #[derive(Debug, Clone)]

@@ -66,7 +66,7 @@ pub struct Run {
     pub output: Option<PathBuf>,
     /// What is seen in every scenario.
     pub watch: Arc<InvariantMonitor>,
-    /// Who is told of events.
+    /// Receive the events of the run.
     pub reporters: Mutex<Vec<Box<dyn Reporter>>>,
     /// What has been judged so far.
     pub results: Mutex<Vec<ScenarioResult>>,

@@ -59,7 +59,7 @@ impl Running {
 }
 
 impl Run {
-    /// Why this could not be judged, now that Vault is lost. The whole story is told once.
+    /// The reason of a blocked scenario, once Vault is lost. Only the first one carries Vault's last output.
     fn blocked_by_loss(&self, key: &str, story: &str) -> String {
         let mut told = self.loss_told_by.lock();
         match told.as_ref() {
