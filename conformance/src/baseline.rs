@@ -199,7 +199,7 @@ impl Baseline {
                 file: self.file.clone(),
                 line: *line,
                 problem: format!(
-                    "this is the baseline of the target {target:?}; the one to be judged is {name:?}"
+                    "this is the baseline of the target {target:?}; this run tests {name:?}"
                 ),
             }),
             _ => Ok(()),
@@ -269,7 +269,7 @@ impl Baseline {
             added: Vec::new(),
             removed: Vec::new(),
             refused: match (report.is_cut_short(), report.summary.blocked) {
-                (true, _) => Some("the run ended before all was judged".to_owned()),
+                (true, _) => Some("the run ended early".to_owned()),
                 (false, 0) => None,
                 (false, count) => Some(format!("{count} scenarios were blocked")),
             },

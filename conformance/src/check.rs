@@ -128,7 +128,7 @@ impl Checked {
         self.findings.extend(idle.map(|name| Finding {
             gravity: Gravity::Hint,
             operation: None,
-            text: format!("no operation maps the tool {name:?}: it is not judged"),
+            text: format!("no operation maps the tool {name:?}: it is not tested"),
         }));
         self.findings.sort();
         self.findings.dedup();
@@ -188,7 +188,7 @@ impl Checked {
         }
         if !self.untried.is_empty() {
             let untried = self.untried.join(", ");
-            let why = "they write; only their arguments were held against the schema";
+            let why = "they write, so only their arguments were compared with the schema";
             line("untried", &format!("{untried}: {why}"));
         }
         let (wrong, hints) = self.count();
@@ -282,7 +282,7 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
         .collect();
     if !missing.is_empty() {
         let problem = format!(
-            "it points to no fact {}: what needs it is judged less strictly, or not at all",
+            "it points to no fact {}: requirements that need it are checked less strictly, or not at all",
             missing.join(", ")
         );
         found.push((Gravity::Hint, problem));
@@ -444,7 +444,7 @@ mod tests {
         ];
         let mut checked = Checked::of(&adapter);
         checked.hold_against(&adapter, &tools);
-        let spare = "no operation maps the tool \"spare\": it is not judged";
+        let spare = "no operation maps the tool \"spare\": it is not tested";
         let rest = checked.findings.into_iter().filter(|f| f.text != spare);
         rest.map(|finding| (finding.gravity, finding.text))
             .collect()
@@ -538,7 +538,7 @@ mod tests {
         let adapter = Adapter::parse("x.toml", text, |_| panic!()).unwrap();
         let checked = Checked::of(&adapter);
         assert_eq!(checked.untried, ["kv.write", "kv.purge"]);
-        let line = "untried   kv.write, kv.purge: they write; only their arguments were held against the schema\n";
+        let line = "untried   kv.write, kv.purge: they write, so only their arguments were compared with the schema\n";
         assert!(checked.text().contains(line), "{}", checked.text());
     }
 

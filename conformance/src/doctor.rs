@@ -274,7 +274,7 @@ async fn version(name: &str, path: &Path, argument: &str) -> Check {
 }
 
 fn broken(name: &str, path: &Path, how: &str) -> Check {
-    let detail = format!("{} does not tell its version: {how}", path.display());
+    let detail = format!("{} does not print its version: {how}", path.display());
     Check::new(name, State::Missing, detail)
 }
 

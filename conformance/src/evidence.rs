@@ -42,7 +42,7 @@ impl Evidence {
     pub const fn missing(self) -> &'static str {
         match self {
             Self::Tap => "the server's requests to Vault do not pass the suite",
-            Self::Audit => "Vault's audit log does not tell which requests are the server's",
+            Self::Audit => "Vault's audit log does not show which requests are the server's",
             Self::Launch => {
                 "the suite did not start the server, and has neither its process nor its token"
             }

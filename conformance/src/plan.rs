@@ -163,7 +163,7 @@ impl Planned {
         let not_claimed = |what: String| format!("{}: {what}", NotApplicable::NotClaimed);
         let not_spoken = not_spoken.map(|why| {
             not_claimed(format!(
-                "the server does not speak {revision} on {transport}: {why}"
+                "the server does not support {revision} on {transport}: {why}"
             ))
         });
         let mut modes = requirement.modes.iter();

@@ -73,7 +73,7 @@ impl World {
     /// When it was, or when there was no scenario to see it in.
     pub fn expect_unseen(&self, concern: Invariant, expected: &str) -> StepResult {
         let Stage::InvariantMonitor(way, watch) = &self.0 else {
-            return Err(StepEnd::blocked("the scenario has nothing to judge"));
+            return Err(StepEnd::blocked("the scenario has nothing to check"));
         };
         let seen = watch.seen(*way);
         if seen.scenarios == 0 {
@@ -110,16 +110,16 @@ impl World {
     /// Fails if a call was denied that Vault allows, for the sake of a further request.
     ///
     /// # Errors
-    /// When one was, or when the policy matrix was not judged.
+    /// When one was, or when the policy matrix was not checked.
     pub fn expect_nothing_more_needed(&self) -> StepResult {
         let Stage::InvariantMonitor((transport, _), watch) = &self.0 else {
-            return Err(StepEnd::blocked("the scenario has nothing to judge"));
+            return Err(StepEnd::blocked("the scenario has nothing to check"));
         };
         let mut cells = watch.policy_matrix();
         cells.retain(|cell| cell.transport == transport.name());
         if cells.is_empty() {
             return Err(StepEnd::no_evidence(format!(
-                "nothing of the policy matrix was judged on {transport}"
+                "no cell of the policy matrix was checked on {transport}"
             )));
         }
         let mut needed: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -285,7 +285,7 @@ async fn no_vault_at_all_is_one_error_that_names_each_thing_tried() {
         .await;
     ended.exits_with(3).is_all_blocked();
     ended.says(&[
-        "error: no Vault to be had",
+        "error: no usable Vault found",
         "  container: ",
         "  binary: ",
         "  build: ",

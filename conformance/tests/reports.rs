@@ -291,7 +291,7 @@ fn matrix_shown(cells: Vec<PolicyCell>) -> String {
 #[test]
 fn transports_that_do_not_differ_share_one_matrix() {
     insta::assert_snapshot!(matrix_shown(matrix()), @r"
-    what the server made of each operation under each policy, marked ! where Vault says otherwise
+    policy matrix (! = server and Vault disagree)
     operation        blog       kagent      none
     kv.read          allowed    needs more  denied
     pki.read_issuer  other way  -           ! other error
@@ -308,7 +308,7 @@ fn transports_that_differ_have_a_matrix_each() {
         None,
     );
     insta::assert_snapshot!(matrix_shown(cells), @r"
-    what the server made of each operation under each policy, marked ! where Vault says otherwise
+    policy matrix (! = server and Vault disagree)
     operation (stdio)  blog       kagent      none
     kv.read            allowed    needs more  ! changed
     pki.read_issuer    other way  -           ! other error

@@ -249,7 +249,7 @@ fn without_docker_binary_and_go_one_error_names_them_all_and_what_to_do() {
         );
     }
     for part in [
-        "no Vault to be had on this machine; tried in this order:",
+        "no usable Vault found; tried in this order:",
         "container: docker does not answer at unix:///nowhere/docker.sock",
         "fix: start docker",
         "binary: no `vault` on PATH",

@@ -10,11 +10,11 @@ Feature: Launching a command with a Vault token
       Then Vault no longer has the session's token
 
       Examples:
-        | end                         |
-        | it ends                     |
-        | it fails                    |
-        | it is killed                |
-        | the session is told to end  |
+        | end                        |
+        | it ends                    |
+        | it fails                   |
+        | it is killed               |
+        | the launcher is terminated |
 
   @launcher.given @must @source:TUT:summary @mode:launcher @transport:stdio @evidence:launch
   Rule: The launcher MUST pass the Vault token to the launched command in an environment variable

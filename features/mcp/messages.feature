@@ -11,13 +11,13 @@ Feature: Invalid messages, cancellation and progress
       And the next call works
 
       Examples:
-        | what                             |
-        | a method that there is not       |
-        | a tool that there is not         |
-        | a call that names no tool        |
-        | a call whose tool is a number    |
+        | what                              |
+        | an unknown method                 |
+        | an unknown tool                   |
+        | a call that names no tool         |
+        | a call whose tool is a number     |
         | a call whose arguments are a list |
-        | a call whose arguments are text  |
+        | a call whose arguments are text   |
 
   @mcp.malformed @must @source:MCP:basic/index#messages @source:SEC:denial-of-service
   Rule: The server MUST NOT return a successful result for malformed JSON or an invalid message, and MUST continue to serve requests
@@ -51,10 +51,10 @@ Feature: Invalid messages, cancellation and progress
       And the next call works
 
       Examples:
-        | what                                       |
-        | a message that does not tell its version   |
-        | a message of JSON-RPC 1.0                  |
-        | a message whose id is a list               |
+        | what                          |
+        | a message without its version |
+        | a message of JSON-RPC 1.0     |
+        | a message whose id is a list  |
 
   @mcp.error-codes @should @source:MCP:basic/index#messages @source:MCP:server/tools#error-handling
   Rule: The server SHOULD report unknown methods, unknown tools, invalid parameters, malformed JSON and invalid requests with the standard JSON-RPC error codes
@@ -64,12 +64,12 @@ Feature: Invalid messages, cancellation and progress
       Then the server answers the message with the JSON-RPC error <code>
 
       Examples:
-        | what                                     | code   |
-        | a method that there is not               | -32601 |
-        | a tool that there is not                 | -32602 |
-        | a call that names no tool                | -32602 |
-        | text that is no JSON                     | -32700 |
-        | a message that does not tell its version | -32600 |
+        | what                          | code   |
+        | an unknown method             | -32601 |
+        | an unknown tool               | -32602 |
+        | a call that names no tool     | -32602 |
+        | text that is no JSON          | -32700 |
+        | a message without its version | -32600 |
 
   @mcp.unasked-answer @must @source:MCP:basic/index#notifications
   Rule: The server MUST NOT answer an unknown notification, except with an HTTP error status, and MUST continue to serve requests

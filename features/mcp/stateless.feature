@@ -58,8 +58,8 @@ Feature: Stateless requests
 
       Examples:
         | what                              |
-        | a method that there is not        |
-        | a tool that there is not          |
+        | an unknown method                 |
+        | an unknown tool                   |
         | a call that names no tool         |
         | a call whose arguments are a list |
 
@@ -71,9 +71,9 @@ Feature: Stateless requests
       Then the server answers the message with the JSON-RPC error -32601, over HTTP with status 404
 
       Examples:
-        | what                               |
-        | a method that there is not         |
-        | a method that there is no more     |
+        | what                           |
+        | an unknown method              |
+        | a method that no longer exists |
 
   @mcp.http-routing @must @source:MCP:basic/transports/streamable-http#server-validation @transport:http
   Rule: If a tool call lacks a correct `Mcp-Method` or `Mcp-Name` header, the server MUST return JSON-RPC error -32020 with status 400, and MUST continue to serve requests
@@ -84,11 +84,11 @@ Feature: Stateless requests
       And the next call works
 
       Examples:
-        | what                                  |
-        | without its method in a header        |
-        | with another method in its header     |
-        | without its tool in a header          |
-        | with another tool in its header       |
+        | what                              |
+        | without its method in a header    |
+        | with another method in its header |
+        | without its tool in a header      |
+        | with another tool in its header   |
 
   @mcp.http-encoded @must @source:MCP:basic/transports/streamable-http#value-encoding @transport:http
   Rule: The server MUST decode a Base64-encoded `Mcp-Name` header before it compares the header with the request body

@@ -52,13 +52,13 @@ Feature: TLS between client and server
       Then the server exits without serving
 
       Examples:
-        | what                                      |
-        | a certificate and no key                  |
-        | a key and no certificate                  |
-        | the key of another certificate            |
-        | a certificate file that there is not      |
-        | an empty certificate file                 |
-        | a key file that is no key                 |
+        | what                           |
+        | a certificate and no key       |
+        | a key and no certificate       |
+        | the key of another certificate |
+        | a missing certificate file     |
+        | an empty certificate file      |
+        | a key file that is no key      |
 
   @tls.unusable-told @should @source:SEC:misconfiguration @mode:tls @transport:http @evidence:launch
   Rule: If a missing or invalid TLS certificate or key prevents the start, the server SHOULD name the certificate or key in its output
@@ -68,8 +68,8 @@ Feature: TLS between client and server
       Then the server reports that its certificate or its key is unusable
 
       Examples:
-        | what                                      |
-        | a certificate and no key                  |
-        | the key of another certificate            |
-        | a certificate file that there is not      |
-        | a key file that is no key                 |
+        | what                           |
+        | a certificate and no key       |
+        | the key of another certificate |
+        | a missing certificate file     |
+        | a key file that is no key      |

@@ -135,7 +135,7 @@ async fn serve(service: Service) -> io::Result<()> {
     }
     if config.token.is_some() && config.is_open_to_the_network() {
         tracing::warn!(
-            "other machines can reach this address: whoever brings no token of their own acts with the server's"
+            "other machines can reach this address: a client without a token of its own acts with the server's token"
         );
     }
     if let Some(client) = renewing {

@@ -31,7 +31,7 @@ impl Certificate {
         at: OffsetDateTime,
     ) -> Result<(), String> {
         if !root.is_ca {
-            return Err(format!("what should be its CA is none ({root})"));
+            return Err(format!("its issuer is not a CA certificate ({root})"));
         }
         if !(root.not_before..=root.not_after).contains(&at) {
             return Err(format!("its CA is not valid at {} ({root})", moment(at)));
@@ -235,7 +235,7 @@ mod tests {
         let told = root.verify(&[], &root, NAME, now()).unwrap_err();
         assert_eq!(told, "it is the certificate of a CA, not of a server");
         let told = root.verify(&[], &client.leaf, NAME, now()).unwrap_err();
-        assert!(told.starts_with("what should be its CA is none"), "{told}");
+        assert!(told.starts_with("its issuer is not a CA certificate"), "{told}");
     }
 
     #[test]

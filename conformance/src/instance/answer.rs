@@ -238,7 +238,7 @@ fn leave_required(arguments: &mut Value, mapping: &Mapping, about: Option<&Value
     let required = schema.and_then(|schema| schema["required"].as_array());
     let (Some(arguments), Some(required)) = (arguments.as_object_mut(), required) else {
         return Err(StepEnd::not_claimed(
-            "the tool's schema does not tell which arguments it requires",
+            "the tool's schema does not list the arguments that it requires",
         ));
     };
     arguments.retain(|name, _| {

@@ -51,7 +51,7 @@ pub(crate) async fn host_address(docker: &Path, launch: &Launch) -> Result<Ipv4A
     }
     if !launch.command.iter().any(|word| word.contains(HOST)) {
         return Err(format!(
-            "the container cannot know {HOST}, by which it reaches Vault: put \"--add-host\", \"{HOST}:host-gateway\" after \"run\" in the adapter's command"
+            "the container cannot resolve {HOST}, the name of Vault's host: put \"--add-host\", \"{HOST}:host-gateway\" after \"run\" in the adapter's command"
         ));
     }
     let gateway = "{{(index .IPAM.Config 0).Gateway}}";

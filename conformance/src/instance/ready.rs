@@ -60,7 +60,7 @@ impl Probe {
             }
             // A port that serves something else will not turn to TLS.
             Err(error) if is_no_tls(&error) => Err(NotReady::Ever(format!(
-                "{url} did not answer: what listens there speaks no TLS"
+                "{url} did not answer: the listener there does not use TLS"
             ))),
             Err(error) => Err(NotReady::Yet(error_chain(&error.without_url()))),
         }

@@ -367,7 +367,7 @@ pub fn named(names: &[String]) -> Result<Vec<Mutation>, MutationError> {
             .collect();
         return Err(MutationError {
             name: name.clone(),
-            problem: format!("there is none of this name{}", did_you_mean(name, &known)),
+            problem: format!("there is none with this name{}", did_you_mean(name, &known)),
         });
     }
     mutations.retain(|mutation| names.is_empty() || names.contains(&mutation.name));

@@ -354,7 +354,7 @@ fn latencies(report: &Report) -> String {
         let (word, style) = match latency.keeps_budget() {
             Some(true) => ("kept", GREEN),
             Some(false) => ("missed", missed),
-            None => ("not judged", DIM),
+            None => ("not checked", DIM),
         };
         rows += &format!(
             "{:<16}{:<9}{:>6}{:>9.2}{:>9.2}{:>12}{:>10}{:>9}  {style}{word}{style:#}\n",

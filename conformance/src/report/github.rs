@@ -177,7 +177,7 @@ fn latencies(report: &Report) -> String {
             match latency.keeps_budget() {
                 Some(true) => "kept",
                 Some(false) => "**missed**",
-                None => "not judged",
+                None => "not checked",
             }
         );
     }

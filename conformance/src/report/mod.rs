@@ -74,7 +74,7 @@ pub struct Report {
     #[serde(default)]
     pub strict_latency: bool,
     /// The policy matrix: one entry an operation, transport and policy, in the order of the
-    /// features; empty where it was not judged.
+    /// features; empty if it was not checked.
     #[serde(default)]
     pub policy_matrix: Vec<PolicyCell>,
     /// Tools of the target that no operation of its adapter maps, sorted.
@@ -412,7 +412,7 @@ impl Report {
         scenario.sources.iter().map(cited).collect()
     }
 
-    /// Whether the run ended before all was judged.
+    /// Whether the run ended early.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
         self.interrupted || self.stopped_early

@@ -5,7 +5,7 @@ use crate::policy_matrix::PolicyCell;
 
 /// What a cell's words mean, for whoever sees the table.
 pub(super) const LEGEND: &str =
-    "what the server made of each operation under each policy, marked ! where Vault says otherwise";
+    "policy matrix (! = server and Vault disagree)";
 
 /// The matrix of one transport, or of all where they do not differ.
 pub(super) struct Table<'a> {
@@ -13,7 +13,7 @@ pub(super) struct Table<'a> {
     pub(super) transport: Option<&'a str>,
     /// The columns.
     pub(super) policies: Vec<&'a str>,
-    /// The operations, each with its cell for every policy; none where it was not judged.
+    /// The operations, each with its cell for every policy; none if it was not checked.
     pub(super) rows: Vec<(&'a str, Vec<Option<&'a PolicyCell>>)>,
 }
 

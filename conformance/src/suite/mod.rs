@@ -503,7 +503,7 @@ fn check_selection(
         _ => "no scenario is left by that choice".to_owned(),
     };
     Err(SuiteError::NothingSelected(format!(
-        "{why}; what is ambient is judged along with any other scenario"
+        "{why}; ambient requirements are checked during every other scenario"
     )))
 }
 

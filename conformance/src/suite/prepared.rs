@@ -326,7 +326,7 @@ impl Prepared {
         let spoken = learnt.spoken.iter();
         let spoken: Vec<_> = (spoken.map(|s| format!("{} on {}", s.main, s.transport))).collect();
         SuiteError::NothingSelected(format!(
-            "that choice has no scenario in a revision that is spoken: {} speaks {}",
+            "no selected scenario applies to a revision that the server supports: {} supports {}",
             self.target.adapter.title,
             spoken.join(" and ")
         ))

@@ -64,7 +64,7 @@ pub enum ExternalError {
         reason: String,
     },
     /// Its certificate is not trusted, or it does not speak TLS.
-    #[error("cannot speak TLS with {address}: {reason}")]
+    #[error("the TLS handshake with {address} failed: {reason}")]
     Tls {
         /// With whom.
         address: String,
@@ -72,7 +72,7 @@ pub enum ExternalError {
         reason: String,
     },
     /// It speaks TLS and was asked without.
-    #[error("{address} speaks TLS, and was asked without")]
+    #[error("{address} requires TLS, but its address begins with http://")]
     SpeaksTls {
         /// Who.
         address: String,

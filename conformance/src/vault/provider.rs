@@ -235,7 +235,7 @@ pub enum VaultError {
     #[error("cannot get a Vault\n{0}")]
     Unavailable(#[source] Attempt),
     /// No provider has one.
-    #[error("no Vault to be had on this machine; tried in this order:\n{}", lines(.0))]
+    #[error("no usable Vault found; tried in this order:\n{}", lines(.0))]
     NoVault(Vec<Attempt>),
     /// Cleaning up failed.
     #[error("cannot clean up {identity}: {reason}")]

@@ -44,7 +44,7 @@ pub(crate) fn only_secret(scenario: &Scenario) -> StepResult<String> {
         [one] => Ok(one.clone()),
         several => {
             let scenario = format!("the scenario made {}", several.len());
-            Err(contradiction("the one secret that there is", scenario))
+            Err(contradiction("the only secret", scenario))
         }
     }
 }

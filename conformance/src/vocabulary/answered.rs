@@ -39,7 +39,7 @@ static TIME: LazyLock<Regex> =
 pub(crate) fn expect_success(scenario: &Scenario) -> StepResult<&Success> {
     match &scenario.last()?.answer {
         Answer::Success(success) => Ok(success),
-        other => Err(scenario.failed("an answer that tells of success", &other.describe())),
+        other => Err(scenario.failed("an answer that reports success", &other.describe())),
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn expect_absence_told(scenario: &Scenario) -> StepResult {
     if told {
         return Ok(());
     }
-    let expected = "an error or a note that says that there is no such thing";
+    let expected = "an error or a note that it does not exist";
     Err(scenario.failed(expected, &answer.describe()))
 }
 

@@ -172,7 +172,7 @@ pub(crate) async fn expect_purged(scenario: &mut Scenario, path: &str) -> StepRe
     about::last_on_secret(scenario, path)?;
     expect_gone(scenario, path).await?;
     if kv(scenario)?.version == 2 && !answered::metadata(scenario, path).await?.is_null() {
-        let demanded = format!("Vault knows nothing of {path}");
+        let demanded = format!("nothing at {path} in Vault");
         return Err(scenario.failed(demanded, "Vault still has its metadata"));
     }
     Ok(())
@@ -216,7 +216,7 @@ pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepR
         None => Ok(()),
         Some(key) => {
             let seen = format!("{key} is lost or altered, one of {}", lost.len());
-            Err(scenario.failed("no key that was told to be written is lost", &seen))
+            Err(scenario.failed("every key whose write was reported as a success is there", &seen))
         }
     }
 }

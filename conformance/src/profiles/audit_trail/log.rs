@@ -108,7 +108,7 @@ pub(crate) async fn expect_logged(scenario: &Scenario, fact: LogFact, words: &st
     })
     .await?;
     let expected = format!(
-        "a structured line of the log for the call of {}, which tells {words}",
+        "a structured log line for the call of {} with {words}",
         call.tool
     );
     match of_call(&lines) {

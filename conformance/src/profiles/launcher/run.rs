@@ -116,7 +116,7 @@ async fn run_session_with(
         "it ends" => "exit 0",
         "it fails" => "exit 3",
         "it is killed" => "kill -9 $$",
-        "the session is told to end" => waits.as_str(),
+        "the launcher is terminated" => waits.as_str(),
         _ => return Err(StepEnd::blocked(format!("no session ends when {end:?}"))),
     };
     let then = then.to_owned();
@@ -140,7 +140,7 @@ async fn run_session_with(
             ));
         }
     }
-    if end == "the session is told to end" {
+    if end == "the launcher is terminated" {
         let deadline = Instant::now() + PATIENCE;
         while command.environment().is_none() && Instant::now() < deadline {
             sleep(GLANCE).await;

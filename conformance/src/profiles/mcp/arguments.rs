@@ -240,7 +240,7 @@ pub(crate) fn expect_bad_refused(scenario: &Scenario) -> StepResult {
             let expected = "nothing is written by calls with bad arguments";
             Err(scenario.failed(
                 expected,
-                "Vault has changed, though all were told of errors",
+                "Vault has changed, though every call returned an error",
             ))
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     vocabulary::over_http::{heard, http_answer, http_seen, send, session},
 };
 
-/// A revision that there is not.
+/// A revision that does not exist.
 const NO_REVISION: &str = "1999-01-01";
 /// How many sessions are opened to see how their ids are made.
 const SAMPLES: usize = 12;

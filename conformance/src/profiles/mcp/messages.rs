@@ -61,8 +61,8 @@ pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
     let raw = |message: Value| (message.to_string(), false);
     let whole = request(&id, "tools/list", json!({}));
     let (text, is_request) = match what {
-        "a method that there is not" => ask("no/such/method", json!({})),
-        "a tool that there is not" => call(json!({ "name": NO_TOOL, "arguments": {} })),
+        "an unknown method" => ask("no/such/method", json!({})),
+        "an unknown tool" => call(json!({ "name": NO_TOOL, "arguments": {} })),
         "a call that names no tool" => call(json!({ "arguments": {} })),
         "a call whose tool is a number" => call(json!({ "name": 7, "arguments": {} })),
         "a call whose arguments are a list" => call(json!({ "name": any, "arguments": [] })),
@@ -79,7 +79,7 @@ pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
         "a number" => raw(json!(42)),
         "an empty object" => raw(json!({})),
         "an empty list" => raw(json!([])),
-        "a message that does not tell its version" => {
+        "a message without its version" => {
             raw(json!({ "id": id, "method": "tools/list" }))
         }
         "a message of JSON-RPC 1.0" => {
@@ -235,7 +235,7 @@ pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> St
     scenario.state_mut::<McpState>().said = Some(said);
     if changed && !told {
         let seen = format!("Vault has changed; {}", self::said(scenario)?.describe());
-        return Err(scenario.failed("nothing changes, as no success was told", &seen));
+        return Err(scenario.failed("nothing changes, because no call succeeded", &seen));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// A revision that there is not.
+/// A revision that does not exist.
 const NO_REVISION: &str = "1.0.0";
 
 /// The server must have said who it is, in which version, and that it has tools.

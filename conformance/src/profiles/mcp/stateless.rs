@@ -16,7 +16,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// A revision that there is not.
+/// A revision that does not exist.
 const NO_REVISION: &str = "1900-01-01";
 /// The name of a tool that no server has.
 const NO_TOOL: &str = "no_such_tool_6f1d";
@@ -153,10 +153,10 @@ pub(crate) async fn ask_in_no_revision(scenario: &mut Scenario) -> StepResult {
 pub(crate) async fn ask_for_nothing(scenario: &mut Scenario, what: &str) -> StepResult {
     let any = any_tool(scenario)?;
     let asked = match what {
-        "a method that there is not" => alone(scenario, "no/such/method", json!({})),
+        "an unknown method" => alone(scenario, "no/such/method", json!({})),
         // It went with the sessions.
-        "a method that there is no more" => alone(scenario, "ping", json!({})),
-        "a tool that there is not" => alone(
+        "a method that no longer exists" => alone(scenario, "ping", json!({})),
+        "an unknown tool" => alone(
             scenario,
             "tools/call",
             json!({ "name": NO_TOOL, "arguments": {} }),
@@ -172,7 +172,7 @@ pub(crate) async fn ask_for_nothing(scenario: &mut Scenario, what: &str) -> Step
     ask_alone(scenario, asked).await
 }
 
-/// Calls a tool that there is not, with headers as a feature words them: it is for the headers to
+/// Calls an unknown tool, with headers as a feature words them: it is for the headers to
 /// be found wrong, and no tool is called.
 ///
 /// # Errors

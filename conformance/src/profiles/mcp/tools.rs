@@ -171,7 +171,7 @@ pub(crate) fn expect_same_tools(scenario: &Scenario) -> StepResult {
         .any(|message| message["method"] == told)
     {
         return Err(StepEnd::no_evidence(
-            "the server told that its tools have changed",
+            "the server reported that its tools have changed",
         ));
     }
     let (first, last) = lists(scenario)?;

@@ -178,8 +178,8 @@ async fn judge_cell(
             served.next().map(|passed| passed.name.clone())
         }
         _ => Some(match wrong {
-            Some(wrong) => format!("{wrong}; the agent was told of {}", deed.answer.describe()),
-            None => format!("the agent was told of {}", deed.answer.describe()),
+            Some(wrong) => format!("{wrong}; the server returned {}", deed.answer.describe()),
+            None => format!("the server returned {}", deed.answer.describe()),
         }),
     };
     let note = note.map(|note| {

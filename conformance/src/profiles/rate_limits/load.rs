@@ -212,7 +212,7 @@ pub(crate) async fn expect_limit_refused(
         Err(refusal) => Err(scenario.failed("the server ends", &refusal.to_string())),
         Ok(slot) => {
             scenario.end_server(slot).await?;
-            let seen = "it starts, with whatever limit";
+            let seen = "it starts, with any limit";
             Err(scenario.failed("the server refuses to start", seen))
         }
     }
@@ -589,7 +589,7 @@ pub(crate) fn expect_excess_refused(scenario: &Scenario) -> StepResult {
         scenario.state::<Load>().reached_at_last,
     );
     if succeeded > reached {
-        let seen = format!("{succeeded} reads that were told as successes, {reached} at Vault");
+        let seen = format!("{succeeded} reads reported as successes, {reached} requests at Vault");
         return Err(scenario.failed("an error to each read that has not reached Vault", &seen));
     }
     expect_refusals(scenario)

@@ -468,7 +468,7 @@ pub(super) fn expect_lifetime(scenario: &Scenario, certificate: &Certificate) ->
         asked.as_secs() / 3600
     );
     let seen = format!(
-        "it lasts {} h, and the answer does not tell",
+        "it is valid for {} h, and the answer does not say so",
         lasts.whole_hours()
     );
     Err(scenario.failed(demanded, &seen))

@@ -250,7 +250,7 @@ pub(super) async fn expect_role_of(scenario: &Scenario, act: &Act) -> StepResult
 pub(crate) async fn expect_safe_role(scenario: &Scenario) -> StepResult {
     let role = role(scenario).await?.unwrap_or_default();
     if role.get("allow_any_name") == Some(&Value::Bool(true)) {
-        let demanded = "a role that was not told to allow any name does not";
+        let demanded = "a role without allow_any_name does not allow any name";
         return Err(scenario.failed(demanded, "allow_any_name is true"));
     }
     Ok(())

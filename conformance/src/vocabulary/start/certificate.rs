@@ -56,7 +56,7 @@ pub(crate) async fn certified(scenario: &mut Scenario, what: &str) -> StepResult
         "a certificate and no key" => key = None,
         "a key and no certificate" => certificate = None,
         "the key of another certificate" => key = Some(other.key),
-        "a certificate file that there is not" => missing = true,
+        "a missing certificate file" => missing = true,
         "an empty certificate file" => certificate = Some(String::new()),
         "a key file that is no key" => key = Some(own.certificate.clone().into()),
         _ => {

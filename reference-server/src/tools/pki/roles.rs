@@ -285,7 +285,7 @@ async fn delete_pki_role(
     let (mount, role) = arguments.parse()?;
     let deleted = vault.pki.delete_role(&mount, &role).await;
     let seen = deleted.map_err(|error| refusal::explain(error, []))?;
-    let note = "the token may not read the role: it could not be checked that there was one, and Vault does not tell";
+    let note = "the token may not read the role, so the server could not check whether it existed";
     Ok(RoleDeleted {
         mount: mount.to_string(),
         role: role.as_str().to_owned(),
