@@ -132,13 +132,13 @@ impl Budgets {
 pub enum AdapterError {
     /// No target of that name comes with the suite.
     #[error(
-        "no target is called {name:?}; known are {known}; for a server of your own give the path of its adapter file"
+        "no target is called {name:?}{hint}; for a server of your own give the path of its adapter file"
     )]
     NoSuchTarget {
         /// The name that was asked for.
         name: String,
-        /// The names that there are.
-        known: String,
+        /// The name that was likely meant, or all names.
+        hint: String,
     },
     /// The file cannot be read.
     #[error("the adapter file {} cannot be read: {source}", file.display())]

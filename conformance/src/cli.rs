@@ -143,10 +143,10 @@ struct RunArgs {
     #[arg(long, value_enum, default_value_t = ConsoleFormat::Console)]
     format: ConsoleFormat,
     /// How many scenarios run at the same time [default: two a core, at most 8]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
     /// The seed of all random names and values [default: random]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     seed: Option<u64>,
 }
 
@@ -303,6 +303,16 @@ fn transports(text: &str) -> Result<Transports, String> {
         (_, Some(kind)) => Ok(Transports(vec![kind])),
         (_, None) => Err("it is stdio, http or all".to_owned()),
     }
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let wrong = |_| "the number of jobs is a whole number from 1 on".to_owned();
+    text.parse().map_err(wrong)
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    let wrong = |_| format!("a seed is a whole number from 0 to {}", u64::MAX);
+    text.parse().map_err(wrong)
 }
 
 impl Cli {

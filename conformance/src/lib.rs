@@ -9,7 +9,7 @@
 //! ```no_run
 //! use vault_mcp_conformance::{Suite, target::Target};
 //!
-//! # async fn judge() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn test_server() -> Result<(), Box<dyn std::error::Error>> {
 //! let report = Suite::builder()
 //!     .target(Target::from_file("my-server.toml".as_ref())?)
 //!     .run()

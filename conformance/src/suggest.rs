@@ -1,7 +1,7 @@
 //! What was likely meant, and where: for mistakes in what people write.
 
 /// How alike two words are at least if one is taken for the other, from 0 to 1.
-const ALIKE: f64 = 0.75;
+const ALIKE: f64 = 0.8;
 
 /// Profiles that had another name before version 0.2.0; the mode `session` had the name of its profile.
 const RENAMED: [(&str, &str); 4] = [

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 
-use crate::adapter::{Adapter, AdapterError};
+use crate::{
+    adapter::{Adapter, AdapterError},
+    suggest::did_you_mean,
+};
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/targets");
 
@@ -88,9 +91,13 @@ impl Target {
         }
         let file = BUILT_IN
             .get_file(format!("{name_or_file}.toml"))
-            .ok_or_else(|| AdapterError::NoSuchTarget {
-                name: name_or_file.to_owned(),
-                known: Self::built_in_names().join(", "),
+            .ok_or_else(|| {
+                let names = Self::built_in_names();
+                let names: Vec<_> = names.iter().map(String::as_str).collect();
+                AdapterError::NoSuchTarget {
+                    name: name_or_file.to_owned(),
+                    hint: did_you_mean(name_or_file, &names),
+                }
             })?;
         let text = file.contents_utf8().unwrap_or_default();
         Ok((file.path().display().to_string(), text.to_owned()))

@@ -206,10 +206,27 @@ async fn tags_that_no_scenario_has_leave_nothing_to_run() {
 }
 
 #[tokio::test]
-async fn no_jobs_at_all_is_a_usage_error() {
-    let trial = program(["run", "--jobs", "0"]);
-    let ended = trial.without_vault().ended().await;
-    ended.exits_with(2).says(&["--jobs"]);
+async fn an_invalid_value_is_a_usage_error_that_says_what_is_valid() {
+    let cases: [(&[&str], &[&str]); 6] = [
+        (&["--jobs", "0"], &["--jobs", "a whole number from 1 on"]),
+        (&["--jobs", "many"], &["--jobs", "a whole number from 1 on"]),
+        (&["--seed", "1e3"], &["--seed", "a whole number from 0 to"]),
+        (&["--transport", "stdoi"], &["stdio, http or all"]),
+        (&["--target", "hashicrop"], &["did you mean \"hashicorp\"?"]),
+        (
+            &["--vault", "external", "--vault-addr", "vault:8200"],
+            &[
+                "\"vault:8200\"",
+                "http:// nor https://",
+                "https://vault.example.org:8200",
+            ],
+        ),
+    ];
+    for (wrong, said) in cases {
+        let trial = program(["run"]).with(wrong);
+        let ended = trial.without_vault().ended().await;
+        ended.exits_with(2).says(said);
+    }
 }
 
 #[tokio::test]

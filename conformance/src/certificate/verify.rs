@@ -235,7 +235,10 @@ mod tests {
         let told = root.verify(&[], &root, NAME, now()).unwrap_err();
         assert_eq!(told, "it is the certificate of a CA, not of a server");
         let told = root.verify(&[], &client.leaf, NAME, now()).unwrap_err();
-        assert!(told.starts_with("its issuer is not a CA certificate"), "{told}");
+        assert!(
+            told.starts_with("its issuer is not a CA certificate"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -4,8 +4,7 @@
 use crate::policy_matrix::PolicyCell;
 
 /// What a cell's words mean, for whoever sees the table.
-pub(super) const LEGEND: &str =
-    "policy matrix (! = server and Vault disagree)";
+pub(super) const LEGEND: &str = "policy matrix (! = server and Vault disagree)";
 
 /// The matrix of one transport, or of all where they do not differ.
 pub(super) struct Table<'a> {

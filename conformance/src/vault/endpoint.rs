@@ -30,7 +30,7 @@ pub struct Endpoint {
 pub enum EndpointError {
     /// It is no address.
     #[error(
-        "{address:?} is no address of a Vault: {problem}; it looks like https://vault.example.org:8200"
+        "{address:?} is not the address of a Vault: {problem}; an address looks like https://vault.example.org:8200"
     )]
     Address {
         /// What was given.
@@ -63,13 +63,20 @@ impl Endpoint {
             address: address.rsplit('@').next().unwrap_or_default().to_owned(),
             problem,
         };
-        let uri: Uri = address.parse().map_err(|_| wrong("it cannot be read"))?;
-        let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
+        let (scheme, _) = address.split_once("://").unwrap_or_default();
+        if !["http", "https"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
+        {
+            return Err(wrong("it begins with neither http:// nor https://"));
+        }
+        let uri: Uri = address.parse().map_err(|_| wrong("it is no valid URL"))?;
+        let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
         if authority.as_str().contains('@') {
-            return Err(wrong("it carries credentials"));
+            return Err(wrong("it contains credentials"));
         }
         if uri.path() != "/" || uri.query().is_some() {
-            return Err(wrong("there is something after the host and the port"));
+            return Err(wrong("it has a path or a query"));
         }
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions()?;
@@ -77,11 +84,10 @@ impl Endpoint {
             (Some("http"), _) => builder
                 .with_root_certificates(RootCertStore::empty())
                 .with_no_client_auth(),
-            (Some("https"), Some(file)) => builder
+            (_, Some(file)) => builder
                 .with_root_certificates(authorities(file)?)
                 .with_no_client_auth(),
-            (Some("https"), None) => builder.with_platform_verifier()?.with_no_client_auth(),
-            _ => return Err(wrong("it begins with neither http:// nor https://")),
+            (_, None) => builder.with_platform_verifier()?.with_no_client_auth(),
         };
         Ok(Self {
             address: address.trim_end_matches('/').to_owned(),
@@ -177,7 +183,7 @@ mod tests {
             "http://me:secret@vault",
         ] {
             let error = Endpoint::new(wrong, None).unwrap_err().to_string();
-            assert!(error.contains("is no address of a Vault"), "{error}");
+            assert!(error.contains("is not the address of a Vault"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -216,7 +216,10 @@ pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepR
         None => Ok(()),
         Some(key) => {
             let seen = format!("{key} is lost or altered, one of {}", lost.len());
-            Err(scenario.failed("every key whose write was reported as a success is there", &seen))
+            Err(scenario.failed(
+                "every key whose write was reported as a success is there",
+                &seen,
+            ))
         }
     }
 }

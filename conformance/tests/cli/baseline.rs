@@ -115,10 +115,7 @@ async fn an_interrupted_run_makes_nothing_stale_and_leaves_the_file_as_it_is() {
     assert_eq!(ended.read("known.toml"), text);
     let baseline = &ended.report()["baseline"];
     assert_eq!(baseline["stale"].as_array().unwrap().len(), 0);
-    assert_eq!(
-        baseline["update"]["refused"],
-        "the run ended early"
-    );
+    assert_eq!(baseline["update"]["refused"], "the run ended early");
     assert!(
         ended.stdout.contains("was left as it is: the run ended"),
         "{}",

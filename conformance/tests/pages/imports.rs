@@ -11,7 +11,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use super::{page, root, rows};
 
 /// A module's path in the crate; that of the crate itself is empty.
-type Module = Vec<String>;
+pub(super) type Module = Vec<String>;
 
 /// Which modules a module imports.
 type Imports = BTreeMap<Module, BTreeSet<Module>>;
@@ -21,7 +21,7 @@ fn shown(module: &[String]) -> String {
 }
 
 /// The modules in a folder, with their sources.
-fn sources(folder: &Path, above: &[String], found: &mut BTreeMap<Module, String>) {
+pub(super) fn sources(folder: &Path, above: &[String], found: &mut BTreeMap<Module, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -65,7 +65,7 @@ fn paths(tokens: TokenStream, found: &mut Vec<Vec<String>>) {
 }
 
 /// Whether `#[cfg(test)]` stands here.
-fn is_for_tests(tokens: &[TokenTree]) -> bool {
+pub(super) fn is_for_tests(tokens: &[TokenTree]) -> bool {
     let [TokenTree::Punct(hash), TokenTree::Group(attribute), ..] = tokens else {
         return false;
     };
@@ -73,7 +73,7 @@ fn is_for_tests(tokens: &[TokenTree]) -> bool {
 }
 
 /// Where the item ends that begins here.
-fn end_of_item(tokens: &[TokenTree], begin: usize) -> usize {
+pub(super) fn end_of_item(tokens: &[TokenTree], begin: usize) -> usize {
     let ends = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => punct.as_char() == ';',
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,

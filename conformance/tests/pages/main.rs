@@ -1,8 +1,9 @@
-//! The documents name files, modules and commands that are there.
+//! The documents name files, modules and commands that exist, and all texts use plain words.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod documents;
 mod imports;
+mod words;
 
 use std::{
     fs,

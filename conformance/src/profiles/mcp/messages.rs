@@ -79,9 +79,7 @@ pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
         "a number" => raw(json!(42)),
         "an empty object" => raw(json!({})),
         "an empty list" => raw(json!([])),
-        "a message without its version" => {
-            raw(json!({ "id": id, "method": "tools/list" }))
-        }
+        "a message without its version" => raw(json!({ "id": id, "method": "tools/list" })),
         "a message of JSON-RPC 1.0" => {
             raw(json!({ "jsonrpc": "1.0", "id": id, "method": "tools/list" }))
         }

@@ -1,6 +1,6 @@
 //! Judges the server that an adapter file describes, and prints what came of it.
 //!
-//! `cargo run -p vault-mcp-conformance --example judge -- my-server.toml [known.toml]`
+//! `cargo run -p vault-mcp-conformance --example test_server -- my-server.toml [known.toml]`
 
 use std::{error::Error, path::Path, process::ExitCode};
 
@@ -13,7 +13,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let adapter = arguments
         .next()
-        .ok_or("usage: judge ADAPTER.toml [BASELINE.toml]")?;
+        .ok_or("usage: test_server ADAPTER.toml [BASELINE.toml]")?;
 
     let mut suite = Suite::builder()
         .target(Target::from_file(Path::new(&adapter))?)
