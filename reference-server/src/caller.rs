@@ -1,7 +1,7 @@
-//! On whose behalf calls are carried out, and what the server keeps for each of them.
+//! The callers: which credential a call acts with, and the state that the server keeps for each credential.
 //!
-//! A caller is a credential: one that a request brought, or the server's own. What Vault told one of them about its
-//! mounts is kept for that one alone, as another token or namespace may be told something else.
+//! A caller is a credential: from a request, or the server's own. The server caches mounts for each caller
+//! separately, because Vault can answer another token or namespace differently.
 
 use std::{fmt, num::NonZeroUsize, sync::Arc};
 
@@ -25,49 +25,49 @@ use crate::{
     },
 };
 
-/// Callers for whom something is kept. Who is forgotten costs a request to Vault, and has a rate limit that starts
-/// afresh; that of all callers together goes on.
+/// Maximum number of callers with kept state. For an evicted caller the server asks Vault again, and the caller's
+/// rate limit starts anew. The global rate limit is not affected.
 const MAX_STATES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
-/// Whom a request acts as.
+/// The credential that a request acts with.
 #[derive(Debug, Clone)]
 pub struct Caller {
     credential: Credential,
-    /// Of the token alone.
+    /// Of the token only.
     token: Fingerprint,
     /// Of the token and the namespace.
     fingerprint: Fingerprint,
 }
 
-/// Why a request may act as nobody.
+/// Why the server cannot determine the caller of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CallerError {
-    /// It brought none, and the server has none of its own.
+    /// The request has no token, and the server has none of its own.
     #[error(
         "this server has no Vault token of its own: send yours with each request, in the header X-Vault-Token"
     )]
     NoToken,
-    /// What it brought is none.
+    /// The token of the request is invalid.
     #[error("the header X-Vault-Token cannot be used: {0}")]
     Token(#[from] NotAToken),
-    /// The server's own token is for one namespace and what is below it.
+    /// The server's own token is only for its namespace and the namespaces below.
     #[error(
         "the token of this server is not used in that namespace: send a token of your own in the header X-Vault-Token"
     )]
     Namespace,
 }
 
-/// What is kept for one caller.
+/// The state that the server keeps for one caller.
 pub struct CredentialState {
-    /// Vault, as the caller sees it.
+    /// Vault with the caller's credential.
     pub vault: Arc<Vault>,
-    /// Knows the caller's token and the server's, those that it had before, too.
+    /// Knows the caller's token and the server's token, including earlier ones.
     pub redactor: Redactor,
-    /// What the caller is let through by outside of a session, in whichever namespace.
+    /// The caller's rate limit outside of sessions, in all namespaces.
     pub bucket: Arc<Bucket>,
 }
 
-/// All who may call.
+/// All callers.
 pub struct Callers {
     address: VaultAddress,
     own: Option<TokenSource>,
@@ -86,8 +86,8 @@ impl fmt::Debug for Callers {
 }
 
 impl Callers {
-    /// Callers of the Vault at this address. Without a token of the server's `own` each request has to bring one;
-    /// `namespace` is for those that name none.
+    /// Creates the callers of the Vault at this address. If the server has no token of its `own`, each request must
+    /// bring one. `namespace` is the default for requests that name none.
     ///
     /// # Errors
     /// [`NoRandomness`].
@@ -109,20 +109,20 @@ impl Callers {
         })
     }
 
-    /// Whether Vault may be changed.
+    /// Whether the server may change Vault.
     pub fn access(&self) -> Access {
         self.address.access()
     }
 
-    /// How many calls are let through.
+    /// The rate limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// The caller of a request that brought this token and named this namespace.
+    /// The caller of a request with this token and this namespace.
     ///
     /// # Errors
-    /// [`CallerError`] if it may act as nobody.
+    /// [`CallerError`] if the request has no usable credential.
     pub fn caller(
         &self,
         token: Option<SecretString>,
@@ -139,10 +139,10 @@ impl Callers {
         Ok(self.known(fingerprint, credential))
     }
 
-    /// The server itself. Its token may be renewed or replaced; it stays the same caller.
+    /// The server itself as caller. Renewing or replacing the server's token does not change the caller.
     ///
     /// # Errors
-    /// [`CallerError`] if it has no token, or not for this namespace.
+    /// [`CallerError`] if the server has no token, or none for this namespace.
     pub fn own(&self, namespace: Option<Namespace>) -> Result<Caller, CallerError> {
         let tokens = self.own.clone().ok_or(CallerError::NoToken)?;
         let namespace = match (namespace, &self.namespace) {
@@ -167,18 +167,18 @@ impl Callers {
         }
     }
 
-    /// What makes a session the caller's own.
+    /// The keyed hash that binds a session to the caller.
     pub fn session_fingerprint(&self, caller: &Caller, session: &str) -> Fingerprint {
         self.hasher.fingerprint(&session_parts(caller, session))
     }
 
-    /// Whether the session is the caller's own.
+    /// Whether the session belongs to the caller.
     pub fn owns_session(&self, caller: &Caller, session: &str, fingerprint: &[u8]) -> bool {
         self.hasher
             .verify(fingerprint, &session_parts(caller, session))
     }
 
-    /// What is kept for the caller. What was not used for longest is forgotten first.
+    /// The state that is kept for the caller. If there are too many, the least recently used one is dropped.
     pub fn state(&self, caller: &Caller) -> Arc<CredentialState> {
         let mut states = self.states.lock();
         Arc::clone(states.get_or_insert(caller.fingerprint, || Arc::new(self.new_state(caller))))
@@ -207,7 +207,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::vault::tls::Authorities;
 
-    /// Callers of a server that has this token, and of a Vault that is not there.
+    /// Callers of a server with this token and an unreachable Vault.
     pub(crate) fn callers(token: Option<&str>, namespace: Option<&str>) -> Callers {
         let url = "http://127.0.0.1:1".parse().unwrap();
         let authorities = Authorities::of_this_machine();

@@ -1,7 +1,7 @@
-//! The command line and the environment, checked before anything starts.
+//! The command line and the environment, validated before the server starts.
 //!
-//! Flags, variables and defaults are those of HashiCorp's vault-mcp-server, so
-//! that one can stand in for the other. An empty variable counts as unset.
+//! Flags, variables and defaults are those of HashiCorp's vault-mcp-server, so that this server can replace it. An
+//! empty variable counts as unset.
 
 mod credentials;
 mod gates;
@@ -34,7 +34,7 @@ const DEFAULT_VAULT_ADDR: &str = "http://127.0.0.1:8200";
 const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 8080;
 const DEFAULT_ENDPOINT: &str = "/mcp";
-/// Where the HTTP transport tells that it is up.
+/// The path of the health check of the HTTP transport.
 pub const HEALTH_PATH: &str = "/health";
 
 const ENVIRONMENT_HELP: &str = "\
@@ -152,7 +152,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What is set by a flag, under the name of the variable that the flag stands for.
+    /// The value of a flag, by the name of the variable that the flag replaces.
     pub fn flag(&self, variable: &str) -> Option<String> {
         match variable {
             "VAULT_TOKEN_FILE" => self.vault_token_file.clone(),
@@ -161,7 +161,7 @@ impl Cli {
     }
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve MCP clients.
@@ -197,34 +197,34 @@ pub struct HttpArgs {
     pub mcp_endpoint: Option<String>,
 }
 
-/// Why a configuration is refused.
+/// Why a configuration is invalid.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// Over stdio, where no request can bring a token, there is nothing that the server could do without one.
+    /// There is no token. Over stdio requests cannot bring one, so the server needs its own.
     #[error(
         "neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set: give the server a Vault token with the least rights that its tools need"
     )]
     NoToken,
-    /// The token or the authorities cannot be used.
+    /// The token or the CA certificates are unusable.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The namespace is none.
+    /// The namespace is invalid.
     #[error("VAULT_NAMESPACE cannot be used: {0}")]
     Namespace(#[from] NamespaceError),
-    /// `ENABLE_VAULT_OPERATIONS` is neither yes nor no.
+    /// `ENABLE_VAULT_OPERATIONS` is not a boolean.
     #[error("ENABLE_VAULT_OPERATIONS is {0:?}; it can be `true` or `1`, `false` or `0`")]
     Operations(String),
-    /// A rate limit is none.
+    /// A rate limit is invalid.
     #[error("{name} is {value:?}; {error}")]
     RateLimit {
         /// The variable.
         name: &'static str,
-        /// What it is set to.
+        /// Its value.
         value: String,
-        /// What it can be.
+        /// The valid values.
         error: RateError,
     },
-    /// The address of Vault is of no use. It may hold credentials and is not quoted.
+    /// The address of Vault is invalid. It may contain credentials, so the message does not quote it.
     #[error(
         "VAULT_ADDR is not an address of Vault: {0}; it looks like https://vault.example.com:8200"
     )]
@@ -232,7 +232,7 @@ pub enum ConfigError {
     /// `TRANSPORT_MODE` names no transport.
     #[error("TRANSPORT_MODE is {0:?}; it can be `stdio`, `streamable-http` or `http`")]
     TransportMode(String),
-    /// The host to listen on is no address.
+    /// The host to listen on is not an address.
     #[error(
         "the host to listen on is {0:?}; it can be an IP address or `localhost` (--transport-host, TRANSPORT_HOST)"
     )]
@@ -242,35 +242,35 @@ pub enum ConfigError {
         "{0} is not a loopback address, and without TLS tokens and secrets would cross the network in clear: set MCP_TLS_CERT_FILE and MCP_TLS_KEY_FILE, or listen on 127.0.0.1 or ::1"
     )]
     NotLoopback(IpAddr),
-    /// The port is no port.
+    /// The port is invalid.
     #[error(
         "the port to listen on is {0:?}; it can be a number from 0 to 65535 (--transport-port, TRANSPORT_PORT)"
     )]
     Port(String),
-    /// The endpoint is no plain path.
+    /// The endpoint is not a plain path.
     #[error(
         "the endpoint is {0:?}; it can be a path of letters, digits, `-`, `_`, `.` and `/`, other than {HEALTH_PATH} (--mcp-endpoint, MCP_ENDPOINT)"
     )]
     Endpoint(String),
-    /// What guards the HTTP transport is not set up right.
+    /// A setting that protects the HTTP transport is invalid.
     #[error(transparent)]
     Guard(#[from] GuardError),
 }
 
-/// Where the HTTP transport listens, and what guards it.
+/// Where the HTTP transport listens, and the settings that protect it.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// A loopback address unless there is TLS; port 0 means any that is free.
+    /// A loopback address unless TLS is configured; port 0 means any free port.
     pub address: SocketAddr,
-    /// The path of the MCP endpoint, with a slash in front and none at the end.
+    /// The path of the MCP endpoint, with a leading slash and no trailing slash.
     pub endpoint: String,
-    /// Whether the revisions that know sessions get them.
+    /// Whether clients of revisions with sessions get sessions.
     pub has_sessions: bool,
-    /// Which web pages may call.
+    /// The origins of web pages that may call.
     pub origins: AllowedOrigins,
-    /// By which names clients may call the server.
+    /// The host names under which clients may call the server.
     pub hosts: AllowedHosts,
-    /// What encrypts the connections of clients.
+    /// TLS for client connections.
     pub tls: Option<Tls>,
 }
 
@@ -283,21 +283,21 @@ pub enum Transport {
     Http(HttpOptions),
 }
 
-/// A configuration that can be started with.
+/// A valid configuration.
 pub struct Config {
-    /// Where Vault listens. It may hold credentials: show [`Self::shown_vault_addr`].
+    /// The address of Vault. It may contain credentials: display [`Self::shown_vault_addr`] instead.
     pub vault_addr: Url,
-    /// Where the token to act with comes from; without one each request has to bring a token of its own.
+    /// The source of the server's token; without a token each request must bring its own.
     pub token: Option<TokenOrigin>,
-    /// Whether that token is renewed.
+    /// Whether the server renews that token.
     pub renew_token: bool,
-    /// The authorities that vouch for Vault.
+    /// The CA certificates that Vault's certificate is verified with.
     pub authorities: AuthoritySetting,
-    /// The namespace to work in.
+    /// The namespace that the server uses by default.
     pub namespace: Option<Namespace>,
-    /// Whether Vault may be changed.
+    /// Whether the server may change Vault.
     pub access: Access,
-    /// How many tool calls are let through.
+    /// The rate limits for tool calls.
     pub rates: Rates,
     /// How clients reach the server.
     pub transport: Transport,
@@ -316,10 +316,10 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// Puts the command line and the environment together and checks the outcome.
+    /// Combines the command line and the environment, and validates the result.
     ///
     /// # Errors
-    /// [`ConfigError`] says which setting is wrong and what it can be.
+    /// [`ConfigError`] names the invalid setting and the valid values.
     pub fn new(
         transport: Option<TransportCommand>,
         env: impl Fn(&str) -> Option<String>,
@@ -362,7 +362,7 @@ impl Config {
             && !ip.is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Whether other machines can call.
+    /// Whether other machines can reach the server.
     pub fn is_open_to_the_network(&self) -> bool {
         match &self.transport {
             Transport::Http(options) => !options.address.ip().is_loopback(),
@@ -370,7 +370,7 @@ impl Config {
         }
     }
 
-    /// Vault's address without the credentials, the path and the query that it may hold.
+    /// Vault's address without the credentials, the path and the query that it may contain.
     pub fn shown_vault_addr(&self) -> String {
         self.vault_addr.origin().ascii_serialization()
     }
@@ -433,7 +433,7 @@ fn http_options(
     })
 }
 
-/// With one slash in front and none at the end.
+/// With one leading slash and no trailing slash.
 fn checked_endpoint(text: String) -> Result<String, ConfigError> {
     let path = format!("/{}", text.trim_matches('/'));
     let plain = |segment: &str| {

@@ -1,6 +1,6 @@
-//! Keyed hashes, with a key that is made at the start and ends with the process.
+//! Keyed hashes. The key is generated at start-up and exists only in this process.
 //!
-//! By them a credential can be recognised without being kept, and a session id can say whom it was given to.
+//! With them the server recognises a credential without storing it, and binds a session id to a credential.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub type Fingerprint = [u8; 32];
 /// The key.
 pub struct KeyedHasher(hmac::Key);
 
-/// The system gave no random numbers.
+/// The operating system provides no random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the system gives no random numbers, so sessions could not be kept apart")]
 pub struct NoRandomness;
@@ -26,7 +26,7 @@ impl fmt::Debug for KeyedHasher {
 }
 
 impl KeyedHasher {
-    /// A key that nobody knows.
+    /// Generates a random key.
     ///
     /// # Errors
     /// [`NoRandomness`].
@@ -36,7 +36,7 @@ impl KeyedHasher {
             .map_err(|_| NoRandomness)
     }
 
-    /// The keyed hash of a list of texts. No other list has it, nor one that is divided in another way.
+    /// The keyed hash of a list of texts. Another list, or the same text divided differently, has another hash.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
@@ -44,14 +44,14 @@ impl KeyedHasher {
             context.update(part);
         }
         let mut fingerprint = Fingerprint::default();
-        // Both are as long as SHA-256 is.
+        // Both have the length of a SHA-256 hash.
         for (to, from) in fingerprint.iter_mut().zip(context.sign().as_ref()) {
             *to = *from;
         }
         fingerprint
     }
 
-    /// Whether this is the keyed hash of the list; it takes the same time wherever it is not.
+    /// Whether this is the keyed hash of the list; compares in constant time.
     pub fn verify(&self, fingerprint: &[u8], parts: &[&[u8]]) -> bool {
         self.fingerprint(parts).ct_eq(fingerprint).into()
     }

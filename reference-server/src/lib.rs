@@ -1,17 +1,16 @@
 //! A minimal MCP server for HashiCorp Vault.
 //!
-//! - [`config`]: the command line and the environment, checked before anything starts.
-//! - `protocol`: the revisions of MCP that are spoken, and reading one message.
-//! - [`caller`]: on whose behalf a call is carried out; [`limits`]: how many are;
-//!   [`keyed_hash`]: keyed hashes.
-//! - [`server`]: the MCP face: what it says about itself, and its one tool router.
-//! - [`tools`]: what a model can ask for, one module a subject, and how a call is answered.
-//! - [`vault`]: the only code that speaks to Vault.
-//! - [`stdio`] and [`http`]: the transports, the second with what keeps web pages, floods and eavesdroppers out.
-//! - [`token`]: where the token comes from, and how it is kept alive.
-//! - [`log`]: lines of text or of JSON, on stderr or in a file; [`trace`]: what belongs to one call there.
-//! - `session`: a command that is given a token, and the token ends with it.
-//! - [`redact`]: keeps tokens and values out of what is shown; [`private_file`] tells files that others can read.
+//! - [`config`]: the command line and the environment, validated before the server starts.
+//! - `protocol`: the supported revisions of MCP, and parsing one message.
+//! - [`caller`]: the credential that a call acts with; [`limits`]: rate limits; [`keyed_hash`]: keyed hashes.
+//! - [`server`]: the MCP server: its description of itself, and its tool router.
+//! - [`tools`]: the tools, one module for each subject, and how a call is answered.
+//! - [`vault`]: the only code that sends requests to Vault.
+//! - [`stdio`] and [`http`]: the transports, the second protected against web pages, floods and eavesdroppers.
+//! - [`token`]: the source of the token, and its renewal.
+//! - [`log`]: the log, text or JSON, on stderr or in a file; [`trace`]: what the log records of one call.
+//! - `session`: runs a command with a token, and revokes the token when the command ends.
+//! - [`redact`]: keeps tokens and values out of output; [`private_file`]: detects files that others can read.
 
 pub mod caller;
 pub mod config;

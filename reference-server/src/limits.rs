@@ -1,8 +1,8 @@
-//! How many tool calls are let through: of each client, and of all of them together.
+//! Rate limits for tool calls: one for each client, and one for all clients together.
 //!
-//! A client is a session, or in the era without sessions a credential; over stdio it is the process. What a client
-//! is refused by its own limit does not count against the limit of all, so that the greedy cannot use up what the
-//! others are let through by. New sessions are new clients: it is the limit of all that bounds them.
+//! A client is a session. In the era without sessions it is a credential, and over stdio it is the process. A call
+//! that exceeds its client's limit does not count against the global limit, so a greedy client cannot use up the
+//! global limit. A client that opens new sessions is bounded by the global limit.
 
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
@@ -12,7 +12,7 @@ use governor::{
 };
 use thiserror::Error;
 
-/// So many calls a second, and so many at once: `5:10`.
+/// Calls a second, and calls at once: `5:10`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     /// From [`Self::SLOWEST`] to [`Self::FASTEST`].
@@ -21,7 +21,7 @@ pub struct Rate {
     at_once: NonZeroU32,
 }
 
-/// A text that is no rate.
+/// A text that is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "`5:10` lets 5 calls a second through, and 10 at once; the first number is from 0.001 to 1000000, the second from \
@@ -34,10 +34,10 @@ impl Rate {
     const FASTEST: f64 = 1e6;
     const MOST_AT_ONCE: u32 = 1_000_000;
 
-    /// A rate within the bounds.
+    /// Creates a rate within the bounds.
     ///
     /// # Errors
-    /// [`RateError`] beyond them.
+    /// [`RateError`] if it is out of bounds.
     pub fn new(per_second: f64, at_once: u32) -> Result<Self, RateError> {
         let within =
             (Self::SLOWEST..=Self::FASTEST).contains(&per_second) && at_once <= Self::MOST_AT_ONCE;
@@ -50,7 +50,7 @@ impl Rate {
     }
 
     fn bucket(self) -> Bucket {
-        // Within the bounds of a rate this is from a microsecond to a quarter of an hour.
+        // Within the bounds this is between a microsecond and a quarter of an hour.
         let interval = Duration::from_secs_f64(self.per_second.recip());
         let quota = Quota::with_period(interval).unwrap_or(Quota::per_second(NonZeroU32::MIN));
         Bucket(RateLimiter::direct(quota.allow_burst(self.at_once)))
@@ -62,7 +62,7 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, RateError> {
         let (per_second, at_once) = text.split_once(':').ok_or(RateError)?;
-        // Rust reads `1e3`, `+5` and `infinity`, too.
+        // Rust would also parse `1e3`, `+5` and `infinity`.
         let plain = |text: &str| {
             text.bytes()
                 .all(|byte| byte.is_ascii_digit() || byte == b'.')
@@ -83,7 +83,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// The limits that are set.
+/// The configured limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
     /// For each client.
@@ -92,7 +92,7 @@ pub struct Rates {
     pub global: Rate,
 }
 
-/// What one limit still lets through. It takes the same memory whatever it has counted.
+/// The state of one limit. Its size does not depend on the number of calls.
 pub struct Bucket(DefaultDirectRateLimiter);
 
 impl Bucket {
@@ -114,20 +114,20 @@ impl fmt::Debug for Bucket {
 /// Which limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// That of one client.
+    /// The limit of one client.
     Session,
-    /// That of all of them together.
+    /// The global limit.
     Global,
 }
 
-/// A call that is not let through.
+/// A call that exceeds a limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exceeded {
-    /// By which limit.
+    /// The kind of the limit.
     pub limit: Limit,
     /// The limit.
     pub rate: Rate,
-    /// After this time the next call is let through, unless others come first.
+    /// After this time the next call is allowed, unless other calls come first.
     pub retry_after: Duration,
 }
 
@@ -139,7 +139,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Limits of which nothing is used up yet.
+    /// Unused limits.
     pub fn new(rates: Rates) -> Self {
         Self {
             rates,
@@ -147,7 +147,7 @@ impl Limits {
         }
     }
 
-    /// What a new client is let through by.
+    /// The limit of a new client.
     pub fn client(&self) -> Bucket {
         self.rates.session.bucket()
     }
@@ -155,7 +155,7 @@ impl Limits {
     /// Counts a call of this client.
     ///
     /// # Errors
-    /// [`Exceeded`] if it must not be carried out.
+    /// [`Exceeded`] if the call must not be executed.
     pub fn admit(&self, client: &Bucket) -> Result<(), Exceeded> {
         client.take(Limit::Session, self.rates.session)?;
         self.global.take(Limit::Global, self.rates.global)
@@ -170,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// So slow that no call is added while a test runs.
+    /// So slow that no call becomes available while a test runs.
     fn slow(at_once: u32) -> Rate {
         Rate::new(Rate::SLOWEST, at_once).unwrap()
     }

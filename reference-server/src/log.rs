@@ -1,6 +1,6 @@
-//! The log: lines of text or of JSON, on stderr or in a file. It never has tokens or values.
+//! The log: text or JSON, on stderr or in a file. It never contains tokens or values.
 //!
-//! stdout belongs to the protocol.
+//! stdout is reserved for the protocol.
 
 use std::{
     fs::{File, OpenOptions},
@@ -58,27 +58,27 @@ pub enum LogFormat {
     Json,
 }
 
-/// Why there can be no log.
+/// Why the log cannot be started.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// The file cannot be written.
+    /// The file is not writable.
     #[error("the log file {} cannot be written: {source} (--log-file, MCP_LOG_FILE)", .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// There is no such format.
+    /// The format is unknown.
     #[error("the log format is {0:?}; it can be `text` or `json` (--log-format, MCP_LOG_FORMAT)")]
     Format(String),
 }
 
-/// Starts the log of this process. The libraries are held to errors whatever the level: at finer
-/// ones they print whole messages.
+/// Starts the log of this process. Libraries log only errors, whatever the level: at finer levels they log whole
+/// messages.
 ///
 /// # Errors
-/// [`LogError`] if the file cannot be written, or the environment names no format.
+/// [`LogError`] if the file is not writable, or the environment names an unknown format.
 pub fn start(args: &LogArgs, env: impl Fn(&str) -> Option<String>) -> Result<(), LogError> {
     let env = |name: &str| env(name).filter(|value| !value.is_empty());
     let format = match (args.log_format, env("MCP_LOG_FORMAT")) {
@@ -116,7 +116,7 @@ pub fn start(args: &LogArgs, env: impl Fn(&str) -> Option<String>) -> Result<(),
         .with(lines)
         .with(filter)
         .init();
-    // The message of a panic may quote what it should not; the place suffices to find it.
+    // A panic message may quote secrets; the location is enough to find the cause.
     panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()
@@ -133,7 +133,7 @@ pub fn start(args: &LogArgs, env: impl Fn(&str) -> Option<String>) -> Result<(),
     Ok(())
 }
 
-/// For appending: each line is one write, so that several servers can share a file.
+/// Opens for appending. Each line is one write, so that several servers can share a file.
 fn open(path: &Path) -> Result<File, LogError> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
@@ -145,7 +145,7 @@ fn open(path: &Path) -> Result<File, LogError> {
     })
 }
 
-/// What is no file, such as a terminal, keeps nothing.
+/// Only a regular file can be exposed; a terminal, for example, stores nothing.
 fn is_exposed(file: &File) -> bool {
     file.metadata()
         .is_ok_and(|metadata| metadata.is_file() && private_file::is_exposed(&metadata))

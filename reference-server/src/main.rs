@@ -1,8 +1,7 @@
 //! Starts the server: command line, log, signals, exit code.
 //!
-//! Exit codes: 0 after a client or a signal ended the service, 1 when serving
-//! failed, 2 when the command line or the environment is wrong. A session has
-//! further ones, see [`vault_mcp_reference::session`].
+//! Exit codes: 0 after a client or a signal ended the service, 1 if serving failed, 2 if the command line or the
+//! environment is invalid. For the further exit codes of a session see [`vault_mcp_reference::session`].
 
 use std::{io, process::ExitCode};
 
@@ -47,7 +46,7 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error),
     };
     let served = runtime.block_on(serve(service));
-    // A read of stdin that cannot be interrupted must not hold the exit up.
+    // An uninterruptible read of stdin must not delay the exit.
     runtime.shutdown_background();
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,11 +58,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// All that is needed to serve.
+/// All that the server needs to serve.
 struct Service {
     config: Config,
     server: VaultServer,
-    /// Whose token is kept alive, if one is.
+    /// The client whose token is renewed, if any.
     renewing: Option<VaultClient>,
 }
 
@@ -77,7 +76,7 @@ fn configure(
     let address = |access| VaultAddress::new(config.vault_addr.clone(), access, &authorities);
     let renewing = match &tokens {
         Some(tokens) if config.renew_token => {
-            // A way of its own, as to renew is to write, which a read-only server does in no other place.
+            // A separate client: renewal is a write, and in read-only mode all other clients only read.
             let credential = Credential::new(tokens.clone(), config.namespace.clone());
             Some(VaultClient::new(address(Access::ReadWrite)?, credential))
         }

@@ -1,8 +1,8 @@
-//! Files that are their owner's business alone: the token, the log.
+//! Files that only their owner should be able to read: the token, the log.
 
 use std::fs::Metadata;
 
-/// Whether others than the owner may read or write the file. Only Unix tells.
+/// Whether other users can read or write the file. Known only on Unix.
 #[cfg(unix)]
 pub fn is_exposed(metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ pub fn is_exposed(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o077 != 0
 }
 
-/// Whether others than the owner may read or write the file. Only Unix tells.
+/// Whether other users can read or write the file. Known only on Unix.
 #[cfg(not(unix))]
 pub fn is_exposed(_metadata: &Metadata) -> bool {
     false

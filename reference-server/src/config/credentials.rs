@@ -1,4 +1,4 @@
-//! Where the token comes from, whether it is renewed, and which authorities vouch for Vault.
+//! Settings of the token, its renewal, and the CA certificates for Vault.
 
 use std::path::PathBuf;
 
@@ -11,33 +11,33 @@ use crate::{
     vault::tls::{Authorities, AuthorityError},
 };
 
-/// What of it is refused.
+/// Why one of these settings is invalid.
 #[derive(Debug, Error)]
 pub enum CredentialsError {
-    /// Which of them is meant?
+    /// Two sources of the token are set.
     #[error(
         "both VAULT_TOKEN and VAULT_TOKEN_FILE (--vault-token-file) are set: unset the one that the server should not use"
     )]
     TwoTokens,
-    /// The token cannot be one.
+    /// The token is invalid.
     #[error("VAULT_TOKEN cannot be used: {0}")]
     Token(#[from] NotAToken),
-    /// The file cannot be used.
+    /// The token file is unusable.
     #[error(transparent)]
     TokenFile(#[from] TokenFileError),
-    /// `VAULT_TOKEN_RENEW` is neither yes nor no.
+    /// `VAULT_TOKEN_RENEW` is not a boolean.
     #[error("VAULT_TOKEN_RENEW is {0:?}; it can be `true` or `false`")]
     Renew(String),
-    /// Tokens that requests bring are renewed by those whose they are.
+    /// Renewal is enabled without a token of the server. Clients renew their own tokens.
     #[error(
         "VAULT_TOKEN_RENEW is set, and the server has no token of its own to renew: set VAULT_TOKEN or VAULT_TOKEN_FILE, \
          or unset it"
     )]
     NothingToRenew,
-    /// The authorities cannot be used.
+    /// The CA certificates are unusable.
     #[error(transparent)]
     Authorities(#[from] AuthorityError),
-    /// Whoever sits between would get the token.
+    /// Verification is disabled, so a machine in the middle could take the token.
     #[error(
         "VAULT_SKIP_VERIFY is {0:?}, and this server always verifies vault's certificate: unset it, and set VAULT_CACERT \
          to the authority that signed the certificate"
@@ -45,16 +45,16 @@ pub enum CredentialsError {
     SkipVerify(String),
 }
 
-/// Where the token comes from.
+/// The source of the token.
 pub enum TokenOrigin {
     /// The environment.
     Variable(SecretString),
-    /// A file, which is read again and again.
+    /// A file, read again before each request.
     File(PathBuf),
 }
 
 impl TokenOrigin {
-    /// What is set, if anything is.
+    /// The source that is set, if any.
     pub(super) fn new(
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, CredentialsError> {
@@ -66,10 +66,10 @@ impl TokenOrigin {
         }
     }
 
-    /// The token; a file is read a first time.
+    /// Reads the token; a file is read for the first time.
     ///
     /// # Errors
-    /// [`CredentialsError`] if there is no token.
+    /// [`CredentialsError`] if there is no usable token.
     pub fn open(&self) -> Result<TokenSource, CredentialsError> {
         match self {
             Self::Variable(token) => Ok(TokenSource::fixed(Token::new(token.clone())?)),
@@ -78,8 +78,7 @@ impl TokenOrigin {
     }
 }
 
-/// Whether the token is renewed: only where the operator says so, as how long it
-/// lives is the operator's business.
+/// Whether the server renews the token. Off by default, because the operator decides how long the token lives.
 pub(super) fn renewal(
     env: impl Fn(&str) -> Option<String>,
     token: Option<&TokenOrigin>,
@@ -92,7 +91,7 @@ pub(super) fn renewal(
     }
 }
 
-/// The authorities that vouch for Vault, in a file or none.
+/// The CA certificates for Vault: a file, or those of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthoritySetting(Option<PathBuf>);
 
@@ -102,7 +101,7 @@ impl AuthoritySetting {
         vault: &Url,
     ) -> Result<Self, CredentialsError> {
         match env("VAULT_SKIP_VERIFY") {
-            // Over plain http there is nothing to verify.
+            // Plain http has no certificate to verify.
             Some(skip)
                 if vault.scheme() == "https"
                     && !["0", "f", "false"].contains(&skip.to_lowercase().as_str()) =>
@@ -113,10 +112,10 @@ impl AuthoritySetting {
         }
     }
 
-    /// The authorities; a file is read.
+    /// Loads the CA certificates, from the file if one is set.
     ///
     /// # Errors
-    /// [`CredentialsError::Authorities`] if it cannot be used.
+    /// [`CredentialsError::Authorities`] if the file is unusable.
     pub fn open(&self) -> Result<Authorities, CredentialsError> {
         match &self.0 {
             None => Ok(Authorities::of_this_machine()),

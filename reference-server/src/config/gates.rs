@@ -1,6 +1,6 @@
-//! The settings that say what is let through: in which namespace the server works, whether Vault may be changed, and
-//! how often it is asked. Names, forms and defaults are those of HashiCorp's vault-mcp-server; but what makes no sense
-//! is refused, as a limit that is silently another one protects nothing.
+//! Settings that restrict calls: the namespace, write access to Vault, and the rate limits. Names, forms and defaults
+//! are those of HashiCorp's vault-mcp-server. But this server rejects invalid values, because a limit that silently
+//! becomes another one protects nothing.
 
 use super::ConfigError;
 use crate::{
@@ -8,9 +8,9 @@ use crate::{
     vault::{access::Access, namespace::Namespace},
 };
 
-/// Five tool calls a second and ten at once for one session.
+/// For one session: five tool calls a second, and ten at once.
 const DEFAULT_SESSION_RATE: &str = "5:10";
-/// Twice that for all of them together.
+/// For all clients together: twice that.
 const DEFAULT_GLOBAL_RATE: &str = "10:20";
 
 pub(super) fn namespace(
@@ -62,7 +62,7 @@ mod tests {
         ] {
             assert_eq!(access(value).unwrap(), expected);
         }
-        // What might be meant as a no must not be taken for a yes.
+        // A value that may mean "no" must not be read as "yes".
         for value in ["no", "off", "False", "FALSE", " false", "flase", "2"] {
             let message = access(value).unwrap_err().to_string();
             assert!(message.contains("ENABLE_VAULT_OPERATIONS"), "{message}");

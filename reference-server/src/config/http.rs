@@ -1,5 +1,4 @@
-//! The settings that guard the HTTP transport: which pages may call, by which names
-//! the server answers, and the certificate that it shows.
+//! Settings that protect the HTTP transport: allowed origins, allowed host names, and the TLS certificate.
 
 use std::{net::IpAddr, path::Path};
 
@@ -14,7 +13,7 @@ use crate::http::{
 const CERT_FILE: &str = "MCP_TLS_CERT_FILE";
 const KEY_FILE: &str = "MCP_TLS_KEY_FILE";
 
-/// Why a setting that guards the HTTP transport is refused.
+/// Why a setting that protects the HTTP transport is invalid.
 #[derive(Debug, Error)]
 pub enum GuardError {
     /// `MCP_CORS_MODE` names no mode.
@@ -28,13 +27,13 @@ pub enum GuardError {
     /// `MCP_SESSION_MODE` names no mode.
     #[error("MCP_SESSION_MODE is {0:?}; it can be `stateful` (the default) or `stateless`")]
     SessionMode(String),
-    /// An item of `MCP_ALLOWED_ORIGINS` is no origin.
+    /// An item of `MCP_ALLOWED_ORIGINS` is not an origin.
     #[error("MCP_ALLOWED_ORIGINS: {0}")]
     Origin(#[from] OriginError),
-    /// An item of `MCP_ALLOWED_HOSTS` is no host.
+    /// An item of `MCP_ALLOWED_HOSTS` is not a host.
     #[error("MCP_ALLOWED_HOSTS: {0}")]
     Host(#[from] HostError),
-    /// A certificate without its key, or the other way round.
+    /// Only one of certificate and key is set.
     #[error("{set} is set and {unset} is not; TLS needs both")]
     HalfOfTls {
         /// The variable that is set.
@@ -42,7 +41,7 @@ pub enum GuardError {
         /// The variable that is not.
         unset: &'static str,
     },
-    /// The certificate or its key cannot be used.
+    /// The certificate or its key is unusable.
     #[error("TLS cannot be set up ({CERT_FILE}, {KEY_FILE}): {0}")]
     Tls(#[from] TlsError),
 }
@@ -58,7 +57,7 @@ pub(super) fn origins(env: impl Fn(&str) -> Option<String>) -> Result<AllowedOri
     Ok(AllowedOrigins::new(&list, loopback)?)
 }
 
-/// Whether the revisions that know sessions get them.
+/// Whether clients of revisions with sessions get sessions.
 pub(super) fn has_sessions(env: impl Fn(&str) -> Option<String>) -> Result<bool, GuardError> {
     match env("MCP_SESSION_MODE").as_deref() {
         None | Some("stateful") => Ok(true),

@@ -1,5 +1,4 @@
-//! Connections: taken in one place, bounded in number, and each bounded in whatever
-//! its client can make the server wait for.
+//! Accepts connections. Limits their number, and how long each client can keep the server waiting.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -21,22 +20,22 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::tls::Tls;
 
-/// Connections at once; what comes beyond is closed. A process may usually have 1,024 files
-/// open, and a call has a connection to Vault, too.
+/// Maximum number of connections; the server closes further ones. A process may usually have 1,024 open files, and
+/// each call also has a connection to Vault.
 const MAX_CONNECTIONS: usize = 480;
-/// Longest time for a TLS handshake.
+/// Timeout of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest time in which the head of a request may arrive, and in which a connection may idle.
+/// Timeout for the head of a request, and for an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// Largest head of a request: a token, a certificate or two, and room. There can be 100 headers.
+/// Maximum size of a request's head: a token, one or two certificates, and spare room. It can have 100 headers.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Longest time in which a client may take nothing of an answer.
+/// Timeout for a client that reads nothing of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Pause after a connection could not be accepted.
+/// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes connections until `stop` is cancelled, and none afterwards; returns those
-/// that are open then. Each ends with the answer to the request that it has in hand.
+/// Accepts connections until `stop` is cancelled. Returns the connections that are still open then. Each of them ends
+/// after the answer to its current request.
 pub(super) async fn accept(
     listener: TcpListener,
     app: Router,
@@ -51,7 +50,7 @@ pub(super) async fn accept(
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
-                // The client is gone already, or there are too many.
+                // The client has disconnected, or too many files are open.
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -67,9 +66,9 @@ pub(super) async fn accept(
             is_told = true;
             continue;
         };
-        // A crowd that comes and goes is told of once.
+        // Warns once, until the number of connections has dropped to half.
         is_told &= places.available_permits() < MAX_CONNECTIONS / 2;
-        // Answers are small and somebody waits for each; a failure costs some time, nothing else.
+        // Answers are small, and a client waits for each. A failure here costs only time.
         let _ = stream.set_nodelay(true);
         let serving = serving.clone();
         connections.spawn(async move {
@@ -81,7 +80,7 @@ pub(super) async fn accept(
     connections
 }
 
-/// What is done with a connection.
+/// How a connection is served.
 #[derive(Clone)]
 struct Serving {
     app: TowerToHyperService<Router>,
@@ -133,7 +132,7 @@ impl Serving {
             .serve_connection(TokioIo::new(stream), self.app.clone());
         let mut connection = pin!(connection);
         tokio::select! {
-            // A broken connection is the client's business.
+            // Errors of a connection concern its client only.
             _ = connection.as_mut() => {}
             () = self.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
@@ -157,7 +156,7 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-    /// A client's end of a connection that is served.
+    /// The client's end of a connection that the server serves.
     fn connect(tls: Option<&Tls>) -> DuplexStream {
         let (ours, theirs) = duplex(1 << 20);
         tokio::spawn(serve(theirs, tls));
@@ -170,12 +169,12 @@ mod tests {
         async move { serving.connection(stream).await }
     }
 
-    /// Both ends of a connection that holds so little that an answer does not fit.
+    /// Both ends of a connection whose buffer is smaller than an answer.
     fn narrow() -> (DuplexStream, DuplexStream) {
         duplex(8)
     }
 
-    /// What is answered until the connection is closed, and after how long that is.
+    /// What the server answers before it closes the connection, and after how long it closes it.
     async fn answer(mut client: DuplexStream, sent: &[u8]) -> (String, Duration) {
         let start = Instant::now();
         client.write_all(sent).await.unwrap();
@@ -247,7 +246,7 @@ mod tests {
         fs::write(&certificate, made.cert.pem()).unwrap();
         fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let tls = Tls::load(&certificate, &key).unwrap();
-        // Nothing at all, and the beginning of a record.
+        // Nothing at all, or the beginning of a TLS record.
         for sent in [&b""[..], &b"\x16\x03\x01\x02"[..]] {
             let (answer, after) = answer(connect(Some(&tls)), sent).await;
             assert_eq!(answer, "");

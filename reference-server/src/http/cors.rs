@@ -1,7 +1,7 @@
-//! What web pages are told: who may call, and with what (the Fetch standard's CORS protocol).
+//! Cross-origin requests: which web pages may call, and with which headers (the Fetch standard's CORS protocol).
 //!
-//! The check of `Origin` comes before everything else and on every path, so that a
-//! page that may not call reaches nothing. Those that may are told so.
+//! The check of `Origin` comes first and covers every path, so that a page that may not call reaches nothing. The
+//! server answers allowed pages with the CORS headers.
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use axum::{
 use super::origin::{AllowedOrigins, ForeignOrigin};
 
 const METHODS: &str = "GET, POST, DELETE";
-/// What clients of all revisions send, and those that bring their own credentials.
+/// Headers that clients of all revisions send, and those of clients with their own credentials.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, \
     MCP-Protocol-Version, Mcp-Session-Id, X-Vault-Namespace, X-Vault-Token";
-/// What a page may read, besides what every page may.
+/// Response headers that a page may read, besides the CORS-safelisted ones.
 const ANSWER_HEADERS: &str = "Mcp-Session-Id, Retry-After";
-/// Seconds for which a browser need not ask again.
+/// Seconds for which a browser caches a preflight answer.
 const MAX_AGE: &str = "3600";
 
-/// Refuses pages that may not call, and tells the others' browsers that they may.
+/// Rejects pages that may not call, and adds the CORS headers for the others.
 pub(super) async fn refuse_foreign(
     State(origins): State<Arc<AllowedOrigins>>,
     request: Request,
@@ -46,8 +46,7 @@ pub(super) async fn refuse_foreign(
     response
 }
 
-/// Answers a browser that asks what a page may send. Which page asks is known to be
-/// allowed by then.
+/// Answers a preflight request. Its origin has already been checked.
 pub(super) async fn answer_preflight(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let is_preflight = request.method() == Method::OPTIONS

@@ -1,8 +1,8 @@
-//! Whom a request over HTTP acts as, and whether the session that it names is its own.
+//! The credential that an HTTP request acts with, and whether the named session belongs to it.
 //!
-//! A request may bring a Vault token, and name a namespace; it acts with them, and no later request does. The id of a
-//! session says, by a keyed hash, whom it was given to: brought with another credential it is the id of no session.
-//! So nothing has to be kept about sessions here, and an id alone opens none.
+//! A request can bring a Vault token and a namespace. They apply to that request only. A keyed hash in the session id
+//! binds the session to the credential that opened it: with another credential the id is unknown. So the server
+//! stores nothing about sessions here, and an id without the credential is useless.
 
 use axum::{
     extract::{Request, State},
@@ -26,7 +26,7 @@ use crate::{
 const SESSION_HEADER: &str = "mcp-session-id";
 const VERSION_HEADER: &str = "mcp-protocol-version";
 
-/// Why a request is not answered.
+/// Why the server rejects a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 enum Refusal {
     #[error(
@@ -60,7 +60,7 @@ impl IntoResponse for Refusal {
         tracing::info!(status = status.as_u16(), "request refused: {self}");
         let mut response = (status, self.to_string()).into_response();
         if status == StatusCode::UNAUTHORIZED {
-            // RFC 9110 wants a challenge; the scheme is named after the header that answers it.
+            // RFC 9110 requires a challenge; its scheme is named after the header that answers it.
             let challenge = HeaderValue::from_static("X-Vault-Token");
             response
                 .headers_mut()
@@ -70,8 +70,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Finds out whom the request acts as and passes it on with that [`Caller`], without the token and with the session's
-/// true id; or refuses it.
+/// Determines the [`Caller`] of a request and passes the request on with it, or rejects the request. Removes the
+/// token and replaces the session id with the transport's id.
 pub(super) async fn identify(
     State(server): State<VaultServer>,
     mut request: Request,
@@ -95,7 +95,7 @@ pub(super) async fn identify(
     response
 }
 
-/// Takes out of the headers what says who calls, and checks that a session is the caller's.
+/// Removes the credential headers, determines the caller, and checks that the session belongs to it.
 fn caller(callers: &Callers, headers: &mut HeaderMap) -> Result<Caller, Refusal> {
     let token = take(headers, TOKEN_HEADER)?;
     let namespace = take(headers, NAMESPACE_HEADER)?;
@@ -122,20 +122,20 @@ fn take(headers: &mut HeaderMap, name: &'static str) -> Result<Option<String>, R
     Ok(text)
 }
 
-/// In the stateless era the id of a session means nothing.
+/// In the stateless era a session id means nothing.
 fn is_without_sessions(headers: &HeaderMap) -> bool {
     let version = headers.get(VERSION_HEADER);
     version.is_some_and(|version| version == ProtocolVersion::V_2026_07_28.as_str())
 }
 
-/// The id as the client gets it.
+/// The id that the client gets.
 fn sealed(callers: &Callers, caller: &Caller, id: &HeaderValue) -> Option<HeaderValue> {
     let id = id.to_str().ok()?;
     let fingerprint = HEXLOWER.encode(&callers.session_fingerprint(caller, id));
     HeaderValue::from_str(&format!("{id}.{fingerprint}")).ok()
 }
 
-/// The id as the transport gave it, if it was given to this caller.
+/// The transport's id, if the session belongs to this caller.
 fn unsealed(callers: &Callers, caller: &Caller, sealed: &str) -> Option<HeaderValue> {
     let (id, fingerprint) = sealed.rsplit_once('.')?;
     let fingerprint = HEXLOWER.decode(fingerprint.as_bytes()).ok()?;

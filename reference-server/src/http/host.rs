@@ -1,7 +1,7 @@
-//! By which names the server answers.
+//! The host names under which the server answers.
 //!
-//! A page's own host name can be made to resolve to this server (DNS rebinding).
-//! Its requests then have no foreign `Origin`; their `Host` gives them away.
+//! A page can make its own host name resolve to this server (DNS rebinding). Its requests then have no foreign
+//! `Origin`, but their `Host` is foreign.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -13,24 +13,23 @@ use axum::{
 };
 use thiserror::Error;
 
-/// An item of a list of hosts that is none.
+/// An invalid item of a list of hosts.
 #[derive(Debug, Error)]
 #[error("{0:?} is neither a host name nor an IP address, without scheme, port and wildcards")]
 pub struct HostError(String);
 
-/// The names by which the server answers, whatever the port.
+/// The names under which the server answers, regardless of the port.
 #[derive(Debug, Clone)]
 pub struct AllowedHosts(Vec<String>);
 
 impl AllowedHosts {
-    /// The names of loopback, the address that is listened on, and those in a
-    /// comma-separated list.
+    /// The names of loopback, the listening address, and the names in a comma-separated list.
     ///
     /// # Errors
     /// [`HostError`] names an item that is neither a host name nor an IP address.
     pub fn new(list: &str, listening: IpAddr) -> Result<Self, HostError> {
         let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"].map(Into::into).into();
-        // `0.0.0.0` and `::` are what is listened on, and the name of nothing.
+        // A server can listen on `0.0.0.0` and `::`, but they name no host.
         if !listening.is_unspecified() {
             hosts.push(as_host(listening));
         }
@@ -55,7 +54,7 @@ impl AllowedHosts {
         };
         host.to_str()
             .is_ok_and(|host| host.parse().is_ok_and(|host| self.contains(&host)))
-            // The host of an absolute request target goes before the header (RFC 9112, section 3.2.2).
+            // The host of an absolute request target has precedence over the header (RFC 9112, section 3.2.2).
             && request.uri().authority().is_none_or(|host| self.contains(host))
     }
 }
@@ -74,7 +73,7 @@ fn checked(item: &str) -> Result<String, HostError> {
     }
 }
 
-/// An address as it stands in a `Host` header.
+/// An address in the form of the `Host` header.
 fn as_host(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => ip.to_string(),
@@ -82,7 +81,7 @@ fn as_host(ip: IpAddr) -> String {
     }
 }
 
-/// Refuses requests that call the server by a name that is not its own.
+/// Rejects requests whose host is not one of the server's names.
 pub(super) async fn refuse_foreign(
     State(hosts): State<Arc<AllowedHosts>>,
     request: Request,

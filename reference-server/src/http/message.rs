@@ -1,5 +1,5 @@
-//! The message of a request over HTTP: bounded in size and in time, read, and of a revision
-//! that is spoken. What is refused gets a JSON-RPC error, where rmcp answers with a text.
+//! Reads the message of an HTTP request: limits size and time, and checks the revision. Errors are JSON-RPC errors,
+//! where rmcp would answer with plain text.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use rmcp::model::JsonRpcError;
 use super::revision::{self, Revisions};
 use crate::protocol::message::{self, MAX_BYTES};
 
-/// Longest time in which the body of a request may arrive.
+/// Timeout for the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Refuses what is no message, or not one of a revision that is spoken.
+/// Rejects a body that is not a message, or that is of an unsupported revision.
 pub(super) async fn refuse_malformed(
     State(revisions): State<Revisions>,
     request: Request,

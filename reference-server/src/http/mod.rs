@@ -1,10 +1,9 @@
-//! The streamable HTTP transport: the MCP endpoint and the health check, behind
-//! what keeps web pages, floods and the network's ears out.
+//! The streamable HTTP transport: the MCP endpoint and the health check, protected against web pages, floods and
+//! eavesdroppers.
 //!
-//! The server acts for whoever reaches it. On loopback every page in a local browser
-//! could, by a request from a foreign origin ([`origin`], [`cors`]) or by a name that
-//! resolves to 127.0.0.1 ([`host`]); elsewhere whoever listens on the way ([`tls`]). Whom a
-//! request acts as is found out by `credential`.
+//! The server acts for any client that reaches it. On loopback that includes every page in a local browser: by a
+//! request from a foreign origin ([`origin`], [`cors`]), or by a name that resolves to 127.0.0.1 ([`host`]). On a
+//! network it includes eavesdroppers ([`tls`]). `credential` determines which credential a request acts with.
 
 mod connection;
 mod cors;
@@ -36,16 +35,15 @@ use crate::{
     server::{TransportKind, VaultServer},
 };
 
-/// How long calls may go on after the server was told to stop.
+/// Time for running calls after shutdown begins.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
-/// How long it may then take to tell their clients that they were given up.
+/// Time after that to report to the clients that their calls are cancelled.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Serves until `shutdown` is cancelled. Calls that are in hand then are answered, if
-/// that takes no more than 3 s.
+/// Serves until `shutdown` is cancelled. Running calls then have 3 s to finish.
 ///
 /// # Errors
-/// An I/O error if the address cannot be listened on.
+/// An I/O error if the server cannot listen on the address.
 pub async fn serve(
     server: VaultServer,
     options: &HttpOptions,
@@ -65,13 +63,13 @@ pub async fn serve(
     let open = connection::accept(listener, app, options.tls.as_ref(), &shutdown).await;
     if timeout(SHUTDOWN_GRACE, open.wait()).await.is_err() {
         calls.cancel();
-        // Whoever is still busy after that is cut off by the end of the process.
+        // Connections that are still busy after that end with the process.
         let _ = timeout(GOODBYE, open.wait()).await;
     }
     Ok(())
 }
 
-/// All that is served. Subscriptions end with `shutdown`, sessions and calls with `calls`.
+/// All routes. Subscriptions end with `shutdown`, sessions and calls with `calls`.
 fn app(
     server: VaultServer,
     options: &HttpOptions,
@@ -79,14 +77,14 @@ fn app(
     shutdown: CancellationToken,
     calls: CancellationToken,
 ) -> Router {
-    // What would never end by itself, ends.
+    // Ends subscriptions, which would never end by themselves.
     let server = server.over(TransportKind::Http).until(shutdown);
     let config = StreamableHttpServerConfig::default()
         .with_max_request_body_bytes(MAX_BYTES)
         .with_cancellation_token(calls)
         .with_legacy_session_mode(options.has_sessions)
         .with_json_response(!options.has_sessions)
-        // The layers check both for every path, and more strictly.
+        // The layers check both, on every path and more strictly.
         .disable_allowed_hosts()
         .disable_allowed_origins();
     let sessions = sessions::manager();
@@ -96,7 +94,7 @@ fn app(
         sessions.clone(),
         config,
     );
-    // No GET: the server says nothing unasked, so there is nothing to listen to.
+    // No GET: the server sends no messages of its own, so there is nothing to listen to.
     let mcp = post_service(mcp.clone()).delete_service(mcp);
     let endpoint = &options.endpoint;
     let health = json!({
@@ -111,7 +109,7 @@ fn app(
     };
     let origins = Arc::new(origins);
     let hosts = Arc::new(options.hosts.clone());
-    // A request passes the layers from the last to the first; those of routes are for the endpoint alone.
+    // A request passes the layers from the last to the first. Route layers apply only to the endpoint.
     Router::new()
         .route(endpoint, mcp.clone())
         .route(&format!("{endpoint}/"), mcp)
@@ -120,7 +118,7 @@ fn app(
             revisions,
             message::refuse_malformed,
         ))
-        // Before a message is waited for, and before its session is looked up by its true id.
+        // Before the message is read, and before the session is looked up by the transport's id.
         .route_layer(middleware::from_fn_with_state(server, credential::identify))
         .route(
             HEALTH_PATH,

@@ -1,7 +1,7 @@
-//! Which web pages may call the server: those of the origins that its operator listed, and of its own.
+//! The origins whose web pages may call the server: those that the operator listed, and the server's own.
 //!
-//! An origin is compared as a text. Code that takes it apart may find more than one
-//! way to read `http://localhost:3000.evil.example`, and a browser knows only one.
+//! Origins are compared as text. Code that parses an origin may read `http://localhost:3000.evil.example` in more
+//! than one way, and a browser has only one.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use reqwest::Url;
@@ -19,7 +19,7 @@ pub struct OriginError {
 #[derive(Debug)]
 pub(super) struct ForeignOrigin;
 
-/// The origins whose pages may call the server; none unless told otherwise.
+/// The origins whose pages may call the server; none by default.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedOrigins {
     listed: Vec<String>,
@@ -27,11 +27,10 @@ pub struct AllowedOrigins {
 }
 
 impl AllowedOrigins {
-    /// The origins in a comma-separated list and, with `loopback`, those of whatever
-    /// pages this machine serves to itself.
+    /// The origins in a comma-separated list. With `loopback`, also every origin on this machine.
     ///
     /// # Errors
-    /// [`OriginError`] names an item that is not the text that a browser would send.
+    /// [`OriginError`] names an item that is not in the form that a browser sends.
     pub fn new(list: &str, loopback: bool) -> Result<Self, OriginError> {
         let items = list.split(',').map(str::trim);
         let listed = items.filter(|item| !item.is_empty()).map(checked);
@@ -41,8 +40,8 @@ impl AllowedOrigins {
         })
     }
 
-    /// These and the server's own origin: what a page there does crosses no origin, and clients that
-    /// always name one name this.
+    /// Adds the server's own origin. Its pages make same-origin requests, and clients that always send `Origin` send
+    /// this one.
     #[must_use]
     pub(super) fn with_own(mut self, scheme: &str, port: u16) -> Self {
         let own =
@@ -57,7 +56,7 @@ impl AllowedOrigins {
             || self.loopback && is_canonical_loopback(origin)
     }
 
-    /// The origin that a request names, if it names one.
+    /// The origin that a request names, if any.
     pub(super) fn admit(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, ForeignOrigin> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {
@@ -213,7 +212,7 @@ mod tests {
         }
     }
 
-    /// An origin as a browser may send it, with a port that is no default.
+    /// An origin that a browser may send, with a non-default port.
     fn origin() -> impl Strategy<Value = String> {
         let host = prop_oneof![
             "[a-z][a-z0-9]{0,8}(\\.[a-z][a-z0-9]{0,8}){0,3}",

@@ -1,8 +1,7 @@
-//! Which revision a request over HTTP is of, and whether it may be: what rmcp leaves open.
+//! Checks the revision of an HTTP request where rmcp does not.
 //!
-//! rmcp holds a request of 2026-07-28 to its headers and its `_meta`. But it takes every
-//! revision that it knows itself for supported, and refuses with a text, that names no way on,
-//! what comes outside a session.
+//! rmcp checks the headers and `_meta` of a 2026-07-28 request. But it accepts every revision that it knows itself.
+//! And it answers a request outside of a session with plain text that does not say what to do.
 
 use axum::http::HeaderMap;
 use rmcp::{
@@ -15,10 +14,10 @@ use crate::protocol;
 const VERSION: &str = "mcp-protocol-version";
 const SESSION: &str = "mcp-session-id";
 
-/// How the revisions are served.
+/// How the server serves the revisions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Revisions {
-    /// Whether those that know sessions get them.
+    /// Whether clients of revisions with sessions get sessions.
     pub(super) has_sessions: bool,
 }
 

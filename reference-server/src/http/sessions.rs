@@ -1,5 +1,5 @@
-//! The sessions of the revisions that have them: how many there can be, how long an
-//! idle one lasts, and that only those are ended that were begun here.
+//! Sessions of the revisions that have them: their maximum number, their idle timeout, and a check that a session to
+//! end is one of this server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,12 +16,12 @@ use serde::Deserialize;
 use crate::protocol::message::MAX_BYTES;
 
 const SESSION_HEADER: &str = "mcp-session-id";
-/// Sessions at once. Requests that arrive together can exceed it by the number of connections.
+/// Maximum number of sessions. Concurrent requests can exceed it by the number of connections.
 const MAX_SESSIONS: usize = 1000;
-/// A session in which nothing was asked for so long is ended; its client begins another.
+/// The server ends a session that is idle for this long; its client can open another.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-/// How long an answer is kept for a client that lost its connection: it is told to
-/// come back after 3 s. Answers hold secrets, and there may be many.
+/// How long the server keeps an answer for a client that lost its connection. The client should reconnect after 3 s.
+/// Answers contain secrets, and there may be many.
 const ANSWER_KEPT: Duration = Duration::from_secs(5);
 /// Seconds after which a client may try again when there are too many sessions.
 const RETRY_AFTER: &str = "60";
@@ -34,7 +34,7 @@ pub(super) fn manager() -> Arc<LocalSessionManager> {
     Arc::new(manager)
 }
 
-/// Refuses to begin more sessions than there can be, and to end one that was not begun here.
+/// Rejects a new session if there are too many, and the end of a session that this server did not open.
 pub(super) async fn guard(
     State(sessions): State<Arc<LocalSessionManager>>,
     request: Request,
@@ -47,7 +47,7 @@ pub(super) async fn guard(
                 return next.run(request).await;
             }
             let (head, body) = request.into_parts();
-            // It is in memory already, and no longer than this.
+            // The body is already in memory, and no larger than this.
             let body = to_bytes(body, MAX_BYTES).await.unwrap_or_default();
             match begins_session(&body) {
                 true => full(),
@@ -57,7 +57,7 @@ pub(super) async fn guard(
         (Method::DELETE, Some(id)) => {
             let is_known = sessions.sessions.read().await.contains_key(id.as_str());
             let response = next.run(request).await;
-            // rmcp accepts the end of any session.
+            // rmcp accepts the end of any session, known or not.
             match response.status() == StatusCode::ACCEPTED && !is_known {
                 true => (StatusCode::NOT_FOUND, "there is no such session").into_response(),
                 false => response,

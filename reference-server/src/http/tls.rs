@@ -1,4 +1,4 @@
-//! The certificate and key that the server shows, and TLS 1.2 and 1.3 with them.
+//! The server's certificate and key, and TLS 1.2 and 1.3 with them.
 
 use std::{
     fmt,
@@ -21,38 +21,38 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Largest file that is read: a chain of certificates, and room.
+/// Maximum size of a file: a chain of certificates, and spare room.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Why a certificate and its key cannot be used.
+/// Why a certificate and its key are unusable.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", file.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
     /// A file is empty.
     #[error("{} is empty", .0.display())]
     Empty(PathBuf),
-    /// A file is broken.
+    /// A file is not valid PEM.
     #[error("{} is not a valid PEM file: {source}", file.display())]
     Pem {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// Where it is broken.
+        /// The error.
         source: pem::Error,
     },
-    /// The file of the certificate holds none.
+    /// The certificate file contains no certificate.
     #[error(
         "{} holds no certificate: it has to be a PEM file with the server's certificate (`-----BEGIN CERTIFICATE-----`), followed by those that link it to its CA",
         .0.display()
     )]
     NoCertificate(PathBuf),
-    /// The file of the key holds none.
+    /// The key file contains no private key.
     #[error(
         "{} holds no private key: it has to be a PEM file with the certificate's key (`-----BEGIN PRIVATE KEY-----`)",
         .0.display()
@@ -64,7 +64,7 @@ pub enum TlsError {
         .0.display()
     )]
     EncryptedKey(PathBuf),
-    /// The key is another certificate's.
+    /// The key belongs to another certificate.
     #[error("the key in {} does not belong to the certificate in {}", key.display(), certificate.display())]
     Mismatch {
         /// The file of the certificate.
@@ -72,14 +72,14 @@ pub enum TlsError {
         /// The file of the key.
         key: PathBuf,
     },
-    /// The certificate or the key is of a kind that cannot be used.
+    /// The server does not support this kind of certificate or key.
     #[error("the certificate in {} with the key in {} cannot be used: {source}", certificate.display(), key.display())]
     Unusable {
         /// The file of the certificate.
         certificate: PathBuf,
         /// The file of the key.
         key: PathBuf,
-        /// Why not.
+        /// The reason.
         source: rustls::Error,
     },
 }
@@ -98,7 +98,7 @@ impl Tls {
     /// Reads a certificate with its chain, and the key that belongs to it. Blocks.
     ///
     /// # Errors
-    /// [`TlsError`] says which file is wrong, and why.
+    /// [`TlsError`] names the invalid file and the reason.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = certificates(certificate)?;
         let leaf = chain.first().map(|leaf| X509Certificate::from_der(leaf));
@@ -151,7 +151,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = read(file)?;
-    // PKCS#8 says so in the label, what was before in a header.
+    // PKCS#8 has it in the label, the older format in a header.
     let is_encrypted = [
         "-----BEGIN ENCRYPTED PRIVATE KEY-----",
         "Proc-Type: 4,ENCRYPTED",
@@ -219,7 +219,7 @@ mod tests {
             }
         }
 
-        /// What comes of these two files; the folder is left out of the message.
+        /// The result of loading these two files; the message does not contain the folder.
         fn load(&self, certificate: &str, key: &str) -> Result<Tls, String> {
             let file = |name: &str, text: &str| {
                 let path = self.folder.path().join(name);
