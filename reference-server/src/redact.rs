@@ -1,7 +1,6 @@
-//! Keeps tokens and the values of a call out of what is shown.
+//! Redacts tokens and the values of a call in output.
 //!
-//! Nothing here makes messages with secrets in them; but Vault's own messages
-//! are passed on, and what they quote is Vault's choice.
+//! The server puts no secrets into messages itself. But it passes on Vault's messages, which may quote them.
 
 use std::{cmp::Reverse, fmt};
 
@@ -9,13 +8,12 @@ use secrecy::ExposeSecret;
 
 use crate::token::TokenSource;
 
-/// What stands where something was removed.
+/// The replacement for redacted text.
 const MARK: &str = "[redacted]";
-/// Values shorter than this are left alone: they say nothing, and removing
-/// them everywhere would make a message unreadable.
+/// Values shorter than this are not redacted: they reveal nothing, and without them a message would be unreadable.
 const SHORTEST_VALUE: usize = 4;
 
-/// Removes tokens, and values that a call carried, from texts.
+/// Redacts tokens and the values of a call in texts.
 pub struct Redactor {
     sources: Vec<TokenSource>,
 }
@@ -27,17 +25,17 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// A redactor that knows the tokens that come from these sources, and those that came before.
+    /// A redactor for the current and earlier tokens of these sources.
     pub fn new(sources: impl IntoIterator<Item = TokenSource>) -> Self {
         let sources = sources.into_iter().collect();
         Self { sources }
     }
 
-    /// The text without the tokens and without the values, as they are or as they stand in JSON.
+    /// The text without the tokens and the values, in plain and in JSON-escaped form.
     pub fn scrub(&self, text: &str, values: &[&str]) -> String {
         let mut clean = text.to_owned();
         let mut tokens: Vec<_> = self.sources.iter().flat_map(TokenSource::known).collect();
-        // The longest first, as one may be the beginning of another.
+        // Longest first, because one token can be a prefix of another.
         tokens.sort_by_key(|token| Reverse(token.expose_secret().len()));
         for token in tokens {
             clean = replace(&clean, token.expose_secret());

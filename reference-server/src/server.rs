@@ -1,4 +1,4 @@
-//! The MCP face of the server: what it says about itself, and its tool router.
+//! The MCP server: its description of itself, and its tool router.
 
 use std::{
     borrow::Cow,
@@ -40,33 +40,32 @@ const INSTRUCTIONS: &str = "Reads and writes secrets in the KV engines of a Hash
 const READ_ONLY_INSTRUCTIONS: &str =
     "This server is read-only: it offers no tool that changes Vault.";
 
-/// How long a client may keep the list of tools, in milliseconds. It stays the same as long as
-/// the server runs; after a restart it may be another.
+/// How long a client may cache the list of tools, in milliseconds. The list can change only when the server restarts.
 const LIST_TTL_MS: u64 = 60_000;
 
-/// The transport that carries the requests of a client. It decides whose token a call acts with.
+/// The transport of a client's requests. It determines whose token a call acts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransportKind {
-    /// Standard streams. No request can bring a token, so the server's own acts.
+    /// Standard streams. Requests cannot bring a token, so they act with the server's token.
     Stdio,
-    /// HTTP. `http::credential` puts a [`Caller`] into each request.
+    /// HTTP. `http::credential` adds a [`Caller`] to each request.
     Http,
 }
 
-/// Serves one Vault to one client. Cheap to clone; clones are for the same client.
+/// Serves one Vault to one client. Cheap to clone; clones serve the same client.
 #[derive(Clone)]
 pub struct VaultServer {
     callers: Arc<Callers>,
     router: Arc<ToolRouter<Self>>,
     end: CancellationToken,
-    /// None until a transport has said which one it is; no call is carried out before.
+    /// None until a transport sets it; until then the server executes no call.
     transport: Option<TransportKind>,
-    /// What the session of this client is let through by; empty if it has none.
+    /// The rate limit of this client's session; empty without a session.
     session: Arc<OnceLock<Bucket>>,
 }
 
 impl VaultServer {
-    /// A server for these callers. It refuses all calls unless [`crate::stdio`] or [`crate::http`] serves it.
+    /// A server for these callers. It rejects all calls until [`crate::stdio`] or [`crate::http`] serves it.
     pub fn new(callers: Callers) -> Self {
         Self {
             callers: Arc::new(callers),
@@ -84,7 +83,7 @@ impl VaultServer {
         self
     }
 
-    /// The same server, which ends what would go on for ever once `end` is cancelled.
+    /// The same server, which ends open subscriptions once `end` is cancelled.
     #[must_use]
     pub fn until(mut self, end: CancellationToken) -> Self {
         self.end = end;
@@ -104,8 +103,8 @@ impl VaultServer {
         &self.callers
     }
 
-    /// What is kept for the caller of a request. Over stdio the server itself is the caller. A request over HTTP
-    /// carries its caller. None if the transport is unknown, or the request carries no caller.
+    /// The state of a request's caller. Over stdio the caller is the server itself. Over HTTP the request contains
+    /// its caller. None if the transport is unknown, or if the request has no caller.
     pub(crate) fn state(&self, request: &Extensions) -> Option<Arc<CredentialState>> {
         let caller = match self.transport? {
             TransportKind::Stdio => self.callers.own(None).ok()?,
@@ -117,7 +116,7 @@ impl VaultServer {
         Some(self.callers.state(&caller))
     }
 
-    /// Counts a call: of the session if there is one, else of the caller.
+    /// Counts a call against the limit of the session, or of the caller without a session.
     pub(crate) fn admit(&self, state: &CredentialState) -> Result<(), Exceeded> {
         let client = self.session.get().unwrap_or(&state.bucket);
         self.callers.limits().admit(client)
@@ -139,16 +138,16 @@ impl ServerHandler for VaultServer {
         Cow::Borrowed(protocol::REVISIONS)
     }
 
-    /// The first `initialize` of a connection decides; one that asks for anything else is refused. Without sessions
-    /// each request over HTTP is a connection of its own, so every `initialize` is the first.
+    /// The first `initialize` of a connection negotiates the revision; the server rejects a later one that differs.
+    /// Without sessions each HTTP request is a connection of its own, so every `initialize` is the first.
     async fn initialize(
         &self,
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         let result = self.negotiate_initialize(&request)?;
-        // Only this says whether there was an `initialize` before: over HTTP rmcp fills in `peer_info` itself, with
-        // the request where it opens a session, and with nothing but the revision where it keeps none.
+        // The only sign of an earlier `initialize`. Over HTTP rmcp sets `peer_info` itself: from the request if it
+        // opens a session, otherwise with only the revision.
         let is_first = self.session.set(self.callers.limits().client()).is_ok();
         let same = |agreed: Arc<InitializeRequestParams>| *agreed == request;
         if !is_first && !context.peer.peer_info().is_some_and(same) {
@@ -165,7 +164,7 @@ impl ServerHandler for VaultServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        // All tools fit one page, so no cursor was ever given out.
+        // All tools fit one page, so the server never issues a cursor.
         if request.is_some_and(|request| request.cursor.is_some()) {
             return Err(ErrorData::invalid_params("unknown cursor", None));
         }
@@ -173,7 +172,7 @@ impl ServerHandler for VaultServer {
         tools.retain(|tool| tools::is_permitted(tool, self.callers.access()));
         let mut list = ListToolsResult::with_all_items(tools);
         if protocol::is_stateless(&context) {
-            // Private: what one caller may see says nothing of another.
+            // Private: the lists of two callers can differ.
             list = list
                 .with_ttl_ms(LIST_TTL_MS)
                 .with_cache_scope(CacheScope::Private);
@@ -200,7 +199,7 @@ impl ServerHandler for VaultServer {
         Ok(response)
     }
 
-    /// What rmcp cannot read as a request that it knows: unknown methods, and wrong parameters.
+    /// Requests that rmcp does not recognise: unknown methods, and invalid parameters.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
@@ -219,7 +218,7 @@ impl ServerHandler for VaultServer {
         )
     }
 
-    /// A client may listen, though the server offers nothing that it could be told of.
+    /// A client may subscribe, though the server has nothing to notify it of.
     fn accepted_subscription_filter(
         &self,
         _requested: &SubscriptionFilter,
@@ -235,8 +234,8 @@ impl ServerHandler for VaultServer {
         Ok(())
     }
 
-    // rmcp answers for capabilities that are not offered with empty results;
-    // a method that is not offered is not found.
+    // rmcp answers with empty results for capabilities that the server does not have. This server answers "method not
+    // found".
 
     async fn complete(
         &self,
@@ -282,7 +281,7 @@ fn implementation() -> Implementation {
         .with_title("Vault MCP reference server")
 }
 
-/// Who answers, as results say it that stand for themselves.
+/// The server's identity, as stateless results contain it.
 fn identity() -> MetaObject {
     let mut meta = MetaObject::new();
     meta.0.insert(

@@ -1,8 +1,8 @@
-//! `session -- COMMAND`: a command that is given a Vault token, and the token ends with it.
+//! `session -- COMMAND`: runs a command with a Vault token, and revokes the token when the command ends.
 //!
-//! The token is looked up and shown, the command gets it in its environment, signals are passed on to
-//! the command, and the token is revoked however the command ends: by itself, by a signal, or by not
-//! starting at all. Only SIGKILL cannot be heard.
+//! The launcher looks up the token, prints its facts, runs the command with the token in the environment, and
+//! forwards signals. It revokes the token however the command ends: by itself, by a signal, or because it does not
+//! start. Only SIGKILL prevents that.
 
 mod signals;
 
@@ -33,16 +33,16 @@ use crate::{
     },
 };
 
-/// What the exit codes of `env`, `timeout` and shells mean, too: the launcher itself failed,
+/// Exit codes with the meaning that they have in `env`, `timeout` and shells: the launcher itself failed,
 const FAILED: u8 = 125;
 /// the command cannot be run,
 const NOT_RUN: u8 = 126;
 /// and there is no such command.
 const NOT_FOUND: u8 = 127;
-/// A command that was ended by a signal has this and the number of the signal.
+/// Added to the number of the signal that ended the command.
 const SIGNALLED: u8 = 128;
 
-/// How often a token is revoked before it is given up, and the first pause; each is twice as long.
+/// Maximum number of attempts to revoke a token, and the first pause; each pause is twice as long as the last.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -88,22 +88,22 @@ pub struct SessionArgs {
     command: Vec<OsString>,
 }
 
-/// Why there is no session.
+/// Why no session starts.
 #[derive(Debug, Error)]
 enum SessionError {
-    /// The environment is wrong.
+    /// The environment is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// There is nothing to give to the command.
+    /// There is no token for the command.
     #[error(
         "VAULT_MCP_TOKEN is not set: make a token for this session and export it, as `session --help` shows; VAULT_TOKEN is not \
          taken in its place, as the token of a session is revoked"
     )]
     NoToken,
-    /// A file stays, whatever becomes of its token.
+    /// A file would outlive its token.
     #[error("--vault-token-file is for servers: a session takes its token from VAULT_MCP_TOKEN")]
     TokenFile,
-    /// What is set cannot be used.
+    /// A setting is invalid.
     #[error("{0}")]
     Setup(String),
     /// The token has all rights.
@@ -111,12 +111,12 @@ enum SessionError {
         "VAULT_MCP_TOKEN is a root token, which may do everything: use a token with the least rights, or --allow-root; it was not revoked"
     )]
     Root,
-    /// The token could not be looked up.
+    /// The lookup of the token failed.
     #[error(
         "the token could not be looked up, and nothing was started (check VAULT_ADDR and VAULT_MCP_TOKEN): {0}"
     )]
     LookUp(String),
-    /// A signal came before anything was started.
+    /// A signal arrived before the command started.
     #[error("ended by a signal before anything was started; the token was not revoked")]
     Interrupted(u8),
 }
@@ -131,7 +131,7 @@ impl SessionError {
     }
 }
 
-/// Runs a session; returns its exit code. All messages are on stderr.
+/// Runs a session and returns its exit code. Writes all messages to stderr.
 pub async fn run(
     args: SessionArgs,
     flag: impl Fn(&str) -> Option<String>,
@@ -148,7 +148,7 @@ pub async fn run(
 }
 
 fn tell(message: impl Display) {
-    // The terminal may be gone, which `eprintln` would panic about; the token still has to go.
+    // If the terminal is gone, `eprintln` would panic; the token must still be revoked.
     let _ = writeln!(io::stderr(), "vault-mcp-reference: {message}");
 }
 
@@ -177,14 +177,14 @@ impl Session {
         let token = SecretString::from(token);
         let checked = Token::new(token.clone())
             .map_err(|error| setup(&format!("VAULT_MCP_TOKEN cannot be used: {error}")))?;
-        // Of all settings of a server only those matter here that say where Vault is.
+        // Of the server's settings only those that locate Vault apply here.
         let config = Config::new(Some(TransportCommand::Stdio), |name| match name {
             "VAULT_TOKEN" => Some(token.expose_secret().to_owned()),
             "VAULT_ADDR" | "VAULT_CACERT" | "VAULT_NAMESPACE" | "VAULT_SKIP_VERIFY" => env(name),
             _ => None,
         })?;
         let authorities = config.authorities.open().map_err(|error| setup(&error))?;
-        // The token is revoked in the end, and that is a write.
+        // Revoking the token is a write.
         let address = VaultAddress::new(config.vault_addr.clone(), Access::ReadWrite, &authorities)
             .map_err(|error| setup(&error))?;
         let credential = Credential::new(TokenSource::fixed(checked), config.namespace.clone());
@@ -193,7 +193,7 @@ impl Session {
             vault_addr: set("VAULT_ADDR").unwrap_or_else(|| config.shown_vault_addr()),
             token,
             facts: TokenFacts::default(),
-            // From here on no signal ends this process with the token left behind.
+            // From here on no signal can end this process before it revokes the token.
             signals: Signals::listen().map_err(|error| setup(&error))?,
         };
         if config.token_crosses_in_clear() {
@@ -234,7 +234,7 @@ impl Session {
 
     async fn run(mut self, command: &[OsString]) -> u8 {
         let code = self.run_command(command).await;
-        // Signals are still heard, and do nothing: the token has to go first.
+        // Signals are still caught, and ignored: the token must be revoked first.
         match self.revoke().await {
             Ok(said) => {
                 tell(said);
@@ -290,7 +290,7 @@ impl Session {
         command
     }
 
-    /// Revokes the token; says that it is done, or why it is not.
+    /// Revokes the token. Returns a message: done, or why not.
     async fn revoke(&self) -> Result<&'static str, String> {
         let mut pause = PAUSE;
         let mut attempt = 1;
@@ -317,7 +317,7 @@ impl Session {
     }
 }
 
-/// What went wrong, with Vault's own words; they do not quote the token.
+/// The error with Vault's own messages, which do not quote the token.
 fn told(error: &VaultError) -> String {
     match error {
         VaultError::Refused(refusal) => {

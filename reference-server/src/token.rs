@@ -1,8 +1,7 @@
-//! Vault tokens: what can be one, where it comes from, and which it has been.
+//! Vault tokens: their validation, their source, and earlier tokens.
 //!
-//! A token that comes from a file is read from there before each request: the
-//! file is small, and so no change of it is missed. While the file cannot be
-//! used, the token that it had goes on.
+//! A token file is read before each request. The file is small, and so no change of it is missed. While the file is
+//! unusable, the server continues to use the last token.
 
 mod file;
 pub mod renewal;
@@ -16,12 +15,12 @@ use thiserror::Error;
 
 pub use self::file::TokenFileError;
 
-/// Longest token, in bytes. Batch tokens with much metadata are the longest that Vault makes; they are shorter.
+/// Maximum length of a token, in bytes. The longest tokens of Vault, batch tokens with much metadata, are shorter.
 const MAX_TOKEN_BYTES: usize = 4096;
-/// How many tokens of before are still kept out of what is shown.
+/// Number of earlier tokens that are still redacted.
 const PAST_TOKENS: usize = 16;
 
-/// A text that cannot be a token. It is not quoted.
+/// A text that cannot be a token. The error does not quote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a token is 1 to 4096 visible ASCII characters, without spaces")]
 pub struct NotAToken;
@@ -33,10 +32,10 @@ pub struct Token {
 }
 
 impl Token {
-    /// Takes a text for a token.
+    /// Parses a token.
     ///
     /// # Errors
-    /// [`NotAToken`] if it is empty, longer than any token, or has anything but visible ASCII in it.
+    /// [`NotAToken`] if it is empty, too long, or contains anything but visible ASCII.
     pub fn new(secret: SecretString) -> Result<Self, NotAToken> {
         let text = secret.expose_secret();
         let fits = (1..=MAX_TOKEN_BYTES).contains(&text.len());
@@ -48,7 +47,7 @@ impl Token {
         Ok(Self { secret, header })
     }
 
-    /// The token as the value of a header, marked as sensitive.
+    /// The token as a header value, marked as sensitive.
     pub fn header(&self) -> HeaderValue {
         self.header.clone()
     }
@@ -74,7 +73,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Where the token comes from. Cheap to clone; clones share everything.
+/// The source of the token. Cheap to clone; clones share everything.
 #[derive(Debug, Clone)]
 pub struct TokenSource(Arc<Inner>);
 
@@ -88,20 +87,20 @@ struct Inner {
 struct Tokens {
     current: Arc<Token>,
     past: VecDeque<Arc<Token>>,
-    /// Whether it was told that the file cannot be used.
+    /// Whether the log already has a warning that the file is unusable.
     complained: bool,
 }
 
 impl TokenSource {
-    /// One token, for ever.
+    /// A token that never changes.
     pub fn fixed(token: Token) -> Self {
         Self::new(None, token)
     }
 
-    /// A file that holds one token, and at another time another one.
+    /// A file that contains one token, which may change.
     ///
     /// # Errors
-    /// [`TokenFileError`] if the file cannot be read, or does not hold one token.
+    /// [`TokenFileError`] if the file is unreadable, or does not contain exactly one token.
     pub fn file(path: PathBuf) -> Result<Self, TokenFileError> {
         let found = file::read(&path)?;
         found.warn_if_exposed(&path);
@@ -124,7 +123,7 @@ impl TokenSource {
     pub async fn current(&self) -> Arc<Token> {
         if let Some(path) = &self.0.file {
             let path = path.clone();
-            // It fails only when the server ends, and then nobody needs a token.
+            // It fails only when the server ends, and then no request needs a token.
             if let Ok(read) = tokio::task::spawn_blocking(move || file::read(&path)).await {
                 self.note(read);
             }
@@ -132,7 +131,7 @@ impl TokenSource {
         Arc::clone(&self.0.tokens.lock().current)
     }
 
-    /// The tokens that must not be shown: this one, and those of before.
+    /// The tokens to redact: the current one and earlier ones.
     pub fn known(&self) -> Vec<Arc<Token>> {
         let tokens = self.0.tokens.lock();
         let past = tokens.past.iter();

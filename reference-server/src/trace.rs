@@ -1,8 +1,7 @@
-//! What belongs to one tool call wherever its work goes: the id under which Vault's audit log has
-//! its requests, and what it asked of Vault.
+//! The context of one tool call: the correlation id of its requests in Vault's audit log, and its requests to Vault.
 //!
-//! It is local to the task that does the work. The client for Vault looks it up where a request is
-//! built, so that no function has to hand it on and no request goes without.
+//! The context is task-local. The Vault client reads it when it builds a request, so functions need not pass it on,
+//! and no request lacks it.
 
 use std::sync::Arc;
 
@@ -12,24 +11,24 @@ tokio::task_local! {
     static CURRENT: Arc<Trace>;
 }
 
-/// One tool call, or something that the server does by itself.
+/// One tool call, or a task of the server itself.
 #[derive(Debug)]
 pub struct Trace {
     correlation_id: String,
     asked: Mutex<Asked>,
 }
 
-/// What was asked of Vault so far.
+/// The requests to Vault so far.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
-    /// How many requests were made.
+    /// The number of requests.
     pub requests: u32,
-    /// The path of the last one.
+    /// The path of the last request.
     pub path: Option<String>,
 }
 
 impl Trace {
-    /// A new one, with an id of its own.
+    /// A new context, with its own id.
     pub fn start() -> Arc<Self> {
         Arc::new(Self {
             correlation_id: new_id(),
@@ -37,17 +36,17 @@ impl Trace {
         })
     }
 
-    /// What Vault's audit log has as `X-Correlation-Id` of every request: 32 hexadecimal digits.
+    /// The `X-Correlation-Id` of every request in Vault's audit log: 32 hexadecimal digits.
     pub fn correlation_id(&self) -> &str {
         &self.correlation_id
     }
 
-    /// What was asked of Vault so far.
+    /// The requests to Vault so far.
     pub fn asked(&self) -> Asked {
         self.asked.lock().clone()
     }
 
-    /// Does work whose requests belong here.
+    /// Runs a future; its requests are recorded here.
     pub async fn scope<T>(self: &Arc<Self>, rollback: impl Future<Output = T>) -> T {
         CURRENT.scope(Arc::clone(self), rollback).await
     }
@@ -60,7 +59,7 @@ impl Trace {
     }
 }
 
-/// Notes that a path is asked for; returns the correlation id to send.
+/// Records a request; returns the correlation id to send.
 pub(crate) fn note_request(path: &str) -> String {
     CURRENT
         .try_with(|trace| trace.note(path))

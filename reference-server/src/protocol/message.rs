@@ -1,4 +1,4 @@
-//! Reading one JSON-RPC message, and saying what is wrong with what is none.
+//! Parses one JSON-RPC message, and reports what is wrong with an invalid one.
 
 use rmcp::{
     ErrorData,
@@ -7,15 +7,15 @@ use rmcp::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Largest message, in bytes: the arguments of one call and some room.
+/// Maximum size of a message, in bytes: the arguments of one call, and spare room.
 pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is no message of a client.
+/// An invalid message of a client.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    /// The error to answer with, with the id if that much can be read.
+    /// The error to answer with, including the id if it is readable.
     pub(crate) error: JsonRpcError,
-    /// Whether it is meant as a notification or a response, neither of which is ever answered.
+    /// Whether the client meant a notification or a response, which are never answered.
     pub(crate) unanswered: bool,
 }
 
@@ -37,7 +37,7 @@ impl Unreadable {
     }
 }
 
-/// Reads one message.
+/// Parses one message.
 pub(crate) fn read(bytes: &[u8]) -> Result<ClientJsonRpcMessage, Unreadable> {
     let message = serde_json::from_slice(bytes).map_err(|_| what_is_wrong(bytes))?;
     if let ClientJsonRpcMessage::Request(request) = &message
@@ -52,7 +52,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<ClientJsonRpcMessage, Unreadable> {
     Ok(message)
 }
 
-/// Whether these are parameters of a list; rmcp takes others for none at all.
+/// Whether these are parameters of a list. rmcp silently drops others.
 fn may_be_list(bytes: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Message {

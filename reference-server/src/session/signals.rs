@@ -1,4 +1,4 @@
-//! The signals that a session hears, and passes on to its command.
+//! The signals that a session catches and forwards to its command.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From now on none of them ends this process.
+    /// From now on none of these signals ends this process.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             hangup: unix::signal(SignalKind::hangup())?,
@@ -49,12 +49,12 @@ pub(super) fn number(signal: Signal) -> u8 {
     u8::try_from(signal.as_raw()).unwrap_or(0)
 }
 
-/// Sends a signal to the command, unless the terminal has done so already.
+/// Sends a signal to the command, unless the terminal has already done so.
 pub(super) fn pass_on(command: &Child, signal: Signal) {
     if [Signal::INT, Signal::QUIT].contains(&signal) && is_in_the_foreground() {
         return;
     }
-    // Without an id it has ended, and was waited for.
+    // Without an id the command has ended and was waited for.
     let id = command.id().and_then(|id| i32::try_from(id).ok());
     if let Some(id) = id.and_then(Pid::from_raw) {
         // It fails only if the command is just ending.
@@ -62,8 +62,8 @@ pub(super) fn pass_on(command: &Child, signal: Signal) {
     }
 }
 
-/// Whether a key such as Ctrl-C is a signal to this process and to its command alike: the
-/// terminal sends it to all of the process group in the foreground.
+/// Whether a key such as Ctrl-C signals both this process and its command: the terminal sends the signal to the whole
+/// process group in the foreground.
 fn is_in_the_foreground() -> bool {
     let own = |terminal: BorrowedFd<'_>| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp());
     own(io::stdin().as_fd()) || own(io::stderr().as_fd())

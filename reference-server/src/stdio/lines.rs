@@ -1,7 +1,7 @@
-//! The transport of one client: one message a line, in both directions.
+//! The stdio transport: one message a line, in both directions.
 //!
-//! rmcp's own drops lines that are not JSON. Here each of them is answered with the error
-//! that JSON-RPC has for it, but for what is meant as a notification or a response.
+//! rmcp's own transport drops lines that are not JSON. This one answers each of them with the JSON-RPC error, except
+//! for notifications and responses.
 
 use std::{future::poll_fn, io, sync::Arc};
 
@@ -22,14 +22,14 @@ use tokio_util::{
 
 use crate::protocol::message::{self, Unreadable};
 
-/// May stand at the beginning of a text.
+/// Allowed at the beginning of a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One client on a pair of streams.
 pub(super) struct Lines<R, W> {
     reader: BufReader<R>,
-    /// What was read of the current line. All state is kept here and none in a future:
-    /// one that reads is dropped whenever something else is to be done.
+    /// The part of the current line that was read. All state is kept here, because a reading future is dropped
+    /// whenever there is something else to do.
     line: Vec<u8>,
     too_long: bool,
     writer: Arc<Mutex<FramedWrite<W, LinesCodec>>>,
@@ -42,7 +42,7 @@ pub(super) struct Lines<R, W> {
 enum End {
     Whole,
     TooLong,
-    /// There will be no more.
+    /// End of input.
     Closed,
 }
 
@@ -93,7 +93,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
         }
     }
 
-    /// The message in the line, if there is anything in it.
+    /// The message in the line, unless the line is empty.
     fn parse_line(&mut self) -> Option<Result<ClientJsonRpcMessage, Unreadable>> {
         let text = self.line.trim_ascii();
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
@@ -102,7 +102,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
         message
     }
 
-    /// Writes the answer to the last line if there was no message in it.
+    /// Writes the error for the last line if that was invalid.
     async fn refuse(&mut self) -> Result<(), LinesCodecError> {
         if self.refusal.is_none() && !self.unflushed {
             return Ok(());
@@ -139,7 +139,7 @@ where
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
-            // Without a client that reads there is nothing left to do.
+            // If the client does not read, the transport ends.
             self.refuse().await.ok()?;
             let read = match self.read_line().await {
                 Ok(End::Whole) => self.parse_line(),

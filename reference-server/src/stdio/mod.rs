@@ -1,5 +1,4 @@
-//! The stdio transport: one client, on stdin and stdout, until it closes stdin
-//! or the process is told to end.
+//! The stdio transport: one client on stdin and stdout, until it closes stdin or the process is told to stop.
 
 mod lines;
 
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use self::lines::Lines;
 use crate::server::{TransportKind, VaultServer};
 
-/// How long calls may go on after the client left or the server was told to stop.
+/// Time for running calls after the client has left or shutdown has begun.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 /// Serves one client until it closes stdin, or `shutdown` is cancelled.
@@ -29,8 +28,8 @@ where
 {
     let closed = shutdown.child_token();
     let lines = Lines::new(reader, writer, closed.clone());
-    // Without rmcp's own handshake, which would hold the client to the era of its first
-    // request, and ends the connection if that is none.
+    // Without rmcp's own handshake: it binds the client to the era of its first request, and ends the connection if
+    // that is invalid.
     let service = serve_directly_with_ct::<RoleServer, _, _, _, _>(
         server.over(TransportKind::Stdio).until(closed.clone()),
         lines,
@@ -42,7 +41,7 @@ where
         tokio::time::sleep(SHUTDOWN_GRACE).await;
     };
     tokio::select! {
-        // How it ended makes no difference: the client is gone.
+        // The reason does not matter: the client is gone.
         _ = service.waiting() => {}
         () = overdue => {}
     }

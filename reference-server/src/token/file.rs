@@ -1,4 +1,4 @@
-//! Reading a token file: one token, with white space around it or not.
+//! Reads a token file: one token, optionally surrounded by white space.
 
 use std::{
     fs::File,
@@ -12,39 +12,39 @@ use thiserror::Error;
 use super::Token;
 use crate::private_file;
 
-/// Longest token file, in bytes; far above any token of Vault's.
+/// Maximum size of a token file, in bytes; far more than any token of Vault.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Why a token file cannot be used.
+/// Why a token file is unusable.
 #[derive(Debug, Error)]
 pub enum TokenFileError {
-    /// It is not there, or may not be read.
+    /// The file does not exist, or is not readable.
     #[error("VAULT_TOKEN_FILE: {} cannot be read: {source}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// A folder, or a pipe, which could not be read again.
+    /// A folder, or a pipe, which cannot be read twice.
     #[error("VAULT_TOKEN_FILE: {} is not a file", .0.display())]
     NotAFile(PathBuf),
-    /// It is empty.
+    /// The file is empty.
     #[error("VAULT_TOKEN_FILE: {} is empty", .0.display())]
     Empty(PathBuf),
-    /// It holds something else, or more than one token.
+    /// The file contains something else, or more than one token.
     #[error("VAULT_TOKEN_FILE: {} holds something else than one token", .0.display())]
     NotAToken(PathBuf),
 }
 
-/// What was found in a token file.
+/// The content of a token file.
 pub(super) struct Found {
     pub(super) token: Token,
     exposed: bool,
 }
 
 impl Found {
-    /// Tells the operator if others can read the file.
+    /// Warns the operator if other users can read the file.
     pub(super) fn warn_if_exposed(&self, path: &Path) {
         if self.exposed {
             tracing::warn!(
@@ -61,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<Found, TokenFileError> {
         path: path.to_owned(),
         source,
     };
-    // Before it is opened: opening a pipe waits for whoever writes to it.
+    // Before opening: opening a pipe blocks until another process writes to it.
     if !path.metadata().map_err(unreadable)?.is_file() {
         return Err(TokenFileError::NotAFile(path.to_owned()));
     }

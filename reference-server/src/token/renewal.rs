@@ -1,8 +1,8 @@
-//! Renewing the server's token before it ends, where the operator asks for it.
+//! Renews the server's token before it expires, if the operator enables it.
 //!
-//! A token is looked up once. After about two thirds of its life it is renewed, and so on until Vault
-//! does not prolong it any more. What cannot be renewed is told in the log before it ends. Nothing
-//! here ends the server: a token that has ended is an error of each call.
+//! The server looks up a token once and renews it after about two thirds of its lifetime, until Vault no longer
+//! extends it. If the token cannot be renewed, the server logs that before the token expires. Nothing here ends the
+//! server: with an expired token each call returns an error.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,19 +16,19 @@ use crate::{
     vault::{client::VaultClient, error::VaultError, own_token::Life},
 };
 
-/// How often it is seen whether the token is another one meanwhile.
+/// Interval for checking whether the token has been replaced.
 const LOOK: Duration = Duration::from_secs(10);
-/// First pause after Vault did not answer; each one is twice as long.
+/// First pause after Vault did not answer; each pause is twice as long as the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A renewal that prolongs the life by less has not prolonged it.
+/// A renewal that extends the lifetime by less counts as none.
 const LEAST_GAIN: Duration = Duration::from_secs(1);
-/// Ten years, in seconds: a clock cannot count on for ever.
+/// Ten years, in seconds: a clock cannot represent arbitrarily distant times.
 const LONGEST_LIFE: u64 = 10 * 365 * 86400;
-/// The part of its life after which the end of a token that cannot be renewed is told again.
+/// The part of its lifetime after which the server warns again about a token that it cannot renew.
 const LAST_CALL: f64 = 0.9;
 
-/// Keeps the token of this client alive until `shutdown` is cancelled.
+/// Renews the token of this client until `shutdown` is cancelled.
 pub async fn keep_alive(client: VaultClient, shutdown: CancellationToken) {
     let keeper = Keeper {
         redactor: Redactor::new([client.tokens().clone()]),
@@ -45,11 +45,11 @@ struct Keeper {
     redactor: Redactor,
 }
 
-/// Why nothing more is done for a token.
+/// Why the server stops renewing a token.
 enum Done {
-    /// There is another one.
+    /// The token has been replaced.
     Replaced,
-    /// Nothing can be done for this one.
+    /// The token cannot be renewed any more.
     Left,
 }
 
@@ -63,7 +63,7 @@ impl Keeper {
         }
     }
 
-    /// Renews one token for as long as that is of use.
+    /// Renews one token for as long as renewal has an effect.
     async fn keep_one(&self, token: &Arc<Token>) -> Done {
         let mut pause = FIRST_PAUSE;
         let mut life = loop {
@@ -110,7 +110,7 @@ impl Keeper {
         Done::Left
     }
 
-    /// Renews a token, again and again if Vault does not answer, until the token has ended.
+    /// Renews a token. Repeats the request while Vault does not answer, until the token has expired.
     async fn renew(&self, token: &Arc<Token>, life: &Remaining) -> Result<Remaining, Done> {
         let mut pause = FIRST_PAUSE;
         while Instant::now() < life.end {
@@ -137,7 +137,7 @@ impl Keeper {
         Err(Done::Left)
     }
 
-    /// Asks Vault with a correlation id that stands in the log.
+    /// Sends a request to Vault with a correlation id, which the log contains.
     async fn asking<T>(
         &self,
         request: impl Future<Output = Result<T, VaultError>>,
@@ -165,7 +165,7 @@ impl Keeper {
         while !self.replaced_within(LOOK, token).await {}
     }
 
-    /// Waits so long, or until the token is another one.
+    /// Waits for this time, or until the token is replaced.
     async fn replaced_within(&self, time: Duration, token: &Arc<Token>) -> bool {
         let end = Instant::now() + time;
         loop {
@@ -182,13 +182,13 @@ impl Keeper {
 }
 
 enum Unanswered {
-    /// Vault says no, and will say so again.
+    /// Vault rejected the request, and would reject it again.
     Refused(String),
-    /// It may answer another time.
+    /// Vault may answer later.
     NoAnswer(String),
 }
 
-/// What is left of the life of a token.
+/// The remaining lifetime of a token.
 struct Remaining {
     ttl: Duration,
     end: Instant,
@@ -209,13 +209,13 @@ impl Remaining {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    /// How long it still lives, for people.
+    /// The remaining lifetime, for display.
     fn shown(&self) -> String {
         shown(self.left().as_secs())
     }
 }
 
-/// Seconds as people say them, such as `7h59m` or `42s`.
+/// A number of seconds for display, such as `7h59m` or `42s`.
 pub fn shown(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -226,7 +226,7 @@ pub fn shown(seconds: u64) -> String {
     }
 }
 
-/// After about two thirds of its life a token is renewed, many tokens not all at once.
+/// After about two thirds of its lifetime, with jitter so that not all tokens are renewed at once.
 fn renewed_after(ttl: Duration) -> Duration {
     ttl.mul_f64(rand::random_range(0.60..0.70))
 }

@@ -1,16 +1,14 @@
-//! Checks a call's arguments against the tool's own input schema.
+//! Validates a call's arguments against the tool's own input schema.
 //!
-//! Deserialising alone would not do: its errors do not name the argument, and
-//! they quote the value.
+//! Deserialization is not enough: its errors do not name the argument, and they quote the value.
 
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
-/// Finds what is wrong with the arguments. The complaint names the argument
-/// and never quotes a value.
+/// Validates the arguments. The error names the argument and never quotes a value.
 ///
 /// # Errors
-/// The complaint, as a sentence without a full stop.
+/// A description of the problem, as a sentence without a full stop.
 pub(super) fn check(arguments: &JsonObject, schema: &JsonObject) -> Result<(), String> {
     let no_properties = JsonObject::new();
     let properties = schema
@@ -97,10 +95,9 @@ fn check_value(name: &str, value: &Value, property: &Value) -> Result<(), String
     check_numbers(name, value)
 }
 
-/// KV v2 keeps numbers as 64-bit floats (seen on Vault 1.21): an integer that it
-/// would store as another one is refused.
+/// KV v2 stores numbers as 64-bit floats (seen on Vault 1.21). An integer that would change is rejected.
 fn check_numbers(name: &str, value: &Value) -> Result<(), String> {
-    /// 2^53, from which on not every integer is a 64-bit float.
+    /// 2^53: from here on not every integer can be a 64-bit float.
     const FIRST_UNSAFE: f64 = 9_007_199_254_740_992.0;
     match value {
         Value::Number(number) if number.as_f64().is_none_or(|it| it.abs() >= FIRST_UNSAFE) => {

@@ -1,7 +1,7 @@
-//! The one shape in which a failed call is told.
+//! The error format of all tools.
 //!
-//! A model has to be able to act on it: `kind` says what happened in one of a
-//! few words, `vault_messages` what Vault itself said, `next_step` what to do.
+//! A model must be able to act on an error: `kind` classifies it, `vault_messages` are Vault's own messages, and
+//! `next_step` says what to do.
 
 use std::fmt;
 
@@ -13,44 +13,44 @@ use crate::{
     vault::error::{Capability, Refusal, VaultError},
 };
 
-/// After a failure that says nothing about what Vault did.
+/// For failures that do not reveal whether Vault executed the request.
 const TRY_AGAIN: &str =
     "try again in a few seconds; if this was a change, read first: it may have been made";
 
-/// What happened, in a word.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Vault denied the request.
     PermissionDenied,
-    /// What was named is not there.
+    /// The named object does not exist.
     NotFound,
     /// The version is soft-deleted.
     Deleted,
     /// The version is destroyed.
     Destroyed,
-    /// The arguments are wrong; Vault was not asked.
+    /// The arguments are invalid; no request was sent to Vault.
     InvalidArgument,
-    /// Others kept changing the secret.
+    /// Other writers kept changing the secret.
     Conflict,
-    /// No answer from Vault.
+    /// Vault did not answer.
     VaultUnavailable,
     /// Vault is sealed.
     VaultSealed,
-    /// A limit of this server is used up and Vault was not asked, or Vault's own is and there is a status.
+    /// A limit of this server is exceeded and no request was sent, or Vault's own limit and there is a status.
     RateLimited,
-    /// This server changes nothing; Vault was not asked.
+    /// This server is read-only; no request was sent to Vault.
     ReadOnly,
-    /// Vault refused for another reason.
+    /// Vault rejected the request for another reason.
     VaultError,
-    /// The answer is not one of Vault's.
+    /// The answer does not come from Vault.
     UnexpectedAnswer,
     /// A defect of this server.
     Internal,
 }
 
 impl Kind {
-    /// The word that stands in the answer.
+    /// The kind's name in the answer.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PermissionDenied => "permission_denied",
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-/// What a policy would have to grant.
+/// The capability that a policy would have to grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MissingCapability {
     /// The capability, as policies name it.
@@ -82,20 +82,20 @@ pub struct MissingCapability {
 /// Why a call failed, and what to do about it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
-    /// What happened, in a word.
+    /// The kind of the failure.
     pub kind: Kind,
     /// Vault's HTTP status, if it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What happened, in a sentence.
+    /// A sentence that says what happened.
     pub message: String,
     /// Vault's own messages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vault_messages: Vec<String>,
-    /// What a policy would have to grant.
+    /// The capability that a policy would have to grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_capability: Option<Box<MissingCapability>>,
-    /// After how many milliseconds it is worth calling again, if that is known.
+    /// Milliseconds until the call can succeed, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// What to do.
@@ -103,7 +103,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that Vault had no part in.
+    /// A failure without an answer from Vault.
     pub fn new(kind: Kind, message: impl Into<String>, next_step: impl Into<String>) -> Self {
         Self {
             kind,
@@ -116,12 +116,12 @@ impl Failure {
         }
     }
 
-    /// A change where none is to be made.
+    /// A change on a read-only server.
     pub fn read_only() -> Self {
         VaultError::ReadOnly.into()
     }
 
-    /// A wrong argument; `complaint` names it and never quotes its value.
+    /// An invalid argument; `complaint` names it and never quotes its value.
     pub fn invalid_argument(complaint: impl Into<String>) -> Self {
         Self::new(
             Kind::InvalidArgument,
@@ -130,7 +130,7 @@ impl Failure {
         )
     }
 
-    /// An argument that is not of its kind; `error` says why, as in "is not a path".
+    /// An argument of the wrong form; `error` is a predicate such as "is not a path".
     pub fn invalid(argument: &str, error: impl fmt::Display) -> Self {
         Self::invalid_argument(format!("argument `{argument}` {error}"))
     }
@@ -144,12 +144,12 @@ impl Failure {
         )
     }
 
-    /// No end of the call within its time, in seconds.
+    /// The call exceeded its time limit, in seconds.
     pub fn timeout(seconds: u64) -> Self {
         VaultError::Timeout(seconds).into()
     }
 
-    /// The same, with what became of the rest of the call.
+    /// The same, with the state of the rest of the call.
     #[must_use]
     pub fn and(mut self, outcome: &str) -> Self {
         self.message = format!("{}; {outcome}", self.message);
@@ -163,7 +163,7 @@ impl Failure {
         for message in &mut self.vault_messages {
             *message = redactor.scrub(message, values);
         }
-        // These quote arguments that are no values.
+        // These quote only arguments that are not values.
         self.next_step = redactor.scrub(&self.next_step, &[]);
         if let Some(missing) = &mut self.missing_capability {
             missing.path = redactor.scrub(&missing.path, &[]);
@@ -180,7 +180,7 @@ impl From<Exceeded> for Failure {
             Limit::Global => "of this server, which all its clients share,",
         };
         let wait = u64::try_from(exceeded.retry_after.as_millis()).unwrap_or(u64::MAX);
-        // The part of a millisecond that is cut off has to pass, too.
+        // Rounds up to whole milliseconds.
         let wait = wait.saturating_add(1);
         Self {
             retry_after_ms: Some(wait),

@@ -1,9 +1,8 @@
-//! What a model can ask for, and how every call is answered.
+//! The tools, and how the server answers each call.
 //!
-//! A tool is a typed function from arguments to a result; [`router`] lists
-//! them. All else is the same for each and lives in [`route`]: what is too much
-//! or not permitted is refused, arguments are checked, time is bounded, cancellation is heard, a panic becomes an error,
-//! a failure gets its one shape, and one line is logged.
+//! A tool is a typed function from arguments to a result; [`router`] lists them. [`route`] does what is common to all
+//! tools. It rejects calls that exceed a limit or are not permitted, validates arguments, enforces the timeout, and
+//! handles cancellation. It also turns panics into errors, formats failures, and logs one line for each call.
 
 mod arguments;
 pub mod failure;
@@ -40,16 +39,16 @@ use crate::{
     vault::{Vault, access::Access},
 };
 
-/// Bound of one call, whatever it asks of Vault.
+/// Timeout of one call, regardless of its requests to Vault.
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
-/// Arguments that are secrets and must not come back in a message.
-/// A request for a certificate is none, but what is given for one may be a private key.
+/// Arguments that are secret and must not appear in a message. A certificate request is not secret, but a caller may
+/// send a private key in its place.
 const SECRET_ARGUMENTS: [&str; 4] = ["bundle", "csr", "data", "value"];
-/// Arguments that a failure repeats, so that it tells what it is about.
+/// Arguments that a failure repeats, so that it says what it concerns.
 const SHOWN_ARGUMENTS: [&str; 5] = ["mount", "path", "role", "issuer", "serial_number"];
-/// Lines of this length, in bytes, are secrets of their own: Vault may quote a part of a PEM text.
+/// A line of at least this length, in bytes, is redacted on its own: Vault may quote a part of a PEM text.
 const SECRET_LINE_BYTES: usize = 24;
-/// Longest argument that a failure repeats, in bytes.
+/// Maximum length of an argument that a failure repeats, in bytes.
 const MAX_ECHO_BYTES: usize = 1024;
 
 /// All tools.
@@ -65,28 +64,28 @@ pub fn router() -> ToolRouter<VaultServer> {
     router
 }
 
-/// Whether a tool is offered; one that is not can be called, and says so.
+/// Whether the server lists a tool; an unlisted tool can be called, and returns an error.
 pub fn is_permitted(tool: &Tool, access: Access) -> bool {
-    // The hint is what `Effect` says of the tool.
+    // The hint comes from `Effect`.
     let hint = tool.annotations.as_ref().and_then(|it| it.read_only_hint);
     access == Access::ReadWrite || hint == Some(true)
 }
 
-/// What a tool does to Vault, told to the client as annotations. Where Vault must not be changed, none is carried
-/// out that does not read alone.
+/// The effect of a tool on Vault; the client sees it as annotations. A read-only server executes only tools that
+/// read.
 #[derive(Clone, Copy)]
 enum Effect {
     /// Changes nothing.
     Reads,
-    /// Replaces what was there; a repetition makes another version.
+    /// Replaces an object; a repetition makes another version.
     Replaces,
-    /// Adds what was not there and touches nothing else; a repetition finds it there.
+    /// Adds a new object and touches nothing else; a repetition finds the object.
     Adds,
-    /// Sets what was there, or not, to what is asked for; a repetition leaves it so.
+    /// Sets an object, new or old, to the requested state; a repetition changes nothing.
     Sets,
-    /// Adds something new each time and touches nothing else.
+    /// Adds a new object each time and touches nothing else.
     Makes,
-    /// Removes what was there; a repetition finds nothing left to remove.
+    /// Removes an object; a repetition finds nothing to remove.
     Removes,
 }
 
@@ -104,7 +103,7 @@ impl Effect {
     }
 }
 
-/// Makes a tool of a function.
+/// Makes a tool from a function.
 fn route<A, T, F, R>(
     name: &'static str,
     title: &'static str,
@@ -122,7 +121,7 @@ where
     route_with_progress(name, title, effect, description, function)
 }
 
-/// Makes a tool of a function that tells of its progress.
+/// Makes a tool from a function that reports its progress.
 fn route_with_progress<A, T, F, R>(
     name: &'static str,
     title: &'static str,
@@ -158,7 +157,7 @@ where
                     return Err(Failure::read_only());
                 }
                 arguments::check(&arguments, &input_schema).map_err(Failure::invalid_argument)?;
-                // The check leaves nothing to complain about that the error could name.
+                // After the validation there is nothing left that an error could name.
                 let typed = serde_json::from_value(Value::Object(arguments.clone()))
                     .map_err(|_| Failure::invalid_argument("arguments do not fit the schema"))?;
                 let result = function(Arc::clone(&state.vault), progress, typed).await?;
@@ -173,7 +172,7 @@ where
                 started: Instant::now(),
             };
             tokio::select! {
-                // Nobody waits for an answer any more; dropping the work ends it.
+                // The client no longer waits for an answer. Dropping the work ends it.
                 () = cancelled.cancelled() => {
                     call.log("cancelled", None);
                     Err(ErrorData::internal_error("cancelled", None))
@@ -185,7 +184,7 @@ where
     })
 }
 
-/// Without title and description: the name of a Rust type says nothing to a model.
+/// Without title and description: the name of a Rust type means nothing to a model.
 fn input_schema<A: JsonSchema + 'static>() -> JsonObject {
     let mut schema = JsonObject::clone(&schema_for_type::<A>());
     schema.remove("title");
@@ -198,14 +197,14 @@ struct Call<'a> {
     tool: &'static str,
     arguments: &'a JsonObject,
     redactor: &'a Redactor,
-    /// The session that it belongs to, as it may be shown.
+    /// The session of the call, shortened for the log.
     session: Option<String>,
     trace: Arc<Trace>,
     started: Instant,
 }
 
 impl Call<'_> {
-    /// Runs the work of the call to its answer, whatever happens in it.
+    /// Runs the work of the call and returns the answer, even after a panic or a timeout.
     async fn answer(
         &self,
         rollback: impl Future<Output = Result<Value, Failure>>,
@@ -227,7 +226,7 @@ impl Call<'_> {
         }
     }
 
-    /// The one line of the log that each call gets.
+    /// Writes the call's log line.
     fn log(&self, outcome: &str, status: Option<u16>) {
         let asked = self.trace.asked();
         tracing::info!(
@@ -278,14 +277,14 @@ impl Call<'_> {
         CallToolResult::error(vec![ContentBlock::text(text)])
     }
 
-    /// An argument as it may be repeated in an answer and in the log.
+    /// An argument in the form for an answer or the log.
     fn shown(&self, argument: &str) -> Option<String> {
         let text = self.arguments.get(argument)?.as_str()?;
         (text.len() <= MAX_ECHO_BYTES).then(|| self.redactor.scrub(text, &[]))
     }
 }
 
-/// The texts and the numbers in a value, however deep.
+/// All texts and numbers in a value, at any depth.
 fn collect_texts(value: &Value, texts: &mut Vec<String>) {
     match value {
         Value::String(text) => {

@@ -1,4 +1,4 @@
-//! Mounts: what secrets engines there are, making a KV engine, removing an engine.
+//! Mounts: listing secrets engines, creating a KV engine, removing an engine.
 
 use std::sync::Arc;
 
@@ -144,7 +144,7 @@ async fn create_mount(vault: Arc<Vault>, arguments: CreateMount) -> Result<Mount
     };
     vault.mounts.create(&mount, &new).await?;
     if has_settings && let Err(error) = vault.mounts.configure(&mount, settings).await {
-        // Half of what was asked for is not what was asked for.
+        // A mount without the requested settings is removed again.
         let outcome = match vault.mounts.delete(&mount).await {
             Ok(_) => "the settings could not be made, so the new mount was removed again",
             Err(_) => {

@@ -1,13 +1,13 @@
-//! The session of a call, as it may stand in the log.
+//! The session of a call, shortened for the log.
 
 use axum::http::request::Parts;
 use rmcp::model::Extensions;
 
 const HEADER: &str = "mcp-session-id";
-/// So much of an id tells sessions apart; whoever knows the whole of it can use the session.
+/// Enough of an id to distinguish sessions; the complete id would give access to the session.
 const SHOWN_CHARS: usize = 8;
 
-/// The beginning of the session's id; none over stdio, where the process is the session.
+/// The first characters of the session's id; none over stdio, where the process is the session.
 pub(super) fn shown(extensions: &Extensions) -> Option<String> {
     let id = extensions.get::<Parts>()?.headers.get(HEADER)?;
     Some(id.to_str().ok()?.chars().take(SHOWN_CHARS).collect())

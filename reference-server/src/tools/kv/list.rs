@@ -12,7 +12,7 @@ use crate::{
     vault::{Vault, kv::Tree, path::FolderPath},
 };
 
-/// A progress notification is sent for the first folder and then for each of so many.
+/// A progress notification is sent for the first folder, and then for each batch of this many folders.
 const FOLDERS_A_NOTIFICATION: u64 = 16;
 
 pub(super) fn route() -> ToolRoute<VaultServer> {

@@ -27,7 +27,7 @@ pub(super) fn routes() -> impl Iterator<Item = ToolRoute<VaultServer>> {
         .chain(versions::routes())
 }
 
-/// The arguments of a tool that needs to know no more than which secret.
+/// The arguments of a tool that needs only the secret's location.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SecretArguments {
@@ -80,7 +80,7 @@ fn secret(mount_text: &str, path: &str) -> Result<(MountPath, SecretPath), Failu
     Ok((mount(mount_text)?, path))
 }
 
-/// The note that a change needs if it could not be seen what was there before.
+/// The note for a change if the server could not check the previous state.
 fn unless_checked(checked: bool) -> Vec<String> {
     let note = "the token may not look at the secret: it could not be checked that there was one, and Vault does \
                 not tell";

@@ -1,4 +1,4 @@
-//! Reading a secret, with its values or without.
+//! Reading a secret, with or without its values.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Old versions of a secret in KV v2: restoring them, destroying them, removing all.
+//! Old versions of a secret in KV v2: restoring them, destroying them, and removing the secret with all of them.
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Writing and deleting a secret, as a whole or one key of it.
+//! Writing and deleting a secret, or one key of it.
 
 use std::sync::Arc;
 

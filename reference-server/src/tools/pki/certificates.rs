@@ -1,4 +1,4 @@
-//! Certificates: issuing one with its key, signing a request for one, revoking, and what was issued.
+//! Certificates: issuing one with its key, signing a request, revoking, listing and reading.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -201,7 +201,7 @@ async fn sign_pki_certificate(
     Ok(signed(told, &request))
 }
 
-/// Adds to a denial of issuing what else may be allowed: policies often grant signing alone.
+/// Adds the alternative to a denial of issuing: policies often grant only signing.
 fn but_signing(mut failure: Failure, mount: &MountPath, role: &Name) -> Failure {
     if failure.missing_capability.is_some() {
         let role = role.as_str();
@@ -220,7 +220,7 @@ fn request(
     ttl_text: Option<&str>,
 ) -> Result<Request, Failure> {
     let alt_names = alt_names.unwrap_or_default();
-    // Vault takes the names as one text with commas in between.
+    // Vault expects the names as one text, separated by commas.
     if alt_names.iter().any(|name| name.contains(',')) {
         return Err(Failure::invalid_argument(
             "argument `alt_names` has an item with a comma in it: give each name as an item of its own",
@@ -255,12 +255,12 @@ fn signed(told: Told<Issued>, request: &Request) -> SignedCertificate {
     }
 }
 
-/// The note that a certificate needs which does not have all names that were asked for: a role may
-/// take the names from the request, and Vault ignores the others silently.
+/// The note for a certificate that lacks requested names. A role may take the names from the request; Vault then
+/// silently ignores the others.
 fn left_out(request: &Request, certificate: &Certificate) -> Option<String> {
     let is_in = |name: &&str| {
         let own = certificate.common_name.iter().chain(&certificate.alt_names);
-        // Names in other scripts are written in another way in a certificate.
+        // A certificate encodes names in other scripts differently.
         !name.is_ascii()
             || own
                 .into_iter()

@@ -1,4 +1,4 @@
-//! Issuers: making a CA, or taking one in, and looking at those that are there.
+//! Issuers: creating or importing a CA, and reading the existing ones.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ struct CreateIssuer {
 }
 
 impl CreateIssuer {
-    /// The optional arguments, with those that this kind needs and those that it may have.
+    /// The optional arguments, checked against those that this kind requires and allows.
     fn check(&self) -> Result<(), Failure> {
         let (kind, needed, allowed): (_, &[&str], &[&str]) = match self.kind {
             IssuerKind::Root => ("root", &["issuer", "common_name"], &["ttl"]),
@@ -185,7 +185,7 @@ async fn create_pki_issuer(
                 }
             }
         }
-        // The check has seen to it.
+        // The check has excluded this.
         _ => return Err(Failure::internal()),
     };
     Ok(created(told, ttl.as_ref()))
@@ -202,7 +202,7 @@ async fn import(
     Ok(created(imported.map_err(partial_failure)?, None))
 }
 
-/// A name that is to be given; `default` and the like Vault keeps for itself.
+/// The name for a new issuer. Vault reserves `default` and the like.
 fn new_name(text: &str) -> Result<Name, Failure> {
     if text == Name::DEFAULT_ISSUER {
         return Err(Failure::invalid_argument(

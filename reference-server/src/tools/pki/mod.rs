@@ -1,5 +1,5 @@
-//! PKI engines: the mount ([`mount`]), its issuers ([`issuers`]), its roles ([`roles`]),
-//! and the certificates ([`certificates`]). [`refusal`] understands what Vault refuses.
+//! PKI engines: the mount ([`mount`]), its issuers ([`issuers`]), its roles ([`roles`]), and the certificates
+//! ([`certificates`]). [`refusal`] interprets Vault's errors.
 
 mod certificates;
 mod issuers;
@@ -25,7 +25,7 @@ pub(super) fn routes() -> impl Iterator<Item = ToolRoute<VaultServer>> {
         .chain(certificates::routes())
 }
 
-/// The arguments of a tool that needs to know no more than which mount.
+/// The arguments of a tool that needs only the mount.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MountArguments {
@@ -43,10 +43,10 @@ fn ttl(argument: &str, text: Option<&str>) -> Result<Option<Ttl>, Failure> {
     parsed.map_err(|error| Failure::invalid(argument, error))
 }
 
-/// The note that a certificate needs which ends earlier than was asked for. Vault does not always tell.
+/// The note for a certificate that ends earlier than requested. Vault does not always report that.
 fn shortened(asked: Option<&Ttl>, certificate: &Certificate) -> Option<String> {
-    // Vault sets the beginning back, by 30 s unless told otherwise, but counts the end from before it has
-    // made the key, which can take some seconds.
+    // Vault backdates the beginning, by 30 s by default, but counts the end from before it generates the key. That
+    // can take some seconds.
     const TOLERANCE: u64 = 30;
     let asked = asked.filter(|asked| asked.seconds() > certificate.lifetime + TOLERANCE)?;
     Some(format!(
@@ -57,7 +57,7 @@ fn shortened(asked: Option<&Ttl>, certificate: &Certificate) -> Option<String> {
     ))
 }
 
-/// A length of time, in hours where it is some.
+/// A duration; in hours if it is at least one.
 fn span(seconds: u64) -> String {
     match (seconds / 3600, seconds % 3600 / 60) {
         (0, 0) => format!("{seconds}s"),

@@ -1,4 +1,4 @@
-//! Making a PKI mount.
+//! Creating a PKI mount.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Ten years: less than that cuts a root short.
+/// Ten years. A shorter maximum would shorten the lifetime of a root.
 const DEFAULT_MAX_TTL: &str = "87600h";
 
 pub(super) fn routes() -> [ToolRoute<VaultServer>; 1] {

@@ -1,16 +1,16 @@
-//! From what Vault says of a PKI request to the argument that it is about, and to what helps.
+//! Maps Vault's error messages for PKI requests to the argument at fault and to the next step.
 //!
-//! Vault answers most of what can be wrong with such a request with status 400 or 500
-//! and a sentence. The sentence is passed on as it is; here it is only understood.
+//! For most invalid PKI requests Vault returns status 400 or 500 and a message. The server passes the message on
+//! unchanged; this module only interprets it.
 
 use crate::{
     tools::failure::{Failure, Kind},
     vault::error::VaultError,
 };
 
-/// What is behind a sentence of Vault.
+/// The cause of one of Vault's messages.
 pub(super) struct Cause {
-    /// A part of the sentence.
+    /// A part of the message.
     phrase: &'static str,
     argument: &'static str,
     is_absence: bool,
@@ -31,7 +31,7 @@ impl Cause {
         }
     }
 
-    /// The same, where the sentence says that there is no such thing.
+    /// The same, for a message which says that an object does not exist.
     pub(super) const fn absent(self) -> Self {
         Self {
             is_absence: true,
@@ -54,7 +54,7 @@ const ISSUERS: &str = "list_pki_issuers shows which issuers there are; create_pk
 const MOUNTS: &str = "list_mounts shows which mounts are of type `pki`; enable_pki makes one";
 const SERIALS: &str = "list_pki_certificates shows the serial numbers of the mount";
 
-/// What can be wrong with any PKI request, if it is nothing that this tool alone can have wrong.
+/// Errors of any PKI request that are not specific to one tool.
 const COMMON: &[Cause] = &[
     Cause::new(r#"field "ttl""#, "ttl", CORRECT),
     Cause::new(r#"field "max_ttl""#, "max_ttl", CORRECT),
@@ -71,7 +71,7 @@ const COMMON: &[Cause] = &[
     Cause::new("there is no certificate", "serial_number", SERIALS).absent(),
 ];
 
-/// Making issuers.
+/// Creating issuers.
 pub(super) const ISSUER: &[Cause] = &[
     Cause::new("issuer name", "issuer", ISSUER_NAME),
     Cause::new("can not be used as issuer name", "issuer", ISSUER_NAME),
@@ -109,7 +109,7 @@ pub(super) const SIGNER: &[Cause] = &[
     ),
 ];
 
-/// Making a mount.
+/// Creating a mount.
 pub(super) const MOUNT: &[Cause] = &[
     Cause::new(
         "already in use",
@@ -121,7 +121,7 @@ pub(super) const MOUNT: &[Cause] = &[
     Cause::new("lease TTL", "max_ttl", CORRECT),
 ];
 
-/// Making roles.
+/// Creating roles.
 pub(super) const ROLE: &[Cause] = &[
     Cause::new(
         r#""ttl" value must be less"#,
@@ -141,7 +141,7 @@ pub(super) const ROLE: &[Cause] = &[
     ),
 ];
 
-/// Signing a request: what comes from the request comes before what comes from arguments.
+/// Signing a request. Causes in the request come before causes in the arguments.
 pub(super) const SIGN: &[Cause] = &[
     Cause::new(r#""csr" is empty"#, "csr", CORRECT),
     Cause::new("csr contains no data", "csr", CORRECT),
@@ -155,7 +155,7 @@ pub(super) const SIGN: &[Cause] = &[
     Cause::new("via CSR", "csr", REQUESTED),
 ];
 
-/// Issuing and signing. What quotes a name comes first, as a name can be anything.
+/// Issuing and signing. Messages that quote a name come first, because a name can contain anything.
 pub(super) const ISSUE: &[Cause] = &[
     Cause::new("common name ", "common_name", NAMES),
     Cause::new("subject alternate name ", "alt_names", NAMES),
@@ -191,7 +191,7 @@ pub(super) const REVOKE: &[Cause] = &[
     ),
 ];
 
-/// The failure that an error is told as, by the first of the causes that fits.
+/// The failure for an error, by the first cause that matches.
 pub(super) fn explain<'a>(
     error: VaultError,
     causes: impl IntoIterator<Item = &'a Cause>,

@@ -1,4 +1,4 @@
-//! Roles: what certificates may be issued for whom.
+//! Roles: which certificates may be issued for which names.
 
 use std::sync::Arc;
 
