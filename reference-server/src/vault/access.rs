@@ -1,18 +1,18 @@
-//! Whether Vault may be changed through this server.
+//! Whether the server may change Vault.
 
 use reqwest::Method;
 
-/// What the operator lets through.
+/// The requests that the operator allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Whatever the policy of the token allows.
+    /// Everything that the token's policy allows.
     ReadWrite,
-    /// What changes nothing: no other request leaves for Vault.
+    /// Read requests only; the server sends no others.
     ReadOnly,
 }
 
 impl Access {
-    /// Whether a request with this method may leave. None of the reads of this server needs another than GET.
+    /// Whether the server may send a request with this method. All its reads use GET.
     pub fn permits(self, method: &Method) -> bool {
         self == Self::ReadWrite || *method == Method::GET
     }

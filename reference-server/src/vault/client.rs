@@ -1,8 +1,7 @@
-//! The HTTP client for Vault: one place where tokens go out, to one address.
+//! The HTTP client for Vault. It alone sends tokens, and only to one address.
 //!
-//! It keeps connections alive, whoever they are used for, follows no redirect,
-//! uses no proxy, and bounds every answer in time and in size. Where Vault must
-//! not be changed, nothing else than a read leaves.
+//! It shares kept-alive connections between all callers, follows no redirect, uses no proxy, and bounds the time and
+//! size of every answer. On a read-only server it sends only reads.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -26,21 +25,21 @@ use crate::{
     trace,
 };
 
-/// The header that carries the token, towards this server as towards Vault.
+/// The header of the token, in requests to this server and to Vault.
 pub const TOKEN_HEADER: &str = "x-vault-token";
-/// The header that carries the namespace, towards this server as towards Vault.
+/// The header of the namespace, in requests to this server and to Vault.
 pub const NAMESPACE_HEADER: &str = "x-vault-namespace";
-/// The header by which the requests of one call are found in Vault's audit log.
+/// The header that identifies the requests of one call in Vault's audit log.
 const CORRELATION_HEADER: &str = "x-correlation-id";
 
-/// A Vault that does not take the connection within this time is down.
+/// Timeout of a connection to Vault.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bound of one request, answer included.
+/// Timeout of one request, including the answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
-/// Bound of one answer; as much as Vault accepts in a request by default.
+/// Maximum size of an answer: Vault's default limit for a request.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
-/// How often, and after how long, a request is repeated while Vault upgrades a
-/// mount to KV v2. It refuses the request untouched then, so writes repeat too.
+/// Number of retries, and the first pause, while Vault upgrades a mount to KV v2. Vault rejects such requests without
+/// executing them, so writes are retried, too.
 const UPGRADE_RETRIES: u32 = 4;
 const UPGRADE_PAUSE: Duration = Duration::from_millis(250);
 
@@ -49,7 +48,7 @@ const UPGRADE_PAUSE: Duration = Duration::from_millis(250);
 #[error("the HTTP client could not be set up: {0}")]
 pub struct SetupError(String);
 
-/// The Vault at one address, and the connections to it, which all who act there share. Cheap to clone.
+/// The Vault at one address, and its connections, which all callers share. Cheap to clone.
 #[derive(Clone)]
 pub struct VaultAddress {
     http: reqwest::Client,
@@ -59,7 +58,7 @@ pub struct VaultAddress {
 
 impl fmt::Debug for VaultAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address may hold credentials.
+        // The address may contain credentials.
         f.debug_struct("VaultAddress")
             .field("access", &self.access)
             .finish_non_exhaustive()
@@ -67,7 +66,7 @@ impl fmt::Debug for VaultAddress {
 }
 
 impl VaultAddress {
-    /// The Vault at this address, whose certificate one of the authorities has signed.
+    /// The Vault at this address. Its certificate must be signed by one of the authorities.
     ///
     /// # Errors
     /// [`SetupError`] if TLS cannot be set up.
@@ -95,7 +94,7 @@ impl VaultAddress {
         Ok(Self { http, url, access })
     }
 
-    /// Whether Vault may be changed.
+    /// Whether the server may change Vault.
     pub fn access(&self) -> Access {
         self.access
     }
@@ -117,15 +116,15 @@ impl VaultClient {
         }
     }
 
-    /// Where the token comes from that this client sends.
+    /// The source of this client's token.
     pub fn tokens(&self) -> &TokenSource {
         self.credential.tokens()
     }
 
-    /// Reads a path; `version` asks for one version of a KV v2 secret.
+    /// Reads a path; `version` selects one version of a KV v2 secret.
     ///
     /// # Errors
-    /// Whatever is neither a success nor a 404, see [`VaultError`].
+    /// Every answer that is neither a success nor a 404, see [`VaultError`].
     pub async fn read(&self, path: &ApiPath, version: Option<u64>) -> Result<Answer, VaultError> {
         let query = version.map(|version| format!("version={version}"));
         self.send(Capability::Read, path, query.as_deref(), None)
@@ -141,7 +140,7 @@ impl VaultClient {
             .await
     }
 
-    /// Writes to a path; `capability` is the one that the write needs.
+    /// Writes to a path; `capability` is what the policy must grant.
     ///
     /// # Errors
     /// As for [`Self::read`].
@@ -186,7 +185,7 @@ impl VaultClient {
                 capability,
                 path: path.plain().to_owned(),
             };
-            // Vault has done nothing then, so writes repeat too.
+            // Vault has not executed the request, so writes are retried, too.
             if refusal.is_about_the_token() && !token_changed {
                 let other = self.tokens().current().await;
                 if other != token {
@@ -213,7 +212,7 @@ impl VaultClient {
         body: Option<Vec<u8>>,
     ) -> Result<Answer, VaultError> {
         let method = match capability {
-            // Vault takes GET with `list=true` for LIST, and so does every proxy.
+            // Vault accepts GET with `list=true` for LIST, and so does every proxy.
             Capability::Read | Capability::List => Method::GET,
             Capability::Create | Capability::Update => Method::POST,
             Capability::Delete => Method::DELETE,
@@ -261,16 +260,16 @@ impl VaultClient {
     }
 }
 
-/// A complete answer of Vault. It may hold secrets, so it has no `Debug`.
+/// A complete answer of Vault. It may contain secrets, so it has no `Debug`.
 pub struct Answer {
     /// A success, or 404.
     pub status: StatusCode,
-    /// Seconds that Vault asks to wait.
+    /// Seconds to wait, according to Vault.
     retry_after: Option<u64>,
     body: Vec<u8>,
 }
 
-/// What surrounds the data in an answer of Vault.
+/// The envelope of the data in Vault's answers.
 #[derive(Deserialize)]
 struct Envelope<T> {
     data: T,
@@ -282,12 +281,12 @@ struct Envelope<T> {
 }
 
 impl Answer {
-    /// Whether Vault has nothing at the path, or nothing that it may show.
+    /// Whether Vault has nothing at the path, or hides it.
     pub fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
     }
 
-    /// Whether Vault has no mount for the path; it says so to those alone who may do anything.
+    /// Whether Vault has no mount for the path. Vault says so only to a token with all rights.
     pub fn is_without_mount(&self) -> bool {
         let says_so = |message: &String| message.contains("no handler for route");
         self.is_not_found() && self.error_messages().iter().any(says_so)
@@ -301,7 +300,7 @@ impl Answer {
         self.envelope().map(|envelope| envelope.data)
     }
 
-    /// The `auth` of the answer, which tells of a token.
+    /// The `auth` of the answer, which describes a token.
     ///
     /// # Errors
     /// As for [`Self::data`].
@@ -313,19 +312,19 @@ impl Answer {
         self.json().map(|login: Login<T>| login.auth)
     }
 
-    /// The `data` of the answer, provided it is an answer of a KV engine.
+    /// The `data` of the answer of a KV engine.
     ///
     /// # Errors
-    /// [`VaultError::Unexpected`] if the answer is not JSON of that shape, or of another engine.
+    /// [`VaultError::Unexpected`] if the answer is not JSON of that shape, or comes from another engine.
     pub fn kv_data<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
         self.kv_envelope().map(|envelope| envelope.data)
     }
 
-    /// The `data` of the answer, provided it is an answer of a KV v2 engine.
+    /// The `data` of the answer of a KV v2 engine.
     ///
     /// # Errors
-    /// As for [`Self::kv_data`]; and if the answer has a lease, as every secret of KV v1 has, whose
-    /// data may have any shape. KV v2 gives none (seen on Vault 1.21).
+    /// As for [`Self::kv_data`]; also if the answer has a lease. Every secret of KV v1 has one and can have data of
+    /// any shape. Secrets of KV v2 have none (seen on Vault 1.21).
     pub fn kv_v2_data<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
         match self.kv_envelope()? {
             Envelope {
@@ -337,14 +336,14 @@ impl Answer {
         }
     }
 
-    /// The `data` of the answer and Vault's warnings, provided it is an answer of a PKI engine.
+    /// The `data` of the answer of a PKI engine, and Vault's warnings.
     ///
     /// # Errors
     /// As for [`Self::kv_data`].
     pub fn pki_data<T: DeserializeOwned>(&self) -> Result<(T, Vec<String>), VaultError> {
         let envelope: Envelope<T> = self.envelope()?;
         match envelope.mount_type.as_deref() {
-            // Endpoints that need no token do not say, and neither do older versions of Vault.
+            // Endpoints without authentication do not name the engine; nor do older versions of Vault.
             None | Some("" | "pki") => Ok((envelope.data, envelope.warnings.unwrap_or_default())),
             Some(_) => Err(self.unexpected("it comes from an engine that is not PKI")),
         }
@@ -353,7 +352,7 @@ impl Answer {
     fn kv_envelope<T: DeserializeOwned>(&self) -> Result<Envelope<T>, VaultError> {
         let envelope: Envelope<T> = self.envelope()?;
         match envelope.mount_type.as_deref() {
-            // Older versions of Vault do not say, and neither do answers with status 404.
+            // Older versions of Vault do not name the engine; nor do answers with status 404.
             None | Some("" | "kv") => Ok(envelope),
             Some(_) => Err(self.unexpected("it comes from an engine that is not KV")),
         }
@@ -372,7 +371,7 @@ impl Answer {
     }
 
     fn json<T: DeserializeOwned>(&self) -> Result<T, VaultError> {
-        // The parser's error is dropped: it may quote the body.
+        // The parser's error is dropped, because it may quote the body.
         serde_json::from_slice(&self.body)
             .map_err(|_| self.unexpected("it is not JSON of the documented shape"))
     }
@@ -396,9 +395,9 @@ impl Answer {
     }
 }
 
-/// Makes ring the process's TLS provider; a second call changes nothing.
+/// Installs ring as the TLS provider of the process; a second call changes nothing.
 pub fn install_crypto_provider() {
-    // An error means that a provider is installed already, which is as good.
+    // An error means that a provider is already installed, which is sufficient.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
@@ -412,7 +411,7 @@ fn no_answer(error: reqwest::Error) -> VaultError {
     }
 }
 
-/// The text of the innermost cause: the outer ones show the URL.
+/// The text of the innermost cause; the outer ones contain the URL.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {

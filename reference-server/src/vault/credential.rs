@@ -1,9 +1,9 @@
-//! Whom a request to Vault acts as: a token, and the namespace that it is used in.
+//! The credential of a request to Vault: a token, and the namespace in which it is used.
 
 use super::namespace::Namespace;
 use crate::token::TokenSource;
 
-/// Where the token comes from, and the namespace that it is used in. Cheap to clone.
+/// The source of the token, and the namespace in which it is used. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Credential {
     tokens: TokenSource,
@@ -16,7 +16,7 @@ impl Credential {
         Self { tokens, namespace }
     }
 
-    /// Where the token comes from.
+    /// The source of the token.
     pub fn tokens(&self) -> &TokenSource {
         &self.tokens
     }

@@ -1,4 +1,4 @@
-//! What can go wrong between this server and Vault.
+//! Errors between this server and Vault.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use super::path::PathError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Capability {
-    /// Make what is not there.
+    /// Create what does not exist.
     Create,
-    /// Read what is there.
+    /// Read what exists.
     Read,
-    /// Change what is there.
+    /// Change what exists.
     Update,
     /// Delete.
     Delete,
@@ -35,18 +35,18 @@ impl fmt::Display for Capability {
     }
 }
 
-/// Vault answered, and the answer is no.
+/// Vault rejected the request.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
     /// Vault's own messages.
     pub messages: Vec<String>,
-    /// Seconds that Vault asks to wait.
+    /// Seconds to wait, according to Vault.
     pub retry_after: Option<u64>,
-    /// What the refused request needed.
+    /// The capability that the rejected request needed.
     pub capability: Capability,
-    /// The path of the refused request, as a policy writes it.
+    /// The path of the rejected request, in the form of a policy.
     pub path: String,
 }
 
@@ -56,17 +56,17 @@ impl Refusal {
         self.messages.iter().any(|message| message.contains(phrase))
     }
 
-    /// Whether Vault would refuse the same request again, however long one waits.
+    /// Whether Vault would reject the same request again at any time.
     pub fn is_final(&self) -> bool {
         matches!(self.status, 400 | 403 | 405)
     }
 
-    /// Whether Vault does not know the token: it is wrong, has expired or was revoked.
+    /// Whether Vault does not accept the token: it is wrong, has expired or was revoked.
     pub fn is_about_the_token(&self) -> bool {
         self.status == 403 && (self.says("invalid token") || self.says("bad token"))
     }
 
-    /// Whether the mount or the secret takes no write without check-and-set.
+    /// Whether the mount or the secret requires check-and-set for writes.
     pub fn demands_a_version(&self) -> bool {
         self.says("check-and-set parameter required")
     }
@@ -77,24 +77,23 @@ impl Refusal {
     }
 }
 
-/// Why an operation on Vault failed. No message contains a value or a token of
-/// this server's making; [`Refusal::messages`] are Vault's and are redacted
-/// before they are shown.
+/// Why an operation on Vault failed. This server puts no value or token into a message. [`Refusal::messages`] come
+/// from Vault and are redacted before they are shown.
 #[derive(Debug, Error)]
 pub enum VaultError {
-    /// No answer: Vault is down, or the connection broke.
+    /// No answer: Vault is down, or the connection failed.
     #[error("could not get an answer from vault: {0}")]
     Unreachable(String),
-    /// Vault's certificate is not accepted, so that nothing was sent.
+    /// The client rejected Vault's certificate and sent nothing.
     #[error("vault's certificate is not accepted: {0}")]
     Certificate(String),
-    /// No complete answer in time.
+    /// No complete answer within the timeout.
     #[error("vault did not answer within {0} s")]
     Timeout(u64),
-    /// Vault said no.
+    /// Vault rejected the request.
     #[error("vault refused the request with status {}", .0.status)]
     Refused(Refusal),
-    /// Vault, or something in its place, answered with what Vault does not answer.
+    /// The answer is not one that Vault gives; another server may have sent it.
     #[error("vault's answer (status {status}) cannot be used: {reason}")]
     Unexpected {
         /// The HTTP status.
@@ -102,7 +101,7 @@ pub enum VaultError {
         /// What is wrong with the answer.
         reason: &'static str,
     },
-    /// The request would change Vault, and this server must not; it was not sent.
+    /// The request would change Vault, but the server is read-only. The request was not sent.
     #[error("this server is read-only: nothing was changed, and vault was not asked")]
     ReadOnly,
     /// There is no mount at the path.
@@ -120,7 +119,7 @@ pub enum VaultError {
     /// The version of the secret is soft-deleted.
     #[error("version {version} of the secret was deleted at {deletion_time}")]
     Deleted {
-        /// The version that was asked for, or the latest.
+        /// The requested version, or the latest.
         version: u64,
         /// RFC 3339.
         deletion_time: String,
@@ -128,28 +127,28 @@ pub enum VaultError {
     /// The version of the secret is destroyed.
     #[error("version {version} of the secret was destroyed")]
     Destroyed {
-        /// The version that was asked for, or the latest.
+        /// The requested version, or the latest.
         version: u64,
     },
-    /// A version was asked of a KV v1 engine.
+    /// A version was requested from a KV v1 engine.
     #[error("the mount is a KV v1 engine, which keeps no versions")]
     NoVersions,
-    /// Versions were named that the secret does not have.
+    /// The request names versions that the secret does not have.
     #[error("the secret has no version {}", numbers(.0))]
     NoSuchVersions(Vec<u64>),
-    /// The name cannot be given to a mount.
+    /// A mount cannot have this name.
     #[error("the name of the mount {0}")]
     MountName(PathError),
-    /// An issuer is to get a name that another one has.
+    /// Another issuer already has the name.
     #[error("the mount has an issuer of this name or id already")]
     NameTaken,
-    /// Others changed the secret each time between the read and the write.
+    /// Other writers changed the secret between each read and write.
     #[error("the secret was changed by others {0} times while this write was tried")]
     Conflict(u32),
 }
 
 impl VaultError {
-    /// Vault's refusal, if this is one, with this status.
+    /// Vault's refusal, if this is one with this status.
     pub fn refused_with(&self, status: u16) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) if refusal.status == status => Some(refusal),

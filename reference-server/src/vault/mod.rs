@@ -1,9 +1,9 @@
-//! The only code that speaks to Vault.
+//! The only code that sends requests to Vault.
 //!
-//! A request path is an [`path::ApiPath`], which can be made from validated
-//! parts alone; [`client`] sends it, as [`credential`] and [`namespace`] say, as far as [`access`] permits,
-//! to whom [`tls`] accepts; [`own_token`] is about the token itself; [`mounts`] knows what is mounted; [`kv`]
-//! knows the two versions of the KV secrets engine; [`pki`] the PKI secrets engine; [`error`] says what can go wrong.
+//! A request path is an [`path::ApiPath`], which can be made only from validated parts. [`client`] sends requests;
+//! [`credential`] and [`namespace`] identify the caller, [`access`] restricts them, and [`tls`] verifies Vault.
+//! [`own_token`] manages the token itself; [`mounts`] is the table of mounts. [`kv`] is the KV secrets engine in both
+//! versions, [`pki`] the PKI secrets engine; [`error`] has the errors.
 
 pub mod access;
 pub mod client;
@@ -26,7 +26,7 @@ use self::{
     pki::Pki,
 };
 
-/// One Vault, as the tools see it with one credential. What it remembers of the mounts was told to that credential.
+/// One Vault with one credential. What it caches of the mounts is valid for that credential only.
 pub struct Vault {
     /// The table of mounts.
     pub mounts: Mounts,
@@ -37,7 +37,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// The Vault that the client speaks to. `write_locks` are those of all who act in it.
+    /// The Vault of the client. All callers share `write_locks`.
     pub fn new(client: VaultClient, write_locks: Arc<WriteLocks>) -> Self {
         Self {
             mounts: Mounts::new(client.clone()),

@@ -1,8 +1,7 @@
-//! The table of mounts: what is mounted, making a mount, removing one.
+//! The table of mounts: listing, creating and removing mounts.
 //!
-//! Vault shows the whole table (`sys/mounts`) only to a token with that right,
-//! and to every other token the mounts on which it has some right
-//! (`sys/internal/ui/mounts`). The requests here make do with either.
+//! Vault shows the whole table (`sys/mounts`) only to a token with that right. To other tokens it shows the mounts on
+//! which they have some right (`sys/internal/ui/mounts`). The requests here work with either.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +20,7 @@ use super::{
 pub struct Engine {
     /// The type, such as `kv` or `pki`.
     pub r#type: String,
-    /// What the operator wrote about the mount.
+    /// The operator's description of the mount.
     #[serde(default)]
     pub description: String,
     options: Option<HashMap<String, String>>,
@@ -34,7 +33,7 @@ struct EngineConfig {
 }
 
 impl Engine {
-    /// The longest lifetime that the mount grants, in seconds; `None` if Vault does not tell.
+    /// The longest lifetime that the mount grants, in seconds; `None` if Vault does not report it.
     pub fn max_lease_ttl(&self) -> Option<u64> {
         self.config.as_ref().map(|config| config.max_lease_ttl)
     }
@@ -53,12 +52,12 @@ impl Engine {
 /// Mounts by path, which ends in a slash.
 pub type Table = BTreeMap<String, Engine>;
 
-/// What to make.
+/// A mount to create.
 #[derive(Debug, Clone)]
 pub struct NewMount {
     /// The engine.
     pub engine: NewEngine,
-    /// What the operator will read about the mount.
+    /// The description of the mount.
     pub description: String,
 }
 
@@ -69,18 +68,18 @@ pub enum NewEngine {
     Kv(KvVersion),
     /// A PKI engine.
     Pki {
-        /// The longest lifetime of what it issues.
+        /// The longest lifetime of certificates.
         max_ttl: Ttl,
     },
 }
 
-/// Settings of a KV v2 engine; what is not given stays as Vault has it.
+/// Settings of a KV v2 engine; Vault keeps its value of those that are not given.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct KvSettings {
     /// How many versions of a secret are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_versions: Option<u64>,
-    /// Whether every write has to name the version that it replaces.
+    /// Whether every write must name the version that it replaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cas_required: Option<bool>,
 }
@@ -91,13 +90,13 @@ pub struct Mounts {
 }
 
 impl Mounts {
-    /// The table that the client's token reaches.
+    /// The mounts that the client's token can see.
     pub fn new(client: VaultClient) -> Self {
         Self { client }
     }
 
-    /// All mounts, and whether they are all there are: a token that may not read
-    /// `sys/mounts` is shown those on which it has some right.
+    /// The mounts, and whether the list is complete: a token that may not read `sys/mounts` sees only the mounts on
+    /// which it has some right.
     ///
     /// # Errors
     /// [`VaultError`] if Vault shows neither.
@@ -116,8 +115,8 @@ impl Mounts {
     /// The mount at exactly this path.
     ///
     /// # Errors
-    /// [`VaultError::NoSuchMount`]; a refusal with status 403 if the token has no right on
-    /// the mount, which Vault does not tell from a mount that is not there.
+    /// [`VaultError::NoSuchMount`]; a refusal with status 403 if the token has no right on the mount. Vault does not
+    /// distinguish that from a missing mount.
     pub async fn find(&self, mount: &MountPath) -> Result<Engine, VaultError> {
         #[derive(Deserialize)]
         struct Found {
@@ -130,7 +129,7 @@ impl Mounts {
             return Err(VaultError::NoSuchMount);
         }
         let found: Found = answer.data()?;
-        // Vault answers for the mount that the path lies in.
+        // Vault returns the mount that contains the path.
         if found.path.trim_end_matches('/') == mount.as_str() {
             Ok(found.engine)
         } else {
@@ -138,11 +137,10 @@ impl Mounts {
         }
     }
 
-    /// Makes a mount, with one request. In KV v2 it may refuse requests for a moment after, see
-    /// [`Self::answers`].
+    /// Creates a mount, with one request. A new KV v2 mount may reject requests for a moment, see [`Self::answers`].
     ///
     /// # Errors
-    /// Vault's refusal, as when the path is in use or reserved.
+    /// Vault's refusal, for example when the path is in use or reserved.
     pub async fn create(&self, mount: &MountPath, new: &NewMount) -> Result<(), VaultError> {
         let mut body = match &new.engine {
             NewEngine::Kv(version) => {
@@ -180,18 +178,17 @@ impl Mounts {
         Ok(())
     }
 
-    /// Waits a moment until a new KV v2 mount takes requests.
+    /// Waits a moment until a new KV v2 mount accepts requests.
     ///
     /// # Errors
-    /// Why it was not seen to: it is still being upgraded, or the token may not look.
+    /// Why that is not certain: Vault is still upgrading it, or the token may not read it.
     pub async fn answers(&self, mount: &MountPath) -> Result<(), VaultError> {
         let root = ApiPath::folder(mount, KvVersion::V2, &FolderPath::default());
         self.client.list(&root).await.map(drop)
     }
 
-    /// Removes a mount with all that is in it; returns whether it was seen to exist before.
-    /// It was not if the token may neither see the mount nor the table; Vault says nothing
-    /// of it either: it answers 204 for a mount that is not there.
+    /// Removes a mount with all its content. Returns whether the server saw that it existed; false if the token can
+    /// see neither the mount nor the table. Vault returns 204 for a missing mount, too.
     ///
     /// # Errors
     /// [`VaultError::NoSuchMount`], or Vault's refusal.
@@ -205,7 +202,7 @@ impl Mounts {
         Ok(seen.is_some())
     }
 
-    /// Whether there is a mount at exactly this path, as far as the token may know.
+    /// Whether there is a mount at exactly this path, as far as the token can see.
     async fn exists(&self, mount: &MountPath) -> Result<Option<bool>, VaultError> {
         match self.find(mount).await {
             Ok(_) => Ok(Some(true)),

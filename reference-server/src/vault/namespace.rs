@@ -1,17 +1,17 @@
-//! The namespace of a request to Vault, validated where it comes in.
+//! The namespace of a request to Vault, validated at the boundary.
 
 use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-/// Longest namespace, in bytes.
+/// Maximum length of a namespace, in bytes.
 const MAX_BYTES: usize = 1024;
 
-/// A namespace such as `team/a`: one or more segments of visible ASCII, without a slash around them.
+/// A namespace such as `team/a`: one or more segments of visible ASCII, without leading and trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace(String);
 
-/// What is wrong with a namespace. It is not quoted: it may have come from anybody.
+/// Why a namespace is invalid. The error does not quote it, because it may come from any client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "it has to be a path such as `team/a`, of up to 1024 visible ASCII characters, without empty segments, `.`, \
@@ -20,12 +20,12 @@ pub struct Namespace(String);
 pub struct NamespaceError;
 
 impl Namespace {
-    /// The namespace, as it goes out.
+    /// The namespace, in the form for Vault.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the other one is this one or below it.
+    /// Whether the other namespace is this one or below it.
     pub fn contains(&self, other: &Self) -> bool {
         other
             .0
@@ -37,7 +37,7 @@ impl Namespace {
 impl FromStr for Namespace {
     type Err = NamespaceError;
 
-    /// A slash in front or at the end, which people write and Vault takes, makes no difference.
+    /// A leading or trailing slash, which Vault also accepts, makes no difference.
     fn from_str(text: &str) -> Result<Self, NamespaceError> {
         let path = text.strip_prefix('/').unwrap_or(text);
         let path = path.strip_suffix('/').unwrap_or(path);

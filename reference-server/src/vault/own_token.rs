@@ -1,5 +1,5 @@
-//! What a token may ask Vault about itself. No tool leads here: the server renews its token, and
-//! the session revokes its own.
+//! Requests of a token about itself. No tool uses them: the server renews its token, and the session revokes its
+//! token.
 
 use serde::Deserialize;
 
@@ -9,33 +9,33 @@ use super::{
     path::ApiPath,
 };
 
-/// What Vault knows about a token.
+/// Vault's facts about a token.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct TokenFacts {
-    /// The name that its maker gave it.
+    /// Its display name.
     #[serde(default)]
     pub display_name: String,
-    /// By this it can be named without being known.
+    /// Identifies the token without revealing it.
     #[serde(default)]
     pub accessor: String,
     /// Its policies.
     #[serde(default)]
     pub policies: Vec<String>,
-    /// Further policies, those of the identity behind it.
+    /// The policies of the identity that it belongs to.
     #[serde(default)]
     pub identity_policies: Option<Vec<String>>,
-    /// When it ends, in RFC 3339; a root token has no such time.
+    /// When it expires, RFC 3339; none for a root token.
     #[serde(default)]
     pub expire_time: Option<String>,
-    /// How long it is still valid.
+    /// Its remaining lifetime.
     #[serde(flatten)]
     pub life: Life,
 }
 
-/// How long a token is still valid.
+/// The remaining lifetime of a token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub struct Life {
-    /// In seconds; 0 of a token that does not expire, too.
+    /// In seconds; 0 also if the token does not expire.
     #[serde(alias = "lease_duration")]
     pub ttl: u64,
     /// Whether it can be renewed.
@@ -44,26 +44,26 @@ pub struct Life {
 }
 
 impl TokenFacts {
-    /// All policies that bind it.
+    /// All policies of the token.
     pub fn all_policies(&self) -> impl Iterator<Item = &str> {
         let policies = self.policies.iter();
         let more = self.identity_policies.iter().flatten();
         policies.chain(more).map(String::as_str)
     }
 
-    /// Whether it ends by itself.
+    /// Whether the token expires.
     pub fn expires(&self) -> bool {
         self.expire_time.is_some()
     }
 
-    /// Whether it may do everything.
+    /// Whether it is a root token.
     pub fn is_root(&self) -> bool {
         self.all_policies().any(|policy| policy == "root")
     }
 }
 
 impl VaultClient {
-    /// What Vault knows about the token that this client sends. The policy `default` allows it.
+    /// Looks up the token of this client. The policy `default` allows that.
     ///
     /// # Errors
     /// As for [`Self::read`].
@@ -73,7 +73,7 @@ impl VaultClient {
             .data()
     }
 
-    /// Renews the token that this client sends. The policy `default` allows it.
+    /// Renews the token of this client. The policy `default` allows that.
     ///
     /// # Errors
     /// As for [`Self::read`].
@@ -84,7 +84,7 @@ impl VaultClient {
             .auth()
     }
 
-    /// Revokes the token that this client sends. The policy `default` allows it.
+    /// Revokes the token of this client. The policy `default` allows that.
     ///
     /// # Errors
     /// As for [`Self::read`].

@@ -1,10 +1,8 @@
-//! Paths as types that cannot leave their place.
+//! Path types that cannot leave their mount.
 //!
-//! What a caller names is parsed into [`MountPath`], [`SecretPath`] or
-//! [`FolderPath`]; a request can only be made for an [`ApiPath`], which is put
-//! together from those, escaped segment by segment. Every character with a
-//! meaning in a URL is therefore sent as a literal, and no name can climb out
-//! of its mount or its endpoint.
+//! Paths of a caller are parsed into [`MountPath`], [`SecretPath`] or [`FolderPath`]. A request needs an [`ApiPath`],
+//! which is built from these and escaped segment by segment. Every character with a meaning in a URL is therefore
+//! sent as a literal, and no name can leave its mount or its endpoint.
 
 use std::fmt;
 
@@ -12,7 +10,7 @@ use thiserror::Error;
 
 use super::{kv::KvVersion, pki::Endpoint};
 
-/// Longest path that is accepted, in bytes; far above any that Vault stores.
+/// Maximum length of a path, in bytes; far longer than any that Vault stores.
 const MAX_PATH_BYTES: usize = 4096;
 
 /// Why a text is not a path.
@@ -21,13 +19,13 @@ pub enum PathError {
     /// The text is empty.
     #[error("is empty")]
     Empty,
-    /// Two slashes in a row, or one at an end where none belongs.
+    /// Two slashes in a row, or an extra one at an end.
     #[error("has an empty segment: remove leading, trailing and doubled slashes")]
     EmptySegment,
     /// A segment is `.` or `..`.
     #[error("has a `.` or `..` segment, which are not allowed")]
     DotSegment,
-    /// NUL, line breaks and the like.
+    /// A control character, such as NUL or a line break.
     #[error("has a control character")]
     ControlCharacter,
     /// More than 4096 bytes.
@@ -38,7 +36,7 @@ pub enum PathError {
     TuneEndpoint,
 }
 
-/// One or more segments joined by `/`, each of them an ordinary name.
+/// One or more non-empty segments joined by `/`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Segments(String);
 
@@ -85,7 +83,7 @@ impl MountPath {
     /// Parses a mount path, with or without the trailing slash that Vault shows.
     ///
     /// # Errors
-    /// [`PathError`] says what is wrong with the text.
+    /// [`PathError`] if the text is invalid.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         Segments::parse(text.strip_suffix('/').unwrap_or(text)).map(Self)
     }
@@ -95,7 +93,7 @@ impl MountPath {
         &self.0.0
     }
 
-    /// Whether it lies where Vault keeps its own engines and mounts no others.
+    /// Whether the path is reserved for Vault's own engines.
     pub fn is_reserved(&self) -> bool {
         const RESERVED: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
         self.0
@@ -113,7 +111,7 @@ impl SecretPath {
     /// Parses the path of a secret, relative to its mount.
     ///
     /// # Errors
-    /// [`PathError`] says what is wrong with the text.
+    /// [`PathError`] if the text is invalid.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         Segments::parse(text).map(Self)
     }
@@ -123,8 +121,8 @@ impl SecretPath {
         &self.0.0
     }
 
-    /// Whether a KV v2 engine would take this KV v1 path for one of its own
-    /// endpoints, so that an answer to it does not tell the version of the mount.
+    /// Whether a KV v2 engine would interpret this KV v1 path as one of its endpoints. Then an answer does not reveal
+    /// the version of the mount.
     pub fn is_like_a_v2_endpoint(&self) -> bool {
         self.0.begin_like_a_v2_endpoint()
     }
@@ -135,11 +133,10 @@ impl SecretPath {
 pub struct FolderPath(Option<Segments>);
 
 impl FolderPath {
-    /// Parses a folder, with or without the trailing slash that listings show;
-    /// the empty text is the root of the mount.
+    /// Parses a folder, with or without the trailing slash of listings; the empty text is the root of the mount.
     ///
     /// # Errors
-    /// [`PathError`] says what is wrong with the text.
+    /// [`PathError`] if the text is invalid.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         match text {
             "" => Ok(Self(None)),
@@ -168,7 +165,7 @@ impl FolderPath {
     /// A folder in this one; `name` as for [`Self::parse`].
     ///
     /// # Errors
-    /// [`PathError`] says what is wrong with the outcome.
+    /// [`PathError`] if the result is invalid.
     pub fn join(&self, name: &str) -> Result<Self, PathError> {
         match &self.0 {
             None => Self::parse(name),
@@ -207,7 +204,7 @@ impl ApiPath {
         Self::new(["sys", "mounts"].into_iter())
     }
 
-    /// What a token may ask about itself; `endpoint` is one segment.
+    /// An endpoint for a token's requests about itself; `endpoint` is one segment.
     pub(super) fn own_token(endpoint: &'static str) -> Self {
         Self::new(["auth", "token", endpoint].into_iter())
     }
@@ -215,7 +212,7 @@ impl ApiPath {
     /// The entry of one mount in the table of mounts.
     ///
     /// # Errors
-    /// [`PathError::TuneEndpoint`] if Vault would take the name for another endpoint.
+    /// [`PathError::TuneEndpoint`] if Vault would interpret the name as another endpoint.
     pub fn mount_entry(mount: &MountPath) -> Result<Self, PathError> {
         if mount.as_str().ends_with("/tune") {
             return Err(PathError::TuneEndpoint);
@@ -230,7 +227,7 @@ impl ApiPath {
         Self::new(["sys", "internal", "ui", "mounts"].into_iter())
     }
 
-    /// Type and version of one mount.
+    /// The type and version of one mount.
     pub fn mount(mount: &MountPath) -> Self {
         Self::new(
             ["sys", "internal", "ui", "mounts"]
@@ -253,12 +250,12 @@ impl ApiPath {
         Self::of_secret(mount, "metadata", path)
     }
 
-    /// Where versions of a secret in KV v2 are undeleted.
+    /// The endpoint that undeletes versions of a secret in KV v2.
     pub fn undelete(mount: &MountPath, path: &SecretPath) -> Self {
         Self::of_secret(mount, "undelete", path)
     }
 
-    /// Where versions of a secret in KV v2 are destroyed.
+    /// The endpoint that destroys versions of a secret in KV v2.
     pub fn destroy(mount: &MountPath, path: &SecretPath) -> Self {
         Self::of_secret(mount, "destroy", path)
     }
@@ -272,7 +269,7 @@ impl ApiPath {
         Self::new(mount.0.iter().chain([endpoint]).chain(path.0.iter()))
     }
 
-    /// The listing of a folder. It ends in a slash, as in policies and in the audit log.
+    /// The listing of a folder. It has a trailing slash, as in policies and in the audit log.
     pub fn folder(mount: &MountPath, version: KvVersion, folder: &FolderPath) -> Self {
         let endpoint = match version {
             KvVersion::V1 => None,
@@ -314,19 +311,19 @@ impl ApiPath {
         path
     }
 
-    /// The path as policies and the audit log write it.
+    /// The path in the form of policies and the audit log.
     pub fn plain(&self) -> &str {
         &self.plain
     }
 
-    /// The path as it stands in a URL.
+    /// The path in the form of a URL.
     pub fn escaped(&self) -> &str {
         &self.escaped
     }
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters, so that neither a
-/// URL parser nor a proxy finds anything to interpret.
+/// Percent-encodes all but RFC 3986's unreserved characters, so that URL parsers and proxies have nothing to
+/// interpret.
 fn escape_into(escaped: &mut String, segment: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in segment.bytes() {
@@ -403,7 +400,7 @@ mod tests {
         assert_eq!(path(KvVersion::V2, "app"), "kv/metadata/app/");
     }
 
-    /// What a server makes of the URL: its path, split and decoded once.
+    /// How a server reads the URL: its path, split and decoded once.
     fn decoded_segments(path: &ApiPath) -> Vec<String> {
         let url = Url::parse(&format!("http://vault.test/v1/{}", path.escaped())).unwrap();
         assert_eq!((url.query(), url.fragment()), (None, None));
@@ -424,7 +421,7 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// Any text, and texts that are made of the pieces attacks are made of.
+    /// Any text, and texts composed of the pieces of known attacks.
     fn hostile() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
             "..", ".", "/", "//", "%2e", "%2F", "%00", "?", "#", ";", "\\", "\0", "\r\n", "a", "é",

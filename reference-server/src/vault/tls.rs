@@ -1,4 +1,4 @@
-//! Which certificates of Vault are accepted. There is no way to accept any.
+//! Verification of Vault's certificate. It cannot be disabled.
 
 use std::{
     error::Error,
@@ -12,33 +12,33 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-/// Why a file with authorities cannot be used.
+/// Why a file of CA certificates is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// It is not there, or may not be read.
+    /// The file does not exist, or is not readable.
     #[error("VAULT_CACERT: {} cannot be read: {source}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// It holds none.
+    /// The file contains no certificate.
     #[error("VAULT_CACERT: {} holds no certificate in PEM", .0.display())]
     Empty(PathBuf),
-    /// It holds something that is no certificate.
+    /// The file contains an invalid certificate.
     #[error("VAULT_CACERT: certificate {number} in {} cannot be used: {reason}", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Which one, from 1.
+        /// Its number, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
 
-/// The authorities that may have signed Vault's certificate.
+/// The CA certificates for verifying Vault's certificate.
 pub struct Authorities(Option<Vec<Certificate>>);
 
 impl fmt::Debug for Authorities {
@@ -49,15 +49,15 @@ impl fmt::Debug for Authorities {
 }
 
 impl Authorities {
-    /// Those that this machine trusts.
+    /// The CA certificates of this machine.
     pub fn of_this_machine() -> Self {
         Self(None)
     }
 
-    /// Those in a PEM file, and no others.
+    /// The CA certificates in a PEM file, and no others.
     ///
     /// # Errors
-    /// [`AuthorityError`] if it cannot be read, or holds anything but certificates.
+    /// [`AuthorityError`] if the file is unreadable, or contains anything but certificates.
     pub fn in_file(path: &Path) -> Result<Self, AuthorityError> {
         let text = std::fs::read(path).map_err(|source| AuthorityError::Unreadable {
             path: path.to_owned(),
@@ -84,11 +84,11 @@ impl Authorities {
         Ok(Self(Some(certificates)))
     }
 
-    /// A client for the Vault at this address that accepts what they have signed.
+    /// A client for the Vault at this address that accepts only certificates of these authorities.
     pub(super) fn apply(&self, client: ClientBuilder, vault: &Url) -> ClientBuilder {
         match &self.0 {
-            // No certificate will be shown. To read the machine's authorities would take two fifths of
-            // a start, and fail in an image that has none.
+            // Vault shows no certificate over http. Reading the machine's CA certificates would take two fifths of
+            // the start-up time, and fail in an image without any.
             _ if vault.scheme() == "http" => client.tls_certs_only([]),
             Some(certificates) => client.tls_certs_only(certificates.iter().cloned()),
             None => client,
@@ -96,7 +96,7 @@ impl Authorities {
     }
 }
 
-/// Why Vault's certificate was not accepted, if that is what went wrong.
+/// Why the client rejected Vault's certificate, if that is the cause.
 pub(super) fn refusal(error: &reqwest::Error) -> Option<String> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -104,7 +104,7 @@ pub(super) fn refusal(error: &reqwest::Error) -> Option<String> {
             return Some(reason.to_string());
         }
         cause = match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
-            // The source of an I/O error is that of the error within it, which would be passed over.
+            // The source of an I/O error is the source of its inner error, which would be skipped.
             Some(inner) => inner.map(|inner| inner as &(dyn Error + 'static)),
             None => error.source(),
         };

@@ -1,4 +1,4 @@
-//! Changes of a secret: read, decide, write; again when another writer came between.
+//! Changes of a secret: read, decide, write. The change is retried if another writer came between.
 
 use std::time::Duration;
 
@@ -11,37 +11,37 @@ use crate::vault::{
     path::{ApiPath, MountPath, SecretPath},
 };
 
-/// Attempts of one change before the conflict is reported.
+/// Attempts of one change before a conflict is reported.
 const CHANGE_ATTEMPTS: u32 = 8;
 /// Pause after the first conflict; it doubles each time.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a change did.
+/// The result of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changed {
-    /// The version of the engine that was changed.
+    /// The version of the KV engine.
     pub kv_version: KvVersion,
-    /// The version that KV v2 made, or the one that it deleted where that is known.
+    /// The version that KV v2 created, or the one that it deleted, if known.
     pub version: Option<u64>,
     /// Whether the secret, or its latest version, was deleted.
     pub deleted: bool,
-    /// Whether it was seen what was there before; not if the token may not read it.
+    /// Whether the server could check the previous state; false if the token may not read it.
     pub checked: bool,
 }
 
-/// What to do with a secret, decided on what it holds.
+/// What to do with a secret, decided from its content.
 enum Change {
     Store(Secret),
     Delete,
 }
 
 impl Kv {
-    /// Replaces a whole secret; makes it if it is not there. With `check_version` only if its
-    /// latest version is that one; 0 stands for a secret that was never written.
+    /// Replaces or creates a whole secret. With `check_version` only if that is the latest version; 0 means that the
+    /// secret was never written.
     ///
     /// # Errors
-    /// [`VaultError::Refused`] if the version is another one; [`VaultError::Conflict`] if the mount
-    /// demands a version and others kept changing the secret.
+    /// [`VaultError::Refused`] if the latest version is another one; [`VaultError::Conflict`] if the mount requires
+    /// check-and-set and other writers kept changing the secret.
     pub async fn put(
         &self,
         mount: &MountPath,
@@ -63,7 +63,7 @@ impl Kv {
             Err(VaultError::Refused(refusal))
                 if check_version.is_none() && refusal.demands_a_version() =>
             {
-                // Nobody named one: whatever is there is to be replaced.
+                // Without `check_version` any version may be replaced.
                 let replace = |_, _| Ok(Change::Store(data.clone()));
                 self.change(mount, path, replace).await
             }
@@ -71,10 +71,10 @@ impl Kv {
         }
     }
 
-    /// Sets one key of a secret and keeps the others; makes the secret if it is not there.
+    /// Sets one key of a secret and keeps the others; creates the secret if it does not exist.
     ///
     /// # Errors
-    /// [`VaultError::Conflict`] if others kept changing the secret.
+    /// [`VaultError::Conflict`] if other writers kept changing the secret.
     pub async fn write_key(
         &self,
         mount: &MountPath,
@@ -93,7 +93,7 @@ impl Kv {
         .await
     }
 
-    /// Deletes one key of a secret and keeps the others; the last key takes the secret with it.
+    /// Deletes one key of a secret and keeps the others. With the last key it deletes the secret.
     ///
     /// # Errors
     /// [`VaultError::NotFound`] if the secret does not have the key.
@@ -107,8 +107,8 @@ impl Kv {
             let (mut data, _) = stored.into_present()?;
             data.remove(key)
                 .ok_or(VaultError::NotFound("such key in the secret"))?;
-            // Vault's DELETE knows no check-and-set: a key that another process adds in
-            // this moment is soft-deleted with the version that holds it.
+            // Vault's DELETE has no check-and-set: a key that another process adds at this moment is soft-deleted
+            // with its version.
             Ok(if data.is_empty() {
                 Change::Delete
             } else {
@@ -118,10 +118,10 @@ impl Kv {
         .await
     }
 
-    /// Deletes a secret: for good in KV v1, the latest version softly in KV v2.
+    /// Deletes a secret: permanently in KV v1, the latest version softly in KV v2.
     ///
     /// # Errors
-    /// [`VaultError`]; a secret that is not there, or is deleted already, is told.
+    /// [`VaultError`], also for a secret that does not exist or is already deleted.
     pub async fn delete(
         &self,
         mount: &MountPath,
@@ -129,8 +129,8 @@ impl Kv {
     ) -> Result<Changed, VaultError> {
         let delete = |_, stored: Stored| stored.into_present().map(|_| Change::Delete);
         match self.change(mount, path, delete).await {
-            // A token may delete what it may not read. Whether there is
-            // anything to delete can then not be told.
+            // A token may delete secrets that it may not read. The server then cannot know whether there is anything
+            // to delete.
             Err(error) if is_unreadable(&error) => {
                 let kv_version = self.verify(mount, Capability::Delete).await?;
                 let deleted = self.delete_stored(mount, kv_version, path, None).await?;
@@ -143,7 +143,7 @@ impl Kv {
         }
     }
 
-    /// Reads, decides, writes; again from the start when another writer came between.
+    /// Reads, decides, writes; starts again if another writer came between.
     async fn change(
         &self,
         mount: &MountPath,
@@ -216,7 +216,7 @@ impl Kv {
             .write(&ApiPath::secret(mount, kv_version, path), capability, body)
             .await?;
         let version = match kv_version {
-            // KV v1 has nothing to say; an answer means that this is something else by now.
+            // KV v1 returns no body; a body means that the mount is now another one.
             KvVersion::V1 => (answer.status == 204).then_some(None),
             KvVersion::V2 => answer
                 .kv_data::<Metadata>()
@@ -262,7 +262,7 @@ impl Kv {
     }
 }
 
-/// Whether a change ended because the token may not read what is there.
+/// Whether a change failed because the token may not read the secret.
 fn is_unreadable(error: &VaultError) -> bool {
     error
         .refused_with(403)

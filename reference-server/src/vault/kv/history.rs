@@ -1,9 +1,7 @@
-//! The versions of a secret: what can be told of them without a value, and what
-//! KV v2 can do with old ones.
+//! The versions of a secret: a description without values, and operations on old versions of KV v2.
 //!
-//! Vault answers 204 to the undeletion, the destruction or the removal of what
-//! is not there, in either version of the engine. So the mount is verified and
-//! the metadata looked at first, and again after, as far as the token may.
+//! Vault returns 204 for undeleting, destroying or removing what does not exist, in both versions of the engine. So
+//! the server verifies the mount and reads the metadata before and after, as far as the token may.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,72 +13,72 @@ use crate::vault::{
     path::{ApiPath, MountPath, SecretPath},
 };
 
-/// What KV v2 says about all versions of a secret.
+/// KV v2's metadata of all versions of a secret.
 #[derive(Debug, Clone, Deserialize)]
 pub struct History {
     /// The latest version; 0 if none was ever written.
     pub current_version: u64,
-    /// When the secret was made, RFC 3339.
+    /// When the secret was created, RFC 3339.
     pub created_time: String,
     /// When the latest version was written, RFC 3339.
     pub updated_time: String,
     /// The operator's notes on the secret.
     #[serde(default)]
     pub custom_metadata: Option<BTreeMap<String, String>>,
-    /// The versions that are kept.
+    /// The versions that Vault keeps.
     pub versions: VersionStates,
 }
 
 /// Versions of a secret by number.
 pub type VersionStates = BTreeMap<u64, VersionState>;
 
-/// What KV v2 says about one version in a history.
+/// KV v2's metadata of one version in a history.
 #[derive(Debug, Clone, Deserialize)]
 pub struct VersionState {
     /// When it was written, RFC 3339.
     pub created_time: String,
-    /// When it was or will be deleted, RFC 3339; empty when it is not.
+    /// When it was or will be deleted, RFC 3339; empty if neither.
     #[serde(default)]
     pub deletion_time: String,
-    /// Whether the data is gone for good.
+    /// Whether the data is permanently gone.
     #[serde(default)]
     pub destroyed: bool,
 }
 
-/// What can be told of a secret without its values.
+/// A description of a secret without its values.
 pub struct Outline {
     /// The version of the engine that answered.
     pub kv_version: KvVersion,
     /// The names of the keys of the latest version.
     pub keys: KeyNames,
-    /// The versions, in KV v2; or why they cannot be told.
+    /// The versions, in KV v2; or why the token may not read them.
     pub history: Option<Result<History, Refusal>>,
 }
 
-/// The names of the keys of a secret's latest version, or why there are none.
+/// The key names of a secret's latest version, or why there are none.
 pub enum KeyNames {
-    /// The names, and what KV v2 says about the version.
+    /// The names, and KV v2's metadata of the version.
     Known(Vec<String>, Option<Metadata>),
     /// The latest version is deleted or destroyed.
     Gone(Metadata),
-    /// There is metadata, and no version.
+    /// There is metadata, but no version.
     NeverWritten,
     /// The token may not read the data.
     Denied(Refusal),
 }
 
-/// What a removal of a secret with all its versions did.
+/// The result of removing a secret with all its versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Purged {
     /// The version of the engine.
     pub kv_version: KvVersion,
-    /// Whether it was seen that there was a secret; not if the token may not look.
+    /// Whether the server saw that the secret existed; false if the token may not read it.
     pub checked: bool,
 }
 
 impl Kv {
-    /// What can be told of a secret without its values. Key names stand with the values
-    /// alone: the data is read, and the values are dropped here.
+    /// Describes a secret without its values. Vault shows key names only with their values, so the server reads the
+    /// data and drops the values here.
     ///
     /// # Errors
     /// [`VaultError::NotFound`]; Vault's refusal if the token may read neither data nor metadata.
@@ -127,12 +125,12 @@ impl Kv {
         }
     }
 
-    /// Restores soft-deleted versions. Returns what Vault says of them after, or `None` if
-    /// the token may not read it; then it was not checked either that they exist.
+    /// Restores soft-deleted versions. Returns Vault's metadata of them afterwards, or `None` if the token may not
+    /// read it. In that case the server could not check that they exist, either.
     ///
     /// # Errors
-    /// [`VaultError::NoSuchVersions`], [`VaultError::Destroyed`], [`VaultError::NotFound`]: nothing
-    /// was done; [`VaultError::NoVersions`] in KV v1.
+    /// [`VaultError::NoSuchVersions`], [`VaultError::Destroyed`], [`VaultError::NotFound`]: nothing was changed;
+    /// [`VaultError::NoVersions`] in KV v1.
     pub async fn undelete(
         &self,
         mount: &MountPath,
@@ -152,10 +150,10 @@ impl Kv {
             .await
     }
 
-    /// Destroys the data of versions for good. Returns the same as [`Self::undelete`].
+    /// Permanently destroys the data of versions. Returns the same as [`Self::undelete`].
     ///
     /// # Errors
-    /// As for [`Self::undelete`]; a version that is destroyed already is none.
+    /// As for [`Self::undelete`], but a version that is already destroyed is no error.
     pub async fn destroy(
         &self,
         mount: &MountPath,
@@ -167,14 +165,14 @@ impl Kv {
             .await
     }
 
-    /// Removes a secret with all its versions and metadata; in KV v1 that is deleting it.
+    /// Removes a secret with all its versions and metadata; in KV v1 it deletes the secret.
     ///
     /// # Errors
-    /// [`VaultError::NotFound`] if there is none, as far as the token may know.
+    /// [`VaultError::NotFound`] if there is none, as far as the token can see.
     pub async fn purge(&self, mount: &MountPath, path: &SecretPath) -> Result<Purged, VaultError> {
         if self.verify(mount, Capability::Delete).await? == KvVersion::V1 {
             let deleted = self.delete(mount, path).await?;
-            // In a mount that became v2 in this moment, older versions may be left.
+            // If the mount has just become v2, older versions may be left.
             if deleted.kv_version == KvVersion::V1 {
                 return Ok(Purged {
                     kv_version: KvVersion::V1,
@@ -240,7 +238,7 @@ impl Kv {
         if before.is_err() {
             return Ok(None);
         }
-        // A v1 engine would have stored the request as a secret; its answer is the same.
+        // A v1 engine would have stored the request as a secret, and returned the same answer.
         let Ok(Some(after)) = self.history(mount, path).await? else {
             self.forget(mount);
             return Err(answer.unexpected(replaced));
@@ -250,8 +248,8 @@ impl Kv {
         Ok(Some(states))
     }
 
-    /// All versions of a secret in a mount that is known to be KV v2; `None` if there is no
-    /// secret, the refusal if the token may not look.
+    /// All versions of a secret in a mount that is known to be KV v2. `None` if there is no secret, the refusal if
+    /// the token may not read it.
     async fn history(
         &self,
         mount: &MountPath,

@@ -1,13 +1,11 @@
 //! The KV secrets engine, versions 1 and 2.
 //!
-//! Which version a mount has decides the path and the shape of every request,
-//! and Vault does not object to the wrong one: a v2-shaped write to a v1 mount
-//! is stored as it stands. So [`mount`] remembers the version of a mount, but
-//! no longer trusts it after a 403, a 404 or an answer of the wrong shape, and
-//! each change starts with a request whose answer proves the version.
+//! The version of a mount determines the path and the shape of every request. Vault does not reject the wrong one: a
+//! KV v1 mount stores a v2-shaped write unchanged. So [`mount`] caches the version of a mount, but verifies it after
+//! a 403, a 404 or an answer of the wrong shape. Each change starts with a request whose answer proves the version.
 //!
-//! Reading is here; [`tree`] lists all folders of a folder, [`change`] writes
-//! and deletes, in [`write_locks`], [`history`] deals with the versions that KV v2 keeps.
+//! This module reads. [`tree`] lists folders recursively. [`change`] writes and deletes, serialised by
+//! [`write_locks`]. [`history`] deals with the versions that KV v2 keeps.
 
 mod change;
 mod history;
@@ -40,7 +38,7 @@ use super::{
 /// The version of a KV secrets engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KvVersion {
-    /// One value a secret, no history.
+    /// Only the current data of a secret, no history.
     V1,
     /// Versions, soft deletion, check-and-set.
     V2,
@@ -56,11 +54,11 @@ impl KvVersion {
     }
 }
 
-/// The keys and values of a secret. Values are kept as the JSON text that
-/// Vault sent, so that writing them back cannot change them.
+/// The keys and values of a secret. Values stay the JSON text that Vault sent, so that writing them back cannot
+/// change them.
 pub type Secret = BTreeMap<String, Box<RawValue>>;
 
-/// What Vault says about one version of a KV v2 secret.
+/// KV v2's metadata of one version.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Metadata {
     /// Counted from 1.
@@ -70,7 +68,7 @@ pub struct Metadata {
     /// RFC 3339, empty when the version is not deleted.
     #[serde(default)]
     pub deletion_time: String,
-    /// Whether the data is gone for good.
+    /// Whether the data is permanently gone.
     #[serde(default)]
     pub destroyed: bool,
     /// The operator's notes on the secret.
@@ -78,7 +76,7 @@ pub struct Metadata {
     pub custom_metadata: Option<BTreeMap<String, String>>,
 }
 
-/// A secret as it was read.
+/// A secret, and the engine that it comes from.
 pub struct Reading {
     /// The version of the engine that answered.
     pub kv_version: KvVersion,
@@ -88,7 +86,7 @@ pub struct Reading {
     pub metadata: Option<Metadata>,
 }
 
-/// What Vault holds at a path.
+/// What Vault has at a path.
 enum Stored {
     Absent,
     Gone(Metadata),
@@ -116,7 +114,7 @@ impl Stored {
         }
     }
 
-    /// The version that a check-and-set has to name: 0 for a secret that is not there.
+    /// The version for a check-and-set: 0 for a secret that does not exist.
     fn latest_version(&self) -> u64 {
         match self {
             Self::Gone(metadata) | Self::Present(_, Some(metadata)) => metadata.version,
@@ -144,10 +142,10 @@ impl Kv {
         }
     }
 
-    /// Reads a secret; `version` asks for one version, the latest is the default.
+    /// Reads a secret: the latest version, or the given `version`.
     ///
     /// # Errors
-    /// [`VaultError`], with missing, deleted and destroyed told apart.
+    /// [`VaultError`], which distinguishes missing, deleted and destroyed.
     pub async fn read(
         &self,
         mount: &MountPath,
@@ -194,13 +192,13 @@ impl Kv {
             .await?;
         match names {
             Some(names) => Ok(names),
-            // Vault says the same of an empty mount and of a folder that is not there.
+            // Vault returns the same for an empty mount and for a missing folder.
             None if folder.is_root() => Ok(Vec::new()),
             None => Err(VaultError::NotFound("folder at this path")),
         }
     }
 
-    /// What Vault holds at the path, and the version of the engine, proved by this very answer.
+    /// What Vault has at the path, and the version of the engine, which the same answer proves.
     async fn stored(
         &self,
         mount: &MountPath,
@@ -253,7 +251,7 @@ fn stored_in(answer: &Answer, kv_version: KvVersion) -> Result<Stored, VaultErro
             {
                 Ok(Stored::Gone(metadata))
             }
-            // Somebody wrote `null` where the keys belong.
+            // A writer stored `null` in place of the keys.
             Ok(Versioned { metadata, .. }) => Ok(Stored::Present(Secret::new(), Some(metadata))),
             Err(_) if not_found => Ok(Stored::Absent),
             Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Which version of the KV engine a mount has: remembered, doubted, verified.
+//! The version of the KV engine of a mount: cached, and verified after a doubtful answer.
 
 use super::{Kv, KvVersion};
 use crate::vault::{
@@ -7,12 +7,12 @@ use crate::vault::{
     path::{ApiPath, MountPath},
 };
 
-/// Mounts whose version is remembered.
+/// Maximum number of cached mounts.
 const MAX_KNOWN_MOUNTS: usize = 1024;
 
 impl Kv {
-    /// Asks with the remembered version of the mount; if the answer casts doubt
-    /// on it, verifies the mount, and asks once more if it is another by now.
+    /// Sends a request for the cached version of the mount. If the answer is doubtful, verifies the mount, and
+    /// repeats the request if its version has changed.
     pub(super) async fn ask<T>(
         &self,
         mount: &MountPath,
@@ -45,7 +45,7 @@ impl Kv {
                     let result = decode(&answer, kv_version);
                     (answer.is_not_found() || result.is_err(), result)
                 }
-                // Denied, maybe because the paths that a policy grants are others now.
+                // Denied, maybe because the policy now grants other paths.
                 Err(error) => (error.refused_with(403).is_some(), Err(error)),
             };
             if verified || !doubtful {
@@ -64,7 +64,7 @@ impl Kv {
         self.versions.read().get(mount).copied()
     }
 
-    /// Asks Vault what is mounted; `capability` is what the caller is about to need.
+    /// Asks Vault for the mount; `capability` is what the caller needs next.
     pub(super) async fn verify(
         &self,
         mount: &MountPath,
@@ -90,8 +90,8 @@ impl Kv {
         capability: Capability,
     ) -> Result<KvVersion, VaultError> {
         let engine = self.mounts.find(mount).await.map_err(|error| match error {
-            // Vault answers 403 if the token has no right at all on the mount,
-            // or there is none. What is missing is a right on the mount.
+            // Vault returns 403 both for a mount without any right of the token and for a missing mount. What the
+            // token lacks is a right on the mount.
             VaultError::Refused(mut refusal) if refusal.status == 403 => {
                 refusal.capability = capability;
                 refusal.path = format!("{mount}/*");

@@ -1,7 +1,7 @@
-//! The names of all secrets below a folder, however deep.
+//! The names of all secrets below a folder, at any depth.
 //!
-//! Vault lists one folder a request, so folders are listed side by side, within
-//! bounds of names and of time. What could not be listed is part of the outcome.
+//! Vault lists one folder for each request. The server lists folders concurrently, within limits of names and time.
+//! The result includes the folders that it could not list.
 
 use std::time::{Duration, Instant};
 
@@ -13,36 +13,36 @@ use crate::vault::{
     path::{FolderPath, MountPath},
 };
 
-/// Folders that are listed at the same time. It hides the round trips of a network; on
-/// loopback 5,000 secrets in 220 folders take half a second with any number from 1 to 32.
+/// Number of concurrent list requests, to hide network latency. On loopback, 5,000 secrets in 220 folders take half a
+/// second with any number from 1 to 32.
 const AT_ONCE: usize = 16;
-/// Names, of secrets and of folders, that are collected.
+/// Maximum number of collected names, of secrets and of folders.
 const MAX_NAMES: usize = 50_000;
-/// How long new folders are begun; less than the time that a call has.
+/// For how long the walk starts new folders; less than the timeout of a call.
 const MAX_TIME: Duration = Duration::from_secs(6);
 
-/// What a walk has found. Names are relative to the folder in which it began.
+/// The result of a walk. Names are relative to the folder in which it began.
 #[derive(Default)]
 pub struct Tree {
     /// Secrets.
     pub secrets: Vec<String>,
     /// Folders that the token may not list.
     pub denied: Vec<String>,
-    /// Folders whose names this server does not ask for.
+    /// Folders whose names this server does not send to Vault.
     pub unusual: Vec<String>,
-    /// Whether it ended before all was listed.
+    /// Whether the walk ended before it listed all.
     pub truncated: bool,
-    /// Folders that were listed, or refused.
+    /// Folders that were listed or denied.
     pub visited: u64,
 }
 
-/// A walk through all folders of a folder.
+/// A recursive walk through a folder.
 pub struct Walk<'a> {
     kv: &'a Kv,
     mount: &'a MountPath,
     root: &'a FolderPath,
     started: Instant,
-    /// Relative to the root, with a slash at the end; empty for the root itself.
+    /// Relative to the root, with a trailing slash; empty for the root itself.
     waiting: Vec<String>,
     running: FuturesUnordered<BoxFuture<'a, Listed>>,
     names: usize,
@@ -54,7 +54,7 @@ pub struct Walk<'a> {
 type Listed = (String, Result<Vec<String>, VaultError>);
 
 impl Kv {
-    /// Begins a walk; [`Walk::step`] carries it on.
+    /// Starts a walk; [`Walk::step`] continues it.
     pub fn walk<'a>(&'a self, mount: &'a MountPath, root: &'a FolderPath) -> Walk<'a> {
         Walk {
             kv: self,
@@ -71,15 +71,15 @@ impl Kv {
 }
 
 impl Walk<'_> {
-    /// What was found so far.
+    /// The result so far.
     pub fn tree(&self) -> &Tree {
         &self.tree
     }
 
-    /// Waits until one more folder is listed; false when there is none left.
+    /// Waits until one more folder is listed; false if none is left.
     ///
     /// # Errors
-    /// Whatever keeps a folder from being listed, but for a denial below the first folder.
+    /// Every error of listing a folder, except a denial below the first folder.
     pub async fn step(&mut self) -> Result<bool, VaultError> {
         while self.running.len() < AT_ONCE
             && let Some(folder) = self.waiting.pop()
@@ -91,7 +91,7 @@ impl Walk<'_> {
         };
         match listed {
             Ok(names) => self.enter(&folder, names),
-            // Its last secret was deleted since its name was listed.
+            // Its last secret was deleted after its name was listed.
             Err(VaultError::NotFound(_)) if !folder.is_empty() => {}
             Err(VaultError::Refused(refusal)) if refusal.status == 403 && !folder.is_empty() => {
                 self.tree.denied.push(folder);
@@ -108,10 +108,10 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    /// The outcome, in the order of the names.
+    /// The result, sorted by name.
     ///
     /// # Errors
-    /// Vault's refusal if nothing was found and something was denied.
+    /// Vault's refusal if the walk found nothing and a folder was denied.
     pub fn finish(self) -> Result<Tree, VaultError> {
         let mut tree = self.tree;
         if tree.secrets.is_empty()

@@ -1,6 +1,5 @@
-//! The order of changes: those of one secret are let through one after the other, so that concurrent calls on
-//! this server do not run into conflicts of their own, whoever they act as. KV v1 knows no check-and-set: there a
-//! change would be lost.
+//! Serialises the changes of each secret. Concurrent calls of all callers on this server therefore cannot conflict
+//! with each other. KV v1 has no check-and-set, so a conflict would lose a change there.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -8,10 +7,10 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::vault::path::{MountPath, SecretPath};
 
-/// Two secrets rarely share a lock.
+/// Enough that two secrets rarely share a lock.
 const LOCKS: usize = 64;
 
-/// The locks of all secrets in one Vault. They know nothing of namespaces: a lock that is shared costs a wait.
+/// The locks of all secrets in one Vault. They ignore namespaces: a shared lock costs only time.
 pub struct WriteLocks {
     locks: [Mutex<()>; LOCKS],
     hasher: RandomState,
@@ -27,10 +26,10 @@ impl Default for WriteLocks {
 }
 
 impl WriteLocks {
-    /// Waits for the turn of a change of this secret, which lasts as long as the guard.
+    /// Waits for the lock of this secret; the guard holds it.
     pub(super) async fn take(&self, mount: &MountPath, path: &SecretPath) -> MutexGuard<'_, ()> {
         let hash = self.hasher.hash_one((mount, path));
-        // The remainder is below 64 and fits any usize.
+        // The remainder is less than 64 and fits any usize.
         self.locks[(hash % LOCKS as u64) as usize].lock().await
     }
 }

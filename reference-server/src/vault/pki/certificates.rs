@@ -1,4 +1,4 @@
-//! Certificates: issuing, signing, revoking, and what was issued.
+//! Certificates: issuing, signing, revoking, listing and reading.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Certificate, Endpoint, Name, Pki, Serial, Told, Ttl};
 use crate::vault::{error::VaultError, path::MountPath};
 
-/// What a certificate is to say; a role decides on what is left out.
+/// The content of a certificate; the role decides on what is left out.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// The common name of the subject.
@@ -15,7 +15,7 @@ pub struct Request {
     pub alt_names: Vec<String>,
     /// IP addresses.
     pub ip_sans: Vec<std::net::IpAddr>,
-    /// How long it is to last.
+    /// The lifetime.
     pub ttl: Option<Ttl>,
 }
 
@@ -43,21 +43,21 @@ impl Request {
     }
 }
 
-/// A certificate that was just made. It may hold a private key, so it has no `Debug`.
+/// A new certificate. It may contain a private key, so it has no `Debug`.
 pub struct Issued {
     /// The certificate.
     pub certificate: Certificate,
     /// The certificate of its issuer, PEM.
     pub issuing_ca: String,
-    /// From its issuer on towards the root, PEM.
+    /// The chain from its issuer towards the root, PEM.
     pub ca_chain: Vec<String>,
-    /// The private key, PEM, if Vault made it. Vault does not keep it.
+    /// The private key, PEM, if Vault generated it. Vault does not store it.
     pub private_key: Option<String>,
     /// The type of the private key.
     pub private_key_type: Option<String>,
 }
 
-/// A certificate that Vault has on record.
+/// A certificate on record in Vault.
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// The certificate.
@@ -71,15 +71,15 @@ pub struct Kept {
 pub struct Revocation {
     /// Seconds since 1970.
     pub time: u64,
-    /// RFC 3339; not told by every version of Vault.
+    /// RFC 3339; some versions of Vault do not report it.
     pub rfc3339: Option<String>,
 }
 
 impl Pki {
-    /// Makes a private key and a certificate for it.
+    /// Generates a private key and a certificate for it.
     ///
     /// # Errors
-    /// Vault's refusal, as when the role does not allow the request.
+    /// Vault's refusal, for example when the role does not allow the request.
     pub async fn issue(
         &self,
         mount: &MountPath,
@@ -90,7 +90,7 @@ impl Pki {
             .await
     }
 
-    /// Makes a certificate for a key that somebody else keeps; `csr` is the request for it, PEM.
+    /// Makes a certificate for a key outside of Vault; `csr` is the certificate request, PEM.
     ///
     /// # Errors
     /// As for [`Self::issue`].
@@ -134,10 +134,10 @@ impl Pki {
         Ok(Told::new(issued, warnings))
     }
 
-    /// Revokes a certificate. One that is revoked already stays so, since then.
+    /// Revokes a certificate. An already revoked certificate keeps its time of revocation.
     ///
     /// # Errors
-    /// Vault's refusal, as when the mount has no such certificate.
+    /// Vault's refusal, for example when the mount has no such certificate.
     pub async fn revoke(
         &self,
         mount: &MountPath,
@@ -150,7 +150,7 @@ impl Pki {
         Ok(Told::new(data.into(), warnings))
     }
 
-    /// The serial numbers of all certificates that are on record.
+    /// The serial numbers of all certificates on record.
     ///
     /// # Errors
     /// As for every request, see [`VaultError`].
@@ -163,7 +163,7 @@ impl Pki {
         Ok(listing.map(|told| told.data.keys).unwrap_or_default())
     }
 
-    /// Reads a certificate that is on record.
+    /// Reads a certificate on record.
     ///
     /// # Errors
     /// [`VaultError::NotFound`] if there is none with this number.
@@ -186,7 +186,7 @@ impl Pki {
             ))?;
         Ok(Kept {
             certificate: certificate(&data.certificate)?,
-            // 0 stands for one that is not revoked.
+            // 0 means that it is not revoked.
             revocation: (data.revocation.revocation_time > 0).then(|| data.revocation.into()),
         })
     }
@@ -207,7 +207,7 @@ impl From<RevocationTime> for Revocation {
     }
 }
 
-/// A certificate in an answer of Vault.
+/// Parses a certificate in an answer of Vault.
 pub(super) fn certificate(pem: &str) -> Result<Certificate, VaultError> {
     Certificate::parse(pem).map_err(|_| VaultError::Unexpected {
         status: 200,

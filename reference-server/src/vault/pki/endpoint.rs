@@ -1,39 +1,39 @@
-//! Every endpoint of the PKI engine that is asked for: the only paths that can be made below a PKI mount.
+//! The endpoints of the PKI engine that the server uses: the only paths that it can build below a PKI mount.
 
 use super::{Name, Serial};
 
 /// An endpoint, relative to its mount.
 #[derive(Debug, Clone, Copy)]
 pub enum Endpoint<'a> {
-    /// The list of issuers. It is public: Vault asks for no token.
+    /// The list of issuers. It is public: Vault requires no token.
     Issuers,
     /// One issuer.
     Issuer(&'a Name),
-    /// Makes a root with its key.
+    /// Generates a root with its key.
     GenerateRoot,
-    /// Makes a key and a request for an intermediate certificate.
+    /// Generates a key and a request for an intermediate certificate.
     GenerateIntermediate,
-    /// Signs an intermediate certificate, by this issuer or by the default one.
+    /// Signs an intermediate certificate with this issuer, or with the default one.
     SignIntermediate(Option<&'a Name>),
-    /// Takes the intermediate certificate that was signed.
+    /// Stores the signed intermediate certificate.
     SetSigned,
-    /// Takes certificates of CAs.
+    /// Imports certificates of CAs.
     ImportCertificates,
-    /// Takes certificates of CAs and their private keys.
+    /// Imports certificates of CAs and their private keys.
     ImportBundle,
-    /// A private key of an issuer, which can be deleted and never read.
+    /// The private key of an issuer. It can be deleted, but never read.
     Key(&'a Name),
     /// The list of roles.
     Roles,
     /// One role.
     Role(&'a Name),
-    /// Makes a key and a certificate by a role.
+    /// Generates a key and a certificate according to a role.
     Issue(&'a Name),
-    /// Signs a request by a role.
+    /// Signs a request according to a role.
     Sign(&'a Name),
     /// The list of certificates.
     Certificates,
-    /// One certificate. It is public: Vault asks for no token.
+    /// One certificate. It is public: Vault requires no token.
     Certificate(&'a Serial),
     /// Revokes a certificate.
     Revoke,
@@ -71,7 +71,7 @@ impl<'a> Endpoint<'a> {
         before.iter().copied().chain(named).chain(after)
     }
 
-    /// Whether it ends in a slash, as listings do in policies and in the audit log.
+    /// Whether it has a trailing slash, as listings have in policies and in the audit log.
     pub(crate) fn is_listing(&self) -> bool {
         matches!(self, Self::Issuers | Self::Roles | Self::Certificates)
     }

@@ -1,4 +1,4 @@
-//! Importing CAs that were made elsewhere.
+//! Importing existing CAs.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,19 @@ use crate::vault::{
     path::{ApiPath, MountPath},
 };
 
-/// What Vault told of an import; the lists are null where they are empty.
+/// Vault's answer to an import; empty lists are null.
 #[derive(Default, Deserialize)]
 pub(super) struct Imported {
     imported_issuers: Option<Vec<String>>,
     imported_keys: Option<Vec<String>>,
-    /// Ids of the keys of issuers, empty for an issuer without.
+    /// The ids of the issuers' keys; empty for an issuer without key.
     #[serde(default)]
     mapping: BTreeMap<String, String>,
 }
 
 impl Imported {
     pub(super) fn remember(&self, mount: &MountPath, rollback: &mut Rollback) {
-        // Keys first, so that they are removed last: Vault keeps a key that an issuer needs.
+        // Keys first, so that they are removed last: Vault does not delete a key that an issuer needs.
         for id in self.imported_keys.iter().flatten() {
             if let Ok(id) = id_name(id) {
                 rollback.made(ApiPath::pki(mount, &Endpoint::Key(&id)));
@@ -60,19 +60,19 @@ impl Imported {
 }
 
 impl Pki {
-    /// Imports certificates of CAs, and private keys for them. With a name it is given to the first of them
-    /// that has a private key, or else to the first.
+    /// Imports certificates of CAs, and their private keys. `name` goes to the first one with a private key, or to
+    /// the first one if none has a key.
     ///
     /// # Errors
-    /// [`PartialFailure`] says why it was not done, and what became of what was done on the way.
+    /// [`PartialFailure`] has the cause, and what the rollback did.
     pub async fn import_issuers(
         &self,
         mount: &MountPath,
         bundle: &Bundle,
         name: Option<&Name>,
     ) -> Result<Told<NewIssuers>, PartialFailure> {
-        // A policy can allow certificates and forbid private keys: Vault has an endpoint for each, and the
-        // one for certificates refuses keys. Each bundle goes where no more is needed than it needs.
+        // Vault has one endpoint for certificates, which rejects keys, and one for both. A policy can allow only the
+        // first, so the server uses the one that needs less.
         let endpoint = if bundle.private_keys.is_empty() {
             Endpoint::ImportCertificates
         } else {
@@ -103,8 +103,8 @@ impl Pki {
         name: Option<&Name>,
         rollback: &mut Rollback,
     ) -> Result<NewIssuers, VaultError> {
-        // Vault keeps the keys that come before one that it refuses, and does not say which they are
-        // (seen on 1.21). Of several each goes alone first, which is taken or not.
+        // Vault keeps the keys before one that it rejects, and does not report them (seen on 1.21). So several keys
+        // are first imported one by one.
         if bundle.private_keys.len() > 1 {
             for key in &bundle.private_keys {
                 let answer = self
@@ -144,7 +144,7 @@ impl Pki {
         };
         let mut issuers = self.list_issuers(mount).await?;
         issuers.retain(|issuer| imported.mapping.contains_key(&issuer.id));
-        // Those that can sign in front, in the order of the bundle.
+        // Issuers that can sign come first, in the order of the bundle.
         issuers.sort_by_key(|issuer| (imported.lacks_key(&issuer.id), place(issuer)));
         let nothing = VaultError::Unexpected {
             status: 200,
@@ -173,8 +173,7 @@ impl Pki {
         })
     }
 
-    /// Finds what Vault kept of a bundle that it refused: the certificates that come before the one that
-    /// it does not like (seen on 1.21).
+    /// Finds what Vault kept of a bundle that it rejected: the certificates before the invalid one (seen on 1.21).
     async fn find_half(
         &self,
         mount: &MountPath,
@@ -195,7 +194,7 @@ impl Pki {
             match issuer.has_private_key {
                 _ if was_there || !is_of_bundle => {}
                 Some(false) => rollback.made(path),
-                // Somebody else may have imported it just now, and better.
+                // Another client may have just imported it, with its key.
                 _ => rollback.left(&path),
             }
         }

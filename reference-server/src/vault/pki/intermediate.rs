@@ -1,4 +1,4 @@
-//! Making an intermediate: a key and a request in its mount, a signature in another, a name.
+//! Creating an intermediate: a key and a request in its mount, a signature in another mount, and a name.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -15,21 +15,21 @@ use crate::vault::{
     path::{ApiPath, MountPath},
 };
 
-/// Who signs an intermediate certificate.
+/// The issuer that signs an intermediate certificate.
 #[derive(Debug, Clone)]
 pub struct Signer {
     /// The mount of the issuer.
     pub mount: MountPath,
-    /// The issuer; the mount's default one if none is named.
+    /// The issuer; the default one of the mount if none is named.
     pub issuer: Option<Name>,
 }
 
 impl Pki {
-    /// Makes an intermediate with a private key that does not leave Vault, signed in another mount. The
-    /// certificates that lead to the root are kept with it, so that what it issues comes with its chain.
+    /// Creates an intermediate with a private key that does not leave Vault, signed in another mount. Also stores the
+    /// certificates up to the root, so that issued certificates come with their chain.
     ///
     /// # Errors
-    /// [`PartialFailure`] says why it was not made, and what became of what was made on the way.
+    /// [`PartialFailure`] has the cause, and what the rollback did.
     pub async fn create_intermediate(
         &self,
         mount: &MountPath,
@@ -75,7 +75,7 @@ impl Pki {
             .map_err(|error| (error, Stage::Mount))
     }
 
-    /// Makes a key and a request; returns the request and the id of the key.
+    /// Generates a key and a request; returns the request and the id of the key.
     async fn request_intermediate(
         &self,
         mount: &MountPath,
@@ -97,7 +97,7 @@ impl Pki {
         Ok((generated.csr, generated.key_id))
     }
 
-    /// Has the request signed; returns the certificates from the new one on towards the root.
+    /// Signs the request; returns the certificates from the new one towards the root.
     async fn sign_intermediate(
         &self,
         signer: &Signer,
@@ -126,7 +126,7 @@ impl Pki {
             .unwrap_or_else(|| vec![signed.certificate, signed.issuing_ca]))
     }
 
-    /// Gives the mount its certificate with those towards the root, and the new issuer its name.
+    /// Stores the certificate and those towards the root in the mount, and names the new issuer.
     async fn take_intermediate(
         &self,
         mount: &MountPath,

@@ -1,5 +1,5 @@
-//! Issuers: the CAs of a mount. A root takes one request and is made here; what takes several is in
-//! [`super::intermediate`] and [`super::import`].
+//! Issuers: the CAs of a mount. This module creates a root, which takes one request. [`super::intermediate`] and
+//! [`super::import`] take several.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ pub struct ListedIssuer {
     pub id: String,
     /// Its name; empty if it has none.
     pub name: String,
-    /// Whether roles use it that name no issuer; not told by every version of Vault.
+    /// Whether it issues for roles that name no issuer; some versions of Vault do not report it.
     pub is_default: Option<bool>,
-    /// Whether the mount has its private key; not told by every version of Vault.
+    /// Whether the mount has its private key; some versions of Vault do not report it.
     pub has_private_key: Option<bool>,
     pub(super) serial_number: Option<String>,
 }
@@ -32,7 +32,7 @@ pub struct Issuer {
     pub name: String,
     /// Its certificate.
     pub certificate: Certificate,
-    /// From its own certificate on towards the root, PEM.
+    /// The chain from its own certificate towards the root, PEM.
     pub ca_chain: Vec<String>,
     /// Whether the mount has its private key.
     pub has_private_key: bool,
@@ -40,34 +40,34 @@ pub struct Issuer {
     pub revoked: bool,
 }
 
-/// What an issuer that is to be made shall be.
+/// An issuer to create.
 #[derive(Debug, Clone)]
 pub struct NewIssuer {
     /// Its name.
     pub name: Name,
     /// The common name of its subject.
     pub common_name: String,
-    /// How long it is to last; Vault has a default.
+    /// The lifetime; Vault has a default.
     pub ttl: Option<Ttl>,
 }
 
-/// What a call that makes issuers has made.
+/// The issuers that a call created or imported.
 #[derive(Debug, Clone)]
 pub struct NewIssuers {
-    /// Ids and names; the name is empty if the issuer has none.
+    /// Ids and names; the name is empty for an issuer without name.
     pub issuers: Vec<(String, String)>,
-    /// The certificate of the issuer that it is about.
+    /// The certificate of the requested issuer.
     pub certificate: Certificate,
-    /// From that certificate on towards the root, PEM.
+    /// The chain from that certificate towards the root, PEM.
     pub ca_chain: Vec<String>,
-    /// Those of the issuers that were in the mount already: nothing was changed about them.
+    /// The issuers that already existed; they are unchanged.
     pub existing: Vec<String>,
-    /// Those of the issuers that cannot sign, as the mount does not have their private keys.
+    /// The issuers that cannot sign, because the mount does not have their private keys.
     pub without_key: Vec<String>,
 }
 
 impl Pki {
-    /// All issuers of a mount, in Vault's order. Vault tells them without a token.
+    /// All issuers of a mount, in Vault's order. Vault requires no token for them.
     ///
     /// # Errors
     /// As for every request, see [`VaultError`].
@@ -103,11 +103,11 @@ impl Pki {
         Ok(issuers.collect())
     }
 
-    /// Reads an issuer by its name or id. Vault would show the certificate without a token too, at
-    /// `issuer/NAME/json`; what the policy says on the issuer is obeyed all the same.
+    /// Reads an issuer by its name or id. Vault would show the certificate at `issuer/NAME/json` without a token; the
+    /// server still respects the policy for the issuer.
     ///
     /// # Errors
-    /// Vault's refusal, which for an issuer that is not there has status 500.
+    /// Vault's refusal; for a missing issuer it has status 500.
     pub async fn read_issuer(
         &self,
         mount: &MountPath,
@@ -143,10 +143,10 @@ impl Pki {
         })
     }
 
-    /// Makes a root with a private key that does not leave Vault.
+    /// Creates a root with a private key that does not leave Vault.
     ///
     /// # Errors
-    /// Vault's refusal, as when the name is in use.
+    /// Vault's refusal, for example when the name is in use.
     pub async fn create_root(
         &self,
         mount: &MountPath,
@@ -177,8 +177,8 @@ impl Pki {
         Ok(Told::new(made, warnings))
     }
 
-    /// Gives an issuer that is new a name. Vault sets all else about it to the defaults that a new issuer
-    /// has, but for what it may be used for, which depends on its certificate.
+    /// Names a new issuer. Vault resets its other settings to the defaults of a new issuer, except its usage, which
+    /// depends on its certificate.
     pub(super) async fn name_issuer(
         &self,
         mount: &MountPath,
@@ -198,7 +198,7 @@ impl Pki {
     }
 }
 
-/// Vault would say so too late: by then the certificate would be signed.
+/// Vault would report it too late, after the certificate is signed.
 pub(super) fn check_name_is_free(issuers: &[ListedIssuer], name: &Name) -> Result<(), VaultError> {
     let is_taken =
         |issuer: &ListedIssuer| [issuer.id.as_str(), &issuer.name].contains(&name.as_str());
@@ -208,7 +208,7 @@ pub(super) fn check_name_is_free(issuers: &[ListedIssuer], name: &Name) -> Resul
     Ok(())
 }
 
-/// An id that Vault gave.
+/// Parses an id of Vault.
 pub(super) fn id_name(id: &str) -> Result<Name, VaultError> {
     Name::parse(id).map_err(|_| VaultError::Unexpected {
         status: 200,

@@ -1,11 +1,9 @@
-//! The PKI secrets engine: [`issuers`], of which [`intermediate`] makes and [`import`] takes in some,
-//! [`roles`] and [`certificates`]. [`x509`] reads certificates.
+//! The PKI secrets engine: [`issuers`], created by [`intermediate`] or imported by [`import`], [`roles`] and
+//! [`certificates`]. [`x509`] parses certificates.
 //!
-//! An engine of another type may take what is meant for a PKI engine: a KV v1
-//! mount stores whatever is posted to `roles/web`. So a mount is verified before
-//! every change, and before the first read; one that was seen to be a PKI mount
-//! is remembered, and no longer trusted after a 403, a 404 or an answer that is
-//! not of a PKI engine.
+//! An engine of another type may accept a PKI request: a KV v1 mount stores whatever is posted to `roles/web`. So the
+//! server verifies a mount before every change, and before the first read. It caches verified PKI mounts, and
+//! verifies them again after a 403, a 404 or an answer of another engine.
 
 mod certificates;
 mod endpoint;
@@ -41,15 +39,15 @@ use super::{
     path::{ApiPath, MountPath},
 };
 
-/// Mounts that are remembered.
+/// Maximum number of cached mounts.
 const MAX_KNOWN_MOUNTS: usize = 1024;
 
-/// What Vault answered, and what it warned of.
+/// Vault's answer, and its warnings.
 #[derive(Debug, Clone)]
 pub struct Told<T> {
     /// The answer.
     pub data: T,
-    /// In Vault's words, each once.
+    /// Vault's warnings, without duplicates.
     pub warnings: Vec<String>,
 }
 
@@ -69,7 +67,7 @@ pub struct Pki {
 }
 
 impl Pki {
-    /// All PKI engines that the client's token reaches.
+    /// The PKI engines that the client's token reaches.
     pub fn new(client: VaultClient) -> Self {
         Self {
             mounts: Mounts::new(client.clone()),
@@ -93,7 +91,7 @@ impl Pki {
         let remembered = self.is_known(mount);
         if !remembered {
             match self.verify(mount, &path, capability).await {
-                // The token has no right on this mount; but some endpoints are public.
+                // The token has no right on this mount, but some endpoints are public.
                 Err(error) if error.refused_with(403).is_some() && !mount.is_reserved() => {}
                 verified => verified?,
             }
@@ -132,8 +130,8 @@ impl Pki {
         told(&self.post(mount, endpoint, body).await?)
     }
 
-    /// Posts to a mount that was just verified. Vault wants `update` for all that is posted to a PKI engine,
-    /// also for what is new.
+    /// Posts to a mount that was just verified. Vault requires `update` for every POST to a PKI engine, also for new
+    /// objects.
     async fn post(
         &self,
         mount: &MountPath,
@@ -151,7 +149,7 @@ impl Pki {
         Ok(answer)
     }
 
-    /// Asks Vault whether this is a PKI mount; `path` and `capability` are what the caller is about to need.
+    /// Checks that this is a PKI mount; `path` and `capability` are what the caller needs next.
     async fn verify(
         &self,
         mount: &MountPath,
@@ -164,7 +162,7 @@ impl Pki {
         match found {
             Ok(_) if is_pki => Ok(()),
             Ok(engine) => Err(VaultError::NotPki(engine.r#type)),
-            // Vault answers 403 if the token has no right at all on the mount, or there is none.
+            // Vault returns 403 both for a mount without any right of the token and for a missing mount.
             Err(VaultError::Refused(mut refusal)) if refusal.status == 403 => {
                 refusal.capability = capability;
                 refusal.path = path.plain().to_owned();

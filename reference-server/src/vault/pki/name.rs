@@ -1,16 +1,16 @@
-//! What names a thing within a PKI engine: roles and issuers by [`Name`], certificates by [`Serial`].
+//! Names in a PKI engine: [`Name`] for roles and issuers, [`Serial`] for certificates.
 
 use thiserror::Error;
 
-/// Longest name that is accepted, in bytes.
+/// Maximum length of a name, in bytes.
 const MAX_NAME_BYTES: usize = 256;
-/// Longest serial number that is accepted, in bytes; RFC 5280 allows 20.
+/// Maximum length of a serial number, in bytes of text; RFC 5280 allows 20 bytes.
 const MAX_SERIAL_BYTES: usize = 64;
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NameError {
-    /// Vault has no such names.
+    /// Vault does not accept the name.
     #[error(
         "is not a name that Vault takes: letters, digits and `_`, and between them also `-` and `.`"
     )]
@@ -25,14 +25,14 @@ pub enum NameError {
 pub struct Name(String);
 
 impl Name {
-    /// The name by which Vault means whichever issuer is the default one.
+    /// Vault's name for the current default issuer.
     pub const DEFAULT_ISSUER: &'static str = "default";
 
-    /// Parses a name by the rule of Vault's paths, `\w(([\w-.]+)?\w)?`
-    /// (`GenericNameRegex` of its SDK): nothing else would reach an endpoint.
+    /// Parses a name by the rule of Vault's paths, `\w(([\w-.]+)?\w)?` (`GenericNameRegex` of its SDK). Other names
+    /// do not reach an endpoint.
     ///
     /// # Errors
-    /// [`NameError`] says what is wrong with the text.
+    /// [`NameError`] if the text is invalid.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if text.len() > MAX_NAME_BYTES {
             return Err(NameError::TooLong);
@@ -66,8 +66,7 @@ pub struct SerialError;
 pub struct Serial(String);
 
 impl Serial {
-    /// Parses pairs of hex digits with `:` or `-` between them, which is what Vault finds
-    /// certificates by; any other form would be the number of no certificate.
+    /// Parses pairs of hex digits separated by `:` or `-`. Vault finds no certificate by any other form.
     ///
     /// # Errors
     /// [`SerialError`] for any other text.
@@ -80,14 +79,14 @@ impl Serial {
             return Err(SerialError);
         }
         let serial = pairs.join(":").to_ascii_lowercase();
-        // Vault's endpoint for certificates answers to this one with the certificate of the CA.
+        // For this one Vault's endpoint for certificates returns the certificate of the CA.
         if serial == "ca" {
             return Err(SerialError);
         }
         Ok(Self(serial))
     }
 
-    /// The number as Vault writes it, such as `1f:b3:35:2b`.
+    /// The number in Vault's form, such as `1f:b3:35:2b`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -147,7 +146,7 @@ mod tests {
     }
 
     proptest! {
-        /// Of one byte there is `ca`, which is refused.
+        /// One byte could be `ca`, which is rejected.
         #[test]
         fn every_number_of_several_bytes_is_read_back(bytes in prop::collection::vec(any::<u8>(), 2..=20)) {
             let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-//! Roles: what certificates may be issued for whom.
+//! Roles: which certificates may be issued for which names.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,33 +9,33 @@ use crate::vault::{
     path::{ApiPath, MountPath},
 };
 
-/// What a role allows, as Vault has it.
+/// The settings of a role in Vault.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Role {
-    /// The domains for which it issues.
+    /// The domains for which the role issues.
     #[serde(default)]
     pub allowed_domains: Option<Vec<String>>,
-    /// Whether it issues for names below the domains.
+    /// Whether the role issues for names below the domains.
     pub allow_subdomains: bool,
-    /// Whether it issues for the domains themselves.
+    /// Whether the role issues for the domains themselves.
     pub allow_bare_domains: bool,
-    /// Whether `*` in the domains stands for anything.
+    /// Whether `*` in the domains matches anything.
     pub allow_glob_domains: bool,
-    /// Whether it issues for any name.
+    /// Whether the role issues for any name.
     pub allow_any_name: bool,
     /// Whether certificates may have IP addresses.
     pub allow_ip_sans: bool,
     /// The type of the keys: `rsa`, `ec`, `ed25519` or `any`.
     pub key_type: String,
-    /// The length of the keys in bits; 0 if the type leaves no choice, or does not matter.
+    /// The length of the keys in bits; 0 if the type determines it, or if it does not matter.
     pub key_bits: u64,
-    /// The lifetime if none is asked for, in seconds; 0 for that of the mount.
+    /// The default lifetime, in seconds; 0 for that of the mount.
     pub ttl: u64,
     /// The longest lifetime, in seconds; 0 for that of the mount.
     pub max_ttl: u64,
 }
 
-/// What a role is to allow; Vault has a default for what is left out.
+/// The settings of a role to create; Vault has a default for what is left out.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct NewRole {
     /// As for [`Role`].
@@ -70,19 +70,19 @@ pub struct NewRole {
     pub max_ttl: Option<Ttl>,
 }
 
-/// What writing a role did.
+/// The result of writing a role.
 #[derive(Debug, Clone)]
 pub struct Written {
-    /// The role as Vault has it now; `None` if Vault did not tell, as versions before 1.13 do not, and the
-    /// token may not read it.
+    /// The role in Vault afterwards. `None` if Vault did not return it, as versions before 1.13 do not, and the token
+    /// may not read it.
     pub role: Option<Role>,
-    /// Settings of the role that was replaced which [`NewRole`] does not have, and what they were.
+    /// Settings of the replaced role that [`NewRole`] does not have, and their values.
     pub reset: Vec<(String, Value)>,
 }
 
 type Settings = serde_json::Map<String, Value>;
 
-/// Settings that [`NewRole`] has, or that follow from one that it has.
+/// Settings that [`NewRole`] has, or that follow from one of them.
 const SET: [&str; 11] = [
     "allowed_domains",
     "allow_subdomains",
@@ -128,14 +128,14 @@ impl Pki {
     /// Reads a role.
     ///
     /// # Errors
-    /// [`VaultError::NotFound`] if there is none of this name.
+    /// [`VaultError::NotFound`] if there is no role of this name.
     pub async fn read_role(&self, mount: &MountPath, role: &Name) -> Result<Role, VaultError> {
         let told = self.ask(mount, Endpoint::Role(role)).await?;
         told.map(|told| told.data)
             .ok_or(VaultError::NotFound("role of this name in the mount"))
     }
 
-    /// Makes a role, or replaces it wholly.
+    /// Creates a role, or replaces it completely.
     ///
     /// # Errors
     /// As for every request, see [`VaultError`].
@@ -148,7 +148,7 @@ impl Pki {
         let endpoint = Endpoint::Role(role);
         let path = ApiPath::pki(mount, &endpoint);
         self.verify(mount, &path, Capability::Update).await?;
-        // What there was is told as far as it can be seen, and is in nobody's way if it cannot.
+        // Reports the previous settings if they are readable; if not, the write continues.
         let before = match self.client.read(&path, None).await {
             Ok(answer) => told::<Settings>(&answer).ok(),
             Err(_) => None,
@@ -182,14 +182,14 @@ impl Pki {
         }
     }
 
-    /// Deletes a role; returns whether it was seen to exist before. It was not if the token may
-    /// not read it; Vault says nothing of it either: it answers 204 for a role that is not there.
+    /// Deletes a role. Returns whether the server saw that it existed; false if the token may not read it. Vault
+    /// returns 204 for a missing role, too.
     ///
     /// # Errors
-    /// [`VaultError::NotFound`] if there is none of this name.
+    /// [`VaultError::NotFound`] if there is no role of this name.
     pub async fn delete_role(&self, mount: &MountPath, role: &Name) -> Result<bool, VaultError> {
         let path = ApiPath::pki(mount, &Endpoint::Role(role));
-        // An answer of this shape proves the mount as well.
+        // An answer of this shape also proves the mount.
         let seen = match self.read_role(mount, role).await {
             Ok(_) => true,
             Err(error) if error.refused_with(403).is_some() => {

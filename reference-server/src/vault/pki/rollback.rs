@@ -1,4 +1,4 @@
-//! Work that takes several requests: when one of them fails, what the others have made is removed again.
+//! Operations of several requests: if one request fails, the rollback removes what the others created.
 
 use serde::de::DeserializeOwned;
 
@@ -9,27 +9,27 @@ use crate::vault::{
     path::ApiPath,
 };
 
-/// Where making an issuer failed.
+/// The stage at which creating an issuer failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// In the mount of the new issuer.
     Mount,
-    /// In the mount that was to sign.
+    /// In the mount that signs.
     RootMount,
 }
 
-/// Why no issuer was made, and what became of what was made on the way.
+/// Why an operation failed, and the result of the rollback.
 #[derive(Debug)]
 pub struct PartialFailure {
-    /// Why.
+    /// The cause.
     pub error: VaultError,
-    /// Where.
+    /// The stage.
     pub stage: Stage,
-    /// How many things had been made.
+    /// The number of created objects.
     pub made: usize,
-    /// Those of them that were not removed again, by their paths.
+    /// The paths of the created objects that were not removed.
     pub left: Vec<String>,
-    /// The serial number of a certificate that was signed, which no request unmakes.
+    /// The serial number of a signed certificate, which cannot be unsigned.
     pub signed: Option<String>,
 }
 
@@ -51,8 +51,8 @@ impl PartialFailure {
     }
 }
 
-/// What was made so far. Dropped before its end, as when the call is cancelled or out of time, it is
-/// removed in the background.
+/// The created objects. If dropped before the operation ends, for example when the call is cancelled or times out, it
+/// removes them in the background.
 pub(super) struct Rollback {
     client: VaultClient,
     made: Vec<ApiPath>,
@@ -73,33 +73,33 @@ impl Rollback {
         }
     }
 
-    /// The data of an answer; its warnings are added to those of the others.
+    /// The data of an answer; collects its warnings.
     pub(super) fn data<T: DeserializeOwned>(&mut self, answer: &Answer) -> Result<T, VaultError> {
         let Told { data, warnings } = told(answer)?;
         self.warnings.extend(warnings);
         Ok(data)
     }
 
-    /// Remembers what a request has made.
+    /// Records a created object.
     pub(super) fn made(&mut self, path: ApiPath) {
         self.made.push(path);
     }
 
-    /// Remembers what was made and cannot be removed without harm to others.
+    /// Records a created object that cannot be removed without harm to others.
     pub(super) fn left(&mut self, path: &ApiPath) {
         self.left.push(path.plain().to_owned());
     }
 
-    /// All came about: nothing is to be removed.
+    /// The operation succeeded: nothing is removed.
     pub(super) fn finish<T>(mut self, data: T) -> Told<T> {
         self.made.clear();
         Told::new(data, std::mem::take(&mut self.warnings))
     }
 
-    /// Removes what was made, the latest first.
+    /// Removes the created objects, the latest first.
     pub(super) async fn undo(mut self, error: VaultError, stage: Stage) -> PartialFailure {
         let made = self.made.len() + self.left.len();
-        // One by one, so that what is left is still removed if this is cancelled too.
+        // One by one: if this is cancelled, too, the remaining ones are still removed.
         while let Some(path) = self.made.last() {
             if self.client.delete(path).await.is_err() {
                 self.left.push(path.plain().to_owned());
@@ -118,13 +118,13 @@ impl Rollback {
 impl Drop for Rollback {
     fn drop(&mut self) {
         let (client, made) = (self.client.clone(), std::mem::take(&mut self.made));
-        // Without a runtime the process is ending, and no request goes out any more.
+        // Without a runtime the process is ending, and no request can be sent.
         if !made.is_empty()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move {
                 for path in made.iter().rev() {
-                    // Nobody is there any more who could be told.
+                    // There is no client left to report an error to.
                     let _ = client.delete(path).await;
                 }
             });

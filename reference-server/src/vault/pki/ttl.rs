@@ -1,4 +1,4 @@
-//! How long something is to last, in the words that Vault takes.
+//! Lifetimes in Vault's syntax.
 
 use thiserror::Error;
 
@@ -20,12 +20,12 @@ const UNITS: [(&str, u128); 8] = [
 /// Why a text is not a lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TtlError {
-    /// Another unit, or none of this form.
+    /// An unknown unit or another form.
     #[error(
         "is not a duration: write such as `72h`, `90m`, `1h30m`, `30d`, or seconds such as `3600`"
     )]
     Form,
-    /// Less than a second, which Vault would take for its default, or negative.
+    /// Less than a second, which Vault would replace with its default, or negative.
     #[error("has to be a second or more; leave it out for Vault's default")]
     TooShort,
     /// More than Vault can count.
@@ -41,11 +41,11 @@ pub struct Ttl {
 }
 
 impl Ttl {
-    /// Parses a duration as Vault does: Go's form such as `1h30m` or `1.5h`, whole days such as
-    /// `30d`, or seconds. What is below a second is dropped.
+    /// Parses a duration as Vault does: Go's syntax such as `1h30m` or `1.5h`, whole days such as `30d`, or seconds.
+    /// Fractions of a second are dropped.
     ///
     /// # Errors
-    /// [`TtlError`] says what is wrong with the text.
+    /// [`TtlError`] if the text is invalid.
     pub fn parse(text: &str) -> Result<Self, TtlError> {
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let nanos = match unsigned.strip_suffix('d') {
@@ -68,17 +68,17 @@ impl Ttl {
         })
     }
 
-    /// As it was asked for.
+    /// The original text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Its length in seconds, at least 1.
+    /// The lifetime in seconds, at least 1.
     pub fn seconds(&self) -> u64 {
         self.seconds
     }
 
-    /// In a form that every endpoint of Vault takes, whatever the form it was given in.
+    /// In a form that every endpoint of Vault accepts, regardless of the original form.
     pub fn for_vault(&self) -> String {
         format!("{}s", self.seconds)
     }
@@ -91,7 +91,7 @@ fn whole(digits: &str) -> Result<u128, TtlError> {
     digits.parse().map_err(|_| TtlError::TooLong)
 }
 
-/// Numbers with units, one after the other; `None` for more than can be counted.
+/// A sequence of numbers with units; `None` if it overflows.
 fn go_duration(mut rest: &str) -> Result<Option<u128>, TtlError> {
     let mut sum = Some(0_u128);
     while !rest.is_empty() {
@@ -115,7 +115,7 @@ fn go_duration(mut rest: &str) -> Result<Option<u128>, TtlError> {
             "" => Some(0),
             integer => whole(integer)?.checked_mul(*nanos),
         };
-        // Digits beyond the ninth are below any unit's nanosecond, but for hours; Vault drops them too.
+        // Digits after the 18th are less than a nanosecond in every unit; Vault drops them, too.
         let fraction = &fraction[..fraction.len().min(18)];
         let fraction = match fraction {
             "" => 0,

@@ -1,7 +1,7 @@
-//! What PEM texts say: certificates, chains of them, and requests for one.
+//! Parses PEM texts: certificates, chains of certificates, and certificate requests.
 //!
-//! Nothing is verified here, as Vault makes and judges them; but Vault does not tell
-//! all that its callers have to know, and keeps half of a bundle that it refuses.
+//! This module verifies nothing, because Vault creates and checks certificates. But Vault does not report all that
+//! callers need, and keeps half of a bundle that it rejects.
 
 use std::net::IpAddr;
 
@@ -15,10 +15,10 @@ use x509_parser::{
 };
 
 const BEGIN: &str = "-----BEGIN ";
-/// Blocks of a bundle that Vault passes over, such as those that OpenSSL puts before EC keys.
+/// Blocks of a bundle that Vault ignores, such as those that OpenSSL puts before EC keys.
 const PASSED_OVER: [&str; 4] = ["CRL", "X509 CRL", "EC PARAMETERS", "EC PARAMS"];
 
-/// Why a PEM text cannot be used. No message quotes from it.
+/// Why a PEM text is unusable. The error does not quote the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PemError {
     /// There is no PEM block.
@@ -27,31 +27,31 @@ pub enum PemError {
     /// A block has no end, or is not base64.
     #[error("has a PEM block that is cut off or damaged")]
     Damaged,
-    /// A block holds something else.
+    /// A block of another kind.
     #[error("has a PEM block that is no {0}")]
     Other(&'static str),
-    /// A private key was given away.
+    /// A private key, which the caller should not have sent.
     #[error(
         "has a private key, which is not needed here and should not leave its owner: take it for compromised"
     )]
     PrivateKey,
-    /// A certificate may not issue others, and Vault would keep those before it.
+    /// A certificate that is not a CA; Vault would keep those before it.
     #[error("has a certificate that is not one of a CA")]
     NotOfACa,
 }
 
-/// A certificate, and what is to be known of it.
+/// A certificate and its parsed fields.
 #[derive(Debug, Clone)]
 pub struct Certificate {
-    /// The certificate itself.
+    /// The certificate, PEM.
     pub pem: String,
-    /// In pairs of hex digits, as Vault writes it.
+    /// In pairs of hex digits, as in Vault.
     pub serial_number: String,
     /// RFC 3339.
     pub not_before: String,
     /// RFC 3339.
     pub not_after: String,
-    /// From the first to the last moment of its validity, in seconds.
+    /// The seconds between the beginning and the end of its validity.
     pub lifetime: u64,
     /// The common name of its subject.
     pub common_name: Option<String>,
@@ -65,10 +65,10 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a certificate.
+    /// Parses a certificate.
     ///
     /// # Errors
-    /// [`PemError`] if the text does not begin with one.
+    /// [`PemError`] if the text does not begin with a certificate.
     pub fn parse(pem: &str) -> Result<Self, PemError> {
         let (block, _) = next_block(pem)?.ok_or(PemError::NoBlock("CERTIFICATE"))?;
         Self::of_block(&block)
@@ -86,7 +86,7 @@ impl Certificate {
         let serial_number = parsed.raw_serial_as_string();
         Ok(Self {
             pem: block.text.to_owned(),
-            // The number is positive: DER puts a zero byte in front of a high first bit, Vault does not.
+            // The number is positive. DER puts a zero byte before a high first bit, Vault does not.
             serial_number: serial_number
                 .strip_prefix("00:")
                 .unwrap_or(&serial_number)
@@ -112,7 +112,7 @@ impl Certificate {
         })
     }
 
-    /// Those of `others` that lead from this certificate to its root, itself in front.
+    /// The chain from this certificate to its root, as far as `others` contain it.
     pub fn chain<'a>(&'a self, others: &'a [Self]) -> Vec<&'a Self> {
         let mut chain = vec![self];
         while chain.len() <= others.len()
@@ -126,21 +126,21 @@ impl Certificate {
     }
 }
 
-/// Certificates of CAs, with or without their private keys. It has no `Debug` for these.
+/// Certificates of CAs, with or without their private keys. Because of these it has no `Debug`.
 pub struct Bundle {
-    /// All of it, PEM.
+    /// The whole bundle, PEM.
     pub text: String,
-    /// At least one.
+    /// One or more certificates.
     pub certificates: Vec<Certificate>,
     /// The private keys, PEM.
     pub private_keys: Vec<String>,
 }
 
 impl Bundle {
-    /// Reads a bundle.
+    /// Parses a bundle.
     ///
     /// # Errors
-    /// [`PemError`] if it is damaged, without a certificate, or with something else in it.
+    /// [`PemError`] if it is damaged, has no certificate, or contains another kind of block.
     pub fn parse(text: &str) -> Result<Self, PemError> {
         let mut bundle = Self {
             text: text.to_owned(),
@@ -168,7 +168,7 @@ impl Bundle {
     }
 }
 
-/// Looks whether a text is a certificate signing request.
+/// Checks that a text is a certificate request.
 ///
 /// # Errors
 /// [`PemError`] if it is anything else.
@@ -205,7 +205,7 @@ impl Block<'_> {
     }
 }
 
-/// The first block of a text, and what comes after it.
+/// The first block of a text, and the remaining text.
 fn next_block(text: &str) -> Result<Option<(Block<'_>, &str)>, PemError> {
     if !text.lines().any(|line| line.starts_with(BEGIN)) {
         return Ok(None);
@@ -233,7 +233,7 @@ fn alt_name(name: &GeneralName<'_>) -> Option<String> {
 }
 
 fn rfc3339(time: OffsetDateTime) -> String {
-    // It fails for years beyond 9999 alone, which a certificate cannot name.
+    // It fails only for years beyond 9999, which a certificate cannot contain.
     time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
 
