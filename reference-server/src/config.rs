@@ -146,7 +146,7 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub vault_token_file: Option<String>,
 
-    /// What to do; serve, unless told otherwise
+    /// The subcommand; serve by default
     #[command(subcommand)]
     pub command: Option<Command>,
 }

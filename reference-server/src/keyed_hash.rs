@@ -16,7 +16,7 @@ pub struct KeyedHasher(hmac::Key);
 
 /// The operating system provides no random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the system gives no random numbers, so sessions could not be kept apart")]
+#[error("the operating system provides no random numbers, which session ids need")]
 pub struct NoRandomness;
 
 impl fmt::Debug for KeyedHasher {

@@ -155,7 +155,7 @@ impl TokenSource {
                 }
             }
             Err(error) if !tokens.complained => {
-                tracing::warn!("{error}; the token that it had goes on");
+                tracing::warn!("{error}; the server keeps using the last token");
                 tokens.complained = true;
             }
             Err(_) => {}

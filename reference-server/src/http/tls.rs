@@ -60,7 +60,7 @@ pub enum TlsError {
     NoKey(PathBuf),
     /// The key needs a passphrase.
     #[error(
-        "the key in {} is encrypted, and nobody is asked for its passphrase: store it decrypted, readable by the server's user alone",
+        "the key in {} is encrypted, and the server cannot ask for its passphrase: store it decrypted, readable by the server's user alone",
         .0.display()
     )]
     EncryptedKey(PathBuf),

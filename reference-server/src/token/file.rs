@@ -33,7 +33,7 @@ pub enum TokenFileError {
     #[error("VAULT_TOKEN_FILE: {} is empty", .0.display())]
     Empty(PathBuf),
     /// The file contains something else, or more than one token.
-    #[error("VAULT_TOKEN_FILE: {} holds something else than one token", .0.display())]
+    #[error("VAULT_TOKEN_FILE: {} does not contain exactly one token", .0.display())]
     NotAToken(PathBuf),
 }
 

@@ -125,7 +125,9 @@ impl Keeper {
                     return Err(Done::Left);
                 }
                 Err(Unanswered::NoAnswer(reason)) => {
-                    tracing::warn!("the token could not be renewed and is tried again: {reason}");
+                    tracing::warn!(
+                        "the token could not be renewed, the server will retry: {reason}"
+                    );
                 }
             }
             if self.replaced_within(jittered(pause), token).await {
@@ -133,7 +135,7 @@ impl Keeper {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        tracing::error!("the token has ended, as Vault could not be asked to renew it");
+        tracing::error!("the token has expired: Vault answered no request to renew it");
         Err(Done::Left)
     }
 

@@ -371,7 +371,7 @@ fn denied(refusal: Refusal, said: &str) -> Failure {
     } else if refusal.says("preflight capability check") {
         (
             "permission denied (403): the token has no right on this mount, or there is no such mount; \
-             vault does not tell which"
+             vault does not say which"
                 .to_owned(),
             format!("call list_mounts and use a `path` from it as `mount`, or {grant}"),
             true,

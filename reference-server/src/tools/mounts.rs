@@ -146,9 +146,9 @@ async fn create_mount(vault: Arc<Vault>, arguments: CreateMount) -> Result<Mount
     if has_settings && let Err(error) = vault.mounts.configure(&mount, settings).await {
         // A mount without the requested settings is removed again.
         let outcome = match vault.mounts.delete(&mount).await {
-            Ok(_) => "the settings could not be made, so the new mount was removed again",
+            Ok(_) => "the settings could not be changed, so the new mount was removed again",
             Err(_) => {
-                "the settings could not be made, and the new mount is still there without them"
+                "the settings could not be changed, and the new mount is still there without them"
             }
         };
         return Err(Failure::from(error).and(outcome));
@@ -158,7 +158,7 @@ async fn create_mount(vault: Arc<Vault>, arguments: CreateMount) -> Result<Mount
         KvVersion::V2 => vault.mounts.answers(&mount).await,
     };
     let notes = ready.as_ref().err().map(|error| {
-        format!("the mount was created, but it was not seen to take requests yet: {error}")
+        format!("the mount was created, but the server could not confirm that it accepts requests: {error}")
     });
     Ok(MountCreated {
         mount: mount.to_string(),
@@ -187,8 +187,8 @@ struct MountDeleted {
 async fn delete_mount(vault: Arc<Vault>, arguments: DeleteMount) -> Result<MountDeleted, Failure> {
     let mount = mount(&arguments.mount)?;
     let seen = vault.mounts.delete(&mount).await?;
-    let note = "the token may see neither this mount nor the table of mounts: it could not be checked that there was \
-                one, and Vault does not tell";
+    let note = "the token may see neither this mount nor the table of mounts, so the server could not check whether \
+                the mount existed";
     Ok(MountDeleted {
         mount: mount.to_string(),
         notes: (!seen).then(|| note.to_owned()).into_iter().collect(),

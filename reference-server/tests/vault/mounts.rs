@@ -215,7 +215,10 @@ pub(crate) async fn a_token_that_sees_no_mounts_can_create_and_delete_one(world:
     let answer = client.call("create_mount", mount("hidden")).await.unwrap();
     assert_eq!(answer["ready"], false);
     assert!(
-        answer["notes"][0].as_str().unwrap().contains("not seen"),
+        answer["notes"][0]
+            .as_str()
+            .unwrap()
+            .contains("could not confirm"),
         "{answer}"
     );
     assert_eq!(table(world, "hidden").await.len(), 1);
@@ -225,7 +228,7 @@ pub(crate) async fn a_token_that_sees_no_mounts_can_create_and_delete_one(world:
             answer["notes"][0]
                 .as_str()
                 .unwrap()
-                .contains("could not be checked"),
+                .contains("could not check"),
             "{answer}"
         );
         assert!(table(world, "hidden").await.is_empty());

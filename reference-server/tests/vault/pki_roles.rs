@@ -215,7 +215,7 @@ pub(crate) async fn a_token_that_may_write_but_not_read_a_role_is_told_what_is_n
             deleted["notes"][0]
                 .as_str()
                 .unwrap()
-                .contains("could not be checked"),
+                .contains("could not check"),
             "{deleted}"
         );
         assert!(world.names("pr-blind/roles").await.is_empty());

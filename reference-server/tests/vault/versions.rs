@@ -144,7 +144,7 @@ pub(crate) async fn a_token_without_metadata_can_undelete_and_is_told_what_was_n
         answer["notes"][0]
             .as_str()
             .unwrap()
-            .contains("could not be checked")
+            .contains("could not check")
     );
     assert_eq!(
         world.read("unchecked/data/app").await["data"]["k"],
@@ -166,7 +166,7 @@ pub(crate) async fn a_token_without_metadata_can_undelete_and_is_told_what_was_n
         answer["notes"][0]
             .as_str()
             .unwrap()
-            .contains("could not be checked")
+            .contains("could not check")
     );
     assert!(world.names("unchecked/metadata").await.is_empty());
 }

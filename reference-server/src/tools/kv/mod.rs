@@ -82,7 +82,7 @@ fn secret(mount_text: &str, path: &str) -> Result<(MountPath, SecretPath), Failu
 
 /// The note for a change if the server could not check the previous state.
 fn unless_checked(checked: bool) -> Vec<String> {
-    let note = "the token may not look at the secret: it could not be checked that there was one, and Vault does \
-                not tell";
+    let note =
+        "the token may not read the secret, so the server could not check whether it existed";
     (!checked).then(|| note.to_owned()).into_iter().collect()
 }

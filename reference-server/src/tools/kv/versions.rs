@@ -85,8 +85,8 @@ impl VersionsChanged {
         let notes = match now {
             Some(_) => Vec::new(),
             None => vec![
-                "the token may not read the metadata of the secret: it could not be checked that these versions \
-                 exist, and Vault does not tell"
+                "the token may not read the metadata of the secret, so the server could not check whether these \
+                 versions exist"
                     .to_owned(),
             ],
         };

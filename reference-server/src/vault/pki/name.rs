@@ -12,7 +12,7 @@ const MAX_SERIAL_BYTES: usize = 64;
 pub enum NameError {
     /// Vault does not accept the name.
     #[error(
-        "is not a name that Vault takes: letters, digits and `_`, and between them also `-` and `.`"
+        "is not a name that Vault accepts: letters, digits and `_`, and between them also `-` and `.`"
     )]
     Character,
     /// More than 256 bytes.

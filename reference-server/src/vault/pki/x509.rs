@@ -32,7 +32,7 @@ pub enum PemError {
     Other(&'static str),
     /// A private key, which the caller should not have sent.
     #[error(
-        "has a private key, which is not needed here and should not leave its owner: take it for compromised"
+        "has a private key, which is not needed here and should not leave its owner: treat it as compromised"
     )]
     PrivateKey,
     /// A certificate that is not a CA; Vault would keep those before it.
