@@ -1,9 +1,8 @@
-//! What calls cost: directly on Vault, through the reference server, and through the official
-//! one where it is there, in one run.
+//! Latency of direct requests to Vault, of the reference server, and of the official server if it is available, in
+//! one run.
 //!
-//! Machines are noisy and differ, so only figures of the same run can be compared. Criterion
-//! measures one candidate after the other. The table that is printed last comes from a pass of
-//! its own, in which all candidates take turns call by call.
+//! Machines are noisy and differ, so only figures of the same run are comparable. Criterion measures one candidate
+//! after the other. The final table comes from a separate pass, in which the candidates take turns call by call.
 
 use std::{
     any::Any,
@@ -31,7 +30,7 @@ use vault_mcp_conformance::{
 
 const FIRST: &str = "first call";
 
-/// How many times all candidates take turns in the table's pass.
+/// Number of rounds in the table's pass; in each round every candidate has its turn.
 #[derive(Clone, Copy, PartialEq)]
 struct Rounds {
     calls: usize,
@@ -44,18 +43,18 @@ const FULL: Rounds = Rounds {
     warm_up: 20,
     first_calls: 20,
 };
-/// Shows that all calls succeed, and no figures.
+/// Only checks that all calls succeed, and measures nothing.
 const TRIAL: Rounds = Rounds {
     calls: 2,
     warm_up: 0,
     first_calls: 1,
 };
-/// A slow machine makes fewer calls, so that the pass ends in time.
+/// Time limit of the pass: a slow machine makes fewer calls.
 const LONGEST_PASS: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
-    // `cargo test --all-targets` runs this as well, and must not take minutes.
+    // `cargo test --all-targets` also runs this, and must not take minutes.
     if !has("--bench") {
         println!("benchmarks are run by `cargo bench`");
         return ExitCode::SUCCESS;
@@ -79,8 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What drives the calls. One thread: others would only compete for the cores with what is
-/// measured.
+/// Drives the calls. Single-threaded: further threads would compete with the servers for the cores.
 struct Bench {
     runtime: Runtime,
     interrupt: CancellationToken,
@@ -115,7 +113,7 @@ impl Bench {
     fn run(&self, rounds: Option<Rounds>) -> Result<(), BenchError> {
         let fixture = self.wait(Fixture::open(&self.progress))?;
         let measured = self.measure(&fixture, rounds);
-        // Not interruptible: whatever happened, all that was started ends.
+        // Not interruptible: whatever happened, everything that was started is stopped.
         let closed = self.runtime.block_on(fixture.close());
         match measured? {
             Some(comparison) if rounds == Some(FULL) => show(&comparison)?,
@@ -129,7 +127,7 @@ impl Bench {
         fixture: &Fixture,
         rounds: Option<Rounds>,
     ) -> Result<Option<Comparison>, BenchError> {
-        // First, as a wrong number of requests makes all figures moot.
+        // First, because a wrong number of requests invalidates all figures.
         let requests = match rounds {
             Some(_) => Some(self.wait(count_requests(fixture))?),
             None => None,
@@ -149,7 +147,7 @@ impl Bench {
         }))
     }
 
-    /// Criterion's own figures, one candidate after the other.
+    /// Criterion's own measurements, one candidate after the other.
     fn criterion(&self, fixture: &Fixture) {
         let mut criterion = Criterion::default()
             .without_plots()
@@ -159,7 +157,7 @@ impl Bench {
             .measurement_time(Duration::from_secs(1))
             .configure_from_args();
         let mut group = criterion.benchmark_group(FIRST);
-        // Each starts a server.
+        // Each sample starts a server.
         group.sample_size(10).sampling_mode(SamplingMode::Flat);
         for candidate in &fixture.candidates {
             group.bench_function(&candidate.name, |bencher| {
@@ -185,9 +183,9 @@ impl Bench {
         criterion.final_summary();
     }
 
-    /// How long so many calls take together.
+    /// The total duration of this many calls.
     ///
-    /// Criterion's closures cannot fail: what stops a benchmark unwinds to `measure`.
+    /// Criterion's closures cannot fail: an error unwinds to `measure`.
     fn total(&self, count: u64, call: impl AsyncFn() -> Result<Duration, BenchError>) -> Duration {
         let calls = async {
             let mut total = Duration::ZERO;
@@ -201,7 +199,7 @@ impl Bench {
     }
 }
 
-/// What unwound, if it is a [`BenchError`]; anything else goes on unwinding.
+/// The [`BenchError`] that unwound; any other panic continues to unwind.
 fn or_error<T>(caught: Result<T, Box<dyn Any + Send>>) -> Result<T, BenchError> {
     caught.map_err(|payload| match payload.downcast() {
         Ok(error) => *error,
@@ -209,7 +207,7 @@ fn or_error<T>(caught: Result<T, Box<dyn Any + Send>>) -> Result<T, BenchError> 
     })
 }
 
-/// Requests to Vault per call, for each candidate by task.
+/// Requests to Vault per call, by candidate and task.
 async fn count_requests(fixture: &Fixture) -> Result<Vec<Vec<Option<f64>>>, BenchError> {
     let mut counts = Vec::new();
     for candidate in &fixture.candidates {
@@ -218,8 +216,7 @@ async fn count_requests(fixture: &Fixture) -> Result<Vec<Vec<Option<f64>>>, Benc
     Ok(counts)
 }
 
-/// The table's pass: each operation is called through each candidate in turn, and who begins
-/// changes from round to round.
+/// The table's pass: calls each operation through each candidate in turn. Another candidate starts each round.
 async fn compare(
     fixture: &Fixture,
     rounds: Rounds,
@@ -276,7 +273,7 @@ async fn compare(
     Ok(rows)
 }
 
-/// Prints the table and writes it, and the figures as JSON, into cargo's target folder.
+/// Prints the table, and writes it and the figures (JSON) into cargo's target folder.
 fn show(comparison: &Comparison) -> Result<(), BenchError> {
     let table = comparison.to_markdown();
     let json = serde_json::to_string_pretty(comparison).unwrap_or_default();

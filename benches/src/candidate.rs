@@ -1,5 +1,4 @@
-//! A candidate: one way to carry out an operation, be it Vault itself or a server on one
-//! transport.
+//! A candidate: one way to perform an operation, by Vault itself or by a server on one transport.
 
 use std::{
     path::PathBuf,
@@ -26,13 +25,13 @@ use vault_mcp_conformance::{
 
 use crate::BenchError;
 
-/// How many calls the requests to Vault are counted over.
+/// Number of calls over which the requests to Vault are counted.
 const COUNTED: usize = 10;
 
-/// One way to carry out an operation. All use the same Vault and the same token.
+/// One way to perform an operation. All candidates use the same Vault and the same token.
 #[derive(Debug)]
 pub struct Candidate {
-    /// What the tables call it: `direct`, `reference stdio`, ...
+    /// The name in the tables: `direct`, `reference stdio`, ...
     pub name: String,
     access: Access,
 }
@@ -43,23 +42,23 @@ enum Access {
     Server(Box<(Server, Instance)>),
 }
 
-/// Vault's own API, over a connection that is kept.
+/// Vault's own API, over a kept-alive connection.
 #[derive(Debug)]
 struct Direct {
     vault: Oracle,
     token: SecretString,
 }
 
-/// A server on one transport, and what it takes to start it.
+/// A server on one transport, and how to start it.
 #[derive(Debug)]
 pub struct Server {
-    /// What its adapter says.
+    /// The adapter.
     pub target: Target,
-    /// Its program.
+    /// The program.
     pub program: PathBuf,
-    /// How it is spoken to.
+    /// The transport.
     pub transport: TransportKind,
-    /// The token that it acts with.
+    /// The token of the server.
     pub token: SecretString,
 }
 
@@ -67,7 +66,7 @@ impl Candidate {
     /// Vault itself.
     ///
     /// # Errors
-    /// When no HTTP client can be made.
+    /// If the HTTP client cannot be created.
     pub fn direct(vault: &Vault, token: &SecretString) -> Result<Self, BenchError> {
         Ok(Self {
             name: "direct".to_owned(),
@@ -78,10 +77,10 @@ impl Candidate {
         })
     }
 
-    /// A server, which is started.
+    /// Starts a server.
     ///
     /// # Errors
-    /// When it does not start.
+    /// If the server does not start.
     pub async fn server(server: Server, vault: &Vault) -> Result<Self, BenchError> {
         let instance = server.start(vault.address()).await?;
         Ok(Self {
@@ -90,7 +89,7 @@ impl Candidate {
         })
     }
 
-    /// Whether it can carry out an operation.
+    /// Whether the candidate can perform an operation.
     #[must_use]
     pub fn offers(&self, operation: Operation) -> bool {
         match &self.access {
@@ -105,10 +104,10 @@ impl Candidate {
         matches!(self.access, Access::Direct(_))
     }
 
-    /// Carries out a task on a connection that has been used before; how long that took.
+    /// Performs a task on a connection that is already in use; returns the duration.
     ///
     /// # Errors
-    /// When it does not succeed.
+    /// If the call does not succeed.
     pub async fn call(&self, task: &Task) -> Result<Duration, BenchError> {
         match &self.access {
             Access::Direct(direct) => self.ask(&direct.vault, &direct.token, task).await,
@@ -119,11 +118,11 @@ impl Candidate {
         }
     }
 
-    /// Carries out a task on a new connection; how long the call took, which to Vault itself
-    /// includes connecting, and for a server does not include starting it.
+    /// Performs a task on a new connection; returns the duration of the call. For Vault itself that includes
+    /// connecting; for a server it does not include the start.
     ///
     /// # Errors
-    /// When it does not succeed, or the server does not start.
+    /// If the call does not succeed, or the server does not start.
     pub async fn first_call(&self, task: &Task, vault: &Vault) -> Result<Duration, BenchError> {
         match &self.access {
             Access::Direct(direct) => self.ask(&oracle(vault)?, &direct.token, task).await,
@@ -137,12 +136,11 @@ impl Candidate {
         }
     }
 
-    /// How many requests to Vault a call of each task takes, on average, once the server knows
-    /// the mount; none for a task that is not offered. Counted at a tap, on an instance that
-    /// is not timed.
+    /// The average number of requests to Vault per call of each task, once the server knows the mount; none for a
+    /// task that the candidate does not offer. A tap counts them, on an instance that is not timed.
     ///
     /// # Errors
-    /// When a call does not succeed.
+    /// If a call does not succeed.
     pub async fn requests_per_call(
         &self,
         tasks: &[&Task],
@@ -173,10 +171,10 @@ impl Candidate {
         Ok(counts)
     }
 
-    /// Ends it.
+    /// Stops the candidate.
     ///
     /// # Errors
-    /// When it does not end.
+    /// If the candidate does not stop.
     pub async fn stop(self) -> Result<(), BenchError> {
         match self.access {
             Access::Direct(_) => Ok(()),
@@ -208,7 +206,7 @@ impl Candidate {
         instance: &Instance,
         task: &Task,
     ) -> Result<Duration, BenchError> {
-        // Nobody will read what was said before.
+        // Nothing reads the earlier messages.
         instance.connection.transcript().begin_scenario();
         let call = ToolCall::new(
             &server.target.adapter,
@@ -267,7 +265,7 @@ impl Server {
     }
 }
 
-/// A view of the Vault over a connection of its own.
+/// An oracle with its own connection.
 pub(crate) fn oracle(vault: &Vault) -> Result<Oracle, BenchError> {
     Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix())
         .map_err(|error| BenchError::Client(error.to_string()))

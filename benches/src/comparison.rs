@@ -1,4 +1,4 @@
-//! The figures of all candidates side by side, as a table and as JSON.
+//! The figures of all candidates, as a table and as JSON.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ pub struct Comparison {
     pub machine: Machine,
     /// One row for each operation and candidate.
     pub rows: Vec<Row>,
-    /// What was not measured, and why.
+    /// The candidates that were not measured, with reasons.
     pub left_out: Vec<String>,
 }
 
-/// What can be told of this machine.
+/// Facts about this machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
     /// The operating system.
@@ -30,7 +30,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one.
+    /// This machine.
     #[must_use]
     pub fn here() -> Self {
         Self {
@@ -41,14 +41,14 @@ impl Machine {
     }
 }
 
-/// One operation through one candidate; times in milliseconds.
+/// One operation by one candidate; times in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// The operation, as KAG's table names it, or `first call`.
     pub operation: String,
     /// Vault itself, or a server on a transport.
     pub candidate: String,
-    /// How many calls were measured.
+    /// The number of measured calls.
     pub samples: usize,
     /// Median.
     pub p50_ms: f64,
@@ -56,29 +56,29 @@ pub struct Row {
     pub p95_ms: f64,
     /// 99th percentile.
     pub p99_ms: f64,
-    /// How many times the median of Vault itself.
+    /// The ratio to the median of Vault itself.
     pub ratio_to_direct: f64,
     /// Requests to Vault per call, once the mount is known.
     pub vault_requests_per_call: Option<f64>,
-    /// What the 95th percentile of a server may be by the sources.
+    /// The budget of the sources for a server's 95th percentile.
     pub budget_ms: Option<f64>,
-    /// Whether it is; none for Vault itself.
+    /// Whether the server keeps the budget; none for Vault itself.
     pub keeps_budget: Option<bool>,
 }
 
-/// What was measured of one operation through one candidate.
+/// The measurements of one operation by one candidate.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
-    /// How long calls took.
+    /// The durations of the calls.
     pub took: Samples,
     /// Requests to Vault per call.
     pub vault_requests_per_call: Option<f64>,
-    /// What a call may take; none for Vault itself.
+    /// The budget of a call; none for Vault itself.
     pub budget: Option<Duration>,
 }
 
 impl Row {
-    /// The row of what was measured, next to the direct requests; none where nothing was.
+    /// The row of these measurements, relative to the direct requests; none without measurements.
     #[must_use]
     pub fn of(
         operation: &str,
@@ -137,7 +137,7 @@ const HEADINGS: [&str; 9] = [
 ];
 
 impl Comparison {
-    /// A table in Markdown that can be read as it stands.
+    /// A table in Markdown that is readable as text.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let Machine { os, arch, cores } = &self.machine;

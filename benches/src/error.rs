@@ -1,4 +1,4 @@
-//! What ends a benchmark early.
+//! Errors that end a benchmark.
 
 use vault_mcp_conformance::{
     adapter::AdapterError,
@@ -12,74 +12,74 @@ pub enum BenchError {
     /// Ctrl-C, or SIGTERM.
     #[error("interrupted")]
     Interrupted,
-    /// Nothing can be run.
+    /// The async runtime cannot be created.
     #[error("no runtime: {0}")]
     Runtime(#[source] std::io::Error),
-    /// No Vault.
+    /// No usable Vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// Vault does not do what is needed.
+    /// A request to prepare Vault fails.
     #[error(transparent)]
     Oracle(#[from] OracleError),
-    /// No HTTP client.
+    /// The HTTP client cannot be created.
     #[error("no HTTP client can be made: {0}")]
     Client(String),
-    /// An adapter that comes with the suite is wrong.
+    /// An adapter of the suite is invalid.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
-    /// The program of a server that must be there is not.
+    /// The program of a required server is missing.
     #[error(transparent)]
     Program(#[from] LocateError),
     /// A server does not start.
     #[error("{candidate}: {source}")]
     Start {
-        /// Which.
+        /// The candidate.
         candidate: String,
-        /// Why.
+        /// The reason.
         source: Box<StartError>,
     },
     /// Requests to Vault cannot be counted.
     #[error("requests to Vault cannot be counted: {0}")]
     Tap(String),
-    /// A server does not end.
+    /// A server does not stop.
     #[error("{candidate} could not be ended: {why}")]
     End {
-        /// Which.
+        /// The candidate.
         candidate: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A call that must succeed did not: its time would mean nothing.
+    /// A call fails that must succeed: its duration would mean nothing.
     #[error("{operation} failed, {candidate}: {what}")]
     Failed {
-        /// Through what.
+        /// The candidate.
         candidate: String,
         /// The operation.
         operation: String,
-        /// What came instead of a success.
+        /// The outcome.
         what: String,
     },
-    /// The reference server asks Vault more or less often than it has to.
+    /// The reference server makes more or fewer requests to Vault than it should.
     #[error(
         "{candidate}: a call of {operation} makes {seen} requests to Vault, and should make {wanted}; \
          this is a defect"
     )]
     Requests {
-        /// Through what.
+        /// The candidate.
         candidate: String,
         /// The operation.
         operation: String,
-        /// How many requests a call made, on average.
+        /// The average number of requests per call.
         seen: f64,
-        /// How many it should make.
+        /// The expected number.
         wanted: f64,
     },
-    /// The figures could not be written.
+    /// The figures cannot be written.
     #[error("{file} could not be written: {source}")]
     File {
         /// The file.
         file: String,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! The fixture: one Vault, what there is to measure on it, and all ways to do so.
+//! The fixture: one Vault, the tasks to measure on it, and the candidates.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
     candidate::{Candidate, Server, oracle},
 };
 
-/// What is measured, by the names of KAG's table, and the operation that does it.
+/// The measured tasks: the name in KAG's table, and the operation.
 const MEASURED: [(&str, &str); 5] = [
     ("list_mounts", "mounts.list"),
     ("read", "kv.read"),
@@ -31,20 +31,20 @@ const MEASURED: [(&str, &str); 5] = [
     ("issue", "pki.issue"),
 ];
 
-/// The server that must be there; it is built where the sources are newer.
+/// The required server; it is rebuilt if the sources are newer.
 const REFERENCE: &str = "reference";
-/// The official server, which is measured where its program is on this machine.
+/// The official server, which is measured if its program is on this machine.
 const OFFICIAL: &str = "hashicorp";
 
-/// A Vault with all that is measured on it.
+/// A Vault that is prepared for the tasks.
 #[derive(Debug)]
 pub struct Fixture {
     vault: Vault,
-    /// What is measured, each with its name in the tables.
+    /// The tasks, with their names in the tables.
     pub tasks: Vec<(&'static str, Task)>,
-    /// In which ways; Vault itself comes first.
+    /// The candidates; Vault itself comes first.
     pub candidates: Vec<Candidate>,
-    /// What is not measured, and why.
+    /// What is not measured, with reasons.
     pub left_out: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl Fixture {
     /// Starts a Vault and all servers.
     ///
     /// # Errors
-    /// When there is no Vault, or the reference server cannot be built or started.
+    /// If there is no usable Vault, or the reference server cannot be built or started.
     pub async fn open(progress: &Progress) -> Result<Self, BenchError> {
         let reference = Target::find(REFERENCE)?;
         let official = Target::find(OFFICIAL)?;
@@ -103,7 +103,7 @@ impl Fixture {
         })
     }
 
-    /// Which Vault it is.
+    /// A description of the Vault.
     #[must_use]
     pub fn vault(&self) -> String {
         self.vault.identity().to_string()
@@ -112,7 +112,7 @@ impl Fixture {
     /// The first call of a candidate on a new connection: a read.
     ///
     /// # Errors
-    /// When it does not succeed.
+    /// If the call does not succeed.
     pub async fn first_call(&self, candidate: &Candidate) -> Result<Duration, BenchError> {
         match self.read() {
             Some(task) => candidate.first_call(task, &self.vault).await,
@@ -120,11 +120,10 @@ impl Fixture {
         }
     }
 
-    /// How many requests to Vault a call of each task takes through a candidate.
+    /// The number of requests to Vault per call of each task by a candidate.
     ///
     /// # Errors
-    /// When a call does not succeed, or when a read through the reference server asks Vault
-    /// more than once.
+    /// If a call does not succeed, or if the reference server makes more than one request for a read.
     pub async fn requests_per_call(
         &self,
         candidate: &Candidate,
@@ -154,10 +153,10 @@ impl Fixture {
         tasks.find(|task| task.operation == Operation::Kv(Kv::Read))
     }
 
-    /// Ends everything that it started.
+    /// Stops everything that the fixture started.
     ///
     /// # Errors
-    /// When something does not end.
+    /// If something does not stop.
     pub async fn close(self) -> Result<(), BenchError> {
         let mut ended = Ok(());
         for candidate in self.candidates {
@@ -168,7 +167,7 @@ impl Fixture {
     }
 }
 
-/// A server that is there.
+/// An available server.
 type Found = (Target, PathBuf, TransportKind);
 
 /// The programs of a target, by transport.
@@ -196,13 +195,13 @@ fn programs(target: &Target) -> Result<Vec<Found>, LocateError> {
         .collect()
 }
 
-/// Makes what is measured on, and a token for it alone.
+/// Creates the objects of the tasks, and a token with rights on these only.
 async fn furnish(
     vault: &Vault,
     operations: &[(&'static str, Operation)],
 ) -> Result<(SecretString, Vec<(&'static str, Task)>), BenchError> {
     let oracle = oracle(vault)?;
-    // Its log is read by this very process, which would slow down what is measured.
+    // This process reads the audit log, which would slow down the measured calls.
     let audit = VaultRequest::new("DELETE", format!("sys/audit/{AUDIT_DEVICE}"));
     oracle.ask(oracle.root_token(), &audit).await?;
     let wanted: Vec<_> = operations.iter().map(|(_, operation)| *operation).collect();

@@ -1,5 +1,5 @@
-//! Benchmarks: what operations take through MCP servers, next to the same made directly on
-//! Vault, all in one run. `cargo bench` runs them; see `benches/latency.rs`.
+//! Benchmarks: operations through MCP servers, compared with direct requests to Vault in the same run. `cargo bench`
+//! runs them; see `benches/latency.rs`.
 
 pub mod candidate;
 pub mod comparison;

@@ -1,7 +1,6 @@
-//! The conformance suite run on this server, as the author of a server in Rust would do it.
+//! Runs the conformance suite on this server, as the author of a server in Rust would.
 //!
-//! It has its own `main` so that what takes long shows its progress: the first run on a
-//! machine may have to build a Vault.
+//! It has its own `main` so that long steps show their progress: the first run on a machine may build a Vault.
 
 use std::{
     env, io,
@@ -45,7 +44,7 @@ use vault_mcp_conformance::{
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // Each test uses all cores, and their progress would mix.
+    // Each test uses all cores, and their progress output would mix.
     arguments.test_threads = Some(1);
     let tests = vec![
         trial(
@@ -78,7 +77,7 @@ fn this_server() -> Result<Target, String> {
     Ok(target.with_program(env!("CARGO_BIN_EXE_vault-mcp-reference")))
 }
 
-/// What draws names, values and faults from the seed.
+/// The report of a run with this seed.
 async fn judged(seed: u64) -> Result<Report, String> {
     Suite::builder()
         .target(this_server()?)
@@ -125,11 +124,11 @@ async fn conformant() -> Result<(), String> {
     })
 }
 
-/// The requirements that do not apply to this server: all its tools are on one page of its list.
+/// The requirements that do not apply to this server: all its tools fit one page.
 const NOT_APPLICABLE: [&str; 1] = ["mcp.pages-end"];
 
-/// Each requirement must have been met on each transport and in each of these revisions that it is about;
-/// what does not apply must be exactly what is known not to, and what `lacks_evidence` says.
+/// Checks that each requirement passed on each transport, and in each revision that it applies to. Only the known
+/// requirements and those of `lacks_evidence` may be not applicable.
 fn tested_everywhere(
     report: &Report,
     revisions: &[Revision],
@@ -169,7 +168,7 @@ fn tested_everywhere(
     expect(wrong.is_empty(), || wrong.join("\n"))
 }
 
-/// The Vaults that this process noted, and that are still there.
+/// The Vaults of this process that are still running, according to the suite's notes.
 fn vaults_left() -> Result<Vec<String>, String> {
     let cache = Cache::locate().map_err(|error| error.to_string())?;
     let notes = std::fs::read_to_string(cache.root().join("runs").join(run_id()));
@@ -204,7 +203,7 @@ async fn repeatable() -> Result<(), String> {
     })
 }
 
-/// Cancels the run as soon as the first scenario has ended.
+/// Cancels the run as soon as the first scenario ends.
 struct Impatient(CancellationToken, Arc<AtomicUsize>);
 
 impl Reporter for Impatient {
@@ -244,7 +243,7 @@ async fn interrupted() -> Result<(), String> {
     expect(told == 1, || format!("the end was told {told} times"))
 }
 
-/// The whole suite, as somebody would run it on a Vault of theirs.
+/// The whole suite, on an external Vault.
 async fn external() -> Result<(), String> {
     let vault = provider::start(&VaultOptions::default(), &Progress::stderr())
         .await
@@ -274,7 +273,7 @@ async fn judged_by_external(vault: &Vault) -> Result<(), String> {
                 ca: None,
             }),
         })
-        // It makes no difference to Vault in which one its requests were asked for.
+        // For Vault the revision makes no difference.
         .revision(Revision::NEWEST_OF_SESSIONS)
         .progress(Progress::stderr())
         .run()
@@ -282,8 +281,8 @@ async fn judged_by_external(vault: &Vault) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let shown = || console::render(&report, "", ".".as_ref());
     expect(report.exit() == Exit::Conformant, shown)?;
-    // The audit log is not the suite's to read there, no scenario has a Vault to itself, and only a root token
-    // makes a root token.
+    // In an external Vault the suite cannot read the audit log, no scenario has its own Vault, and only a root token
+    // can create a root token.
     let lacks_evidence = |requirement: &Requirement| {
         let unseen = [Evidence::Audit, Evidence::DedicatedVault];
         let needs_unseen = requirement.evidence.iter().any(|e| unseen.contains(e));
@@ -331,7 +330,7 @@ async fn ask(vault: &Vault, method: Method, path: &str, body: &Value) -> Result<
     Ok(serde_json::from_slice(&answer).unwrap_or_default())
 }
 
-/// All mutations that can be judged here: without a browser not those that show in one alone.
+/// All mutations that can be tested here: without a browser not those that show only in one.
 fn mutations() -> Result<Vec<Mutation>, String> {
     let mut mutations = definition::all().map_err(|error| error.to_string())?;
     if let Err(missing) = Browser::find() {
@@ -352,12 +351,11 @@ fn mutations() -> Result<Vec<Mutation>, String> {
     Ok(mutations)
 }
 
-/// Each Vault shows what a broken server does. One that was built before is a process, which answers sooner than a
-/// container.
+/// The fastest available Vault. A built one is a process, which answers sooner than a container.
 fn quickest_vault() -> Result<VaultOptions, String> {
     let cache = Cache::locate().map_err(|error| error.to_string())?;
     let mut vault = VaultOptions::default();
-    // Whoever names an image has no other Vault asked.
+    // A named image rules out other providers.
     if env::var_os(IMAGE_VARIABLE).is_none() && build::cached(&cache).is_some() {
         vault.choice = VaultChoice::Build;
     }

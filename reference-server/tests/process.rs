@@ -1,4 +1,4 @@
-//! The binary as it is started: exit codes, what goes to which stream, the HTTP transport.
+//! The program as users start it: exit codes, output streams, the HTTP transport.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -235,7 +235,7 @@ async fn a_call_that_is_cancelled_is_logged_too() {
         .write_all(format!("{}\n{ready}\n{call}\n", hello()).as_bytes())
         .await
         .unwrap();
-    // Vault has the call, and never answers.
+    // Vault has received the request, and never answers.
     let _connection = vault.accept().await.unwrap();
     let cancelled = json!({
         "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 },
@@ -256,7 +256,7 @@ async fn a_call_that_is_cancelled_is_logged_too() {
     assert_eq!(line["vault_requests"], 1);
 }
 
-/// A session whose Vault answers so often with 503 when the token is to be revoked.
+/// A session whose Vault answers the revocation this many times with 503.
 #[cfg(unix)]
 async fn session(refusals: u64) -> Output {
     use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
@@ -329,7 +329,7 @@ async fn sigterm_ends_the_server_in_both_transports() {
     }
 }
 
-/// Starts the HTTP transport on a free port; returns its address as it logs it.
+/// Starts the HTTP transport on a free port; returns the address from its log.
 async fn http_server() -> (Child, String) {
     let mut child = server(&["streamable-http", "--transport-port", "0"], &[])
         .spawn()
@@ -338,7 +338,7 @@ async fn http_server() -> (Child, String) {
     while let Some(line) = log.next_line().await.unwrap() {
         if let Some((_, url)) = line.split_once("serving ") {
             let base = url.strip_suffix("/mcp").unwrap().to_owned();
-            // The pipe has to be read on, or the server gets an error on its log.
+            // The pipe must be read, or the server's writes to its log fail.
             tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
             return (child, base);
         }

@@ -1,4 +1,4 @@
-//! Each request acts as whoever it says, and a session belongs to one of them.
+//! Each request acts with the credential that it names, and a session belongs to one credential.
 
 use serde_json::json;
 
@@ -71,7 +71,7 @@ async fn a_session_does_not_serve_another_credential() {
         assert_eq!(server.post(&hello(), &all).await.status, 404);
     }
     assert!(vault.take().is_empty());
-    // Nobody has ended them.
+    // The sessions are still open.
     assert_eq!(mounts(&server, &session, A).await.kind(), "ok");
     assert_eq!(mounts(&server, &of_server, NONE).await.kind(), "ok");
 }
@@ -158,7 +158,7 @@ async fn a_session_of_the_server_goes_on_with_what_its_token_file_holds() {
         assert_eq!(mounts(&server, &brought, A).await.kind(), "ok");
         expect_one(&vault, "hvs.a-canary -");
     }
-    // Neither of them is shown to anybody.
+    // No output shows either token.
     let secret = json!({ "mount": "hvs.first-canary", "path": "hvs.later-canary" });
     let reply = server.call(&brought, "read_secret", secret, A).await;
     let error = reply.outcome().unwrap_err();
@@ -169,7 +169,7 @@ async fn a_session_of_the_server_goes_on_with_what_its_token_file_holds() {
 async fn in_the_era_without_sessions_each_request_stands_alone() {
     let (_mock, vault, server) = start(&[("VAULT_TOKEN", OWN)]).await;
     let team: Headers = &[("x-vault-namespace", "team/")];
-    // The id of a session means nothing there.
+    // In the stateless era the id of a session means nothing.
     let session = server.session(A).await;
     let stray: &[_] = &[
         ("mcp-session-id", session.as_str()),
@@ -268,7 +268,7 @@ async fn the_namespace_goes_out_with_every_request_and_stays_with_its_session() 
                 .call(id, "read_secret", secret.clone(), headers)
                 .await;
             assert_eq!(reply.kind(), "ok");
-            // What one of them was told about the mount is not known to the others.
+            // What the server caches of the mount for one caller is not used for another.
             let mut expected = vec![format!("{asked} secret/data/app")];
             if round == 0 {
                 expected.insert(0, format!("{asked} sys/internal/ui/mounts/secret"));
@@ -296,7 +296,7 @@ async fn no_token_is_in_an_answer_or_in_the_log() {
     assert!(error.to_string().contains("[redacted]"), "{error}");
     let reply_to_stranger = mounts(&server, &session, B).await;
     assert_eq!(reply_to_stranger.status, 404);
-    // The log comes through a pipe.
+    // The log arrives through a pipe.
     while !server.log().contains("request refused") {
         tokio::task::yield_now().await;
     }

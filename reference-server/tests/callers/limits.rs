@@ -1,4 +1,4 @@
-//! How many calls are let through over HTTP. Times are so long that none is let through again while a test runs.
+//! Rate limits over HTTP. The rates are so low that no call becomes available while a test runs.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -13,7 +13,7 @@ const A: Headers = &[("x-vault-token", "hvs.a")];
 const B: Headers = &[("x-vault-token", "hvs.b")];
 const NONE: Headers = &[];
 
-/// So many calls in a session, side by side; returns how many were carried out.
+/// Makes this many concurrent calls in a session; returns how many were executed.
 async fn carried_out(server: &Server, session: &str, headers: Headers<'_>, calls: usize) -> usize {
     let calls = (0..calls).map(|_| server.call(session, "list_mounts", json!({}), headers));
     let kinds: Vec<_> = join_all(calls)
@@ -49,7 +49,7 @@ async fn each_session_has_a_limit_of_its_own_and_the_excess_never_reaches_vault(
     assert_eq!(vault.take().len(), 4);
     assert_eq!(carried_out(&server, &other, NONE, 4).await, 4);
     assert_eq!(vault.take().len(), 4);
-    // The greedy session goes on.
+    // The session that exceeded its limit still works.
     let ping = json!({ "jsonrpc": "2.0", "id": 9, "method": "ping" });
     let reply = server.in_session(&greedy, &ping, NONE).await;
     assert_eq!(reply.message()["result"], json!({}));
@@ -85,7 +85,7 @@ async fn without_sessions_each_credential_has_a_limit() {
         assert_eq!(carried_out_stateless(&server, headers, 20).await, 4);
         assert_eq!(vault.take().len(), 4);
     }
-    // Neither another namespace nor the id of a session, invented or not, is a way around.
+    // Neither another namespace nor a session id, real or invented, circumvents the limit.
     let elsewhere = [&[("x-vault-namespace", "team")], A].concat();
     assert_eq!(carried_out_stateless(&server, &elsewhere, 20).await, 0);
     let session = server.session(A).await;

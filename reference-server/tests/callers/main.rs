@@ -1,5 +1,5 @@
-//! Whom requests over HTTP act as, and which of them are let through: the binary, and a Vault that notes what it is
-//! asked by whom.
+//! Credentials and rate limits of requests over HTTP: the binary, and a fake Vault that records each request with its
+//! token.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod credentials;
@@ -17,10 +17,10 @@ use server::Server;
 /// The server's own token.
 const OWN: &str = "hvs.own-canary";
 
-/// A Vault with one KV v2 mount that shows all the same, whoever asks.
+/// A Vault with one KV v2 mount, which is the same for all tokens.
 #[derive(Clone, Default)]
 struct Noting {
-    /// `token namespace path` of each request, with `-` for what was not there.
+    /// `token namespace path` of each request, with `-` for a missing one.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -35,7 +35,7 @@ impl Noting {
         (server, vault)
     }
 
-    /// What was asked since the last call.
+    /// The requests since the last call.
     fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
@@ -70,7 +70,7 @@ impl Respond for Noting {
     }
 }
 
-/// A server in front of a Vault that notes.
+/// A server in front of a recording Vault.
 async fn start(env: &[(&str, &str)]) -> (MockServer, Noting, Server) {
     let (mock, vault) = Noting::start().await;
     let uri = mock.uri();

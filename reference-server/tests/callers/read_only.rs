@@ -1,4 +1,4 @@
-//! A read-only server, by every way in: each revision, batches, names that are not quite those of a tool.
+//! A read-only server, by every route: each revision, batches, and names that resemble a tool's.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn write(tool: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params })
 }
 
-/// Begins a session in this revision, and sends a message in it.
+/// Opens a session in this revision, and sends a message in it.
 async fn in_revision(server: &Server, revision: &str, message: &Value) -> Reply {
     let mut hello = hello();
     hello["params"]["protocolVersion"] = revision.into();

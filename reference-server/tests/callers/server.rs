@@ -1,4 +1,4 @@
-//! The binary, serving over HTTP, and requests that say whom they act as.
+//! The binary serving over HTTP, and requests with credentials.
 
 use std::{
     process::Stdio,
@@ -26,7 +26,7 @@ pub(crate) struct Server {
     calls: AtomicU64,
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -35,7 +35,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The JSON-RPC message in it, the last if there are several.
+    /// The JSON-RPC message of the answer, the last one if there are several.
     pub(crate) fn message(&self) -> Value {
         let data = self
             .text
@@ -68,7 +68,7 @@ impl Reply {
 }
 
 impl Server {
-    /// A server on a free port of which nothing is set but this.
+    /// Starts a server on a free port with only these variables set.
     pub(crate) async fn start(env: &[(&str, &str)]) -> Self {
         vault_mcp_reference::vault::client::install_crypto_provider();
         let mut process = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"))
@@ -104,12 +104,12 @@ impl Server {
         }
     }
 
-    /// An id that no other call has, as those of one session may be under way at the same time.
+    /// A unique id, because calls of one session may run concurrently.
     fn next_id(&self) -> u64 {
         self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// All that it has logged.
+    /// The complete log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -145,7 +145,7 @@ impl Server {
             .await
     }
 
-    /// Begins a session; returns its id.
+    /// Opens a session; returns its id.
     pub(crate) async fn session(&self, headers: Headers<'_>) -> String {
         let reply = self.post(&hello(), headers).await;
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -183,7 +183,7 @@ impl Server {
         self.in_session(id, &message, headers).await
     }
 
-    /// Calls a tool in the era without sessions.
+    /// Calls a tool in the stateless era.
     pub(crate) async fn call_stateless(
         &self,
         tool: &str,
@@ -207,7 +207,7 @@ impl Server {
     }
 }
 
-/// The request that begins a session.
+/// The request that opens a session.
 pub(crate) fn hello() -> Value {
     let params = json!({
         "protocolVersion": "2025-11-25",

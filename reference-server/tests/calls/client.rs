@@ -1,4 +1,4 @@
-//! A client that speaks MCP to a server in the same process.
+//! An MCP client for a server in the same process.
 
 use serde_json::{Value, json};
 use tokio::io::{
@@ -14,10 +14,10 @@ use vault_mcp_reference::{
     vault::{access::Access, client::VaultAddress, tls::Authorities},
 };
 
-/// A limit that nothing here meets.
+/// A limit that no test here reaches.
 pub(crate) const GENEROUS: &str = "10000:10000";
 
-/// Limits as they are set.
+/// Rate limits in the form of the settings.
 pub(crate) fn rates(session: &str, global: &str) -> Rates {
     Rates {
         session: session.parse().unwrap(),
@@ -25,7 +25,7 @@ pub(crate) fn rates(session: &str, global: &str) -> Rates {
     }
 }
 
-/// A token that stays the same.
+/// A token that never changes.
 pub(crate) fn fixed(token: &str) -> TokenSource {
     TokenSource::fixed(Token::new(token.into()).unwrap())
 }
@@ -36,7 +36,7 @@ pub(crate) fn address(vault_addr: &str) -> VaultAddress {
     VaultAddress::new(url, Access::ReadWrite, &authorities).unwrap()
 }
 
-/// The callers of a server that sends what comes from a source of tokens, and works in a namespace.
+/// The callers of a server with this source of its token, and with a namespace.
 pub(crate) fn callers(address: VaultAddress, tokens: TokenSource, rates: Rates) -> Callers {
     let namespace = "team/a".parse().unwrap();
     Callers::new(address, Some(tokens), Some(namespace), rates).unwrap()
@@ -50,17 +50,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client that has said nothing yet; its server speaks to the Vault at this address, with this token.
+    /// A client that has not sent anything; its server uses the Vault at this address, with this token.
     pub(crate) fn open(vault_addr: &str, token: &str) -> Self {
         Self::open_with(vault_addr, fixed(token))
     }
 
-    /// The same; its server sends what comes from a source of tokens.
+    /// The same; the server's token comes from this source.
     pub(crate) fn open_with(vault_addr: &str, tokens: TokenSource) -> Self {
         Self::open_through(address(vault_addr), tokens, rates(GENEROUS, GENEROUS))
     }
 
-    /// The same; its server speaks to this Vault, and lets through no more calls than that.
+    /// The same; the server uses this Vault and these rate limits.
     pub(crate) fn open_through(address: VaultAddress, tokens: TokenSource, rates: Rates) -> Self {
         let callers = callers(address, tokens, rates);
         let (ours, theirs) = tokio::io::duplex(1 << 20);
@@ -74,7 +74,7 @@ impl Client {
         Self::on(ours)
     }
 
-    /// A client that speaks on this stream, and has said nothing yet.
+    /// A client on this stream that has not sent anything.
     pub(crate) fn on(ours: DuplexStream) -> Self {
         let (reader, writer) = tokio::io::split(ours);
         Self {
@@ -107,12 +107,12 @@ impl Client {
         self
     }
 
-    /// Sends a message as it stands.
+    /// Sends a message unchanged.
     pub(crate) async fn send(&mut self, message: Value) {
         self.send_line(message.to_string().as_bytes()).await;
     }
 
-    /// Sends a line, whatever is in it.
+    /// Sends a line with any content.
     pub(crate) async fn send_line(&mut self, line: &[u8]) {
         self.writer.write_all(line).await.unwrap();
         self.writer.write_all(b"\n").await.unwrap();

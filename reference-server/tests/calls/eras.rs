@@ -1,5 +1,5 @@
-//! The two eras of the protocol, over HTTP and over stdio: sessions that `initialize` opens,
-//! and requests that stand for themselves.
+//! The two eras of the protocol, over HTTP and over stdio: sessions that `initialize` opens, and requests that stand
+//! alone.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ use crate::{
 const SESSION_REVISIONS: [&str; 2] = ["2025-06-18", "2025-11-25"];
 const VERSION: &str = "/params/_meta/io.modelcontextprotocol~1protocolVersion";
 const CAPABILITIES: &str = "/params/_meta/io.modelcontextprotocol~1clientCapabilities";
-/// Ends a test that would hang; a call to Vault takes longer before it is given up.
+/// Ends a test that hangs. The server's timeout for requests to Vault is longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn read_secret() -> Value {
     json!({ "name": "read_secret", "arguments": { "mount": "secret", "path": "app" } })
 }
 
-/// What tells a result of 2026-07-28 from one of a session.
+/// Whether a result has the form of 2026-07-28 and not that of a session.
 fn is_stateless(result: &Value) -> bool {
     let name = &result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
     result["resultType"] == "complete" && name == "vault-mcp-reference"
@@ -63,7 +63,7 @@ async fn a_session_is_answered_in_the_revision_that_it_asked_for() {
         }
         let ping = in_session(&id, revision, "ping", json!({}));
         assert_eq!(server.post(&ping).await.result(), &json!({}));
-        // The session's own revision holds where none is named.
+        // Without a revision header the session's own revision applies.
         let answer = server
             .post(&ping.header("mcp-protocol-version", None))
             .await;
@@ -151,7 +151,7 @@ async fn a_revision_that_is_not_spoken_is_refused_whatever_asks_for_it() {
         let call = call.header("mcp-protocol-version", Some(version));
         let call = call.body(VERSION, Some(json!(version)));
         requests.push(call.clone());
-        // It is told before anything else that may be wrong.
+        // This error takes precedence over all others.
         requests.push(call.body(CAPABILITIES, None).header("mcp-method", None));
         for request in requests {
             let answer = server.post(&request).await;
@@ -183,7 +183,7 @@ async fn a_request_of_2026_stands_for_itself() {
             ("tools/call", read_secret()),
         ][number / 2]
             .clone();
-        // What is left of an older client changes nothing.
+        // Headers that an older client would send change nothing.
         let request = alone(method, params)
             .header("mcp-session-id", Some("left-over"))
             .header("last-event-id", Some("0/0"));
@@ -387,7 +387,7 @@ async fn there_is_nothing_to_get() {
             assert_eq!(allowed.replace(' ', ""), "POST,DELETE");
         }
     }
-    // In the newer era there is nothing to delete either.
+    // In the newer era there is nothing to delete, either.
     assert_eq!(server.send(Method::DELETE, &list).await.status(), 405);
 }
 
@@ -433,7 +433,7 @@ async fn a_second_initialize_changes_nothing() {
     assert_eq!(tools["result"].get("resultType"), None);
 }
 
-/// Closes the client's side; returns what the server says until it closes its own.
+/// Closes the client's side; returns what the server sends until it closes its own.
 async fn close(mut client: Client) -> Vec<Value> {
     client.writer.shutdown().await.unwrap();
     let mut messages = Vec::new();
@@ -522,7 +522,7 @@ async fn what_2026_does_not_have_is_refused_or_ignored() {
     assert_eq!(state.take_requests(), Vec::<String>::new());
 }
 
-/// A Vault of which every answer is up to the test.
+/// A Vault whose answers the test determines.
 struct SlowVault {
     listener: TcpListener,
 }
@@ -572,7 +572,7 @@ async fn in_2026_closing_the_stream_cancels_the_call() {
         (_, stream) = vault.request() => stream,
     };
     drop(call);
-    // The request to Vault is given up: its connection ends.
+    // The server cancels the request to Vault: its connection ends.
     assert_eq!(head(&mut stream).await, None);
 }
 
@@ -585,7 +585,7 @@ async fn in_a_session_a_lost_connection_cancels_nothing() {
     let answer = server.send(Method::POST, &request).await;
     let (_, mut stream) = vault.request().await;
     drop(answer);
-    // Vault tells the version of the mount, and is asked for the secret all the same.
+    // Vault reports the version of the mount, and the server still requests the secret.
     let body = r#"{"data":{"path":"secret/","type":"kv","options":{"version":"2"}}}"#;
     let reply = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -632,7 +632,7 @@ async fn progress_is_told_to_who_asks_for_it_and_rises() {
             wiremock::ResponseTemplate::new(200).set_body_json(body),
         )
     };
-    // The mount is known from then on.
+    // From then on the server knows the mount.
     server.post(&alone("tools/call", read_secret())).await;
     for asked in [true, false] {
         for mut request in [
@@ -715,7 +715,7 @@ async fn a_line_that_is_no_message_is_told_so_and_the_next_one_is_answered() {
 #[tokio::test]
 async fn what_is_not_to_be_answered_on_stdio_is_not() {
     let (vault, _state) = FakeVault::start(2).await;
-    // Nor does it matter that it comes first.
+    // It makes no difference that this request comes first.
     let mut client = Client::open(&vault.uri(), TOKEN);
     for line in [
         "",

@@ -1,4 +1,4 @@
-//! What is not let through: changes where the server is read-only, and calls beyond a limit. Neither reaches Vault.
+//! Calls that the server rejects: changes on a read-only server, and calls that exceed a limit. Neither reach Vault.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
     harness::FakeVault,
 };
 
-/// So slow that no call is added while a test runs.
+/// So slow that no call becomes available while a test runs.
 const THREE_CALLS: &str = "0.001:3";
 
 fn address(vault_addr: &str, access: Access) -> VaultAddress {
@@ -65,7 +65,7 @@ async fn a_tool_that_is_not_listed_says_that_the_server_is_read_only_and_reaches
         .filter(|tool| tool["annotations"]["readOnlyHint"] != true);
     for tool in hidden {
         let name = tool["name"].as_str().unwrap();
-        // Whatever the arguments: they are not looked at.
+        // With any arguments: the server does not look at them.
         for arguments in [
             json!({}),
             json!({ "mount": "secret", "path": "app", "key": "k", "value": "canary" }),

@@ -1,4 +1,4 @@
-//! A Vault that misbehaves on demand.
+//! A fake Vault that can misbehave.
 
 use std::{
     collections::BTreeMap,
@@ -8,24 +8,24 @@ use std::{
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
-/// One KV mount, `secret`, that does what Vault 1.21 does, wrong shapes included.
+/// One KV mount, `secret`, that behaves like Vault 1.21, also for requests of the wrong shape.
 #[derive(Default)]
 pub(crate) struct KvState {
     /// 1 or 2.
     pub(crate) kv_version: u8,
-    /// The type of the engine, where it is not `kv`.
+    /// The type of the engine, if it is not `kv`.
     pub(crate) engine: Option<&'static str>,
-    /// What is stored, by path below the mount; KV v2 keeps `(version, data)`.
+    /// The stored data, by path below the mount; KV v2 keeps `(version, data)`.
     pub(crate) secrets: BTreeMap<String, (u64, Value)>,
-    /// Answers that are given, in this order, before any other, to requests with this method.
+    /// Answers for requests with this method, in this order, before any other answer.
     pub(crate) interruptions: Vec<(&'static str, ResponseTemplate)>,
-    /// Writes by others that come between, one after each read.
+    /// Number of writes by other clients, one after each read.
     pub(crate) writes_between: usize,
     /// `METHOD path` of every request.
     pub(crate) requests: Vec<String>,
 }
 
-/// A handle on the state of a fake Vault.
+/// A handle to the state of a fake Vault.
 #[derive(Clone, Default)]
 pub(crate) struct FakeVault(Arc<Mutex<KvState>>);
 
@@ -42,12 +42,12 @@ impl FakeVault {
         (server, vault)
     }
 
-    /// Looks at the state, or changes it.
+    /// Reads or changes the state.
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut KvState) -> T) -> T {
         change(&mut self.0.lock().unwrap())
     }
 
-    /// Stores a secret as if it had been written before.
+    /// Stores a secret, as if written earlier.
     pub(crate) fn store(&self, path: &str, version: u64, data: Value) {
         self.with(|state| state.secrets.insert(path.to_owned(), (version, data)));
     }

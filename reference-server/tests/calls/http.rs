@@ -1,4 +1,4 @@
-//! A client that speaks MCP over HTTP to the binary, one request at a time, header by header.
+//! An HTTP client for the binary that controls each request and header.
 
 use std::{collections::BTreeMap, process::Stdio};
 
@@ -12,14 +12,14 @@ use vault_mcp_reference::vault::client::install_crypto_provider;
 
 use crate::client::GENEROUS;
 
-/// The binary, serving HTTP on a port of its own.
+/// The binary, serving HTTP on its own port.
 pub(crate) struct HttpServer {
     process: Child,
     url: String,
     http: reqwest::Client,
 }
 
-/// An answer, whether it came as JSON or as a stream of events.
+/// An answer, received as JSON or as an event stream.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -40,7 +40,7 @@ impl HttpServer {
         Self::start_in(vault_addr, &[], None).await
     }
 
-    /// The same with further variables; its client trusts this certificate, where there is one, and no other.
+    /// The same with further variables; the client trusts only this certificate, if there is one.
     pub(crate) async fn start_in(
         vault_addr: &str,
         env: &[(&str, &str)],
@@ -67,7 +67,7 @@ impl HttpServer {
                 break url.to_owned();
             }
         };
-        // The pipe has to be read on, or the server gets an error on its log.
+        // The pipe must be read, or the server's writes to its log fail.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         let client = reqwest::Client::builder().no_proxy();
         let client = match trusted {
@@ -81,7 +81,7 @@ impl HttpServer {
         }
     }
 
-    /// Sends a request; returns as soon as the head of the answer is there.
+    /// Sends a request; returns as soon as the head of the answer arrives.
     pub(crate) async fn send(&self, method: Method, post: &Post) -> reqwest::Response {
         let mut request = self
             .http
@@ -100,7 +100,7 @@ impl HttpServer {
         Answer::read(self.send(Method::POST, post).await).await
     }
 
-    /// Tells the server to stop.
+    /// Signals the server to stop.
     #[cfg(unix)]
     pub(crate) async fn terminate(&self) {
         let id = self.process.id().unwrap().to_string();
@@ -136,7 +136,7 @@ impl Answer {
         }
     }
 
-    /// What a failed test shows of it.
+    /// The answer, for the message of a failed test.
     pub(crate) fn shown(&self) -> String {
         let body: String = self.body.chars().take(400).collect();
         format!("{} {body}", self.status)
@@ -153,7 +153,7 @@ impl Answer {
         &self.message()["result"]
     }
 
-    /// Status and code of a refusal.
+    /// The status and the code of a refusal.
     pub(crate) fn refusal(&self) -> (u16, i64) {
         let code = self.message()["error"]["code"].as_i64();
         (
@@ -196,7 +196,7 @@ pub(crate) fn in_session(id: &str, revision: &str, method: &str, params: Value) 
     }
 }
 
-/// A request of 2026-07-28, with all that it has to have.
+/// A complete request of 2026-07-28.
 pub(crate) fn alone(method: &str, mut params: Value) -> Post {
     let mut headers = BTreeMap::from([
         ("mcp-protocol-version", "2026-07-28".to_owned()),

@@ -1,4 +1,4 @@
-//! What the KV tools do to a Vault that changes, refuses or misbehaves.
+//! The requests of the KV tools to a Vault that changes, refuses or misbehaves.
 
 use serde_json::{Value, json};
 use vault_mcp_conformance::ports::free_port;
@@ -384,7 +384,7 @@ async fn a_mount_that_stays_in_its_upgrade_is_told() {
         vault.with(|state| {
             let refusals = std::iter::repeat_n(("GET", upgrading), 5);
             state.interruptions = refusals.collect();
-            // The first GET asks for the mount.
+            // The first GET is the lookup of the mount.
             if tool == "read_secret" {
                 let options = json!({ "version": "2" });
                 let mount =

@@ -1,5 +1,4 @@
-//! Calls of the tools, from the MCP message to the requests that Vault gets,
-//! all in one process.
+//! Tool calls, from the MCP message to the requests that Vault receives, all in one process.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -22,10 +21,10 @@ mod tokens;
 
 use client::Client;
 
-/// The token that the server under test is given.
+/// The token of the server under test.
 const TOKEN: &str = "hvs.canary-token";
 
-/// A client whose server speaks to the Vault at this address.
+/// A client whose server uses the Vault at this address.
 async fn connect(vault_addr: &str) -> Client {
     Client::connect(vault_addr, TOKEN).await
 }

@@ -1,4 +1,4 @@
-//! What the server tells and answers as an MCP server, apart from what its tools do.
+//! The server's description of itself and its answers as an MCP server, apart from its tools.
 
 use std::time::Duration;
 

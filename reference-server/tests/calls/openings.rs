@@ -1,4 +1,4 @@
-//! How a connection is opened: in every revision, on each transport, with sessions and without, in each mode.
+//! How clients open a connection: in every revision, on each transport, with and without sessions, in each mode.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ use crate::{
 
 const SESSION_REVISIONS: [&str; 2] = ["2025-06-18", "2025-11-25"];
 const STATELESS_REVISION: &str = "2026-07-28";
-/// Ends a test that would hang.
+/// Ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A documented way to run the server.
 struct Mode {
     name: &'static str,
     env: Vec<(&'static str, String)>,
-    /// What each request of a client brings.
+    /// The headers of every request.
     headers: Vec<(&'static str, String)>,
     /// The certificate that clients trust.
     trusted: Option<Certificate>,
@@ -57,14 +57,14 @@ impl Mode {
         env.map(|(name, value)| (*name, value.as_str())).collect()
     }
 
-    /// The request as a client of this mode sends it.
+    /// Adds the headers of this mode to a request.
     fn dressed(&self, mut post: Post) -> Post {
         post.headers.extend(self.headers.clone());
         post
     }
 }
 
-/// The modes that both transports have.
+/// The modes of both transports.
 fn modes(folder: &TempDir) -> Vec<Mode> {
     let token = folder.path().join("token");
     std::fs::write(&token, TOKEN).unwrap();
@@ -90,7 +90,7 @@ fn modes(folder: &TempDir) -> Vec<Mode> {
     ]
 }
 
-/// The modes of HTTP alone.
+/// The modes of HTTP only.
 fn http_modes(folder: &TempDir) -> Vec<Mode> {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (certificate, key) = (folder.path().join("cert"), folder.path().join("key"));
@@ -134,7 +134,7 @@ fn assert_usable(list: &Value, call: &Value, context: &str) {
     assert_eq!(data, &json!({ "key": "value" }), "{context}: {call}");
 }
 
-/// One client: opens a connection over HTTP and uses it as clients do.
+/// One client: opens a connection over HTTP and makes the usual requests.
 async fn use_over_http(server: &HttpServer, mode: &Mode, revision: &str, context: &str) {
     let send = async |post: Post| server.post(&mode.dressed(post)).await;
     let answer = send(hello(revision)).await;
@@ -181,7 +181,7 @@ async fn clients_of_every_revision_are_served_over_http_with_sessions_and_withou
         for sessions in ["stateful", "stateless"] {
             let env = [mode.env(), vec![("MCP_SESSION_MODE", sessions)]].concat();
             let server = HttpServer::start_in(&vault.uri(), &env, mode.trusted.clone()).await;
-            // Two clients of each revision, by turns.
+            // Two clients of each revision, in turn.
             for client in 0..2 {
                 for revision in SESSION_REVISIONS {
                     let context = format!("{}, {sessions}, {revision}, {client}", mode.name);
@@ -268,7 +268,7 @@ async fn use_over_stdio(vault: &str, env: &[(&str, &str)], revision: &str, conte
     let list = ask(then("tools/list", json!({}))).await;
     let call = ask(then("tools/call", read_secret())).await;
     assert_usable(&list["result"], &call["result"], context);
-    // The connection stays what it was opened as.
+    // The connection keeps its first negotiation.
     let other = hello(revision).body("/params/clientInfo/name", Some(json!("another")));
     assert_eq!(ask(other).await["error"]["code"], -32600, "{context}");
 
@@ -294,7 +294,7 @@ async fn on_a_transport_that_does_not_say_what_it_is_no_call_is_carried_out() {
     );
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let stop = CancellationToken::new();
-    // rmcp's own transport over streams: to the server it is neither stdio nor HTTP.
+    // rmcp's own stream transport: for the server it is neither stdio nor HTTP.
     let _running = serve_directly_with_ct::<RoleServer, _, _, _, _>(
         VaultServer::new(callers),
         tokio::io::split(theirs),

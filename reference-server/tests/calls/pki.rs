@@ -1,4 +1,4 @@
-//! Which requests the PKI tools make, and what they make of a Vault that is old, slow or not itself.
+//! The requests of the PKI tools, and how they treat a Vault that is old, slow or another engine.
 
 use std::{
     collections::BTreeMap,
@@ -13,8 +13,8 @@ use crate::connect;
 
 const MOUNT: &str = "GET sys/internal/ui/mounts/pki";
 
-/// A Vault that answers by `METHOD path`, and 404 to all else. Of several answers it gives
-/// one after the other, and the last again and again.
+/// A Vault that answers by `METHOD path`, and with 404 otherwise. It gives several answers one after the other, and
+/// repeats the last one.
 #[derive(Clone, Default)]
 struct FakePki {
     answers: Arc<Mutex<BTreeMap<String, Vec<ResponseTemplate>>>>,
@@ -22,7 +22,7 @@ struct FakePki {
 }
 
 impl FakePki {
-    /// One with an empty PKI mount, `pki`.
+    /// A Vault with an empty PKI mount, `pki`.
     async fn start() -> (MockServer, Self) {
         let vault = Self::default();
         vault.answer(
@@ -38,7 +38,7 @@ impl FakePki {
         (server, vault)
     }
 
-    /// Answers so from now on.
+    /// Sets the answer.
     fn answer(&self, request: &str, status: u16, body: Value) {
         self.answer_with(request, ResponseTemplate::new(status).set_body_json(body));
     }
@@ -48,7 +48,7 @@ impl FakePki {
         answers.insert(request.to_owned(), vec![answer]);
     }
 
-    /// Answers so after the answers that there are.
+    /// Appends an answer to the existing ones.
     fn then_answer(&self, request: &str, status: u16, body: Value) {
         let answer = ResponseTemplate::new(status).set_body_json(body);
         let mut answers = self.answers.lock().unwrap();

@@ -1,4 +1,4 @@
-//! Which certificates of Vault the server accepts, and what it says of others.
+//! Which certificates of Vault the server accepts, and the errors for others.
 
 use std::{
     io::{Read, Write},
@@ -35,10 +35,10 @@ fn authority() -> Issuer {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A Vault without any mount, with a certificate for this name.
+/// A Vault without mounts, with a certificate for this name.
 struct TlsVault {
     address: String,
-    /// The heads of the requests that came through.
+    /// The heads of the received requests.
     requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -62,7 +62,7 @@ impl TlsVault {
         let address = format!("https://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (config, seen) = (Arc::new(config), Arc::clone(&requests));
-        // It ends with the process: nobody waits for it.
+        // The thread ends with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -94,7 +94,7 @@ impl TlsVault {
         VaultAddress::new(url, Access::ReadWrite, authorities).unwrap()
     }
 
-    /// What becomes of a request.
+    /// The outcome of a request.
     async fn outcome(&self, authorities: &Authorities) -> Result<(), VaultError> {
         let credential = Credential::new(fixed(TOKEN), None);
         let client = VaultClient::new(self.address(authorities), credential);

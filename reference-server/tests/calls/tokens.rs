@@ -1,4 +1,4 @@
-//! Which token a request carries, and what belongs to the same call.
+//! The token of a request, and the requests that belong to one call.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ use crate::{
     client::{Client, fixed},
 };
 
-/// A Vault that knows one token alone, and puts another one into the file when it refuses.
+/// A Vault that accepts one token, and writes another one to the file when it refuses a request.
 #[derive(Clone)]
 struct Replacing {
     accepted: &'static str,
@@ -57,7 +57,7 @@ impl Respond for Replacing {
     }
 }
 
-/// What a write answers whose file holds the token `old` until Vault refuses that one.
+/// The outcome of a write; the token file contains `old` until Vault refuses that token.
 async fn write(then: &'static str) -> (Result<Value, Value>, Vec<[String; 3]>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
@@ -111,7 +111,7 @@ async fn all_requests_of_a_call_and_its_error_have_one_correlation_id() {
     assert!(others.iter().all(|[_, _, sent]| *sent != id));
 }
 
-/// An answer, and word of the request that it is given to.
+/// An answer that reports each request that it answers.
 struct Told(UnboundedSender<String>, ResponseTemplate);
 
 impl Respond for Told {

@@ -1,4 +1,4 @@
-//! Which pages in a browser are served.
+//! Which pages in a browser the server accepts.
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
@@ -76,7 +76,7 @@ async fn what_a_foreign_page_asks_for_does_not_reach_vault() {
     let refused = in_session().header("origin", APP).send().await.unwrap();
     assert_eq!(refused.status(), 403);
     assert_eq!(vault.received_requests().await.unwrap().len(), 0);
-    // The same without an origin is carried out.
+    // The server executes the same request without an origin.
     let answer = in_session().send().await.unwrap();
     assert_eq!(answer.status(), 200);
     answer.bytes().await.unwrap();
@@ -97,12 +97,12 @@ async fn a_listed_page_is_served_and_may_read_the_session() {
         assert!(!headers.contains_key("access-control-allow-credentials"));
         assert_eq!(text(headers, "vary"), "Origin");
     }
-    // So that a page can read what is wrong, too.
+    // So that a page can also read the error.
     let answer = server.post(&json!([])).header("origin", APP);
     let answer = answer.send().await.unwrap();
     assert_eq!(answer.status(), 400);
     assert_eq!(text(answer.headers(), "access-control-allow-origin"), APP);
-    // What has no origin is no page, and what it gets depends on the origin all the same.
+    // A client without origin is no page, and the answer depends on the origin all the same.
     let answer = server.request(Method::GET, "/health").send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(text(answer.headers(), "vary"), "Origin");
@@ -155,7 +155,7 @@ async fn a_preflight_is_granted_to_listed_pages_alone() {
         let header = format!("access-control-allow-{header}");
         assert!(!refused.headers().contains_key(&header));
     }
-    // A request with this verb that is no preflight is none of MCP's.
+    // A request with this verb that is not a preflight has no meaning in MCP.
     let plain = server
         .request(Method::OPTIONS, "/mcp")
         .send()

@@ -1,4 +1,4 @@
-//! What one client can make the server take, or wait for.
+//! Limits on what one client can make the server accept or wait for.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::server::{PATIENCE, Server, hello, message};
 
-/// As many as there can be.
+/// The server's maximum number of connections.
 const MAX_CONNECTIONS: usize = 480;
 
 async fn is_well(server: &Server) {
@@ -91,7 +91,7 @@ async fn what_arrives_too_slowly_is_given_up() {
     is_well(&server).await;
 }
 
-/// Sends a beginning, and then some more again and again; what comes back in the end.
+/// Sends a beginning, then repeatedly more; returns the answer.
 async fn trickle(server: &Server, beginning: &str, more: &str) -> String {
     let stream = TcpStream::connect(server.address).await.unwrap();
     let (mut reader, mut writer) = stream.into_split();

@@ -1,5 +1,4 @@
-//! The HTTP transport of the program as it is started, over real sockets: who may
-//! call, TLS, limits, sessions, and how it stops.
+//! The HTTP transport of the program, over real sockets: access, TLS, limits, sessions, and stopping.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! The program under test, and the requests that are made to it.
+//! The program under test, and requests to it.
 
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
@@ -13,13 +13,13 @@ use tokio::{
 
 use crate::program::program;
 
-/// Longest time for anything that a test waits for.
+/// Timeout for everything that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server.
 pub(crate) struct Server {
     pub(crate) process: Child,
-    /// Its scheme, address and port.
+    /// The scheme, address and port.
     pub(crate) base: String,
     pub(crate) address: SocketAddr,
     pub(crate) client: Client,
@@ -35,7 +35,7 @@ fn command(arguments: &[&str], env: &[(&str, &str)]) -> Command {
     command
 }
 
-/// What a server that does not start says, and its exit code.
+/// The error message and exit code of a server that does not start.
 pub(crate) async fn refusal(arguments: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let output = timeout(PATIENCE, command(arguments, env).output());
     let output = output.await.unwrap().unwrap();
@@ -60,7 +60,7 @@ impl Server {
             if let Some((_, url)) = line.split_once("serving ") {
                 let base = url.strip_suffix("/mcp").unwrap().to_owned();
                 let address = base.split_once("://").unwrap().1.parse().unwrap();
-                // The pipe has to be read on, or the server gets an error on its log.
+                // The pipe must be read, or the server's writes to its log fail.
                 tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
                 let client = Client::builder().no_proxy().build().unwrap();
                 return Self {
@@ -82,7 +82,7 @@ impl Server {
             .timeout(PATIENCE)
     }
 
-    /// A POST of this body to the endpoint, with all that MCP wants of it.
+    /// A POST of this body to the endpoint, with all headers that MCP requires.
     pub(crate) fn post(&self, body: &Value) -> RequestBuilder {
         self.request(Method::POST, "/mcp")
             .header("content-type", "application/json")
@@ -90,7 +90,7 @@ impl Server {
             .body(body.to_string())
     }
 
-    /// Begins a session; its id.
+    /// Opens a session; returns its id.
     pub(crate) async fn session(&self) -> String {
         let answer = self.post(&hello("2025-11-25")).send().await.unwrap();
         assert_eq!(answer.status(), 200);
@@ -111,10 +111,10 @@ impl Server {
             .unwrap()
     }
 
-    /// Sends bytes as they stand; what comes back until the connection is closed.
+    /// Sends raw bytes; returns everything until the connection is closed.
     pub(crate) async fn raw(&self, sent: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        // It may be closed before all is sent.
+        // The server may close the connection before all is sent.
         let _ = stream.write_all(sent).await;
         let mut answer = Vec::new();
         let reading = async { while let Ok(1..) = stream.read_buf(&mut answer).await {} };
@@ -122,7 +122,7 @@ impl Server {
         answer
     }
 
-    /// Tells the server to end.
+    /// Signals the server to stop.
     pub(crate) async fn terminate(&self) {
         let id = self.process.id().unwrap().to_string();
         let kill = Command::new("kill").args(["-TERM", &id]).status();
@@ -135,7 +135,7 @@ pub(crate) fn message(method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
 }
 
-/// The request that begins a session.
+/// The request that opens a session.
 pub(crate) fn hello(revision: &str) -> Value {
     let params = json!({
         "protocolVersion": revision,

@@ -1,11 +1,11 @@
-//! Sessions: whose they are, and how many there can be.
+//! Sessions: their owner and their maximum number.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::server::{Server, hello, message};
 
-/// As many as there can be.
+/// The server's maximum number of sessions.
 const MAX_SESSIONS: usize = 1000;
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn there_are_not_more_sessions_than_there_can_be() {
     assert!(wait > 0);
     assert!(!refused.headers().contains_key("mcp-session-id"));
 
-    // Who has one goes on, and so does who needs none.
+    // Existing sessions still work, and so do requests that need none.
     assert_eq!(server.ping(&first).await.status(), 200);
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",

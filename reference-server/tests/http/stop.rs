@@ -1,4 +1,4 @@
-//! How the server stops: what is in hand is answered, and nothing else holds it up.
+//! How the server stops: running calls are answered, and nothing else delays it.
 
 use std::{
     sync::Arc,
@@ -17,10 +17,10 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::a
 
 use crate::server::{Server, message};
 
-/// Longest time from the signal to the end.
+/// Timeout from the signal to the end.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A Vault that takes its time, and tells when it is asked.
+/// A slow Vault that reports when it receives a request.
 struct SlowVault {
     takes: Duration,
     asked: Arc<Notify>,
@@ -35,7 +35,7 @@ impl Respond for SlowVault {
     }
 }
 
-/// A server whose Vault takes so long, and what is told when that is asked.
+/// A server with a slow Vault, and a notification of the first request to that Vault.
 async fn server_with_slow_vault(takes: Duration) -> (MockServer, Arc<Notify>, Server) {
     let asked = Arc::new(Notify::new());
     let slow = SlowVault {
@@ -49,7 +49,7 @@ async fn server_with_slow_vault(takes: Duration) -> (MockServer, Arc<Notify>, Se
 }
 
 impl Server {
-    /// Begins a call in a session: what is answered to it, once it is.
+    /// Begins a call in a session; returns its answer when it arrives.
     fn call(
         &self,
         session: &str,
@@ -65,7 +65,7 @@ impl Server {
         }
     }
 
-    /// A subscription of the era without sessions: a stream that lasts.
+    /// A subscription of the stateless era: a stream that stays open.
     async fn listen(&self) -> reqwest::Response {
         let meta = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -83,7 +83,7 @@ impl Server {
         answer
     }
 
-    /// The exit code of the server, which must end in time.
+    /// The exit code of the server, which must end within the timeout.
     async fn end(&mut self) -> Option<i32> {
         let ended = timeout(LIMIT, self.process.wait()).await;
         ended.unwrap().unwrap().code()
@@ -121,7 +121,7 @@ async fn what_takes_too_long_is_given_up() {
     asked.notified().await;
     server.terminate().await;
     assert_eq!(server.end().await, Some(0));
-    // Its client is not left waiting either.
+    // The client gets an answer, too.
     let answer = timeout(LIMIT, call).await.unwrap().unwrap();
     assert!(answer.is_err() || !answer.unwrap().1.contains("result"));
 }
@@ -136,7 +136,7 @@ async fn connections_that_do_nothing_do_not_hold_it_up() {
         connection.write_all(sent.as_bytes()).await.unwrap();
         connections.push(connection);
     }
-    // Both were accepted before this one was answered.
+    // Both connections were accepted before this one was answered.
     let health = server.request(Method::GET, "/health").send().await;
     assert_eq!(health.unwrap().status(), 200);
     server.terminate().await;

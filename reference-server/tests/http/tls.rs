@@ -1,4 +1,4 @@
-//! TLS: what is spoken, with whom, and when the server does not start.
+//! TLS: versions, clients, and configurations with which the server does not start.
 
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -21,7 +21,7 @@ const TLS_1_2: [u8; 2] = [3, 3];
 /// Kinds of TLS records.
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
-/// The alert of a server that speaks none of the client's versions.
+/// The alert of a server that supports none of the client's versions.
 const PROTOCOL_VERSION: u8 = 70;
 
 /// A CA, and the files of a certificate that it issued for loopback.
@@ -94,7 +94,7 @@ async fn tls_1_2_and_1_3_are_spoken_with_the_certificate_that_was_given() {
 async fn nothing_below_tls_1_2_is_spoken() {
     let pki = Pki::new();
     let server = pki.server(&[], &[]).await;
-    // The same greeting is taken up where it offers TLS 1.2.
+    // With TLS 1.2 the server accepts the same ClientHello.
     let answer = server.raw_until(&client_hello(TLS_1_2), 6).await;
     assert_eq!(answer[0], HANDSHAKE, "{answer:?}");
     assert_eq!(answer[5], 2, "a server hello: {answer:?}");
@@ -107,7 +107,7 @@ async fn nothing_below_tls_1_2_is_spoken() {
     server.session().await;
 }
 
-/// A client's greeting in which this is the highest version that it speaks.
+/// A ClientHello with this highest version.
 fn client_hello(version: [u8; 2]) -> Vec<u8> {
     fn with_length(bytes: &[u8]) -> Vec<u8> {
         let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
@@ -136,7 +136,7 @@ fn client_hello(version: [u8; 2]) -> Vec<u8> {
 }
 
 impl Server {
-    /// Sends bytes as they stand; at least as many as these come back.
+    /// Sends raw bytes; returns at least this many received bytes.
     async fn raw_until(&self, sent: &[u8], length: usize) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(sent).await.unwrap();
@@ -160,7 +160,7 @@ async fn who_speaks_no_tls_gets_no_answer_and_harms_nobody() {
         server.raw(&[0; 100]).await;
     }
     server.session().await;
-    // Those that say nothing are not waited for.
+    // The server does not wait for silent connections.
     for mut connection in silent {
         let read = timeout(Duration::from_secs(15), connection.read(&mut [0])).await;
         assert!(matches!(read.unwrap(), Ok(0) | Err(_)));

@@ -1,10 +1,10 @@
-//! The program, as the tests that start it do.
+//! The program, for the tests that start it.
 
 use std::process::Stdio;
 
 use tokio::process::Command;
 
-/// The program with these variables alone, and nothing of this process's environment.
+/// The program with only these variables in its environment.
 pub(crate) fn program(arguments: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"));
     command

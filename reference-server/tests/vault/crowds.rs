@@ -1,4 +1,4 @@
-//! Many calls at once.
+//! Many concurrent calls.
 
 use std::{collections::BTreeMap, process::Stdio};
 
@@ -140,7 +140,7 @@ impl Http {
                 break url.to_owned();
             }
         };
-        // The pipe has to be read on, or the server gets an error on its log.
+        // The pipe must be read, or the server's writes to its log fail.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         let mut http = Self {
             _server: server,

@@ -1,4 +1,4 @@
-//! The binary in front of a real Vault: read-only, and with tokens that requests bring.
+//! The program with a real Vault: read-only, and with tokens in requests.
 
 use std::process::Stdio;
 
@@ -19,7 +19,7 @@ const GENEROUS: [(&str, &str); 2] = [
     ("MCP_RATE_LIMIT_GLOBAL", "10000:10000"),
 ];
 
-/// A change by each tool that can make one, which would succeed if it were let through.
+/// A change by each tool that can write; each would succeed without read-only mode.
 fn changes() -> Vec<(&'static str, Value)> {
     let role =
         json!({ "mount": "read-only/pki", "role": "web", "allowed_domains": ["example.com"] });
@@ -62,10 +62,10 @@ fn changes() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// All that the changes would change.
+/// The state that the changes would affect.
 async fn picture(world: &World) -> Value {
     let mut mounts = world.read("sys/mounts").await;
-    // Other tests make mounts at the same time: this folder is for this one alone.
+    // Other tests create mounts at the same time; only this test uses this folder.
     mounts
         .as_object_mut()
         .unwrap()
@@ -84,7 +84,7 @@ fn kind(message: &Value) -> Value {
     serde_json::from_str::<Value>(text).unwrap()["kind"].clone()
 }
 
-/// The answers to these calls over stdio, by their place.
+/// The answers to these calls over stdio, in order.
 async fn over_stdio(env: &[(&str, &str)], calls: &[(&str, Value)]) -> Vec<Value> {
     let mut server = Command::new(env!("CARGO_BIN_EXE_vault-mcp-reference"))
         .env_clear()
@@ -183,7 +183,7 @@ pub(crate) async fn each_request_has_the_rights_of_its_own_token(world: &World) 
         .await;
     let read = || app("gates-tokens", json!({}));
     let write = || app("gates-tokens", json!({ "key": "k", "value": "new" }));
-    // The server's own token may do everything: it must not be lent to anybody.
+    // The server's own token has all rights: no client may get to use it.
     let own = [
         ("VAULT_ADDR", world.address()),
         ("VAULT_TOKEN", world.root_token()),
@@ -212,7 +212,7 @@ pub(crate) async fn each_request_has_the_rights_of_its_own_token(world: &World) 
     let stored = world.read("gates-tokens/data/app").await;
     assert_eq!(stored["metadata"]["version"], 3);
 
-    // A token that nobody knows is nobody's, and one that is revoked stops to work at once.
+    // An unknown token has no rights, and a revoked one stops working at once.
     let headers = [("x-vault-token", "hvs.nobody")];
     let reply = server.call_stateless("read_secret", read(), &headers).await;
     assert_eq!(reply.kind(), "permission_denied");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// Writes secrets, many at a time.
+/// Writes secrets, many concurrently.
 async fn fill(world: &World, mount: &str, paths: impl IntoIterator<Item = String>) {
     stream::iter(paths)
         .for_each_concurrent(32, |path| async move {
@@ -136,7 +136,7 @@ pub(crate) async fn progress_is_told_to_those_who_ask(world: &World) {
     world.mount("progress", 2).await;
     fill(world, "progress", (0..40).map(|n| format!("f{n}/s"))).await;
     let mut client = world.root().await;
-    // `call` takes the next message for its answer: there is no other.
+    // `call` takes the next message for its answer: so there is no other message.
     client
         .call("list_secrets", tree("progress", ""))
         .await

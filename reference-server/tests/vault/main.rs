@@ -1,4 +1,4 @@
-//! The tools on a real Vault: after each call Vault itself is asked what it holds.
+//! The tools with a real Vault: after each call the test reads the state from Vault itself.
 //!
 //! It has its own `main` so that all tests share one Vault, which is stopped at the end.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,4 +1,4 @@
-//! What is told of a secret without its values.
+//! Reading a secret without its values.
 
 use serde_json::{Value, json};
 

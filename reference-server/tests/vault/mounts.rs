@@ -1,4 +1,4 @@
-//! The table of mounts, and which of them the KV tools work on.
+//! The table of mounts, and the mounts that the KV tools accept.
 
 use serde_json::{Value, json};
 
@@ -199,7 +199,7 @@ pub(crate) async fn an_absent_mount_is_told(world: &World) {
         world.client("absent-mount", &sees_the_mount).await,
     ];
     for (index, client) in clients.iter_mut().enumerate() {
-        // The last one can tell only of what lies in a mount that it sees.
+        // The last one can check only paths in a mount that it sees.
         let paths = ["here/a/kv/app", "here", "here/a", "nowhere"];
         for path in &paths[..if index == 2 { 1 } else { 4 }] {
             let error = client.call("delete_mount", mount(path)).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Certificates: issued, signed, refused and put right, revoked; and where private keys are seen.
+//! Certificates: issuing, signing, refusing and correcting, revoking; and where private keys appear.
 
 use serde_json::{Value, json};
 use tokio::{
@@ -147,7 +147,7 @@ pub(crate) async fn a_lifetime_that_vault_shortens_is_told(world: &World) {
                 .contains("asked for 200h, vault gave 100h, until "),
             "{notes:?}"
         );
-        // Vault says it twice.
+        // Vault has the warning twice.
         assert_eq!(notes.len(), 2, "{notes:?}");
         assert!(
             notes[1]
@@ -408,7 +408,7 @@ pub(crate) async fn what_the_role_takes_from_the_request_is_told(world: &World) 
     let notes = signed["notes"].as_array().unwrap();
     let own = notes[0].as_str().unwrap();
     assert!(own.ends_with("missing: b.test, 10.0.0.1"), "{notes:?}");
-    // Vault itself tells of the names, and not of the addresses.
+    // Vault itself names the domains, but not the addresses.
     assert!(
         notes[1..]
             .iter()
@@ -500,7 +500,7 @@ pub(crate) async fn a_certificate_is_revoked_and_read_back(world: &World) {
     assert_eq!(revoked["serial_number"], serial);
     let stored = world.read(&format!("pc-revoke/cert/{serial}")).await;
     assert!(stored["revocation_time"].as_u64().unwrap() > 0);
-    // Once more, in another notation of the same number.
+    // Again, in another notation of the same number.
     let other = serial.to_uppercase().replace(':', "-");
     for tool in ["revoke_pki_certificate", "read_pki_certificate"] {
         let again = client.call(tool, arguments(&other)).await.unwrap();
@@ -551,7 +551,7 @@ pub(crate) async fn serial_numbers_of_nothing_are_told(world: &World) {
     assert_eq!(world.read("pc-serial/issuer/root").await["revoked"], false);
 }
 
-/// Lines of a private key that are long enough to be recognised.
+/// Lines of a private key that are long enough to identify it.
 fn secret_lines(key: &Value) -> Vec<String> {
     let lines = key
         .as_str()
@@ -648,7 +648,7 @@ pub(crate) async fn a_private_key_is_in_its_answer_alone(world: &World) {
     for secret in secrets {
         assert!(!seen.contains(&secret) && !log.contains(&secret));
     }
-    // The same server gives another key the next time.
+    // Next time the same server returns another key.
     let mut client = Client::connect(world.address(), world.root_token()).await;
     let other = client
         .call(

@@ -1,4 +1,4 @@
-//! Issuers: roots, intermediates, imported CAs, and what is left when one cannot be made.
+//! Issuers: roots, intermediates, imported CAs, and what is left after a failure.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn import(mount: &str, bundle: &str) -> Value {
     json!({ "mount": mount, "kind": "import", "bundle": bundle })
 }
 
-/// How many issuers and keys a mount has.
+/// The number of issuers and of keys in a mount.
 async fn counts(world: &World, mount: &str) -> (usize, usize) {
     let issuers = world.names(&format!("{mount}/issuers")).await.len();
     (issuers, world.names(&format!("{mount}/keys")).await.len())
@@ -129,7 +129,7 @@ pub(crate) async fn an_intermediate_is_signed_by_the_issuer_that_is_named(world:
             .find(|it| it["issuer"] == "int");
         assert_eq!(of_int.unwrap()["is_default"], true);
     }
-    // A CA does not outlast the one that signed it, which Vault does not say.
+    // A CA does not outlast its own issuer; Vault does not report that.
     world.pki("pi-int/3").await;
     let mut arguments = intermediate("pi-int/3", "pi-top");
     arguments["ttl"] = json!("9000h");
@@ -177,7 +177,7 @@ pub(crate) async fn an_intermediate_that_is_not_finished_leaves_nothing_behind(w
         "issuer/*",
         "key/*",
     ];
-    // Each without one of its rights, and with that of removing what was made.
+    // Each policy lacks one right, but can remove what was created.
     for (index, missing) in [
         "intermediate/generate/internal",
         "intermediate/set-signed",
@@ -219,7 +219,7 @@ pub(crate) async fn an_intermediate_that_is_not_finished_leaves_nothing_behind(w
         assert_eq!(message.contains("stays on record"), index > 0, "{error}");
         assert_eq!(counts(world, "pi-half/int").await, before, "{missing}");
     }
-    // What was signed on the way is in no mount as an issuer.
+    // The signed certificate is in no mount as an issuer.
     assert_eq!(
         world.names("pi-half/top/certs").await.len(),
         signed_before + 2
@@ -365,7 +365,7 @@ pub(crate) async fn a_bundle_is_imported_with_its_key(world: &World) {
     assert!(!made.to_string().contains("PRIVATE KEY"));
     assert_eq!(counts(world, "pi-import").await, (2, 1));
 
-    // What was imported signs.
+    // The imported issuer signs.
     world
         .write("pi-import/roles/web", json!({ "allow_any_name": true }))
         .await;
@@ -374,7 +374,7 @@ pub(crate) async fn a_bundle_is_imported_with_its_key(world: &World) {
     let issued = client.call("issue_pki_certificate", issue).await.unwrap();
     assert!(has_signed(&made["certificate"], &issued["certificate"]));
 
-    // Several keys, with what OpenSSL puts before them.
+    // Several keys, with the blocks that OpenSSL puts before them.
     let (first, second) = (ca("First"), ca("Second"));
     let parameters =
         "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
@@ -390,7 +390,7 @@ pub(crate) async fn a_bundle_is_imported_with_its_key(world: &World) {
     assert!(!both["notes"].to_string().contains("cannot sign"), "{both}");
     assert_eq!(counts(world, "pi-import").await, (4, 3));
 
-    // Once more it changes nothing.
+    // A repetition changes nothing.
     let before = world.ask("LIST", "pi-import/issuers", Value::Null).await.1["data"].clone();
     arguments.as_object_mut().unwrap().remove("issuer");
     let again = client.call("create_pki_issuer", arguments).await.unwrap();
@@ -447,7 +447,7 @@ pub(crate) async fn a_bundle_that_is_damaged_changes_nothing(world: &World) {
         ca.pem() + "and then some",
         ca.pem().replace("CERTIFICATE", "CERTIFICATE REQUEST"),
         ca.pem() + &damaged_key,
-        // Vault takes the first key of this one before it finds fault with the second.
+        // Vault accepts the first key of this bundle before it rejects the second.
         ca.pem() + &other.pem() + &other.key().serialize_pem() + &damaged_key,
     ] {
         let error = client

@@ -1,4 +1,4 @@
-//! PKI mounts: making one, and that the tools work on nothing else.
+//! PKI mounts: creating one, and that the tools accept no other engine.
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn with_mount(mount: &str, more: &Value) -> Value {
     arguments
 }
 
-/// Every tool that works in a PKI mount, with arguments that are good for one.
+/// Every tool for PKI mounts, with valid arguments.
 fn tools() -> Vec<(&'static str, Value)> {
     let root = json!({ "kind": "root", "issuer": "web", "common_name": "Web" });
     let intermediate = json!({ "kind": "intermediate", "issuer": "web", "common_name": "Web", "root_mount": "a-root" });
@@ -89,7 +89,7 @@ pub(crate) async fn a_path_in_use_stays_as_it_is(world: &World) {
     ] {
         let error = client.call("enable_pki", arguments).await.unwrap_err();
         let message = error["message"].as_str().unwrap();
-        // The one about `tune` is said as it is for every mount.
+        // The error about `tune` is the same for every kind of mount.
         assert!(
             message.contains(&format!("`{named}`")) || message.contains("tune"),
             "{error}"
@@ -282,7 +282,7 @@ pub(crate) async fn pki_tools_refuse_other_engines_and_change_nothing(world: &Wo
                     );
                     assert_eq!(kind, "invalid_argument");
                 }
-                // Vault does not tell whether there is no mount, or none for this token.
+                // Vault does not distinguish a missing mount from one without rights for this token.
                 None => assert!(
                     ["not_found", "invalid_argument", "permission_denied"].contains(&kind),
                     "{error}"

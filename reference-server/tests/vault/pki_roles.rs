@@ -1,4 +1,4 @@
-//! Roles: made, read back, replaced, deleted.
+//! Roles: creating, reading, replacing, deleting.
 
 use serde_json::{Value, json};
 
@@ -194,7 +194,7 @@ pub(crate) async fn a_token_that_may_write_but_not_read_a_role_is_told_what_is_n
     world.pki("pr-blind").await;
     let grants = [("pr-blind/roles/*", "update delete")];
     let mut client = world.client("pr-blind", &grants).await;
-    // Vault answers with the role to whoever wrote it.
+    // Vault returns the role to the client that wrote it.
     let made = client
         .call("create_pki_role", role("pr-blind", "web"))
         .await

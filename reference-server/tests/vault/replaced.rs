@@ -1,5 +1,5 @@
-//! A mount that is re-created in the other version while the server runs: Vault
-//! takes a write in the wrong shape without a word.
+//! A mount that is re-created in the other version while the server runs: Vault silently accepts a write in the wrong
+//! shape.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ pub(crate) async fn a_mount_that_became_v1_is_never_written_in_the_shape_of_v2(w
             .await
             .unwrap();
         world.remount(mount, 1).await;
-        // What a request in the shape of v2 would hit.
+        // Secrets that a v2-shaped request would hit.
         let decoys = ["data/app", "metadata/app", "undelete/app", "destroy/app"];
         for decoy in decoys {
             world
@@ -73,7 +73,7 @@ pub(crate) async fn a_mount_that_became_v2_is_never_written_in_the_shape_of_v1(w
             arguments["path"] = address["path"].clone();
             let outcome = client.call(tool, arguments).await;
             let shown = format!("{tool} {path}: {outcome:?}");
-            // Only calls that name `app` may touch it.
+            // Only calls that name `app` may change it.
             if path != "app" {
                 assert_eq!(
                     world.read(&format!("{mount}/metadata/app")).await,
@@ -87,7 +87,7 @@ pub(crate) async fn a_mount_that_became_v2_is_never_written_in_the_shape_of_v1(w
                     outcome.unwrap();
                     assert_eq!(after["data"], json!({ "k": "new" }), "{shown}");
                 }
-                // What was there is what they were asked to delete.
+                // The call was to delete this secret.
                 _ if path == "app" => {
                     outcome.unwrap();
                 }

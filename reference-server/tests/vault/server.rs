@@ -1,4 +1,4 @@
-//! The server as people start it, and a client on its standard streams.
+//! The program as users start it, and a client on its standard streams.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::{
 
 use crate::{program, world::World};
 
-/// Far longer than anything here takes.
+/// A timeout far longer than any step here.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program, with nothing of this process's environment but this.
+/// The program with only these variables in its environment.
 pub(crate) fn program(world: &World, arguments: &[&str], env: &[(&str, &str)]) -> Command {
     let env = [&[("VAULT_ADDR", world.address())], env].concat();
     let mut command = program::program(arguments, &env);
@@ -77,7 +77,7 @@ impl Server {
         }
     }
 
-    /// The next line of the log that fits; it has to come.
+    /// The next matching line of the log; the test fails without one.
     pub(crate) async fn logged(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
         let search = async {
             loop {
@@ -91,7 +91,7 @@ impl Server {
         tokio::time::timeout(PATIENCE, search).await.unwrap()
     }
 
-    /// The next line of the log whose message has this in it.
+    /// The next line of the log whose message contains this text.
     pub(crate) async fn says(&mut self, words: &str) -> Value {
         self.logged(|line| {
             line["message"]
@@ -101,7 +101,7 @@ impl Server {
         .await
     }
 
-    /// Ends the server; returns the rest of its log.
+    /// Stops the server; returns the rest of its log.
     pub(crate) async fn end(mut self) -> Vec<String> {
         drop(self.stdin);
         let mut rest = Vec::new();

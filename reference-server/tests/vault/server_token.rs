@@ -1,4 +1,4 @@
-//! The server's own token: read from a file, renewed in time, ended by others.
+//! The server's own token: read from a file, renewed in time, revoked by others.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -11,11 +11,11 @@ use crate::{
     world::{World, app},
 };
 
-/// The life of a token whose end is waited for: a third of it is left when it is to be renewed, and a
-/// busy Vault has to have answered within that.
+/// The lifetime of a token whose end the test awaits. The renewal happens when a third of it is left, and a busy
+/// Vault must answer within that time.
 const SHORT: &str = "12s";
 
-/// A KV mount with one secret, and a policy that allows to read it.
+/// A KV mount with one secret, and a policy that allows reading it.
 async fn stage(world: &World, mount: &str) {
     world.mount(mount, 2).await;
     world
@@ -79,7 +79,7 @@ pub(crate) async fn a_renewable_token_is_renewed_before_it_ends(world: &World) {
         .make_token(json!({ "policies": ["renewed"], "ttl": SHORT }))
         .await;
     let mut server = renewing(world, &token).await;
-    // The second renewal is later than the first end would have been.
+    // The second renewal is later than the first expiry time.
     for _ in 0..2 {
         let renewed = server
             .logged(|line| line["vault_path"] == "auth/token/renew-self")

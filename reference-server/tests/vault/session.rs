@@ -1,4 +1,4 @@
-//! The launcher: however the command ends, Vault shows that its token is gone.
+//! The launcher: however the command ends, its token is revoked in Vault.
 
 use std::process::Output;
 
@@ -68,7 +68,7 @@ pub(crate) async fn a_session_that_ends_well_ends_with_0(world: &World) {
     let child = session(world, &token, "echo out; echo err >&2");
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(0));
-    // Nothing of its own stands on the command's standard output.
+    // The launcher writes nothing to the command's standard output.
     assert_eq!(text(&output.stdout), "out\n");
     assert_eq!(world.facts(&accessor).await, None);
 }

@@ -1,4 +1,4 @@
-//! One line of the log a call, by which its requests are found in Vault's audit log.
+//! One log line for each call, with the id of its requests in Vault's audit log.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     world::{World, app},
 };
 
-/// What Vault's audit log has under the id: path, and whether it was denied.
+/// The entries of Vault's audit log with this id: path, and whether it was denied.
 async fn audited(world: &World, line: &Value) -> Vec<(String, bool)> {
     let id = line["correlation_id"].as_str().unwrap().to_owned();
     world
@@ -37,7 +37,7 @@ pub(crate) async fn each_call_is_found_in_the_audit_log_denials_too(world: &Worl
     assert!(read["timestamp"].is_string() && read["duration_ms"].is_u64());
     let requests = audited(world, &read).await;
     assert!(requests.contains(&("traced/data/app".to_owned(), false)));
-    // The audit log has a request and a response of each.
+    // The audit log has a request and a response for each.
     assert_eq!(
         requests.len() as u64,
         2 * read["vault_requests"].as_u64().unwrap()

@@ -1,4 +1,4 @@
-//! One Vault for all tests, and what they need of it.
+//! The Vault that all tests share, and helpers to prepare it.
 
 use std::sync::Arc;
 
@@ -42,12 +42,12 @@ impl World {
         self.vault.root_token().expose_secret()
     }
 
-    /// A client of a server that may do everything.
+    /// A client of a server with all rights.
     pub(crate) async fn root(&self) -> Client {
         Client::connect(self.address(), self.root_token()).await
     }
 
-    /// A client of a server whose token has this policy, given as `path: capabilities`.
+    /// A client of a server whose token has this policy: `path: capabilities`.
     pub(crate) async fn client(&self, name: &str, grants: &[(&str, &str)]) -> Client {
         Client::connect(
             self.address(),
@@ -71,13 +71,13 @@ impl World {
         self.token_with(name, &policy).await
     }
 
-    /// A token with a policy as it stands in a file.
+    /// A token with the text of a policy file.
     pub(crate) async fn token_with(&self, name: &str, policy: &str) -> SecretString {
         self.oracle.write_policy(name, policy).await.unwrap();
         self.oracle.make_token(name).await.unwrap().secret
     }
 
-    /// A token as it is asked for, with few rights unless that says more, and its accessor.
+    /// A token with these settings, by default with few rights, and its accessor.
     pub(crate) async fn make_token(&self, mut wanted: Value) -> (String, String) {
         if wanted["policies"].is_null() {
             wanted["policies"] = json!(["default"]);
@@ -88,7 +88,7 @@ impl World {
         (text("client_token"), text("accessor"))
     }
 
-    /// What Vault knows about a token; nothing, once it is gone.
+    /// Vault's facts about a token; none once it is revoked.
     pub(crate) async fn facts(&self, accessor: &str) -> Option<Value> {
         let body = json!({ "accessor": accessor });
         let (status, body) = self.ask("POST", "auth/token/lookup-accessor", body).await;
@@ -103,19 +103,19 @@ impl World {
         .await;
     }
 
-    /// The entries of the audit log that fit, of all that Vault has answered by now.
+    /// The matching entries of the audit log, for all requests that Vault has answered so far.
     pub(crate) async fn audited(&self, fits: impl Fn(&AuditEntry) -> bool) -> Vec<Arc<AuditEntry>> {
         let audit = self.vault.audit().unwrap();
         audit.settle().await.unwrap();
         audit.entries(fits)
     }
 
-    /// A KV mount that takes requests.
+    /// A KV mount that accepts requests.
     pub(crate) async fn mount(&self, path: &str, kv_version: u8) {
         self.oracle.make_kv_mount(path, kv_version).await.unwrap();
     }
 
-    /// A PKI mount without an issuer, for lifetimes up to ten years.
+    /// A PKI mount without an issuer, for lifetimes of up to ten years.
     pub(crate) async fn pki(&self, path: &str) {
         let body = json!({ "type": "pki", "config": { "max_lease_ttl": "87600h" } });
         self.write(&format!("sys/mounts/{path}"), body).await;
@@ -136,7 +136,7 @@ impl World {
         self.mount(path, kv_version).await;
     }
 
-    /// A request of the root token: the status and the body.
+    /// A request with the root token: the status and the body.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let mut request = VaultRequest::new(method, path);
         if !body.is_null() {
@@ -150,7 +150,7 @@ impl World {
         (answer.status, answer.body)
     }
 
-    /// The `data` that the root token reads at a path, null if there is none.
+    /// The `data` at a path, read with the root token; null if there is none.
     pub(crate) async fn read(&self, path: &str) -> Value {
         self.ask("GET", path, Value::Null).await.1["data"].clone()
     }
@@ -177,7 +177,7 @@ impl World {
     }
 }
 
-/// The arguments of a tool that works on the secret `app`.
+/// The arguments of a tool for the secret `app`.
 pub(crate) fn app(mount: &str, more: Value) -> Value {
     let mut arguments = json!({ "mount": mount, "path": "app" });
     arguments

@@ -72,7 +72,7 @@ pub(crate) async fn put_checks_the_version_that_it_is_given(world: &World) {
             None => assert_eq!(answer.unwrap_err()["kind"], "conflict"),
         }
     }
-    // A deleted version counts: Vault's own check-and-set says so.
+    // A deleted version counts, as in Vault's own check-and-set.
     world.ask("DELETE", "check/data/app", Value::Null).await;
     assert_eq!(
         client.call("put_secret", put(0)).await.unwrap_err()["kind"],

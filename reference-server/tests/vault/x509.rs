@@ -1,4 +1,4 @@
-//! What the tests have to know of certificates, from another angle than the server.
+//! Certificates in the tests, parsed independently of the server.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub(crate) fn facts(value: &Value) -> (String, Vec<String>, i64) {
     let pem = pem(value);
     let certificate = pem.parse_x509().unwrap();
     let validity = certificate.validity();
-    // Vault sets the beginning back by 30 s, counted from when the key was made, which takes a while.
+    // Vault backdates the beginning by 30 s, counted from the end of key generation, which takes a while.
     let seconds = validity.not_after.timestamp() - validity.not_before.timestamp();
     assert!((0..=31).contains(&(seconds % 3600)), "{seconds}");
     (
@@ -52,7 +52,7 @@ fn alt_names(certificate: &X509Certificate<'_>) -> Vec<String> {
     names.collect()
 }
 
-/// A CA that was made elsewhere.
+/// A CA created outside of Vault.
 pub(crate) fn ca(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new([]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
