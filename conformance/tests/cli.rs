@@ -1,4 +1,4 @@
-//! The program as its users meet it: the exit code, what it says, and what it leaves behind.
+//! The program as users run it: exit codes, output, and files and processes that it leaves behind.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -240,7 +240,7 @@ async fn an_output_folder_that_cannot_be_made_is_told_before_anything_is_judged(
     assert!(!ended.stderr.contains("Vault"), "{}", ended.stderr);
 }
 
-// A target or a Vault that cannot be had.
+// No usable target or Vault.
 
 #[tokio::test]
 async fn a_program_that_is_missing_is_told_with_where_it_was_looked_for() {
@@ -403,7 +403,7 @@ async fn a_blocked_run_gives_its_report_to_whoever_asks_for_json() {
     assert_eq!(told, ended.report());
 }
 
-// Interrupted.
+// Interrupted runs.
 
 #[tokio::test]
 async fn ctrl_c_while_a_target_hangs_ends_the_run_with_a_report_and_nothing_left() {
@@ -450,7 +450,7 @@ async fn interrupted(section: &str, signal: Signal) {
     ended.leaves_nothing_behind().await;
 }
 
-// A target that is judged.
+// Runs that test a target.
 
 #[tokio::test]
 async fn a_target_that_refuses_everything_fails_and_its_manners_pass() {

@@ -1,4 +1,4 @@
-//! The suite as a library: what its user is told of a run that cannot begin, and of a report that is not conformant.
+//! The suite as a library: errors of runs that cannot begin, and of reports that are not conformant.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -19,7 +19,7 @@ use vault_mcp_conformance::{
     vault::provider::{self, VaultOptions},
 };
 
-/// Keeps the report of each run that it hears is over.
+/// Keeps the report of each finished run.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<Report>>>);
 
@@ -32,7 +32,7 @@ impl Reporter for Heard {
     }
 }
 
-/// A target whose program is not there.
+/// A target whose program does not exist.
 fn missing() -> Target {
     let text = "name = 'missing'\nextends = 'reference'\nbuild = ''\n[stdio]\ncommand = ['/no/such/program']\n";
     Target::parse("missing.toml", text).unwrap()

@@ -1,4 +1,4 @@
-//! Vaults that one scenario has to itself, with real ones: how many there are at once, and that none stays.
+//! Real Vaults for single scenarios: how many exist at once, and that none is left.
 #![cfg(unix)]
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 

@@ -34,12 +34,12 @@ use vault_mcp_conformance::{
 const HEADLINE: &str =
     "Vault 1.21.1 (container)   target hashicorp 0.2.0   stdio + http   seed 4711";
 
-/// The one redactor of all snapshots: colours are all that may differ.
+/// The only redactor of the snapshots: only colours may differ.
 fn redacted(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
-/// The places that all scenarios cite: one with an address a revision, one without any, and one that is not listed.
+/// The sources of all scenarios: one with an address for each revision, one without any, and one that is not listed.
 const SOURCES: [&str; 3] = ["MCP:server/tools", "SEC:disclosure", "BLOG:gone"];
 
 fn sources() -> BTreeMap<String, Citation> {
@@ -154,7 +154,7 @@ fn latency(operation: &str, samples: usize, p95_ms: f64, budget_ms: Option<f64>)
     }
 }
 
-/// One scenario of every verdict, and something in every other list.
+/// One scenario of every verdict, and an entry in every other list.
 fn report_with_everything() -> Report {
     let outline = unmet(
         "kv.wrong-type",
@@ -216,7 +216,7 @@ fn cell(
     }
 }
 
-/// Two operations under two policies, alike on both transports.
+/// Two operations under two policies, with the same results on both transports.
 fn matrix() -> Vec<PolicyCell> {
     let mut cells = Vec::new();
     for transport in ["stdio", "http"] {
@@ -344,7 +344,7 @@ fn a_target_cannot_send_escape_sequences_to_the_terminal() {
     report.cleanup_errors = vec![evil.to_owned()];
 
     let text = render(&report, evil, Path::new(evil));
-    // What `render` itself adds are colours: ESC [ digits and semicolons m.
+    // `render` itself adds only colours: ESC [ digits and semicolons m.
     for sequence in text.split('\u{1b}').skip(1) {
         let end = sequence.find('m').expect("a colour");
         assert!(
@@ -386,7 +386,7 @@ fn a_long_answer_is_cut_on_the_console_and_whole_in_the_file() {
     assert!(json.contains(long.as_str()));
 }
 
-/// A stream that can be read after it was given away.
+/// A stream that is still readable after it was passed on.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -407,7 +407,7 @@ impl Shared {
     }
 }
 
-/// What a whole run of `report` writes to stdout and to stderr.
+/// The output of a whole run of `report` on stdout and stderr.
 fn run(format: ConsoleFormat, report: &Report) -> (String, String) {
     let (out, err) = (Shared::default(), Shared::default());
     let mut console = Console::with_streams(
@@ -563,7 +563,7 @@ fn a_missed_budget_that_counts_fails_in_the_junit_report_and_shows_in_the_job_su
 
 // ---- known failures ----
 
-/// A report with a failure that is known, and no other finding.
+/// A report with a known failure, and no other finding.
 fn report_with_a_known_failure() -> Report {
     let mut known = unmet("kv.write", Level::Must, Verdict::Fail, "a", "b");
     known.known = Some("upstream: <b>1</b>".to_owned());
@@ -579,7 +579,7 @@ fn report_with_a_known_failure() -> Report {
     report
 }
 
-/// The same with a baseline that lists what is not so.
+/// The same with a baseline whose entries are stale.
 fn report_with_a_stale_baseline() -> Report {
     let mut report = report_with_a_known_failure();
     if let Some(baseline) = &mut report.baseline {
@@ -730,7 +730,7 @@ fn a_run_that_stopped_early_says_how_much_was_not_run() {
 
 // ---- the summary of a GitHub job ----
 
-/// What is appended for `report`.
+/// The summary that the reporter appends for `report`.
 fn github(report: &Report) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("summary.md");
@@ -916,7 +916,7 @@ fn json_holds_no_character_that_a_terminal_could_obey() {
 
 // ---- junit.xml ----
 
-/// What is written for `report`, as text and as read back.
+/// The file that the reporter writes for `report`, as text and parsed.
 fn junit(report: &Report) -> (String, Junit) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("junit.xml");
@@ -1007,7 +1007,7 @@ mod any_text {
         )
     }
 
-    /// Text with many of the characters that XML forbids or gives a meaning.
+    /// Text with many characters that XML forbids or that have a meaning in XML.
     fn text() -> impl Strategy<Value = String> {
         let special = "[\u{0}-\u{1f}\u{7f}-\u{9f}\u{fffe}\u{ffff}<>&\"']{0,9}|]]>|<!--|&#0;";
         prop::collection::vec(prop_oneof![special, any::<String>()], 0..4)

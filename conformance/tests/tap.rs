@@ -1,4 +1,4 @@
-//! The tap passes on what a target sends, byte for byte, and keeps what it saw.
+//! The tap forwards requests of a target unchanged, and records them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -31,12 +31,12 @@ fn endpoint(address: &str) -> Endpoint {
     Endpoint::new(address, None).unwrap()
 }
 
-/// Sends one request with exactly this target, and returns the whole answer.
+/// Sends one request with this exact request target, and returns the whole answer.
 async fn send(tap: &Tap, method: &str, target: &str) -> String {
     send_with(tap, method, target, "").await
 }
 
-/// The same with these lines of headers.
+/// The same with these header lines.
 async fn send_with(tap: &Tap, method: &str, target: &str, headers: &str) -> String {
     let address = tap.address().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();

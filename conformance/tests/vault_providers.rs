@@ -1,6 +1,6 @@
-//! How the suite gets a Vault: with the real ones where they can be had, with a fake Go for builds.
+//! How the suite gets a Vault: with real ones if available, and with a fake Go for builds.
 //!
-//! What depends on the environment of a process is tried in a process of its own: see [`vault_start`].
+//! Tests that depend on a process's environment use a separate process: see [`vault_start`].
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -46,8 +46,8 @@ async fn a_vault() -> Vault {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A Vault in a container, of an image made here if none can be pulled. None, with the reason on
-/// stderr, where there is no Docker.
+/// A Vault in a container, from an image that is built here if none can be pulled. Without Docker none, and the
+/// reason on stderr.
 async fn a_container() -> Option<Vault> {
     let progress = Progress::stderr();
     let options = choice(VaultChoice::Container);
@@ -72,7 +72,7 @@ async fn a_container() -> Option<Vault> {
     }
 }
 
-/// Past libtest, which shows nothing of a test that passes.
+/// Bypasses libtest, which hides the output of passing tests.
 fn not_run(reason: &dyn std::fmt::Display) {
     let mut stderr = io::stderr();
     writeln!(stderr, "NOT RUN, for want of a container: {reason}").unwrap();
@@ -95,7 +95,7 @@ async fn sees_requests(vault: &Vault) {
     assert_eq!(status, 404);
     let status = request(vault, Method::GET, "secret/data/denied", false, &none).await;
     assert_eq!(status, 403);
-    // Longer than what Docker and pipes hand over in one piece.
+    // Longer than the pieces in which Docker and pipes deliver output.
     let keys = (0..2000).map(|number| (number.to_string(), json!("value")));
     let wide = json!({ "data": keys.collect::<serde_json::Map<_, _>>() });
     let status = request(vault, Method::POST, "secret/data/wide", true, &wide).await;
@@ -127,7 +127,7 @@ async fn sees_requests(vault: &Vault) {
     assert_eq!(audit.lost(), 0);
 }
 
-/// For each mount Vault keeps metrics for a day: after hundreds of mounts they are most of its memory.
+/// Vault keeps metrics of each mount for a day; after hundreds of mounts they use most of its memory.
 async fn keeps_no_metrics(vault: &Vault) {
     let metrics = "sys/metrics?format=prometheus";
     let status = request(vault, Method::GET, metrics, true, &Value::Null).await;
@@ -297,7 +297,7 @@ fn a_vault_that_does_not_start_is_reported_with_its_last_words() {
 fn a_port_that_somebody_took_meanwhile_is_left_to_them() {
     let (path, cache) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (program, tried) = (path.path().join("vault"), path.path().join("tried"));
-    // The first time it finds its port taken.
+    // At the first start its port is already in use.
     let script = format!(
         "#!/bin/sh\n[ -e {tried} ] && exec {vault} \"$@\"\n: > {tried}\n\
          echo 'Error initializing listener of type tcp: bind: address already in use' >&2\nexit 1\n",
@@ -383,7 +383,7 @@ async fn a_build_that_is_given_up_ends_go_and_leaves_nothing_in_the_cache() {
     }
     assert_eq!(build::cached(&cache), None);
     assert_eq!(left_in(folder.path()), ["bin", "builds", "hold"]);
-    // The next one is not locked out.
+    // The next build is not locked out.
     fs::remove_file(folder.path().join("hold")).unwrap();
     build::build_with(&go, &cache, &progress).await.unwrap();
 }
@@ -438,8 +438,7 @@ fn the_next_run_removes_what_a_killed_run_left(asked: &str, prepare: impl Fn(&mu
     assert!(!accepts_connections(&address));
 }
 
-/// `vault start` where there is no Docker, with this PATH and this cache, and with the variables
-/// set that people set who work with Vault.
+/// `vault start` without Docker, with this PATH and this cache, and with the variables that Vault users usually set.
 fn vault_start_without_docker(asked: &str, path: &Path, cache: &Path) -> Command {
     let mut command = vault_start(asked);
     without_docker(&mut command, cache);
@@ -459,7 +458,7 @@ fn vault_start(asked: &str) -> Command {
     command
 }
 
-/// What `vault start` says when it fails.
+/// The error of `vault start`.
 fn failure_of(command: &mut Command) -> String {
     let ended = command.output().unwrap();
     assert_eq!(ended.status.code(), Some(3));
@@ -467,7 +466,7 @@ fn failure_of(command: &mut Command) -> String {
     String::from_utf8(ended.stderr).unwrap()
 }
 
-/// Starts a Vault; its process and its address.
+/// Starts a Vault; returns its process and its address.
 fn started(command: &mut Command) -> (Child, String) {
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -477,7 +476,7 @@ fn started(command: &mut Command) -> (Child, String) {
     (process, address)
 }
 
-/// Starts a Vault and ends it with Ctrl-C; its address, and what was said.
+/// Starts a Vault and ends it with Ctrl-C; returns its address and the output.
 fn start_and_interrupt(command: &mut Command) -> (String, String) {
     let (process, address) = started(command.stderr(Stdio::piped()));
     let pid = rustix::process::Pid::from_raw(process.id().try_into().unwrap()).unwrap();
@@ -493,7 +492,7 @@ fn without_docker(command: &mut Command, cache: &Path) {
         .env("VAULT_MCP_CONFORMANCE_CACHE", cache);
 }
 
-/// The Vault that the suite builds; takes minutes the first time.
+/// The Vault that the suite builds; the first build takes minutes.
 fn built_vault() -> PathBuf {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let cache = Cache::locate().unwrap();
@@ -536,7 +535,7 @@ async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(DEADLINE, met).await.unwrap();
 }
 
-/// What progress said.
+/// The output of progress.
 #[derive(Clone, Default)]
 struct Said(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! What adapters can say of the launch: fixed ports, token files, containers, servers that run.
+//! How an adapter launches a target: fixed ports, token files, containers, servers that already run.
 
 use std::{fs, net::TcpListener, process::Stdio, time::Duration};
 
@@ -154,7 +154,7 @@ async fn a_container_that_cannot_know_the_host_is_told_what_to_add() {
         .says(&["--add-host", "host.docker.internal:host-gateway"]);
 }
 
-// A server that runs already.
+// A server that already runs.
 
 async fn judged_remotely() -> Report {
     let (_, reference) = programs();

@@ -1,4 +1,4 @@
-//! Known failures, on a target that refuses every call: both scenarios of `kv.read-exact` fail.
+//! Known failures, on a target that rejects every call: both scenarios of `kv.read-exact` fail.
 
 use crate::trial::{Trial, fake, fake_from_call};
 

@@ -1,4 +1,4 @@
-//! `doctor`: what it says of a machine, and that it leaves the machine as it was.
+//! `doctor`: its findings on a machine, and that it changes nothing there.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -52,7 +52,7 @@ async fn a_machine_without_anything_is_told_what_is_missing_and_how_to_get_it() 
 async fn the_vault_that_auto_would_take_is_named_for_programs_too() {
     let trial = program(["doctor", "--format", "json"]).without_vault();
     let vault = trial.path("empty").join("vault");
-    // Anything that tells a version is a `vault` to the doctor.
+    // The doctor accepts any program that prints a version as `vault`.
     symlink("/bin/echo", &vault).unwrap();
     let ended = trial.ended().await;
     let told: Value = serde_json::from_str(&ended.stdout).unwrap();

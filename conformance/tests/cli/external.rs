@@ -1,4 +1,4 @@
-//! A Vault that somebody else runs: entered only when asked for, and left as it was.
+//! An external Vault: used only on request, and unchanged afterwards.
 
 use std::{collections::BTreeMap, fs, net::TcpListener, path::Path, process::Stdio};
 
@@ -25,10 +25,10 @@ use crate::{
 
 const TOKEN_VARIABLE: &str = "VAULT_CONFORMANCE_TOKEN";
 
-/// Somebody's Vault, with mounts, secrets, policies and tokens of theirs in it.
+/// An external Vault with mounts, secrets, policies and tokens of its owner.
 struct Theirs {
     vault: Vault,
-    /// The token that they give to the suite.
+    /// The token for the suite.
     token: SecretString,
 }
 
@@ -78,7 +78,7 @@ impl Theirs {
         theirs
     }
 
-    /// A token with this policy alone.
+    /// A token with only this policy.
     async fn token_with(&self, policy: &str) -> SecretString {
         let body = json!({ "policies": [policy], "no_default_policy": true });
         let made = self.put("auth/token/create", &body).await;
@@ -113,7 +113,7 @@ impl Theirs {
         keys
     }
 
-    /// All that is in it: by path, what Vault says of it.
+    /// The content of the Vault: by path, what Vault returns for it.
     async fn picture(&self) -> BTreeMap<String, Value> {
         let mut picture = BTreeMap::new();
         for table in ["sys/mounts", "sys/auth", "sys/audit"] {
@@ -155,7 +155,7 @@ impl Theirs {
         trial.with_env(TOKEN_VARIABLE, self.token.expose_secret())
     }
 
-    /// One of each kind was seen, so that their staying the same says something.
+    /// Checks that the picture has one of each kind, so that comparing it is meaningful.
     #[track_caller]
     fn is_furnished(picture: &BTreeMap<String, Value>) {
         for path in [
@@ -171,7 +171,7 @@ impl Theirs {
     }
 }
 
-/// A run on the fake target, in a cache of its own.
+/// A run on the fake target, with its own cache.
 fn fake(behaviour: &str) -> Trial {
     let text = adapter("stdio", &["sh", FAKE_TARGET, behaviour]);
     let trial = run(&text).with(&["--scenario", "kv.read-exact"]);
@@ -179,7 +179,7 @@ fn fake(behaviour: &str) -> Trial {
     trial.with_env("VAULT_MCP_CONFORMANCE_CACHE", &cache)
 }
 
-// What is left of it.
+// What the run leaves behind.
 
 #[tokio::test]
 async fn a_run_leaves_an_external_vault_as_it_was() {
@@ -267,7 +267,7 @@ async fn what_a_killed_run_left_in_an_external_vault_the_next_one_removes() {
     );
     assert!(!noted.contains("hvs."), "{noted}");
 
-    // Without their token nothing is done about it, and nothing is forgotten.
+    // Without the token the suite cleans up nothing, and keeps the notes.
     let other = fake("").without_vault().after(&killed).ended().await;
     other.exits_with(3);
     assert!(killed.noted().join("\n").contains(run));
@@ -315,7 +315,7 @@ async fn an_exported_vault_addr_is_not_looked_at() {
     assert!(somebody.accept().is_err(), "somebody's Vault was asked");
 }
 
-// What is said where it cannot be entered.
+// Errors for a Vault that the suite cannot use.
 
 fn external(arguments: &[&str]) -> Trial {
     fake("").with(&["--vault", "external"]).with(arguments)

@@ -1,5 +1,5 @@
-//! Bad days of the suite's surroundings: a Vault that dies in the middle of a run, which is blamed on nobody;
-//! a run that is killed; a cache that cannot be written.
+//! Faults in the suite's environment: a Vault that dies during a run, for which no target is blamed; a killed run; an
+//! unwritable cache.
 
 use std::os::unix::fs::symlink;
 
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::trial::{Ended, adapter, fake, is_left, run, succeeds};
 
-/// The target is shown to refuse a call, which is a failure as a rule; but Vault died just before.
+/// The target refuses a call, which is usually a failure; but Vault has just died.
 fn is_blamed_on_nobody(ended: &Ended, how: &str) {
     ended.exits_with(3);
     let report = ended.report();

@@ -1,4 +1,4 @@
-//! Servers that are odd in one way: a whole profile is judged, and the truth told.
+//! Servers that are odd in one way: a run of a whole profile reports the correct verdicts.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::trial::{Ended, Trial, run};
 
-/// The odd server of the examples, and the reference server that it passes calls on to.
+/// The odd server of the examples, and the reference server to which it forwards calls.
 pub(crate) fn programs() -> (PathBuf, PathBuf) {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
@@ -25,7 +25,7 @@ pub(crate) fn programs() -> (PathBuf, PathBuf) {
             build.arg("--release");
         }
         for (name, _) in std::env::vars_os() {
-            // What cargo tells a test would make a cargo below it build anew.
+            // Cargo's variables for a test would make a nested cargo rebuild everything.
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
                 build.env_remove(&name);
@@ -42,7 +42,7 @@ pub(crate) fn programs() -> (PathBuf, PathBuf) {
     (built("examples/fake_target"), built("vault-mcp-reference"))
 }
 
-/// An adapter's text with the programs put in.
+/// The text of an adapter with the programs inserted.
 pub(crate) fn with_programs(adapter: &str) -> String {
     let (fake, reference) = programs();
     adapter
@@ -50,7 +50,7 @@ pub(crate) fn with_programs(adapter: &str) -> String {
         .replace("REFERENCE_SERVER", &reference.display().to_string())
 }
 
-/// The adapter of a server that is odd in this way and has the tools of the reference server.
+/// The adapter of a server with this oddity and the tools of the reference server.
 fn adapter(oddity: &str) -> String {
     let hidden = include_str!("../fakes/hidden.toml");
     let launch = hidden.split("[operations").next().unwrap();
@@ -58,8 +58,8 @@ fn adapter(oddity: &str) -> String {
     with_programs(&launch.replacen("name =", "extends = \"reference\"\nname =", 1))
 }
 
-/// Without what takes thousands of secrets, or hundreds of calls at once: no oddity but one is about these, and on a busy
-/// machine they are blocked.
+/// Without scenarios that need thousands of secrets or hundreds of concurrent calls. Only one oddity concerns these,
+/// and on a busy machine they are blocked.
 fn judged(adapter: &str) -> Trial {
     let tags = "@kv and not (@kv.list-many or @kv.read-at-once)";
     run(adapter).with_vault().with(&["--tags", tags])
@@ -83,7 +83,7 @@ async fn is_conformant(adapter: &str) -> Ended {
 #[tokio::test]
 async fn a_server_that_takes_seconds_to_start_is_started_once_and_is_conformant() {
     let ended = is_conformant(&adapter("slow")).await;
-    // One more was asked which revisions it speaks.
+    // One more was started to find its revisions.
     assert!(ended.starts() <= 2, "started {} times", ended.starts());
 }
 
@@ -271,7 +271,7 @@ async fn a_limit_fails_no_other_scenario_once_the_adapter_tells_it() {
 
 #[tokio::test]
 async fn a_limit_that_could_not_be_put_to_the_test_is_neither_kept_nor_broken() {
-    // A server without any limit, to which not even the limit's calls can be made in time.
+    // A server without any limit, which is too slow for the calls that the limit allows.
     let text = adapter("sluggish") + "\n[modes.rate_limit]\nenv = { LIMIT = \"{rate}:{burst}\" }\n";
     let trial = run(&text).with_vault();
     let trial = trial.with(&[
@@ -292,7 +292,7 @@ async fn a_limit_that_could_not_be_put_to_the_test_is_neither_kept_nor_broken() 
     ended.leaves_nothing_behind().await;
 }
 
-// Checking an adapter.
+// Validating an adapter.
 
 fn check(adapter: &str) -> Trial {
     run(adapter).checking()

@@ -1,5 +1,5 @@
-//! Stories in a Vault of their own, as far as they show outside: none of these Vaults stays, however the run ends,
-//! and one that is lost is blamed on nobody.
+//! Workflows in a Vault of their own: no such Vault is left, however the run ends, and no target is blamed for a lost
+//! one.
 
 use rustix::process::Signal;
 
@@ -7,7 +7,7 @@ use crate::trial::{Ended, FAKE_TARGET, Trial, adapter, is_left, run, succeeds};
 
 const STORY: &str = "workflows.environment-bootstrap";
 
-/// A run of one story, and of a scenario on the run's own Vault, on the fake target.
+/// A run of one workflow and of a scenario on the run's own Vault, on the fake target.
 pub(crate) fn story(behaviour: &str) -> Trial {
     let list = r#"
 [operations."kv.list"]
@@ -74,7 +74,7 @@ async fn the_vault_of_a_story_goes_with_the_run_after_one_that_was_killed() {
 async fn a_story_whose_vault_is_killed_is_blocked_and_the_others_are_judged() {
     let trial = story("kill").with_vault().with(&["--vault", "binary"]);
 
-    // The last that is started is the story's.
+    // The Vault that was started last is the workflow's.
     let ended = trial.killing_its_vault_process().await.ended().await;
 
     ended.exits_with(1);

@@ -1,7 +1,7 @@
-//! One run of the program: what it is given, and what is looked at when it is over.
+//! One run of the program: its input, and checks of the result.
 //!
-//! Each run has a folder, a cache for its notes and a temporary folder of its own, so that
-//! what is left behind can be told from what other runs are just using.
+//! Each run has its own folder, its own cache and its own temporary folder, so that its leftovers are distinguishable
+//! from the files of other runs.
 
 use std::{
     ffi::OsStr,
@@ -22,22 +22,22 @@ use tokio::{
 };
 use vault_mcp_conformance::{cache::Cache, progress::Progress, report::json, vault::build};
 
-/// How long a run may take; a machine's first one may have to build Vault.
+/// Timeout of a run; the first one on a machine may build Vault.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// How long a process that was killed may take to go.
+/// Timeout for the end of a killed process.
 const GONE: Duration = Duration::from_secs(10);
 
-/// A small MCP server; see there for what it can be told to do wrong.
+/// A small MCP server; its source lists the faults that it can have.
 pub(crate) const FAKE_TARGET: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/fake-target.sh");
 
-/// Leaves two process ids, its own and a child's, and does nothing ever after.
+/// Writes two process ids, its own and a child's, and then hangs.
 pub(crate) const HANGING: &str = r#"sleep 600 & : > "$NOTES/$!.pid"; : > "$NOTES/$$.pid"; wait"#;
 
-// What a run is given.
+// The input of a run.
 
-/// One run of the program, in a folder of its own.
+/// One run of the program, in its own folder.
 pub(crate) struct Trial {
     folder: TempDir,
     command: Command,
@@ -56,7 +56,7 @@ pub(crate) fn program<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
         .env("TMPDIR", path.join("tmp"))
         .env_remove("CLICOLOR_FORCE")
         .env_remove("NO_COLOR")
-        // Else the tests of a job would write to that job's summary.
+        // Otherwise the tests of a job would write to its summary.
         .env_remove("GITHUB_ACTIONS")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -65,7 +65,7 @@ pub(crate) fn program<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
     Trial { folder, command }
 }
 
-/// A run whose adapter file has this text; `NOTES_FOLDER` in it stands for a folder to write to.
+/// A run with an adapter file of this text; `NOTES_FOLDER` in it stands for a writable folder.
 pub(crate) fn run(adapter: &str) -> Trial {
     let mut trial = program(["run", "--jobs", "1"]);
     let notes = trial.path("notes").display().to_string();
@@ -99,7 +99,7 @@ impl Trial {
         self
     }
 
-    /// Held against a file of known failures with this text.
+    /// Compares the run with a baseline file of this text.
     pub(crate) fn with_baseline(self, text: &str) -> Self {
         let file = self.path("known.toml");
         fs::write(&file, text).unwrap();
@@ -107,7 +107,7 @@ impl Trial {
         self.with(&["--baseline", &file])
     }
 
-    /// The same adapter, checked and not judged.
+    /// The same adapter, validated but not tested.
     pub(crate) fn checking(mut self) -> Self {
         let target = self.path("target.toml");
         let mut command = Command::new(env!("CARGO_BIN_EXE_vault-mcp-conformance"));
@@ -123,7 +123,7 @@ impl Trial {
         self
     }
 
-    /// Nowhere to get a Vault from.
+    /// Without any source of a Vault.
     pub(crate) fn without_vault(mut self) -> Self {
         let (empty, cache) = (self.path("empty"), self.path("cache"));
         let docker = format!("unix://{}", self.path("no-docker.sock").display());
@@ -135,7 +135,7 @@ impl Trial {
         self
     }
 
-    /// The Vault of this machine, noted in a cache of the run's own.
+    /// With the Vault of this machine, noted in the run's own cache.
     pub(crate) fn with_vault(mut self) -> Self {
         let (cache, built) = (
             self.path("cache"),
@@ -146,20 +146,20 @@ impl Trial {
         self
     }
 
-    /// After a run that was killed, with the same cache.
+    /// After a killed run, with the same cache.
     pub(crate) fn after(mut self, killed: &Ended) -> Self {
         let cache = killed.folder.path().join("cache");
         self.command.env("VAULT_MCP_CONFORMANCE_CACHE", cache);
         self
     }
 
-    /// What a fake that is told to `kill` runs.
+    /// The command that a fake target with the fault `kill` runs.
     pub(crate) fn killing_with(self, command: &str) -> Self {
         fs::write(self.path("notes").join("kill"), command).unwrap();
         self
     }
 
-    /// The same, of the Vault process that was started last: the `vault` on PATH leaves its id.
+    /// The same, for the most recent Vault process: the `vault` on PATH writes its process id.
     pub(crate) async fn killing_its_vault_process(self) -> Self {
         let cache = Cache::locate().unwrap();
         let vault = build::get(&cache, &Progress::stderr()).await.unwrap();
@@ -178,7 +178,7 @@ impl Trial {
         self.interrupted_by(None).await
     }
 
-    /// Signals the program, and nothing else, once a hanging target was started.
+    /// Sends a signal to the program only, once a hanging target has started.
     pub(crate) async fn interrupted_by(mut self, signal: Option<Signal>) -> Ended {
         let child = self.command.spawn().unwrap();
         if let Some(signal) = signal {
@@ -193,7 +193,7 @@ impl Trial {
             .expect("it ends")
             .unwrap();
         Ended {
-            // None of a program that was killed.
+            // A killed program has no exit code.
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -206,7 +206,7 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap()
 }
 
-/// The text of an adapter for a target that is started so.
+/// The text of an adapter for a target with this start command.
 pub(crate) fn adapter(section: &str, command: &[&str]) -> String {
     format!(
         r#"name = "trial"
@@ -225,7 +225,7 @@ arguments = {{ mount = "{{mount}}", path = "{{path}}" }}
     )
 }
 
-/// A run on a target that is given 2 seconds to start, by a shell's script.
+/// A run on a target that a shell script starts, with a start timeout of 2 seconds.
 pub(crate) fn started_by(section: &str, script: &str) -> Trial {
     let text = adapter(section, &["sh", "-c", script]);
     run(&format!("{text}\n[budgets]\nstart_seconds = 2\n")).with_vault()
@@ -236,7 +236,7 @@ pub(crate) fn fake(behaviour: &str) -> Trial {
     fake_from_call(1, behaviour)
 }
 
-/// The same; the target begins to do wrong in a later call than the first.
+/// The same; the target's fault begins at this call.
 pub(crate) fn fake_from_call(number: usize, behaviour: &str) -> Trial {
     let number = number.to_string();
     run(&adapter("stdio", &["sh", FAKE_TARGET, behaviour, &number]))
@@ -244,9 +244,9 @@ pub(crate) fn fake_from_call(number: usize, behaviour: &str) -> Trial {
         .with(&["--scenario", "kv.read-exact"])
 }
 
-// What a run ends with.
+// The result of a run.
 
-/// A run that is over.
+/// A finished run.
 pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -298,7 +298,7 @@ impl Ended {
         scenario.unwrap()["verdict"].as_str().unwrap().to_owned()
     }
 
-    /// The report and the JUnit file are there, and no scenario was judged.
+    /// Checks that the report and the JUnit file exist, and that no scenario has run.
     #[track_caller]
     pub(crate) fn is_all_blocked(&self) -> &Self {
         let report = self.report();
@@ -317,7 +317,7 @@ impl Ended {
         self
     }
 
-    /// What the runs with this cache noted of their Vaults.
+    /// What the runs with this cache noted about their Vaults.
     pub(crate) fn noted(&self) -> Vec<String> {
         let runs = fs::read_dir(self.folder.path().join("cache/runs")).unwrap();
         runs.flat_map(|run| {
@@ -327,7 +327,7 @@ impl Ended {
         .collect()
     }
 
-    /// The targets were started and are gone.
+    /// Checks that the targets were started and have ended.
     pub(crate) async fn has_no_target_running(&self) {
         let pids = pids(self.folder.path());
         assert!(!pids.is_empty(), "the target noted that it was started");
@@ -337,21 +337,21 @@ impl Ended {
         .await;
     }
 
-    /// How many times the target was started.
+    /// The number of starts of the target.
     pub(crate) fn starts(&self) -> usize {
         pids(self.folder.path()).len()
     }
 
-    /// Ends what a killed run's target left running.
+    /// Ends the processes that the target of a killed run left running.
     pub(crate) fn end_targets(&self) {
         for pid in pids(self.folder.path()) {
             let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
-            // Gone already is fine.
+            // It may already have ended.
             let _ = kill_process(pid, Signal::KILL);
         }
     }
 
-    /// Neither target nor Vault is there any more, and no temporary file.
+    /// Checks that neither target nor Vault is running, and that no temporary file is left.
     pub(crate) async fn leaves_nothing_behind(&self) {
         let path = self.folder.path();
         self.has_no_target_running().await;
@@ -364,7 +364,7 @@ impl Ended {
         assert!(temporary.is_empty(), "{temporary:?}");
     }
 
-    /// None of the target's tokens is in anything that the run wrote.
+    /// Checks that no output of the run contains a token of the target.
     pub(crate) fn shows_no_token(&self) {
         let tokens = fs::read_to_string(self.folder.path().join("notes/tokens")).unwrap();
         let mut written = files(&self.folder.path().join("output"));
@@ -385,7 +385,7 @@ impl Ended {
     }
 }
 
-/// Whether what a run noted of its Vault is still there.
+/// Whether a noted Vault is still running.
 pub(crate) fn is_left(note: &str) -> bool {
     let (kind, name) = note.split_once(' ').unwrap();
     match kind {
@@ -407,7 +407,7 @@ pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, String)> {
     paths.flat_map(read).collect()
 }
 
-/// The process ids that targets noted by the names of files.
+/// The process ids that targets wrote as file names.
 pub(crate) fn pids(folder: &Path) -> Vec<String> {
     let notes = fs::read_dir(folder.join("notes")).unwrap();
     let names = notes.map(|note| note.unwrap().file_name().into_string().unwrap());
@@ -416,7 +416,7 @@ pub(crate) fn pids(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Whether there is such a process, other than a dead one that nobody has asked after yet.
+/// Whether the process exists and is not a zombie.
 fn is_running(pid: &str) -> bool {
     let told = Tool::new("ps")
         .args(["-o", "stat=", "-p", pid])

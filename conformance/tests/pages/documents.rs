@@ -1,4 +1,4 @@
-//! The documents for users show commands that exist, and results that are current.
+//! The documents for users show existing commands and current results.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ pub(super) fn documents() -> Vec<(String, String)> {
     all.map(|name| (name.clone(), page(&name))).collect()
 }
 
-/// What follows `cargo conformance` in a document, up to the end of the line or of the code span.
+/// The text after `cargo conformance` in a document, up to the end of the line or of the code span.
 fn commands(text: &str) -> BTreeSet<&str> {
     let all = text.split("cargo conformance ").skip(1);
     let ends = |rest: &'static str| move |c: char| rest.contains(c);
@@ -65,7 +65,7 @@ fn the_readme_is_short() {
     assert!(lines <= 200, "{lines} lines: move something to docs/");
 }
 
-/// The columns of a target's row that its baseline decides: failures, requirements, failures by profile.
+/// The columns of a target's row that depend on its baseline: failures, requirements, failures by profile.
 fn known(target: &str) -> [String; 3] {
     let baseline = page(&format!("fixtures/baselines/{target}.toml"));
     let baseline: toml::Table = baseline.parse().unwrap();

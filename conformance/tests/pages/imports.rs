@@ -1,4 +1,4 @@
-//! The modules of the suite import one another as docs/architecture.md lists them.
+//! The imports between the suite's modules follow the list in docs/architecture.md.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::{page, root, rows};
 
-/// A module's path in the crate; that of the crate itself is empty.
+/// A module's path in the crate; empty for the crate itself.
 pub(super) type Module = Vec<String>;
 
 /// Which modules a module imports.
@@ -41,8 +41,8 @@ pub(super) fn sources(folder: &Path, above: &[String], found: &mut BTreeMap<Modu
     }
 }
 
-/// The paths in a source that begin at the crate, or at the module or one above it, with what follows in braces
-/// written out. What is compiled for tests alone is left out.
+/// The paths in a source that begin at the crate, at the module or at a parent module, with braces expanded. Code for
+/// tests only is left out.
 fn paths(tokens: TokenStream, found: &mut Vec<Vec<String>>) {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut at = 0;
@@ -72,7 +72,7 @@ pub(super) fn is_for_tests(tokens: &[TokenTree]) -> bool {
     hash.as_char() == '#' && attribute.stream().to_string().replace(' ', "") == "cfg(test)"
 }
 
-/// Where the item ends that begins here.
+/// The end of the item that begins here.
 pub(super) fn end_of_item(tokens: &[TokenTree], begin: usize) -> usize {
     let ends = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => punct.as_char() == ';',
@@ -89,7 +89,7 @@ fn begins_path(word: &str, before: &[TokenTree]) -> bool {
     ["crate", "self", "super"].contains(&word) && !before.last().is_some_and(is_colon)
 }
 
-/// Follows a path from one of its words on; returns where it ends.
+/// Follows a path from one of its words; returns its end.
 fn follow(
     tokens: &[TokenTree],
     mut at: usize,
@@ -117,7 +117,7 @@ fn follow(
         let is_colon =
             |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == ':');
         if !(is_colon(at) && is_colon(at + 1)) {
-            // The word alone is `self`, or in `pub(super)`.
+            // A single word is `self`, or part of `pub(super)`.
             if path.len() > 1 {
                 found.push(path);
             }
@@ -184,7 +184,7 @@ fn list() -> Vec<Module> {
         .collect()
 }
 
-/// Where on the list a module stands: by itself, or by the nearest one that it is in.
+/// The position of a module on the list: its own, or that of the nearest parent module.
 fn place(list: &[Module], module: &[String]) -> Option<usize> {
     let within =
         |(at, listed): (usize, &Module)| module.starts_with(listed).then_some((listed.len(), at));
@@ -213,7 +213,7 @@ fn imports_run_down_the_list() {
     let mut upwards = Vec::new();
     for (module, others) in imports() {
         for other in others {
-            // A module and those within it are one.
+            // A module and its submodules count as one.
             let is_one = module.starts_with(&other) || other.starts_with(&module);
             let (from, to) = (place(&list, &module), place(&list, &other));
             if !is_one && from > to {
@@ -270,7 +270,7 @@ fn every_folder_of_features_has_a_twin_among_the_profiles() {
     assert_eq!(folders("features"), folders("conformance/src/profiles"));
 }
 
-/// The modules that import one another in a circle, as large as can be.
+/// The groups of modules that import one another in a circle, as large as possible.
 fn cycles(imports: &Imports) -> BTreeSet<BTreeSet<Module>> {
     let reached = |from: &Module| {
         let mut reached = BTreeSet::new();

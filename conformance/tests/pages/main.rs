@@ -1,4 +1,4 @@
-//! The documents name files, modules and commands that exist, and all texts use plain words.
+//! The documents name only existing files, modules and commands, and all texts use plain words.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod documents;
@@ -23,7 +23,7 @@ fn spans(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
 }
 
-/// Whether a name is what a pattern says, in which `*` and `<what it is>` stand for anything.
+/// Whether a name matches a pattern, in which `*` and `<what it is>` match anything.
 fn fits(name: &str, pattern: &str) -> bool {
     let Some(begin) = pattern.find(['*', '<']) else {
         return name == pattern;
@@ -39,7 +39,7 @@ fn fits(name: &str, pattern: &str) -> bool {
     })
 }
 
-/// Whether there is a file or folder on this path, which counts from the root of the repository.
+/// Whether this path, relative to the root of the repository, exists.
 fn is_there(path: &str) -> bool {
     let mut found = vec![root()];
     for pattern in path.trim_end_matches('/').split('/') {
@@ -54,8 +54,8 @@ fn is_there(path: &str) -> bool {
     !found.is_empty()
 }
 
-/// What in CONTRIBUTING.md is a path: all with a slash, or with the ending of a file, in the table of folders, in
-/// code spans and in links. What is within examples is none.
+/// The paths in CONTRIBUTING.md: words with a slash or with a file's extension, in the table of folders, in code
+/// spans and in links. Examples are skipped.
 fn paths(page: &str) -> Vec<String> {
     let is_path = |word: &&str| {
         let endings = [".rs", ".md", ".toml", ".feature", ".hcl", ".json"];
@@ -120,11 +120,11 @@ fn a_path_is_there_only_if_all_of_it_is() {
 struct Row {
     /// The folder of the crate's sources.
     sources: &'static str,
-    /// The modules that it is about, by their paths in the crate.
+    /// The described modules, by their paths in the crate.
     modules: Vec<String>,
-    /// The paths that it is about, from the root of the repository.
+    /// The described paths, from the root of the repository.
     paths: Vec<String>,
-    /// What its description names.
+    /// The names in the description.
     named: Vec<String>,
 }
 
@@ -133,7 +133,7 @@ impl Row {
         let (cell, description) = line.strip_prefix("| ")?.split_once(" | ")?;
         let (paths, names): (Vec<_>, Vec<_>) =
             spans(cell).into_iter().partition(|name| name.contains('/'));
-        // A name without `::` stands beside the one before it.
+        // A name without `::` is a sibling of the one before it.
         let mut above = String::new();
         let mut modules = Vec::new();
         for name in names {
@@ -151,7 +151,7 @@ impl Row {
             sources,
             modules,
             paths: paths.into_iter().map(str::to_owned).collect(),
-            // Commands are no modules.
+            // Commands are not modules.
             named: named
                 .filter(|name| !name.contains(' '))
                 .map(str::to_owned)
@@ -164,7 +164,7 @@ impl Row {
         is_there(&format!("{path}.rs")) || is_there(&format!("{path}/mod.rs"))
     }
 
-    /// Whether there is a module of this name in one of those that the row is about, beside it, or at the root.
+    /// Whether a module of this name exists in a module of the row, beside one, or at the root.
     fn has_near(&self, name: &str) -> bool {
         let beside = |module: &String| match module.rsplit_once("::") {
             Some((parent, _)) => format!("{parent}::{name}"),
@@ -178,7 +178,7 @@ impl Row {
         self.has(name) || near.any(|module| self.has(&module))
     }
 
-    /// What it names and there is not.
+    /// The names that do not exist.
     fn missing(&self) -> Vec<&String> {
         let modules = self.modules.iter().filter(|module| !self.has(module));
         let paths = self.paths.iter().filter(|path| !is_there(path));
