@@ -40,31 +40,31 @@ pub const HEALTH_PATH: &str = "/health";
 const ENVIRONMENT_HELP: &str = "\
 Environment:
   VAULT_ADDR       where Vault listens [default: http://127.0.0.1:8200]
-  VAULT_TOKEN      the token to act with (no flag, as flags are visible to others); over HTTP it
-                   can be left out: each request then has to bring a token of its own
+  VAULT_TOKEN      the server's token (no flag, because other users can see flags); optional over
+                   HTTP: without it each request must bring its own token
   VAULT_TOKEN_FILE a file with the token in place of VAULT_TOKEN, as --vault-token-file; it is read
-                   before each request to Vault, so another token in it is used at once
+                   before each request to Vault, so a new token takes effect at once
   VAULT_TOKEN_RENEW
                    `true` renews that token after two thirds of its life [default: false]; it needs
                    `read` on auth/token/lookup-self and `update` on auth/token/renew-self, which
                    the policy `default` grants
-  VAULT_CACERT     a PEM file with the authorities that may have signed Vault's certificate, and no
-                   others [default: those that this machine trusts]; it is always verified
+  VAULT_CACERT     a PEM file with the CA certificates that verify Vault's certificate [default: those
+                   of this machine]; verification cannot be disabled
   VAULT_NAMESPACE  the namespace to work in (Vault Enterprise)
   ENABLE_VAULT_OPERATIONS
-                   `false` makes the server read-only: tools that change Vault are not listed, a
-                   call of one says so, and Vault gets nothing but reads, and VAULT_TOKEN_RENEW's
-                   renewals [default: true]
+                   `false` makes the server read-only: tools that change Vault are not listed and
+                   return an error, and the server sends Vault only reads, and the renewals of
+                   VAULT_TOKEN_RENEW [default: true]
   MCP_RATE_LIMIT_SESSION, MCP_RATE_LIMIT_GLOBAL
                    tool calls a second, and at once, of each session and of all clients
-                   [default: 5:10 and 10:20]. A call beyond them is not carried out and says when
-                   to try again. In the era without sessions each token has the limit of a
-                   session, over stdio the process. Nothing but tool calls counts
+                   [default: 5:10 and 10:20]. A call beyond them returns an error that says when
+                   to retry. In the era without sessions each token has the limit of a session,
+                   over stdio the process. Only tool calls count
   MCP_LOG_FILE, MCP_LOG_FORMAT
                    as --log-file and --log-format
-  TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, where no subcommand is given
+  TRANSPORT_MODE   `stdio`, `streamable-http` or `http`, if no subcommand is given
   TRANSPORT_HOST, TRANSPORT_PORT, MCP_ENDPOINT
-                   as the flags of `streamable-http`; where no subcommand is given, any of them chooses it
+                   as the flags of `streamable-http`; if no subcommand is given, any of them selects it
   MCP_SESSION_MODE `stateless`: clients of every revision are served without sessions, so that any of
                    several servers behind a balancer can answer; the limit of a session is then that of
                    a token [default: stateful]
@@ -73,19 +73,19 @@ Environment:
                    exactly as a browser sends it [default: none]
   MCP_CORS_MODE    `strict`: those alone; `development`: also pages that this machine serves to
                    itself (`localhost`, `127.0.0.1`, `[::1]`, any port) [default: strict].
-                   There is no `disabled`: any page in a browser could use the Vault token then.
+                   There is no `disabled`, because any page in a browser could use the token.
   MCP_ALLOWED_HOSTS
-                   names by which clients call the server, separated by commas, besides those of
+                   host names of the server for clients, separated by commas, besides those of
                    loopback and the address to listen on; for 0.0.0.0, and behind a proxy
   MCP_TLS_CERT_FILE, MCP_TLS_KEY_FILE
                    PEM files of the certificate, with the chain to its CA, and of its key, not
                    encrypted; read at the start. Without TLS the server listens on loopback only.
 
 Headers of a request over HTTP:
-  X-Vault-Token      the token to act with in place of the server's, for this request alone; a
-                     session belongs to the token that it began with
+  X-Vault-Token      the token for this request, in place of the server's; a session belongs to the
+                     token that opened it
   X-Vault-Namespace  the namespace to work in, in place of VAULT_NAMESPACE; with the server's token
-                     it has to be that one or one below it
+                     it must be that one or one below it
 
 Examples:
   VAULT_TOKEN=... vault-mcp-reference
@@ -94,13 +94,13 @@ Examples:
       serve http://127.0.0.1:9000/mcp
   VAULT_TOKEN=... MCP_TLS_CERT_FILE=cert.pem MCP_TLS_KEY_FILE=key.pem \\
   MCP_ALLOWED_HOSTS=mcp.example.com vault-mcp-reference http --transport-host 0.0.0.0
-      serve https://mcp.example.com:8080/mcp to whoever reaches it, with the server's token where
-      a request brings none
+      serve https://mcp.example.com:8080/mcp to every client that reaches it; requests without a
+      token act with the server's token
   VAULT_MCP_TOKEN=... vault-mcp-reference session -- code --wait .
       run an editor with a token that is revoked when the editor ends; see `session --help`
 
-Each call of a tool is one line of the log, with the correlation id that Vault's audit log has for
-its requests (X-Correlation-Id), and that stands in the error of the call.
+The log has one line for each tool call, with the correlation id that is also in Vault's audit log
+(X-Correlation-Id) and in the error of the call.
 
 Give the server a token with the least rights that its tools need. Reading secrets below `secret/`:
   path \"secret/data/*\"     { capabilities = [\"read\"] }
@@ -132,8 +132,8 @@ No tool that works on secrets or certificates needs to read `sys/mounts`, and no
     version,
     about = "A minimal MCP server for HashiCorp Vault",
     long_about = "A minimal MCP server for HashiCorp Vault: list, create and delete mounts; list, read, write \
-                  and delete secrets and their versions in KV engines of both versions. Serves over stdio unless \
-                  told otherwise.",
+                  and delete secrets and their versions in KV engines of both versions. Serves over stdio by \
+                  default.",
     after_long_help = ENVIRONMENT_HELP,
     after_help = "--help shows the environment variables and examples."
 )]
