@@ -1,5 +1,5 @@
-//! A server that is odd in one way, for the suite's own tests: it passes on what it is asked to
-//! a real server on its standard streams.
+//! A server that is odd in one way, for the suite's own tests. It forwards messages to a real server on that server's
+//! standard streams.
 //!
 //! `fake_target ODDITY PROGRAM ARGUMENT...`
 
@@ -16,40 +16,39 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-/// What a limited server takes a second, and at once.
+/// Requests that a limited server accepts a second, and at once.
 const PER_SECOND: f64 = 5.0;
 const BURST: f64 = 10.0;
-/// How long a tardy server keeps an answer back, and a sluggish one.
+/// How long a tardy server delays an answer, and a sluggish one.
 const TARDINESS: Duration = Duration::from_millis(90);
 const SLUGGISHNESS: Duration = Duration::from_secs(3);
 
-/// How it is odd.
+/// The oddity of the server.
 #[derive(Clone, Copy, PartialEq)]
 enum Oddity {
-    /// It takes 3 seconds to start.
+    /// Takes 3 seconds to start.
     Slow,
-    /// It lists nothing but a tool to search for tools, and answers calls of all.
+    /// Lists only a tool to search for tools, but accepts calls of all.
     Hidden,
-    /// It has one tool, which is told what to do, with its parameters and its results as strings
-    /// of JSON.
+    /// Has one tool, with the operation as an argument, and with parameters and results as strings of JSON.
     Dispatch,
-    /// It ends at the fifth call.
+    /// Exits at the fifth call.
     Dies,
-    /// It answers calls that are open together in another order.
+    /// Answers concurrent calls in another order.
     OutOfOrder,
-    /// It prints lines that are no messages.
+    /// Prints lines that are not messages.
     Rubbish,
-    /// It answers no call.
+    /// Answers no call.
     Hangs,
-    /// It keeps each answer to a call back for longer than a reading may take.
+    /// Delays each answer to a call for longer than the budget of a read.
     Tardy,
-    /// It keeps each answer to a call back as a machine does that is far too busy.
+    /// Delays each answer to a call like a machine that is far too busy.
     Sluggish,
-    /// It takes 5 requests a second, and 10 at once.
+    /// Accepts 5 requests a second, and 10 at once.
     Limited,
-    /// It logs bytes that are not UTF-8, and then a line for each call.
+    /// Logs bytes that are not UTF-8, and then a line for each call.
     Garbled,
-    /// The same, and its token in the line for each call.
+    /// The same, with its token in the line for each call.
     GarbledLeak,
 }
 
@@ -72,7 +71,7 @@ impl Oddity {
         })
     }
 
-    /// How long it keeps an answer to a call back.
+    /// The delay of an answer to a call.
     fn keeps_back(self) -> Option<Duration> {
         match self {
             Self::Tardy => Some(TARDINESS),
@@ -81,7 +80,7 @@ impl Oddity {
         }
     }
 
-    /// What the real server is asked, if anything.
+    /// The message to the real server, if any.
     fn request(self, mut message: Value, calls: usize) -> Option<Value> {
         if message["method"] != "tools/call" {
             return Some(message);
@@ -93,7 +92,7 @@ impl Oddity {
                 let parameters = &mut message["params"];
                 let asked = &parameters["arguments"];
                 let text = asked["params"].as_str().unwrap_or_default();
-                // What is no call of its one tool is left for the real server to refuse.
+                // The real server rejects calls of other tools.
                 if parameters["name"] == "vault"
                     && asked["action"].is_string()
                     && let Ok(arguments @ Value::Object(_)) = serde_json::from_str(text)
@@ -107,7 +106,7 @@ impl Oddity {
         }
     }
 
-    /// What is answered in place of what the real server said to a request of this method.
+    /// The answer in place of the real server's answer to a request of this method.
     fn answer(self, method: &str, mut message: Value) -> Value {
         if !message["error"].is_null() {
             return message;
@@ -155,7 +154,7 @@ fn main() -> ExitCode {
     match oddity {
         Oddity::Slow => thread::sleep(Duration::from_secs(3)),
         Oddity::Garbled | Oddity::GarbledLeak => {
-            // What cannot be logged then shows in what is missing from the log.
+            // If this write fails, the line is missing from the log, where a test looks for it.
             let _ = io::stderr().write_all(b"started \xff\xfe\n");
         }
         _ => {}
@@ -178,7 +177,7 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
     else {
         return Err(io::Error::other("the server has no standard streams"));
     };
-    // The methods of the requests that are open.
+    // The methods of the open requests.
     let open = Arc::new(Mutex::new(HashMap::<String, String>::new()));
     let (answered, answers) = mpsc::channel();
     let asked = Arc::clone(&open);
@@ -199,7 +198,7 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
                 let answered = answered.clone();
                 thread::spawn(move || {
                     thread::sleep(time);
-                    // Whoever waits for it may have gone.
+                    // The receiver may be gone.
                     let _ = answered.send(message);
                 });
                 continue;
@@ -217,7 +216,7 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
         let line = line?;
         let message = match serde_json::from_slice::<Value>(&line) {
             Ok(message) if message.is_object() => message,
-            // What is no message is for the real server to refuse.
+            // The real server rejects invalid messages.
             _ => {
                 to_server.write_all(&line)?;
                 writeln!(to_server)?;
@@ -232,7 +231,7 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
                 room += 1.0;
                 let error = json!({ "code": -32000, "message": "rate limit exceeded" });
                 let refusal = json!({ "jsonrpc": "2.0", "id": message["id"], "error": error });
-                // Whoever reads it may have gone.
+                // The receiver may be gone.
                 let _ = refused.send(refusal);
                 continue;
             }
@@ -261,7 +260,7 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
     server.wait().map(drop)
 }
 
-/// Prints what is answered; out of order, what is ready within a moment, the last first.
+/// Prints the answers; out of order, those that are ready within a moment in reverse order.
 fn tell(oddity: Oddity, answers: &mpsc::Receiver<Value>) {
     const MOMENT: Duration = Duration::from_millis(20);
     while let Ok(first) = answers.recv() {
@@ -274,7 +273,7 @@ fn tell(oddity: Oddity, answers: &mpsc::Receiver<Value>) {
         let mut out = io::stdout().lock();
         for answer in ready.iter().rev() {
             if oddity == Oddity::Rubbish {
-                // Whoever reads it may have gone; so below.
+                // The reader may be gone; the same below.
                 let _ = writeln!(out, "looking it up ...");
             }
             let _ = writeln!(out, "{answer}");

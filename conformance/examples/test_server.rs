@@ -1,4 +1,4 @@
-//! Judges the server that an adapter file describes, and prints what came of it.
+//! Tests the server that an adapter file describes, and prints the results.
 //!
 //! `cargo run -p vault-mcp-conformance --example test_server -- my-server.toml [known.toml]`
 
