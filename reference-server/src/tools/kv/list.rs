@@ -22,7 +22,7 @@ pub(super) fn route() -> ToolRoute<VaultServer> {
         Effect::Reads,
         "List the names of the secrets and folders at one level of a KV mount, or, with `recursive`, of all \
          secrets below it. No keys and no values are read. A folder that the token may not list is named in \
-         `denied`; `truncated` tells that there are more names than one answer holds.",
+         `denied`; `truncated` is true if there are more names than one answer holds.",
         list_secrets,
     )
 }

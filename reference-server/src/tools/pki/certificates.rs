@@ -33,8 +33,8 @@ pub(super) fn routes() -> [ToolRoute<VaultServer>; 5] {
             "sign_pki_certificate",
             "Sign a certificate request",
             Effect::Makes,
-            "Have a PKI mount sign a certificate request (CSR), as a role allows. The private key stays with whoever \
-             made the request. Most roles take the names from the request and not from the arguments; `notes` tell \
+            "Have a PKI mount sign a certificate request (CSR), as a role allows. The private key stays where the \
+             request was made. Most roles take the names from the request and not from the arguments; `notes` tell \
              what was asked for and is not in the certificate.",
             sign_pki_certificate,
         ),
