@@ -1,4 +1,4 @@
-//! Acts: what a scenario lets the agent do, and what must be seen then.
+//! Acts: one call that a scenario lets the agent make, with its expected effect.
 
 pub mod pki;
 

@@ -1,4 +1,4 @@
-//! The adapter file: how to start a target, and which tool call carries which operation.
+//! The adapter file: how to start a target, and which tool call performs which operation.
 
 pub mod launch;
 pub mod mapping;

@@ -1,8 +1,7 @@
-//! The baseline: a file of failures that are known and accepted, each with its reason.
+//! The baseline: a file that lists known failures of a target, each with its reason.
 //!
-//! It decides about the exit code and nothing else: what a server does wrong stays wrong in
-//! the report. What is listed and holds no longer is told, so that the file never hides more
-//! than it says.
+//! The baseline changes the exit code and nothing else: a failure stays a failure in the report. An entry that no
+//! longer applies is reported, so that the file hides no more than it says.
 
 use std::{
     collections::BTreeMap,

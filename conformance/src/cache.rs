@@ -1,5 +1,4 @@
-//! The user's cache folder: what takes minutes to make and is worth keeping from one run to the
-//! next, such as a Vault that the suite built.
+//! The user's cache folder: keeps between runs what takes minutes to make, such as a Vault that the suite built.
 
 use std::env;
 use std::ffi::OsString;

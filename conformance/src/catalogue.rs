@@ -1,4 +1,4 @@
-//! The requirements, shown to people: as a list, as a page, and one by one.
+//! The requirements for readers: as a list, as a page, and one by one.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
-//! The oracle for certificates: finds them in whatever text a target answers with, and says
-//! what they are, whether they verify and whether a key is theirs. Pure: nothing is asked of
-//! Vault here, nothing is read or written, and no input makes it panic.
+//! The oracle for certificates: finds them in any text that a target returns, and decodes and verifies them. It also
+//! checks whether a private key belongs to a certificate. The module is pure: it sends nothing to Vault, reads and
+//! writes no files, and panics on no input.
 
 mod bundle;
 mod duration;

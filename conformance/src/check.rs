@@ -1,5 +1,5 @@
-//! Checking an adapter against the server that it describes: what the server lists is held
-//! against what the adapter sends, and what can be read is read once.
+//! The findings about an adapter: compares the tools that the server lists with the arguments that the adapter sends,
+//! and calls each operation that only reads once.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 

@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and what is done then.
+//! The command line: its commands and flags, and what each command runs.
 
 use std::{
     io::Write as _,

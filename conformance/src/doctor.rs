@@ -1,5 +1,5 @@
-//! What is here, what is missing, and the shortest way to get it. It looks, within seconds, and builds, pulls and
-//! starts nothing.
+//! Reports what this machine has, what is missing, and the shortest way to get it. The check takes seconds: it builds,
+//! pulls and starts nothing.
 
 use std::{
     env,

@@ -1,4 +1,4 @@
-//! Errors in words.
+//! An error with all its causes, as text.
 
 /// An error with all that it was caused by, which reqwest and bollard leave out.
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {

@@ -1,4 +1,4 @@
-//! What happens during a run, in order; reporters consume these and nothing else.
+//! The events of a run, in order. Reporters consume these and nothing else.
 
 use crate::report::{Report, ScenarioResult};
 

@@ -1,4 +1,4 @@
-//! What a requirement is judged by, besides the server's own answers.
+//! What a requirement can be checked by, besides the server's own answers.
 
 /// What a scenario may be judged by, besides Vault's API and what the target says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

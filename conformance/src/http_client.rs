@@ -1,4 +1,4 @@
-//! What every HTTP client that asks a target has in common.
+//! What all HTTP clients that call a target have in common.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,4 +1,4 @@
-//! What ends a program of the suite early: Ctrl-C, or a request to terminate.
+//! The signals that end a program of the suite early: Ctrl-C and SIGTERM.
 
 /// Returns on the next Ctrl-C or SIGTERM, neither of which ends the process any more.
 pub async fn signalled() {

@@ -1,4 +1,4 @@
-//! What is watched in every scenario, for the requirements that hold whatever the agent does.
+//! What the suite monitors in every scenario, for the requirements that apply whatever the agent does.
 
 use std::{collections::HashMap, sync::Arc};
 

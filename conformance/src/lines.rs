@@ -1,8 +1,7 @@
-//! Reading what a program prints, line by line and to the end.
+//! Reads what a program prints, line by line and to the end.
 //!
-//! A program must never lose its reader: whoever stops reading closes the pipe, and the next line
-//! that the program prints ends it. So a line that is too long, or not UTF-8, is reported as such
-//! and the next one is read.
+//! The suite never stops reading a program's output: that would close the pipe, and the next line that the program
+//! prints would end it. So a line that is too long or not UTF-8 is reported as such, and reading continues.
 
 use std::{borrow::Cow, io};
 

@@ -1,5 +1,5 @@
-//! A line of a server's log, read by a program: one JSON object, or `key=value` pairs as in logfmt. No server is
-//! held to names of ours: what a line tells is found by what its values are, or by what its keys are mostly called.
+//! Parses a line of a server's log: one JSON object, or `key=value` pairs as in logfmt. The suite prescribes no field
+//! names: it recognises a field by its value, or by the names that are common for it.
 
 use std::sync::LazyLock;
 

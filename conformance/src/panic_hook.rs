@@ -1,8 +1,8 @@
-//! Keeps off the terminal what is no news there: a step ends its scenario by a panic, which is how
-//! cucumber hears of an error, and the report tells of it.
+//! Keeps the panics of steps off the terminal: a step reports an error to cucumber by a panic, and the report already
+//! contains it.
 //!
-//! Cucumber silences all panics while it runs, and puts back what it found. Of two runs in one process the
-//! one that ends last puts back the silence of the other; one that is dropped puts back nothing.
+//! Cucumber silences all panics while it runs, and then restores the hook that it found. If two runs in one process
+//! overlap, the last one restores the silence of the other. A run that is dropped restores nothing.
 
 use std::{
     panic::{self, PanicHookInfo},

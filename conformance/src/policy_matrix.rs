@@ -1,6 +1,6 @@
-//! The policy matrix: every operation under every policy, what Vault itself says to it and what
-//! the target makes of that. Here is what a cell is and how it is judged; the profile
-//! ([`crate::profiles::policy::matrix`]) brings about what was seen, and the reports show it.
+//! The policy matrix: each operation under each policy, with Vault's answer and the server's. This module defines a
+//! cell and decides its value. The profile ([`crate::profiles::policy::matrix`]) makes the calls, and the reports show
+//! the result.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

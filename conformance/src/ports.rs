@@ -1,8 +1,8 @@
-//! Ports for what the suite starts and tells where to listen.
+//! Ports for programs that the suite starts and that are given a port to listen on.
 //!
-//! Such a program takes its port some time after it was chosen. One of those that a system hands out itself, to
-//! whoever asks for any (from 32768 on Linux, from 49152 elsewhere: ip(7), RFC 6335), may have gone to somebody else by
-//! then, who would be asked in place of the target.
+//! Such a program binds its port some time after the suite chose it. The suite therefore avoids the ephemeral ports
+//! (from 32768 on Linux, from 49152 elsewhere: ip(7), RFC 6335). The system could give one to another program in the
+//! meantime, and that program would receive the target's requests.
 
 use std::{
     io::{self, ErrorKind},

@@ -1,8 +1,8 @@
-//! Whether a server keeps a limit on calls, judged by the calls that the suite made.
+//! Decides from the calls that the suite made whether a server keeps a limit on calls.
 //!
 //! A server that is called less often than its limit allows shows nothing. So a limit counts as kept only if the suite
-//! would have caught a server without it. Otherwise the limit is unproven, whatever has reached Vault. This
-//! module neither waits nor measures: it judges numbers.
+//! would have caught a server without it. Otherwise the limit is unproven, whatever has reached Vault. This module
+//! neither waits nor measures: it only compares numbers.
 
 use std::time::Duration;
 

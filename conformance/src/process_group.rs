@@ -1,4 +1,4 @@
-//! A process that the suite starts, with all that it starts itself: its process group.
+//! A process that the suite starts, with all the processes that it starts: its process group.
 
 use std::{io, process::ExitStatus};
 

@@ -1,6 +1,5 @@
-//! Where long work says how far it is: on stderr only, as a spinner on a terminal and as plain
-//! lines elsewhere, so that nobody looks at a silent screen while a Vault is built, and the log of
-//! a CI job shows the same.
+//! Shows the progress of long work on stderr: as a spinner on a terminal, and as plain lines elsewhere. So a user sees
+//! that a Vault is being built, and the log of a CI job shows it too.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};

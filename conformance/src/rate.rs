@@ -1,4 +1,4 @@
-//! Rates: so many requests a second, and so many at once.
+//! Rates: a number of requests a second, and a number at once.
 
 use std::{fmt, num::NonZeroU32};
 

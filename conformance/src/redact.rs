@@ -1,5 +1,4 @@
-//! Secrets of one scenario: known, so that they are found where they must not be, and
-//! never written out.
+//! The secrets of one scenario: the suite finds them where they must not be, and never writes them out.
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use secrecy::{ExposeSecret as _, SecretString};

@@ -1,10 +1,11 @@
-//! A deterministic agent that puts a role right. It does what the model did in the story of
-//! the certificate for the inventory service: it reads an error, changes the role by that, and
-//! asks again. It knows no answer in advance: it has what it asked for, the error, the role as
-//! far as the target shows it, and the settings that the target lets it choose. It gives a role
-//! the least that lets a certificate through, never every name, and keeps what the role had.
+//! A deterministic agent that corrects a PKI role from an error alone, as the model does in the published workflow of
+//! the inventory service's certificate. It reads the error, changes the role, and requests the certificate again.
 //!
-//! It is pure: the scenario carries its calls to the target.
+//! The agent has no answer in advance. It knows only its request, the error, the role as far as the target shows it,
+//! and the settings that the target accepts. It adds to the role the least that permits the certificate, never all
+//! names, and keeps the other settings.
+//!
+//! The module is pure: the scenario sends the agent's calls to the target.
 
 mod refusal;
 

@@ -1,18 +1,27 @@
-//! The requirements: read from the features, which are embedded in the program.
+//! The requirements, read from the features, which are embedded in the program.
 //!
-//! A rule of a feature is a requirement: its name is the normative sentence, its scenarios are the ways in which it is
-//! checked. The tags of the rule carry its identity: `@<profile>.<slug>` is the requirement's id, `@must` or
-//! `@should` its level, `@source:X:PLACE` who demands it and where.
+//! A rule of a feature is a requirement: its name is the normative sentence, and its scenarios are the ways to check
+//! it. The tags of a rule identify it:
 //!
-//! Other tags stand at the rule, or at the scenarios that they are about: `@needs:OP` the operations without which it
-//! cannot be checked, `@evidence:KIND` what it is judged by that the suite does not always have, `@own-vault` that it
-//! has a Vault to itself, `@transport:T` the one transport that it is about, `@era:session` or `@era:stateless` that
-//! it is about the revisions of one era, `@every-revision` that it is checked in all revisions that the target speaks
-//! (both at its feature, too), `@mode:NAME` the modes without which it cannot be checked and in which it starts the
-//! target itself, `@own-target` that no later scenario may use its target, `@slow` that it takes seconds,
-//! `@seen-in:ID` that it is judged by what was seen in another requirement's scenarios. In an outline,
-//! `@needs:<operation>` and `@mode:<mode>` are the operation and the mode that the row names; tags of its examples are
-//! those of their rows.
+//! - `@<profile>.<slug>`: the id of the requirement
+//! - `@must` or `@should`: its level
+//! - `@source:X:PLACE`: the source that demands it, and the place in the source
+//!
+//! Other tags are on the rule or on the scenarios to which they apply:
+//!
+//! - `@needs:OP`: an operation without which it cannot be checked
+//! - `@evidence:KIND`: evidence that is needed, and that is not always available
+//! - `@own-vault`: the scenario has a Vault to itself
+//! - `@transport:T`: it applies to this transport only
+//! - `@era:session` or `@era:stateless`: it applies to the revisions of this era only (also on a feature)
+//! - `@every-revision`: it is checked in all revisions that the target speaks (also on a feature)
+//! - `@mode:NAME`: a mode without which it cannot be checked; the scenario starts the target itself, in this mode
+//! - `@own-target`: no later scenario may use its target
+//! - `@slow`: it takes seconds
+//! - `@seen-in:ID`: it is checked by what was seen in the scenarios of another requirement
+//!
+//! In an outline, `@needs:<operation>` and `@mode:<mode>` are the operation and the mode that the row names. Tags of
+//! examples apply to their rows.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,5 +1,5 @@
-//! The schemas of a target's tools: whether they are valid, what fits them, and arguments that
-//! are made after them, right or wrong in one way.
+//! The schemas of a target's tools: whether they are valid, and valid arguments or arguments with one mistake made from
+//! them.
 
 use jsonschema::Validator;
 use rand::{Rng, seq::SliceRandom as _};

@@ -1,8 +1,7 @@
 //! Slots: what one running scenario needs, leased to it alone.
 //!
-//! A slot has a token and a policy of its own, a tap, and a running target. It is reused by
-//! one scenario after the other, since a target may take seconds to start; the policy's text
-//! and the mounts are new for each.
+//! A slot has a token, a policy, a tap, and a running target. Scenarios reuse it one after the other, since a target
+//! may take seconds to start. The policy's text and the mounts are new for each.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
 //! Who demands a requirement: the sources, and the places in them that tags cite. `docs/sources.md` lists all places,
-//! each with the sentence that demands something there.
+//! each with the sentence that demands it.
 
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
 

@@ -1,4 +1,4 @@
-//! What was likely meant, and where: for mistakes in what people write.
+//! Suggests what was likely meant, and where, for mistakes in what people write.
 
 /// How alike two words are at least if one is taken for the other, from 0 to 1.
 const ALIKE: f64 = 0.75;

@@ -1,4 +1,4 @@
-//! What can be said of one scenario, and how a step says it.
+//! The verdicts on a scenario, and how a step returns them.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! How a target is started or reached, as its adapter says: the launch sections, the modes
-//! in which it can be run besides, and the limits that it sets itself.
+//! How an adapter says that a target is started or reached: the launch sections, the modes in which the target can also
+//! run, and the limits on calls that it sets.
 
 use std::collections::BTreeMap;
 use std::fmt;

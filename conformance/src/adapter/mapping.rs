@@ -1,5 +1,5 @@
-//! The tool call that carries an operation, as an adapter describes it: which tool, which
-//! arguments, and where in its result the data is.
+//! The tool call that performs an operation, as an adapter describes it: the tool, its arguments, and where in the
+//! result the data is.
 
 use std::collections::BTreeMap;
 

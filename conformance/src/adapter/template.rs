@@ -1,4 +1,4 @@
-//! Placeholders: `{name}` in the strings of an adapter, or `{env:NAME}`.
+//! Placeholders in the strings of an adapter: `{name}` and `{env:NAME}`.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Editing the text of a baseline: what people wrote in it stays as they wrote it.
+//! Updates the text of a baseline and keeps what people wrote in it.
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TomlError, value};
 

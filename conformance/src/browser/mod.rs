@@ -1,7 +1,7 @@
-//! A real browser, which opens a page of the suite and does for it what browsers do for pages.
+//! A real browser, which opens a page of the suite, so that a scenario sees what browsers do for pages.
 //!
-//! It is one that is installed here, runs without a window, with a home of its own, and reaches nothing but
-//! this machine: the names of the suite's pages lead here, and all others nowhere.
+//! The suite uses an installed browser, without a window and with a home folder of its own. The browser reaches only
+//! this machine: the names of the suite's pages resolve to this machine, and all other names do not resolve.
 
 mod page;
 

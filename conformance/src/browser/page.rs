@@ -1,4 +1,4 @@
-//! The page that a browser opens: it is given a plan, and reports what it saw.
+//! The page that the browser opens: it receives a plan and reports what it saw.
 
 use std::{collections::BTreeMap, convert::Infallible, net::Ipv4Addr, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Authorities that were made elsewhere, for importing.
+//! CAs that were made outside Vault, to be imported.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,

@@ -1,5 +1,5 @@
-//! PEM blocks (RFC 7468) in any text: prose, logs, or JSON in which every line break is
-//! escaped, once or several times over.
+//! Finds PEM blocks (RFC 7468) in any text: prose, logs, or JSON in which each line break is escaped, once or several
+//! times.
 
 use std::str::Chars;
 

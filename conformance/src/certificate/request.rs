@@ -1,5 +1,4 @@
-//! Certificate signing requests (CSRs) for Vault to sign: honest ones, one with a weak key,
-//! and damaged ones.
+//! Certificate signing requests (CSRs) for Vault to sign: valid ones, one with a weak key, and damaged ones.
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData as _};
 use x509_parser::certification_request::X509CertificationRequest;

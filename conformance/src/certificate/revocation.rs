@@ -1,4 +1,4 @@
-//! Certificate revocation lists (CRLs): what a PKI mount says it no longer stands for.
+//! Certificate revocation lists (CRLs): which certificates a PKI mount has revoked.
 
 use std::collections::HashSet;
 use std::fmt;

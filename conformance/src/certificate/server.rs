@@ -1,4 +1,4 @@
-//! Certificates for servers on this machine, right and wrong, signed by an authority that was made for them.
+//! Certificates for servers on this machine, valid and invalid, signed by a CA that is made for them.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

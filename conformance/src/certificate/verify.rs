@@ -1,5 +1,4 @@
-//! Whether a certificate does what it was issued for: verify, up to the CA of its mount, and
-//! go with its private key.
+//! Verifies a certificate up to the CA of its mount, and checks that its private key belongs to it.
 
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};

@@ -1,4 +1,4 @@
-//! What the suite knows of an engine of Vault.
+//! What the suite knows of an engine of Vault: the trait.
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,5 @@
-//! The engines of Vault that the suite knows: the operations that adapters map to tool calls, and what each comes down
-//! to at Vault. One module an engine; to add one, follow CONTRIBUTING.md.
+//! The engines of Vault that the suite knows: their operations, which adapters map to tool calls, and the requests to
+//! Vault that each operation consists of. Each engine is one module; to add one, follow CONTRIBUTING.md.
 
 mod engine;
 pub mod kv;

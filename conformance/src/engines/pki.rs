@@ -1,4 +1,4 @@
-//! The PKI engine: authorities, roles and certificates.
+//! The PKI engine: CAs, roles and certificates.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The tool call that carries an operation, and what its answer says.
+//! The tool call of an operation, and what its answer says.
 
 use std::{sync::LazyLock, time::Duration};
 

@@ -1,5 +1,5 @@
-//! A target in a container: the `docker run` line of its adapter, where the container reaches
-//! the host, and how the container is removed.
+//! A target in a container: the `docker run` line of its adapter, the address at which the container reaches the host,
+//! and the removal of the container.
 
 use std::{
     ffi::OsString,

@@ -1,4 +1,4 @@
-//! Finding the program of a target on this machine, or building it.
+//! Finds the program of a target on this machine, or builds it.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,4 @@
-//! The process of a target: how it is started, noted and ended.
+//! The process of a target: starts it, notes it for clean-up, and ends it.
 
 use std::{io, process::ExitStatus, time::Duration};
 

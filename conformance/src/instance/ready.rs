@@ -1,4 +1,4 @@
-//! Whether a target that was started can be asked already.
+//! Whether a target that was started over HTTP accepts requests.
 
 use std::{error::Error, io, net::Ipv4Addr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How a server under test is set up.
+//! How a target is set up for a scenario.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

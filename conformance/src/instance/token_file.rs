@@ -1,4 +1,4 @@
-//! A file with a target's Vault token, which only the suite's user can read unless it is to be otherwise.
+//! A file with a target's Vault token. Only the suite's user can read it, unless the scenario needs other permissions.
 
 use std::{
     io::{self, Write as _},

@@ -1,5 +1,4 @@
-//! Direct requests beside the tool calls of a run: what Vault itself takes on this machine,
-//! under the load of the same run.
+//! Direct requests to Vault beside the tool calls of a run. They measure Vault itself under the load of the same run.
 
 use std::{
     sync::Arc,

@@ -1,5 +1,5 @@
-//! Latency: how long operations take through a target, next to the same request made directly
-//! on Vault, and the budgets that the sources give.
+//! Latency: how long operations take through a target and as direct requests to Vault, and the budgets from the
+//! sources.
 
 pub(crate) mod direct;
 pub mod workload;

@@ -1,5 +1,5 @@
-//! What the latency of an operation is measured on: mounts made for that alone, and the same
-//! operation as a tool call and as a request to Vault.
+//! The calls whose latency is measured: one operation as a tool call and as a request to Vault, on mounts made only for
+//! this.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! One connection to a target: requests go out, replies come back to whoever asked.
+//! One connection to a target: sends requests and returns each reply to its caller.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! The first message of a TLS handshake, made by hand: no TLS library offers the old versions any more.
+//! The first message of a TLS handshake, built by hand, because no TLS library offers the old versions any more.
 
 /// The record type of a handshake message: a server that answers with one goes on.
 pub const HANDSHAKE: u8 = 22;

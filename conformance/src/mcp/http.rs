@@ -1,5 +1,4 @@
-//! The streamable HTTP transport: one POST a message, answered with JSON or with a stream of
-//! events.
+//! The streamable HTTP transport: one POST for each message, answered with JSON or with a stream of events.
 
 use std::time::Duration;
 

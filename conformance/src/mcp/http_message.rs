@@ -1,4 +1,4 @@
-//! HTTP requests that no well-behaved client makes, and what comes back.
+//! HTTP requests that no well-behaved client sends, and the responses to them.
 
 use std::sync::Arc;
 

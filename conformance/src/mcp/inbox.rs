@@ -1,4 +1,4 @@
-//! Where everything that a target says arrives, and who waits for it.
+//! Received messages, for the callers that wait for them.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! Pacing: a target that limits the rate of requests gets no more than it takes, so that its
-//! limit does not fail a scenario which is about something else.
+//! Keeps to the limits on calls that an adapter declares, so that a target's rate limit fails no scenario about
+//! something else.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! HTTP requests that no well-behaved client makes: any method, any header, any body, a body
-//! that never ends. Bounded in time and in size, and written down like all else.
+//! Sends HTTP requests that no well-behaved client sends: any method, header or body, and a body that never ends. Each
+//! is limited in time and size, and recorded in the transcript.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Requests, complete for the revision in which they are made.
+//! Requests, complete for their revision.
 
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};

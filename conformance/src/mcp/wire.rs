@@ -1,8 +1,7 @@
-//! Is what the target says valid for the revision in use?
+//! Checks that what the target sends is valid for the revision in use.
 //!
-//! The envelope is checked here, the contents by decoding them with the types that the
-//! `rust-mcp-schema` crate generates from the specification's schema, which no server SDK
-//! shares.
+//! The envelope is checked here. The contents are checked by decoding them with the types of the `rust-mcp-schema`
+//! crate, which are generated from the specification's schema and which no server SDK uses.
 
 use std::collections::HashMap;
 

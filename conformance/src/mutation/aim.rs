@@ -1,4 +1,4 @@
-//! What a run on a mutant is to show, so that it asks for no more.
+//! Decides when a run on a mutant has shown all that it can show, so that it ends early.
 
 use crate::{
     invariants::{Invariant, InvariantMonitor},

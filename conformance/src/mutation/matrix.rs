@@ -1,4 +1,5 @@
-//! The kill matrix: mutations run against the whole specification, or what must catch them.
+//! The kill matrix: runs each mutant against the whole specification, or only against the requirements that must kill
+//! it.
 
 use std::{
     cell::RefCell,

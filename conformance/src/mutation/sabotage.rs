@@ -1,4 +1,4 @@
-//! Carrying out a mutation on the wire.
+//! Applies a mutant to messages and requests.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -1,4 +1,4 @@
-//! Tag expressions, as cucumber has them: `@must and not @source:BLOG`.
+//! Tag expressions with the syntax of cucumber: `@must and not @source:BLOG`.
 
 use std::{iter, str::FromStr};
 

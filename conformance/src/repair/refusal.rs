@@ -1,20 +1,20 @@
-//! Vault's own words for why a role refuses a certificate, found in whatever text a server
-//! has put around them: JSON with escaped quotes, a prefix, several lines, other cases.
+//! Finds Vault's reason why a role does not allow a certificate, in any text that a server puts around it: JSON with
+//! escaped quotes, a prefix, several lines, or other letter case.
 //!
-//! Seen on Vault 1.21.1, with status 400 each; the places are in its `builtin/logical/pki`.
+//! Seen on Vault 1.21.1, each with status 400. The source files are in its `builtin/logical/pki`.
 //!
-//! | what the role lacks | Vault's words | said in |
+//! | what the role lacks | Vault's words | source file |
 //! |---|---|---|
-//! | a domain that covers the common name, with the right flag; or it is a wildcard and the role wants none | `common name X not allowed by this role` | `issuing/issue_common.go` |
+//! | a domain that covers the common name, with the right flag; or the name is a wildcard and the role allows none | `common name X not allowed by this role` | `issuing/issue_common.go` |
 //! | the same for another name | `subject alternate name X not allowed by this role` | `issuing/issue_common.go` |
 //! | `allow_ip_sans` | `IP Subject Alternative Names are not allowed in this role, but was provided [192.0.2.7]`, or `... some via CSR` | `issuing/issue_common.go` |
 //! | the key type of a request | `role requires keys of type ec` | `issuing/sign_cert.go` |
-//! | as few bits as the request's key has | `role requires a minimum of a 384-bit key, but CSR's key is 256 bits` | `issuing/sign_cert.go` |
-//! | everything: there is none | `unknown role: X` | `path_issue_sign.go` |
+//! | a minimum of bits as low as those of the request's key | `role requires a minimum of a 384-bit key, but CSR's key is 256 bits` | `issuing/sign_cert.go` |
+//! | everything: the role does not exist | `unknown role: X` | `path_issue_sign.go` |
 //!
-//! Of a name it looks at the domain, subdomains, bare domains and globs alike, and does not
-//! tell which of them would do. Several faults are told one at a time: the key first, then
-//! names, then addresses. A lifetime over the role's is no refusal, but a shorter certificate.
+//! For a name, Vault checks the domain, subdomains, bare domains and globs, and does not say which of them would permit
+//! it. Vault reports one of several faults at a time: first the key, then names, then addresses. A lifetime above the
+//! role's maximum is no error: Vault issues a shorter certificate.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
-//! What a person reads: results on stdout, progress on stderr.
+//! The console reporter: results on stdout, progress on stderr.
 //!
-//! Much of that text was said by a target. None of it may steer the terminal, so every
-//! character that could is written out as its escape.
+//! Much of the text comes from a target. It must not control the terminal, so control characters are written as
+//! escapes.
 
 mod progress;
 

@@ -1,7 +1,6 @@
-//! The summary of a GitHub Actions job: the report as Markdown, appended to the file that
-//! the runner names.
+//! The job summary of GitHub Actions: the report as Markdown, appended to the file that the runner names.
 //!
-//! Much of the text was said by a target. Markdown and HTML in it are shown and not obeyed.
+//! Much of the text comes from a target. Markdown and HTML in it are shown as text.
 
 use std::{env, fmt::Write as _, fs::OpenOptions, io, io::Write as _, iter, path::PathBuf};
 

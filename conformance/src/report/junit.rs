@@ -1,4 +1,4 @@
-//! `junit.xml`: the report for CI systems, which show it beside their other tests.
+//! `junit.xml`: the report for CI systems, which show it with the results of other tests.
 
 use std::{io, path::PathBuf, time::Duration};
 

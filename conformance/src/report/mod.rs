@@ -1,7 +1,7 @@
 //! The report: one value that the console, `report.json` and `junit.xml` all show.
 //!
-//! The types here are the contract with whoever reads `report.json`; its JSON Schema is
-//! committed as `docs/report.schema.json`. Fields are only ever added.
+//! The types here are the contract with programs that read `report.json`. The JSON Schema is committed as
+//! `docs/report.schema.json`. Fields are only ever added.
 
 pub mod console;
 pub(crate) mod file;

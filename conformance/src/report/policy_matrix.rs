@@ -1,5 +1,5 @@
-//! The policy matrix as tables: a row an operation, a column a policy; one table where the
-//! transports do not differ, and else one for each.
+//! The policy matrix as tables: one row for each operation, one column for each policy. There is one table if all
+//! transports agree, and one for each transport otherwise.
 
 use crate::policy_matrix::PolicyCell;
 

@@ -1,5 +1,4 @@
-//! Text that others wrote, made fit to be shown: it can neither steer a terminal nor
-//! break XML, and there is not too much of it.
+//! Sanitizes text from elsewhere for display: it cannot control a terminal or break XML, and its length is limited.
 
 use std::fmt::Write as _;
 

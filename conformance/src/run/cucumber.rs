@@ -1,4 +1,4 @@
-//! The two ends of cucumber: the features that it gets, and what it reports.
+//! What cucumber's runner gets, and what it reports: the features and the events.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! Running a plan: the only place that knows cucumber's runner.
+//! Runs a plan. This is the only place that knows cucumber's runner.
 //!
-//! Cucumber matches steps and runs scenarios side by side. It gets the planned scenarios from memory ([`cucumber`]), and
-//! what it reports of them becomes the suite's own results ([`result`]).
+//! Cucumber matches steps and runs scenarios side by side. It gets the planned scenarios from memory ([`cucumber`]),
+//! and [`result`] turns what it reports into the suite's own results.
 
 mod cucumber;
 mod result;

@@ -1,4 +1,4 @@
-//! What is known of a scenario while it runs, and the result that comes of it.
+//! What the suite knows of a scenario while it runs, and how the outcome becomes its result.
 
 use std::{sync::Arc, time::Instant};
 

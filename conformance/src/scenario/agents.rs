@@ -1,5 +1,5 @@
-//! Who acts in a scenario: agents, each with a server of its own. Servers that ended before their scenario, and servers
-//! that never started, are examined like all others: what they said is kept here.
+//! Who acts in a scenario: agents, each with a server. The module keeps the output of servers that ended before their
+//! scenario or that never started, because it is examined like that of all others.
 
 use super::Scenario;
 use crate::{

@@ -1,5 +1,5 @@
-//! The way to make a tool call. What a call lets the agent know, how long it took, what the target asked of Vault for it,
-//! and whether it was answered is recorded here and nowhere else.
+//! The only way to make a tool call. Each call is recorded here: what the agent may now know, how long the call took,
+//! which requests the target made to Vault, and whether an answer arrived.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},

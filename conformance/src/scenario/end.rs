@@ -1,4 +1,4 @@
-//! The end of a scenario: its evidence is gathered, and what it had is given back.
+//! The end of a scenario: gathers its evidence, and returns what it leased.
 
 use super::{Scenario, agents::Agent};
 use crate::{

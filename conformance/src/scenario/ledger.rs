@@ -1,4 +1,4 @@
-//! Which secret values exist in a scenario, what each secret should hold, and who may know them.
+//! Which secret values exist in a scenario, what each secret should contain, and who may know the values.
 
 use std::collections::HashMap;
 

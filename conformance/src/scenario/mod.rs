@@ -1,7 +1,7 @@
-//! One running scenario: who acts, what was said and done, and which secrets there are. It knows no profile.
+//! One running scenario: who acts, what was said and done, and which secrets exist. It knows no profile.
 //!
-//! It starts and ends servers ([`agents`]), makes the tool calls ([`calls`]), and remembers which secret values exist
-//! ([`ledger`]). What the steps of a profile keep while it runs is its [`state`](Scenario::state), by type.
+//! [`agents`] starts and ends servers, [`calls`] makes the tool calls, and [`ledger`] remembers which secret values
+//! exist. The [`state`](Scenario::state) is what the steps of a profile keep while the scenario runs, by its type.
 
 pub(crate) mod agents;
 pub(crate) mod calls;

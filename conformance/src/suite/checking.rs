@@ -1,4 +1,4 @@
-//! Checking an adapter on a Vault that is up.
+//! Validates an adapter against the running server, with a Vault that runs.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The suite as a library: choose, run, get the report as a value.
+//! The suite as a library: select requirements, run them, and get the report as a value.
 
 mod checking;
 mod prepared;

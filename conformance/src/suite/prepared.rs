@@ -1,4 +1,4 @@
-//! A run whose choice was checked: it can begin as soon as there is a Vault.
+//! A run whose selection was validated: it can begin as soon as there is a Vault.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

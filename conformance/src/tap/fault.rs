@@ -1,4 +1,4 @@
-//! Faults: what the suite lets happen, once, to a request on its way from target to Vault.
+//! Faults: what the tap does, once, to a request on its way from target to Vault.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! How long Vault has kept the server waiting.
+//! The longest time that Vault took to answer the server.
 
 use std::{
     collections::BTreeMap,

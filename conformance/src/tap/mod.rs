@@ -1,6 +1,6 @@
-//! The tap: an HTTP proxy between target and Vault that records what passes.
+//! The tap: an HTTP proxy between target and Vault that records the target's requests.
 //!
-//! It passes paths on byte for byte, so that what a target tried is what Vault sees.
+//! It forwards paths byte for byte, so that Vault sees what the target sent.
 
 pub mod fault;
 mod longest_wait;

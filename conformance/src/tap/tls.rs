@@ -1,5 +1,5 @@
-//! TLS in front of a tap: a Vault whose certificate the suite has made, right or wrong, and whether anything
-//! was asked of it.
+//! TLS in front of a tap: makes a Vault that presents any certificate of the suite, valid or not, and records whether a
+//! request arrived.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! Which token a request brought, known again without being kept.
+//! Recognises the token of a request without storing it.
 
 use std::fmt;
 

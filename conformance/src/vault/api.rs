@@ -1,4 +1,4 @@
-//! The few requests, with a privileged token, that starting and reading a Vault takes.
+//! The few requests, with a privileged token, that are needed to start and read a Vault.
 
 use std::time::Duration;
 

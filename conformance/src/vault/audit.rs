@@ -1,6 +1,5 @@
-//! Vault's audit log: what Vault itself says it was asked and what it answered. A file audit device
-//! writes to stdout, from where the suite collects the lines, newest kept, without a file that both
-//! would have to reach.
+//! Vault's audit log: which requests Vault received, and what it answered. A file audit device writes to stdout. The
+//! suite collects the lines there and keeps the newest ones, so no file has to be shared with Vault.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A dev Vault as a child process: of the `vault` on PATH, or of one that the suite built.
+//! A dev Vault as a child process, from the `vault` on PATH or from one that the suite built.
 
 use std::collections::VecDeque;
 use std::io;

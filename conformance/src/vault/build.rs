@@ -1,5 +1,5 @@
-//! Builds the pinned Vault with Go, once, into the user's cache: real Vault on a machine that has
-//! neither an image nor a binary, and reaches no more than a Go module proxy.
+//! Builds the pinned Vault with Go, once, into the user's cache. This gives a real Vault to a machine that has neither
+//! an image nor a binary, and that reaches only a Go module proxy.
 
 use std::fs::{File, TryLockError};
 use std::io;

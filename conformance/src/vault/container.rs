@@ -1,4 +1,4 @@
-//! A dev Vault in a container, as the tutorial starts it: dev mode, a root token, `IPC_LOCK`.
+//! A dev Vault in a container, started as the tutorial does: dev mode, a root token, `IPC_LOCK`.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Vaults that one scenario has to itself: the sources' stories name `secret/` and `pki/`, and there they are
-//! called so. Each is started like the run's own Vault, and leased to one scenario after the other, made as new in
-//! between; one that cannot be is ended. All of them are known here until they are gone, so that the end of a run,
-//! however it comes, ends them.
+//! Vaults that one scenario has to itself, because the published workflows use the original names `secret/` and `pki/`.
+//! Each is started like the run's own Vault, and leased to one scenario after the other. After each, it is reset to the
+//! state of a new one; if that fails, it is ended. All are listed here until they are gone, so that any end of a run
+//! ends them.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! Where a Vault is, and whom it is trusted to be: one address and one TLS configuration for all
-//! that the suite sends there, its own requests and those of a target that pass the tap.
+//! Where a Vault is, and which certificates it may present: one address and one TLS configuration for all requests that
+//! the suite sends there, its own and those of a target that pass the tap.
 
 use std::{
     path::{Path, PathBuf},

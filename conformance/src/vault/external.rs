@@ -1,7 +1,6 @@
-//! A Vault that somebody else runs. The suite enters it only when asked to, and touches nothing there but
-//! what it makes: with the token that it is given it makes a policy and a token of the run's own, which reach
-//! what carries the run's prefix, and with these it does all else. In the end both are removed, and with the
-//! token all that were made of it.
+//! A Vault that somebody else runs. The suite uses it only when asked to, and touches only what it makes there. With
+//! the given token the suite makes a policy and a token for the run, which reach only names with the run's prefix. All
+//! else uses these. At the end the suite removes both, and all tokens that were made from that token.
 
 use std::path::PathBuf;
 

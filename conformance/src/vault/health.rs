@@ -1,5 +1,5 @@
-//! Whether the Vault of a run is still there. When it is not, what a target answers says nothing of the
-//! target; and whoever reads the report wants to know how Vault ended, and what it said last.
+//! Whether the Vault of a run still answers. If not, a target's answers say nothing about the target, and the report
+//! has to say how Vault ended and what it logged last.
 
 use std::{sync::Arc, time::Duration};
 

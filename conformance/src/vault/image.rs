@@ -1,5 +1,5 @@
-//! Packs the Vault that the suite built as a container image, so that the container path can be
-//! used, and tested, where no registry of images can be reached.
+//! Packs the Vault that the suite built as a container image, so that the container path can be used and tested without
+//! access to an image registry.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What is in a whole Vault besides secrets, and how a Vault that one scenario had to itself becomes as new.
+//! Lists what is in a whole Vault besides secrets, and resets a Vault that one scenario had to itself.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! What a run that was killed could not clean up. Each run notes the Vaults that it starts in a
-//! file of the cache, which it holds locked as long as it lives: a file that can be locked is a
-//! dead run's, and the next run removes what it names. What it made in somebody else's Vault is removed by the
-//! next run on that Vault, with the token that this one is given: none is ever noted.
+//! Removes what a killed run could not clean up. A run notes the Vaults that it starts in a cache file that it keeps
+//! locked while it lives. If the file can be locked, the run is dead, and the next run removes what the file names.
+//! What the dead run made in an external Vault is removed by the next run on that Vault, with the token given to it.
+//! Tokens are never noted.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};

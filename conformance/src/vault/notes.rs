@@ -1,5 +1,5 @@
-//! What a run notes of the Vaults, processes and folders that it makes, in a file of the cache that it holds locked as
-//! long as it lives: what a killed run leaves is found by its notes.
+//! Notes the Vaults, processes and folders that a run makes in a cache file, which the run keeps locked while it lives.
+//! With these notes, a later run finds what a killed run left.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! The oracle: what is really in Vault, seen with the root token; and the only way in
-//! which the suite makes things there, so that they can be removed again.
+//! The oracle: what is in Vault, read with the root token. It is also the only way in which the suite makes things in
+//! Vault, so that they can be removed again.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The oracle on PKI: what the suite makes in PKI mounts, and what it sees there.
+//! The oracle on PKI: what the suite makes in PKI mounts, and what it reads there.
 //! <https://developer.hashicorp.com/vault/api-docs/secret/pki>
 
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! The policies of the sources, and how they are made to fit a scenario's own mounts.
+//! The policies of the sources, adapted to a scenario's own mounts.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! What all names of one run in Vault begin with. It is drawn anew for each run, so that two runs on one
-//! Vault do not meet, and it is all by which what a run made is told from what is somebody else's.
+//! The prefix of all names that one run makes in Vault. It is drawn anew for each run, so that two runs on one Vault do
+//! not conflict. It is the only mark that distinguishes what a run made from what belongs to somebody else.
 
 use std::fmt;
 

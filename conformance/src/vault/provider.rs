@@ -1,6 +1,5 @@
-//! How the suite gets a real Vault on any machine: in a container, from a `vault` binary, or built
-//! with Go; or one that somebody else runs, if that was asked for. Each run says which it was; nothing is
-//! chosen silently.
+//! Gets a real Vault on any machine: in a container, from a `vault` binary, or built with Go; or, if requested, one
+//! that somebody else runs. Each run reports which one it uses; nothing is chosen silently.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,7 +1,7 @@
-//! Whether what a step names is what its scenario is about.
+//! Checks that a step names what its scenario is about.
 //!
-//! Many steps speak of the agent's last act, or of the mount that the scenario made. One that names
-//! another secret, mount or version would check something else than it says, and pass: it is blocked.
+//! Many steps refer to the agent's last act, or to the mount that the scenario made. A step that names another secret,
+//! mount or version would check something else than it says, and pass. Such a step is blocked.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What Vault itself allows, asked with the agent's token.
+//! What Vault itself allows, checked with the agent's token.
 
 use serde_json::Value;
 

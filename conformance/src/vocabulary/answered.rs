@@ -1,4 +1,4 @@
-//! What the agent must have been told.
+//! What the agent must receive.
 
 use std::{sync::LazyLock, time::Duration};
 

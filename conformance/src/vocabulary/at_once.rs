@@ -1,4 +1,4 @@
-//! Calls that an agent makes at once.
+//! Calls that an agent makes at the same time.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What must have become of Vault once the agent has acted.
+//! The expected effect on Vault after the agent has acted.
 
 use serde_json::Value;
 

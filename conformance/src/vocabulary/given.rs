@@ -1,4 +1,4 @@
-//! What a scenario is given: policies, mounts and secrets, made with the suite's own token.
+//! Policies, mounts and secrets that a scenario starts with, made with the suite's own token.
 
 use std::{sync::Arc, time::Duration};
 

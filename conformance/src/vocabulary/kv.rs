@@ -1,4 +1,4 @@
-//! What a scenario has of KV mounts and secrets, besides what its secrets should hold.
+//! What a scenario keeps about KV mounts and secrets, besides the expected contents of its secrets.
 
 use std::collections::HashMap;
 

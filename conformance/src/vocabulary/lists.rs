@@ -1,4 +1,4 @@
-//! What lists must show: names of secrets, whole trees, mounts.
+//! What a list must contain: names of secrets, whole trees, mounts.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What came back over HTTP, to requests that no MCP client makes.
+//! Responses over HTTP to requests that no MCP client sends.
 
 use reqwest::header::HeaderMap;
 

@@ -1,5 +1,5 @@
-//! What is there only in a Vault of a scenario's own: its default mount, policies under their own names, and
-//! as many servers as the scenario says.
+//! What exists only in a scenario's own Vault: its default mount, policies with their original names, and as many
+//! servers as the scenario starts.
 
 use serde_json::Value;
 

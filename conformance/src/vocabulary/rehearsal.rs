@@ -1,5 +1,5 @@
-//! A scenario for tests of the steps. Nobody acts in it, and its Vault does not answer: it shows what a step
-//! makes of the scenario before it asks either.
+//! A scenario for tests of the steps. No agent acts in it, and its Vault does not answer. It shows what a step checks
+//! in the scenario before it uses either.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! What a sentence names reaches its step, and a step that contradicts its scenario is blocked.
+//! Tests that a step receives what its sentence names, and that a step that contradicts its scenario is blocked.
 
 use std::{
     any::Any,

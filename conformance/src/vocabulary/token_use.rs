@@ -1,4 +1,4 @@
-//! With which token a server asks Vault when it should not, or with none.
+//! Which token a server uses, if any, for a call that it must reject.
 
 use secrecy::SecretString;
 

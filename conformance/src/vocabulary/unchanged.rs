@@ -1,4 +1,4 @@
-//! That nothing in Vault has changed.
+//! Checks that nothing in Vault has changed.
 
 use crate::{
     scenario::Scenario,

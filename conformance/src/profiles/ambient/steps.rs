@@ -1,4 +1,4 @@
-//! Steps about what was seen in all scenarios.
+//! Steps that use what was seen in all scenarios.
 
 use cucumber::then;
 

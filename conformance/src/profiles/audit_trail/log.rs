@@ -1,4 +1,4 @@
-//! What a call leaves behind: in the file that the server logs to, and in Vault's audit log.
+//! What a call leaves in the file that the server logs to, and in Vault's audit log.
 
 use std::time::Duration;
 

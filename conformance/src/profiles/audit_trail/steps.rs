@@ -1,4 +1,4 @@
-//! Steps about what calls leave behind in logs.
+//! Steps about what calls leave in logs.
 
 use cucumber::{given, then, when};
 

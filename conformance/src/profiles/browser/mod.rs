@@ -1,6 +1,5 @@
-//! Web pages that call the server, as it sees them: requests with an `Origin`, and the questions
-//! that a browser asks on their behalf (the Fetch standard's CORS protocol). What a real browser makes of
-//! it is in [`real`].
+//! Requests that web pages make to the server, sent by the suite: requests with an `Origin`, and the preflight requests
+//! that a browser sends for a page (CORS, in the Fetch standard). [`real`] sends them with a real browser.
 
 pub(crate) mod real;
 mod steps;

@@ -1,4 +1,4 @@
-//! Pages of the suite's own, opened in a real browser.
+//! Opens pages of the suite in a real browser.
 
 use std::collections::BTreeMap;
 

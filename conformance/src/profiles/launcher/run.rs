@@ -1,4 +1,4 @@
-//! The launcher: a command that is given a token, and a token that ends with the command.
+//! The launcher: a command that receives a token, and the end of that token when the command ends.
 
 use std::{
     io, os::unix::fs::PermissionsExt as _, path::PathBuf, process::ExitStatus, time::Duration,

@@ -1,4 +1,4 @@
-//! Bad arguments: made after each tool's own schema, wrong in one way.
+//! Invalid arguments: made from each tool's own schema, with one mistake each.
 
 use std::collections::BTreeSet;
 

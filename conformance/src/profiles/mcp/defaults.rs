@@ -1,4 +1,4 @@
-//! Arguments that are left out, and what a tool's schema says they are then.
+//! Arguments that a call omits, and the defaults that a tool's schema declares for them.
 
 use serde_json::{Value, json};
 

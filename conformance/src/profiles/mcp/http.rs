@@ -1,4 +1,4 @@
-//! HTTP as no well-behaved client uses it, and the sessions that a server gives out.
+//! HTTP requests that no well-behaved client sends, and the sessions of a server.
 
 use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Messages that no well-behaved client sends, and what must come of them.
+//! Messages that no well-behaved client sends, and the expected answers.
 
 use std::time::{Duration, Instant};
 

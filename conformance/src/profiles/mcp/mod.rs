@@ -1,9 +1,11 @@
-//! What client and server say to each other: the protocol, and not what it is used for.
+//! The protocol between client and server, whatever it is used for.
 //!
-//! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`], in each mode in [`modes`],
-//! what the server says of its tools in [`tools`], operations to which that is held in
-//! [`tool_hints`], bad arguments in [`arguments`], those that are left out in [`defaults`], HTTP in [`http`], the process of a stdio server
-//! in [`process`], several servers behind a balancer in [`replicas`], the era without sessions in [`stateless`].
+//! - [`messages`]: valid and invalid messages
+//! - [`opening`]: the beginning of a connection; [`modes`]: the same in each mode
+//! - [`tools`]: what the server declares about its tools; [`tool_hints`]: operations that are compared with that
+//! - [`arguments`]: invalid arguments; [`defaults`]: omitted arguments
+//! - [`http`]: HTTP; [`process`]: the process of a stdio server
+//! - [`replicas`]: several servers behind a load balancer; [`stateless`]: the era without sessions
 
 pub(crate) mod arguments;
 pub(crate) mod defaults;

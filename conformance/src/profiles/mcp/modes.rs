@@ -1,4 +1,4 @@
-//! Servers in each of the modes that an adapter describes, and clients that connect to them.
+//! Starts a server in each mode that its adapter describes, and connects clients to it.
 
 use crate::{scenario::Scenario, verdict::StepResult};
 

@@ -1,5 +1,4 @@
-//! The beginning of a connection: who the server is, which revision is spoken, and what the
-//! server says it can do.
+//! The beginning of a connection: the server's identity, the negotiated revision, and the declared capabilities.
 
 use serde_json::{Value, json};
 

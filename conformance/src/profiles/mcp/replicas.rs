@@ -1,4 +1,4 @@
-//! Several servers that are started alike, as a balancer has them behind it.
+//! Several servers that are started alike, as behind a load balancer.
 
 use serde_json::json;
 

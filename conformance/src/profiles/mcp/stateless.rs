@@ -1,5 +1,5 @@
-//! Requests of the era without sessions, each of which says all that is needed to answer it: right, and
-//! with something left out or made up.
+//! Requests of the era without sessions, where each request contains all that is needed to answer it: valid ones, and
+//! ones with a part missing or made up.
 
 use data_encoding::BASE64;
 use reqwest::header::HeaderMap;

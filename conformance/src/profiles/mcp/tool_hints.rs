@@ -1,4 +1,4 @@
-//! Operations, carried out one by one, and held to what the server says of their tools.
+//! Performs operations one by one and compares their effects with what the server declares about their tools.
 
 use serde_json::Value;
 

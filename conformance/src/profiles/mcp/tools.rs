@@ -1,4 +1,4 @@
-//! What the server says of its tools: names, schemas, hints, and that it stays the same.
+//! What the server declares about its tools: names, schemas and hints, and that these do not change.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Namespaces of Vault: in which of them a server asks on behalf of whom. The community edition ignores the header that
-//! names one, so that calls succeed in a namespace that there is not, and the tap shows what was named.
+//! Namespaces of Vault: to which namespace the server sends requests for each client. The community edition ignores the
+//! namespace header, so calls succeed even in a namespace that does not exist. The tap shows the header.
 
 use futures::future::try_join_all;
 

@@ -1,6 +1,6 @@
-//! One row of the policy matrix: an operation under each policy. For each cell the stage is set
-//! anew, Vault is asked with the agent's token, the stage is set again where that changed it,
-//! and then the agent acts.
+//! One row of the policy matrix: an operation under each policy. For each cell the suite prepares the stage, makes the
+//! operation's requests on Vault with the agent's token, prepares the stage again if that changed it, and lets the
+//! agent act.
 
 use http::Method;
 use percent_encoding::percent_decode_str;

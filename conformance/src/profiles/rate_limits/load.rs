@@ -1,7 +1,7 @@
-//! Clients that call more often than a limit allows, and what of that reaches Vault.
+//! Clients that call more often than a limit allows, and how many of their calls reach Vault.
 //!
-//! The clients call until the calls suffice for a verdict ([`crate::pressure`]). If that takes long, more calls are
-//! in flight at once. If the calls never suffice, for example on a busy machine, the scenario is blocked.
+//! The clients call until the calls suffice for a verdict ([`crate::pressure`]). If that takes long, more calls are in
+//! flight at once. If the calls never suffice, for example on a busy machine, the scenario is blocked.
 
 use std::{
     cell::{Cell, RefCell},

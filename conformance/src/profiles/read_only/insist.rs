@@ -1,4 +1,4 @@
-//! A server that is told to change nothing: what it is asked for all the same, and what must come of it.
+//! A read-only server that is asked to write: the calls, and the expected answers.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
-//! Servers that were given a certificate: files right and wrong, and handshakes that no TLS library makes any more.
+//! Servers that are started with valid or invalid certificate files, and handshakes that no TLS library offers any
+//! more.
 
 use std::{io, time::Duration};
 

@@ -1,5 +1,4 @@
-//! Servers whose Vault shows a certificate that the suite has made: the right one, or one that must not be
-//! taken for it.
+//! Servers whose Vault presents a certificate made by the suite: the right one, or one that the server must not accept.
 
 use crate::{
     act::Act,

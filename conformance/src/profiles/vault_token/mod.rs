@@ -1,5 +1,5 @@
-//! Whose token acts: tokens that each request brings in [`requests`], tokens in files and tokens that are
-//! renewed in [`own`].
+//! Which token a server uses: [`requests`] that each carry a token, and the server's [`own`] token, which is read from
+//! a file or renewed.
 
 pub(crate) mod own;
 pub(crate) mod requests;

@@ -1,4 +1,4 @@
-//! The token of a server's own: in a file, or renewed before it ends.
+//! The server's own token: read from a file, or renewed before it expires.
 
 use std::{sync::LazyLock, time::Duration};
 

@@ -1,4 +1,5 @@
-//! A server to which each request brings its own token, and who rides on whose.
+//! A server to which each request brings its own token, and whether one client's request ever uses another client's
+//! token.
 
 use futures::future::{join, join_all};
 use reqwest::header::HeaderMap;

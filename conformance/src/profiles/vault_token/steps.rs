@@ -1,4 +1,4 @@
-//! Steps about whose token a server acts with, and about whom it takes for Vault.
+//! Steps about the token that a server uses, and about which server it accepts as Vault.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! A value that has leaked: what a secret scanner knows, and how an agent finds it in Vault by what the target
-//! shows.
+//! A leaked value: what a secret scanner knows of it, and how an agent uses the target to find it in Vault.
 
 use serde_json::{Value, json};
 

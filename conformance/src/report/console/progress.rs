@@ -1,4 +1,4 @@
-//! How far a run has come: a bar on a terminal, now and then a line elsewhere.
+//! The progress of a run: a bar on a terminal, and an occasional line elsewhere.
 
 use std::{
     io::{self, Write},

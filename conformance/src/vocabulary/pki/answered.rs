@@ -1,4 +1,4 @@
-//! What the agent must have been told about issuers, roles and certificates.
+//! What the agent must receive about issuers, roles and certificates.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 

@@ -1,4 +1,4 @@
-//! What must have become of PKI in Vault once the agent has acted.
+//! The expected effect on PKI mounts in Vault after the agent has acted.
 
 use serde_json::{Map, Value};
 

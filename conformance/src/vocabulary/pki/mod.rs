@@ -1,5 +1,5 @@
-//! PKI in a scenario: what it is given; what the agent must be told ([`answered`]) and what must
-//! have become of Vault ([`effect`]); and how an agent puts a role right ([`repair`]).
+//! PKI in a scenario: what it starts with, what the agent must receive ([`answered`]), the expected effect on Vault
+//! ([`effect`]), and how an agent corrects a role ([`repair`]).
 
 pub(crate) mod answered;
 pub(crate) mod effect;

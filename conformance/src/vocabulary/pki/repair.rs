@@ -1,5 +1,5 @@
-//! A role that is put right in a scenario: the fault that it has, the agent of [`crate::repair`]
-//! at the target's tools, and what the role must allow then, and what not.
+//! The correction of a role in a scenario: its fault, the agent of [`crate::repair`] with the target's tools, and what
+//! the role must and must not allow afterwards.
 
 use std::time::Duration;
 

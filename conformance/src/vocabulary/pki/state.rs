@@ -1,4 +1,4 @@
-//! What a scenario has of PKI mounts, and how settings and lifetimes are compared.
+//! What a scenario keeps about PKI mounts, and how settings and lifetimes are compared.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the operations of an engine are about.
+//! The stage of an engine's operations: the objects that they act on.
 
 use crate::{act::Act, scenario::Scenario, verdict::StepResult};
 

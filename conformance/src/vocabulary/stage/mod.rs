@@ -1,5 +1,5 @@
-//! The stage of an operation: what it is about, made through the oracle, so that any operation can be
-//! asked for wherever all of them are. One module an engine.
+//! The stage of an operation: the objects that it acts on, made through the oracle. With it, each operation can be
+//! called where all of them are checked. Each engine is one module.
 
 mod engine;
 mod kv;

@@ -1,4 +1,4 @@
-//! What the operations on mounts are about.
+//! The stage of the operations on mounts.
 
 use super::engine::Stage;
 use crate::{

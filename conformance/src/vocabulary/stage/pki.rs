@@ -1,4 +1,4 @@
-//! What the operations on PKI mounts are about.
+//! The stage of the operations on PKI mounts.
 
 use super::{
     engine::{LONGEST, Stage},

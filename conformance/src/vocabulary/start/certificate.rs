@@ -1,4 +1,4 @@
-//! Servers that were given a certificate: files right and wrong.
+//! Servers that are started with certificate files, valid and invalid.
 
 use std::{io, path::Path};
 

@@ -1,4 +1,4 @@
-//! Servers that are started in each of the modes that an adapter describes, with all that the mode needs.
+//! Starts servers in each mode that an adapter describes, with all that the mode needs.
 
 pub(crate) mod certificate;
 pub(crate) mod log_file;
