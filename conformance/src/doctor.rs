@@ -26,13 +26,13 @@ use crate::{
     },
 };
 
-/// The target of a run with the defaults.
+/// The target of a run with default options.
 const DEFAULT_TARGET: &str = "reference";
-/// How long any one look may take.
+/// The time limit of each check.
 const LOOK: Duration = Duration::from_millis(2000);
-/// Below this much free space a build of Vault is likely to fail, GiB.
+/// With less free space than this, in GiB, a build of Vault is likely to fail.
 const TIGHT: u64 = 4;
-/// Variables of such names that the suite does look at.
+/// Variables with such names that the suite does use.
 const USED: [&str; 4] = [
     IMAGE_VARIABLE,
     "VAULT_MCP_CONFORMANCE_CACHE",
@@ -40,41 +40,41 @@ const USED: [&str; 4] = [
     browser::VARIABLE,
 ];
 
-/// What was found on this machine.
+/// The results of all checks on this machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Diagnosis {
-    /// Whether a run with the defaults can work, after building if need be.
+    /// Whether a run with default options can work, if need be after a build.
     pub can_run: bool,
-    /// How `--vault auto` would get its Vault.
+    /// How `--vault auto` would get Vault.
     pub auto: Option<String>,
-    /// Everything that was looked at.
+    /// All checks.
     pub checks: Vec<Check>,
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What it is.
+    /// What was checked.
     pub name: String,
-    /// How it stands.
+    /// The result.
     pub state: State,
     /// What was found.
     pub detail: String,
-    /// The shortest way to better it.
+    /// The shortest way to improve it.
     pub fix: Option<String>,
 }
 
-/// How something stands.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It is there and can be used.
+    /// It exists and is usable.
     Ok,
-    /// Worth knowing; nothing has to be done.
+    /// For information; no action is needed.
     Note,
-    /// It is not there, and may not be needed.
+    /// It does not exist, and may not be needed.
     Missing,
-    /// It is in the way of a run.
+    /// It prevents a run.
     Bad,
 }
 
@@ -98,7 +98,7 @@ impl Check {
     }
 }
 
-/// Looks at this machine.
+/// Checks this machine.
 pub async fn examine() -> Diagnosis {
     let cache = Cache::locate();
     let (engine, vault, go, cargo, browser, leftovers) = tokio::join!(
@@ -231,7 +231,7 @@ async fn container_engine() -> Engine {
     }
 }
 
-/// What a program on PATH says of its version.
+/// The version that a program on PATH reports.
 async fn program(name: &str, program: &str, argument: &str) -> Check {
     match binary::on_path(program) {
         Some(path) => version(name, &path, argument).await,
@@ -239,7 +239,7 @@ async fn program(name: &str, program: &str, argument: &str) -> Check {
     }
 }
 
-/// The browser that pages are opened in.
+/// The browser that the suite would use.
 async fn browser() -> Check {
     const NAME: &str = "browser";
     let fix = format!(
@@ -253,7 +253,7 @@ async fn browser() -> Check {
     .fix(fix)
 }
 
-/// What the program at this path says of its version.
+/// The version that the program at this path reports.
 async fn version(name: &str, path: &Path, argument: &str) -> Check {
     let said = Command::new(path)
         .arg(argument)
@@ -436,7 +436,7 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// The diagnosis as a table, with colours for whoever shows them.
+/// The diagnosis as a table, with colours for terminals.
 #[must_use]
 pub fn table(diagnosis: &Diagnosis) -> String {
     let names = diagnosis.checks.iter().map(|check| check.name.len());
