@@ -206,7 +206,7 @@ const NOT_EXTERNAL: &str =
     "an external Vault is for `run` alone: this needs one that the suite starts";
 
 impl VaultArgs {
-    /// What was asked for, where the Vault has to be one that the suite starts.
+    /// The options, for a command that needs a Vault that the suite starts.
     fn own(self) -> Result<VaultOptions, String> {
         if self.choice == VaultChoice::External {
             return Err(NOT_EXTERNAL.to_owned());
@@ -233,7 +233,7 @@ struct ExternalArgs {
     ca: Option<PathBuf>,
 }
 
-/// Holds the token for `--vault external`.
+/// The variable with the token for `--vault external`.
 const TOKEN_VARIABLE: &str = "VAULT_CONFORMANCE_TOKEN";
 
 impl ExternalArgs {
@@ -293,7 +293,7 @@ enum VaultCommand {
     Image,
 }
 
-/// The transports that `--transport` names; none stands for all that the target offers.
+/// The transports of `--transport`; empty means all that the target offers.
 #[derive(Clone, Debug)]
 struct Transports(Vec<TransportKind>);
 
@@ -306,10 +306,10 @@ fn transports(text: &str) -> Result<Transports, String> {
 }
 
 impl Cli {
-    /// Does what was asked for; errors are told on standard error.
+    /// Runs the command; errors are printed on standard error.
     ///
     /// # Errors
-    /// When standard output cannot be written.
+    /// If standard output cannot be written.
     pub(crate) async fn execute(self) -> anyhow::Result<Exit> {
         match self.command {
             Command::Run(args) => run(*args).await,
@@ -324,7 +324,7 @@ impl Cli {
     }
 }
 
-/// What there is, or none where there is an error, which is told.
+/// The value; an error is printed, and gives `None`.
 fn or_tell<T>(result: Result<T, impl std::fmt::Display>) -> Option<T> {
     result.inspect_err(|error| tell(error)).ok()
 }
@@ -455,7 +455,7 @@ fn baseline(file: Option<PathBuf>, update: bool) -> Result<Option<Baseline>, Bas
     .transpose()
 }
 
-/// The reports that are written to files.
+/// The reporters that write files.
 fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     let mut files: Vec<Box<dyn Reporter>> = vec![
         Box::new(JsonFile::new(output.join("report.json"))),
@@ -467,8 +467,8 @@ fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     files
 }
 
-/// Makes the folder of the reports, before work is done that could not be reported. Transcripts
-/// of an earlier run would be taken for this one's.
+/// Creates the folder of the reports before the run, so that no run ends without a place for its report. Removes
+/// transcripts of an earlier run, which could be mistaken for new ones.
 fn prepare_output(output: &Path) -> Result<(), String> {
     std::fs::create_dir_all(output)
         .map_err(|error| format!("--output {}: {error}", output.display()))?;
@@ -480,14 +480,14 @@ fn prepare_output(output: &Path) -> Result<(), String> {
             .extension()
             .is_some_and(|extension| extension == "jsonl")
         {
-            // What cannot be removed is overwritten or has another name.
+            // A file that cannot be removed is overwritten or has another name.
             let _ = std::fs::remove_file(path);
         }
     }
     Ok(())
 }
 
-/// Cancelled by Ctrl-C or SIGTERM; a second one ends the program at once.
+/// A token that Ctrl-C or SIGTERM cancels; a second signal ends the program at once.
 fn on_interrupt() -> CancellationToken {
     let token = CancellationToken::new();
     let interrupted = token.clone();
@@ -547,7 +547,7 @@ fn explain(id: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Conformant)
 }
 
-/// How `doctor` tells what it found.
+/// The format of the output of `doctor`.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum DoctorFormat {
     /// A table, for people.
@@ -679,7 +679,7 @@ async fn vault(command: VaultCommand) -> anyhow::Result<Exit> {
     }
 }
 
-/// Runs a Vault until it is interrupted, which is how it is meant to end.
+/// Runs a Vault until it is interrupted, which is its normal end.
 async fn start_vault(
     args: VaultArgs,
     progress: &Progress,
@@ -692,7 +692,7 @@ async fn start_vault(
     let Some(vault) = started.await.transpose()? else {
         return Ok(None);
     };
-    // Its token opens nothing but this throw-away Vault, and whoever starts it asked for it.
+    // The token only gives access to this temporary Vault, and the user asked for it.
     anstream::println!(
         "export VAULT_ADDR={}\nexport VAULT_TOKEN={}",
         vault.address(),

@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32};
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// So many requests a second, and so many at once: `"5:10"`.
+/// A number of requests a second, and a number at once: `"5:10"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Requests a second.
