@@ -132,7 +132,7 @@ impl Budgets {
 pub enum AdapterError {
     /// No target with this name comes with the suite.
     #[error(
-        "no target is called {name:?}; known are {known}; for a server of your own give the path of its adapter file"
+        "unknown target {name:?}; known targets: {known}; for another server, give the path of its adapter file"
     )]
     NoSuchTarget {
         /// The requested name.
@@ -149,7 +149,7 @@ pub enum AdapterError {
         source: std::io::Error,
     },
     /// The base adapter extends another adapter itself.
-    #[error("it extends an adapter itself; name that one")]
+    #[error("the base adapter extends another adapter; extend that one instead")]
     ExtendsFurther,
     /// The content of the file is invalid.
     #[error("{file}:{line}: {problem}")]
@@ -211,7 +211,7 @@ impl Adapter {
             }
         };
         if started && remote {
-            let problem = "a target that runs already ([remote]) is not started: leave [stdio] and [http] out";
+            let problem = "the suite does not start a target that already runs ([remote]): remove [stdio] and [http]";
             return Err(checker.wrong("[remote]", &problem));
         }
         checker.launches(&read)?;
@@ -406,7 +406,7 @@ impl Checker<'_> {
             let later = template::placeholders(text).find(|name| MODE_PLACEHOLDERS.contains(name));
             if let Some(name) = later {
                 let problem =
-                    format!("the placeholder {{{name}}} has a meaning only within [modes.*]");
+                    format!("the placeholder {{{name}}} can only be used within [modes.*]");
                 return Err(self.wrong(&format!("{{{name}}}"), &problem));
             }
             self.placeholders(text, &LAUNCH_PLACEHOLDERS)?;
@@ -419,8 +419,9 @@ impl Checker<'_> {
         match plausible.is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some()) {
             true => Ok(()),
             false => {
-                let problem =
-                    format!("{url:?} is no address; one is \"http://127.0.0.1:{{port}}/mcp\"");
+                let problem = format!(
+                    "{url:?} is not a valid address; an example is \"http://127.0.0.1:{{port}}/mcp\""
+                );
                 Err(self.wrong("url", &problem))
             }
         }
@@ -429,7 +430,7 @@ impl Checker<'_> {
     fn headers(&self, headers: &BTreeMap<String, String>) -> Result<(), AdapterError> {
         let wrong = |name: &&String| name.parse::<http::HeaderName>().is_err();
         headers.keys().find(wrong).map_or(Ok(()), |name| {
-            let problem = format!("{name:?} is no name of a header");
+            let problem = format!("{name:?} is not a valid header name");
             Err(self.wrong(name, &problem))
         })
     }
@@ -653,11 +654,11 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
             ),
             (
                 "[operations.'kv.purge']\ntool = 'purge'\narguments = { version = 1 }\nresult.facts.version = '/version'",
-                "mine.toml:12: kv.purge has no facts: leave `facts` out",
+                "mine.toml:12: kv.purge has no facts: remove `facts`",
             ),
             (
                 "[operations.'kv.write']\ntool = 'write'\nresult.facts = { version = 'version' }",
-                "mine.toml:11: kv.write: \"version\" is no JSON pointer",
+                "mine.toml:11: kv.write: \"version\" is not a JSON pointer",
             ),
             (
                 "[operations.'kv.write']\ntool = []",
@@ -766,7 +767,7 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
     #[test]
     fn a_placeholder_of_a_mode_is_refused_in_a_launch() {
         let error = error("{vault_addr}", "{tls_cert}");
-        assert!(error.contains("only within [modes.*]"), "{error}");
+        assert!(error.contains("only be used within [modes.*]"), "{error}");
     }
 
     #[test]
@@ -774,11 +775,11 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
         for (text, part) in [
             (
                 "[http]\ncommand = ['s']\nurl = 'localhost'",
-                "is no address",
+                "is not a valid address",
             ),
             (
                 "[http]\ncommand = ['s']\nurl = 'http://h/'\nheaders = { 'a b' = '' }",
-                "no name of a header",
+                "not a valid header name",
             ),
             (
                 "[stdio]\ncommand = ['podman']\ncontainer = true",
@@ -790,7 +791,7 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
             ),
             (
                 "[remote]\nurl = 'http://h/'\n[stdio]\ncommand = ['s']",
-                "is not started",
+                "does not start a target",
             ),
             (
                 "[stdio]\ncommand = ['s']\n[limits]\nsession = '5'",

@@ -163,7 +163,7 @@ impl Baseline {
             }
             if !update && reason.trim_start().starts_with(TODO) {
                 let problem = format!(
-                    "the reason of {first} is still to be written; say why the failure is accepted"
+                    "{first} still has the placeholder TODO as its reason; say why the failure is accepted"
                 );
                 return Err(wrong(at, problem));
             }
@@ -313,7 +313,7 @@ impl Baseline {
 
 fn unreadable(file: PathBuf, source: io::Error) -> BaselineError {
     let hint = match source.kind() {
-        io::ErrorKind::NotFound => "; --update-baseline makes one",
+        io::ErrorKind::NotFound => "; --update-baseline creates one",
         _ => "",
     };
     BaselineError::Unreadable { file, source, hint }
@@ -392,7 +392,7 @@ reason = "a bug: https://example.com/1"
             (
                 "a bug: ",
                 "TODO: ",
-                "known.toml:9: the reason of kv.b@stdio@2025-11-25#1 is still to be written",
+                "known.toml:9: kv.b@stdio@2025-11-25#1 still has the placeholder TODO as its reason",
             ),
             (
                 "key = \"kv.a@stdio@2025-11-25\"",

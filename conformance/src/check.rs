@@ -242,7 +242,7 @@ fn check(
     let mut found = left_out(operation, mapping);
     let Some(tool) = tools.iter().find(|tool| tool["name"] == name) else {
         let hidden =
-            format!("the tool {name:?} is not listed; it is called all the same (hidden = true)");
+            format!("the tool {name:?} is not listed; it is called anyway (hidden = true)");
         found.push((Gravity::Hint, hidden));
         return found;
     };
@@ -266,7 +266,7 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
         let needless =
             operation == Operation::Mounts(Mounts::Create) && *parameter == "description";
         if !needless && !sent.contains(parameter) {
-            let problem = format!("its parameter {{{parameter}}} is in no argument");
+            let problem = format!("its parameter {{{parameter}}} is used in no argument");
             found.push((Gravity::Hint, problem));
         }
     }
@@ -314,7 +314,7 @@ fn arguments(
             .any(|omitted| omitted == name)
         {
             let problem =
-                format!("{tool} requires the argument {name:?}, which is left out when empty");
+                format!("{tool} requires the argument {name:?}, which is omitted if empty");
             found.push((Gravity::Hint, problem));
         }
     }
@@ -524,7 +524,7 @@ mod tests {
         only(
             &about("path = '{path}'"),
             Gravity::Hint,
-            "its parameter {version} is in no argument",
+            "its parameter {version} is used in no argument",
         );
         let found = findings(
             "[operations.'kv.read']\ntool = 'read_secret'\narguments = { mount = '{mount}', path = '{path}' }",

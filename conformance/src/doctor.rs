@@ -349,7 +349,7 @@ fn ports() -> Check {
     match free_port_pair() {
         Ok(_) => Check::new(NAME, State::Ok, "free ones on 127.0.0.1"),
         Err(error) => Check::new(NAME, State::Bad, format!("none free on 127.0.0.1: {error}"))
-            .fix("end what holds them"),
+            .fix("stop the programs that use them"),
     }
 }
 
@@ -367,7 +367,7 @@ async fn leftovers(cache: Option<&Cache>) -> Check {
     Check::new(
         NAME,
         State::Note,
-        format!("of dead runs: {}", left.join("; ")),
+        format!("left by killed runs: {}", left.join("; ")),
     )
     .fix("the next run removes them; in an external Vault, the next run there")
 }
@@ -384,12 +384,12 @@ fn variables() -> Check {
         true => Check::new(
             NAME,
             State::Ok,
-            "no VAULT_* or MCP_* that would be mistaken for used",
+            "no VAULT_* or MCP_* variable that the suite ignores",
         ),
         false => Check::new(
             NAME,
             State::Note,
-            format!("set and not used: {}", unused.join(", ")),
+            format!("set, but ignored: {}", unused.join(", ")),
         ),
     }
 }
@@ -459,8 +459,8 @@ pub fn table(diagnosis: &Diagnosis) -> String {
         }
     }
     out += match diagnosis.can_run {
-        true => "\na run with the defaults can work\n",
-        false => "\na run with the defaults cannot work\n",
+        true => "\na run with default options can work\n",
+        false => "\na run with default options cannot work\n",
     };
     out
 }

@@ -554,8 +554,8 @@ fn hint(adapter: &Adapter, said: &[String]) -> String {
         return String::new();
     }
     match &adapter.build {
-        Some(_) => "; its image is not here: give --build to make it".to_owned(),
-        None => "; its image is not here: pull or build it".to_owned(),
+        Some(_) => "; its image is missing: use --build to build it".to_owned(),
+        None => "; its image is missing: pull or build it".to_owned(),
     }
 }
 
@@ -877,7 +877,7 @@ async fn when_free(port: u16) -> Result<u16, String> {
             Err(_) if Instant::now() < deadline => sleep(Duration::from_millis(20)).await,
             Err(error) => {
                 return Err(format!(
-                    "port {port}, which its adapter names, cannot be used ({error}): end what listens there, or name the port {{port}} to have a free one"
+                    "port {port}, which its adapter names, cannot be used ({error}): stop the program that listens there, or write the port as {{port}} to have a free one"
                 ));
             }
         }

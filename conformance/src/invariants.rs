@@ -199,7 +199,7 @@ impl InvariantMonitor {
         let finding = Finding {
             concern: Invariant::TokenSaid,
             scenario: "the end of a server".to_owned(),
-            what: format!("a log carries the server's Vault token: {said}"),
+            what: format!("a log contains the server's Vault token: {said}"),
         };
         self.seen
             .lock()
@@ -278,7 +278,7 @@ fn findings(revision: Revision, evidence: &Evidence) -> Vec<Finding> {
     for _ in 0..evidence.refusals_with_token {
         findings.push(finding(
             Invariant::TokenSaid,
-            "what a server says that does not start carries its Vault token".to_owned(),
+            "the output of a server that does not start contains its Vault token".to_owned(),
         ));
     }
     let foreign = evidence.dedicated.as_ref();
@@ -303,14 +303,20 @@ fn findings_of_server(
         let place = if log { "a log or header" } else { "a message" };
         let text = Searchable::new(&line.text);
         if let Some(label) = evidence.tokens.found(&text) {
-            findings.push((Invariant::TokenSaid, format!("{place} carries the {label}")));
+            findings.push((
+                Invariant::TokenSaid,
+                format!("{place} contains the {label}"),
+            ));
         }
         let forbidden = match log {
             true => &evidence.values,
             false => &evidence.unasked,
         };
         if let Some(label) = forbidden.found(&text) {
-            findings.push((Invariant::ValueSaid, format!("{place} carries the {label}")));
+            findings.push((
+                Invariant::ValueSaid,
+                format!("{place} contains the {label}"),
+            ));
         }
         if line.speaker == Speaker::Noise {
             let shown = evidence.secrets.redact(&line.text);

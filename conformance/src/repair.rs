@@ -38,13 +38,13 @@ pub struct CertificateAsked {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Impossible {
     /// The error has none of Vault's words.
-    #[error("the error does not carry Vault's own message: nothing in it says what was refused")]
+    #[error("the error does not contain Vault's own message, which says what was refused")]
     NoReason,
     /// The error is about something else.
-    #[error("the error is about {0}, which the agent did not ask for")]
+    #[error("the error is about {0}, which the agent did not request")]
     NotAskedFor(String),
     /// The target lets nobody choose what is needed.
-    #[error("making a role offers no way to allow {0}")]
+    #[error("the tool that creates a role cannot allow {0}")]
     NotOffered(String),
 }
 

@@ -90,8 +90,7 @@ impl World {
             return match &seen.dropped {
                 Some((scenario, lines)) if concern.shows_in_lines() => {
                     Err(StepEnd::blocked(format!(
-                        "the server said more than can be kept, and {lines} lines were not looked at (first in \
-                     {scenario}): let it log less"
+                        "the server printed more than the suite keeps, and {lines} lines were not examined (first in {scenario}): make it log less"
                     )))
                 }
                 _ => Ok(()),

@@ -160,8 +160,9 @@ impl Mapping {
         for pointer in pointers.chain(shape.facts.values()) {
             if !pointer.is_empty() && !pointer.starts_with('/') {
                 let meant = format!("/{pointer}");
-                let what =
-                    format!("{operation}: {pointer:?} is no JSON pointer; did you mean {meant:?}?");
+                let what = format!(
+                    "{operation}: {pointer:?} is not a JSON pointer; did you mean {meant:?}?"
+                );
                 return at("result", pointer, what);
             }
         }
@@ -169,9 +170,9 @@ impl Mapping {
         if let Some(fact) = shape.facts.keys().find(|f| !known.contains(&f.as_str())) {
             let what = match known {
                 [] if operation.has_data() => {
-                    format!("{operation} has no facts besides its data: leave `facts` out")
+                    format!("{operation} has no facts besides its data: remove `facts`")
                 }
-                [] => format!("{operation} has no facts: leave `facts` out"),
+                [] => format!("{operation} has no facts: remove `facts`"),
                 known => format!(
                     "{operation} has no fact {fact:?}{}",
                     did_you_mean(fact, known)
@@ -332,7 +333,7 @@ mod tests {
         }
         let facts = mapping("tool = 't'\nresult = { facts = { version = '/v' } }");
         let problem = facts.problem(Operation::Kv(Kv::Purge)).unwrap();
-        assert_eq!(problem.what, "kv.purge has no facts: leave `facts` out");
+        assert_eq!(problem.what, "kv.purge has no facts: remove `facts`");
         let right = "tool = 't'\narguments = { p = '{path}' }\nomit_when_empty = ['p']";
         assert_eq!(mapping(right).problem(Operation::Kv(Kv::Read)), None);
     }

@@ -63,7 +63,7 @@ pub enum NoBrowser {
     #[error("none of {} on PATH", PROGRAMS.join(", "))]
     NotFound,
     /// What the variable names is none.
-    #[error("{VARIABLE} names {}, which is no program", .0.display())]
+    #[error("{VARIABLE} names {}, which is not a program", .0.display())]
     NoProgram(PathBuf),
 }
 
@@ -143,7 +143,7 @@ impl Browser {
         let made = tokio::task::spawn_blocking(move || make_home(is_firefox)).await;
         let made = made.map_err(io::Error::other).and_then(|made| made);
         let (home, log) =
-            made.map_err(|error| failed(format!("can be given no home: {error}"), Vec::new()))?;
+            made.map_err(|error| failed(format!("cannot get a home folder: {error}"), Vec::new()))?;
         server.give(plan);
         let url = format!("{}/", server.origin(host));
         let mut process = self
@@ -160,7 +160,7 @@ impl Browser {
         });
         let late = || {
             let seconds = PATIENCE.as_secs();
-            Err(format!("did not carry out the page within {seconds} s"))
+            Err(format!("did not run the page within {seconds} s"))
         };
         let seen = seen.await.unwrap_or_else(|_| late());
         let ended = process.end().await;
@@ -171,7 +171,7 @@ impl Browser {
         match seen.kept {
             None => Ok(seen.seen),
             Some(why) => {
-                let problem = format!("keeps its page from all of this machine: {why}");
+                let problem = format!("does not let its page reach this machine: {why}");
                 Err(failed(problem, Vec::new()))
             }
         }

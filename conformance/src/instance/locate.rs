@@ -51,7 +51,7 @@ pub enum LocateError {
 fn how_to_build(build: Option<&str>) -> String {
     build.map_or_else(
         || "install it, or name its path in the adapter's command".to_owned(),
-        |command| format!("give --build to build it with: {command}"),
+        |command| format!("use --build to build it with: {command}"),
     )
 }
 

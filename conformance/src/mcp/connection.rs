@@ -381,7 +381,10 @@ impl Connection {
         let patience = self.budget().time;
         let sending = send(&self.wire, &self.inbox, None, &message);
         if tokio::time::timeout(patience, sending).await.is_err() {
-            let note = format!("{method} was not taken within {} s", patience.as_secs_f32());
+            let note = format!(
+                "{method} was not accepted within {} s",
+                patience.as_secs_f32()
+            );
             self.inbox.transcript().record(Speaker::Note, note);
         }
     }
@@ -560,7 +563,7 @@ fn result_in(method: &str, reply: Result<Reply, NoReply>) -> Result<Value, Strin
     match reply {
         Ok(Reply::Result(result)) => Ok(result),
         Ok(Reply::Error { code, message }) => {
-            Err(format!("{method} was refused: {code} {message}"))
+            Err(format!("{method} returned the error {code} {message}"))
         }
         Err(why) => Err(format!("{method} was not answered: {why}")),
     }

@@ -59,7 +59,7 @@ pub enum NoReply {
     #[error("the connection ended before an answer: {0}")]
     Closed(String),
     /// HTTP gave something, but not the answer.
-    #[error("no answer in what came back over HTTP: {0}")]
+    #[error("the HTTP response contains no answer: {0}")]
     Unanswered(String),
 }
 

@@ -224,7 +224,7 @@ impl Transcript {
         lines.sort_by_key(|line| line.at_ms);
         let mut out = json_lines(lines, secrets);
         if inner.dropped > 0 {
-            let note = format!("{} further lines were too much to keep", inner.dropped);
+            let note = format!("{} further lines were not kept", inner.dropped);
             out.push_str(&json!({ "who": Speaker::Note.name(), "text": note }).to_string());
             out.push('\n');
         }

@@ -64,7 +64,7 @@ fn problem(text: &str, era: Era, asked: &mut Open) -> Option<String> {
     }
     let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
         return Some(
-            "a message is not a JSON object (JSON-RPC batches are gone since 2025-06-18)".into(),
+            "a message is not a JSON object (revision 2025-06-18 removed JSON-RPC batches)".into(),
         );
     };
     if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
@@ -74,7 +74,7 @@ fn problem(text: &str, era: Era, asked: &mut Open) -> Option<String> {
     if message.contains_key("method") {
         return match (message.get("id"), era) {
             (Some(_), Era::Stateless) => {
-                Some("the server made a request, which this revision knows none of".to_owned())
+                Some("the server sent a request, which this revision does not allow".to_owned())
             }
             (None, Era::Stateless) => {
                 decoded::<r2026_07_28::ServerNotification>(&body, "a notification")
@@ -149,7 +149,9 @@ fn stateless_result_problem(method: &str, result: &Value) -> Option<String> {
         ("tools/call", Some("input_required")) => {
             let asks = result["inputRequests"].as_object();
             match asks.is_some_and(|requests| !requests.is_empty()) {
-                true => Some(format!("{what} asks for what the client cannot give")),
+                true => Some(format!(
+                    "{what} needs a capability that the client did not declare"
+                )),
                 false => decoded::<r2026_07_28::InputRequiredResult>(result, &what),
             }
         }

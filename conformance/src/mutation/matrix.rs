@@ -373,7 +373,7 @@ impl Coverage {
     /// What is wrong with it, where these keys do not apply to the unchanged target.
     fn wrong(&self, not_applicable_unchanged: &BTreeSet<String>) -> Vec<String> {
         let kept = (self.not_dropped.iter())
-            .map(|what| format!("its file says that it drops {what}, and it does not"));
+            .map(|what| format!("its file declares that it drops {what}, but it does not"));
         let missing: Vec<_> = (self.unasked.iter())
             .filter(|unasked| !not_applicable_unchanged.contains(&unasked.key))
             .collect();
@@ -432,7 +432,7 @@ fn row(mutation: &Mutation, report: &Report) -> Row {
             });
             wrong.push(
                 match not_asked.and_then(|scenario| scenario.reason.as_deref()) {
-                    Some(reason) => format!("{id} could not be asked on {transport}: {reason}"),
+                    Some(reason) => format!("{id} could not be checked on {transport}: {reason}"),
                     None => format!("it survives {id} on {transport}"),
                 },
             );

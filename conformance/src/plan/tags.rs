@@ -19,7 +19,9 @@ pub struct Tags {
 
 /// A text that is not a valid tag expression.
 #[derive(Debug, thiserror::Error)]
-#[error("{text:?} is no tag expression: {problem}; one is \"@must and not (@kv or @source:BLOG)\"")]
+#[error(
+    "{text:?} is not a valid tag expression: {problem}; an example is \"@must and not (@kv or @source:BLOG)\""
+)]
 pub struct TagsError {
     text: String,
     problem: String,

@@ -237,11 +237,11 @@ fn stale(baseline: &BaselineResult) -> String {
         Some(update) => {
             let (added, removed) = (update.added.len(), update.removed.len());
             out += &match &update.refused {
-                Some(why) => format!("{file} was left as it is: {why}\n"),
+                Some(why) => format!("{file} was not updated: {why}\n"),
                 None if added + removed == 0 => format!("{file} is up to date\n"),
-                None if added == 0 => format!("{file} was brought up to date: {removed} removed\n"),
+                None if added == 0 => format!("{file} was updated: {removed} removed\n"),
                 None => format!(
-                    "{file} was brought up to date: {added} added, {removed} removed; \
+                    "{file} was updated: {added} added, {removed} removed; \
                      write the reason of each that was added\n"
                 ),
             };

@@ -105,7 +105,7 @@ fn markdown(report: &Report, headline: &str) -> String {
     let finding = |scenario| finding(report, scenario);
     lines.section("Failed", of(Verdict::Fail).map(finding));
     lines.section(
-        "The baseline lists what is not so",
+        "The baseline has entries that do not apply",
         report
             .baseline
             .iter()
@@ -113,8 +113,9 @@ fn markdown(report: &Report, headline: &str) -> String {
             .flat_map(|baseline| {
                 let stale = baseline.stale.iter().map(|stale| &stale.key);
                 let unknown = baseline.unknown.iter().map(|unknown| &unknown.key);
-                (stale.map(|key| format!("- {} no longer fails\n", inline(key))))
-                    .chain(unknown.map(|key| format!("- {} is no scenario's key\n", inline(key))))
+                (stale.map(|key| format!("- {} no longer fails\n", inline(key)))).chain(
+                    unknown.map(|key| format!("- {} is not the key of a scenario\n", inline(key))),
+                )
             }),
     );
     lines.section("Blocked", of(Verdict::Blocked).map(finding));

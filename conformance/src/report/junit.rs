@@ -106,7 +106,7 @@ fn run_cases(report: &Report) -> Vec<TestCase> {
         }
         for unknown in &baseline.unknown {
             let message = format!(
-                "{file} lists {}, which no scenario has for its key",
+                "{file} lists {}, which is not the key of a scenario",
                 unknown.key
             );
             cases.push(case("stale baseline", failure(), &message));

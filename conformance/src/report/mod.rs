@@ -505,7 +505,7 @@ impl Report {
                 .map(|error| format!("NOT REMOVED {error}")),
         );
         if self.baseline.as_ref().is_some_and(BaselineResult::is_stale) {
-            lines.push("the baseline lists what is not so".to_owned());
+            lines.push("the baseline has entries that do not apply".to_owned());
         }
         if self.interrupted {
             lines.push("the run was interrupted".to_owned());

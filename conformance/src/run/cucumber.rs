@@ -89,7 +89,7 @@ impl Recorder {
             told::Scenario::Background(step, event) | told::Scenario::Step(step, event) => {
                 let stop = match event {
                     told::Step::Failed(_, _, _, error) => stop_of(&error),
-                    told::Step::Skipped => StepEnd::blocked("no step of the suite is worded so"),
+                    told::Step::Skipped => StepEnd::blocked("the suite has no such step"),
                     told::Step::Started | told::Step::Passed(..) => return,
                 };
                 running.stop(format!("{} {}", step.keyword.trim(), step.value), stop);

@@ -188,8 +188,9 @@ impl Run {
         {
             return world.set_scenario(Err(StepEnd::NotApplicable {
                 reason: NotApplicable::AlreadyShown,
-                detail: "what the run on this mutant is to show has been shown on this transport"
-                    .to_owned(),
+                detail:
+                    "the run on this mutant has already shown on this transport what it can show"
+                        .to_owned(),
             }));
         }
         let scenario = match planned.requirement.has_own_vault() {

@@ -258,7 +258,7 @@ impl Scenario {
     /// # Errors
     /// Blocked over stdio.
     pub(crate) fn endpoint(&self) -> StepResult<RawHttp> {
-        let missing = || StepEnd::blocked("the target is not spoken to over HTTP");
+        let missing = || StepEnd::blocked("the transport is not HTTP");
         self.instance()?.endpoint().ok_or_else(missing)
     }
 
@@ -270,7 +270,7 @@ impl Scenario {
         let connection = self.connection()?;
         let over_http = matches!(connection.wire(), Wire::Http(_));
         match over_http && !connection.session_headers().contains_key(SESSION) {
-            true => Err(StepEnd::not_claimed("the server gives out no sessions")),
+            true => Err(StepEnd::not_claimed("the server issues no sessions")),
             false => Ok(()),
         }
     }

@@ -346,7 +346,7 @@ impl Scenario {
 
     /// The agent's last call.
     pub(crate) fn last(&self) -> StepResult<&CallRecord> {
-        let missing = || StepEnd::blocked("the scenario let the agent do nothing yet");
+        let missing = || StepEnd::blocked("the agent has made no call yet");
         self.calls.last.as_ref().ok_or_else(missing)
     }
 
@@ -360,8 +360,7 @@ impl Scenario {
         match open.requests >= 2 && open.connections >= connections {
             true => Ok(()),
             false => Err(StepEnd::blocked(format!(
-                "at most {} calls on {} connections were under way at once: the limits that the adapter tells \
-                 leave no room for more",
+                "at most {} calls on {} connections were under way at once: the limits in the adapter allow no more",
                 open.requests, open.connections
             ))),
         }

@@ -228,7 +228,7 @@ fn judge(
     expected: &Value,
 ) -> Result<String, String> {
     let Answer::Success(success) = answer else {
-        return Err(format!("the server gave {}", answer.describe()));
+        return Err(format!("the server returned {}", answer.describe()));
     };
     let result = serde_json::from_str(&success.whole).unwrap_or_default();
     let root = root(shape, &result).ok().flatten();

@@ -497,7 +497,7 @@ fn check_selection(
         Some(tags) if !requirements.iter().any(|r| tags.match_of(r)) => {
             tags.unmatched(requirements.iter().map(Arc::as_ref))
         }
-        _ => "no scenario is left by that choice".to_owned(),
+        _ => "no scenario matches the selection".to_owned(),
     };
     Err(SuiteError::NothingSelected(format!(
         "{why}; ambient requirements are checked during every other scenario"

@@ -93,7 +93,7 @@ impl Prepared {
         // A target that already runs does not know a Vault that is started now.
         if self.target.adapter.remote.is_some() && self.vault.choice != VaultChoice::External {
             return Err(SuiteError::Usage(format!(
-                "the target {:?} runs already, on a Vault that runs already: name that with --vault external",
+                "the target {:?} already runs, with a Vault that already runs: specify that Vault with --vault external",
                 self.target.adapter.name
             )));
         }
@@ -368,9 +368,9 @@ impl Prepared {
         let catalogue = keys(&self.requirements, &self.target.adapter.transports());
         match baseline.hold(report, &catalogue, self.selection.is_narrowed()) {
             Ok(result) => report.baseline = Some(result),
-            Err(error) => report.cleanup_errors.push(format!(
-                "the baseline could not be brought up to date: {error}"
-            )),
+            Err(error) => report
+                .cleanup_errors
+                .push(format!("the baseline could not be updated: {error}")),
         }
     }
 

@@ -40,7 +40,7 @@ pub enum ApiError {
         source: reqwest::Error,
     },
     /// Many requests took too long together.
-    #[error("Vault was not done after {seconds} s")]
+    #[error("Vault did not finish within {seconds} s")]
     Slow {
         /// How long it was waited for.
         seconds: u64,

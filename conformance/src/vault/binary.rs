@@ -82,7 +82,7 @@ impl BinaryError {
             Self::NotFound => {
                 "install Vault (https://developer.hashicorp.com/vault/install) so that `vault` is on PATH".to_owned()
             }
-            Self::Ports(_) => "end what holds the ports".to_owned(),
+            Self::Ports(_) => "stop the programs that use the ports".to_owned(),
             Self::Home(_) => "set TMPDIR to a folder to write to".to_owned(),
             Self::Spawn { program, .. } | Self::Ended { program, .. } | Self::NotReady { program, .. } => {
                 format!("see what `{} server -dev` says, or remove it", program.display())

@@ -55,7 +55,7 @@ pub enum ContainerError {
         reason: String,
     },
     /// No image.
-    #[error("image {image} is not here and cannot be pulled: {reason}")]
+    #[error("image {image} is missing and cannot be pulled: {reason}")]
     NoImage {
         /// Which one.
         image: String,
@@ -139,7 +139,7 @@ pub(crate) async fn docker() -> Result<Docker, ContainerError> {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if (set("DOCKER_TLS_VERIFY") || host.starts_with("https://")) && !set("DOCKER_CERT_PATH") {
         return Err(no_docker(
-            "TLS was asked for and DOCKER_CERT_PATH is not set".to_owned(),
+            "TLS was requested, but DOCKER_CERT_PATH is not set".to_owned(),
         ));
     }
     let docker = docker_client_instance()

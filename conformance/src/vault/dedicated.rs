@@ -105,7 +105,7 @@ impl DedicatedVaults {
         let another = self
             .another
             .as_ref()
-            .ok_or("there is no starting another Vault like one that somebody else runs")?;
+            .ok_or("the suite cannot start another Vault like an external one")?;
         let vault = another.start().await.map_err(|error| error.to_string())?;
         let oracle = Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix());
         let oracle = oracle.map_err(|error| error.to_string())?;

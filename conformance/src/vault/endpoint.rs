@@ -30,7 +30,7 @@ pub struct Endpoint {
 pub enum EndpointError {
     /// It is no address.
     #[error(
-        "{address:?} is no address of a Vault: {problem}; it looks like https://vault.example.org:8200"
+        "{address:?} is not a valid Vault address: {problem}; it looks like https://vault.example.org:8200"
     )]
     Address {
         /// What was given.
@@ -66,7 +66,7 @@ impl Endpoint {
         let uri: Uri = address.parse().map_err(|_| wrong("it cannot be read"))?;
         let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
         if authority.as_str().contains('@') {
-            return Err(wrong("it carries credentials"));
+            return Err(wrong("it contains credentials"));
         }
         if uri.path() != "/" || uri.query().is_some() {
             return Err(wrong("there is something after the host and the port"));
@@ -177,7 +177,7 @@ mod tests {
             "http://me:secret@vault",
         ] {
             let error = Endpoint::new(wrong, None).unwrap_err().to_string();
-            assert!(error.contains("is no address of a Vault"), "{error}");
+            assert!(error.contains("is not a valid Vault address"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
     }

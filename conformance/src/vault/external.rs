@@ -49,7 +49,7 @@ pub struct ExternalOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalError {
     /// Nobody said which.
-    #[error("an external Vault was asked for and none was named")]
+    #[error("--vault external needs the address of a Vault")]
     NotNamed,
     /// The address or the authority is wrong.
     #[error(transparent)]
@@ -77,7 +77,7 @@ pub enum ExternalError {
         address: String,
     },
     /// Whoever answers is no Vault.
-    #[error("what answers at {address} is no Vault: {reason}")]
+    #[error("the server at {address} is not a Vault: {reason}")]
     NoVault {
         /// Where.
         address: String,
@@ -93,7 +93,7 @@ pub enum ExternalError {
         state: &'static str,
     },
     /// The token is not known there.
-    #[error("the Vault at {address} refuses the token: {reason}")]
+    #[error("the Vault at {address} rejects the token: {reason}")]
     TokenRefused {
         /// Where.
         address: String,
@@ -123,7 +123,7 @@ impl ExternalError {
             }
             Self::Unreachable { address, .. } => {
                 format!(
-                    "see that Vault runs there and can be reached: `vault status -address={address}`"
+                    "check that Vault runs there and is reachable: `vault status -address={address}`"
                 )
             }
             Self::Tls { .. } => "name the PEM file of its certificate authority with --vault-ca, \

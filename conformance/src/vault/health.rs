@@ -82,7 +82,7 @@ impl HealthMonitor {
         match found {
             Some((how, last_words)) => {
                 format!(
-                    "Vault ended in the middle of the run ({how}); its last words:\n{last_words}"
+                    "Vault ended in the middle of the run ({how}); its last output:\n{last_words}"
                 )
             }
             None => format!("Vault does not answer any more: {error}"),

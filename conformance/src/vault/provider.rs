@@ -330,7 +330,7 @@ pub async fn start(options: &VaultOptions, progress: &Progress) -> Result<Vault,
             Err(problem) => problem,
         };
         if providers.len() > 1 {
-            progress.say(format_args!("no Vault by {provider}: {problem}"));
+            progress.say(format_args!("no Vault with {provider}: {problem}"));
         }
         attempts.push(Attempt { provider, problem });
     }

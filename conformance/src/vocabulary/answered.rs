@@ -104,7 +104,7 @@ pub(crate) fn expect_nothing_listed(scenario: &Scenario) -> StepResult {
 pub(crate) fn expect_errors_differ(scenario: &Scenario) -> StepResult {
     if scenario.calls.several.len() < 2 {
         return Err(StepEnd::blocked(
-            "the agent did not do several things in turn",
+            "the agent did not make several calls in turn",
         ));
     }
     let secrets = scenario
@@ -127,8 +127,8 @@ pub(crate) fn expect_errors_differ(scenario: &Scenario) -> StepResult {
     match texts.windows(2).find(|pair| pair[0] == pair[1]) {
         None => Ok(()),
         Some(pair) => {
-            let seen = format!("the same of two of them: {}", pair[0]);
-            Err(scenario.failed("an error of its own for each", &seen))
+            let seen = format!("two equal errors: {}", pair[0]);
+            Err(scenario.failed("a different error for each", &seen))
         }
     }
 }
@@ -222,7 +222,7 @@ pub(crate) fn expect_given_version(scenario: &Scenario, version: u64) -> StepRes
 /// When one was not.
 pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
     if scenario.calls.several.is_empty() {
-        return Err(StepEnd::blocked("the agent read nothing at once"));
+        return Err(StepEnd::blocked("the agent made no concurrent reads"));
     }
     let (succeeded, failed): (Vec<_>, Vec<_>) =
         (scenario.calls.several.iter()).partition(|deed| matches!(deed.answer, Answer::Success(_)));
@@ -449,7 +449,7 @@ pub(super) fn fact<'f>(scenario: &Scenario, facts: &'f Facts, name: &str) -> Ste
     match facts.get(name) {
         Some(fact) => Ok(fact),
         None if points_to(scenario, name)? => {
-            let demanded = format!("the {name}, where the adapter says that it is");
+            let demanded = format!("the {name}, at the place that the adapter names");
             Err(scenario.failed(demanded, "nothing there"))
         }
         None => Err(StepEnd::not_claimed(format!(
@@ -506,7 +506,7 @@ pub(crate) async fn expect_next_call_works(scenario: &mut Scenario) -> StepResul
         Ok(Reply::Result(page)) if page["tools"].is_array() => return Ok(()),
         Ok(Reply::Result(other)) => format!("tools/list gave {other}"),
         Ok(Reply::Error { code, message }) => {
-            format!("tools/list was refused: {code} {message}")
+            format!("tools/list returned the error {code} {message}")
         }
         Err(why) => format!("tools/list was not answered: {why}"),
     };

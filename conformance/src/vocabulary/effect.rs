@@ -156,8 +156,8 @@ async fn read(scenario: &Scenario, path: &str) -> StepResult<Option<SecretData>>
 
 async fn expect_gone(scenario: &mut Scenario, path: &str) -> StepResult {
     if read(scenario, path).await?.is_some() {
-        let seen = "Vault still gives it out";
-        return Err(scenario.failed(format!("Vault no longer gives out {path}"), seen));
+        let seen = "Vault still returns it";
+        return Err(scenario.failed(format!("Vault no longer returns {path}"), seen));
     }
     scenario.ledger.holds.remove(path);
     Ok(())
@@ -216,7 +216,10 @@ pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepR
         None => Ok(()),
         Some(key) => {
             let seen = format!("{key} is lost or altered, one of {}", lost.len());
-            Err(scenario.failed("every key whose write was reported as a success is there", &seen))
+            Err(scenario.failed(
+                "every key whose write was reported as a success is there",
+                &seen,
+            ))
         }
     }
 }
@@ -352,7 +355,7 @@ pub(crate) fn expect_one_request(scenario: &Scenario) -> StepResult {
 /// How a secret differs from what is expected, without its values.
 fn describe_secret(held: Option<&SecretData>, expected: &SecretData) -> String {
     let Some(held) = held else {
-        return "Vault gives out nothing there".to_owned();
+        return "Vault returns nothing there".to_owned();
     };
     let of = |value: &Value| match value {
         Value::String(text) => format!("{} characters", text.chars().count()),
@@ -367,7 +370,7 @@ fn describe_secret(held: Option<&SecretData>, expected: &SecretData) -> String {
                 of(value),
                 of(right)
             )),
-            None => Some(format!("{key} that should not be there")),
+            None => Some(format!("{key} unexpected")),
         })
         .chain(
             expected
@@ -395,7 +398,7 @@ mod tests {
         let held = data(json!({ "same": "s3cret", "cut": "s3c", "odd": "s3cret" }));
         assert_eq!(
             describe_secret(Some(&held), &expected),
-            "Vault holds cut altered (3 characters instead of 6 characters), odd that should not be there, lost missing"
+            "Vault holds cut altered (3 characters instead of 6 characters), odd unexpected, lost missing"
         );
     }
 }

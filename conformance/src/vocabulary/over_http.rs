@@ -32,7 +32,7 @@ pub(crate) fn heard(scenario: &mut Scenario, answer: Result<HttpAnswer, NoHttp>)
 /// # Errors
 /// Blocked when nothing was asked.
 pub(crate) fn http_answer(scenario: &Scenario) -> StepResult<&Result<HttpAnswer, NoHttp>> {
-    let missing = || StepEnd::blocked("the scenario asked nothing over HTTP yet");
+    let missing = || StepEnd::blocked("the scenario has sent no HTTP request yet");
     scenario.state::<Last>().0.as_ref().ok_or_else(missing)
 }
 

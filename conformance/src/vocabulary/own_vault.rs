@@ -62,7 +62,7 @@ pub(crate) async fn add_agent(
     let kind = scenario.kind(Setup::default());
     if scenario.slots.take_turns(kind.transport) && !scenario.agents.all.is_empty() {
         return Err(StepEnd::not_claimed(
-            "of a server on a fixed port only one can run",
+            "a server on a fixed port can only run once",
         ));
     }
     let token = make_token(scenario, policies).await?;

@@ -475,7 +475,7 @@ async fn words_that_mean_nothing_are_blocked() {
         ),
         (
             "When the client writes to a secret at night, and Vault changes only if the server reports success",
-            r#"nobody writes "at night""#,
+            r#"the step does not support "at night""#,
         ),
         (
             "When the suite requests kv.read from Vault under each of these policies, and then the agent performs it\n      | policy |\n      | none |",
@@ -483,11 +483,11 @@ async fn words_that_mean_nothing_are_blocked() {
         ),
         (
             "Then the server reports a different error message for each secret",
-            "the agent did not do several things in turn",
+            "the agent did not make several calls in turn",
         ),
         (
             "Then the server returns for each read exactly the data that Vault holds",
-            "the agent read nothing at once",
+            "the agent made no concurrent reads",
         ),
     ] {
         let why = blocked_after(read, wrong).await;

@@ -88,7 +88,7 @@ pub(crate) fn brought_since(
 
 /// A secret was asked for: that must have been an error, without a value.
 pub(crate) fn expect_not_given(scenario: &Scenario) -> StepResult<&Told> {
-    let missing = || StepEnd::blocked("nobody asked for the secret yet");
+    let missing = || StepEnd::blocked("no client has requested the secret yet");
     let told = scenario
         .state::<TokenUse>()
         .told

@@ -14,7 +14,7 @@ pub(crate) async fn expect_unchanged(scenario: &Scenario, but_its_subject: bool)
     let deed = scenario.last()?;
     if scenario.calls.without_snapshots {
         return Err(StepEnd::blocked(
-            "a scenario with so much in Vault cannot ask this",
+            "a scenario without snapshots cannot check this",
         ));
     }
     let (mut before, mut after) = (deed.before.clone(), scenario.snapshot().await?);
@@ -31,7 +31,7 @@ pub(crate) async fn expect_unchanged(scenario: &Scenario, but_its_subject: bool)
             .find_map(|place| match (before.get(place), after.get(place)) {
                 (None, Some(_)) => Some(format!("{place} is new")),
                 (Some(_), None) => Some(format!("{place} is gone")),
-                (earlier, later) if earlier != later => Some(format!("{place} is not what it was")),
+                (earlier, later) if earlier != later => Some(format!("{place} has changed")),
                 _ => None,
             });
     changed.map_or(Ok(()), |change| {

@@ -25,7 +25,7 @@ async fn a_machine_without_anything_is_told_what_is_missing_and_how_to_get_it() 
         "fix: install Go 1.",
         "--vault auto",
         "has nothing to take",
-        "a run with the defaults cannot work",
+        "a run with default options cannot work",
     ] {
         assert!(
             ended.stdout.contains(part),

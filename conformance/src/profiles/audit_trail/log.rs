@@ -155,7 +155,7 @@ pub(crate) async fn expect_audited(scenario: &Scenario) -> StepResult {
     let expected =
         "the X-Correlation-Id of the call's entry in Vault's audit log is in the server's log";
     if ids.is_empty() {
-        return Err(scenario.failed(expected, "the entry has none"));
+        return Err(scenario.failed(expected, "the entry has no X-Correlation-Id"));
     }
     let has = |lines: &[String]| {
         lines
@@ -267,7 +267,7 @@ async fn expect_unlogged(scenario: &mut Scenario, secrets: &Secrets, expected: &
         Some((label, line)) => Err(scenario.failed(
             expected,
             &format!(
-                "a line carries the {label}: {}",
+                "a line contains the {label}: {}",
                 beginning_of(scenario, &line)
             ),
         )),

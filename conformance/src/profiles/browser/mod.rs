@@ -294,7 +294,7 @@ pub(crate) fn expect_session_exposed(scenario: &Scenario) -> StepResult {
         return Err(failed_for_page(scenario, "an answer"));
     };
     if answer.status == 200 && !answer.headers.contains_key(SESSION) {
-        return Err(StepEnd::not_claimed("the server gives out no sessions"));
+        return Err(StepEnd::not_claimed("the server issues no sessions"));
     }
     match names(&listed(answer, &ACCESS_CONTROL_EXPOSE_HEADERS), SESSION) {
         true => Ok(()),

@@ -97,7 +97,7 @@ pub(crate) async fn run_root_session(scenario: &mut Scenario) -> StepResult {
     let token = match scenario.oracle.make_token_with(&["root"]).await {
         Err(OracleError::Refused { status: 400, .. }) => {
             return Err(StepEnd::no_evidence(
-                "the suite's own token is no root token and can make none",
+                "the suite's own token is not a root token and cannot create one",
             ));
         }
         made => made.map_err(StepEnd::blocked)?,
@@ -215,7 +215,7 @@ pub(crate) fn expect_token_given(scenario: &Scenario) -> StepResult {
         true => Ok(()),
         false => {
             let expected = "the token in a variable of the command";
-            Err(scenario.failed(expected, "no variable has it"))
+            Err(scenario.failed(expected, "no variable contains it"))
         }
     }
 }
@@ -229,7 +229,7 @@ pub(crate) fn expect_token_unsaid(scenario: &Scenario) -> StepResult {
     let token = session.token.secret.expose_secret();
     match session.said.iter().any(|line| line.contains(token)) {
         false => Ok(()),
-        true => Err(scenario.failed("no word of the token", &session_said(scenario)?)),
+        true => Err(scenario.failed("no output with the token", &session_said(scenario)?)),
     }
 }
 
@@ -244,7 +244,7 @@ pub(crate) fn expect_failed_revocation_told(scenario: &Scenario) -> StepResult {
     if told.contains("revo") && failed.iter().any(|word| told.contains(word)) {
         return Ok(());
     }
-    Err(scenario.failed("words that the token was not revoked", &said))
+    Err(scenario.failed("a message that the token was not revoked", &said))
 }
 
 /// The session must have failed, as its command has.

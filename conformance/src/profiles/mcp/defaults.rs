@@ -67,7 +67,7 @@ pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResu
     }
     match judged {
         0 => Err(StepEnd::not_claimed(
-            "no tool that can be tried so declares a default",
+            "no tool that can be tested declares a default",
         )),
         _ => Ok(()),
     }
@@ -99,7 +99,7 @@ async fn is_applied(
         Outcome::Done(_) if is_stable => {
             let name = name_of(tool);
             let expected = format!(
-                "{name} without {argument:?} comes to the same as with its default, {default}"
+                "{name} without {argument:?} has the same effect as with its default, {default}"
             );
             let seen = format!("without: {}; with: {}", without.describe(), with.describe());
             Err(scenario.failed(expected, &seen))

@@ -39,13 +39,13 @@ const BORNE: Duration = Duration::from_secs(45);
 /// revision, in no session though there are any, or in one that was never given out.
 ///
 /// # Errors
-/// Not applicable where the server gives out no sessions and one is meant.
+/// Not applicable where the server issues no sessions and one is meant.
 pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepResult {
     let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
     let mut headers = session(scenario)?;
     let has_sessions = headers.contains_key(SESSION);
     if how.contains("session") && !has_sessions {
-        return Err(StepEnd::not_claimed("the server gives out no sessions"));
+        return Err(StepEnd::not_claimed("the server issues no sessions"));
     }
     let asked = match how {
         "in a revision that does not exist" => listing.with_all(headers).with(VERSION, NO_REVISION),
@@ -163,7 +163,7 @@ fn in_session(scenario: &Scenario, asked: HttpAsk, id: &[u8]) -> StepResult<Http
 /// # Errors
 /// Not applicable where there are no sessions, or clients cannot end them.
 pub(crate) async fn list_in_ended_session(scenario: &mut Scenario) -> StepResult {
-    let no_sessions = || StepEnd::not_claimed("the server gives out no sessions");
+    let no_sessions = || StepEnd::not_claimed("the server issues no sessions");
     let id = open_session(scenario).await?.ok_or_else(no_sessions)?;
     let ending = in_session(scenario, HttpAsk::new(Method::DELETE), &id)?;
     send(scenario, &ending).await?;
@@ -185,7 +185,7 @@ pub(crate) async fn list_in_ended_session(scenario: &mut Scenario) -> StepResult
 pub(crate) async fn open_sessions(scenario: &mut Scenario) -> StepResult {
     for _ in 0..SAMPLES {
         let Some(id) = open_session(scenario).await? else {
-            return Err(StepEnd::not_claimed("the server gives out no sessions"));
+            return Err(StepEnd::not_claimed("the server issues no sessions"));
         };
         scenario.state_mut::<McpState>().sessions.push(id.to_vec());
         if let Ok(ending) = in_session(scenario, HttpAsk::new(Method::DELETE), &id) {
@@ -226,7 +226,7 @@ pub(crate) fn expect_unguessable_ids(scenario: &Scenario) -> StepResult {
     }
     let ids = scenario.state::<McpState>().sessions.iter().take(3);
     let ids: Vec<_> = ids.map(|id| String::from_utf8_lossy(id)).collect();
-    let expected = "random ids, which no counter and no clock makes";
+    let expected = "random ids, not from a counter or a clock";
     Err(scenario.failed(expected, &format!("{} and so on", ids.join(", "))))
 }
 
@@ -311,7 +311,10 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
             Err(_) => NoReply::TimedOut(SERVED),
         };
         let seen = format!("a call beside {count} of them: {why}");
-        Err(scenario.failed("others are served beside requests that never end", &seen))
+        Err(scenario.failed(
+            "other requests are served while requests that never end are open",
+            &seen,
+        ))
     };
     let answered = match select(pin!(others), pin!(try_join_all(endless))).await {
         Either::Left((answered, _)) => answered,

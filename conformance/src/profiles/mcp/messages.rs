@@ -79,9 +79,7 @@ pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
         "a number" => raw(json!(42)),
         "an empty object" => raw(json!({})),
         "an empty list" => raw(json!([])),
-        "a message without its version" => {
-            raw(json!({ "id": id, "method": "tools/list" }))
-        }
+        "a message without its version" => raw(json!({ "id": id, "method": "tools/list" })),
         "a message of JSON-RPC 1.0" => {
             raw(json!({ "jsonrpc": "1.0", "id": id, "method": "tools/list" }))
         }
@@ -109,7 +107,7 @@ pub(super) fn heard(scenario: &mut Scenario, said: Said) {
 }
 
 pub(super) fn said(scenario: &Scenario) -> StepResult<&Said> {
-    let missing = || StepEnd::blocked("the scenario let nothing be said yet");
+    let missing = || StepEnd::blocked("the scenario has sent no message yet");
     scenario
         .state::<McpState>()
         .said
@@ -169,7 +167,7 @@ pub(crate) fn expect_unanswered(scenario: &Scenario) -> StepResult {
     let mut answers = answers.filter(|answer| !(refused && answer["id"].is_null()));
     match answers.next() {
         None => Ok(()),
-        Some(_) => Err(scenario.failed("no answer to what asks for none", &said.describe())),
+        Some(_) => Err(scenario.failed("no answer to a message that needs none", &said.describe())),
     }
 }
 
@@ -196,7 +194,11 @@ pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> St
     let in_batch = match when {
         "before the connection is opened" => false,
         "in a batch" => true,
-        _ => return Err(StepEnd::blocked(format!("nobody writes {when:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {when:?}"
+            )));
+        }
     };
     let value = scenario.canary("value that the agent writes", true);
     let act = Act::write(
@@ -324,7 +326,7 @@ pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> 
     let cancelling = async {
         if !matches!(timeout(HELD, caught).await, Ok(Ok(()))) {
             outcome = Err(StepEnd::blocked(format!(
-                "the reading that was to be cancelled did not get to Vault within {} s",
+                "the read to be cancelled did not reach Vault within {} s",
                 HELD.as_secs()
             )));
             return;
@@ -335,7 +337,7 @@ pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> 
         let _ = release.send(());
         if let Err(why) = other {
             let seen = format!("another call was not answered: {why}");
-            outcome = Err(scenario.failed("what was not cancelled goes on", &seen));
+            outcome = Err(scenario.failed("calls that were not cancelled continue", &seen));
             return;
         }
         // An answer to the first would come before that to a second one, or soon after.
@@ -360,7 +362,7 @@ pub(crate) fn expect_cancelled(scenario: &Scenario) -> StepResult {
         .iter()
         .any(|message| message["id"] == "slow-1")
     {
-        true => Err(scenario.failed("no answer to what was cancelled", &said.describe())),
+        true => Err(scenario.failed("no answer to the cancelled call", &said.describe())),
         false => Ok(()),
     }
 }
@@ -422,7 +424,8 @@ pub(crate) fn expect_progress_as_wished(scenario: &Scenario) -> StepResult {
     {
         let progress = params["progress"].as_f64().unwrap_or(f64::NEG_INFINITY);
         if !wished || *late || params["progressToken"] != PROGRESS || progress <= last {
-            let expected = "progress of the token that was sent, rising, before the answer";
+            let expected =
+                "progress with the token that was sent, in rising order, before the answer";
             return Err(scenario.failed(expected, &params.to_string()));
         }
         last = progress;
@@ -442,7 +445,10 @@ pub(crate) fn expect_progress(scenario: &Scenario) -> StepResult {
         .any(|progress| progress.wished)
     {
         true => Ok(()),
-        false => Err(scenario.failed("progress of a long list, whose token was sent", "none")),
+        false => Err(scenario.failed(
+            "progress for a long list, with the token that was sent",
+            "none",
+        )),
     }
 }
 
@@ -471,7 +477,7 @@ pub(crate) fn expect_only_agreed(scenario: &Scenario) -> StepResult {
             },
         };
         if !agreed {
-            let expected = "nothing but what was agreed on";
+            let expected = "only messages for which a capability was declared";
             return Err(scenario.failed(expected, &message.to_string()));
         }
     }

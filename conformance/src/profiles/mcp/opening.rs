@@ -103,7 +103,7 @@ pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
             && offer.as_ref() != Some(asked)
         {
             let expected = format!(
-                "{asked}, when it is asked for: that is what it offers to who asks for {other}"
+                "{asked} to a client that requests it, since the server offers it to one that requests {other}"
             );
             let seen = offer.clone().unwrap_or_else(|| "no revision".to_owned());
             return Err(scenario.failed(expected, &seen));
@@ -113,7 +113,7 @@ pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
 }
 
 fn last_offer(scenario: &Scenario) -> StepResult<(&str, Option<&str>)> {
-    let missing = || StepEnd::blocked("the scenario asked for no revision");
+    let missing = || StepEnd::blocked("the scenario requested no revision");
     let (asked, offer) = scenario
         .state::<McpState>()
         .offers
@@ -169,7 +169,8 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
         }
         let reply = scenario.request(method, params).await?;
         if !matches!(reply, Ok(Reply::Result(_))) {
-            let expected = format!("a result of {method}, as it says that it has {capability}");
+            let expected =
+                format!("a result of {method}, because the server declares {capability}");
             return Err(scenario.failed(expected, &format!("{reply:?}")));
         }
     }

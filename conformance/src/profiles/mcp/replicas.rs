@@ -19,7 +19,7 @@ pub(crate) async fn add_replicas(scenario: &mut Scenario, count: usize) -> StepR
     let kind = scenario.kind(Setup::default());
     if scenario.slots.take_turns(kind.transport) {
         return Err(StepEnd::not_claimed(
-            "of a server on a fixed port only one can run",
+            "a server on a fixed port can only run once",
         ));
     }
     let token = scenario.token()?.clone();

@@ -130,7 +130,11 @@ pub(crate) async fn ask_without(scenario: &mut Scenario, what: &str) -> StepResu
             meta.remove(CLIENT_CAPABILITIES);
         }
         ("any data about the client", _) => *params = json!({}),
-        _ => return Err(StepEnd::blocked(format!("nobody leaves out {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     }
     ask_alone(scenario, asked).await
 }
@@ -167,7 +171,11 @@ pub(crate) async fn ask_for_nothing(scenario: &mut Scenario, what: &str) -> Step
             "tools/call",
             json!({ "name": any, "arguments": [] }),
         ),
-        _ => return Err(StepEnd::blocked(format!("nobody asks for {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     };
     ask_alone(scenario, asked).await
 }

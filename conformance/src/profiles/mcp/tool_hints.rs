@@ -167,7 +167,7 @@ pub(crate) fn expect_hints_true(scenario: &Scenario) -> StepResult {
     match wrong.is_empty() {
         true => Ok(()),
         false => {
-            let expected = "no change in Vault by what is said to change nothing";
+            let expected = "no change in Vault by a tool that is declared as read-only";
             Err(scenario.failed(expected, &wrong.join(", ")))
         }
     }
@@ -206,7 +206,7 @@ pub(crate) fn expect_results_fit(scenario: &Scenario) -> StepResult {
     }
     match judged {
         true => Ok(()),
-        false => Err(StepEnd::not_claimed("no tool has a schema of results")),
+        false => Err(StepEnd::not_claimed("no tool has an output schema")),
     }
 }
 
@@ -228,7 +228,7 @@ pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
         };
         if !texts.any(says_it) {
             let expected = format!(
-                "a text that says what the structure of {} does",
+                "a text with the same content as the structuredContent of {}",
                 name_of(&done.tool)
             );
             return Err(scenario.failed(expected, &result.to_string()));
@@ -236,7 +236,7 @@ pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
     }
     match judged {
         true => Ok(()),
-        false => Err(StepEnd::not_claimed("no result has a structure")),
+        false => Err(StepEnd::not_claimed("no result has structuredContent")),
     }
 }
 
@@ -279,7 +279,7 @@ pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepRes
     }
     match judged {
         0 => Err(StepEnd::no_evidence(
-            "nothing that only reads could be asked both ways",
+            "no operation that only reads could be called both ways",
         )),
         _ => Ok(()),
     }

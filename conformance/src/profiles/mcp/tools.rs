@@ -45,7 +45,7 @@ pub(crate) fn expect_output_schemas(scenario: &Scenario) -> StepResult {
         .filter(|tool| tool.get("outputSchema").is_some())
         .collect();
     if with.is_empty() {
-        return Err(StepEnd::not_claimed("no tool has a schema of results"));
+        return Err(StepEnd::not_claimed("no tool has an output schema"));
     }
     with.into_iter()
         .try_for_each(|tool| expect_schema(scenario, tool, "outputSchema"))
@@ -91,7 +91,7 @@ pub(crate) fn expect_output_declared(scenario: &Scenario) -> StepResult {
     let without: Vec<_> = without.map(name_of).collect();
     match without.is_empty() {
         true => Ok(()),
-        false => Err(scenario.failed("a schema of results for every tool", &without.join(", "))),
+        false => Err(scenario.failed("an output schema for every tool", &without.join(", "))),
     }
 }
 
@@ -217,8 +217,8 @@ pub(crate) fn expect_tools_without_data(scenario: &Scenario) -> StepResult {
             .contains(&scenario.prefix)
             .then(|| "name of a mount".to_owned());
         if let Some(what) = found.or(mounts) {
-            let seen = format!("the definition of {} carries the {what}", name_of(tool));
-            return Err(scenario.failed("definitions without anything from Vault", &seen));
+            let seen = format!("the definition of {} contains the {what}", name_of(tool));
+            return Err(scenario.failed("definitions that contain nothing from Vault", &seen));
         }
     }
     Ok(())

@@ -133,8 +133,7 @@ pub(crate) async fn let_client_change_namespace(
         asked = asked.with(&name, &value);
     }
     let endpoint = client.connection.http();
-    let endpoint =
-        endpoint.ok_or_else(|| StepEnd::blocked("the target is not spoken to over HTTP"))?;
+    let endpoint = endpoint.ok_or_else(|| StepEnd::blocked("the transport is not HTTP"))?;
     // Whatever it answers: what it asks of Vault is what counts.
     let options = CallOptions::default();
     let called = scenario.call_over_http(other.clone(), options, &endpoint, &asked);
@@ -181,7 +180,7 @@ async fn client_in(scenario: &Scenario, namespace: Option<&str>) -> StepResult<R
     {
         Ok(_) => Ok(client),
         Err(why) => {
-            let expected = "a client that names a namespace is let in";
+            let expected = "a client that names a namespace is accepted";
             Err(scenario.failed(expected, &why))
         }
     }
@@ -209,7 +208,7 @@ pub(crate) fn expect_own_namespaces(scenario: &Scenario) -> StepResult {
             if !is_in(exchange, asked.namespace) {
                 let namespace = asked.namespace.unwrap_or("none");
                 let expected = format!(
-                    "the secret {} is asked for with {NAMESPACE}: {namespace}, as its client names it",
+                    "the secret {} is requested with {NAMESPACE}: {namespace}, as its client names it",
                     asked.secret
                 );
                 return Err(scenario.failed(expected, &told(exchange)));

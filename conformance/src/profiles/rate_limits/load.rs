@@ -415,7 +415,7 @@ pub(crate) async fn let_clients_make_up_sessions(
     let headers = instance.connection.session_headers();
     let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
     let (Some(session), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
-        return Err(StepEnd::not_claimed("the server gives out no sessions"));
+        return Err(StepEnd::not_claimed("the server issues no sessions"));
     };
     // An id for each: several are open at a time.
     let posted = (0..MADE_UP).map(|number| scenario.posted(&act, &format!("made-up-{number}")));

@@ -115,7 +115,7 @@ pub(crate) async fn expect_handshake_refused(scenario: &Scenario, old: Version) 
     let answer = hello(scenario, old).await?;
     if agrees(&answer) {
         let expected = format!("a handshake of {old:?} is refused");
-        return Err(scenario.failed(expected, "the server goes on with a ServerHello"));
+        return Err(scenario.failed(expected, "the server continues with a ServerHello"));
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ pub(crate) fn expect_refused_to_start(scenario: &Scenario) -> StepResult {
 /// When it is not.
 pub(crate) fn expect_certificate_blamed(scenario: &Scenario) -> StepResult {
     const WORDS: [&str; 5] = ["cert", "key", "tls", "pem", "x509"];
-    let expected = "words about the certificate or the key";
+    let expected = "a message about the certificate or the key";
     let Some(refusal) = &scenario.state::<Tls>().refusal else {
         return Err(scenario.failed(expected, "it starts, and serves"));
     };

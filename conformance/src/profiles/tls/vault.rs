@@ -23,7 +23,7 @@ pub(crate) async fn show_right_certificate(scenario: &mut Scenario, path: &str) 
     match &scenario.last()?.answer {
         Answer::Success(_) => Ok(()),
         other => Err(StepEnd::no_evidence(scenario.secrets().redact(&format!(
-            "with the right certificate it reads nothing either: {}",
+            "with the right certificate the read fails, too: {}",
             other.describe()
         )))),
     }
@@ -72,7 +72,10 @@ pub(crate) fn expect_vault_unasked(scenario: &Scenario) -> StepResult {
         0 => Ok(()),
         count => {
             let seen = format!("{count} requests, with all that they carry");
-            Err(scenario.failed("no request to who shows that certificate", &seen))
+            Err(scenario.failed(
+                "no request to the server that presents that certificate",
+                &seen,
+            ))
         }
     }
 }

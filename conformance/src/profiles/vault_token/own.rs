@@ -162,7 +162,7 @@ pub(crate) async fn expect_exposure_told(scenario: &mut Scenario) -> StepResult 
     match logged(scenario)?.iter().find(|line| warns(line)) {
         None => Ok(()),
         Some(line) => {
-            let expected = "no such warning of a file that nobody else can read";
+            let expected = "no such warning about a file that only its owner can read";
             Err(scenario.failed(expected, line))
         }
     }
@@ -198,8 +198,7 @@ pub(crate) async fn outlive_token(scenario: &mut Scenario, ttl: Duration) -> Ste
     let has_token = scenario.oracle.has_token(scenario.token()?).await;
     if slowest > ttl / SWIFT && !has_token.map_err(StepEnd::blocked)? {
         return Err(StepEnd::blocked(format!(
-            "this machine is so busy that a look into Vault took {:.1} s: no server can be expected to renew a \
-             token of {} s in time",
+            "this machine is too busy: a request to Vault took {:.1} s, so no server could renew a token of {} s in time",
             slowest.as_secs_f64(),
             ttl.as_secs()
         )));

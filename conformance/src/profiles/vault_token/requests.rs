@@ -116,14 +116,14 @@ pub(crate) async fn let_other_come(scenario: &mut Scenario, forbidden: &str) -> 
         .begin(Some(scenario.planned.revision))
         .await
     {
-        return Err(scenario.failed("another client is served that brings its own token", &why));
+        return Err(scenario.failed("another client that brings its own token is served", &why));
     }
     scenario.state_mut::<VaultToken>().other = Some(other);
     Ok(())
 }
 
 fn other(scenario: &Scenario) -> StepResult<&Connection> {
-    let missing = || StepEnd::blocked("the scenario let no other client come");
+    let missing = || StepEnd::blocked("the scenario has no other client");
     let other = scenario
         .state::<VaultToken>()
         .other
@@ -133,7 +133,7 @@ fn other(scenario: &Scenario) -> StepResult<&Connection> {
 }
 
 fn others_token(scenario: &Scenario) -> StepResult<&SecretString> {
-    let missing = || StepEnd::blocked("the scenario let no other client come");
+    let missing = || StepEnd::blocked("the scenario has no other client");
     let token = scenario.agents.further_tokens.last().ok_or_else(missing)?;
     Ok(&token.secret)
 }
@@ -148,7 +148,7 @@ async fn expect_denied_by_vault(scenario: &Scenario, path: &str) -> StepResult {
     match answer.denied() {
         true => Ok(()),
         false => Err(StepEnd::blocked(format!(
-            "Vault answers {} where the other token is to be denied",
+            "Vault answers {} although it should deny the other token",
             answer.status
         ))),
     }
@@ -203,7 +203,7 @@ async fn call_many(
 /// # Errors
 /// When one was not.
 pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
-    let missing = || StepEnd::blocked("the clients read nothing at once");
+    let missing = || StepEnd::blocked("the clients made no concurrent reads");
     let side_by_side = scenario
         .state::<VaultToken>()
         .side_by_side
@@ -222,7 +222,7 @@ pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
                 && exchange.token.is_some_and(|brought| brought != token)
         };
         if let Some(foreign) = exchanges.iter().find(is_foreign) {
-            let expected = format!("{path:?} is read with {whose} token alone");
+            let expected = format!("{path:?} is only read with {whose} token");
             let seen = format!("{} {} with another", foreign.method, foreign.path);
             return Err(scenario.failed(expected, &seen));
         }
@@ -264,7 +264,11 @@ pub(crate) async fn ask_in_session(scenario: &mut Scenario, path: &str, with: &s
             bringing(scenario, Some(&format!("hvs.{unknown}").into()))?
         }
         "a token that is empty" => Vec::new(),
-        _ => return Err(StepEnd::blocked(format!("nobody asks with {with:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {with:?}"
+            )));
+        }
     };
     let session = scenario.connection()?.session_headers();
     let mut asked = scenario.posted(&act, "vault-token-1")?.post(session);
@@ -328,7 +332,7 @@ pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &st
 /// # Errors
 /// When it was not.
 pub(crate) fn expect_address_refused(scenario: &Scenario) -> StepResult {
-    let missing = || StepEnd::blocked("nobody asked for the secret yet");
+    let missing = || StepEnd::blocked("no client has requested the secret yet");
     let told = scenario
         .state::<TokenUse>()
         .told
@@ -364,7 +368,7 @@ fn note_told(scenario: &mut Scenario, said: Said, passed: usize) {
 
 /// The endpoint, for requests with these headers.
 async fn stranger(scenario: &Scenario, headers: &[(String, SecretString)]) -> StepResult<RawHttp> {
-    let missing = || StepEnd::blocked("the server is not spoken to over HTTP");
+    let missing = || StepEnd::blocked("the transport is not HTTP");
     let connected = scenario.instance()?.another_with(headers).await;
     let connected = connected.map_err(StepEnd::blocked)?;
     connected.connection.http().ok_or_else(missing)
@@ -426,7 +430,7 @@ pub(crate) fn expect_lists_private(scenario: &Scenario) -> StepResult {
     let is_public = |page: &Value| page["cacheScope"] == "public";
     if agents["tools"] != others["tools"] && (is_public(agents) || is_public(others)) {
         let seen = "lists that differ by the token, with \"cacheScope\": \"public\"";
-        return Err(scenario.failed("lists that nobody else is given", seen));
+        return Err(scenario.failed("lists that no other client receives", seen));
     }
     Ok(())
 }

@@ -87,7 +87,7 @@ fn shown(scenario: &Scenario) -> StepResult<Value> {
     match &answered::expect_success(scenario)?.data {
         Data::Json(value) => Ok(value.clone()),
         Data::Prose(_) => Err(StepEnd::not_claimed(
-            "the adapter finds no names or keys in what is prose",
+            "the adapter finds no names or keys in prose",
         )),
         Data::Unusable(why) => Err(scenario.failed("names or keys", why)),
     }
@@ -137,7 +137,7 @@ pub(crate) async fn expect_leak_gone(scenario: &Scenario, path: &str) -> StepRes
             .as_object()
             .is_some_and(|held| held.values().any(|v| v == leaked))
         {
-            let demanded = format!("no version of {path} gives the leaked value out");
+            let demanded = format!("no version of {path} contains the leaked value");
             return Err(scenario.failed(demanded, &format!("version {number} does")));
         }
     }

@@ -193,12 +193,12 @@ pub(crate) fn expect_keys_seen_once(scenario: &Scenario) -> StepResult {
     match (elsewhere, seen.count()) {
         (Some(line), _) => {
             let seen = format!("it is in what the {} said", line.speaker.name());
-            Err(scenario.failed("the private key in one answer alone", &seen))
+            Err(scenario.failed("the private key in only one answer", &seen))
         }
         (None, 1) => Ok(()),
         (None, count) => {
             let seen = format!("it is in {count} messages");
-            Err(scenario.failed("the private key in one answer alone", &seen))
+            Err(scenario.failed("the private key in only one answer", &seen))
         }
     }
 }
@@ -230,7 +230,7 @@ pub(super) async fn vaults_refusal(scenario: &Scenario) -> StepResult<String> {
             refusal = answer.body["errors"][0].as_str().map(str::to_owned);
         }
     }
-    let none = || StepEnd::blocked("this Vault does not refuse the same");
+    let none = || StepEnd::blocked("Vault does not reject the same request");
     refusal.ok_or_else(none)
 }
 
@@ -464,7 +464,7 @@ pub(super) fn expect_lifetime(scenario: &Scenario, certificate: &Certificate) ->
     }
     let lasts = certificate.not_after() - OffsetDateTime::now_utc();
     let demanded = format!(
-        "a certificate that lasts {} h, or a word that it does not",
+        "a certificate that is valid for {} h, or a note that it is not",
         asked.as_secs() / 3600
     );
     let seen = format!(

@@ -223,7 +223,7 @@ pub(crate) async fn let_agent_repair(scenario: &mut Scenario) -> StepResult {
 /// # Errors
 /// When it is refused to the end.
 pub(crate) async fn let_agent_ask_again(scenario: &mut Scenario) -> StepResult {
-    let missing = || StepEnd::blocked("the agent has asked for nothing yet");
+    let missing = || StepEnd::blocked("the agent has requested nothing yet");
     let asking = pki::pki(scenario)?
         .repair
         .asking
@@ -282,17 +282,14 @@ async fn put_right(scenario: &mut Scenario, error: &str) -> StepResult {
             )));
         }
         Err(why) => {
-            let demanded = format!(
-                "an error that says in Vault's own words what was refused{}",
-                drawn(scenario)?
-            );
+            let demanded = format!("an error with Vault's own reason{}", drawn(scenario)?);
             return Err(scenario.failed(demanded, &format!("{why}: {error}")));
         }
     };
     let act = Act::create_role(&pki.path, &pki.role, settings.clone());
     let_repairer(scenario, act.clone()).await?;
     if let Answer::Error(_) | Answer::Nothing(_) = &scenario.last()?.answer {
-        let demanded = format!("the role can be made anew{}", drawn(scenario)?);
+        let demanded = format!("the role can be created again{}", drawn(scenario)?);
         return Err(scenario.failed(demanded, &scenario.last()?.answer.describe()));
     }
     let repair = &mut pki::state::pki_mut(scenario)?.repair;
@@ -379,7 +376,7 @@ pub(crate) fn expect_certificate_as_asked(scenario: &Scenario) -> StepResult {
 /// When it is not so.
 pub(crate) async fn expect_least_role(scenario: &mut Scenario) -> StepResult {
     let pki = pki::pki(scenario)?;
-    let missing = || StepEnd::blocked("the agent has put no role right");
+    let missing = || StepEnd::blocked("the agent has corrected no role");
     let made = pki.repair.made.clone().ok_or_else(missing)?;
     pki::effect::expect_role_of(scenario, &made).await?;
     let role = scenario.oracle.role(&pki.path, &pki.role).await;
@@ -405,7 +402,7 @@ fn expect_least(scenario: &Scenario, setting: &str, now: &Value) -> StepResult {
         return Ok(());
     }
     let demanded = format!(
-        "a role that has kept its {setting}, {was}, with no more than was asked for{}",
+        "a role that keeps its {setting}, {was}, and adds only what was requested{}",
         drawn(scenario)?
     );
     Err(scenario.failed(demanded, &format!("{setting} is {now}")))
@@ -430,7 +427,7 @@ async fn expect_strangers_refused(scenario: &mut Scenario) -> StepResult {
         let issues = scenario.oracle.issues(&pki.path, &pki.role, &wanted).await;
         if issues.map_err(StepEnd::blocked)? {
             let demanded = format!(
-                "a role that allows what was asked for and not {wanted}{}",
+                "a role that allows what was requested, but not {wanted}{}",
                 drawn(scenario)?
             );
             return Err(scenario.failed(demanded, "Vault issues the certificate"));

@@ -56,9 +56,7 @@ pub(crate) async fn start_with_log_file(scenario: &mut Scenario) -> StepResult {
         TransportKind::Http => adapter.http.as_ref().map(|launch| launch.container),
     };
     if contained == Some(true) {
-        return Err(StepEnd::no_evidence(
-            "what it logs to is a file in its container",
-        ));
+        return Err(StepEnd::no_evidence("it logs to a file in its container"));
     }
     let made = tokio::task::spawn_blocking(LogFile::new).await;
     let made = made.map_err(StepEnd::blocked)?;
