@@ -21,7 +21,7 @@ impl Certificate {
     ///
     /// # Errors
     ///
-    /// What is wrong, in words about "it", the certificate.
+    /// The problem, as text about "it", the certificate.
     pub fn verify(
         &self,
         chain: &[Self],
@@ -67,8 +67,8 @@ impl Certificate {
             && public_key(issuer).is_some_and(|key| parsed.verify_signature(Some(&key)).is_ok())
     }
 
-    /// Whether a private key is the certificate's: the first one in a text, PKCS#1 (RSA),
-    /// SEC1 (EC) or PKCS#8.
+    /// Whether a private key belongs to the certificate. The first key in the text counts: PKCS#1 (RSA), SEC1 (EC) or
+    /// PKCS#8.
     ///
     /// # Errors
     ///
@@ -234,7 +234,10 @@ mod tests {
         let told = root.verify(&[], &root, NAME, now()).unwrap_err();
         assert_eq!(told, "it is the certificate of a CA, not of a server");
         let told = root.verify(&[], &client.leaf, NAME, now()).unwrap_err();
-        assert!(told.starts_with("its issuer is not a CA certificate"), "{told}");
+        assert!(
+            told.starts_with("its issuer is not a CA certificate"),
+            "{told}"
+        );
     }
 
     #[test]

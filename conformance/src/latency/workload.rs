@@ -28,7 +28,7 @@ impl Workload {
     /// Makes the mounts; their names begin with the oracle's prefix and `name`.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make(
         oracle: &Oracle,
         name: &str,

@@ -141,7 +141,7 @@ impl Scenario {
     /// The same with a server that may as well not start; returns why it does not, if so.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub(crate) async fn try_to_start_server(
         &mut self,
         setup: Setup,
@@ -208,7 +208,7 @@ impl Scenario {
     /// Gives the agent's token all rights within the scenario.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub(crate) async fn allow_all(&self) -> StepResult {
         self.set_policy(&policy::sufficient(&self.prefix)).await
     }
@@ -216,7 +216,7 @@ impl Scenario {
     /// Gives the agent's token these rights.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub(crate) async fn set_policy(&self, hcl: &str) -> StepResult {
         let policy = &self.token()?.policy;
         let written = self.oracle.write_policy(policy, hcl).await;

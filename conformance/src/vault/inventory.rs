@@ -18,7 +18,7 @@ impl Oracle {
     /// What is in this Vault.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn inventory(&self) -> Result<Inventory, OracleError> {
         let mut inventory = Inventory::new();
         for table in [MOUNTS, "sys/auth/", "sys/audit/"] {
@@ -53,7 +53,7 @@ impl Oracle {
     /// Removes what was not there at first, and empties the KV mounts that were; whether Vault is then as it was.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn reset(&self, at_first: &Inventory) -> Result<bool, OracleError> {
         for (path, about) in &self.inventory().await? {
             let is_new = !at_first.contains_key(path);

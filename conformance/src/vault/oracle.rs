@@ -234,7 +234,7 @@ impl Oracle {
     /// Makes a mount of an engine; its description names the suite, the run and the mount.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_mount(
         &self,
         path: &str,
@@ -256,7 +256,7 @@ impl Oracle {
     /// Removes a mount; it is still known as made, should it come again.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn remove_mount(&self, path: &str) -> Result<(), OracleError> {
         let request = VaultRequest::new("DELETE", format!("sys/mounts/{path}"));
         self.root(request).await.map(drop)
@@ -298,7 +298,7 @@ impl Oracle {
     /// Lets a KV version 2 mount refuse every write that names no version.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn demand_check_and_set(&self, mount: &str) -> Result<(), OracleError> {
         let request = VaultRequest::new("POST", format!("{mount}/config"));
         self.root(request.with(json!({ "cas_required": true })))
@@ -309,7 +309,7 @@ impl Oracle {
     /// Makes a key in a transit mount, one that may be deleted.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_transit_key(&self, mount: &str, key: &str) -> Result<(), OracleError> {
         let path = format!("{mount}/keys/{key}");
         self.root(VaultRequest::new("POST", &path)).await?;
@@ -322,7 +322,7 @@ impl Oracle {
     /// The table of mounts: path without its last slash, and what Vault says of it.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn mounts(&self) -> Result<BTreeMap<String, Value>, OracleError> {
         let answer = self.root(VaultRequest::new("GET", "sys/mounts")).await?;
         let mounts = answer.body["data"].as_object().cloned().unwrap_or_default();
@@ -335,7 +335,7 @@ impl Oracle {
     /// Stores a secret as a whole.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn write_secret(
         &self,
         mount: &str,
@@ -354,7 +354,7 @@ impl Oracle {
     /// What Vault gives out for a secret, in its latest version; none where it gives nothing.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn read_secret(
         &self,
         mount: &str,
@@ -372,7 +372,7 @@ impl Oracle {
     /// What Vault gives out for one version of a version 2 secret.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn read_version(
         &self,
         mount: &str,
@@ -389,7 +389,7 @@ impl Oracle {
     /// The metadata of a version 2 secret; null where Vault knows nothing of it.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn metadata(&self, mount: &str, path: &str) -> Result<Value, OracleError> {
         let request = VaultRequest::new("GET", format!("{mount}/metadata/{path}"));
         let mut answer = self.root(request).await?;
@@ -399,7 +399,7 @@ impl Oracle {
     /// Gives a version 2 secret custom metadata.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn set_custom_metadata(
         &self,
         mount: &str,
@@ -415,7 +415,7 @@ impl Oracle {
     /// Removes a secret with all its versions.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn purge_secret(
         &self,
         mount: &str,
@@ -432,7 +432,7 @@ impl Oracle {
     /// Deletes (`delete`) or destroys (`destroy`) the first version of a version 2 secret.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn end_version(&self, mount: &str, how: &str, path: &str) -> Result<(), OracleError> {
         let request = VaultRequest::new("PUT", format!("{mount}/{how}/{path}"));
         self.root(request.with(json!({ "versions": [1] })))
@@ -443,7 +443,7 @@ impl Oracle {
     /// The names on one level, sorted; folders end in a slash.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn list(
         &self,
         mount: &str,
@@ -470,7 +470,7 @@ impl Oracle {
     /// Gives a policy this text.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn write_policy(&self, name: &str, hcl: &str) -> Result<(), OracleError> {
         let made = Made::Policy {
             name: name.to_owned(),
@@ -487,7 +487,7 @@ impl Oracle {
     /// Makes a token with one policy besides `default`.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_token(&self, policy: &str) -> Result<Token, OracleError> {
         self.make_token_with(&[policy]).await
     }
@@ -495,7 +495,7 @@ impl Oracle {
     /// Makes a token with these policies besides `default`.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_token_with(&self, policies: &[&str]) -> Result<Token, OracleError> {
         self.make_token_for(policies, LONGEST).await
     }
@@ -503,7 +503,7 @@ impl Oracle {
     /// Makes a token with one policy besides `default` that ends after so long, unless it is renewed.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_renewable_token(
         &self,
         policy: &str,
@@ -533,7 +533,7 @@ impl Oracle {
     /// Ends a token.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn revoke_token(&self, token: &Token) -> Result<(), OracleError> {
         let accessor = &token.accessor;
         let request = VaultRequest::new("POST", "auth/token/revoke-accessor");

@@ -37,7 +37,7 @@ impl Oracle {
     /// Makes a self-signed issuer with an EC key; returns its certificate as PEM.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_root(
         &self,
         mount: &str,
@@ -59,7 +59,7 @@ impl Oracle {
     /// Makes a role.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_role(
         &self,
         mount: &str,
@@ -73,7 +73,7 @@ impl Oracle {
     /// The settings of a role; none where there is no such role.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn role(
         &self,
         mount: &str,
@@ -87,7 +87,7 @@ impl Oracle {
     /// Issues a certificate; returns Vault's data, the key in it.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn issue(
         &self,
         mount: &str,
@@ -121,7 +121,7 @@ impl Oracle {
     /// The issuers of a mount.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn issuers(&self, mount: &str) -> Result<Vec<Issuer>, OracleError> {
         let answer = self
             .root(VaultRequest::new("LIST", format!("{mount}/issuers")))
@@ -140,7 +140,7 @@ impl Oracle {
     /// The certificate of an issuer, by name or id, as PEM; empty where there is none.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn issuer_certificate(
         &self,
         mount: &str,
@@ -154,7 +154,7 @@ impl Oracle {
     /// A certificate by its serial number, as PEM; empty where there is none.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn certificate(&self, mount: &str, serial: &str) -> Result<String, OracleError> {
         let request = VaultRequest::new("GET", format!("{mount}/cert/{serial}"));
         let answer = self.root(request).await?;
@@ -164,7 +164,7 @@ impl Oracle {
     /// The revocation list of the mount's default issuer, as PEM.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn revocation_list(&self, mount: &str) -> Result<String, OracleError> {
         self.certificate(mount, "crl").await
     }
@@ -172,7 +172,7 @@ impl Oracle {
     /// The longest lifetime on a mount, seconds.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn max_ttl(&self, mount: &str) -> Result<u64, OracleError> {
         let request = VaultRequest::new("GET", format!("sys/mounts/{mount}/tune"));
         let answer = self.root(request).await?;

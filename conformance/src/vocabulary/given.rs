@@ -49,7 +49,7 @@ pub(crate) async fn use_policies(scenario: &mut Scenario, names: &[&str]) -> Ste
 /// Takes all rights of its own from the agent's token.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn use_no_policy(scenario: &Scenario) -> StepResult {
     scenario.set_policy(policy::NONE).await
 }
@@ -80,7 +80,7 @@ pub(crate) async fn allow_metadata_alone(scenario: &Scenario, name: &str) -> Ste
 /// Lets the agent's token make a mount at exactly this path, besides all within the scenario.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn allow_mount_at(scenario: &Scenario, path: &str) -> StepResult {
     let hcl = format!(
         "{}path \"sys/mounts/{path}\" {{ capabilities = [\"create\", \"read\", \"update\"] }}\n",
@@ -92,7 +92,7 @@ pub(crate) async fn allow_mount_at(scenario: &Scenario, path: &str) -> StepResul
 /// Makes a KV mount.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_mount(scenario: &mut Scenario, name: &str, version: u8) -> StepResult {
     let path = scenario.path_of(name);
     let made = scenario.oracle.make_kv_mount(&path, version).await;
@@ -145,7 +145,7 @@ fn forget_secrets(scenario: &mut Scenario) {
 /// Makes a transit mount with a key.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_transit_mount(
     scenario: &mut Scenario,
     name: &str,
@@ -176,7 +176,7 @@ pub(crate) async fn demand_check_and_set(scenario: &Scenario, name: &str) -> Ste
 /// Stores a secret with these keys and random values.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_secret(scenario: &mut Scenario, path: &str, keys: &[&str]) -> StepResult {
     let data = random_data(scenario, keys, false);
     store(scenario, path, data).await
@@ -199,7 +199,7 @@ pub(crate) fn random_data(
 /// Stores this many secrets of one key, evenly in this many folders.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_many_secrets(
     scenario: &mut Scenario,
     count: usize,
@@ -260,7 +260,7 @@ pub(crate) async fn store(scenario: &mut Scenario, path: &str, data: SecretData)
 /// Deletes or destroys (`how`) the only version of a secret.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn end_secret(scenario: &mut Scenario, path: &str, how: &str) -> StepResult {
     let kv = kv(scenario)?;
     let ended = scenario.oracle.end_version(&kv.path, how, path).await;
@@ -271,7 +271,7 @@ pub(crate) async fn end_secret(scenario: &mut Scenario, path: &str, how: &str) -
 /// Gives a secret custom metadata with a random value.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn set_custom_metadata(
     scenario: &mut Scenario,
     path: &str,

@@ -109,7 +109,7 @@ async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
 /// Calls every tool with nothing but the arguments that its schema requires.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
     let name = scenario.path_of("made-up");
     for tool in scenario.instance()?.tools.clone() {
@@ -133,7 +133,7 @@ pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
 /// Calls every tool with each of its arguments bad in this way.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn call_with(scenario: &mut Scenario, fault: ArgumentFault) -> StepResult {
     let calls = right_arguments(scenario).await?;
     let before = scenario.snapshot().await?;
@@ -182,7 +182,7 @@ async fn remove_if_told_as_made(scenario: &Scenario, path: &str) -> StepResult {
 /// Calls every tool that only reads with an argument that it does not have.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn call_with_unknown_argument(scenario: &mut Scenario) -> StepResult {
     for (tool, arguments) in right_arguments(scenario).await? {
         let reads = |operation: &Operation| {

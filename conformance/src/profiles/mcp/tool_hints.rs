@@ -51,7 +51,7 @@ impl Hint {
 /// own.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn do_everything(scenario: &mut Scenario) -> StepResult {
     do_all(scenario, |_, _| true, None).await
 }
@@ -60,7 +60,7 @@ pub(crate) async fn do_everything(scenario: &mut Scenario) -> StepResult {
 /// looks what becomes of Vault.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn do_hinted(scenario: &mut Scenario, hint: Hint) -> StepResult {
     let wanted = |operation: Operation, tool: &Value| !operation.reads() && hint.given_by(tool);
     do_all(scenario, wanted, Some(hint)).await

@@ -72,7 +72,7 @@ pub(crate) fn turn_to_agents_pki_mount(scenario: &mut Scenario, name: &str) -> S
 /// Makes a PKI mount with a root CA that lasts longer than any certificate.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_authority(scenario: &mut Scenario, name: &str) -> StepResult {
     make_pki_mount(scenario, name, true).await?;
     let path = &pki(scenario)?.path;
@@ -85,7 +85,7 @@ pub(crate) async fn make_authority(scenario: &mut Scenario, name: &str) -> StepR
 /// Makes a role with these settings, strict in all others, of which the scenario speaks from now on.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_role(
     scenario: &mut Scenario,
     role: &str,
@@ -103,7 +103,7 @@ pub(crate) async fn make_role(
 /// Issues a certificate with the suite's own token, which the scenario's later steps are about.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn issue(scenario: &mut Scenario, common_name: &str) -> StepResult {
     let pki = pki(scenario)?;
     let issued = scenario

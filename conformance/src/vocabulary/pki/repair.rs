@@ -119,7 +119,7 @@ fn name(scenario: &mut Scenario) -> String {
 /// target lets an agent ask for and put right.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn draw_faulty_role(scenario: &mut Scenario) -> StepResult {
     let settles = |setting| pki::sends(scenario, Operation::Pki(Pki::CreateRole), setting);
     let mut second = vec!["nothing else"];

@@ -19,7 +19,7 @@ use crate::{
 /// Lets the agent do an operation on what it is about.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn let_agent_do(scenario: &mut Scenario, operation: Operation) -> StepResult {
     let act = set_stage(scenario, operation, "pki").await?;
     scenario.let_agent(act).await
@@ -29,7 +29,7 @@ pub(crate) async fn let_agent_do(scenario: &mut Scenario, operation: Operation) 
 /// policies of the sources call them.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn set_stage(
     scenario: &mut Scenario,
     operation: Operation,
@@ -45,7 +45,7 @@ pub(crate) async fn set_stage(
 /// A stage on which the agent can do everything, made once for all operations.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_shared_stage(scenario: &mut Scenario) -> StepResult {
     given::make_mount(scenario, mounts::SPARE, 2).await?;
     pki::make(scenario, "pki").await?;
@@ -55,7 +55,7 @@ pub(crate) async fn make_shared_stage(scenario: &mut Scenario) -> StepResult {
 /// An operation on the stage that is shared.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn act_on_shared_stage(
     scenario: &mut Scenario,
     operation: Operation,
