@@ -13,10 +13,10 @@ use serde_json::Value;
 use super::transcript::{Line, Speaker};
 use crate::transport::{Era, Revision};
 
-/// The error codes that the revision 2026-07-28 defines in the range that it keeps for itself.
+/// The error codes that the revision 2026-07-28 defines in the range that it reserves.
 const DEFINED_CODES: [i64; 3] = [-32020, -32021, -32022];
 
-/// What is wrong with the first message that is not valid, if one is not.
+/// The problem with the first invalid message, if there is one.
 #[must_use]
 pub fn first_problem(lines: &[Line], revision: Revision) -> Option<String> {
     let mut asked = Open::default();
@@ -30,11 +30,11 @@ pub fn first_problem(lines: &[Line], revision: Revision) -> Option<String> {
     })
 }
 
-/// The requests that are open: their methods, by their ids as JSON.
+/// The open requests: their methods, by their ids as JSON.
 #[derive(Default)]
 struct Open {
     methods: HashMap<String, String>,
-    /// Whether a batch was sent: whoever knows batches may answer with one.
+    /// Whether a batch was sent. A server that supports batches may answer with one.
     batch: bool,
 }
 
@@ -57,7 +57,7 @@ impl Open {
     }
 }
 
-/// What is wrong with one message; an answer is taken off `asked`.
+/// The problem with one message; an answer is removed from `asked`.
 fn problem(text: &str, era: Era, asked: &mut Open) -> Option<String> {
     if asked.batch && text.starts_with('[') {
         return None;

@@ -15,7 +15,7 @@ const ACCESSORS: &str = "auth/token/accessors/";
 pub type Inventory = BTreeMap<String, Value>;
 
 impl Oracle {
-    /// What is in this Vault.
+    /// Lists what is in this Vault.
     ///
     /// # Errors
     /// If Vault rejects a request.
@@ -50,7 +50,8 @@ impl Oracle {
             .collect())
     }
 
-    /// Removes what was not there at first, and empties the KV mounts that were; whether Vault is then as it was.
+    /// Removes what was added since `at_first`, and empties the KV mounts that existed then. Returns whether Vault then
+    /// equals `at_first`.
     ///
     /// # Errors
     /// If Vault rejects a request.
