@@ -20,12 +20,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// How much of an error is looked at, in bytes.
+/// How many bytes of an error are examined.
 const ENOUGH: usize = 64 * 1024;
-/// How often quotes may have been escaped on their way.
+/// How many times quotes may have been escaped.
 const DEPTH: usize = 4;
 
-/// What a role refused, in Vault's words.
+/// What a role does not allow, according to Vault's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// This name.
@@ -36,7 +36,7 @@ pub enum Refusal {
     KeyType,
     /// Keys with fewer bits than the role's.
     KeyBits,
-    /// Everything: there is no role of this name.
+    /// Everything: the role does not exist.
     UnknownRole(String),
 }
 
@@ -55,7 +55,7 @@ static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Refusal {
-    /// All refusals in an error's text, in their order.
+    /// All refusals in the text of an error, in order.
     #[must_use]
     pub fn all_in(error: &str) -> Vec<Self> {
         let text = plain(error);
@@ -66,7 +66,7 @@ impl Refusal {
                 let named = captures.iter().skip(1).flatten().next()?;
                 Some(match (word("name"), word("role")) {
                     (Some(name), _) => Self::Name(name),
-                    // A sentence may end here; the name of a role ends in no dot or dash.
+                    // A sentence may end here; the name of a role does not end with a dot or dash.
                     (_, Some(role)) => {
                         Self::UnknownRole(role.trim_end_matches(['.', '-']).to_owned())
                     }
@@ -81,7 +81,7 @@ impl Refusal {
     }
 }
 
-/// The text with what was escaped as it was, and one space for any white space.
+/// The text with escapes undone, and one space for any white space.
 fn plain(text: &str) -> String {
     let end = (0..=text.len().min(ENOUGH))
         .rev()
@@ -96,7 +96,7 @@ fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text with its escapes, as JSON and most languages write them, undone once.
+/// The text with one level of escapes undone, as in JSON and most languages.
 fn unescaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -167,7 +167,7 @@ mod tests {
         ]
     }
 
-    /// What servers put around Vault's words.
+    /// Texts that servers put around Vault's message.
     fn wrapped(phrase: &str) -> Vec<String> {
         let body = json!({ "errors": [phrase] }).to_string();
         let inner = json!({ "error": { "kind": "refused", "vault": body } }).to_string();

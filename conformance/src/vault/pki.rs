@@ -10,15 +10,15 @@ use super::oracle::{Oracle, OracleError, VaultRequest};
 pub struct Issuer {
     /// Its id, which Vault gave it.
     pub id: String,
-    /// Its name; empty where it has none.
+    /// Its name; empty if it has none.
     pub name: String,
 }
 
 impl Oracle {
-    /// Makes a PKI mount; without a longest lifetime it has Vault's own, 768 hours.
+    /// Creates a PKI mount; without a maximum lifetime it has Vault's default, 768 hours.
     ///
     /// # Errors
-    /// When Vault refuses; so have the others.
+    /// If Vault rejects a request. This applies to all functions below.
     pub async fn make_pki_mount(
         &self,
         path: &str,
@@ -34,7 +34,7 @@ impl Oracle {
             .map(drop)
     }
 
-    /// Makes a self-signed issuer with an EC key; returns its certificate as PEM.
+    /// Creates a self-signed issuer with an EC key; returns its certificate as PEM.
     ///
     /// # Errors
     /// If Vault rejects a request.
@@ -56,7 +56,7 @@ impl Oracle {
         Ok(text(&answer.body["data"]["certificate"]))
     }
 
-    /// Makes a role.
+    /// Creates a role.
     ///
     /// # Errors
     /// If Vault rejects a request.
@@ -70,7 +70,7 @@ impl Oracle {
         self.root(request.with(json!(settings))).await.map(drop)
     }
 
-    /// The settings of a role; none where there is no such role.
+    /// The settings of a role; `None` if the role does not exist.
     ///
     /// # Errors
     /// If Vault rejects a request.
@@ -84,7 +84,7 @@ impl Oracle {
         Ok(answer.body["data"].as_object().cloned())
     }
 
-    /// Issues a certificate; returns Vault's data, the key in it.
+    /// Issues a certificate; returns Vault's data, including the key.
     ///
     /// # Errors
     /// If Vault rejects a request.
@@ -100,10 +100,10 @@ impl Oracle {
         Ok(answer.body["data"].take())
     }
 
-    /// Whether a role issues a certificate with these fields: if it does, it is issued.
+    /// Whether a role allows a certificate with these fields. If so, the certificate is issued.
     ///
     /// # Errors
-    /// When Vault neither issues nor refuses it.
+    /// If Vault neither issues nor rejects it.
     pub async fn issues(
         &self,
         mount: &str,
@@ -137,7 +137,7 @@ impl Oracle {
             .collect())
     }
 
-    /// The certificate of an issuer, by name or id, as PEM; empty where there is none.
+    /// The certificate of an issuer, by name or id, as PEM; empty if it does not exist.
     ///
     /// # Errors
     /// If Vault rejects a request.
@@ -151,7 +151,7 @@ impl Oracle {
         Ok(text(&answer.body["data"]["certificate"]))
     }
 
-    /// A certificate by its serial number, as PEM; empty where there is none.
+    /// A certificate by its serial number, as PEM; empty if it does not exist.
     ///
     /// # Errors
     /// If Vault rejects a request.
@@ -169,7 +169,7 @@ impl Oracle {
         self.certificate(mount, "crl").await
     }
 
-    /// The longest lifetime on a mount, seconds.
+    /// The maximum lifetime on a mount, in seconds.
     ///
     /// # Errors
     /// If Vault rejects a request.

@@ -14,7 +14,7 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 8;
 
 impl RunPrefix {
-    /// A prefix that no other run has.
+    /// Draws a prefix that no other run has.
     #[must_use]
     pub fn draw() -> Self {
         let mut random = rand::rng();
@@ -23,7 +23,7 @@ impl RunPrefix {
         Self(format!("{BEGINNING}{letters}-"))
     }
 
-    /// Reads one back. Anything else is none: what begins with a prefix is removed.
+    /// Parses a prefix. It is strict, because everything with the prefix is removed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let letters = text.strip_prefix(BEGINNING)?.strip_suffix('-')?;
@@ -37,7 +37,7 @@ impl RunPrefix {
         &self.0
     }
 
-    /// Whether a name in Vault is one of this run's.
+    /// Whether a name in Vault belongs to this run.
     #[must_use]
     pub fn owns(&self, name: &str) -> bool {
         name.starts_with(&self.0)

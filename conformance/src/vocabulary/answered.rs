@@ -35,7 +35,7 @@ static TIME: LazyLock<Regex> =
 /// The agent must have been told of success.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_success(scenario: &Scenario) -> StepResult<&Success> {
     match &scenario.last()?.answer {
         Answer::Success(success) => Ok(success),
@@ -46,7 +46,7 @@ pub(crate) fn expect_success(scenario: &Scenario) -> StepResult<&Success> {
 /// The agent must have been told of an error.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_error(scenario: &Scenario) -> StepResult<&str> {
     match &scenario.last()?.answer {
         Answer::Error(text) => Ok(text),
@@ -70,7 +70,7 @@ pub(crate) fn expect_denial(scenario: &Scenario) -> StepResult {
 /// The agent must have been told, in an error or a note, that what it meant is not there.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_absence_told(scenario: &Scenario) -> StepResult {
     let answer = &scenario.last()?.answer;
     let told = match answer {
@@ -167,7 +167,7 @@ pub(super) fn expect_told_reason(scenario: &Scenario, reason: &str) -> StepResul
 /// The last answer must show no value of the scenario but those that the agent just handed in.
 ///
 /// # Errors
-/// When it does.
+/// If this is not the case.
 pub(crate) fn expect_no_value(scenario: &Scenario) -> StepResult {
     let deed = scenario.last()?;
     let own: Vec<_> = deed.act.values().collect();
@@ -193,7 +193,7 @@ pub(crate) fn expect_no_value(scenario: &Scenario) -> StepResult {
 /// The answer must be what Vault holds in a secret.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) fn expect_given(scenario: &Scenario) -> StepResult {
     let expected = scenario.held(about::last_secret(scenario)?)?;
     expect_data(scenario, &scenario.last()?.answer, expected)
@@ -219,7 +219,7 @@ pub(crate) fn expect_given_version(scenario: &Scenario, version: u64) -> StepRes
 /// Each of the readings that were made at once must have been given its own secret.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
     if scenario.calls.several.is_empty() {
         return Err(StepEnd::blocked("the agent made no concurrent reads"));
@@ -332,7 +332,7 @@ pub(crate) fn expect_key_names(scenario: &Scenario, path: &str) -> StepResult {
 /// The answer must tell the latest version in Vault, and when it was made.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn expect_version_and_time(scenario: &Scenario) -> StepResult {
     expect_version_of_subject(scenario).await?;
     let success = expect_success(scenario)?;
@@ -363,7 +363,7 @@ pub(crate) async fn expect_version_and_time(scenario: &Scenario) -> StepResult {
 /// The answer must tell when the secret was last updated, to whatever part of a second.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn expect_update_time(scenario: &Scenario) -> StepResult {
     let success = expect_success(scenario)?;
     let told = fact_if_pointed_to(scenario, success, "updated")?;

@@ -36,7 +36,7 @@ pub(crate) enum VersionState {
 /// What the agent did must show in Vault, or in the answer where it only asked.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn expect_effect(scenario: &mut Scenario) -> StepResult {
     match scenario.last()?.act.effect.clone() {
         Effect::Read => answered::expect_given(scenario),

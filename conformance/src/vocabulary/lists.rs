@@ -127,7 +127,7 @@ async fn own_mounts(scenario: &Scenario) -> StepResult<Vec<(String, Value)>> {
 /// Each of the scenario's mounts must be in the answer, with its type.
 ///
 /// # Errors
-/// When one is not.
+/// If this is not the case.
 pub(crate) async fn expect_mounts_with_type(scenario: &Scenario) -> StepResult {
     for (path, about) in own_mounts(scenario).await? {
         let kind = about["type"].as_str().unwrap_or_default();

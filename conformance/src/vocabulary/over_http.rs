@@ -59,7 +59,7 @@ pub(crate) fn session(scenario: &Scenario) -> StepResult<HeaderMap> {
 /// connection.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_http_refused(scenario: &Scenario) -> StepResult {
     match http_answer(scenario)? {
         Ok(answer) if answer.refuses() => Ok(()),

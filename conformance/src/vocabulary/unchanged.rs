@@ -9,7 +9,7 @@ use crate::{
 /// `but_its_subject` what the deed was about may.
 ///
 /// # Errors
-/// When something has.
+/// If this is not the case.
 pub(crate) async fn expect_unchanged(scenario: &Scenario, but_its_subject: bool) -> StepResult {
     let deed = scenario.last()?;
     if scenario.calls.without_snapshots {

@@ -129,7 +129,7 @@ pub(crate) async fn expect_logged(scenario: &Scenario, fact: LogFact, words: &st
 /// Vault's audit log must have the last call under an id that the log tells, too.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) async fn expect_audited(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::no_evidence("there is no audit log");
     let audit = scenario.audit.as_ref().ok_or_else(missing)?;
@@ -244,7 +244,7 @@ async fn settled_log(scenario: &mut Scenario) -> StepResult<Vec<String>> {
 /// No line of the log may carry a value or a key.
 ///
 /// # Errors
-/// When one does.
+/// If this is not the case.
 pub(crate) async fn expect_no_values_logged(scenario: &mut Scenario) -> StepResult {
     let values = scenario.ledger.all();
     expect_unlogged(scenario, &values, "no value and no key in the log").await
@@ -253,7 +253,7 @@ pub(crate) async fn expect_no_values_logged(scenario: &mut Scenario) -> StepResu
 /// No line of the log may carry the server's token.
 ///
 /// # Errors
-/// When one does.
+/// If this is not the case.
 pub(crate) async fn expect_no_token_logged(scenario: &mut Scenario) -> StepResult {
     let tokens = scenario.agents.tokens();
     expect_unlogged(scenario, &tokens, "the server's token is not in the log").await

@@ -159,7 +159,7 @@ fn client_headers(scenario: &Scenario) -> StepResult<Vec<String>> {
 /// The page must have been refused: with 403 in the revisions that demand it, in any way before.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_page_refused(scenario: &Scenario) -> StepResult {
     let by_status = scenario.planned.revision >= Revision::R2025_11_25;
     let refused = match over_http::http_answer(scenario)? {
@@ -199,7 +199,7 @@ pub(crate) fn expect_not_asked_for(scenario: &Scenario, path: &str) -> StepResul
 /// No value of a secret may be in the answer.
 ///
 /// # Errors
-/// When one is.
+/// If this is not the case.
 pub(crate) fn expect_no_value_in_answer(scenario: &Scenario) -> StepResult {
     let Ok(answer) = over_http::http_answer(scenario)? else {
         return Ok(());
@@ -216,7 +216,7 @@ pub(crate) fn expect_no_value_in_answer(scenario: &Scenario) -> StepResult {
 /// No session may have been given out.
 ///
 /// # Errors
-/// When one was.
+/// If this is not the case.
 pub(crate) fn expect_no_session(scenario: &Scenario) -> StepResult {
     match over_http::http_answer(scenario)? {
         Ok(answer) if answer.headers.contains_key(SESSION) => {
@@ -308,7 +308,7 @@ pub(crate) fn expect_session_exposed(scenario: &Scenario) -> StepResult {
 /// The answer should say that it depends on the origin, unless it is for all.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) fn expect_vary(scenario: &Scenario) -> StepResult {
     let Ok(answer) = over_http::http_answer(scenario)? else {
         return Err(failed_for_page(scenario, "an answer"));

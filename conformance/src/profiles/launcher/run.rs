@@ -223,7 +223,7 @@ pub(crate) fn expect_token_given(scenario: &Scenario) -> StepResult {
 /// The session must not have said its token.
 ///
 /// # Errors
-/// When it has.
+/// If this is not the case.
 pub(crate) fn expect_token_unsaid(scenario: &Scenario) -> StepResult {
     let session = session_run(scenario)?;
     let token = session.token.secret.expose_secret();
@@ -236,7 +236,7 @@ pub(crate) fn expect_token_unsaid(scenario: &Scenario) -> StepResult {
 /// The session must have told that its token lives on.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_failed_revocation_told(scenario: &Scenario) -> StepResult {
     let said = session_said(scenario)?;
     let told = said.to_lowercase();
@@ -262,7 +262,7 @@ pub(crate) fn expect_session_failed(scenario: &Scenario) -> StepResult {
 /// The command must not have been run.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_command_not_run(scenario: &Scenario) -> StepResult {
     match session_run(scenario)?.environment {
         None => Ok(()),
@@ -273,7 +273,7 @@ pub(crate) fn expect_command_not_run(scenario: &Scenario) -> StepResult {
 /// The session must have told which policies its token has.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_policies_told(scenario: &Scenario) -> StepResult {
     let policy = scenario.path_of("session");
     let said = session_said(scenario)?;

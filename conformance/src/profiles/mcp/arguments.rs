@@ -214,7 +214,7 @@ fn trials(scenario: &Scenario) -> StepResult<&[Trial]> {
 /// Every call must have been answered.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_all_answered(scenario: &Scenario) -> StepResult {
     let silent = |trial: &&Trial| matches!(trial.seen, Seen::Nothing(_));
     match trials(scenario)?.iter().find(silent) {
@@ -249,7 +249,7 @@ pub(crate) fn expect_bad_refused(scenario: &Scenario) -> StepResult {
 /// An error about an argument should name it.
 ///
 /// # Errors
-/// When one does not.
+/// If this is not the case.
 pub(crate) fn expect_argument_named(scenario: &Scenario) -> StepResult {
     let nameless = |trial: &&Trial| match &trial.seen {
         Seen::Error(text) if !trial.fits => {
@@ -266,7 +266,7 @@ pub(crate) fn expect_argument_named(scenario: &Scenario) -> StepResult {
 /// All calls should have been errors.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_all_refused(scenario: &Scenario) -> StepResult {
     let accepted = |trial: &&Trial| !matches!(trial.seen, Seen::Error(_));
     match trials(scenario)?.iter().find(accepted) {
@@ -278,7 +278,7 @@ pub(crate) fn expect_all_refused(scenario: &Scenario) -> StepResult {
 /// Nothing outside of the scenario may have been written.
 ///
 /// # Errors
-/// When something was.
+/// If this is not the case.
 pub(crate) fn expect_nothing_written_outside(scenario: &Scenario) -> StepResult {
     let exchanges = scenario.tap()?.exchanges();
     let outside = exchanges.iter().find(|exchange| {

@@ -97,7 +97,7 @@ pub(crate) fn expect_status(scenario: &Scenario, status: u16) -> StepResult {
 /// What was told must be accepted, and no more said about it.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) fn expect_accepted(scenario: &Scenario) -> StepResult {
     match http_answer(scenario)? {
         Ok(answer) if answer.status == 202 && answer.body.is_empty() => Ok(()),
@@ -198,7 +198,7 @@ pub(crate) async fn open_sessions(scenario: &mut Scenario) -> StepResult {
 /// Their ids must be of visible ASCII characters.
 ///
 /// # Errors
-/// When one is not.
+/// If this is not the case.
 pub(crate) fn expect_visible_ids(scenario: &Scenario) -> StepResult {
     let visible = |id: &&Vec<u8>| !id.is_empty() && id.iter().all(u8::is_ascii_graphic);
     match scenario

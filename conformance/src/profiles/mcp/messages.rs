@@ -135,7 +135,7 @@ pub(crate) fn expect_refused_message(scenario: &Scenario, may_be_silent: bool) -
 /// What was said must have been answered with this JSON-RPC error.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_error_code(scenario: &Scenario, code: i64) -> StepResult {
     let said = said(scenario)?;
     match said.error().map(|error| &error["code"]) {
@@ -156,7 +156,7 @@ pub(crate) async fn tell_unknown(scenario: &mut Scenario) -> StepResult {
 /// What was told must not have been answered; a refusal over HTTP may tell why.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_unanswered(scenario: &Scenario) -> StepResult {
     let said = said(scenario)?;
     let refused = said.status.is_some_and(|status| status >= 400);
@@ -354,7 +354,7 @@ pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> 
 /// What was cancelled must not have been answered.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_cancelled(scenario: &Scenario) -> StepResult {
     let said = said(scenario)?;
     match said
@@ -436,7 +436,7 @@ pub(crate) fn expect_progress_as_wished(scenario: &Scenario) -> StepResult {
 /// Progress must have been told.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_progress(scenario: &Scenario) -> StepResult {
     match scenario
         .state::<McpState>()

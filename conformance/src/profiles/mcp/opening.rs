@@ -20,7 +20,7 @@ const NO_REVISION: &str = "1.0.0";
 /// The server must have said who it is, in which version, and that it has tools.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_identity(scenario: &Scenario) -> StepResult {
     let greeting = mcp::greeting(scenario)?;
     let named = |field: &str| {
@@ -89,7 +89,7 @@ pub(crate) async fn ask_for_revision(scenario: &mut Scenario, revision: &str) ->
 /// Every revision that was offered must have been agreed to when it was asked for.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
     for (asked, offer) in &scenario.state::<McpState>().offers {
         let offered_else = |(other, offered): &&(String, Option<String>)| {
@@ -126,7 +126,7 @@ fn last_offer(scenario: &Scenario) -> StepResult<(&str, Option<&str>)> {
 /// another one was offered.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_not_agreed(scenario: &Scenario) -> StepResult {
     let (asked, offer) = last_offer(scenario)?;
     let said = messages::said(scenario)?;
@@ -143,7 +143,7 @@ pub(crate) fn expect_not_agreed(scenario: &Scenario) -> StepResult {
 /// Another revision must have been offered in place of the one that was asked for.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_other_offered(scenario: &Scenario) -> StepResult {
     let (asked, offer) = last_offer(scenario)?;
     match offer.is_some_and(|offer| offer != asked) {
@@ -155,7 +155,7 @@ pub(crate) fn expect_other_offered(scenario: &Scenario) -> StepResult {
 /// What the server says it can do must work.
 ///
 /// # Errors
-/// When something does not.
+/// If this is not the case.
 pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepResult {
     let greeting = mcp::greeting(scenario)?;
     for (capability, method, params) in [
@@ -180,7 +180,7 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
 /// A ping must be answered with a result that is empty.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) async fn expect_ping(scenario: &mut Scenario) -> StepResult {
     mcp::greeting(scenario)?;
     let reply = scenario.request("ping", json!({})).await?;

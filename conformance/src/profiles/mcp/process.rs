@@ -49,7 +49,7 @@ pub(crate) async fn start_and_end(scenario: &mut Scenario, how: &str) -> StepRes
 /// The process must have ended.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_ended(scenario: &Scenario) -> StepResult {
     match scenario.state::<McpState>().ended {
         true => Ok(()),

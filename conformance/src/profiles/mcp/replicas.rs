@@ -38,7 +38,7 @@ pub(crate) async fn add_replicas(scenario: &mut Scenario, count: usize) -> StepR
 /// Every server must have been asked something that it had to ask Vault for.
 ///
 /// # Errors
-/// When one has not.
+/// If this is not the case.
 pub(crate) fn expect_all_asked(scenario: &Scenario) -> StepResult {
     let taps = scenario
         .agents

@@ -51,7 +51,7 @@ async fn ask_alone(scenario: &mut Scenario, asked: Request) -> StepResult {
 /// What the server discloses must be what it does.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) async fn expect_discovery(scenario: &mut Scenario) -> StepResult {
     let asked = alone(scenario, "server/discover", json!({}));
     ask_alone(scenario, asked).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn list_alone(scenario: &mut Scenario) -> StepResult {
 /// The tools must be those of the connection that began with others.
 ///
 /// # Errors
-/// When they are not.
+/// If this is not the case.
 pub(crate) fn expect_tools_of_the_others(scenario: &Scenario, same_order: bool) -> StepResult {
     let names = |tools: &[Value]| {
         let names = tools.iter().filter_map(|tool| tool["name"].as_str());
@@ -205,7 +205,7 @@ pub(crate) async fn ask_with_headers(scenario: &mut Scenario, what: &str) -> Ste
 /// What was asked must have been answered with this JSON-RPC error and, over HTTP, this status.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_error_and_status(scenario: &Scenario, code: i64, status: u16) -> StepResult {
     let said = messages::said(scenario)?;
     let coded = said.error().is_some_and(|error| error["code"] == code);
@@ -220,7 +220,7 @@ pub(crate) fn expect_error_and_status(scenario: &Scenario, code: i64, status: u1
 /// The error must tell what was asked for, and what can be.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) fn expect_revisions_told(scenario: &Scenario) -> StepResult {
     let said = messages::said(scenario)?;
     let data = said.error().map(|error| &error["data"]);

@@ -154,7 +154,7 @@ fn successes(scenario: &Scenario) -> StepResult<Vec<(&HintedCall, &Value)>> {
 /// What was carried out because of what its tool says must not have changed Vault.
 ///
 /// # Errors
-/// When it has.
+/// If this is not the case.
 pub(crate) fn expect_hints_true(scenario: &Scenario) -> StepResult {
     let wrong = scenario
         .state::<McpState>()
@@ -245,7 +245,7 @@ pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
 /// work in the second.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepResult {
     stage::make_shared_stage(scenario).await?;
     scenario.ledger.disclose_all();

@@ -26,7 +26,7 @@ pub(super) fn name_of(tool: &Value) -> &str {
 /// Every tool's schema of arguments must be one of an object, and valid.
 ///
 /// # Errors
-/// When one is not.
+/// If this is not the case.
 pub(crate) fn expect_input_schemas(scenario: &Scenario) -> StepResult {
     for tool in &scenario.instance()?.tools {
         expect_schema(scenario, tool, "inputSchema")?;
@@ -65,7 +65,7 @@ fn expect_schema(scenario: &Scenario, tool: &Value, field: &str) -> StepResult {
 /// Tools must have names of the letters that the protocol recommends, each only once.
 ///
 /// # Errors
-/// When one has not.
+/// If this is not the case.
 pub(crate) fn expect_tool_names(scenario: &Scenario) -> StepResult {
     let mut seen = BTreeSet::new();
     for name in &scenario.instance()?.tool_names {
@@ -82,7 +82,7 @@ pub(crate) fn expect_tool_names(scenario: &Scenario) -> StepResult {
 /// Every tool should say what its results look like.
 ///
 /// # Errors
-/// When one does not.
+/// If this is not the case.
 pub(crate) fn expect_output_declared(scenario: &Scenario) -> StepResult {
     let tools = &scenario.instance()?.tools;
     let without = tools
@@ -163,7 +163,7 @@ fn lists(scenario: &Scenario) -> StepResult<(&[Value], &[Value])> {
 /// The tools must be the same as before, unless the server told that they have changed.
 ///
 /// # Errors
-/// When they are not.
+/// If this is not the case.
 pub(crate) fn expect_same_tools(scenario: &Scenario) -> StepResult {
     let told = "notifications/tools/list_changed";
     if mcp::messages_of_target(scenario, false)?
@@ -193,7 +193,7 @@ pub(crate) fn expect_same_tools(scenario: &Scenario) -> StepResult {
 /// The tools must come in the same order as before.
 ///
 /// # Errors
-/// When they do not.
+/// If this is not the case.
 pub(crate) fn expect_same_order(scenario: &Scenario) -> StepResult {
     let (first, last) = lists(scenario)?;
     let names = |tools: &[Value]| tools.iter().map(name_of).collect::<Vec<_>>().join(", ");
@@ -206,7 +206,7 @@ pub(crate) fn expect_same_order(scenario: &Scenario) -> StepResult {
 /// What is said of the tools must have nothing of Vault in it.
 ///
 /// # Errors
-/// When it has.
+/// If this is not the case.
 pub(crate) fn expect_tools_without_data(scenario: &Scenario) -> StepResult {
     let (_, last) = lists(scenario)?;
     let values = scenario.ledger.all();

@@ -69,7 +69,7 @@ pub(crate) fn take_cells(scenario: &mut Scenario) -> Vec<PolicyCell> {
 /// Where Vault said this, the agent must have been told so, and Vault be as it should.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_as_ruled(scenario: &Scenario, ruling: Ruling) -> StepResult {
     if scenario.state::<Vec<PolicyCell>>().is_empty() {
         return Err(StepEnd::blocked("the scenario asked for nothing"));

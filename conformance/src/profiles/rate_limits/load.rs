@@ -200,7 +200,7 @@ impl<'e> Pressing<'e> {
 /// A server whose limit is not valid must not start.
 ///
 /// # Errors
-/// When it does.
+/// If this is not the case.
 pub(crate) async fn expect_limit_refused(
     scenario: &mut Scenario,
     setup: Setup,
@@ -598,7 +598,7 @@ pub(crate) fn expect_excess_refused(scenario: &Scenario) -> StepResult {
 /// Once some time has passed the next read must succeed.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn expect_goes_on(scenario: &mut Scenario, path: &str) -> StepResult {
     sleep(REST).await;
     let act = Act::read(scenario.mount()?, path);

@@ -75,7 +75,7 @@ pub(crate) async fn let_agent_insist(scenario: &mut Scenario, operation: Operati
 /// Every call must have been answered with an error.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_errors_throughout(scenario: &Scenario) -> StepResult {
     let succeeded = |said: &&Said| said.success().is_some();
     if let Some(said) = scenario.state::<Batches>().0.iter().find(succeeded) {
@@ -98,7 +98,7 @@ pub(crate) fn expect_errors_throughout(scenario: &Scenario) -> StepResult {
 /// Every error must tell that the server changes nothing, or that it has no such tool.
 ///
 /// # Errors
-/// When one does not.
+/// If this is not the case.
 pub(crate) fn expect_plain_refusals(scenario: &Scenario) -> StepResult {
     let dark = |answer: &&Answer| match answer {
         Answer::Error(text) => !PLAIN.is_match(text),
@@ -120,7 +120,7 @@ pub(crate) fn expect_plain_refusals(scenario: &Scenario) -> StepResult {
 /// No write may have passed the tap since the agent acted.
 ///
 /// # Errors
-/// When one has.
+/// If this is not the case.
 pub(crate) fn expect_no_write_at_vault(scenario: &Scenario) -> StepResult {
     let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
     let exchanges = scenario.slot()?.tap.as_ref().map(Tap::exchanges);

@@ -102,7 +102,7 @@ pub(crate) async fn change_token_file(scenario: &mut Scenario) -> StepResult {
 /// The agent must soon be given the secret with the token that the file has now.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) async fn expect_soon_given(scenario: &mut Scenario, path: &str) -> StepResult {
     let act = Act::read(scenario.mount()?, path);
     let missing = || StepEnd::blocked("the token file was not changed");

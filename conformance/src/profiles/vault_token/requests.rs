@@ -201,7 +201,7 @@ async fn call_many(
 /// Each must have been given its secret, asked for with its own token.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::blocked("the clients made no concurrent reads");
     let side_by_side = scenario
@@ -330,7 +330,7 @@ pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &st
 /// That should have been refused.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_address_refused(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::blocked("no client has requested the secret yet");
     let told = scenario
@@ -422,7 +422,7 @@ pub(crate) async fn let_both_list(scenario: &mut Scenario) -> StepResult {
 /// Lists that differ must not be for everybody to keep.
 ///
 /// # Errors
-/// When one is.
+/// If this is not the case.
 pub(crate) fn expect_lists_private(scenario: &Scenario) -> StepResult {
     let [agents, others] = scenario.state::<VaultToken>().lists.as_slice() else {
         return Err(StepEnd::blocked("the clients listed nothing"));

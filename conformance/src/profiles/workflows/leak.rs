@@ -11,19 +11,19 @@ use crate::{
     vocabulary::{about::contradiction, answered, kv::kv},
 };
 
-/// A value that has leaked, and where the agent has found it.
+/// A leaked value, and where the agent found it.
 pub(super) struct Leak {
-    /// The secret that it was of.
+    /// The secret that contained it.
     path: String,
     value: Value,
-    /// Secret and key.
+    /// Secrets and keys.
     found: Vec<(String, String)>,
 }
 
-/// Lets the agent know the value of a key of a secret, and not where it is.
+/// Tells the agent the value of a key of a secret, but not where it is.
 ///
 /// # Errors
-/// When there is no such key.
+/// If the key does not exist.
 pub(crate) fn leak(scenario: &mut Scenario, path: &str, key: &str) -> StepResult {
     let missing = || StepEnd::blocked(format!("the secret {path:?} has no key {key:?}"));
     let value = scenario.held(path)?.get(key).ok_or_else(missing)?.clone();
@@ -45,10 +45,10 @@ fn leaked(scenario: &Scenario) -> StepResult<&Leak> {
         .ok_or_else(missing)
 }
 
-/// Lets the agent list a folder and all below it, and read every secret there.
+/// Lets the agent list a folder and everything below it, and read every secret there.
 ///
 /// # Errors
-/// When the target does not show what there is; not applicable where it shows it as prose.
+/// If the target does not show what exists; not applicable if it shows it as prose.
 pub(crate) async fn look_for_leak(scenario: &mut Scenario, folder: &str) -> StepResult {
     let leaked = leaked(scenario)?.value.clone();
     let mut found = Vec::new();
@@ -82,7 +82,7 @@ pub(crate) async fn look_for_leak(scenario: &mut Scenario, folder: &str) -> Step
     Ok(())
 }
 
-/// What the last answer shows, as JSON.
+/// The content of the last answer, as JSON.
 fn shown(scenario: &Scenario) -> StepResult<Value> {
     match &answered::expect_success(scenario)?.data {
         Data::Json(value) => Ok(value.clone()),
@@ -93,10 +93,10 @@ fn shown(scenario: &Scenario) -> StepResult<Value> {
     }
 }
 
-/// The agent must have found it in exactly these keys, each with its secret.
+/// The agent must have found the value in exactly these keys, each with its secret.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_leak_found(scenario: &Scenario, expected: &[(String, String)]) -> StepResult {
     let found = &leaked(scenario)?.found;
     if found == expected {
@@ -113,10 +113,10 @@ pub(crate) fn expect_leak_found(scenario: &Scenario, expected: &[(String, String
     Err(scenario.failed(demanded, &say(found)))
 }
 
-/// Vault must give it out in no version of the secret that it was of.
+/// Vault must return the value in no version of the secret that contained it.
 ///
 /// # Errors
-/// When it does; blocked when it was of another secret.
+/// If Vault does; blocked if the value was in another secret.
 pub(crate) async fn expect_leak_gone(scenario: &Scenario, path: &str) -> StepResult {
     let leak = leaked(scenario)?;
     if leak.path != path {

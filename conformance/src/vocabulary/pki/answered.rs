@@ -74,7 +74,7 @@ pub(crate) fn expect_certificate_verifies(scenario: &Scenario) -> StepResult {
 /// The answer's certificate must be for all names and addresses that were asked for.
 ///
 /// # Errors
-/// When one is missing.
+/// If this is not the case.
 pub(crate) fn expect_names_on_certificate(scenario: &Scenario) -> StepResult {
     let certificate = certificate_given(scenario)?;
     let wanted = &pki::pki(scenario)?.wanted;
@@ -103,7 +103,7 @@ pub(crate) fn expect_names_on_certificate(scenario: &Scenario) -> StepResult {
 /// does not.
 ///
 /// # Errors
-/// When neither is so.
+/// If this is not the case.
 pub(crate) fn expect_lifetime_as_asked(scenario: &Scenario) -> StepResult {
     expect_lifetime(scenario, &certificate_given(scenario)?)
 }
@@ -111,7 +111,7 @@ pub(crate) fn expect_lifetime_as_asked(scenario: &Scenario) -> StepResult {
 /// The same, where an error tells it as well.
 ///
 /// # Errors
-/// When neither is so.
+/// If this is not the case.
 pub(crate) fn expect_lifetime_or_word(scenario: &Scenario) -> StepResult {
     match scenario.last()?.answer {
         Answer::Success(_) => expect_lifetime_as_asked(scenario),
@@ -158,7 +158,7 @@ pub(crate) fn expect_own_key(scenario: &Scenario) -> StepResult {
 /// The answer must have certificate, chain, serial number and, where it was made, the key.
 ///
 /// # Errors
-/// When one is missing.
+/// If this is not the case.
 pub(crate) fn expect_complete(scenario: &Scenario) -> StepResult {
     let certificate = certificate_given(scenario)?;
     let root = pki::pki(scenario)?.root.clone();
@@ -237,7 +237,7 @@ pub(super) async fn vaults_refusal(scenario: &Scenario) -> StepResult<String> {
 /// The error must name these: arguments of the call, or what they held.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) fn expect_error_names(scenario: &Scenario, words: &[String]) -> StepResult {
     let error = answered::expect_error(scenario)?.to_lowercase();
     match words

@@ -162,7 +162,7 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
 /// An authority that was asked for must be there as asked, or the agent be told that it is not.
 ///
 /// # Errors
-/// When neither is so.
+/// If this is not the case.
 pub(crate) async fn expect_issuer_or_word(scenario: &mut Scenario) -> StepResult {
     match scenario.last()?.answer {
         Answer::Success(_) => expect_issuer(scenario).await,
@@ -174,7 +174,7 @@ pub(crate) async fn expect_issuer_or_word(scenario: &mut Scenario) -> StepResult
 /// of an error.
 ///
 /// # Errors
-/// When neither is so.
+/// If this is not the case.
 pub(crate) async fn expect_role_or_word(scenario: &Scenario) -> StepResult {
     match scenario.last()?.answer {
         Answer::Success(_) => expect_role_of(scenario, &scenario.last()?.act).await,
@@ -188,7 +188,7 @@ pub(crate) async fn expect_role_or_word(scenario: &Scenario) -> StepResult {
 /// Vault must have the role that the agent made.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) async fn expect_role_there(scenario: &Scenario) -> StepResult {
     match role(scenario).await? {
         Some(_) => Ok(()),
@@ -246,7 +246,7 @@ pub(super) async fn expect_role_of(scenario: &Scenario, act: &Act) -> StepResult
 /// A role that was made with little said must not allow every name.
 ///
 /// # Errors
-/// When it does.
+/// If this is not the case.
 pub(crate) async fn expect_safe_role(scenario: &Scenario) -> StepResult {
     let role = role(scenario).await?.unwrap_or_default();
     if role.get("allow_any_name") == Some(&Value::Bool(true)) {

@@ -353,7 +353,7 @@ pub(crate) async fn expect_refused(scenario: &mut Scenario) -> StepResult {
 /// The certificate must be all that was asked for, and last just as long.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) fn expect_certificate_as_asked(scenario: &Scenario) -> StepResult {
     crate::vocabulary::answered::expect_success(scenario)?;
     crate::vocabulary::pki::answered::expect_certificate_verifies(scenario)?;
