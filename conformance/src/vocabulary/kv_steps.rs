@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 
-/// A secret that is there whatever the scenario does, for positive controls.
+/// A secret that always exists, for positive controls.
 pub(crate) const WITNESS: &str = "witness";
 
 #[given(expr = "a KV version {int} mount {string}")]

@@ -5,8 +5,8 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// Nothing in Vault may have changed since before the agent's last deed; with
-/// `but_its_subject` what the deed was about may.
+/// Nothing in Vault may have changed since before the agent's last act. With `but_its_subject`, the object of the act
+/// may have changed.
 ///
 /// # Errors
 /// If this is not the case.

@@ -16,7 +16,7 @@ use crate::{
     vocabulary::given,
 };
 
-/// Lets the agent do an operation on what it is about.
+/// Prepares the stage of an operation, and lets the agent perform it.
 ///
 /// # Errors
 /// If Vault rejects a request.
@@ -25,8 +25,7 @@ pub(crate) async fn let_agent_do(scenario: &mut Scenario, operation: Operation) 
     scenario.let_agent(act).await
 }
 
-/// Makes what an operation is about, and nothing else, in mounts that are called as the
-/// policies of the sources call them.
+/// Prepares the stage of an operation, and nothing else. The mounts have the names in the policies of the sources.
 ///
 /// # Errors
 /// If Vault rejects a request.
@@ -42,7 +41,7 @@ pub(crate) async fn set_stage(
     }
 }
 
-/// A stage on which the agent can do everything, made once for all operations.
+/// Prepares one stage for all operations, on which the agent may do everything.
 ///
 /// # Errors
 /// If Vault rejects a request.
@@ -52,7 +51,7 @@ pub(crate) async fn make_shared_stage(scenario: &mut Scenario) -> StepResult {
     kv::make(scenario).await
 }
 
-/// An operation on the stage that is shared.
+/// An act on the shared stage.
 ///
 /// # Errors
 /// If Vault rejects a request.
@@ -67,10 +66,10 @@ pub(crate) async fn act_on_shared_stage(
     }
 }
 
-/// The operation that a feature calls so.
+/// The operation with this name in features.
 ///
 /// # Errors
-/// Blocked when none is called so.
+/// Blocked if there is none.
 pub(crate) fn operation(name: &str) -> StepResult<Operation> {
     let unknown = || StepEnd::blocked(format!("no operation is called {name:?}"));
     Operation::named(name).ok_or_else(unknown)

@@ -9,7 +9,7 @@ use crate::{
     vocabulary::{given, pki},
 };
 
-/// The mounts that operations make on the stage that they share.
+/// The mounts that operations create on the shared stage.
 pub(crate) const NEW_MOUNTS: [&str; 2] = ["extra", "more"];
 /// The mount that is removed there.
 pub(super) const SPARE: &str = "spare";
