@@ -24,42 +24,42 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// How long a session may take to end once its command has.
+/// How long a session may take to end after its command has ended.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a command that waits would wait.
+/// How long a waiting command waits.
 const LONG: Duration = Duration::from_secs(60);
-/// How often it is looked whether the command has begun.
+/// The interval between two checks whether the command has begun.
 const GLANCE: Duration = Duration::from_millis(20);
-/// How often Vault refuses to revoke the token.
+/// How many times Vault refuses to revoke the token.
 const REFUSALS: usize = 20;
 
-/// A session that was run.
+/// The result of a session.
 pub(super) struct Session {
     token: Token,
-    /// Whether Vault had the token once it had ended.
+    /// Whether Vault still had the token after the session had ended.
     has_token: bool,
-    /// How it ended, if it did.
+    /// The exit status, if it ended.
     status: Option<ExitStatus>,
-    /// What it said.
+    /// Its output.
     said: Vec<String>,
-    /// The environment of its command, if that was run.
+    /// The environment of its command, if the command was run.
     environment: Option<String>,
 }
 
-/// A command, which leaves its environment behind.
+/// A command that writes its environment to a file.
 struct Command {
     folder: TempDir,
     program: PathBuf,
 }
 
 impl Command {
-    /// A command that does this once it has begun.
+    /// A command that does `then` once it has begun.
     fn write(then: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir()?;
         note_home(folder.path());
         let program = folder.path().join("command");
         let noted = folder.path().join("environment");
-        // Under another name until it is whole.
+        // The file has another name until it is complete.
         let noted = noted.display();
         let script = format!("#!/bin/sh\nenv > {noted}.part\nmv {noted}.part {noted}\n{then}\n");
         std::fs::write(&program, script)?;
@@ -72,10 +72,10 @@ impl Command {
     }
 }
 
-/// Runs a command in a session, which ends as a feature words it.
+/// Runs a command in a session that ends in the way that a feature names.
 ///
 /// # Errors
-/// When the session cannot be run.
+/// If the session cannot be run.
 pub(crate) async fn run_session(
     scenario: &mut Scenario,
     end: &str,
@@ -88,12 +88,12 @@ pub(crate) async fn run_session(
     run_session_with(scenario, token.map_err(StepEnd::blocked)?, end, is_refused).await
 }
 
-/// Runs a command in a session with a token that may do everything.
+/// Runs a command in a session with a root token.
 ///
 /// # Errors
-/// When the session cannot be run.
+/// If the session cannot be run.
 pub(crate) async fn run_root_session(scenario: &mut Scenario) -> StepResult {
-    // Not the suite's own, which is needed; and only a root token can make another one.
+    // The suite still needs its own token, and only a root token can create another one.
     let token = match scenario.oracle.make_token_with(&["root"]).await {
         Err(OracleError::Refused { status: 400, .. }) => {
             return Err(StepEnd::no_evidence(
@@ -171,7 +171,7 @@ fn session_run(scenario: &Scenario) -> StepResult<&Session> {
         .ok_or_else(missing)
 }
 
-/// What the session said, its token redacted.
+/// The output of the session, with its token redacted.
 fn session_said(scenario: &Scenario) -> StepResult<String> {
     let session = session_run(scenario)?;
     let mut secrets = Secrets::default();
@@ -179,10 +179,10 @@ fn session_said(scenario: &Scenario) -> StepResult<String> {
     Ok(secrets.redact(&session.said.join("\n")))
 }
 
-/// Vault must not have the token any more.
+/// Vault must no longer have the token.
 ///
 /// # Errors
-/// When it has, or the session has not ended.
+/// If it has, or the session has not ended.
 pub(crate) fn expect_token_gone(scenario: &Scenario) -> StepResult {
     let session = session_run(scenario)?;
     if session.environment.is_none() {
@@ -202,10 +202,10 @@ pub(crate) fn expect_token_gone(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The command must have been given the token.
+/// The command must have received the token.
 ///
 /// # Errors
-/// When no variable of its has it.
+/// If no variable contains it.
 pub(crate) fn expect_token_given(scenario: &Scenario) -> StepResult {
     let session = session_run(scenario)?;
     let environment = session.environment.as_deref().unwrap_or_default();
@@ -220,7 +220,7 @@ pub(crate) fn expect_token_given(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The session must not have said its token.
+/// The output of the session must not contain its token.
 ///
 /// # Errors
 /// If this is not the case.
@@ -233,7 +233,7 @@ pub(crate) fn expect_token_unsaid(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The session must have told that its token lives on.
+/// The output of the session must say that its token still exists.
 ///
 /// # Errors
 /// If this is not the case.
@@ -247,10 +247,10 @@ pub(crate) fn expect_failed_revocation_told(scenario: &Scenario) -> StepResult {
     Err(scenario.failed("a message that the token was not revoked", &said))
 }
 
-/// The session must have failed, as its command has.
+/// The session must have failed, because its command has.
 ///
 /// # Errors
-/// When it has told of success, or not ended.
+/// If it reported success, or did not end.
 pub(crate) fn expect_session_failed(scenario: &Scenario) -> StepResult {
     match session_run(scenario)?.status {
         Some(status) if !status.success() => Ok(()),
@@ -270,7 +270,7 @@ pub(crate) fn expect_command_not_run(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The session must have told which policies its token has.
+/// The output of the session must list the policies of its token.
 ///
 /// # Errors
 /// If this is not the case.

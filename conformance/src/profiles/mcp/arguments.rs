@@ -15,15 +15,15 @@ use crate::{
     vocabulary::stage::{self, NEW_MOUNTS},
 };
 
-/// What Vault lets any token do, and no call of a tool is about.
+/// Requests that Vault allows for any token, and that no tool call is about.
 const HARMLESS: [&str; 2] = ["/v1/sys/capabilities", "/v1/auth/token/"];
 
-/// The longest answer that a failure shows, bytes.
+/// The maximum length of an answer in a failure, in bytes.
 const LONG: usize = 16 << 10;
 /// An argument that no tool has.
 const UNKNOWN: &str = "no_such_argument";
 
-/// A call with a bad argument, and what came of it.
+/// A call with an invalid argument, and its result.
 pub(crate) struct Trial {
     tool: String,
     argument: String,
@@ -32,7 +32,7 @@ pub(crate) struct Trial {
     seen: Seen,
 }
 
-/// What came of a call.
+/// The result of a call.
 enum Seen {
     Success(String),
     Error(String),
@@ -54,8 +54,8 @@ impl Trial {
     }
 }
 
-/// Arguments with which each tool can be called: those of an operation that it carries, on
-/// a stage where that can be done, or else made after its schema.
+/// Valid arguments for each tool: those of an operation that it performs, on a stage on which that is possible, or
+/// otherwise arguments made from its schema.
 async fn right_arguments(scenario: &mut Scenario) -> StepResult<Vec<(Value, Value)>> {
     stage::make_shared_stage(scenario).await?;
     scenario.ledger.disclose_all();
@@ -82,7 +82,7 @@ async fn right_arguments(scenario: &mut Scenario) -> StepResult<Vec<(Value, Valu
     Ok(calls)
 }
 
-/// Calls a tool, and notes what came of it.
+/// Calls a tool, and records the result.
 async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
     let Bad {
         argument,
@@ -106,7 +106,7 @@ async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
     Ok(())
 }
 
-/// Calls every tool with nothing but the arguments that its schema requires.
+/// Calls every tool with only the arguments that its schema requires.
 ///
 /// # Errors
 /// If Vault fails.
@@ -130,7 +130,7 @@ pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Calls every tool with each of its arguments bad in this way.
+/// Calls every tool once for each of its arguments, with this fault in it.
 ///
 /// # Errors
 /// If Vault fails.
@@ -138,13 +138,13 @@ pub(crate) async fn call_with(scenario: &mut Scenario, fault: ArgumentFault) -> 
     let calls = right_arguments(scenario).await?;
     let before = scenario.snapshot().await?;
     let mut tried = BTreeSet::new();
-    // Where one call makes a mount, the next one must find none, and the other scenarios no such mount
-    // for long: some servers read all that there are for each call.
+    // If a call creates a mount, it must be gone before the next call. It must also not stay long for other scenarios,
+    // because some servers read all mounts for each call.
     let made = NEW_MOUNTS.map(|name| scenario.path_of(name));
     for (tool, arguments) in calls {
         let bad = fault.inflict(&arguments, &tool["inputSchema"], &mut scenario.random);
         for bad in bad {
-            // So much text is costly: one tool for each name of an argument will do.
+            // Long texts are costly, so one tool for each name of an argument is enough.
             if fault == ArgumentFault::Long && !tried.insert(bad.argument.clone()) {
                 continue;
             }
@@ -211,7 +211,7 @@ fn trials(scenario: &Scenario) -> StepResult<&[Trial]> {
     }
 }
 
-/// Every call must have been answered.
+/// The server must have answered every call.
 ///
 /// # Errors
 /// If this is not the case.
@@ -223,11 +223,11 @@ pub(crate) fn expect_all_answered(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// A call that its tool's schema does not allow must have been an error, and where all calls
-/// were such nothing may have been written.
+/// A call that the tool's schema does not allow must have returned an error. If all calls were of this kind, nothing
+/// may have been written.
 ///
 /// # Errors
-/// When one was a success, or something was written.
+/// If one was a success, or something was written.
 pub(crate) fn expect_bad_refused(scenario: &Scenario) -> StepResult {
     let wrong = |trial: &&Trial| !trial.fits && matches!(trial.seen, Seen::Success(_));
     if let Some(trial) = trials(scenario)?.iter().find(wrong) {

@@ -23,23 +23,23 @@ use crate::{
 
 /// A revision that does not exist.
 const NO_REVISION: &str = "1999-01-01";
-/// How many sessions are opened to see how their ids are made.
+/// How many sessions are opened to examine their ids.
 const SAMPLES: usize = 12;
-/// What an id must vary by, over those samples, bits: less than any random id does, more than a
+/// The minimum variation of an id over these samples, in bits: less than that of any random id, and more than that of a
 /// counter or a clock.
 const VARIETY: f64 = 40.0;
-/// How long it may take until they are under way.
+/// How long the endless requests may take to begin.
 const BEGUN: Duration = Duration::from_secs(10);
-/// How long another request may take beside them.
+/// How long another request may take at the same time.
 const SERVED: Duration = Duration::from_secs(10);
-/// How long a request that never ends should be borne with.
+/// How long a server should accept a request that never ends.
 const BORNE: Duration = Duration::from_secs(45);
 
-/// Lists the tools, as a client does that says this of itself: in a session, in another
-/// revision, in no session though there are any, or in one that was never given out.
+/// Lists the tools as a client with these headers: in a session, in another revision, without a session although the
+/// server has sessions, or in a session that the server never issued.
 ///
 /// # Errors
-/// Not applicable where the server issues no sessions and one is meant.
+/// Not applicable if a session is needed and the server issues none.
 pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepResult {
     let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
     let mut headers = session(scenario)?;
@@ -63,30 +63,30 @@ pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepRe
     send(scenario, &asked).await
 }
 
-/// Tells the server something.
+/// Sends a notification.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn tell_over_http(scenario: &mut Scenario) -> StepResult {
     let text = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     let asked = HttpAsk::post(&text.to_string()).with_all(session(scenario)?);
     send(scenario, &asked).await
 }
 
-/// Asks for the stream on which the server speaks unasked.
+/// Requests the stream for messages from the server.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn listen_over_http(scenario: &mut Scenario) -> StepResult {
     let asked = HttpAsk::new(Method::GET).with_all(session(scenario)?);
     let asked = asked.with("accept", "text/event-stream");
     send(scenario, &asked).await
 }
 
-/// The answer must have this status.
+/// The response must have this status.
 ///
 /// # Errors
-/// When it has another one.
+/// If it has another one.
 pub(crate) fn expect_status(scenario: &Scenario, status: u16) -> StepResult {
     match http_answer(scenario)? {
         Ok(answer) if answer.status == status => Ok(()),
@@ -94,7 +94,7 @@ pub(crate) fn expect_status(scenario: &Scenario, status: u16) -> StepResult {
     }
 }
 
-/// What was told must be accepted, and no more said about it.
+/// The server must accept a notification, and answer nothing else.
 ///
 /// # Errors
 /// If this is not the case.
@@ -105,10 +105,10 @@ pub(crate) fn expect_accepted(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The stream must be one of events, or refused: there is none, or not for this client.
+/// The stream must be a stream of events, or the server must reject it: it has none, or not for this client.
 ///
 /// # Errors
-/// When it is something else.
+/// If it is something else.
 pub(crate) fn expect_stream_or_refusal(scenario: &Scenario) -> StepResult {
     match http_answer(scenario)? {
         Ok(answer) if answer.status == 200 && answer.kind() == "text/event-stream" => Ok(()),
@@ -120,10 +120,10 @@ pub(crate) fn expect_stream_or_refusal(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The request must have been dealt with: answered, or its connection closed.
+/// The server must have answered the request, or closed its connection.
 ///
 /// # Errors
-/// When it hangs.
+/// If it hangs.
 pub(crate) fn expect_no_hang(scenario: &Scenario) -> StepResult {
     match http_answer(scenario)? {
         Err(NoHttp::Hung) => {
@@ -161,7 +161,7 @@ fn in_session(scenario: &Scenario, asked: HttpAsk, id: &[u8]) -> StepResult<Http
 /// Opens a session, ends it, and lists the tools in it.
 ///
 /// # Errors
-/// Not applicable where there are no sessions, or clients cannot end them.
+/// Not applicable if there are no sessions, or clients cannot end them.
 pub(crate) async fn list_in_ended_session(scenario: &mut Scenario) -> StepResult {
     let no_sessions = || StepEnd::not_claimed("the server issues no sessions");
     let id = open_session(scenario).await?.ok_or_else(no_sessions)?;
@@ -178,10 +178,10 @@ pub(crate) async fn list_in_ended_session(scenario: &mut Scenario) -> StepResult
     send(scenario, &listing).await
 }
 
-/// Opens sessions, and ends them again.
+/// Opens sessions, and ends them.
 ///
 /// # Errors
-/// Not applicable where there are none.
+/// Not applicable if there are none.
 pub(crate) async fn open_sessions(scenario: &mut Scenario) -> StepResult {
     for _ in 0..SAMPLES {
         let Some(id) = open_session(scenario).await? else {
@@ -195,7 +195,7 @@ pub(crate) async fn open_sessions(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Their ids must be of visible ASCII characters.
+/// The ids must consist of visible ASCII characters.
 ///
 /// # Errors
 /// If this is not the case.
@@ -215,10 +215,10 @@ pub(crate) fn expect_visible_ids(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Nobody should guess the next id from those before.
+/// The next id should not be predictable from the earlier ones.
 ///
 /// # Errors
-/// When they vary too little.
+/// If they vary too little.
 pub(crate) fn expect_unguessable_ids(scenario: &Scenario) -> StepResult {
     let bits = variety(&scenario.state::<McpState>().sessions);
     if bits >= VARIETY {
@@ -230,10 +230,10 @@ pub(crate) fn expect_unguessable_ids(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(expected, &format!("{} and so on", ids.join(", "))))
 }
 
-/// Sends what a feature words so.
+/// Sends the request that a feature names.
 ///
 /// # Errors
-/// Blocked when no request is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn send_odd(scenario: &mut Scenario, what: &str) -> StepResult {
     let listing = request(&json!("list-1"), "tools/list", json!({}));
     let listing = HttpAsk::post(&listing).with_all(session(scenario)?);
@@ -270,7 +270,7 @@ pub(crate) async fn send_odd(scenario: &mut Scenario, what: &str) -> StepResult 
     send(scenario, &asked).await
 }
 
-/// A request that never ends, and what tells that it has begun.
+/// A request that never ends, and the semaphore that signals its beginning.
 fn endless(scenario: &Scenario) -> StepResult<(HttpAsk, Arc<Semaphore>)> {
     let asked = HttpAsk::post("{\"jsonrpc\":").with_all(session(scenario)?);
     let begun = Arc::new(Semaphore::new(0));
@@ -278,10 +278,10 @@ fn endless(scenario: &Scenario) -> StepResult<(HttpAsk, Arc<Semaphore>)> {
     Ok((HttpAsk { endless, ..asked }, begun))
 }
 
-/// Sends this many requests that never end, and asks for the tools once they are under way.
+/// Sends this many requests that never end, and lists the tools at the same time.
 ///
 /// # Errors
-/// When that is not answered while they are; blocked where they do not get so far.
+/// If the server does not answer while they are open; blocked if they do not begin.
 pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) -> StepResult {
     let (endpoint, connection) = (scenario.endpoint()?, scenario.connection()?);
     let under_way = Semaphore::new(0);
@@ -289,7 +289,7 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
         let (asked, begun) = endless(scenario)?;
         let (sending, begun) = (pin!(endpoint.send(&asked, BORNE)), pin!(begun.acquire()));
         let sending = select(begun, sending).await;
-        // One that the server ends at once keeps nobody waiting either.
+        // A request that the server ends at once delays nothing either.
         under_way.add_permits(1);
         if let Either::Left((_, sending)) = sending {
             let _ = sending.await;
@@ -324,10 +324,10 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
     answered
 }
 
-/// Sends a request that never ends, for as long as it is borne with.
+/// Sends a request that never ends, for as long as the server accepts it.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn send_endless(scenario: &mut Scenario) -> StepResult {
     let (asked, _) = endless(scenario)?;
     let answer = scenario.endpoint()?.send(&asked, BORNE).await;
@@ -335,7 +335,7 @@ pub(crate) async fn send_endless(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// By how many bits texts vary: for each place the logarithm of how many bytes were seen there.
+/// The variation of texts in bits: for each position, the logarithm of the number of different bytes.
 fn variety(samples: &[Vec<u8>]) -> f64 {
     let places = samples.iter().map(Vec::len).max().unwrap_or(0);
     let seen = |place: usize| {

@@ -17,7 +17,7 @@ use crate::{
 /// A revision that does not exist.
 const NO_REVISION: &str = "1.0.0";
 
-/// The server must have said who it is, in which version, and that it has tools.
+/// The server must have reported its name, its version, and that it has tools.
 ///
 /// # Errors
 /// If this is not the case.
@@ -34,11 +34,11 @@ pub(crate) fn expect_identity(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(expected, &greeting.to_string()))
 }
 
-/// Asks for each revision that the suite speaks, for one that there is not, and for all
-/// that are offered then, each on a connection of its own.
+/// Requests each revision that the suite speaks, one that does not exist, and each that the server offered, each on a
+/// connection of its own.
 ///
 /// # Errors
-/// When the target does not start again.
+/// If the target does not start again.
 pub(crate) async fn ask_for_revisions(scenario: &mut Scenario) -> StepResult {
     for revision in [
         Revision::R2025_06_18.name(),
@@ -67,10 +67,10 @@ pub(crate) async fn ask_for_revisions(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Asks for a revision on a connection of its own.
+/// Requests a revision on a connection of its own.
 ///
 /// # Errors
-/// When the target does not start again.
+/// If the target does not start again.
 pub(crate) async fn ask_for_revision(scenario: &mut Scenario, revision: &str) -> StepResult {
     let text = initialize("probe-1", revision);
     let said = scenario.connect_again().await?.say(&text, true).await;
@@ -86,7 +86,7 @@ pub(crate) async fn ask_for_revision(scenario: &mut Scenario, revision: &str) ->
     Ok(())
 }
 
-/// Every revision that was offered must have been agreed to when it was asked for.
+/// If the server offered a revision, it must have accepted a request for it.
 ///
 /// # Errors
 /// If this is not the case.
@@ -122,8 +122,7 @@ fn last_offer(scenario: &Scenario) -> StepResult<(&str, Option<&str>)> {
     Ok((asked, offer.as_deref()))
 }
 
-/// The revision that was asked for last must not have been agreed to: it was an error, or
-/// another one was offered.
+/// The server must not have accepted the last requested revision: it returned an error, or offered another one.
 ///
 /// # Errors
 /// If this is not the case.
@@ -140,7 +139,7 @@ pub(crate) fn expect_not_agreed(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Another revision must have been offered in place of the one that was asked for.
+/// The server must have offered another revision than the requested one.
 ///
 /// # Errors
 /// If this is not the case.
@@ -152,7 +151,7 @@ pub(crate) fn expect_other_offered(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// What the server says it can do must work.
+/// The capabilities that the server declares must work.
 ///
 /// # Errors
 /// If this is not the case.
@@ -177,7 +176,7 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
     Ok(())
 }
 
-/// A ping must be answered with a result that is empty.
+/// The answer to a ping must be an empty result.
 ///
 /// # Errors
 /// If this is not the case.
@@ -192,10 +191,10 @@ pub(crate) async fn expect_ping(scenario: &mut Scenario) -> StepResult {
     Err(scenario.failed("an empty result", &format!("{reply:?}")))
 }
 
-/// Opens the connection again that is open.
+/// Sends the message that opens the connection again.
 ///
 /// # Errors
-/// When it was not opened so.
+/// If the connection was not opened this way.
 pub(crate) async fn open_again(scenario: &mut Scenario) -> StepResult {
     mcp::greeting(scenario)?;
     let revision = scenario.instance()?.server.revision;
