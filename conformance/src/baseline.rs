@@ -92,7 +92,7 @@ impl Baseline {
     ///
     /// [[known]]
     /// key = "policy.denied@stdio@2025-06-18#1-delete-the-secret-team-databas-685821"        # or keys = ["...", "..."]
-    /// reason = "a denied delete is told as a missing secret"
+    /// reason = "a denied delete is reported as a missing secret"
     /// ```
     ///
     /// # Errors

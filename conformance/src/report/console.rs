@@ -42,12 +42,12 @@ const TEXT_WIDTH: usize = 84;
 /// The format of stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ConsoleFormat {
-    /// Failures, a table of the profiles and a summary, for readers.
+    /// Failures, a table of the profiles and a summary, for people.
     #[default]
     Console,
     /// The report as JSON and nothing else.
     Json,
-    /// Nothing if the exit code is 0.
+    /// Nothing as long as the exit code is 0.
     Quiet,
 }
 

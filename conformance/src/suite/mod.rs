@@ -44,7 +44,7 @@ impl Suite {
     /// ```no_run
     /// use vault_mcp_conformance::{Suite, baseline::Baseline, exit::Exit, target::Target};
     ///
-    /// # async fn judge() -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn check() -> Result<(), Box<dyn std::error::Error>> {
     /// let report = Suite::builder()
     ///     .target(Target::from_file("my-server.toml".as_ref())?)
     ///     .profiles(["kv", "policy"])
