@@ -203,7 +203,7 @@ struct VaultArgs {
 }
 
 const NOT_EXTERNAL: &str =
-    "an external Vault is for `run` alone: this needs one that the suite starts";
+    "only `run` can use an external Vault; this command needs one that the suite starts";
 
 impl VaultArgs {
     /// The options, for a command that needs a Vault that the suite starts.
@@ -245,7 +245,7 @@ impl ExternalArgs {
                 ("--vault-ca", self.ca.is_some()),
             ];
             return match given.iter().find(|(_, given)| *given) {
-                Some((flag, _)) => Err(format!("{flag} is for --vault external")),
+                Some((flag, _)) => Err(format!("{flag} needs --vault external")),
                 None => vault.own(),
             };
         }
@@ -266,8 +266,7 @@ impl ExternalArgs {
             return Err(match self.token_file {
                 Some(file) => format!("there is no token in {}", file.display()),
                 None => format!(
-                    "--vault external needs a token: in a file that --vault-token-file names, or in \
-                     {TOKEN_VARIABLE}; VAULT_TOKEN is ignored"
+                    "--vault external needs a token, from the file of --vault-token-file or from {TOKEN_VARIABLE}; VAULT_TOKEN is ignored"
                 ),
             });
         }
@@ -494,7 +493,9 @@ fn on_interrupt() -> CancellationToken {
     tokio::spawn(async move {
         interrupt::signalled().await;
         interrupted.cancel();
-        anstream::eprintln!("interrupted: cleaning up (once more to leave everything as it is)");
+        anstream::eprintln!(
+            "interrupted: cleaning up (interrupt again to end without cleaning up)"
+        );
         interrupt::signalled().await;
         std::process::exit(Exit::Interrupted.code().into());
     });
@@ -572,7 +573,7 @@ async fn doctor(format: DoctorFormat) -> anyhow::Result<Exit> {
 async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     if args.quick {
         tell(
-            &"--quick is the default now: leave it out; --all runs each mutant against the whole specification",
+            &"--quick is now the default, remove it; --all runs each mutant against the whole specification",
         );
         return Ok(Exit::Usage);
     }

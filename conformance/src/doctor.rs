@@ -134,8 +134,8 @@ pub async fn examine() -> Diagnosis {
         None
     };
     let auto_check = match &auto {
-        Some(auto) => Check::new("--vault auto", State::Ok, format!("takes: {auto}")),
-        None => Check::new("--vault auto", State::Bad, "has nothing to take")
+        Some(auto) => Check::new("--vault auto", State::Ok, format!("would use: {auto}")),
+        None => Check::new("--vault auto", State::Bad, "no provider is usable")
             .fix("start docker and pull the image, or install Vault or Go"),
     };
     let mut checks = vec![
@@ -181,7 +181,11 @@ async fn container_engine() -> Engine {
     let image = asked.clone().unwrap_or_else(|| DEFAULT_IMAGE.to_owned());
     let unknown = |check| Engine {
         check,
-        image: Check::new("image", State::Missing, format!("{image}: nobody to ask")),
+        image: Check::new(
+            "image",
+            State::Missing,
+            format!("{image}: unknown, because docker does not answer"),
+        ),
         usable: None,
     };
     let docker = match timeout(LOOK, container::docker()).await {

@@ -47,7 +47,7 @@ impl Evidence {
                 "the suite did not start the server, and has neither its process nor its token"
             }
             Self::DedicatedVault => {
-                "own-vault: the suite did not start Vault, and starts none beside it for one scenario"
+                "own-vault: the suite did not start this Vault, so it cannot start another one for a scenario"
             }
             Self::Browser => {
                 "there is no browser on this machine: install chromium, or name one in VAULT_MCP_CONFORMANCE_BROWSER"

@@ -30,7 +30,7 @@ impl<'de> Deserialize<'de> for Rate {
         });
         parsed.ok_or_else(|| {
             D::Error::custom(format!(
-                "{text:?} is no limit; one of 5 requests a second, and 10 at once, is \"5:10\""
+                "{text:?} is not a valid limit; an example is \"5:10\", which is 5 requests a second and 10 at once"
             ))
         })
     }

@@ -110,7 +110,7 @@ impl Secrets {
             }
         }
         match self.found_in(&redacted) {
-            Some(label) => format!("[withheld: this line carries the {label} in a disguise]"),
+            Some(label) => format!("[withheld: this line contains the {label} in an encoded form]"),
             None => redacted,
         }
     }

@@ -52,7 +52,7 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.modes.iter().map(|mode| mode.name()).collect();
         match names.as_slice() {
-            [] => f.write_str("as it is"),
+            [] => f.write_str("without a mode"),
             [one] => write!(f, "in the mode {one}"),
             several => write!(f, "in the modes {}", several.join(" and ")),
         }

@@ -287,7 +287,8 @@ impl Connection {
         let revision = Revision::named(offered)
             .filter(|offered| offered.era() == Era::Session && (!only || *offered == asked))
             .ok_or_else(|| {
-                let problem = format!("it was asked for revision {asked} and offers {offered:?}");
+                let problem =
+                    format!("the client requested revision {asked}, and it offers {offered:?}");
                 NotOpened::Unusable(problem)
             })?;
         self.use_revision(revision);
@@ -301,7 +302,8 @@ impl Connection {
         let offered = &result["supportedVersions"];
         let offers = |version: &Value| *version == revision.name();
         if !offered.as_array().is_some_and(|all| all.iter().any(offers)) {
-            let problem = format!("it was asked for revision {revision} and offers {offered}");
+            let problem =
+                format!("the client requested revision {revision}, and it offers {offered}");
             return Err(NotOpened::Unusable(problem));
         }
         Ok(ServerInfo::new(revision, &result["_meta"][SERVER_INFO]))

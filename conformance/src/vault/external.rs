@@ -220,7 +220,7 @@ impl ExternalVault {
                 Ok(())
             }
             Err(error) => Err(format!(
-                "{error}; what begins with {prefix} is left there, and the next run on this Vault removes it"
+                "{error}; objects whose names begin with {prefix} are left there, and the next run on this Vault removes them"
             )),
         }
     }

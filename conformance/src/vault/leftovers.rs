@@ -93,7 +93,9 @@ pub(super) async fn sweep_external(admin: &RootApi, address: &str, progress: &Pr
                 Ok(true) => tell_removed(progress, &line),
                 Ok(false) => {}
                 Err(error) => {
-                    progress.say(format_args!("a killed run left something: {line}: {error}"));
+                    progress.say(format_args!(
+                        "cannot remove what a killed run left: {line}: {error}"
+                    ));
                     kept.push(line);
                 }
             }

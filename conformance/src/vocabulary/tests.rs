@@ -463,15 +463,15 @@ async fn words_that_mean_nothing_are_blocked() {
     for (wrong, expected) in [
         (
             "When the agent tries to read the secret",
-            r#"no act is worded "read the secret""#,
+            r#"the suite does not know the act "read the secret""#,
         ),
         (
             r#"When the agent tries to list the mounts "team""#,
-            r#"no act is worded "list the mounts \"team\"""#,
+            r#"the suite does not know the act "list the mounts \"team\"""#,
         ),
         (
             r#"When the agent replaces the secret "app/database" with something else"#,
-            r#"no secret is replaced by "something else""#,
+            r#"the step does not support "something else""#,
         ),
         (
             "When the client writes to a secret at night, and Vault changes only if the server reports success",

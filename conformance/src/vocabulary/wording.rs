@@ -37,7 +37,7 @@ pub(crate) fn act(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
 /// # Errors
 /// If the text is unknown.
 fn parse(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
-    let unknown = || StepEnd::blocked(format!("no act is worded {text:?}"));
+    let unknown = || StepEnd::blocked(format!("the suite does not know the act {text:?}"));
     let parts = QUOTED.captures(text).ok_or_else(unknown)?;
     let Some(name) = parts.get(2).map(|name| name.as_str()) else {
         return match &parts[1] {

@@ -364,7 +364,7 @@ async fn an_address_without_external_is_a_usage_error() {
         .await;
     ended
         .exits_with(2)
-        .says(&["--vault-addr is for --vault external"]);
+        .says(&["--vault-addr needs --vault external"]);
 }
 
 #[tokio::test]

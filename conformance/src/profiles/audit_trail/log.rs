@@ -209,7 +209,11 @@ pub(crate) async fn let_agent_fail_to_write(
             tool
         }
         "names no tool" => "no_such_tool",
-        _ => return Err(StepEnd::blocked(format!("no call fails since it {why:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {why:?}"
+            )));
+        }
     };
     scenario.call_tool(tool, &arguments).await.map(drop)
 }

@@ -118,7 +118,11 @@ pub(crate) async fn let_page_do(scenario: &mut Scenario, origin: &str, what: &st
             .with_all(over_http::session(scenario)?)
             .with("accept", "text/event-stream"),
         "ends the session" => HttpAsk::new(Method::DELETE).with_all(over_http::session(scenario)?),
-        _ => return Err(StepEnd::blocked(format!("no page {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     };
     let asked = guised(scenario, RequestOrigin::Page(origin), asked)?;
     over_http::send(scenario, &asked).await

@@ -117,7 +117,11 @@ async fn run_session_with(
         "it fails" => "exit 3",
         "it is killed" => "kill -9 $$",
         "the launcher is terminated" => waits.as_str(),
-        _ => return Err(StepEnd::blocked(format!("no session ends when {end:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {end:?}"
+            )));
+        }
     };
     let then = then.to_owned();
     let command = tokio::task::spawn_blocking(move || Command::write(&then)).await;

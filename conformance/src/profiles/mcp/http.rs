@@ -58,7 +58,11 @@ pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepRe
             let other = made_up_session(id.unwrap_or_default(), &mut scenario.random);
             listing.with_all(headers).with(SESSION, &other)
         }
-        _ => return Err(StepEnd::blocked(format!("nobody lists {how:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {how:?}"
+            )));
+        }
     };
     send(scenario, &asked).await
 }
@@ -265,7 +269,11 @@ pub(crate) async fn send_odd(scenario: &mut Scenario, what: &str) -> StepResult 
             }
             listing
         }
-        _ => return Err(StepEnd::blocked(format!("no request is worded {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     };
     send(scenario, &asked).await
 }

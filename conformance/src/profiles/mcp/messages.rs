@@ -90,7 +90,11 @@ pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
             raw(json!({ "jsonrpc": "2.0", "id": [1], "method": "tools/list" }))
         }
         "an answer to nothing" => raw(json!({ "jsonrpc": "2.0", "id": id, "result": {} })),
-        _ => return Err(StepEnd::blocked(format!("no message is worded {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     };
     say(scenario, &text, is_request).await
 }

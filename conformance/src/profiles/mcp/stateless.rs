@@ -197,7 +197,11 @@ pub(crate) async fn ask_with_headers(scenario: &mut Scenario, what: &str) -> Ste
             let encoded = format!("=?base64?{}?=", BASE64.encode(NO_TOOL.as_bytes()));
             asked.set_header(NAME, &encoded);
         }
-        _ => return Err(StepEnd::blocked(format!("no headers are worded {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     }
     ask_alone(scenario, asked).await
 }

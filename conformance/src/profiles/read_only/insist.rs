@@ -104,7 +104,7 @@ pub(crate) fn expect_plain_refusals(scenario: &Scenario) -> StepResult {
         Answer::Error(text) => !PLAIN.is_match(text),
         _ => true,
     };
-    let demanded = "words which say that the server is read-only";
+    let demanded = "a message which says that the server is read-only";
     match scenario
         .calls
         .several

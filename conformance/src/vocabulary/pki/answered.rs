@@ -191,7 +191,7 @@ pub(crate) fn expect_keys_seen_once(scenario: &Scenario) -> StepResult {
     let elsewhere = seen.clone().find(|line| line.speaker != Speaker::Target);
     match (elsewhere, seen.count()) {
         (Some(line), _) => {
-            let seen = format!("it is in what the {} said", line.speaker.name());
+            let seen = format!("it is in a line of the {}", line.speaker.name());
             Err(scenario.failed("the private key in only one answer", &seen))
         }
         (None, 1) => Ok(()),

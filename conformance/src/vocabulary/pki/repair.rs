@@ -48,7 +48,11 @@ fn faulty(fault: &str, name: &str) -> StepResult<Option<Map<String, Value>>> {
             parent,
             json!({ "allow_subdomains": true, "key_type": "rsa", "key_bits": 2048 }),
         ),
-        _ => return Err(StepEnd::blocked(format!("no fault is worded {fault:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {fault:?}"
+            )));
+        }
     };
     let mut settings = more.as_object().cloned().unwrap_or_default();
     settings.insert("allowed_domains".to_owned(), json!([domain]));

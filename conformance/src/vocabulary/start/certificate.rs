@@ -61,7 +61,7 @@ pub(crate) async fn certified(scenario: &mut Scenario, what: &str) -> StepResult
         "a key file that is no key" => key = Some(own.certificate.clone().into()),
         _ => {
             return Err(StepEnd::blocked(format!(
-                "no server is started with {what:?}"
+                "the step does not support {what:?}"
             )));
         }
     }

@@ -31,7 +31,11 @@ impl Shown {
             "of another authority" => Self::OfAnother,
             "for another name" => Self::Flawed(Flaw::OtherName),
             "whose time is over" => Self::Flawed(Flaw::Expired),
-            _ => return Err(StepEnd::blocked(format!("no certificate is one {words:?}"))),
+            _ => {
+                return Err(StepEnd::blocked(format!(
+                    "the step does not support {words:?}"
+                )));
+            }
         })
     }
 
