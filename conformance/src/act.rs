@@ -1,4 +1,4 @@
-//! Acts: what a scenario lets the agent do, and what must be seen then.
+//! Acts: one call that a scenario lets the agent make, with its expected effect.
 
 pub mod pki;
 
@@ -10,18 +10,18 @@ use crate::{
     vault::oracle::SecretData,
 };
 
-/// Something that the agent does.
+/// One call that the agent makes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Act {
     /// The operation.
     pub operation: Operation,
-    /// With what.
+    /// Its parameters.
     pub parameters: Parameters,
-    /// What must then be seen.
+    /// The expected effect.
     pub effect: Effect,
 }
 
-/// What must be seen once an act has succeeded.
+/// The expected effect of a successful act.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// The answer has what Vault holds.
@@ -41,23 +41,23 @@ pub enum Effect {
         /// The secret.
         path: String,
     },
-    /// Vault holds these keys, and either nothing else or the rest of the secret as before.
+    /// Vault holds these keys. The secret's other keys are unchanged if `merged`, and gone otherwise.
     Written {
         /// The secret.
         path: String,
         /// The keys and their values.
         data: SecretData,
-        /// Whether the secret's other keys stay.
+        /// Whether the other keys of the secret stay.
         merged: bool,
     },
-    /// Vault gives the secret, or one key of it, out no more.
+    /// Vault no longer returns the secret, or one key of it.
     Deleted {
         /// The secret.
         path: String,
-        /// The key; none for the whole secret.
+        /// The key; `None` for the whole secret.
         key: Option<String>,
     },
-    /// Something was done to a version of a secret.
+    /// The state of a version of a secret changed.
     VersionChanged {
         /// The secret.
         path: String,
@@ -71,7 +71,7 @@ pub enum Effect {
         /// The version of the KV engine.
         version: u8,
     },
-    /// Vault has the mount no more.
+    /// Vault no longer has the mount.
     Unmounted {
         /// Its path.
         mount: String,
@@ -89,13 +89,13 @@ impl Act {
         }
     }
 
-    /// Listing the mounts.
+    /// Lists the mounts.
     #[must_use]
     pub fn list_mounts() -> Self {
         Self::on_mounts(Operation::Mounts(Mounts::List), Effect::MountsListed)
     }
 
-    /// Making a KV mount at this path in Vault.
+    /// Creates a KV mount at this path in Vault.
     #[must_use]
     pub fn create_mount(mount: String, version: u8) -> Self {
         let effect = Effect::Mounted {
@@ -108,7 +108,7 @@ impl Act {
             .and("description", json!("made by an agent"))
     }
 
-    /// Deleting the mount at this path in Vault.
+    /// Deletes the mount at this path in Vault.
     #[must_use]
     pub fn delete_mount(mount: String) -> Self {
         let effect = Effect::Unmounted {
@@ -132,20 +132,20 @@ impl Act {
         self
     }
 
-    /// Reading a secret.
+    /// Reads a secret.
     #[must_use]
     pub fn read(mount: &str, path: &str) -> Self {
         Self::on_secret(mount, Operation::Kv(Kv::Read), path, Effect::Read)
     }
 
-    /// Reading one version of a secret.
+    /// Reads one version of a secret.
     #[must_use]
     pub fn read_version(mount: &str, path: &str, version: u64) -> Self {
         Self::on_secret(mount, Operation::Kv(Kv::ReadVersion), path, Effect::Read)
             .and("version", json!(version))
     }
 
-    /// Listing a folder, or the whole mount where it is empty.
+    /// Lists a folder, or the whole mount if it is empty.
     #[must_use]
     pub fn list(mount: &str, folder: &str) -> Self {
         let effect = Effect::Listed {
@@ -154,7 +154,7 @@ impl Act {
         Self::on_secret(mount, Operation::Kv(Kv::List), folder, effect)
     }
 
-    /// Listing everything below a folder, or the whole mount where it is empty.
+    /// Lists everything below a folder, or the whole mount if it is empty.
     #[must_use]
     pub fn list_all(mount: &str, folder: &str) -> Self {
         let effect = Effect::ListedAll {
@@ -163,7 +163,7 @@ impl Act {
         Self::on_secret(mount, Operation::Kv(Kv::ListAll), folder, effect)
     }
 
-    /// Asking for the metadata of a secret.
+    /// Reads the metadata of a secret.
     #[must_use]
     pub fn describe(mount: &str, path: &str) -> Self {
         let effect = Effect::Described {
@@ -172,7 +172,7 @@ impl Act {
         Self::on_secret(mount, Operation::Kv(Kv::Metadata), path, effect)
     }
 
-    /// Deleting a secret.
+    /// Deletes a secret.
     #[must_use]
     pub fn delete(mount: &str, path: &str) -> Self {
         let effect = Effect::Deleted {
@@ -182,7 +182,7 @@ impl Act {
         Self::on_secret(mount, Operation::Kv(Kv::Delete), path, effect)
     }
 
-    /// Deleting one key of a secret.
+    /// Deletes one key of a secret.
     #[must_use]
     pub fn delete_key(mount: &str, path: &str, key: &str) -> Self {
         let effect = Effect::Deleted {
@@ -192,7 +192,7 @@ impl Act {
         Self::on_secret(mount, Operation::Kv(Kv::DeleteKey), path, effect).and("key", json!(key))
     }
 
-    /// Doing something (undelete, destroy) to one version of a secret.
+    /// Undeletes or destroys one version of a secret.
     #[must_use]
     pub fn on_version(mount: &str, operation: Operation, path: &str, version: u64) -> Self {
         let effect = Effect::VersionChanged {
@@ -201,7 +201,7 @@ impl Act {
         Self::on_secret(mount, operation, path, effect).and("version", json!(version))
     }
 
-    /// Removing a secret with all its versions.
+    /// Removes a secret with all its versions.
     #[must_use]
     pub fn purge(mount: &str, path: &str) -> Self {
         let effect = Effect::Deleted {
@@ -211,7 +211,7 @@ impl Act {
         Self::on_secret(mount, Operation::Kv(Kv::Purge), path, effect)
     }
 
-    /// Writing one key of a secret.
+    /// Writes one key of a secret.
     #[must_use]
     pub fn write(mount: &str, path: &str, key: &str, value: &str) -> Self {
         let effect = Effect::Written {
@@ -224,7 +224,7 @@ impl Act {
             .and("value", json!(value))
     }
 
-    /// Writing a secret as a whole.
+    /// Replaces a secret as a whole.
     #[must_use]
     pub fn replace(mount: &str, path: &str, data: SecretData) -> Self {
         let effect = Effect::Written {
@@ -236,7 +236,7 @@ impl Act {
             .and("data", Value::Object(data))
     }
 
-    /// The secret that it is about.
+    /// The secret that the act is about.
     #[must_use]
     pub fn secret(&self) -> Option<&str> {
         match &self.effect {
@@ -254,8 +254,7 @@ impl Act {
         }
     }
 
-    /// Whether a place of a snapshot is what it is about: its secret, or its mount with all
-    /// that is in it.
+    /// Whether the act is about this place of a snapshot: its secret, or its mount with all contents.
     #[must_use]
     pub fn is_about(&self, place: &str) -> bool {
         let text = |name: &str| self.parameters.get(name).and_then(Value::as_str);
@@ -272,7 +271,7 @@ impl Act {
         }
     }
 
-    /// The values that it hands to the target.
+    /// The values that the act passes to the target.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         let data = match &self.effect {
             Effect::Written { data, .. } => Some(data),

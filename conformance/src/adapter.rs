@@ -1,4 +1,4 @@
-//! The adapter file: how to start a target, and which tool call carries which operation.
+//! The adapter file: how to start a target, and which tool call performs which operation.
 
 pub mod launch;
 pub mod mapping;
@@ -30,28 +30,28 @@ use crate::{
     transport::TransportKind,
 };
 
-/// What an adapter file says.
+/// The content of an adapter file.
 #[derive(Clone, Debug)]
 pub struct Adapter {
     /// The target's name, as given on the command line.
     pub name: String,
-    /// Its title, as shown to people.
+    /// The target's title for readers.
     pub title: String,
-    /// Where to read about it.
+    /// A page about the target.
     pub homepage: Option<String>,
-    /// The shell command that builds it; `{bin}` is the suite's folder of programs.
+    /// The shell command that builds the target; `{bin}` is the suite's folder of programs.
     pub build: Option<String>,
-    /// Whether a checkout of the suite builds it without being asked.
+    /// Whether a checkout of the suite builds the target without being asked.
     pub build_automatically: bool,
-    /// How to start it with the stdio transport.
+    /// How to start the target with the stdio transport.
     pub stdio: Option<Launch>,
-    /// How to start it with the streamable HTTP transport.
+    /// How to start the target with the streamable HTTP transport.
     pub http: Option<HttpLaunch>,
-    /// How to reach it where it runs already; then it is not started.
+    /// How to reach a target that already runs. The suite then does not start it.
     pub remote: Option<Remote>,
-    /// How the modes that it claims are switched on.
+    /// How to switch on each mode that the adapter claims.
     pub modes: BTreeMap<Mode, ModeSettings>,
-    /// What it limits by itself.
+    /// The limits on calls that the target sets.
     pub limits: Limits,
     /// How long the target may take.
     pub budgets: Budgets,
@@ -59,13 +59,13 @@ pub struct Adapter {
     pub operations: BTreeMap<Operation, Mapping>,
 }
 
-/// How long the target may take; a target that takes longer has failed.
+/// How long the target may take. A target that takes longer fails.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budgets {
-    /// From its start to its answer to `initialize`, seconds.
+    /// From the start to the answer to `initialize`, in seconds.
     pub start_seconds: u32,
-    /// For one call, seconds.
+    /// For one call, in seconds.
     pub call_seconds: u32,
 }
 
@@ -79,7 +79,7 @@ impl Default for Budgets {
 }
 
 impl Budgets {
-    /// From its start to its answer to `initialize`.
+    /// From the start to the answer to `initialize`.
     #[must_use]
     pub fn start(&self) -> Duration {
         Duration::from_secs(u64::from(self.start_seconds))
@@ -91,7 +91,7 @@ impl Budgets {
         Duration::from_secs(u64::from(self.call_seconds))
     }
 
-    /// What a target may take for its answers on a connection that it has to start for.
+    /// How long to wait for answers on a connection for which the target still has to start.
     pub(super) fn of_start(&self) -> Patience {
         let first = Budget {
             time: self.start(),
@@ -103,8 +103,8 @@ impl Budgets {
         }
     }
 
-    /// The same of a target that was started this long ago, and listens now: what is left of its start, and
-    /// what a call may take if that is more.
+    /// How long to wait if the target was started this long ago and listens now: the rest of its start, or the time for
+    /// a call if that is longer.
     pub(super) fn of_start_begun(&self, before: Duration) -> Patience {
         let first = Budget {
             time: self.start().saturating_sub(before),
@@ -117,7 +117,7 @@ impl Budgets {
         }
     }
 
-    /// The same of a target that has started.
+    /// How long to wait for a target that has started.
     pub(super) fn once_started(&self) -> Patience {
         let call = Budget {
             time: self.call(),
@@ -127,15 +127,15 @@ impl Budgets {
     }
 }
 
-/// An adapter that cannot be used.
+/// Why an adapter is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
-    /// No target of that name comes with the suite.
+    /// No target with this name comes with the suite.
     #[error(
-        "no target is called {name:?}{hint}; for a server of your own give the path of its adapter file"
+        "unknown target {name:?}{hint}; for another server, give the path of its adapter file"
     )]
     NoSuchTarget {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// The name that was likely meant, or all names.
         hint: String,
@@ -143,18 +143,18 @@ pub enum AdapterError {
     /// The file cannot be read.
     #[error("the adapter file {} cannot be read: {source}", file.display())]
     Unreadable {
-        /// The file.
+        /// The path of the adapter file.
         file: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The adapter that another extends extends a further one.
-    #[error("it extends an adapter itself; name that one")]
+    /// The base adapter extends another adapter itself.
+    #[error("the base adapter extends another adapter; extend that one instead")]
     ExtendsFurther,
-    /// The file says something that an adapter cannot say.
+    /// The content of the file is invalid.
     #[error("{file}:{line}: {problem}")]
     Wrong {
-        /// The file.
+        /// The path of the adapter file.
         file: String,
         /// The line, counted from 1.
         line: usize,
@@ -163,7 +163,7 @@ pub enum AdapterError {
     },
 }
 
-/// The file's own shape; names of operations are checked after it is read.
+/// The format of the file. The names of operations are checked after parsing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -186,11 +186,10 @@ struct File {
 }
 
 impl Adapter {
-    /// Reads an adapter; `file` is its name in errors, and `base` finds the adapter that it
-    /// extends.
+    /// Parses an adapter; `file` is its name in errors, and `base` finds the adapter that it extends.
     ///
     /// # Errors
-    /// When it is wrong: with the line and what was likely meant.
+    /// If the adapter is invalid. The error has the line and a suggestion.
     pub fn parse(
         file: &str,
         text: &str,
@@ -212,7 +211,7 @@ impl Adapter {
             }
         };
         if started && remote {
-            let problem = "a target that runs already ([remote]) is not started: leave [stdio] and [http] out";
+            let problem = "the suite does not start a target that already runs ([remote]): remove [stdio] and [http]";
             return Err(checker.wrong("[remote]", &problem));
         }
         checker.launches(&read)?;
@@ -250,8 +249,8 @@ impl Adapter {
         })
     }
 
-    /// This adapter with what it leaves out taken from another. Whoever says how to start or
-    /// reach the target, and how to build it, says all of it.
+    /// This adapter, with everything that it omits taken from `base`. A launch section or a build command replaces that
+    /// of the base as a whole.
     fn over(mut self, base: Self) -> Self {
         for (operation, mapping) in base.operations {
             self.operations.entry(operation).or_insert(mapping);
@@ -270,11 +269,11 @@ impl Adapter {
         self
     }
 
-    /// The adapter of the same target in these modes; those that it does not claim change nothing.
+    /// The adapter of the same target in these modes. Modes that the adapter does not claim change nothing.
     #[must_use]
     pub fn in_modes(&self, modes: &BTreeSet<Mode>) -> Self {
         let mut adapter = self.clone();
-        // What is limited so that it shows is not kept to.
+        // Scenarios about a limit have to exceed it, so the suite does not pace their calls.
         if modes.contains(&Mode::RateLimit) || modes.contains(&Mode::GlobalLimit) {
             adapter.limits.global = None;
         }
@@ -297,7 +296,7 @@ impl Adapter {
         adapter
     }
 
-    /// Starts the target with these variables, in place of those of the same name.
+    /// Starts the target with these variables; they replace variables of the same name.
     pub(crate) fn extend_env(&mut self, env: &BTreeMap<String, String>) {
         if let Some(launch) = &mut self.stdio {
             launch.env.extend(env.clone());
@@ -307,8 +306,7 @@ impl Adapter {
         }
     }
 
-    /// Starts the target without the variable by which Vault's own tools, and many servers with them, take
-    /// any certificate of Vault.
+    /// Removes the variable that makes Vault's own tools, and many servers, accept any certificate of Vault.
     pub(crate) fn verify_vault(&mut self) {
         const SKIPS: &str = "VAULT_SKIP_VERIFY";
         if let Some(launch) = &mut self.stdio {
@@ -319,7 +317,7 @@ impl Adapter {
         }
     }
 
-    /// The program with its arguments that starts the target.
+    /// The program that starts the target, with its arguments.
     #[must_use]
     pub fn command(&self, transport: TransportKind) -> Option<&[String]> {
         match transport {
@@ -338,15 +336,14 @@ impl Adapter {
         TransportKind::ALL.into_iter().filter(offered).collect()
     }
 
-    /// The port that the target listens on whenever it is started over HTTP, if it is always the
-    /// same: only one instance can run then.
+    /// The port of the target over HTTP, if it is always the same: then only one instance can run at a time.
     #[must_use]
     pub fn fixed_port(&self) -> Option<u16> {
         self.http.as_ref().and_then(HttpLaunch::fixed_port)
     }
 }
 
-/// Turns what is wrong into an error with its place in the file.
+/// Turns a problem into an error with its place in the file.
 struct Checker<'a> {
     file: &'a str,
     text: &'a str,
@@ -409,7 +406,7 @@ impl Checker<'_> {
             let later = template::placeholders(text).find(|name| MODE_PLACEHOLDERS.contains(name));
             if let Some(name) = later {
                 let problem =
-                    format!("the placeholder {{{name}}} has a meaning only within [modes.*]");
+                    format!("the placeholder {{{name}}} can only be used within [modes.*]");
                 return Err(self.wrong(&format!("{{{name}}}"), &problem));
             }
             self.placeholders(text, &LAUNCH_PLACEHOLDERS)?;
@@ -422,8 +419,9 @@ impl Checker<'_> {
         match plausible.is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some()) {
             true => Ok(()),
             false => {
-                let problem =
-                    format!("{url:?} is no address; one is \"http://127.0.0.1:{{port}}/mcp\"");
+                let problem = format!(
+                    "{url:?} is not a valid address; an example is \"http://127.0.0.1:{{port}}/mcp\""
+                );
                 Err(self.wrong("url", &problem))
             }
         }
@@ -432,7 +430,7 @@ impl Checker<'_> {
     fn headers(&self, headers: &BTreeMap<String, String>) -> Result<(), AdapterError> {
         let wrong = |name: &&String| name.parse::<http::HeaderName>().is_err();
         headers.keys().find(wrong).map_or(Ok(()), |name| {
-            let problem = format!("{name:?} is no name of a header");
+            let problem = format!("{name:?} is not a valid header name");
             Err(self.wrong(name, &problem))
         })
     }
@@ -500,8 +498,8 @@ impl Checker<'_> {
         })
     }
 
-    /// Where a field of an operation's mapping says `text`, or else where the field or the
-    /// mapping begins. Other operations may well say the same.
+    /// The place where a field of an operation's mapping contains `text`; otherwise the place of the field or of the
+    /// mapping. The search is limited to this mapping because others may contain the same text.
     fn place_in(&self, operation: Operation, field: &str, text: &str) -> Option<usize> {
         let file = DeTable::parse(self.text).ok()?;
         let operations = file.get_ref().get("operations")?.get_ref().as_table()?;
@@ -523,7 +521,7 @@ impl Checker<'_> {
         self.at(at, suggest::syntax(error))
     }
 
-    /// An error at the first place where the file says `needle`.
+    /// An error at the first place where the file contains `needle`.
     fn wrong(&self, needle: &str, problem: &dyn std::fmt::Display) -> AdapterError {
         self.at(self.text.find(needle).unwrap_or(0), problem.to_string())
     }
@@ -537,7 +535,7 @@ impl Checker<'_> {
     }
 }
 
-/// A placeholder of a text that is not known, and what to say of it.
+/// The first unknown placeholder of a text, and the message about it.
 fn unknown_placeholder(text: &str, known: &[&str]) -> Option<(String, String)> {
     let name = template::placeholders(text).find(|name| !known.contains(name))?;
     let known = match known {
@@ -550,7 +548,7 @@ fn unknown_placeholder(text: &str, known: &[&str]) -> Option<(String, String)> {
     ))
 }
 
-/// The keys and strings within a value, each with the place where it begins.
+/// The keys and strings within a value, each with its place.
 fn texts<'a>(value: &'a Spanned<DeValue<'_>>, into: &mut Vec<(&'a str, usize)>) {
     match value.get_ref() {
         DeValue::String(text) => into.push((text, value.span().start)),
@@ -656,11 +654,11 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
             ),
             (
                 "[operations.'kv.purge']\ntool = 'purge'\narguments = { version = 1 }\nresult.facts.version = '/version'",
-                "mine.toml:12: kv.purge has no facts: leave `facts` out",
+                "mine.toml:12: kv.purge has no facts: remove `facts`",
             ),
             (
                 "[operations.'kv.write']\ntool = 'write'\nresult.facts = { version = 'version' }",
-                "mine.toml:11: kv.write: \"version\" is no JSON pointer",
+                "mine.toml:11: kv.write: \"version\" is not a JSON pointer",
             ),
             (
                 "[operations.'kv.write']\ntool = []",
@@ -769,7 +767,7 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
     #[test]
     fn a_placeholder_of_a_mode_is_refused_in_a_launch() {
         let error = error("{vault_addr}", "{tls_cert}");
-        assert!(error.contains("only within [modes.*]"), "{error}");
+        assert!(error.contains("only be used within [modes.*]"), "{error}");
     }
 
     #[test]
@@ -777,11 +775,11 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
         for (text, part) in [
             (
                 "[http]\ncommand = ['s']\nurl = 'localhost'",
-                "is no address",
+                "is not a valid address",
             ),
             (
                 "[http]\ncommand = ['s']\nurl = 'http://h/'\nheaders = { 'a b' = '' }",
-                "no name of a header",
+                "not a valid header name",
             ),
             (
                 "[stdio]\ncommand = ['podman']\ncontainer = true",
@@ -793,7 +791,7 @@ result = {{ at = "/data", facts = {{ version = "/version" }} }}
             ),
             (
                 "[remote]\nurl = 'http://h/'\n[stdio]\ncommand = ['s']",
-                "is not started",
+                "does not start a target",
             ),
             (
                 "[stdio]\ncommand = ['s']\n[limits]\nsession = '5'",

@@ -1,8 +1,7 @@
-//! The baseline: a file of failures that are known and accepted, each with its reason.
+//! The baseline: a file that lists known failures of a target, each with its reason.
 //!
-//! It decides about the exit code and nothing else: what a server does wrong stays wrong in
-//! the report. What is listed and holds no longer is told, so that the file never hides more
-//! than it says.
+//! The baseline changes the exit code and nothing else: a failure stays a failure in the report. An entry that no
+//! longer applies is reported, so that the file hides no more than it says.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +21,7 @@ use crate::{
 
 mod edit;
 
-/// What a reason begins with that nobody has written yet.
+/// A reason that begins with this has not been written yet.
 const TODO: &str = "TODO";
 
 /// A file of known failures.
@@ -42,23 +41,23 @@ struct Entry {
     reason: String,
 }
 
-/// A baseline that cannot be used.
+/// Why a baseline is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
     /// The file cannot be read.
     #[error("the baseline {} cannot be read: {source}{hint}", file.display())]
     Unreadable {
-        /// The file.
+        /// The path of the baseline.
         file: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
         /// What to do.
         hint: &'static str,
     },
-    /// The file says something that a baseline cannot say.
+    /// The content of the file is invalid.
     #[error("{}:{line}: {problem}", file.display())]
     Wrong {
-        /// The file.
+        /// The path of the baseline.
         file: PathBuf,
         /// The line, counted from 1.
         line: usize,
@@ -67,7 +66,7 @@ pub enum BaselineError {
     },
 }
 
-/// The file's own shape.
+/// The format of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -76,7 +75,7 @@ struct File {
     known: Vec<Spanned<Known>>,
 }
 
-/// Failures with one reason.
+/// Known failures with one reason.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Known {
@@ -86,18 +85,18 @@ struct Known {
 }
 
 impl Baseline {
-    /// Reads a baseline that a run is held against.
+    /// Reads a baseline, with which the report of a run is compared.
     ///
     /// ```toml
     /// target = "hashicorp"        # optional: the only target that it is for
     ///
     /// [[known]]
     /// key = "policy.denied@stdio@2025-06-18#1-delete-the-secret-team-databas-685821"        # or keys = ["...", "..."]
-    /// reason = "a denied delete is told as a missing secret"
+    /// reason = "a denied delete is reported as a missing secret"
     /// ```
     ///
     /// # Errors
-    /// When the file cannot be read or is wrong, which a failure without a reason is.
+    /// If the file cannot be read or is invalid. A failure without a reason is invalid.
     pub fn from_file(file: impl Into<PathBuf>) -> Result<Self, BaselineError> {
         let file = file.into();
         match fs::read_to_string(&file) {
@@ -106,12 +105,11 @@ impl Baseline {
         }
     }
 
-    /// Reads a baseline, if it is there, that is brought up to date when the run is over:
-    /// what no longer fails is dropped, and what fails anew is added with a reason that has
-    /// yet to be written.
+    /// Reads a baseline, if it exists, and updates it at the end of the run. Entries that no longer fail are removed.
+    /// New failures are added with a reason that a person still has to write.
     ///
     /// # Errors
-    /// When the file is there and cannot be read or is wrong.
+    /// If the file exists and cannot be read or is invalid.
     pub fn to_update(file: impl Into<PathBuf>) -> Result<Self, BaselineError> {
         let file = file.into();
         match fs::read_to_string(&file) {
@@ -165,7 +163,7 @@ impl Baseline {
             }
             if !update && reason.trim_start().starts_with(TODO) {
                 let problem = format!(
-                    "the reason of {first} is still to be written; say why the failure is accepted"
+                    "{first} still has the placeholder TODO as its reason; say why the failure is accepted"
                 );
                 return Err(wrong(at, problem));
             }
@@ -192,7 +190,7 @@ impl Baseline {
         })
     }
 
-    /// Whether it is for the target of that name.
+    /// Checks that the baseline is for the target with this name.
     pub(crate) fn check_target(&self, name: &str) -> Result<(), BaselineError> {
         match &self.target {
             Some((target, line)) if target != name => Err(BaselineError::Wrong {
@@ -206,19 +204,19 @@ impl Baseline {
         }
     }
 
-    /// Why the failure of a scenario is accepted, if it is.
+    /// The reason why the failure of a scenario is accepted, if the baseline lists it.
     pub(crate) fn reason(&self, key: &str) -> Option<&str> {
         let entry = self.entries.iter().find(|entry| entry.key == key);
         entry.map(|entry| entry.reason.as_str())
     }
 
-    /// Holds a report against the list, and brings the list up to date if that was asked for.
+    /// Compares a report with the baseline, and updates the baseline if that was requested.
     ///
-    /// `catalogue` has the keys of all scenarios that the target could be judged by, and
-    /// `narrowed` says whether this run was about some of them only.
+    /// `catalogue` has the keys of all scenarios that can apply to the target. `narrowed` says whether this run
+    /// selected only some of them.
     ///
     /// # Errors
-    /// When the file is to be written and cannot be.
+    /// If the file must be written and cannot be.
     pub(crate) fn hold(
         &self,
         report: &Report,
@@ -300,13 +298,13 @@ impl Baseline {
         Ok(update)
     }
 
-    /// The file.
+    /// The path of the baseline.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// Whether the file is brought up to date when the run is over.
+    /// Whether the file is updated at the end of the run.
     #[must_use]
     pub fn is_to_be_updated(&self) -> bool {
         self.update
@@ -315,20 +313,20 @@ impl Baseline {
 
 fn unreadable(file: PathBuf, source: io::Error) -> BaselineError {
     let hint = match source.kind() {
-        io::ErrorKind::NotFound => "; --update-baseline makes one",
+        io::ErrorKind::NotFound => "; --update-baseline creates one",
         _ => "",
     };
     BaselineError::Unreadable { file, source, hint }
 }
 
-/// Whether a scenario that did not fail shows that its failure is a thing of the past.
+/// Whether a scenario that did not fail shows that the known failure is gone.
 fn disproves(scenario: &ScenarioResult, report: &Report, narrowed: bool) -> bool {
     let judged = match scenario.verdict {
         Verdict::Pass | Verdict::Warn => true,
         Verdict::NotApplicable => !scenario.lacks(NotApplicable::NoEvidence),
         Verdict::Fail | Verdict::Blocked => false,
     };
-    // What is ambient was looked for in the scenarios that ran, and in no others.
+    // An ambient requirement was checked only in the scenarios that ran.
     judged && !report.is_cut_short() && !(narrowed && scenario.profile == AMBIENT)
 }
 
@@ -394,7 +392,7 @@ reason = "a bug: https://example.com/1"
             (
                 "a bug: ",
                 "TODO: ",
-                "known.toml:9: the reason of kv.b@stdio@2025-11-25#1 is still to be written",
+                "known.toml:9: kv.b@stdio@2025-11-25#1 still has the placeholder TODO as its reason",
             ),
             (
                 "key = \"kv.a@stdio@2025-11-25\"",

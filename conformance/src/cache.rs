@@ -1,42 +1,41 @@
-//! The user's cache folder: what takes minutes to make and is worth keeping from one run to the
-//! next, such as a Vault that the suite built.
+//! The user's cache folder: keeps between runs what takes minutes to make, such as a Vault that the suite built.
 
 use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Names another folder for the cache.
+/// The variable with another folder for the cache.
 const CACHE_VARIABLE: &str = "VAULT_MCP_CONFORMANCE_CACHE";
 const FOLDER: &str = "vault-mcp-conformance";
 
-/// A folder that outlives runs. Nothing is created before it is needed.
+/// A folder that is kept between runs. Nothing in it is created before it is needed.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
 }
 
-/// The cache folder cannot be used.
+/// Why the cache folder is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// No environment variable says where a cache could be.
+    /// The environment names no place for a cache.
     #[error(
         "no cache folder: neither {CACHE_VARIABLE} nor a home directory is set; set {CACHE_VARIABLE} to a folder to write to"
     )]
     NoHome,
-    /// The folder, or one below it, cannot be made.
+    /// A folder cannot be created.
     #[error("cannot create the cache folder {path}: {source}; set {CACHE_VARIABLE} to another one", path = .path.display())]
     Create {
-        /// What could not be created.
+        /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl Cache {
-    /// `$VAULT_MCP_CONFORMANCE_CACHE`, else the folder `vault-mcp-conformance` where caches live on
-    /// this system: `$XDG_CACHE_HOME`, `~/.cache`; `~/Library/Caches`; `%LOCALAPPDATA%`.
+    /// `$VAULT_MCP_CONFORMANCE_CACHE`, or otherwise the folder `vault-mcp-conformance` in the system's cache folder:
+    /// `$XDG_CACHE_HOME`, `~/.cache`; `~/Library/Caches`; `%LOCALAPPDATA%`.
     ///
     /// # Errors
     /// [`CacheError::NoHome`] if the environment names no place.
@@ -50,7 +49,7 @@ impl Cache {
     }
 
     fn locate_by(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, CacheError> {
-        // The XDG specification: a relative path there is invalid, and an empty one is unset.
+        // According to the XDG specification, a relative path is invalid, and an empty one counts as unset.
         let folder = |name| {
             let path = PathBuf::from(variable(name)?);
             path.is_absolute().then_some(path)
@@ -72,17 +71,17 @@ impl Cache {
             .ok_or(CacheError::NoHome)
     }
 
-    /// The folder itself.
+    /// The path of the folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where programs are kept.
+    /// The folder of programs.
     pub fn bin_dir(&self) -> PathBuf {
         self.root.join("bin")
     }
 
-    /// Makes the folder for programs, and all above it.
+    /// Creates the folder of programs, and all parent folders.
     ///
     /// # Errors
     /// [`CacheError::Create`] with the path.
@@ -93,7 +92,7 @@ impl Cache {
     }
 }
 
-/// Makes a folder of the cache, and all above it.
+/// Creates a folder of the cache, and all parent folders.
 ///
 /// # Errors
 /// [`CacheError::Create`] with the path.

@@ -1,4 +1,4 @@
-//! The requirements, shown to people: as a list, as a page, and one by one.
+//! The requirements for readers: as a list, as a page, and one by one.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ struct Entry<'a> {
     scenarios: Vec<&'a Requirement>,
 }
 
-/// One entry a requirement, in the order of the features.
+/// One entry for each requirement, in the order of the features.
 fn entries(requirements: &[Requirement]) -> Vec<Entry<'_>> {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for requirement in requirements {
@@ -28,7 +28,7 @@ fn entries(requirements: &[Requirement]) -> Vec<Entry<'_>> {
     entries
 }
 
-/// One line a requirement: id, level, sources, how many scenarios check it, what it demands.
+/// One line for each requirement: id, level, sources, number of scenarios, and the requirement itself.
 #[must_use]
 pub fn list(requirements: &[Requirement]) -> String {
     let mut text = String::new();
@@ -38,7 +38,7 @@ pub fn list(requirements: &[Requirement]) -> String {
         } = entry.first;
         let sources = entry.first.source_names().join(" ");
         let count = entry.scenarios.len();
-        // Writing to a string cannot fail; so below.
+        // Writing to a string cannot fail; this applies to all writes below.
         let _ = writeln!(
             text,
             "{id:<32} {level:<7} {sources:<12} {count:>3}  {demand}"
@@ -75,11 +75,11 @@ pub fn markdown(requirements: &[Requirement]) -> String {
     text
 }
 
-/// All about one requirement: its demand, its sources, its scenarios, and the mutants that prove that they notice. A key
-/// of a scenario shows that scenario alone.
+/// Everything about one requirement: its sentence, its sources, its scenarios, and the mutants that must fail on it.
+/// The key of a scenario shows only that scenario.
 ///
 /// # Errors
-/// When no requirement has this id, or no scenario this key; names the one that was likely meant.
+/// If no requirement has this id, or no scenario this key. The error suggests one.
 pub fn explain(
     requirements: &[Requirement],
     mutations: &[Mutation],
@@ -159,7 +159,7 @@ impl UnknownRequirement {
     }
 }
 
-/// The id in a key, `id@transport@revision#row` or a part of that, and its row.
+/// The id and the row of a key `id@transport@revision#row`, or of a part of it.
 fn id_and_row(id_or_key: &str) -> (&str, Option<&str>) {
     let (named, row) = match id_or_key.split_once('#') {
         Some((named, row)) => (named, Some(row)),

@@ -1,6 +1,6 @@
-//! The oracle for certificates: finds them in whatever text a target answers with, and says
-//! what they are, whether they verify and whether a key is theirs. Pure: nothing is asked of
-//! Vault here, nothing is read or written, and no input makes it panic.
+//! The oracle for certificates: finds them in any text that a target returns, and decodes and verifies them. It also
+//! checks whether a private key belongs to a certificate. The module is pure: it sends nothing to Vault, reads and
+//! writes no files, and panics on no input.
 
 mod bundle;
 mod duration;
@@ -48,7 +48,7 @@ pub struct Certificate {
     key: Vec<u8>,
 }
 
-/// What a public key is, in Vault's terms: its `key_type` with its `key_bits`.
+/// The type of a public key in Vault's terms: its `key_type` with its `key_bits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// RSA, with the bits of its modulus.
@@ -57,7 +57,7 @@ pub enum KeyKind {
     Ec(usize),
     /// Ed25519.
     Ed25519,
-    /// Any other, by the OID of its algorithm.
+    /// Any other type, by the OID of its algorithm.
     Other(String),
 }
 
@@ -101,15 +101,14 @@ impl Certificate {
         found_in(text).next()
     }
 
-    /// The PEM certificates in any text, in their order; broken ones are passed over. They may
-    /// be indented, on one line, or within JSON, where their line breaks are escaped, once or
-    /// several times over.
+    /// The PEM certificates in any text, in order. Invalid ones are skipped. They may be indented, on one line, or
+    /// within JSON with their line breaks escaped, once or several times.
     #[must_use]
     pub fn all_in(text: &str) -> Vec<Self> {
         found_in(text).collect()
     }
 
-    /// A certificate from DER, with nothing after it.
+    /// Parses a certificate in DER, with nothing after it.
     #[must_use]
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (rest, parsed) = X509Certificate::from_der(der).ok()?;
@@ -162,20 +161,20 @@ impl Certificate {
         pairs.join(":")
     }
 
-    /// When it begins to be valid. Vault dates this 30 seconds back.
+    /// The beginning of the validity. Vault dates it 30 seconds back.
     #[must_use]
     pub fn not_before(&self) -> OffsetDateTime {
         self.not_before
     }
 
-    /// When it ceases to be valid.
+    /// The end of the validity.
     #[must_use]
     pub fn not_after(&self) -> OffsetDateTime {
         self.not_after
     }
 
-    /// From [`Certificate::not_before`] to [`Certificate::not_after`]: with Vault 30 seconds
-    /// more than the TTL, unless the role's `not_before_duration` says otherwise.
+    /// From [`Certificate::not_before`] to [`Certificate::not_after`]. With Vault this is the TTL plus 30 seconds,
+    /// unless the role sets `not_before_duration`.
     #[must_use]
     pub fn lifetime(&self) -> time::Duration {
         self.not_after - self.not_before
@@ -187,13 +186,13 @@ impl Certificate {
         self.is_ca
     }
 
-    /// What its public key is.
+    /// The type of its public key.
     #[must_use]
     pub fn key_kind(&self) -> &KeyKind {
         &self.key_kind
     }
 
-    /// Whether another certificate is for the same public key.
+    /// Whether another certificate has the same public key.
     #[must_use]
     pub fn same_key(&self, other: &Self) -> bool {
         self.key == other.key
@@ -246,9 +245,8 @@ impl Certificate {
     }
 }
 
-/// The private keys in any text, of whatever kind (`RSA PRIVATE KEY`, `EC PRIVATE KEY`,
-/// `PRIVATE KEY`, ...), each as a PEM block in lines of 64 characters; found wherever
-/// [`Certificate::all_in`] would find a certificate.
+/// The private keys in any text, of any type (`RSA PRIVATE KEY`, `EC PRIVATE KEY`, `PRIVATE KEY`, ...), each as a PEM
+/// block in lines of 64 characters. They are found wherever [`Certificate::all_in`] would find a certificate.
 #[must_use]
 pub fn private_keys_in(text: &str) -> Vec<SecretString> {
     pem::blocks(text)
@@ -257,9 +255,8 @@ pub fn private_keys_in(text: &str) -> Vec<SecretString> {
         .collect()
 }
 
-/// The lines of a private key's PEM by which it is known: each by itself, since how lines are put
-/// together depends on what carries them, and without those of its public half, which the
-/// certificates show.
+/// The lines of a private key's PEM by which it can be recognised. Each line is separate, since texts join lines in
+/// different ways. Lines of the public half are excluded, because the certificates contain it.
 #[must_use]
 pub fn secret_lines(key: &SecretString, certificates: &[Certificate]) -> Vec<SecretString> {
     let is_shown = |bytes: &[u8]| {
@@ -270,7 +267,7 @@ pub fn secret_lines(key: &SecretString, certificates: &[Certificate]) -> Vec<Sec
     lines
         .filter(|line| line.len() > 20)
         .filter(|line| {
-            // A line of PEM is Base64 of its own; those around the key are none.
+            // Each line of PEM is Base64 on its own; the `BEGIN` and `END` lines are not.
             let bytes = data_encoding::BASE64.decode(line.as_bytes());
             bytes.is_ok_and(|bytes| !is_shown(&bytes))
         })
@@ -300,7 +297,7 @@ fn ip_name(name: &GeneralName<'_>) -> Option<IpAddr> {
         .ok()
 }
 
-/// An unsigned number without the zero bytes in front of it.
+/// An unsigned number without leading zero bytes.
 fn stripped(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     number.get(zeros..).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Checking an adapter against the server that it describes: what the server lists is held
-//! against what the adapter sends, and what can be read is read once.
+//! The findings about an adapter: compares the tools that the server lists with the arguments that the adapter sends,
+//! and calls each operation that only reads once.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -16,7 +16,7 @@ use crate::{
     suggest::closest,
 };
 
-/// What was found out about an adapter.
+/// The findings about an adapter.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Checked {
     /// The adapter's name for the server.
@@ -27,42 +27,42 @@ pub struct Checked {
     pub tools: Vec<String>,
     /// What is wrong, the errors first.
     pub findings: Vec<Finding>,
-    /// What reading operations gave when each was carried out once.
+    /// The result of each operation that only reads; each was performed once.
     pub trials: Vec<Trial>,
-    /// Operations that the adapter maps and that are not carried out, as they write.
+    /// Operations that the adapter maps and that were not performed, because they write.
     pub untried: Vec<&'static str>,
     /// The operations that the adapter maps.
     pub mapped: Vec<&'static str>,
-    /// Those that it does not.
+    /// The operations that the adapter does not map.
     pub unmapped: Vec<&'static str>,
-    /// The modes that the adapter says the server has.
+    /// The modes that the adapter claims.
     pub modes: Vec<&'static str>,
-    /// The limits that the adapter says the server sets itself.
+    /// The limits on calls that the adapter declares.
     pub limits: Vec<String>,
 }
 
-/// How bad something is.
+/// How severe a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Gravity {
-    /// The adapter does not fit the server.
+    /// The adapter does not match the server.
     Error,
-    /// It may be meant so.
+    /// It may be intended.
     Hint,
 }
 
-/// Something that does not fit.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// How severe it is.
     pub gravity: Gravity,
-    /// The operation that it is about.
+    /// The operation that the finding is about.
     pub operation: Option<&'static str>,
-    /// What it is, and what was likely meant.
+    /// The finding, and a suggestion.
     pub text: String,
 }
 
-/// One operation, carried out once on a mount of the suite's own.
+/// One operation, performed once on a mount of the suite's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trial {
     /// The operation.
@@ -71,12 +71,12 @@ pub struct Trial {
     pub transport: String,
     /// Whether the adapter finds what Vault holds.
     pub found: bool,
-    /// What came, secrets redacted.
+    /// What the server returned, with secrets redacted.
     pub text: String,
 }
 
 impl Checked {
-    /// What an adapter claims, before its server is looked at.
+    /// The claims of an adapter, before they are compared with its server.
     #[must_use]
     pub fn of(adapter: &Adapter) -> Self {
         let (mapped, unmapped): (Vec<_>, Vec<_>) = Operation::ALL
@@ -104,7 +104,7 @@ impl Checked {
         }
     }
 
-    /// Adds what is found when the adapter is held against a server's tools.
+    /// Compares the adapter with a server's tools, and adds the findings.
     pub fn hold_against(&mut self, adapter: &Adapter, tools: &[Value]) {
         let names: Vec<String> = tools
             .iter()
@@ -137,14 +137,14 @@ impl Checked {
         self.tools.dedup();
     }
 
-    /// Whether the adapter fits the server.
+    /// Whether the adapter matches the server.
     #[must_use]
     pub fn fits(&self) -> bool {
         let wrong = |finding: &Finding| finding.gravity == Gravity::Error;
         !self.findings.iter().any(wrong) && self.trials.iter().all(|trial| trial.found)
     }
 
-    /// All of it, to be read.
+    /// The findings as text for readers.
     #[must_use]
     pub fn text(&self) -> String {
         let list = |names: &[&str]| match names {
@@ -153,7 +153,7 @@ impl Checked {
         };
         let mut text = String::new();
         let mut line = |label: &str, rest: &str| {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "{label:<9} {rest}");
         };
         line(
@@ -217,7 +217,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// What is wrong with one mapping.
+/// The findings about one mapping.
 fn check(
     operation: Operation,
     mapping: &Mapping,
@@ -242,7 +242,7 @@ fn check(
     let mut found = left_out(operation, mapping);
     let Some(tool) = tools.iter().find(|tool| tool["name"] == name) else {
         let hidden =
-            format!("the tool {name:?} is not listed; it is called all the same (hidden = true)");
+            format!("the tool {name:?} is not listed; it is called anyway (hidden = true)");
         found.push((Gravity::Hint, hidden));
         return found;
     };
@@ -254,7 +254,7 @@ fn check(
     found
 }
 
-/// What an operation has and its mapping makes no use of.
+/// What an operation offers and its mapping does not use.
 fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
     let mut found = Vec::new();
     let sent: BTreeSet<_> = template::strings(&mapping.arguments)
@@ -262,15 +262,15 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
         .flat_map(template::placeholders)
         .collect();
     for parameter in operation.parameters() {
-        // A mount without its description is a mount all the same.
+        // The description of a mount is not needed.
         let needless =
             operation == Operation::Mounts(Mounts::Create) && *parameter == "description";
         if !needless && !sent.contains(parameter) {
-            let problem = format!("its parameter {{{parameter}}} is in no argument");
+            let problem = format!("its parameter {{{parameter}}} is used in no argument");
             found.push((Gravity::Hint, problem));
         }
     }
-    // Prose has no place to point to.
+    // A JSON pointer cannot point into prose.
     let prose = matches!(
         mapping.result.from,
         ResultPart::Text | ResultPart::TextLines
@@ -290,7 +290,7 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
     found
 }
 
-/// What the adapter sends, against what the tool's schema says.
+/// Compares the arguments that the adapter sends with the tool's schema.
 fn arguments(
     operation: Operation,
     mapping: &Mapping,
@@ -314,7 +314,7 @@ fn arguments(
             .any(|omitted| omitted == name)
         {
             let problem =
-                format!("{tool} requires the argument {name:?}, which is left out when empty");
+                format!("{tool} requires the argument {name:?}, which is omitted if empty");
             found.push((Gravity::Hint, problem));
         }
     }
@@ -354,7 +354,7 @@ fn arguments(
     }
 }
 
-/// Values that an argument has when the operation is carried out.
+/// Values that an argument has when the operation is performed.
 fn samples(operation: Operation, mapping: &Mapping, name: &str, value: &Value) -> Vec<Value> {
     let versions = [1, 2].map(|version| {
         let sample = |parameter: &&str| match *parameter {
@@ -383,7 +383,7 @@ fn samples(operation: Operation, mapping: &Mapping, name: &str, value: &Value) -
         .collect()
 }
 
-/// How a value contradicts a schema, where that is plain.
+/// How a value contradicts a schema, if that is certain.
 fn contradicts(schema: &Value, value: &Value) -> Option<String> {
     let kinds: Vec<_> = match &schema["type"] {
         Value::String(kind) => vec![kind.as_str()],
@@ -524,7 +524,7 @@ mod tests {
         only(
             &about("path = '{path}'"),
             Gravity::Hint,
-            "its parameter {version} is in no argument",
+            "its parameter {version} is used in no argument",
         );
         let found = findings(
             "[operations.'kv.read']\ntool = 'read_secret'\narguments = { mount = '{mount}', path = '{path}' }",

@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and what is done then.
+//! The command line: its commands and flags, and what each command runs.
 
 use std::{
     io::Write as _,
@@ -203,10 +203,10 @@ struct VaultArgs {
 }
 
 const NOT_EXTERNAL: &str =
-    "an external Vault is for `run` alone: this needs one that the suite starts";
+    "only `run` can use an external Vault; this command needs one that the suite starts";
 
 impl VaultArgs {
-    /// What was asked for, where the Vault has to be one that the suite starts.
+    /// The options, for a command that needs a Vault that the suite starts.
     fn own(self) -> Result<VaultOptions, String> {
         if self.choice == VaultChoice::External {
             return Err(NOT_EXTERNAL.to_owned());
@@ -233,7 +233,7 @@ struct ExternalArgs {
     ca: Option<PathBuf>,
 }
 
-/// Holds the token for `--vault external`.
+/// The variable with the token for `--vault external`.
 const TOKEN_VARIABLE: &str = "VAULT_CONFORMANCE_TOKEN";
 
 impl ExternalArgs {
@@ -245,7 +245,7 @@ impl ExternalArgs {
                 ("--vault-ca", self.ca.is_some()),
             ];
             return match given.iter().find(|(_, given)| *given) {
-                Some((flag, _)) => Err(format!("{flag} is for --vault external")),
+                Some((flag, _)) => Err(format!("{flag} needs --vault external")),
                 None => vault.own(),
             };
         }
@@ -266,8 +266,7 @@ impl ExternalArgs {
             return Err(match self.token_file {
                 Some(file) => format!("there is no token in {}", file.display()),
                 None => format!(
-                    "--vault external needs a token: in a file that --vault-token-file names, or in \
-                     {TOKEN_VARIABLE}; VAULT_TOKEN is ignored"
+                    "--vault external needs a token, from the file of --vault-token-file or from {TOKEN_VARIABLE}; VAULT_TOKEN is ignored"
                 ),
             });
         }
@@ -293,7 +292,7 @@ enum VaultCommand {
     Image,
 }
 
-/// The transports that `--transport` names; none stands for all that the target offers.
+/// The transports of `--transport`; empty means all that the target offers.
 #[derive(Clone, Debug)]
 struct Transports(Vec<TransportKind>);
 
@@ -316,10 +315,10 @@ fn seed(text: &str) -> Result<u64, String> {
 }
 
 impl Cli {
-    /// Does what was asked for; errors are told on standard error.
+    /// Runs the command; errors are printed on standard error.
     ///
     /// # Errors
-    /// When standard output cannot be written.
+    /// If standard output cannot be written.
     pub(crate) async fn execute(self) -> anyhow::Result<Exit> {
         match self.command {
             Command::Run(args) => run(*args).await,
@@ -334,7 +333,7 @@ impl Cli {
     }
 }
 
-/// What there is, or none where there is an error, which is told.
+/// The value; an error is printed, and gives `None`.
 fn or_tell<T>(result: Result<T, impl std::fmt::Display>) -> Option<T> {
     result.inspect_err(|error| tell(error)).ok()
 }
@@ -465,7 +464,7 @@ fn baseline(file: Option<PathBuf>, update: bool) -> Result<Option<Baseline>, Bas
     .transpose()
 }
 
-/// The reports that are written to files.
+/// The reporters that write files.
 fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     let mut files: Vec<Box<dyn Reporter>> = vec![
         Box::new(JsonFile::new(output.join("report.json"))),
@@ -477,8 +476,8 @@ fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     files
 }
 
-/// Makes the folder of the reports, before work is done that could not be reported. Transcripts
-/// of an earlier run would be taken for this one's.
+/// Creates the folder of the reports before the run, so that no run ends without a place for its report. Removes
+/// transcripts of an earlier run, which could be mistaken for new ones.
 fn prepare_output(output: &Path) -> Result<(), String> {
     std::fs::create_dir_all(output)
         .map_err(|error| format!("--output {}: {error}", output.display()))?;
@@ -490,21 +489,23 @@ fn prepare_output(output: &Path) -> Result<(), String> {
             .extension()
             .is_some_and(|extension| extension == "jsonl")
         {
-            // What cannot be removed is overwritten or has another name.
+            // A file that cannot be removed is overwritten or has another name.
             let _ = std::fs::remove_file(path);
         }
     }
     Ok(())
 }
 
-/// Cancelled by Ctrl-C or SIGTERM; a second one ends the program at once.
+/// A token that Ctrl-C or SIGTERM cancels; a second signal ends the program at once.
 fn on_interrupt() -> CancellationToken {
     let token = CancellationToken::new();
     let interrupted = token.clone();
     tokio::spawn(async move {
         interrupt::signalled().await;
         interrupted.cancel();
-        anstream::eprintln!("interrupted: cleaning up (once more to leave everything as it is)");
+        anstream::eprintln!(
+            "interrupted: cleaning up (interrupt again to end without cleaning up)"
+        );
         interrupt::signalled().await;
         std::process::exit(Exit::Interrupted.code().into());
     });
@@ -557,7 +558,7 @@ fn explain(id: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Conformant)
 }
 
-/// How `doctor` tells what it found.
+/// The format of the output of `doctor`.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum DoctorFormat {
     /// A table, for people.
@@ -582,7 +583,7 @@ async fn doctor(format: DoctorFormat) -> anyhow::Result<Exit> {
 async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     if args.quick {
         tell(
-            &"--quick is the default now: leave it out; --all runs each mutant against the whole specification",
+            &"--quick is now the default, remove it; --all runs each mutant against the whole specification",
         );
         return Ok(Exit::Usage);
     }
@@ -689,7 +690,7 @@ async fn vault(command: VaultCommand) -> anyhow::Result<Exit> {
     }
 }
 
-/// Runs a Vault until it is interrupted, which is how it is meant to end.
+/// Runs a Vault until it is interrupted, which is its normal end.
 async fn start_vault(
     args: VaultArgs,
     progress: &Progress,
@@ -702,7 +703,7 @@ async fn start_vault(
     let Some(vault) = started.await.transpose()? else {
         return Ok(None);
     };
-    // Its token opens nothing but this throw-away Vault, and whoever starts it asked for it.
+    // The token only gives access to this temporary Vault, and the user asked for it.
     anstream::println!(
         "export VAULT_ADDR={}\nexport VAULT_TOKEN={}",
         vault.address(),

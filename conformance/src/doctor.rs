@@ -1,5 +1,5 @@
-//! What is here, what is missing, and the shortest way to get it. It looks, within seconds, and builds, pulls and
-//! starts nothing.
+//! Reports what this machine has, what is missing, and the shortest way to get it. The check takes seconds: it builds,
+//! pulls and starts nothing.
 
 use std::{
     env,
@@ -26,13 +26,13 @@ use crate::{
     },
 };
 
-/// The target of a run with the defaults.
+/// The target of a run with default options.
 const DEFAULT_TARGET: &str = "reference";
-/// How long any one look may take.
+/// The time limit of each check.
 const LOOK: Duration = Duration::from_millis(2000);
-/// Below this much free space a build of Vault is likely to fail, GiB.
+/// With less free space than this, in GiB, a build of Vault is likely to fail.
 const TIGHT: u64 = 4;
-/// Variables of such names that the suite does look at.
+/// Variables with such names that the suite does use.
 const USED: [&str; 4] = [
     IMAGE_VARIABLE,
     "VAULT_MCP_CONFORMANCE_CACHE",
@@ -40,41 +40,41 @@ const USED: [&str; 4] = [
     browser::VARIABLE,
 ];
 
-/// What was found on this machine.
+/// The results of all checks on this machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Diagnosis {
-    /// Whether a run with the defaults can work, after building if need be.
+    /// Whether a run with default options can work, if need be after a build.
     pub can_run: bool,
-    /// How `--vault auto` would get its Vault.
+    /// How `--vault auto` would get Vault.
     pub auto: Option<String>,
-    /// Everything that was looked at.
+    /// All checks.
     pub checks: Vec<Check>,
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What it is.
+    /// What was checked.
     pub name: String,
-    /// How it stands.
+    /// The result.
     pub state: State,
     /// What was found.
     pub detail: String,
-    /// The shortest way to better it.
+    /// The shortest way to improve it.
     pub fix: Option<String>,
 }
 
-/// How something stands.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It is there and can be used.
+    /// It exists and is usable.
     Ok,
-    /// Worth knowing; nothing has to be done.
+    /// For information; no action is needed.
     Note,
-    /// It is not there, and may not be needed.
+    /// It does not exist, and may not be needed.
     Missing,
-    /// It is in the way of a run.
+    /// It prevents a run.
     Bad,
 }
 
@@ -98,7 +98,7 @@ impl Check {
     }
 }
 
-/// Looks at this machine.
+/// Checks this machine.
 pub async fn examine() -> Diagnosis {
     let cache = Cache::locate();
     let (engine, vault, go, cargo, browser, leftovers) = tokio::join!(
@@ -134,8 +134,8 @@ pub async fn examine() -> Diagnosis {
         None
     };
     let auto_check = match &auto {
-        Some(auto) => Check::new("--vault auto", State::Ok, format!("takes: {auto}")),
-        None => Check::new("--vault auto", State::Bad, "has nothing to take")
+        Some(auto) => Check::new("--vault auto", State::Ok, format!("would use: {auto}")),
+        None => Check::new("--vault auto", State::Bad, "no provider is usable")
             .fix("start docker and pull the image, or install Vault or Go"),
     };
     let mut checks = vec![
@@ -181,7 +181,11 @@ async fn container_engine() -> Engine {
     let image = asked.clone().unwrap_or_else(|| DEFAULT_IMAGE.to_owned());
     let unknown = |check| Engine {
         check,
-        image: Check::new("image", State::Missing, format!("{image}: nobody to ask")),
+        image: Check::new(
+            "image",
+            State::Missing,
+            format!("{image}: unknown, because docker does not answer"),
+        ),
         usable: None,
     };
     let docker = match timeout(LOOK, container::docker()).await {
@@ -231,7 +235,7 @@ async fn container_engine() -> Engine {
     }
 }
 
-/// What a program on PATH says of its version.
+/// The version that a program on PATH reports.
 async fn program(name: &str, program: &str, argument: &str) -> Check {
     match binary::on_path(program) {
         Some(path) => version(name, &path, argument).await,
@@ -239,7 +243,7 @@ async fn program(name: &str, program: &str, argument: &str) -> Check {
     }
 }
 
-/// The browser that pages are opened in.
+/// The browser that the suite would use.
 async fn browser() -> Check {
     const NAME: &str = "browser";
     let fix = format!(
@@ -253,7 +257,7 @@ async fn browser() -> Check {
     .fix(fix)
 }
 
-/// What the program at this path says of its version.
+/// The version that the program at this path reports.
 async fn version(name: &str, path: &Path, argument: &str) -> Check {
     let said = Command::new(path)
         .arg(argument)
@@ -349,7 +353,7 @@ fn ports() -> Check {
     match free_port_pair() {
         Ok(_) => Check::new(NAME, State::Ok, "free ones on 127.0.0.1"),
         Err(error) => Check::new(NAME, State::Bad, format!("none free on 127.0.0.1: {error}"))
-            .fix("end what holds them"),
+            .fix("stop the programs that use them"),
     }
 }
 
@@ -367,7 +371,7 @@ async fn leftovers(cache: Option<&Cache>) -> Check {
     Check::new(
         NAME,
         State::Note,
-        format!("of dead runs: {}", left.join("; ")),
+        format!("left by killed runs: {}", left.join("; ")),
     )
     .fix("the next run removes them; in an external Vault, the next run there")
 }
@@ -384,12 +388,12 @@ fn variables() -> Check {
         true => Check::new(
             NAME,
             State::Ok,
-            "no VAULT_* or MCP_* that would be mistaken for used",
+            "no VAULT_* or MCP_* variable that the suite ignores",
         ),
         false => Check::new(
             NAME,
             State::Note,
-            format!("set and not used: {}", unused.join(", ")),
+            format!("set, but ignored: {}", unused.join(", ")),
         ),
     }
 }
@@ -436,7 +440,7 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// The diagnosis as a table, with colours for whoever shows them.
+/// The diagnosis as a table, with colours for terminals.
 #[must_use]
 pub fn table(diagnosis: &Diagnosis) -> String {
     let names = diagnosis.checks.iter().map(|check| check.name.len());
@@ -459,8 +463,8 @@ pub fn table(diagnosis: &Diagnosis) -> String {
         }
     }
     out += match diagnosis.can_run {
-        true => "\na run with the defaults can work\n",
-        false => "\na run with the defaults cannot work\n",
+        true => "\na run with default options can work\n",
+        false => "\na run with default options cannot work\n",
     };
     out
 }

@@ -1,6 +1,6 @@
-//! Errors in words.
+//! An error with all its causes, as text.
 
-/// An error with all that it was caused by, which reqwest and bollard leave out.
+/// An error with all its causes, which reqwest and bollard omit.
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

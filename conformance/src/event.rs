@@ -1,14 +1,14 @@
-//! What happens during a run, in order; reporters consume these and nothing else.
+//! The events of a run, in order. Reporters consume these and nothing else.
 
 use crate::report::{Report, ScenarioResult};
 
-/// One thing that happened.
+/// An event of a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The plan is made, Vault and target are up; scenarios follow.
+    /// The plan is ready, and Vault and target are running. Scenarios follow.
     Started {
-        /// The line that names Vault, target, transports and seed.
+        /// A line with the Vault, the target, the transports and the seed.
         headline: String,
         /// How many scenarios will run.
         scenarios: usize,
@@ -20,16 +20,16 @@ pub enum Event {
     },
     /// A scenario ended.
     ScenarioFinished(Box<ScenarioResult>),
-    /// The run is over and the report is made.
+    /// The run is over, and the report is complete.
     Finished(Box<Report>),
 }
 
-/// Something that shows or stores what happens.
+/// Shows or stores the events of a run.
 pub trait Reporter: Send {
-    /// Takes note of one event.
+    /// Handles one event.
     ///
     /// # Errors
-    /// When what it writes to cannot be written.
+    /// If the output cannot be written.
     fn on(&mut self, event: &Event) -> std::io::Result<()>;
 }
 

@@ -1,22 +1,22 @@
-//! What a requirement is judged by, besides the server's own answers.
+//! What a requirement can be checked by, besides the server's own answers.
 
-/// What a scenario may be judged by, besides Vault's API and what the target says.
+/// What a requirement can be checked by, besides Vault's API and the target's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Evidence {
     /// The requests between target and Vault.
     Tap,
     /// Vault's audit log.
     Audit,
-    /// The suite started the target: it has its process, its token and that token's policy.
+    /// The suite started the target, and so has its process, its token and that token's policy.
     Launch,
-    /// A Vault that is new and the scenario's alone.
+    /// A new Vault that only this scenario uses.
     DedicatedVault,
     /// What a page in a real browser sees.
     Browser,
 }
 
 impl Evidence {
-    /// All of it.
+    /// All kinds of evidence.
     pub const ALL: [Self; 5] = [
         Self::Tap,
         Self::Audit,
@@ -25,7 +25,7 @@ impl Evidence {
         Self::Browser,
     ];
 
-    /// Its name in tags.
+    /// The name in tags.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Evidence {
         }
     }
 
-    /// Why it is missing, for whoever reads that a scenario does not apply.
+    /// Why it is missing, for a report that a scenario does not apply.
     #[must_use]
     pub const fn missing(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Evidence {
                 "the suite did not start the server, and has neither its process nor its token"
             }
             Self::DedicatedVault => {
-                "own-vault: the suite did not start Vault, and starts none beside it for one scenario"
+                "own-vault: the suite did not start this Vault, so it cannot start another one for a scenario"
             }
             Self::Browser => {
                 "there is no browser on this machine: install chromium, or name one in VAULT_MCP_CONFORMANCE_BROWSER"
@@ -55,7 +55,7 @@ impl Evidence {
         }
     }
 
-    /// The evidence of that name.
+    /// The evidence with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL

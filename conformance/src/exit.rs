@@ -2,21 +2,21 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. Where several hold, [`Exit::worse`] says which one is told.
+/// How a command ended. If several apply, [`Exit::worse`] decides which one is returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
     /// 0: conformant; warnings are allowed.
     Conformant,
-    /// 1: a MUST failed that no baseline lists, or a budget was missed where that counts.
+    /// 1: a MUST failed that no baseline lists, or a budget was missed under `--strict-latency`.
     Nonconformant,
-    /// 2: the command line or the adapter file is wrong.
+    /// 2: the command line or the adapter file is invalid.
     Usage,
-    /// 3: no Vault, the target does not start, something was blocked or could not be cleaned up.
+    /// 3: no usable Vault, the target does not start, or something was blocked or could not be cleaned up.
     Environment,
     /// 4: no scenario was selected, or none was applicable.
     NothingApplicable,
-    /// 5: the baseline lists what is not so.
+    /// 5: the baseline has entries that do not apply.
     StaleBaseline,
     /// 70: a fault of the suite itself.
     Internal,
@@ -25,7 +25,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The code that the process ends with.
+    /// The exit code of the process.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -40,7 +40,7 @@ impl Exit {
         }
     }
 
-    /// The one of two that is told when both hold.
+    /// The more severe of the two, which is returned if both apply.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         if self.rank() <= other.rank() {

@@ -62,8 +62,8 @@ use crate::{
     transport::{Revision, TransportKind},
 };
 
-/// What a target may take of the ambient environment. Everything else is left out, so that
-/// no `VAULT_*` or `MCP_*` variable of whoever runs the suite decides how a target behaves.
+/// The variables of the suite's environment that a target receives. All others are left out, so that no `VAULT_*` or
+/// `MCP_*` variable of the user changes how a target behaves.
 const INHERITED: [&str; 16] = [
     "PATH",
     "HOME",
@@ -83,40 +83,39 @@ const INHERITED: [&str; 16] = [
     "XDG_RUNTIME_DIR",
 ];
 
-/// How long a process may take to end once its connection has.
+/// How long a process may take to end after its connection has ended.
 const END: Duration = Duration::from_secs(2);
 
-/// How long an answer may be on its way when its sender has ended, and an end be unseen when it was not the
-/// cause.
+/// How long an answer may be in transit after its sender has ended, and how long an unrelated end may stay unseen.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How long a process is waited for whose connection has ended.
+/// How long the suite waits for a process whose connection has ended.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// How long the log of a process that has ended is read: to its end, unless somebody else holds it open.
+/// How long the log of an ended process is read. It is read to its end, unless another process keeps it open.
 const LOG_READ: Duration = Duration::from_secs(5);
 
 /// What a target is started with.
 #[derive(Clone)]
 pub struct LaunchContext {
-    /// The Vault that it is to use: the tap's address.
+    /// The Vault address for the target: the address of the tap.
     pub vault_addr: String,
-    /// The token that it is to use.
+    /// The Vault token for the target.
     pub token: SecretString,
-    /// How it is set up.
+    /// How the target is set up.
     pub setup: Setup,
-    /// What is put before its command.
+    /// The command that starts the target's command, if any.
     pub started_by: Vec<String>,
-    /// What changes its answers on their way to the suite, if anything does.
+    /// Changes the target's answers on their way to the suite, if present.
     pub filter: Option<Arc<dyn AnswerFilter>>,
-    /// What the suite's requests keep to, over all instances.
+    /// The limit for the suite's requests, over all instances.
     pub pace: Option<Arc<Pace>>,
 }
 
-/// What belongs to a running target, and goes with it.
+/// What belongs to a running target, and is removed with it.
 #[derive(Debug, Default)]
 struct OwnedResources {
-    /// None for a target that the suite did not start.
+    /// `None` for a target that the suite did not start.
     process: Option<Process>,
     container: Option<Container>,
     token_file: Option<TokenFile>,
@@ -131,7 +130,7 @@ impl OwnedResources {
         self.process.as_mut()?.ends_within(time).await
     }
 
-    /// Ends and removes all of it: asks, waits a little, then kills.
+    /// Ends the process and removes the rest: sends SIGTERM, waits a little, then kills.
     async fn end(&mut self) -> Result<(), String> {
         // A container does not always end with the command that runs it.
         let removed = match self.container.take() {
@@ -145,14 +144,14 @@ impl OwnedResources {
     }
 }
 
-/// How another connection to the same target is made.
+/// How to open another connection to the same target.
 #[derive(Clone)]
 struct Respawn {
     adapter: Adapter,
     program: Option<PathBuf>,
     surroundings: LaunchContext,
     transcript: Arc<Transcript>,
-    /// How many others there were, besides the first.
+    /// How many further connections there were.
     others: Arc<AtomicU64>,
 }
 
@@ -162,7 +161,7 @@ impl fmt::Debug for Respawn {
     }
 }
 
-/// A connection on which nothing was said yet, and over stdio the process behind it.
+/// A connection without any message so far, and over stdio its process.
 #[derive(Debug)]
 pub struct RawConnection {
     belongings: OwnedResources,
@@ -171,29 +170,29 @@ pub struct RawConnection {
 }
 
 impl RawConnection {
-    /// Closes the process's standard input; over HTTP there is none.
+    /// Closes the standard input of the process. Over HTTP there is none.
     pub async fn close_input(&self) {
         if let Wire::Stdio(wire) = self.connection.wire() {
             wire.close().await;
         }
     }
 
-    /// Asks the process to end, as a supervisor does.
+    /// Sends SIGTERM to the process, as a supervisor does.
     pub fn terminate(&self) {
         if let Some(process) = &self.belongings.process {
             process.terminate();
         }
     }
 
-    /// How the process ended, if it does within this time.
+    /// The exit status of the process, if it ends within this time.
     pub async fn ends_within(&mut self, time: Duration) -> Option<ExitStatus> {
         self.belongings.ends_within(time).await
     }
 
-    /// Ends and removes all that belongs to it.
+    /// Ends and removes everything that belongs to the connection.
     ///
     /// # Errors
-    /// When the process cannot be ended.
+    /// If the process cannot be ended.
     pub async fn stop(mut self) -> Result<(), String> {
         self.belongings.end().await
     }
@@ -204,30 +203,30 @@ impl RawConnection {
 pub struct Instance {
     belongings: OwnedResources,
     again: Respawn,
-    /// The connection to it.
+    /// The connection to the target.
     pub connection: Connection,
-    /// What it says of itself.
+    /// What the target reports about itself.
     pub server: ServerInfo,
-    /// Its tools, as listed.
+    /// The tools that the target lists.
     pub tools: Vec<Value>,
-    /// The names of its tools.
+    /// The names of the tools.
     pub tool_names: Vec<String>,
-    /// What the suite shows to a target that runs already, and to nobody else.
+    /// The credentials that the suite sends to a target that already runs.
     pub credentials: Vec<SecretString>,
-    /// Who reads what it logs.
+    /// The tasks that read its logs.
     logs: Vec<JoinHandle<()>>,
 }
 
-/// A target that cannot be used.
+/// Why a target is not usable.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.describe())]
 pub struct StartError {
-    /// How it was started, or is reached.
+    /// The command, or the address of a target that already runs.
     command: String,
     problem: String,
-    /// Whether it has ended by itself.
+    /// Whether the process ended unexpectedly.
     pub(crate) ended: bool,
-    /// Whether what it said carries its Vault token, or a credential that the suite showed it.
+    /// Whether its output contains its Vault token, or a credential of the suite.
     pub(crate) said_secret: bool,
     stdout: Vec<String>,
     stderr: Vec<String>,
@@ -252,12 +251,12 @@ impl StartError {
 }
 
 impl Instance {
-    /// Starts a target that does not run already, connects to it and asks for its tools.
+    /// Starts a target, unless it already runs. Connects to it and lists its tools.
     ///
-    /// `program` is its own, or the `docker` of a target in a container.
+    /// `program` is the target's program, or `docker` for a target in a container.
     ///
     /// # Errors
-    /// When it cannot be run, ends, is not ready or does not answer within its budget.
+    /// If the target cannot be run, ends, is not ready or does not answer within its budget.
     pub async fn start(
         adapter: &Adapter,
         program: Option<PathBuf>,
@@ -296,7 +295,7 @@ impl Instance {
         let (mut belongings, credentials) = (starting.belongings, starting.credentials);
         let ended = ready.is_err() && belongings.ended().is_some();
         if ready.is_err() {
-            // What cannot be removed here is noted, and removed by the next run.
+            // What cannot be removed here is noted, and the next run removes it.
             let _ = belongings.end().await;
             read_out(&mut starting.logs).await;
         }
@@ -344,21 +343,20 @@ impl Instance {
         })
     }
 
-    /// Another connection to the same target, on which nothing was said yet: over stdio to a
-    /// process of its own. What is said on it is in the same transcript.
+    /// Opens another connection to the same target, without any message so far; over stdio with a process of its own.
+    /// Its messages go to the same transcript.
     ///
     /// # Errors
-    /// When the target does not start.
+    /// If the target does not start.
     pub async fn another(&self) -> Result<RawConnection, String> {
         self.another_with(&[]).await
     }
 
-    /// The same with headers of its own, in place of those of the same name that the adapter or a
-    /// mode gives to every request; one whose value is empty is not sent at all.
+    /// Like [`Self::another`], with headers that replace those of the adapter or a mode with the same name. A header
+    /// with an empty value is not sent.
     ///
     /// # Errors
-    /// When the target does not start, a header cannot be sent, or there are headers and it does not
-    /// speak HTTP.
+    /// If the target does not start, a header cannot be sent, or there are headers and the transport is not HTTP.
     pub async fn another_with(
         &self,
         headers: &[(String, SecretString)],
@@ -390,23 +388,23 @@ impl Instance {
         })
     }
 
-    /// Puts another token into the file from which the target has its own.
+    /// Writes another token into the target's token file.
     ///
     /// # Errors
-    /// When it has none, or the file cannot be written.
+    /// If the target has no token file, or the file cannot be written.
     pub async fn change_token_file(&self, token: &SecretString) -> Result<(), String> {
         let file = self.belongings.token_file.as_ref();
         let file = file.ok_or("the adapter does not name {vault_token_file}")?;
         file.change(token.clone()).await
     }
 
-    /// The endpoint, for requests that no client makes; none over stdio.
+    /// The endpoint, for requests that no client makes; `None` over stdio.
     #[must_use]
     pub fn endpoint(&self) -> Option<RawHttp> {
         self.connection.http()
     }
 
-    /// The address of the endpoint; none over stdio.
+    /// The address of the endpoint; `None` over stdio.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         match self.connection.wire() {
@@ -424,15 +422,15 @@ impl Instance {
         }
     }
 
-    /// `HOST:PORT` of the endpoint; none over stdio.
+    /// `HOST:PORT` of the endpoint; `None` over stdio.
     #[must_use]
     pub fn authority(&self) -> Option<String> {
         let uri: http::Uri = self.url()?.parse().ok()?;
         uri.authority().map(ToString::to_string)
     }
 
-    /// The TCP ports on which the process listens, and all that it has started; none where
-    /// that cannot be seen: in a container, or on a system without `/proc`.
+    /// The TCP ports on which the process and its children listen. `None` if they cannot be seen: in a container, or on
+    /// a system without `/proc`.
     pub async fn listens_on(&self) -> Option<Vec<u16>> {
         let process = self.belongings.process.as_ref()?;
         match self.belongings.container {
@@ -441,21 +439,21 @@ impl Instance {
         }
     }
 
-    /// How the process ended, if it has.
+    /// The exit status of the process, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.belongings.ended()
     }
 
-    /// How the process ended, if it does within a moment: a closed connection is seen before
-    /// the end of the process behind it.
+    /// The exit status of the process, if it ends within a moment. A closed connection is seen before the process
+    /// behind it ends.
     pub async fn ends(&mut self) -> Option<ExitStatus> {
         self.belongings.ends_within(END).await
     }
 
-    /// Ends the process, which is asked first and killed after a little while, and reads its log to the end.
+    /// Ends the process with SIGTERM, kills it after a little while, and reads its log to the end.
     ///
     /// # Errors
-    /// When it cannot be ended.
+    /// If it cannot be ended.
     pub async fn stop(&mut self) -> Result<(), String> {
         let ended = self.belongings.end().await;
         read_out(&mut self.logs).await;
@@ -463,13 +461,13 @@ impl Instance {
     }
 }
 
-/// Reads the logs of a process that has ended to their end. One that does not end was read up to now.
+/// Reads the logs of an ended process to their end. If the process does not end, its log so far has been read.
 async fn read_out(logs: &mut Vec<JoinHandle<()>>) {
     let logs = futures::future::join_all(std::mem::take(logs));
     let _ = timeout(LOG_READ, logs).await;
 }
 
-/// A command of the target that is no server, and ends by itself.
+/// A command of the target that is not a server, and that ends by itself.
 #[derive(Debug)]
 pub struct Launched {
     belongings: OwnedResources,
@@ -478,10 +476,10 @@ pub struct Launched {
 }
 
 impl Launched {
-    /// Starts it.
+    /// Starts the command.
     ///
     /// # Errors
-    /// When it cannot be run.
+    /// If it cannot be run.
     pub async fn start(
         adapter: &Adapter,
         program: Option<PathBuf>,
@@ -526,14 +524,14 @@ impl Launched {
         })
     }
 
-    /// Tells it to end; what it runs is not told.
+    /// Sends SIGTERM to the process, but not to its children.
     pub fn terminate(&self) {
         if let Some(process) = &self.belongings.process {
             process.terminate();
         }
     }
 
-    /// Waits for its end; returns how it ended, if it does in time, and what it said.
+    /// Waits for the end of the process. Returns its exit status, if it ends in time, and its output.
     pub async fn ends_within(mut self, time: Duration) -> (Option<ExitStatus>, Vec<String>) {
         let status = self.belongings.ends_within(time).await;
         read_out(&mut self.logs).await;
@@ -542,7 +540,7 @@ impl Launched {
     }
 }
 
-/// What to do about a container that did not start, where what was said tells it.
+/// A hint about a container that did not start, if its output shows the reason.
 fn hint(adapter: &Adapter, said: &[String]) -> String {
     let missing = [
         "Unable to find image",
@@ -554,8 +552,8 @@ fn hint(adapter: &Adapter, said: &[String]) -> String {
         return String::new();
     }
     match &adapter.build {
-        Some(_) => "; its image is not here: give --build to make it".to_owned(),
-        None => "; its image is not here: pull or build it".to_owned(),
+        Some(_) => "; its image is missing: use --build to build it".to_owned(),
+        None => "; its image is missing: pull or build it".to_owned(),
     }
 }
 
@@ -565,7 +563,7 @@ struct Starting<'a> {
     surroundings: &'a LaunchContext,
     transcript: Arc<Transcript>,
     command: String,
-    /// What reads the target's logs.
+    /// The tasks that read the target's logs.
     logs: Vec<JoinHandle<()>>,
     belongings: OwnedResources,
     credentials: Vec<SecretString>,
@@ -592,7 +590,7 @@ impl Starting<'_> {
         }))
     }
 
-    /// A new connection to the endpoint of another one, with these headers in place of its own.
+    /// Opens a new connection to the endpoint of another one; these headers replace its own.
     fn same_endpoint(
         &self,
         wire: &HttpWire,
@@ -627,7 +625,7 @@ impl Starting<'_> {
         let wire = HttpWire::new(self.fill(&launch.url, &text), headers, ca)
             .map_err(|error| format!("no HTTP client: {error}"))?;
         let transcript = || Arc::clone(&self.transcript);
-        // A target that listens may say what it likes on either stream.
+        // A target that listens may print anything on both streams.
         let logs = [
             stdout.map(|stdout| record_log(stdout, transcript())),
             stderr.map(|stderr| record_log(stderr, transcript())),
@@ -724,7 +722,7 @@ impl Starting<'_> {
             let file = TokenFile::write(surroundings.token.clone(), state).await?;
             self.belongings.token_file = Some(file);
         }
-        // Shown with its placeholders: the token is never part of a message.
+        // The command is shown with its placeholders, so that the token is never part of a message.
         self.command = std::iter::once(program.display().to_string())
             .chain(arguments.iter().cloned())
             .collect::<Vec<_>>()
@@ -742,7 +740,7 @@ impl Starting<'_> {
         let mut inherited = INHERITED.to_vec();
         if launch.container {
             let container = Container::new(&program);
-            // Right after `run`.
+            // Directly after `run`.
             arguments.splice(1..1, container.marks());
             self.belongings.container = Some(container);
             inherited.extend(container::INHERITED);
@@ -764,12 +762,12 @@ impl Starting<'_> {
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // In a group of its own a Ctrl-C at the terminal does not reach it: that is for the
-        // suite, which then ends it in order.
+        // In a group of its own, the process does not receive a Ctrl-C at the terminal. The suite receives it and ends
+        // the process in order.
         Process::spawn(&mut start).map_err(|error| format!("it cannot be run: {error}"))
     }
 
-    /// The certificate authority that the target's own certificate is to be verified by.
+    /// The CA that has to verify the target's own certificate.
     fn trusted_ca(&self) -> Result<Option<Certificate>, String> {
         let ca = self.surroundings.setup.trusted_ca.as_ref();
         let ca = ca.map(|pem| Certificate::from_pem(pem.as_bytes()));
@@ -801,7 +799,7 @@ impl Starting<'_> {
         connection: Connection,
         revision: Option<Revision>,
     ) -> Result<(ServerInfo, Vec<Value>, Connection), String> {
-        // Its first answer has a limit of its own; so has each page of its tools, and all of them together.
+        // The first answer has a limit of its own, and so have each page of the tools and all pages together.
         let budgets = self.adapter.budgets;
         let longest = budgets.start().max(budgets.call());
         let greeted = {
@@ -815,7 +813,7 @@ impl Starting<'_> {
             let mut greeting = pin!(greeting);
             tokio::select! {
                 greeted = &mut greeting => greeted,
-                // What it said before its end may still be on its way.
+                // Its last output may still be in transit.
                 Some(_) = self.belongings.ends_within(longest) => {
                     let silent = "it did not answer initialize".to_owned();
                     timeout(LAST_WORDS, greeting).await.unwrap_or(Err(silent))
@@ -842,7 +840,7 @@ impl Starting<'_> {
     }
 }
 
-/// The headers of these names and values.
+/// Headers with these names and values.
 fn headers_of<'a>(filled: impl Iterator<Item = (&'a String, String)>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in filled {
@@ -854,7 +852,7 @@ fn headers_of<'a>(filled: impl Iterator<Item = (&'a String, String)>) -> Result<
     Ok(headers)
 }
 
-/// The headers with these in place of those of the same name, and without those that are to be empty.
+/// Replaces headers by those of the same name, and removes those that are empty.
 fn replaced(headers: &HeaderMap, own: &[(String, SecretString)]) -> Result<HeaderMap, String> {
     let own = own
         .iter()
@@ -868,7 +866,7 @@ fn replaced(headers: &HeaderMap, own: &[(String, SecretString)]) -> Result<Heade
         .collect())
 }
 
-/// The port, as soon as nobody listens on it: the instance before may just be ending.
+/// The port, as soon as nothing listens on it: the previous instance may still be ending.
 async fn when_free(port: u16) -> Result<u16, String> {
     let deadline = Instant::now() + END;
     loop {
@@ -877,7 +875,7 @@ async fn when_free(port: u16) -> Result<u16, String> {
             Err(_) if Instant::now() < deadline => sleep(Duration::from_millis(20)).await,
             Err(error) => {
                 return Err(format!(
-                    "port {port}, which its adapter names, cannot be used ({error}): end what listens there, or name the port {{port}} to have a free one"
+                    "port {port}, which its adapter names, cannot be used ({error}): stop the program that listens there, or write the port as {{port}} to have a free one"
                 ));
             }
         }

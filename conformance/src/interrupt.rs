@@ -1,6 +1,6 @@
-//! What ends a program of the suite early: Ctrl-C, or a request to terminate.
+//! The signals that end a program of the suite early: Ctrl-C and SIGTERM.
 
-/// Returns on the next Ctrl-C or SIGTERM, neither of which ends the process any more.
+/// Returns on the next Ctrl-C or SIGTERM. After this call, neither ends the process any more.
 pub async fn signalled() {
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

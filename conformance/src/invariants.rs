@@ -1,4 +1,4 @@
-//! What is watched in every scenario, for the requirements that hold whatever the agent does.
+//! What the suite monitors in every scenario, for the requirements that apply whatever the agent does.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,25 +19,25 @@ use crate::{
     },
 };
 
-/// What every scenario is watched for.
+/// What the suite monitors in every scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invariant {
-    /// The target says its Vault token.
+    /// The target sent or logged its Vault token.
     TokenSaid,
-    /// The target says a value that nobody asked for.
+    /// The target sent or logged a value that the agent did not request.
     ValueSaid,
-    /// A message is not valid.
+    /// The target sent an invalid message.
     InvalidMessage,
-    /// Standard output carries something else than messages.
+    /// Standard output contains something other than messages.
     Noise,
-    /// The target's process has ended.
+    /// The target's process ended.
     Ended,
-    /// A request to Vault was made with another token than the target's own.
+    /// A request to Vault had another token than the target's own.
     ForeignToken,
 }
 
 impl Invariant {
-    /// What the requirement with this id is about, if it is one of those that hold whatever the agent does.
+    /// The invariant that the requirement with this id checks, if it applies to every scenario.
     #[must_use]
     pub fn of_requirement(id: &str) -> Option<Self> {
         Some(match id {
@@ -51,7 +51,7 @@ impl Invariant {
         })
     }
 
-    /// Whether it is looked for in what the target says.
+    /// Whether it is checked in what the target sends and logs.
     #[must_use]
     pub const fn shows_in_lines(self) -> bool {
         match self {
@@ -61,14 +61,14 @@ impl Invariant {
     }
 }
 
-/// Something that was seen.
+/// One violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is about.
+    /// The violated invariant.
     pub concern: Invariant,
-    /// The key of the scenario in which it was seen.
+    /// The key of the scenario.
     pub scenario: String,
-    /// What was seen, secrets redacted.
+    /// What was seen, with secrets redacted.
     pub what: String,
 }
 
@@ -82,22 +82,22 @@ impl Finding {
     }
 }
 
-/// What was seen on one transport, in one revision.
+/// What was seen on one transport and revision.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
-    /// How many scenarios were watched.
+    /// How many scenarios were monitored.
     pub scenarios: usize,
-    /// What was found.
+    /// The violations.
     pub findings: Vec<Finding>,
-    /// The first scenario of which not all lines could be kept, and how many could not.
+    /// The first scenario of which some lines were not kept, and how many.
     pub dropped: Option<(String, usize)>,
-    /// The cells of the policy matrix that were judged.
+    /// The decided cells of the policy matrix.
     pub cells: Vec<PolicyCell>,
-    /// Whose the scenarios' names in Vault are.
+    /// The owners of the scenarios' names in Vault.
     owners: Vec<Owner>,
 }
 
-/// Whoever asks Vault about a name with this prefix must do so with the token of one of these accessors.
+/// A request to Vault about a name with this prefix must have the token of one of these accessors.
 #[derive(Clone, Debug)]
 struct Owner {
     scenario: String,
@@ -105,62 +105,62 @@ struct Owner {
     accessors: Vec<String>,
 }
 
-/// The watch over a whole run.
+/// The monitor of a whole run.
 #[derive(Debug, Default)]
 pub struct InvariantMonitor {
     seen: Mutex<HashMap<Binding, Watched>>,
 }
 
-/// How a target was spoken to.
+/// The transport and revision of a target.
 pub type Binding = (TransportKind, Revision);
 
 /// The evidence of one scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// Its key.
+    /// The key of the scenario.
     pub scenario: String,
-    /// What its names in Vault begin with.
+    /// The prefix of its names in Vault.
     pub prefix: String,
-    /// What was seen of each server that it had.
+    /// The evidence about each of its servers.
     pub servers: Vec<ServerEvidence>,
-    /// How many servers did not start, and said their token instead.
+    /// How many servers did not start and printed their token.
     pub refusals_with_token: usize,
-    /// What the Vault was asked that it had to itself.
+    /// The requests to the Vault that it had to itself.
     pub dedicated: Option<DedicatedRequests>,
     /// The tokens of its servers.
     pub tokens: Secrets,
-    /// Values that the agent neither wrote nor asked for.
+    /// Values that the agent neither wrote nor requested.
     pub unasked: Secrets,
-    /// All values of the scenario: none of them belongs into a log.
+    /// All values of the scenario; none of them may be in a log.
     pub values: Secrets,
     /// All secrets of the scenario, for redacting.
     pub secrets: Secrets,
 }
 
-/// What was seen of one server.
+/// The evidence about one server.
 #[derive(Clone, Debug, Default)]
 pub struct ServerEvidence {
     /// All lines of its transcript.
     pub lines: Vec<Line>,
-    /// How many further lines were too much to keep.
+    /// How many further lines were not kept.
     pub dropped: usize,
-    /// The accessors of the tokens that it may act with, where they are known.
+    /// The accessors of the tokens that the server may use, if known.
     pub accessors: Vec<String>,
-    /// How its process ended, if it did.
+    /// How its process ended, if it has.
     pub ended: Option<String>,
 }
 
-/// What the Vault was asked that one scenario has to itself.
+/// The requests to the Vault that one scenario has to itself.
 #[derive(Clone, Debug)]
 pub struct DedicatedRequests {
     /// The entries of its audit log.
     pub entries: Vec<Arc<AuditEntry>>,
-    /// The accessors of the tokens that servers may act with.
+    /// The accessors of the tokens that servers may use.
     pub accessors: Vec<String>,
 }
 
 impl DedicatedRequests {
-    /// A request that neither the suite made nor a server with one of its tokens.
+    /// A request that was made neither by the suite nor by a server with one of its tokens.
     fn foreign(&self) -> Option<&AuditEntry> {
         let foreign = self.entries.iter().find(|entry| {
             entry.correlation_id.as_deref() != Some(CORRELATION_ID)
@@ -171,7 +171,7 @@ impl DedicatedRequests {
 }
 
 impl InvariantMonitor {
-    /// Looks through the evidence of one scenario; returns whether it found anything.
+    /// Examines the evidence of one scenario; returns whether there is a violation.
     pub fn examine(&self, way: Binding, evidence: &Evidence) -> bool {
         let found = findings(way.1, evidence);
         let any = !found.is_empty();
@@ -194,12 +194,12 @@ impl InvariantMonitor {
         any
     }
 
-    /// Takes note of a line that carried a token while the target was ended, secrets redacted.
+    /// Records a line, redacted, in which the target logged a token while it was ended.
     pub fn note_leak_at_end(&self, way: Binding, said: &str) {
         let finding = Finding {
             concern: Invariant::TokenSaid,
             scenario: "the end of a server".to_owned(),
-            what: format!("a log carries the server's Vault token: {said}"),
+            what: format!("a log contains the server's Vault token: {said}"),
         };
         self.seen
             .lock()
@@ -209,19 +209,19 @@ impl InvariantMonitor {
             .push(finding);
     }
 
-    /// Takes note of cells of the policy matrix.
+    /// Records cells of the policy matrix.
     pub fn note_policy_cells(&self, way: Binding, cells: Vec<PolicyCell>) {
         self.seen.lock().entry(way).or_default().cells.extend(cells);
     }
 
-    /// The whole policy matrix: by operation and transport, the policies as they were asked.
+    /// The whole policy matrix, by operation and transport; the policies are in the order in which they were checked.
     #[must_use]
     pub fn policy_matrix(&self) -> Vec<PolicyCell> {
         let seen = self.seen.lock();
         let mut cells: Vec<_> = (seen.values())
             .flat_map(|watched| watched.cells.clone())
             .collect();
-        // Stable: the policies of one operation stay in the order in which they were asked.
+        // The sort is stable: the policies of one operation stay in the order in which they were checked.
         cells.sort_by_key(|cell| {
             let transport = TransportKind::named(&cell.transport);
             (Operation::named(&cell.operation), transport)
@@ -229,8 +229,8 @@ impl InvariantMonitor {
         cells
     }
 
-    /// Looks through Vault's audit log, from this entry on, for requests about a scenario's names
-    /// that neither the suite made nor the target with its own token.
+    /// Examines Vault's audit log from this entry on. Each request about a scenario's names must come from the suite,
+    /// or from the target with its own token.
     pub fn examine_audit(&self, audit: &AuditLog, from: u64) {
         let foreign = audit.entries_since(from, |entry| {
             entry.correlation_id.as_deref() != Some(CORRELATION_ID)
@@ -250,7 +250,7 @@ impl InvariantMonitor {
         }
     }
 
-    /// Whether such a thing was seen on this transport.
+    /// Whether this violation was seen on this transport.
     #[must_use]
     pub fn has_seen(&self, transport: TransportKind, concern: Invariant) -> bool {
         let seen = self.seen.lock();
@@ -258,7 +258,7 @@ impl InvariantMonitor {
         on_it.any(|(_, watched)| watched.findings.iter().any(|f| f.concern == concern))
     }
 
-    /// What was seen where it was spoken to in this way.
+    /// What was seen on this transport and revision.
     #[must_use]
     pub fn seen(&self, way: Binding) -> Watched {
         self.seen.lock().get(&way).cloned().unwrap_or_default()
@@ -278,7 +278,7 @@ fn findings(revision: Revision, evidence: &Evidence) -> Vec<Finding> {
     for _ in 0..evidence.refusals_with_token {
         findings.push(finding(
             Invariant::TokenSaid,
-            "what a server says that does not start carries its Vault token".to_owned(),
+            "the output of a server that does not start contains its Vault token".to_owned(),
         ));
     }
     let foreign = evidence.dedicated.as_ref();
@@ -303,14 +303,20 @@ fn findings_of_server(
         let place = if log { "a log or header" } else { "a message" };
         let text = Searchable::new(&line.text);
         if let Some(label) = evidence.tokens.found(&text) {
-            findings.push((Invariant::TokenSaid, format!("{place} carries the {label}")));
+            findings.push((
+                Invariant::TokenSaid,
+                format!("{place} contains the {label}"),
+            ));
         }
         let forbidden = match log {
             true => &evidence.values,
             false => &evidence.unasked,
         };
         if let Some(label) = forbidden.found(&text) {
-            findings.push((Invariant::ValueSaid, format!("{place} carries the {label}")));
+            findings.push((
+                Invariant::ValueSaid,
+                format!("{place} contains the {label}"),
+            ));
         }
         if line.speaker == Speaker::Noise {
             let shown = evidence.secrets.redact(&line.text);

@@ -1,10 +1,10 @@
 //! A conformance suite for MCP servers that expose HashiCorp Vault.
 //!
-//! It starts a real Vault, starts the server under test (the *target*) with a token of
-//! least privilege, makes it act through MCP, and then asks Vault what really happened.
+//! The suite starts a real Vault and the server under test (the *target*) with a least-privilege token. It lets an
+//! agent act through MCP, and then checks in Vault what really happened.
 //!
-//! The command line is one way to use it; [`Suite`] is the other, for the author of a server
-//! who wants its verdict in tests of their own:
+//! There are two ways to use it: the command line, and [`Suite`] for the author of a server who wants to run the suite
+//! in tests:
 //!
 //! ```no_run
 //! use vault_mcp_conformance::{Suite, target::Target};
@@ -20,13 +20,13 @@
 //! ```
 //!
 //! - [`target`]: the server under test, as its adapter file describes it.
-//! - [`suite::Builder`]: what is run, and how.
-//! - [`baseline`]: failures that are known and accepted.
-//! - [`report::Report`]: what was found out, as a value; [`exit::Exit`] is what it comes to.
-//! - [`event::Reporter`]: whoever wants to be told while it happens. [`report`] has some.
+//! - [`suite::Builder`]: what runs, and how.
+//! - [`baseline`]: known failures.
+//! - [`report::Report`]: the results, as a value; [`exit::Exit`] is the exit code for them.
+//! - [`event::Reporter`]: receives the events of a run. [`report`] has some reporters.
 //!
-//! What else is public is what the suite is made of, for its own tools and tests: it is hidden in the documentation, and
-//! can change at any time.
+//! All other public items exist for the suite's own tools and tests. They are hidden in the documentation, and can
+//! change at any time.
 
 #[doc(hidden)]
 pub mod act;

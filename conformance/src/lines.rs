@@ -1,8 +1,7 @@
-//! Reading what a program prints, line by line and to the end.
+//! Reads what a program prints, line by line and to the end.
 //!
-//! A program must never lose its reader: whoever stops reading closes the pipe, and the next line
-//! that the program prints ends it. So a line that is too long, or not UTF-8, is reported as such
-//! and the next one is read.
+//! The suite never stops reading a program's output: that would close the pipe, and the next line that the program
+//! prints would end it. So a line that is too long or not UTF-8 is reported as such, and reading continues.
 
 use std::{borrow::Cow, io};
 
@@ -20,14 +19,13 @@ pub(crate) struct Line<'l> {
 }
 
 impl<'l> Line<'l> {
-    /// The line as it was printed; none if it was cut or is not UTF-8.
+    /// The exact line; `None` if it was cut or is not UTF-8.
     pub(crate) fn exact(self) -> Option<&'l str> {
         let whole = (!self.is_cut).then_some(self.bytes)?;
         str::from_utf8(whole).ok()
     }
 
-    /// The line for people and for searches: it says what is missing, and shows bytes that are
-    /// not UTF-8 as U+FFFD.
+    /// The line for readers and for searches: it says what is missing, and has U+FFFD for bytes that are not UTF-8.
     pub(crate) fn text(self) -> Cow<'l, str> {
         let text = String::from_utf8_lossy(self.bytes);
         match self.is_cut {
@@ -37,11 +35,11 @@ impl<'l> Line<'l> {
     }
 }
 
-/// Hands each line of a stream to `take` until the stream ends. Memory is bounded: of a line,
-/// [`MAX_LINE`] bytes are kept.
+/// Passes each line of a stream to `take` until the stream ends. Memory is limited: at most [`MAX_LINE`] bytes of a
+/// line are kept.
 ///
 /// # Errors
-/// If the stream cannot be read any more. Its lines so far, the last one included, were handed on.
+/// If the stream cannot be read any more. All lines so far, including the last one, were passed on.
 pub(crate) async fn each_line(
     stream: impl AsyncBufRead + Unpin,
     take: impl FnMut(Line<'_>),
@@ -115,7 +113,7 @@ mod tests {
         }
     }
 
-    /// What is handed on of a stream that arrives in chunks of this size: exact text, or none.
+    /// The lines of a stream that arrives in chunks of this size: exact text, or `None`.
     async fn exact_lines(bytes: &[u8], max: usize, chunk: usize) -> Vec<Option<String>> {
         let stream = BufReader::with_capacity(chunk, bytes);
         let mut lines = Vec::new();

@@ -1,5 +1,5 @@
-//! A line of a server's log, read by a program: one JSON object, or `key=value` pairs as in logfmt. No server is
-//! held to names of ours: what a line tells is found by what its values are, or by what its keys are mostly called.
+//! Parses a line of a server's log: one JSON object, or `key=value` pairs as in logfmt. The suite prescribes no field
+//! names: it recognises a field by its value, or by the names that are common for it.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::instance::answer::tells_of_denial;
 
-/// Constants, whose tests would not get far with one that is wrong.
+/// Constant expressions, which the tests compile.
 mod expressions {
     use super::{LazyLock, Regex};
 
@@ -45,29 +45,29 @@ mod expressions {
     expression!(CODE, r"\b403\b");
 }
 
-/// What a line can tell of a call.
+/// A fact about a call that a line can contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFact {
-    /// When it was.
+    /// The time of the call.
     Time,
-    /// In which session.
+    /// The session.
     Session,
-    /// Which tool was called.
+    /// The tool.
     Tool,
-    /// What Vault was asked for.
+    /// The path in Vault.
     Path,
-    /// How it ended.
+    /// The outcome.
     Outcome,
-    /// That Vault has denied it.
+    /// That Vault denied it.
     Denial,
-    /// How long it took.
+    /// The duration.
     Duration,
-    /// By which id it is found elsewhere.
+    /// The id with which it is found elsewhere.
     Correlation,
 }
 
 impl LogFact {
-    /// All of them.
+    /// All facts.
     const ALL: [Self; 8] = [
         Self::Time,
         Self::Session,
@@ -79,7 +79,7 @@ impl LogFact {
         Self::Correlation,
     ];
 
-    /// The fact that a feature words so.
+    /// The fact with this name in features.
     #[must_use]
     pub fn named(words: &str) -> Option<Self> {
         Some(match words {
@@ -96,16 +96,16 @@ impl LogFact {
     }
 }
 
-/// What is known of a call by other evidence.
+/// What other evidence shows about a call.
 #[derive(Clone, Debug, Default)]
 pub struct KnownCall {
     /// The tool that was called.
     pub tool: String,
-    /// The paths that Vault was asked for, without `/v1/` and query.
+    /// The paths of its requests to Vault, without `/v1/` and query.
     pub paths: Vec<String>,
-    /// What it is about, in the words of the agent: a mount, and a path in it.
+    /// The object of the call, as the agent names it: a mount, and a path in it.
     pub about: Vec<String>,
-    /// The correlation ids that Vault was given.
+    /// The correlation ids of its requests to Vault.
     pub correlation_ids: Vec<String>,
 }
 
@@ -117,7 +117,7 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// Reads a line; none where it has no fields.
+    /// Parses a line; `None` if it has no fields.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let text = expressions::COLOURS
@@ -144,7 +144,7 @@ impl LogLine {
         &self.text
     }
 
-    /// Whether it tells this of a call.
+    /// Whether the line contains this fact about a call.
     #[must_use]
     pub fn tells(&self, fact: LogFact, call: &KnownCall) -> bool {
         let keyed = |expression: &'static Regex| self.keyed(expression);
@@ -190,8 +190,8 @@ impl LogLine {
     }
 }
 
-/// The line that tells most of a call, if any is about it: one that tells its tool or what Vault was asked for. Of two
-/// that tell as much it is the one that tells this.
+/// The line with the most facts about a call. It must contain the call's tool or path. Of two equal lines, the one with
+/// the wanted fact is chosen.
 #[must_use]
 pub fn line_of(lines: &[LogLine], call: &KnownCall, wanted: LogFact) -> Option<LogLine> {
     let tells = |line: &LogLine, fact| line.tells(fact, call);
@@ -204,7 +204,7 @@ pub fn line_of(lines: &[LogLine], call: &KnownCall, wanted: LogFact) -> Option<L
     lines.iter().filter(is_about).max_by_key(told).cloned()
 }
 
-/// Whether a name is in a text, and not as a part of a longer one.
+/// Whether a text contains a name, and not as a part of a longer one.
 fn has_word(text: &str, word: &str) -> bool {
     let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '-');
     let mut found = text.match_indices(word);
@@ -218,7 +218,7 @@ fn starts_with_digit(value: &str) -> bool {
     value.starts_with(|first: char| first.is_ascii_digit())
 }
 
-/// All that an object has, however deep, by the last part of its key.
+/// All values in an object at any depth, by the last part of their key.
 fn collect(key: &str, value: &Value, into: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) => {

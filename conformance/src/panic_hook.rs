@@ -1,8 +1,8 @@
-//! Keeps off the terminal what is no news there: a step ends its scenario by a panic, which is how
-//! cucumber hears of an error, and the report tells of it.
+//! Keeps the panics of steps off the terminal: a step reports an error to cucumber by a panic, and the report already
+//! contains it.
 //!
-//! Cucumber silences all panics while it runs, and puts back what it found. Of two runs in one process the
-//! one that ends last puts back the silence of the other; one that is dropped puts back nothing.
+//! Cucumber silences all panics while it runs, and then restores the hook that it found. If two runs in one process
+//! overlap, the last one restores the silence of the other. A run that is dropped restores nothing.
 
 use std::{
     panic::{self, PanicHookInfo},
@@ -16,15 +16,15 @@ use crate::verdict::StepEnd;
 
 type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
-/// How many are held, and what was there before the first.
+/// The number of guards, and the hook before the first one.
 static HELD: Mutex<Option<(usize, Hook)>> = Mutex::new(None);
 
-/// While one is held, the stops of steps are not printed. All other panics are, as before.
+/// While a guard exists, the panics that stop steps are not printed. All other panics are printed.
 #[derive(Debug)]
 pub(crate) struct PanicHookGuard(());
 
 impl PanicHookGuard {
-    /// Holds one.
+    /// Creates a guard.
     pub(crate) fn hold() -> Self {
         let mut held = HELD.lock();
         match held.as_mut() {
@@ -37,7 +37,7 @@ impl PanicHookGuard {
         quiet
     }
 
-    /// Comes into its own again, after cucumber has silenced everything.
+    /// Sets the guard's hook again, after cucumber has silenced all panics.
     pub(crate) fn renew(&self) {
         if let Some((_, former)) = &*HELD.lock() {
             let former = Arc::clone(former);
@@ -62,7 +62,7 @@ impl Drop for PanicHookGuard {
         }
         let former = Arc::clone(former);
         *held = None;
-        // While a thread panics nobody may change what is printed of panics; this prints what is no stop.
+        // While a thread panics, the hook must not be changed. The guard's hook then stays; it prints all other panics.
         if !thread::panicking() {
             panic::set_hook(Box::new(move |info| former(info)));
         }
@@ -101,7 +101,7 @@ mod tests {
         let beyond = Arc::clone(&original);
         panic::set_hook(Box::new(move |info| {
             let said = info.payload_as_str().unwrap_or_default();
-            // Other tests may panic meanwhile.
+            // Other tests may panic at the same time.
             match said.starts_with("quiet: ") || said.starts_with('{') {
                 true => PRINTED.lock().push(said.to_owned()),
                 false => beyond(info),

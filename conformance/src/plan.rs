@@ -17,40 +17,39 @@ use crate::{
     verdict::NotApplicable,
 };
 
-/// What was asked for.
+/// What was selected.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// Profiles; none means all.
+    /// Profiles; empty means all.
     pub profiles: Vec<String>,
-    /// Requirements' ids and scenarios' keys; none means all.
+    /// Ids of requirements and keys of scenarios; empty means all.
     pub scenarios: Vec<String>,
-    /// What the tags must be.
+    /// The expression that the tags must match.
     pub tags: Option<Tags>,
-    /// The only requirements to be asked of those that are slow or take a Vault of their own;
-    /// none means all.
+    /// Of the requirements that are slow or need a Vault of their own, only these are selected; `None` means all.
     pub costly: Option<Vec<String>>,
-    /// In which of the revisions that are spoken a requirement is asked that may depend on it.
+    /// In which of the spoken revisions a requirement is checked that may depend on the revision.
     pub revisions: Revisions,
-    /// Transports, and what is spoken on each.
+    /// Transports, and the revisions that are spoken on each.
     pub spoken: Vec<Spoken>,
-    /// What there is to judge by.
+    /// The available evidence.
     pub evidence: BTreeSet<Evidence>,
 }
 
-/// In which of the revisions that a target speaks a requirement is asked that may depend on the revision.
+/// In which of the revisions that a target speaks a requirement is checked that may depend on the revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revisions {
-    /// In each of them.
+    /// In each revision.
     Each,
-    /// In one of them: the first requirement in the first, the next in the second, and so on, so that
-    /// each revision is asked its share.
+    /// In one revision: the first requirement in the first, the next in the second, and so on, so that each revision
+    /// gets its share.
     InTurn,
-    /// In the main one.
+    /// In the main revision.
     Main,
 }
 
 impl Revisions {
-    /// Keeps those in which the requirement at this place is asked.
+    /// Keeps those in which the requirement at this position is checked.
     fn choose<T>(self, place: usize, spoken: &mut Vec<T>) {
         match self {
             Self::Each => {}
@@ -64,28 +63,28 @@ impl Revisions {
 }
 
 impl Selection {
-    /// Whether it leaves out any scenario of the transports that it is about.
+    /// Whether the selection leaves out any scenario of its transports.
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         !self.profiles.is_empty() || !self.scenarios.is_empty() || self.tags.is_some()
     }
 }
 
-/// The revisions in which a target is judged on one transport.
+/// The revisions in which a target is tested on one transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spoken {
     /// The transport.
     pub transport: TransportKind,
-    /// The revision in which all is asked that does not depend on the revision.
+    /// The revision for everything that does not depend on the revision.
     pub main: Revision,
-    /// The others that it speaks.
+    /// The other revisions that the target speaks.
     pub others: Vec<Revision>,
-    /// Those that it does not speak, with what shows that.
+    /// Revisions that the target does not speak, with what shows that.
     pub not_spoken: Vec<(Revision, String)>,
 }
 
 impl Spoken {
-    /// A transport on which one revision is spoken.
+    /// A transport on which the target speaks one revision.
     #[must_use]
     pub const fn alone(transport: TransportKind, main: Revision) -> Self {
         Self {
@@ -96,13 +95,13 @@ impl Spoken {
         }
     }
 
-    /// Whether this revision is spoken on it.
+    /// Whether the target speaks this revision here.
     #[must_use]
     pub fn speaks(&self, revision: Revision) -> bool {
         self.main == revision || self.others.contains(&revision)
     }
 
-    /// What is left without these revisions; none if nothing is.
+    /// The rest without these revisions; `None` if nothing is left.
     #[must_use]
     pub fn without(&self, dropped: &[Revision]) -> Option<Self> {
         let mut left = (std::iter::once(self.main).chain(self.others.iter().copied()))
@@ -115,7 +114,7 @@ impl Spoken {
         })
     }
 
-    /// The revisions in which a requirement is asked, each with why it cannot be where it cannot.
+    /// The revisions in which a requirement is checked. If it cannot be checked in one, the reason is given.
     fn revisions_for(&self, requirement: &Requirement) -> Vec<(Revision, Option<&str>)> {
         let of_era = |revision: Revision| requirement.era.is_none_or(|era| era == revision.era());
         if requirement.era.is_none() && !requirement.every_revision {
@@ -129,7 +128,7 @@ impl Spoken {
         if !spoken.is_empty() {
             return spoken;
         }
-        // Told once, for the newest of an era that is not spoken at all.
+        // Reported once, for the newest revision of an era that is not spoken at all.
         let mut not_spoken = self.not_spoken.iter().rev();
         let newest = not_spoken.find(|(revision, _)| of_era(*revision));
         let newest = newest.map(|(revision, why)| (*revision, Some(why.as_str())));
@@ -142,13 +141,13 @@ impl Spoken {
 pub struct Planned {
     /// `id@transport@revision#row`
     pub key: String,
-    /// What it checks.
+    /// The requirement that it checks.
     pub requirement: Arc<Requirement>,
-    /// How the target is spoken to.
+    /// The transport.
     pub transport: TransportKind,
-    /// In which revision.
+    /// The revision.
     pub revision: Revision,
-    /// Why it does not apply, where that is known beforehand.
+    /// Why it does not apply, if that is known in advance.
     pub not_applicable: Option<String>,
 }
 
@@ -188,19 +187,19 @@ impl Planned {
         }
     }
 
-    /// How the target is spoken to.
+    /// The transport and revision.
     #[must_use]
     pub const fn way(&self) -> Binding {
         (self.transport, self.revision)
     }
 
-    /// Whether it is judged from what was seen in the others.
+    /// Whether it is checked with what was seen in all other scenarios.
     #[must_use]
     pub fn is_ambient(&self) -> bool {
         self.requirement.is_ambient()
     }
 
-    /// Whether it does nothing itself, and is judged once the others have ended.
+    /// Whether it does nothing itself, and is checked after the others have ended.
     #[must_use]
     pub fn is_judged_last(&self) -> bool {
         self.requirement.is_judged_last()
@@ -213,8 +212,7 @@ fn key(requirement: &Requirement, transport: TransportKind, revision: Revision) 
     format!("{}@{transport}@{revision}{row}", requirement.id)
 }
 
-/// The keys of all scenarios by which a target that offers these transports can be judged,
-/// whatever revision it speaks.
+/// The keys of all scenarios that can apply to a target with these transports, whatever revision it speaks.
 #[must_use]
 pub fn keys(requirements: &[Arc<Requirement>], transports: &[TransportKind]) -> Vec<String> {
     let mut keys = Vec::new();
@@ -228,7 +226,7 @@ pub fn keys(requirements: &[Arc<Requirement>], transports: &[TransportKind]) -> 
     keys
 }
 
-/// Makes the plan; what is ambient is judged along with whatever else runs.
+/// Makes the plan. Ambient requirements run along with whatever else is selected.
 #[must_use]
 pub fn plan(
     requirements: &[Arc<Requirement>],
@@ -250,7 +248,7 @@ pub fn plan(
                 let planned = |requirement: &Arc<Requirement>| {
                     Planned::new(requirement, transport, asked, adapter, &selection.evidence)
                 };
-                // What is judged by this one needs it.
+                // Requirements that are checked with what this scenario shows need it.
                 let judged_by_it = |other: &&Arc<Requirement>| {
                     other.seen_in.as_ref() == Some(&requirement.id)
                         && selected(&planned(other), selection)
@@ -273,7 +271,7 @@ pub fn plan(
     plan
 }
 
-/// The revisions, besides the main one, that a target must be asked in if it speaks them.
+/// The revisions, besides the main one, that are needed if the target speaks them.
 #[must_use]
 pub fn further_revisions(
     requirements: &[Arc<Requirement>],
@@ -317,7 +315,7 @@ fn selected(planned: &Planned, selection: &Selection) -> bool {
 
 #[cfg(test)]
 impl Selection {
-    /// Everything, in the main revision of each transport, with all evidence at hand.
+    /// Everything, in the main revision of each transport, with all evidence available.
     pub(crate) fn of_all(spoken: Vec<Spoken>) -> Self {
         Self {
             profiles: Vec::new(),
@@ -515,7 +513,7 @@ mod tests {
         let old_alone = speaks(&[], &[old, new]);
         let told = [(new, Some("it says no"))];
         assert_eq!(old_alone.revisions_for(&requirement), told);
-        // Where one revision was asked for, nothing is said of the others.
+        // If one revision was selected, nothing is reported about the others.
         assert_eq!(speaks(&[], &[]).revisions_for(&requirement), []);
     }
 

@@ -1,46 +1,46 @@
-//! The policy matrix: every operation under every policy, what Vault itself says to it and what
-//! the target makes of that. Here is what a cell is and how it is judged; the profile
-//! ([`crate::profiles::policy::matrix`]) brings about what was seen, and the reports show it.
+//! The policy matrix: each operation under each policy, with Vault's answer and the server's. This module defines a
+//! cell and decides its value. The profile ([`crate::profiles::policy::matrix`]) makes the calls, and the reports show
+//! the result.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What Vault says to the requests of an operation, made directly with the target's token.
+/// Vault's answer to the requests of an operation, made directly with the target's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ruling {
-    /// It lets all of them through.
+    /// Vault allows all of them.
     Allowed,
-    /// It answers one of them with 403.
+    /// Vault answers one of them with 403.
     Denied,
 }
 
-/// What the target made of the same operation.
+/// The result of the same operation through the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It told of success, and the effect shows.
+    /// The target returned a success, and Vault shows the effect.
     Allowed,
-    /// It told that permission was denied; no value was shown and nothing changed.
+    /// The target returned a denial, with no value in it, and nothing changed.
     Denied,
-    /// It was denied for the sake of a further request, which the operation does not need.
+    /// The target made an additional request that Vault denied, and that the operation does not need.
     NeedsMore,
-    /// It gave the right answer by another request, which Vault allows to this very token.
+    /// The target returned the right answer by another request that Vault allows to the same token.
     OtherWay,
-    /// It told of success, and the effect does not show.
+    /// The target returned a success, and the effect is missing.
     NoEffect,
-    /// It told of an error that does not say that permission was denied.
+    /// The target returned an error that is no denial.
     OtherError,
-    /// It told of an error, and changed something.
+    /// The target returned an error, and something changed.
     Changed,
-    /// It told of an error, and showed a value in it.
+    /// The target returned an error that contains a value.
     ShowedValue,
-    /// It did not answer.
+    /// The target did not answer.
     NoAnswer,
 }
 
 impl Outcome {
-    /// Its name for people.
+    /// The name for readers.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -66,61 +66,59 @@ pub struct PolicyCell {
     pub policy: String,
     /// `stdio` or `http`.
     pub transport: String,
-    /// What Vault itself says.
+    /// Vault's answer.
     pub vault: Ruling,
-    /// What the target made of it.
+    /// The result through the target.
     pub target: Outcome,
-    /// Whether the target did what Vault says. Where it does not, the requirement
-    /// `policy.matrix` is not met, unless the target only `needs_more`: that is judged by
-    /// `policy.nothing-more`.
+    /// Whether target and Vault agree. If not, the requirement `policy.matrix` fails. The exception is `needs_more`,
+    /// which `policy.nothing-more` checks.
     pub agrees: bool,
-    /// The request that made the difference, or what was seen instead; without the names and
-    /// values of the run.
+    /// The request that made the difference, or what was seen instead, without the names and values of the run.
     pub note: Option<String>,
 }
 
 impl PolicyCell {
-    /// Whether `policy.matrix` is met here.
+    /// Whether this cell passes `policy.matrix`.
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.agrees || self.target == Outcome::NeedsMore
     }
 }
 
-/// What the agent was told.
+/// What the agent received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// Of success.
+    /// A success.
     Success,
-    /// That permission was denied.
+    /// A denial: an error which says that permission was denied.
     Denial,
-    /// Of another error.
+    /// Another error.
     OtherError,
-    /// Nothing.
+    /// No answer.
     Nothing,
 }
 
-/// What was seen of the target in one cell.
+/// What was seen in one cell.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
-    /// What Vault said to the same.
+    /// Vault's answer to the same requests.
     pub ruling: Ruling,
-    /// What the agent was told.
+    /// What the agent received.
     pub told: Told,
     /// Whether a success shows its effect, in Vault or in the answer.
     pub effect: bool,
-    /// Whether something changed in Vault; where it is allowed, what the operation is not about.
+    /// Whether something changed in Vault; if Vault allows the operation, something that the operation is not about.
     pub changed: bool,
-    /// Whether an error showed a value.
+    /// Whether an error contained a value.
     pub value_shown: bool,
-    /// Whether Vault denied a further request of the target, and none of the operation's own.
+    /// Whether Vault denied an additional request of the target, but none of the operation's own.
     pub further_request_denied: bool,
-    /// Whether the operation reads only, and what served the agent were other requests, which
-    /// Vault allows to the target's token.
+    /// Whether the operation only reads, and the answer came from other requests that Vault allows to the target's
+    /// token.
     pub other_way: bool,
 }
 
-/// What the target made of an operation.
+/// Decides the result through the target.
 #[must_use]
 pub fn judge(seen: &Seen) -> Outcome {
     match (seen.told, seen.ruling) {
@@ -137,7 +135,7 @@ pub fn judge(seen: &Seen) -> Outcome {
     }
 }
 
-/// Whether an outcome is what Vault says.
+/// Whether an outcome agrees with Vault's answer.
 #[must_use]
 pub const fn agrees(ruling: Ruling, outcome: Outcome) -> bool {
     matches!(
@@ -153,8 +151,8 @@ mod tests {
         Ruling, Seen, Told, agrees, judge,
     };
 
-    /// Every outcome of every combination of what can be seen, as a table: Vault, told, effect,
-    /// changed, value shown, further request denied, other way.
+    /// The outcome of each combination of what can be seen, as a table: Vault, told, effect, changed, value shown,
+    /// further request denied, other way.
     fn all() -> Vec<(Seen, Outcome)> {
         let mut all = Vec::new();
         for ruling in [Ruling::Allowed, Ruling::Denied] {

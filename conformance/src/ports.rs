@@ -1,8 +1,8 @@
-//! Ports for what the suite starts and tells where to listen.
+//! Ports for programs that the suite starts and that are given a port to listen on.
 //!
-//! Such a program takes its port some time after it was chosen. One of those that a system hands out itself, to
-//! whoever asks for any (from 32768 on Linux, from 49152 elsewhere: ip(7), RFC 6335), may have gone to somebody else by
-//! then, who would be asked in place of the target.
+//! Such a program binds its port some time after the suite chose it. The suite therefore avoids the ephemeral ports
+//! (from 32768 on Linux, from 49152 elsewhere: ip(7), RFC 6335). The system could give one to another program in the
+//! meantime, and that program would receive the target's requests.
 
 use std::{
     io::{self, ErrorKind},
@@ -13,20 +13,20 @@ use std::{
     },
 };
 
-/// Below the ports of systems, and of Kubernetes (from 30000).
+/// Below the ephemeral ports, and below those of Kubernetes (from 30000).
 const FIRST: u16 = 20_000;
-/// Each choice is one of so many pairs.
+/// The number of pairs to choose from.
 const PAIRS: u16 = 5_000;
 
-/// A port of 127.0.0.1 that is free, and that nobody in this process is given again soon.
+/// A free port of 127.0.0.1 that this process does not use again soon.
 ///
 /// # Errors
-/// When all are in use, or none can be listened on.
+/// If all ports are in use, or the suite cannot listen on them.
 pub fn free_port() -> io::Result<u16> {
     free(1)
 }
 
-/// The first of two neighbouring ones.
+/// The first of two adjacent free ports.
 ///
 /// # Errors
 /// As [`free_port`].
@@ -35,7 +35,7 @@ pub fn free_port_pair() -> io::Result<u16> {
 }
 
 fn free(count: u16) -> io::Result<u16> {
-    // Runs side by side begin at different places.
+    // Concurrent runs begin at different places.
     static NEXT: LazyLock<AtomicU16> =
         LazyLock::new(|| AtomicU16::new(rand::random_range(0..PAIRS)));
     for _ in 0..PAIRS {

@@ -1,18 +1,18 @@
-//! Whether a server keeps a limit on calls, judged by the calls that the suite made.
+//! Decides from the calls that the suite made whether a server keeps a limit on calls.
 //!
 //! A server that is called less often than its limit allows shows nothing. So a limit counts as kept only if the suite
-//! would have caught a server without it. Otherwise the limit is unproven, whatever has reached Vault. This
-//! module neither waits nor measures: it judges numbers.
+//! would have caught a server without it. Otherwise the limit is unproven, whatever has reached Vault. This module
+//! neither waits nor measures: it only compares numbers.
 
 use std::time::Duration;
 
-/// By how much a limit may be missed: clocks, and what is on its way.
+/// How far a limit may be missed, because of clocks and calls in flight.
 pub const TOLERANCE: f64 = 0.2;
-/// How many calls the suite makes before a limit counts as kept, as a multiple of what the limit allows. It is
-/// clearly more than [`TOLERANCE`] forgives.
+/// How many calls the suite makes before a limit counts as kept, as a multiple of what the limit allows. It is clearly
+/// more than [`TOLERANCE`].
 const PRESSURE: f64 = 1.5;
 
-/// How often a server is to let calls through.
+/// How many calls a server should let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     /// Calls a second.
@@ -22,13 +22,13 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// How many calls are allowed in this time.
+    /// The number of calls allowed in this time.
     #[must_use]
     pub fn in_all(self, time: Duration) -> f64 {
         f64::from(self.burst) + f64::from(self.rate) * time.as_secs_f64()
     }
 
-    /// How many calls in this time prove that the limit is kept.
+    /// The number of calls in this time that prove that the limit is kept.
     #[must_use]
     pub fn to_offer(self, time: Duration) -> f64 {
         self.in_all(time) * PRESSURE
@@ -40,8 +40,8 @@ impl Allowance {
         count(offered) >= self.to_offer(time)
     }
 
-    /// Whether no more calls reached Vault than are allowed, of those `offered` in the same time. Too many are too
-    /// many, however few were offered.
+    /// Whether no more calls reached Vault than are allowed, of those `offered` in the same time. Too many calls fail
+    /// even if few were offered.
     #[must_use]
     pub fn at_most(self, offered: usize, reached: usize, time: Duration) -> Finding {
         if count(reached) > self.in_all(time) * (1.0 + TOLERANCE) {
@@ -94,21 +94,21 @@ impl Allowance {
     }
 }
 
-/// Whether a limit was kept.
+/// Whether a server kept a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// It was. A server that does not keep it would have been caught.
+    /// The server kept it. A server that does not keep it would have been caught.
     Kept,
-    /// It was not.
+    /// The server did not keep it.
     Missed,
-    /// The calls were too few to tell.
+    /// There were too few calls to decide.
     Unproven,
 }
 
 /// A call that was answered. Times count from just before the first call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Which of the clients made it.
+    /// The client that made it.
     pub client: usize,
     /// When it was sent.
     pub sent: Duration,
@@ -130,7 +130,7 @@ mod tests {
 
     use super::{Allowance, Call, Finding};
 
-    /// A token bucket, as servers have it: which of the calls that arrive then it lets through.
+    /// A token bucket, as servers use: which of the calls with these arrival times it lets through.
     fn let_through(allowance: Allowance, arrivals: &[Duration]) -> Vec<bool> {
         let burst = f64::from(allowance.burst);
         let (mut level, mut last) = (burst, Duration::ZERO);
@@ -145,7 +145,7 @@ mod tests {
         arrivals.iter().map(admit).collect()
     }
 
-    /// Calls that arrive then, each made a while before and answered a while after.
+    /// Calls with these arrival times, the times before from the request, and the times after to the answer.
     fn calls(allowance: Allowance, arrivals: &[(Duration, Duration, Duration)]) -> Vec<Call> {
         let times: Vec<_> = arrivals.iter().map(|(at, ..)| *at).collect();
         let admitted = let_through(allowance, &times).into_iter();
@@ -159,7 +159,7 @@ mod tests {
         admitted.zip(arrivals).map(call).collect()
     }
 
-    /// Calls every so often, which take no time.
+    /// Calls at regular intervals, which take no time.
     fn evenly(allowance: Allowance, every: Duration, count: u32) -> Vec<Call> {
         let zero = Duration::ZERO;
         let arrivals: Vec<_> = (0..count).map(|n| (every * n, zero, zero)).collect();
@@ -238,7 +238,7 @@ mod tests {
             burst: 20,
         };
         let zero = Duration::ZERO;
-        // Three seconds in the middle in which nothing arrives: two of them are lost.
+        // Three seconds without calls in the middle: two of them are lost.
         let arrivals: Vec<_> = (0..400_u32)
             .map(|n| TEN * n + Duration::from_secs(if n < 200 { 0 } else { 3 }))
             .map(|at| (at, zero, zero))
@@ -254,7 +254,7 @@ mod tests {
         (1_u32..40, 1_u32..30).prop_map(|(rate, burst)| Allowance { rate, burst })
     }
 
-    /// Arrivals in order, with how long before each was made, and how long after it was answered.
+    /// Arrival times in order, each with the time since the request and the time until the answer.
     fn any_arrivals() -> impl Strategy<Value = Vec<(Duration, Duration, Duration)>> {
         let millis = |most: u64| (0..most).prop_map(Duration::from_millis);
         let gap = prop_oneof![8 => millis(60), 1 => millis(2_500)];

@@ -1,17 +1,16 @@
-//! A process that the suite starts, with all that it starts itself: its process group.
+//! A process that the suite starts, with all the processes that it starts: its process group.
 
 use std::{io, process::ExitStatus};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
-/// A process that leads a group of its own, so that a terminal's Ctrl-C reaches the suite alone, which then ends
-/// its processes in order. The group ends with it: what the process started and left running is killed as soon as
-/// its own end is seen, or when this is dropped.
+/// A process that leads a group of its own. A Ctrl-C at the terminal therefore only reaches the suite, which ends its
+/// processes in order. When the process ends, or when this is dropped, the rest of the group is killed.
 #[derive(Debug)]
 pub(crate) struct ProcessGroup {
     pub(crate) child: Child,
-    /// None once the group was killed: its id may then be somebody else's.
+    /// `None` once the group was killed, because its id may then belong to another group.
     id: Option<Pid>,
 }
 
@@ -25,12 +24,12 @@ impl ProcessGroup {
         })
     }
 
-    /// Its id, as long as it was not killed.
+    /// The id of the group, until it was killed.
     pub(crate) const fn id(&self) -> Option<Pid> {
         self.id
     }
 
-    /// How the process ended, if it has.
+    /// The exit status, if the process has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().ok().flatten()?;
         self.kill();
@@ -44,15 +43,15 @@ impl ProcessGroup {
         Ok(status)
     }
 
-    /// Sends a signal to all of it.
+    /// Sends a signal to the whole group.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(id) = self.id {
-            // A group that is gone already is what is wanted.
+            // It does not matter if the group is already gone.
             let _ = kill_process_group(id, signal);
         }
     }
 
-    /// Kills what is left of it.
+    /// Kills the rest of the group.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.id = None;
@@ -60,7 +59,7 @@ impl ProcessGroup {
 }
 
 impl Drop for ProcessGroup {
-    /// The last resort, for a panic or a dropped run: nothing that was started stays.
+    /// The last resort, for a panic or a dropped run: no process is left.
     fn drop(&mut self) {
         self.kill();
     }

@@ -1,6 +1,5 @@
-//! Where long work says how far it is: on stderr only, as a spinner on a terminal and as plain
-//! lines elsewhere, so that nobody looks at a silent screen while a Vault is built, and the log of
-//! a CI job shows the same.
+//! Shows the progress of long work on stderr: as a spinner on a terminal, and as plain lines elsewhere. So a user sees
+//! that a Vault is being built, and the log of a CI job shows it too.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -12,12 +11,12 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
-/// A step that ends sooner says only how it ended.
+/// A shorter step only prints its result.
 const QUIET: Duration = Duration::from_secs(2);
-/// How often a longer step shows, where there is no terminal, that it still goes on.
+/// The interval at which a longer step prints, without a terminal, that it continues.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The place that long work reports to. Cheap to clone.
+/// The destination for the progress of long work. Cloning is cheap.
 #[derive(Clone)]
 pub struct Progress(Sink);
 
@@ -31,9 +30,9 @@ enum Sink {
 type Lines = Arc<Mutex<dyn Write + Send>>;
 
 impl Progress {
-    /// Spinners where stderr is a terminal, else one line a step and one every 15 s.
+    /// Spinners if stderr is a terminal; otherwise one line for each step, and one every 15 s.
     ///
-    /// Written to the handle itself, which `cargo test` does not capture.
+    /// Writes to the handle itself, which `cargo test` does not capture.
     pub fn stderr() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         if io::stderr().is_terminal() && !dumb {
@@ -43,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// Nothing at all.
+    /// No output.
     pub fn silent() -> Self {
         Self(Sink::Silent)
     }
@@ -53,9 +52,9 @@ impl Progress {
         Self(Sink::Lines(Arc::new(Mutex::new(writer))))
     }
 
-    /// One line that is no step: a choice that was made, and why.
+    /// Prints a line that is no step: a choice, and the reason for it.
     pub fn say(&self, line: impl fmt::Display) {
-        // Nothing can be done, and nothing is lost, where stderr is closed.
+        // If stderr is closed, nothing can be done and nothing is lost.
         match &self.0 {
             Sink::Silent => {}
             Sink::Lines(lines) => write_line(lines, &line.to_string()),
@@ -63,7 +62,7 @@ impl Progress {
         }
     }
 
-    /// Begins a step, named by what is going on: `starting Vault`.
+    /// Begins a step; the title is the current work, such as `starting Vault`.
     pub fn step(&self, title: impl Into<String>) -> Step {
         let title = title.into();
         let display = match &self.0 {
@@ -89,8 +88,8 @@ impl fmt::Debug for Progress {
     }
 }
 
-/// One piece of work under way. Dropped without [`Step::done`] it ends without a word: whoever
-/// dropped it has an error to show.
+/// A piece of work in progress. If it is dropped without [`Step::done`], it prints nothing, because its owner has an
+/// error to show.
 #[derive(Debug)]
 pub struct Step {
     progress: Progress,
@@ -106,7 +105,7 @@ enum Display {
 }
 
 impl Step {
-    /// Says how far the step is; replaces what was said before.
+    /// Shows how far the step is; replaces the previous note.
     pub fn note(&self, note: impl Into<String>) {
         match &self.display {
             Display::None => {}
@@ -132,11 +131,11 @@ impl Drop for Display {
     }
 }
 
-/// Prints a line now and then until it is dropped.
+/// Prints a line at intervals until it is dropped.
 #[derive(Debug)]
 struct Heartbeat {
     note: Arc<Mutex<String>>,
-    /// Hangs up when dropped, which ends the thread.
+    /// Dropping this ends the thread.
     _alive: mpsc::Sender<()>,
 }
 
@@ -145,7 +144,7 @@ impl Heartbeat {
         let note = Arc::new(Mutex::new(String::new()));
         let (alive, ended) = mpsc::channel();
         let shared = Arc::clone(&note);
-        // Detached on purpose: it ends by itself as soon as the step does.
+        // Detached on purpose: the thread ends when the step ends.
         thread::spawn(move || {
             let started = Instant::now();
             let mut pause = QUIET;
@@ -191,7 +190,7 @@ fn elapsed_text(elapsed: Duration) -> String {
 
 fn write_line(lines: &Lines, line: &str) {
     let mut writer = lines.lock();
-    // Nothing can be done, and nothing is lost, where stderr is closed.
+    // If stderr is closed, nothing can be done and nothing is lost.
     drop(writeln!(writer, "{line}").and_then(|()| writer.flush()));
 }
 

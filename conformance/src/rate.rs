@@ -1,10 +1,10 @@
-//! Rates: so many requests a second, and so many at once.
+//! Rates: a number of requests a second, and a number at once.
 
 use std::{fmt, num::NonZeroU32};
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// So many requests a second, and so many at once: `"5:10"`.
+/// A number of requests a second, and a number at once: `"5:10"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Requests a second.
@@ -30,7 +30,7 @@ impl<'de> Deserialize<'de> for Rate {
         });
         parsed.ok_or_else(|| {
             D::Error::custom(format!(
-                "{text:?} is no limit; one of 5 requests a second, and 10 at once, is \"5:10\""
+                "{text:?} is not a valid limit; an example is \"5:10\", which is 5 requests a second and 10 at once"
             ))
         })
     }

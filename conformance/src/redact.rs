@@ -1,31 +1,30 @@
-//! Secrets of one scenario: known, so that they are found where they must not be, and
-//! never written out.
+//! The secrets of one scenario: the suite finds them where they must not be, and never writes them out.
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// How many bytes a secret has at least that is looked for in encodings: fewer may be there by chance.
+/// The minimum length, in bytes, of a secret that is searched in encodings. A shorter one could occur by chance.
 const SHORTEST_ENCODED: usize = 8;
 
-/// How many bytes of a secret are looked for in encodings: by so many a longer one is known, too.
+/// How many bytes of a secret are searched in encodings. This is enough to recognise a longer one.
 const MOST_ENCODED: usize = 512;
 
-/// What is left of the shortest encoded secret in Base64, whatever surrounds it.
+/// The length of the shortest encoded secret in Base64, whatever surrounds it.
 const SHORTEST_BASE64: usize = 8;
 
-/// What the shortest encoded secret is in hex.
+/// The length of the shortest encoded secret in hex.
 const SHORTEST_HEX: usize = 2 * SHORTEST_ENCODED;
 
-/// One secret and what to call it where it must not be shown.
+/// One secret and its label.
 #[derive(Clone)]
 struct Known {
     label: String,
     secret: SecretString,
-    /// Encoded in Base64, in each of its alignments.
+    /// The secret in Base64, in each alignment.
     base64: Vec<SecretString>,
-    /// Encoded in lower-case hex.
+    /// The secret in lower-case hex.
     hex: Option<SecretString>,
 }
 
@@ -52,7 +51,7 @@ impl Known {
     }
 }
 
-/// The secrets that a scenario knows of.
+/// The secrets of a scenario.
 #[derive(Clone, Default)]
 pub struct Secrets {
     known: Vec<Known>,
@@ -67,19 +66,19 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Adds a secret; `label` is what stands in its place.
+    /// Adds a secret; `label` replaces it in output.
     pub fn add(&mut self, label: impl Into<String>, secret: SecretString) {
         if !secret.expose_secret().is_empty() {
             self.known.push(Known::new(label.into(), secret));
         }
     }
 
-    /// Adds the secrets of others.
+    /// Adds other secrets.
     pub fn extend(&mut self, others: Self) {
         self.known.extend(others.known);
     }
 
-    /// The label of the first of these secrets that a text carries: plainly, in Base64 of either alphabet, or in hex.
+    /// The label of the first of these secrets in a text: plain, in Base64 of either alphabet, or in hex.
     #[must_use]
     pub fn found_in(&self, text: &str) -> Option<&str> {
         match self.known.is_empty() {
@@ -88,7 +87,7 @@ impl Secrets {
         }
     }
 
-    /// The same for a text in which several sets of secrets are looked for.
+    /// Like [`Self::found_in`], for a text in which several sets of secrets are searched.
     #[must_use]
     pub fn found(&self, text: &Searchable) -> Option<&str> {
         self.known
@@ -111,31 +110,31 @@ impl Secrets {
             }
         }
         match self.found_in(&redacted) {
-            Some(label) => format!("[withheld: this line carries the {label} in a disguise]"),
+            Some(label) => format!("[withheld: this line contains the {label} in an encoded form]"),
             None => redacted,
         }
     }
 }
 
-/// The text as it would stand within a JSON string.
+/// The text as it appears within a JSON string.
 fn escaped(text: &str) -> String {
     let quoted = Value::String(text.to_owned()).to_string();
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// A text, prepared so that secrets are found in it: the text, and where it is JSON, every string in it to any depth, so
-/// that no way of escaping hides anything.
+/// A text that is prepared for the search for secrets: the text, and all strings in its JSON at any depth. No way of
+/// escaping hides a secret.
 pub struct Searchable(Vec<Part>);
 
 impl Searchable {
     /// Prepares a text.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        /// How many times a string is taken for JSON in turn.
+        /// How many times a string is parsed as JSON in turn.
         const DEPTH: usize = 4;
         let mut texts = vec![text.to_owned()];
         let mut layer = escaped_strings(text);
-        // One layer after the other: a text cannot make parsers run within parsers.
+        // One layer after the other, so that a text cannot make parsers recurse.
         for _ in 0..DEPTH {
             let inner = layer
                 .iter()
@@ -148,11 +147,12 @@ impl Searchable {
     }
 }
 
-/// Every string that is escaped in a JSON text, or in the JSON at the end of a text. The text has the others literally.
+/// Every escaped string in a JSON text, or in the JSON at the end of a text. All other strings are literally in the
+/// text.
 fn escaped_strings(text: &str) -> Vec<String> {
     let mut strings = Vec::new();
     if text.contains('\\') {
-        // Loggers write words before it.
+        // Loggers write words before the JSON.
         let mut begins: Vec<_> = ['{', '[', '"']
             .into_iter()
             .filter_map(|c| text.find(c))
@@ -160,7 +160,7 @@ fn escaped_strings(text: &str) -> Vec<String> {
         begins.sort_unstable();
         for begin in begins {
             let mut json = serde_json::Deserializer::from_str(&text[begin..]);
-            // Of what is not JSON, the strings before the fault are taken.
+            // If the JSON is invalid, the strings before the error are used.
             if Unescape(&mut strings).deserialize(&mut json).is_ok() {
                 break;
             }
@@ -169,7 +169,7 @@ fn escaped_strings(text: &str) -> Vec<String> {
     strings
 }
 
-/// Goes through a JSON value and takes its escaped strings and names.
+/// Walks a JSON value and collects its escaped strings and names.
 struct Unescape<'a>(&'a mut Vec<String>);
 
 impl<'de> DeserializeSeed<'de> for Unescape<'_> {
@@ -187,7 +187,7 @@ impl<'de> Visitor<'de> for Unescape<'_> {
         f.write_str("JSON")
     }
 
-    /// A string that the text has literally.
+    /// A string that is literally in the text.
     fn visit_borrowed_str<E>(self, _: &'de str) -> Result<(), E> {
         Ok(())
     }
@@ -231,7 +231,8 @@ impl<'de> Visitor<'de> for Unescape<'_> {
     }
 }
 
-/// A text, and what of it may be encoded: little, mostly, so that looking for many encoded secrets costs little.
+/// A text, and the parts of it that may be encoded. There are usually few, so that the search for many encoded secrets
+/// is cheap.
 struct Part {
     plain: String,
     /// Its runs of Base64, in the standard alphabet.
@@ -255,9 +256,9 @@ impl Part {
     }
 }
 
-/// The runs of ASCII characters of one kind in a text that have at least this length, each with a space behind it.
+/// The runs of ASCII characters of one kind in a text with at least this length, each followed by a space.
 ///
-/// It goes through every byte of a transcript, most of which are of no such run.
+/// This reads every byte of a transcript, most of which are in no such run.
 fn long_runs(text: &str, shortest: usize, is_one: impl Fn(u8) -> bool) -> String {
     let mut runs = String::new();
     let mut begin = 0;
@@ -274,13 +275,13 @@ fn long_runs(text: &str, shortest: usize, is_one: impl Fn(u8) -> bool) -> String
     runs
 }
 
-/// Base64 in each of its three alignments, without the characters that depend on what surrounds the bytes.
+/// The secret in Base64 in each of its three alignments, without the characters that depend on the surrounding bytes.
 fn in_base64(bytes: &[u8]) -> Vec<SecretString> {
     let aligned = (0..3).filter_map(|skipped| bytes.get(skipped..));
     aligned
         .map(|bytes| {
             let mut encoded = BASE64_NOPAD.encode(bytes);
-            // The last character has bits of what follows, unless it is whole.
+            // The last character contains bits of the next byte, unless it is complete.
             encoded.truncate(bytes.len() * 8 / 6);
             encoded.into()
         })

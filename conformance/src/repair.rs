@@ -1,10 +1,11 @@
-//! A deterministic agent that puts a role right. It does what the model did in the story of
-//! the certificate for the inventory service: it reads an error, changes the role by that, and
-//! asks again. It knows no answer in advance: it has what it asked for, the error, the role as
-//! far as the target shows it, and the settings that the target lets it choose. It gives a role
-//! the least that lets a certificate through, never every name, and keeps what the role had.
+//! A deterministic agent that corrects a PKI role from an error alone, as the model does in the published workflow of
+//! the inventory service's certificate. It reads the error, changes the role, and requests the certificate again.
 //!
-//! It is pure: the scenario carries its calls to the target.
+//! The agent has no answer in advance. It knows only its request, the error, the role as far as the target shows it,
+//! and the settings that the target accepts. It adds to the role the least that permits the certificate, never all
+//! names, and keeps the other settings.
+//!
+//! The module is pure: the scenario sends the agent's calls to the target.
 
 mod refusal;
 
@@ -14,47 +15,47 @@ pub use refusal::Refusal;
 
 use crate::{act::pki::strict_role, certificate::KeyKind, engines::Parameters};
 
-/// How many calls the agent may make until it has its certificate, asking included: asking,
-/// looking at the role, and twice putting it right and asking again.
+/// The maximum number of calls until the agent has its certificate. It suffices for the request, a look at the role,
+/// and two corrections with a new request each.
 pub const MAX_CALLS: usize = 6;
 
-/// What an agent asked for, and was refused.
+/// A certificate that an agent requested and did not get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateAsked {
-    /// Of this role.
+    /// The role.
     pub role: String,
-    /// A certificate for these DNS names.
+    /// The DNS names.
     pub names: Vec<String>,
-    /// Whether for IP addresses as well.
+    /// Whether IP addresses were requested, too.
     pub addresses: bool,
-    /// For how long, as Vault reads it.
+    /// The lifetime, in Vault's format.
     pub ttl: String,
-    /// For this key, where it has one.
+    /// The type of the key, if the request has one.
     pub key: Option<KeyKind>,
 }
 
-/// Why a role cannot be put right.
+/// Why a role cannot be corrected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Impossible {
-    /// The error has none of Vault's words.
-    #[error("the error does not carry Vault's own message: nothing in it says what was refused")]
+    /// The error does not contain Vault's reason.
+    #[error("the error does not contain Vault's own message, which says what was refused")]
     NoReason,
     /// The error is about something else.
-    #[error("the error is about {0}, which the agent did not ask for")]
+    #[error("the error is about {0}, which the agent did not request")]
     NotAskedFor(String),
-    /// The target lets nobody choose what is needed.
-    #[error("making a role offers no way to allow {0}")]
+    /// The target offers no setting for what is needed.
+    #[error("the tool that creates a role cannot allow {0}")]
     NotOffered(String),
 }
 
-/// The settings with which a role allows what it refused with this error: those that are
-/// `known` of it, changed by no more than that.
+/// The settings with which a role allows what it did not allow with this error: the `known` settings, with the least
+/// necessary change.
 ///
-/// `offered` are the settings that the target lets an agent choose; all others are as the
-/// target or Vault leaves them when a role is made anew.
+/// `offered` are the settings that the target accepts. When a role is created again, the target or Vault decides about
+/// all others.
 ///
 /// # Errors
-/// When the error, or what is offered, is not enough for that.
+/// If the error, or what is offered, is not sufficient.
 pub fn put_right(
     error: &str,
     known: Option<&Parameters>,
@@ -86,7 +87,7 @@ pub fn put_right(
     Ok(role.settings)
 }
 
-/// What a target tells of a role, in the form in which it is told to make one.
+/// The settings that a target shows of a role, in the format in which it accepts them.
 #[must_use]
 pub fn settings_told(told: &Parameters) -> Parameters {
     let mut settings = strict_role();
@@ -116,7 +117,7 @@ pub fn settings_told(told: &Parameters) -> Parameters {
 }
 
 impl CertificateAsked {
-    /// An error is no reason to allow what nobody asked for.
+    /// An error is no reason to allow what the agent did not request.
     fn must_have_asked(&self, refusal: &Refusal) -> Result<(), Impossible> {
         let is_right = match refusal {
             Refusal::Name(name) => self.name(name).is_some(),
@@ -142,26 +143,26 @@ impl CertificateAsked {
     }
 }
 
-/// A flag with which a role lets names through, beside a domain in its list.
+/// A flag of a role that permits names, together with a domain in its list.
 const BARE: &str = "allow_bare_domains";
 const SUBDOMAINS: &str = "allow_subdomains";
 const GLOBS: &str = "allow_glob_domains";
 
-/// The domain that a name is in. One right below a top-level domain is in none worth trusting.
+/// The domain that contains the name. A domain directly below a top-level domain is not trusted.
 fn parent(name: &str) -> Option<&str> {
     let (_, parent) = name.split_once('.')?;
     parent.contains('.').then_some(parent)
 }
 
-/// One way in which a role could let a name through.
+/// One way in which a role can permit a name.
 struct Way {
     flag: &'static str,
     domain: String,
-    /// How many other domains of the role the flag opens; then how much the domain does.
+    /// How many other domains of the role the flag opens; then how much the domain opens.
     opens: (usize, u8),
 }
 
-/// A role that is being put right.
+/// A role that is being corrected.
 struct Role<'o> {
     settings: Parameters,
     offered: &'o [&'o str],
@@ -172,7 +173,7 @@ impl Role<'_> {
         self.offered.contains(&setting)
     }
 
-    /// A role is made as a whole: what cannot be said of it is as in a new one.
+    /// A role is created as a whole, so settings that the target does not accept are as in a new role.
     fn forget_what_cannot_be_kept(&mut self) {
         for (name, value) in strict_role() {
             if !self.offers(&name) {
@@ -201,7 +202,7 @@ impl Role<'_> {
         }
     }
 
-    /// A role that is new, or of which nothing is known, is made for what was asked alone.
+    /// A role that is new or unknown permits only the request.
     fn allow_all_of(&mut self, asked: &CertificateAsked) -> Result<(), Impossible> {
         for name in &asked.names {
             self.allow_name(&name.to_lowercase())?;
@@ -236,7 +237,7 @@ impl Role<'_> {
         domains.filter_map(text).collect()
     }
 
-    /// Lets a name through in the way that opens the least besides.
+    /// Permits a name in the way that opens the least.
     fn allow_name(&mut self, name: &str) -> Result<(), Impossible> {
         let mut domains = self.domains();
         let ways = self.ways_for(name, &domains);
@@ -250,7 +251,7 @@ impl Role<'_> {
     }
 
     fn ways_for(&self, name: &str, domains: &[String]) -> Vec<Way> {
-        // The role is for this domain already.
+        // The role already contains this domain.
         let own = domains.iter().filter(|domain| {
             let rest = name.strip_suffix(domain.as_str());
             rest.is_some_and(|rest| rest.ends_with('.')) && !domain.contains('*')

@@ -1,18 +1,27 @@
-//! The requirements: read from the features, which are embedded in the program.
+//! The requirements, read from the features, which are embedded in the program.
 //!
-//! A rule of a feature is a requirement: its name is the normative sentence, its scenarios are the ways in which it is
-//! checked. The tags of the rule carry its identity: `@<profile>.<slug>` is the requirement's id, `@must` or
-//! `@should` its level, `@source:X:PLACE` who demands it and where.
+//! A rule of a feature is a requirement: its name is the normative sentence, and its scenarios are the ways to check
+//! it. The tags of a rule identify it:
 //!
-//! Other tags stand at the rule, or at the scenarios that they are about: `@needs:OP` the operations without which it
-//! cannot be checked, `@evidence:KIND` what it is judged by that the suite does not always have, `@own-vault` that it
-//! has a Vault to itself, `@transport:T` the one transport that it is about, `@era:session` or `@era:stateless` that
-//! it is about the revisions of one era, `@every-revision` that it is checked in all revisions that the target speaks
-//! (both at its feature, too), `@mode:NAME` the modes without which it cannot be checked and in which it starts the
-//! target itself, `@own-target` that no later scenario may use its target, `@slow` that it takes seconds,
-//! `@seen-in:ID` that it is judged by what was seen in another requirement's scenarios. In an outline,
-//! `@needs:<operation>` and `@mode:<mode>` are the operation and the mode that the row names; tags of its examples are
-//! those of their rows.
+//! - `@<profile>.<slug>`: the id of the requirement
+//! - `@must` or `@should`: its level
+//! - `@source:X:PLACE`: the source that demands it, and the place in the source
+//!
+//! Other tags are on the rule or on the scenarios to which they apply:
+//!
+//! - `@needs:OP`: an operation without which it cannot be checked
+//! - `@evidence:KIND`: evidence that is needed, and that is not always available
+//! - `@own-vault`: the scenario has a Vault to itself
+//! - `@transport:T`: it applies to this transport only
+//! - `@era:session` or `@era:stateless`: it applies to the revisions of this era only (also on a feature)
+//! - `@every-revision`: it is checked in all revisions that the target speaks (also on a feature)
+//! - `@mode:NAME`: a mode without which it cannot be checked; the scenario starts the target itself, in this mode
+//! - `@own-target`: no later scenario may use its target
+//! - `@slow`: it takes seconds
+//! - `@seen-in:ID`: it is checked by what was seen in the scenarios of another requirement
+//!
+//! In an outline, `@needs:<operation>` and `@mode:<mode>` are the operation and the mode that the row names. Tags of
+//! examples apply to their rows.
 
 use std::sync::{Arc, LazyLock};
 
@@ -34,68 +43,68 @@ static FEATURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../features");
 
 const EVERY_REVISION: &str = "every-revision";
 
-/// The profile whose scenarios are judged from what was seen in all the others.
+/// The profile whose scenarios are checked with what was seen in all the others.
 pub const AMBIENT: &str = "ambient";
 
-/// One scenario of the specification, its outline expanded.
+/// One scenario of the specification; outlines are expanded.
 #[derive(Clone, Debug)]
 pub struct Requirement {
     /// The stable id, such as `kv.write-exact`.
     pub id: String,
     /// The folder under `features/`.
     pub profile: String,
-    /// What it demands: one sentence with the keyword of its level, as in RFC 2119.
+    /// The requirement: one sentence with the keyword of its level, as in RFC 2119.
     pub demand: String,
-    /// How strongly it binds.
+    /// Its level.
     pub level: Level,
-    /// Who demands it, and where.
+    /// The sources that demand it, with the place in each.
     pub sources: Vec<Place>,
     /// Operations that the target must offer.
     pub needs: Vec<Operation>,
-    /// What it is judged by that the suite does not always have.
+    /// The evidence that it needs and that is not always available.
     pub evidence: Vec<Evidence>,
-    /// The transport that it is about, where it is about one.
+    /// The only transport to which it applies, if any.
     pub transport: Option<TransportKind>,
-    /// The era that it is about, where it is about one.
+    /// The only era to which it applies, if any.
     pub era: Option<Era>,
-    /// Whether it is asked in every revision that the target speaks, and not in one alone.
+    /// Whether it is checked in every revision that the target speaks.
     pub every_revision: bool,
-    /// The modes that the target must claim; the scenario starts it in them.
+    /// The modes that the target must claim. The scenario starts the target in these modes.
     pub modes: Vec<Mode>,
-    /// The requirement in whose scenarios is seen what it is judged by, once all have ended.
+    /// The requirement whose scenarios show what this one needs; it is checked when all have ended.
     pub seen_in: Option<String>,
-    /// Whether it wears its target out: no later scenario may use it.
+    /// Whether no later scenario may use its target.
     pub own_target: bool,
-    /// Whether it takes seconds: the kill matrix asks it only where it must kill.
+    /// Whether it takes seconds. The kill matrix then runs it only on the mutants that it must kill.
     pub slow: bool,
-    /// What tells the row of its outline from the others: see [`row_name`].
+    /// The name of the row of its outline: see [`row_name`].
     pub row: Option<String>,
-    /// The feature that it stands in, without its scenarios.
+    /// The feature that contains it, without the scenarios.
     pub feature: Arc<gherkin::Feature>,
     /// The scenario itself.
     pub scenario: gherkin::Scenario,
 }
 
 impl Requirement {
-    /// Whether its scenario has a Vault to itself, in which names are as it says them.
+    /// Whether its scenario has a Vault to itself, in which names have no prefix.
     #[must_use]
     pub fn has_own_vault(&self) -> bool {
         self.evidence.contains(&Evidence::DedicatedVault)
     }
 
-    /// Whether it holds whatever the agent does.
+    /// Whether it applies whatever the agent does.
     #[must_use]
     pub fn is_ambient(&self) -> bool {
         self.profile == AMBIENT
     }
 
-    /// Whether its scenario does nothing itself, and is judged by what was seen in others.
+    /// Whether its scenario does nothing itself, and is checked with what was seen in others.
     #[must_use]
     pub fn is_judged_last(&self) -> bool {
         self.is_ambient() || self.seen_in.is_some()
     }
 
-    /// The names of those who demand it, each once.
+    /// The names of the sources that demand it, each once.
     #[must_use]
     pub fn source_names(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
@@ -108,7 +117,7 @@ impl Requirement {
     }
 }
 
-/// A feature that does not say what a feature must say.
+/// An invalid feature.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("feature {file}: {problem}")]
 pub struct FeatureError {
@@ -119,7 +128,7 @@ pub struct FeatureError {
 /// All requirements, in the order of the features.
 ///
 /// # Errors
-/// When a feature cannot be parsed, or a rule lacks its id, level, source or keyword.
+/// If a feature cannot be parsed, or a rule lacks its id, level, source or keyword.
 pub fn all() -> Result<Vec<Requirement>, FeatureError> {
     // Reading the features takes as long as running a few scenarios.
     static READ: LazyLock<Result<Vec<Requirement>, FeatureError>> = LazyLock::new(read);
@@ -148,7 +157,7 @@ fn read() -> Result<Vec<Requirement>, FeatureError> {
     Ok(requirements)
 }
 
-/// What a tag says where it names a column of an outline: `<operation>` is the row's operation, `<mode>` its mode.
+/// The value of a tag that names a column of an outline: `<operation>` is the row's operation, `<mode>` its mode.
 fn resolved<'a>(scenario: &'a gherkin::Scenario, said: &'a str) -> Option<&'a str> {
     let Some(column) = said.strip_prefix('<').and_then(|s| s.strip_suffix('>')) else {
         return Some(said);
@@ -158,7 +167,7 @@ fn resolved<'a>(scenario: &'a gherkin::Scenario, said: &'a str) -> Option<&'a st
     cells.find_map(|(name, cell)| (name == column).then_some(cell.as_str()))
 }
 
-/// The values of the one row of a scenario whose outline was written out.
+/// The values of the row of a scenario, if it comes from an outline.
 fn cells(scenario: &gherkin::Scenario) -> Option<&[String]> {
     match scenario.examples.first()?.table.as_ref()?.rows.as_slice() {
         [_, row] => Some(row),
@@ -166,10 +175,10 @@ fn cells(scenario: &gherkin::Scenario) -> Option<&[String]> {
     }
 }
 
-/// The name of a row in keys: what can be read of its values, and six hexadecimal digits of their SHA-256. It does not
-/// depend on the rows beside it, and can stand in a file name, a TOML string and a shell word.
+/// The name of a row in keys: the readable part of its values, and six hexadecimal digits of their SHA-256. The name
+/// does not depend on other rows, and is valid in a file name, a TOML string and a shell word.
 fn row_name(cells: &[String]) -> String {
-    /// How much of the values is shown.
+    /// The number of characters shown of the values.
     const READABLE: usize = 32;
     let plain = |letter: char| match letter.to_ascii_lowercase() {
         letter @ ('a'..='z' | '0'..='9') => letter,
@@ -256,7 +265,7 @@ fn of_rule(
     keyword_problem(&rule.name, requirements[0].level).map_or(Ok(requirements), Err)
 }
 
-/// What is wrong with the keywords of a demand.
+/// The problem with the keywords of a requirement, if there is one.
 fn keyword_problem(demand: &str, level: Level) -> Option<String> {
     let has = |keyword: &str| {
         demand
@@ -329,7 +338,7 @@ fn of_scenario(
     if sources.is_empty() {
         return Err("names no source".to_owned());
     }
-    // Only who starts a server decides on its mode.
+    // Only if the suite starts the server can it choose the mode.
     if !modes.is_empty() && !evidence.contains(&Evidence::Launch) {
         evidence.push(Evidence::Launch);
     }

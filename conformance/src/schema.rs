@@ -1,5 +1,5 @@
-//! The schemas of a target's tools: whether they are valid, what fits them, and arguments that
-//! are made after them, right or wrong in one way.
+//! The schemas of a target's tools: whether they are valid, and valid arguments or arguments with one mistake made from
+//! them.
 
 use jsonschema::Validator;
 use rand::{Rng, seq::SliceRandom as _};
@@ -7,17 +7,16 @@ use serde_json::{Map, Value, json};
 
 use crate::transport::Revision;
 
-/// How deep a value that fits a schema is made.
+/// The maximum depth of a generated value.
 const DEPTH: usize = 6;
-/// How long a long text is, bytes.
+/// The length of a long text, in bytes.
 const LONG: usize = 1 << 20;
-/// How many objects and lists deep JSON is nested in, each: what usual parsers take, with the
-/// message around it.
+/// How many objects and how many lists deep JSON is nested: usual parsers accept this, including the message around it.
 const DEEP: usize = 50;
 
-/// What is wrong with a schema of this revision, if anything is: it must be one of an object,
-/// and valid in its dialect, which is JSON Schema 2020-12 unless it names another. The
-/// revision 2025-06-18 says nothing of dialects: there draft 7 will do as well.
+/// The problem with a schema, if there is one. It must describe an object and be valid in its dialect, which is JSON
+/// Schema 2020-12 unless it names another. The revision 2025-06-18 does not specify a dialect, so draft 7 is accepted
+/// there, too.
 #[must_use]
 pub fn problem(schema: &Value, revision: Revision) -> Option<String> {
     if !schema.is_object() {
@@ -28,7 +27,7 @@ pub fn problem(schema: &Value, revision: Revision) -> Option<String> {
     }
     let dialect = schema["$schema"].as_str();
     if dialect.is_some_and(|dialect| !dialect.contains("json-schema.org/")) {
-        // A dialect that the suite does not know.
+        // The suite does not know the dialect.
         return None;
     }
     let invalid = jsonschema::meta::validate(schema).err()?.to_string();
@@ -39,10 +38,10 @@ pub fn problem(schema: &Value, revision: Revision) -> Option<String> {
     Some(invalid)
 }
 
-/// What checks values against a schema.
+/// A validator of values for a schema.
 ///
 /// # Errors
-/// When it can check nothing: a reference leads nowhere, a pattern is no expression.
+/// If the schema is unusable: a reference leads nowhere, or a pattern is not a regular expression.
 pub fn validator(schema: &Value) -> Result<Validator, String> {
     jsonschema::validator_for(schema).map_err(|error| error.to_string())
 }
@@ -60,7 +59,7 @@ pub fn defaults(schema: &Value) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Nothing but the arguments that a tool's schema requires; `text` stands wherever any text will do.
+/// Only the arguments that a tool's schema requires; `text` is the value wherever any text is valid.
 #[must_use]
 pub fn required_arguments(schema: &Value, text: &str) -> Value {
     object(schema, schema, text, DEPTH)
@@ -75,7 +74,7 @@ fn object(schema: &Value, root: &Value, text: &str, depth: usize) -> Value {
     Value::Object(fields.collect())
 }
 
-/// A value that fits a schema, as far as its usual keywords go.
+/// A value that is valid for a schema, as far as common keywords are concerned.
 fn example(schema: &Value, root: &Value, text: &str, depth: usize) -> Value {
     let Some(depth) = depth.checked_sub(1) else {
         return Value::Null;
@@ -123,7 +122,7 @@ fn example(schema: &Value, root: &Value, text: &str, depth: usize) -> Value {
     }
 }
 
-/// The type of a schema, the first that is not null; a string where it tells none.
+/// The type of a schema, the first that is not null; a string if it declares none.
 fn kind_of(schema: &Value) -> &str {
     let kinds = schema["type"].as_array().into_iter().flatten();
     let mut kinds = kinds
@@ -156,40 +155,40 @@ fn fitting_text(schema: &Value, text: &str) -> String {
         .collect()
 }
 
-/// A way in which an argument is bad, or at least odd.
+/// One way in which an argument is invalid or unusual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgumentFault {
-    /// It is of another type than the schema says.
+    /// It has another type than the schema declares.
     WrongType,
-    /// It is required, and null.
+    /// It is required, but null.
     Null,
-    /// It is required, and left out.
+    /// It is required, but missing.
     Missing,
     /// It is an empty text.
     Empty,
-    /// It is 1 MiB of text.
+    /// It is a text of 1 MiB.
     Long,
-    /// It is JSON that is nested deeply.
+    /// It is deeply nested JSON.
     Deep,
-    /// It has control characters in it.
+    /// It contains control characters.
     Control,
-    /// It is in letters of many scripts.
+    /// It contains letters of many scripts.
     Scripts,
 }
 
-/// Arguments, one of which is bad.
+/// Arguments of which one has a fault.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bad {
-    /// Which.
+    /// The argument with the fault.
     pub argument: String,
-    /// All of them.
+    /// All arguments.
     pub arguments: Value,
-    /// Whether the schema allows them all the same.
+    /// Whether the schema allows them nevertheless.
     pub fits: bool,
 }
 
 impl ArgumentFault {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 8] = [
         Self::WrongType,
         Self::Null,
@@ -201,7 +200,7 @@ impl ArgumentFault {
         Self::Scripts,
     ];
 
-    /// What a feature calls it.
+    /// The name in features.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -216,13 +215,13 @@ impl ArgumentFault {
         }
     }
 
-    /// The fault that a feature words so.
+    /// The fault with this name in features.
     #[must_use]
     pub fn worded(words: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| fault.words() == words)
     }
 
-    /// These arguments with one argument made bad, for each argument with which that can be done.
+    /// These arguments with the fault in one argument, for each argument that can have it.
     pub fn inflict(self, arguments: &Value, schema: &Value, random: &mut impl Rng) -> Vec<Bad> {
         let Some(given) = arguments.as_object() else {
             return Vec::new();
@@ -284,7 +283,7 @@ impl ArgumentFault {
         among.into_iter().filter_map(bad).collect()
     }
 
-    /// Values of which the first that serves stands in an argument's place.
+    /// Candidates for the argument's value; the first suitable one is used.
     fn values(self, random: &mut impl Rng) -> Vec<Value> {
         match self {
             Self::WrongType => {
@@ -419,7 +418,7 @@ mod tests {
         assert!(newest(json!(["object"])).is_some());
         let wrong = json!({ "type": "object", "properties": { "a": { "type": "strnig" } } });
         assert!(newest(wrong).is_some());
-        // A list of schemas for `items` is draft 7, and gone in 2020-12.
+        // A list of schemas for `items` is valid in draft 7, and removed in 2020-12.
         let items = json!({ "type": "object", "properties": { "a": { "items": [{}] } } });
         assert!(newest(items.clone()).is_some());
         assert_eq!(problem(&items, Revision::R2025_06_18), None);

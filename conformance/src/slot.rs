@@ -1,8 +1,7 @@
 //! Slots: what one running scenario needs, leased to it alone.
 //!
-//! A slot has a token and a policy of its own, a tap, and a running target. It is reused by
-//! one scenario after the other, since a target may take seconds to start; the policy's text
-//! and the mounts are new for each.
+//! A slot has a token, a policy, a tap, and a running target. Scenarios reuse it one after the other, since a target
+//! may take seconds to start. The policy's text and the mounts are new for each.
 
 use std::{
     collections::HashMap,
@@ -33,12 +32,12 @@ use crate::{
     },
 };
 
-/// Slots of the same kind stand in for one another.
+/// Slots of the same kind are interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotKind {
-    /// How the target is spoken to.
+    /// The transport.
     pub transport: TransportKind,
-    /// In which revision.
+    /// The revision.
     pub revision: Revision,
     /// How the target is set up.
     pub setup: Setup,
@@ -47,22 +46,22 @@ pub struct SlotKind {
 /// Why there is no slot.
 #[derive(Debug, thiserror::Error)]
 pub enum SlotError {
-    /// Vault, or this machine, does not let the suite make what a slot needs.
+    /// Vault or this machine does not provide what a slot needs.
     #[error("{0}")]
     LaunchContext(String),
-    /// The target does not answer, or has ended by itself.
+    /// The target does not answer, or its process has ended.
     #[error(transparent)]
     Target(#[from] StartError),
 }
 
-/// What one scenario uses, and no other at the same time.
+/// What one scenario uses exclusively.
 #[derive(Debug)]
 pub struct Slot {
-    /// What stands in for it.
+    /// The kind of this slot.
     pub kind: SlotKind,
-    /// The token that the target acts with; none is known of one that runs already.
+    /// The token of the target; `None` if the target already ran, because its token is not known.
     pub token: Option<Token>,
-    /// What stands between target and Vault, where the suite started the target.
+    /// The tap between target and Vault, if the suite started the target.
     pub tap: Option<Tap>,
     /// The running target.
     pub instance: Instance,
@@ -71,7 +70,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// What its target must tell nobody.
+    /// The secrets that its target must not reveal.
     fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
         if let Some(token) = &self.token {
@@ -93,16 +92,16 @@ pub struct Slots {
     made: AtomicUsize,
     free: Mutex<Vec<Slot>>,
     leaks_at_end: Mutex<Vec<((TransportKind, Revision), String)>>,
-    /// Of a target with a fixed port only one instance can run.
+    /// If a target has a fixed port, only one instance can run at a time.
     turn: Arc<Turn<()>>,
-    /// Where containers reach this machine.
+    /// The address at which containers reach this machine.
     host: OnceCell<Ipv4Addr>,
-    /// Keeps what all connections to a target that runs already do together within its limit.
+    /// Keeps all connections together to a target that already runs within its limit on calls.
     pace: Option<Arc<Pace>>,
 }
 
 impl Slots {
-    /// Slots for a target whose programs were found.
+    /// Slots for a target whose programs have been located.
     pub fn new(
         oracle: Arc<Oracle>,
         target: Arc<Target>,
@@ -125,10 +124,10 @@ impl Slots {
         }
     }
 
-    /// A slot of this kind: a free one, or one made now.
+    /// A slot of this kind: a free one, or a new one.
     ///
     /// # Errors
-    /// When Vault refuses what it needs or the target does not start.
+    /// If Vault rejects a request that prepares the slot, or the target does not start.
     pub async fn lease(&self, kind: &SlotKind) -> Result<Slot, SlotError> {
         let turn = self.turn(kind.transport).await;
         let free = self.take_free(|slot| slot.kind == *kind);
@@ -144,10 +143,11 @@ impl Slots {
         Ok(slot)
     }
 
-    /// A slot in the revision that is wanted, or else in whichever the target speaks.
+    /// A slot in the requested revision, or in any revision that the target speaks.
     ///
     /// # Errors
-    /// When Vault refuses what it needs or the target does not start, or not speak that.
+    /// If Vault rejects a request that prepares the slot, or if the target does not start or does not speak the
+    /// revision.
     pub async fn try_out(
         &self,
         transport: TransportKind,
@@ -160,10 +160,10 @@ impl Slots {
         Ok(slot)
     }
 
-    /// A slot on a Vault that is a scenario's own, for a target with this token.
+    /// A slot on a scenario's own Vault, for a target with this token.
     ///
     /// # Errors
-    /// When the target does not start.
+    /// If the target does not start.
     pub async fn make_on(
         &self,
         oracle: &Oracle,
@@ -180,7 +180,7 @@ impl Slots {
         Ok(slot)
     }
 
-    /// Ends the free instance of a target with a fixed port, whose port is needed.
+    /// Ends the free instance of a target with a fixed port, if the port is needed.
     async fn make_room(&self, is_needed: bool) -> Result<(), SlotError> {
         let fixed = |slot: &Slot| is_needed && self.take_turns(slot.kind.transport);
         match self.take_free(fixed) {
@@ -189,13 +189,13 @@ impl Slots {
         }
     }
 
-    /// Whether only one instance of the target can run.
+    /// Whether only one instance of the target can run at a time.
     #[must_use]
     pub fn take_turns(&self, transport: TransportKind) -> bool {
         transport == TransportKind::Http && self.target.adapter.fixed_port().is_some()
     }
 
-    /// Waits for the turn, where only one instance of the target can run.
+    /// Waits until no other instance runs, if only one can.
     async fn turn(&self, transport: TransportKind) -> Option<OwnedMutexGuard<()>> {
         match self.take_turns(transport) {
             true => Some(Arc::clone(&self.turn).lock_owned().await),
@@ -261,10 +261,10 @@ impl Slots {
         })
     }
 
-    /// Runs a target that is no server in these modes but gives a command this token.
+    /// Runs a target that, in these modes, is no server but runs a command with this token.
     ///
     /// # Errors
-    /// When it cannot be run.
+    /// If it cannot be run.
     pub async fn run_with(
         &self,
         setup: &Setup,
@@ -276,7 +276,7 @@ impl Slots {
         Ok((staged.tap, launched.map_err(SlotError::LaunchContext)?))
     }
 
-    /// All that a target is started with: a tap between it and the Vault that the oracle looks into.
+    /// Prepares what a target is started with: a tap between it and the Vault of the oracle.
     async fn stage(
         &self,
         oracle: &Oracle,
@@ -331,8 +331,7 @@ impl Slots {
         })
     }
 
-    /// A tap, and its address as the target knows it: a container reaches it elsewhere than a
-    /// process does.
+    /// A tap, and the address at which the target reaches it, which differs for a container.
     async fn tap(
         &self,
         oracle: &Oracle,
@@ -360,7 +359,7 @@ impl Slots {
         Ok((tap, address))
     }
 
-    /// A connection to a target that runs already.
+    /// A connection to a target that already runs.
     async fn reach(
         &self,
         transport: TransportKind,
@@ -390,10 +389,10 @@ impl Slots {
         })
     }
 
-    /// Takes a slot back for the next scenario; one whose target has ended is not reused.
+    /// Returns a slot for the next scenario. A slot whose target has ended is not reused.
     ///
     /// # Errors
-    /// When what is left of such a target cannot be ended.
+    /// If the remains of such a target cannot be cleaned up.
     pub async fn give_back(&self, mut slot: Slot) -> Result<(), String> {
         if slot.instance.ended().is_some() {
             return self.end(slot).await;
@@ -404,10 +403,10 @@ impl Slots {
         Ok(())
     }
 
-    /// Ends the target of a slot, and looks for its token in what it says then.
+    /// Ends the target of a slot, and searches its last output for its token.
     ///
     /// # Errors
-    /// When it cannot be ended.
+    /// If it cannot be ended.
     pub async fn end(&self, mut slot: Slot) -> Result<(), String> {
         let ended = slot.instance.stop().await;
         let secrets = slot.secrets();
@@ -423,7 +422,7 @@ impl Slots {
         ended
     }
 
-    /// The lines, redacted, that carried a token while a target was ended, with how it was spoken to.
+    /// The lines, redacted, in which a target logged its token while it was ended, with transport and revision.
     pub fn take_leaks_at_end(&self) -> Vec<((TransportKind, Revision), String)> {
         std::mem::take(&mut self.leaks_at_end.lock())
     }
@@ -437,7 +436,7 @@ impl Slots {
     }
 }
 
-/// What a target is about to be started with.
+/// All that a target is started with.
 struct Staged {
     adapter: Adapter,
     program: Option<PathBuf>,

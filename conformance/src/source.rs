@@ -1,5 +1,5 @@
 //! Who demands a requirement: the sources, and the places in them that tags cite. `docs/sources.md` lists all places,
-//! each with the sentence that demands something there.
+//! each with the sentence that demands it.
 
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
@@ -10,7 +10,7 @@ use crate::{suggest::did_you_mean, transport::Revision};
 
 static PAGE: &str = include_str!("../../docs/sources.md");
 
-/// Who demands a requirement.
+/// A source that demands requirements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// The specification of the protocol.
@@ -19,7 +19,7 @@ pub enum Source {
     Vault,
     /// Standards of the IETF.
     Rfc,
-    /// Safety: the project's own demand.
+    /// Safety: demanded by this project.
     Sec,
     /// The tutorial.
     Tut,
@@ -34,7 +34,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// All of them.
+    /// All sources.
     pub const ALL: [Self; 9] = [
         Self::Mcp,
         Self::Vault,
@@ -47,7 +47,7 @@ impl Source {
         Self::Gho,
     ];
 
-    /// Its name in tags and reports.
+    /// The name of the source in tags and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Source {
         }
     }
 
-    /// The source of that name.
+    /// The source with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.name() == name)
@@ -75,11 +75,12 @@ impl Source {
 pub struct Place {
     /// The source.
     pub source: Source,
-    /// The section, as the source's own addresses name it; a word after `+` tells several sentences of it apart.
+    /// The section, as the source's own addresses name it. A word after `+` distinguishes several sentences of one
+    /// section.
     pub section: String,
 }
 
-/// As in a tag.
+/// The form used in tags.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.source.name(), self.section)
@@ -87,10 +88,10 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// The place that a tag names after `source:`.
+    /// Parses the place in a tag, after `source:`.
     ///
     /// # Errors
-    /// When there is no such source, or no such place in the list; says which ones there are.
+    /// If the source does not exist, or the place is not in the list. The message lists those that exist.
     pub(crate) fn of_tag(text: &str) -> Result<Self, String> {
         let (name, section) = text.split_once(':').unwrap_or((text, ""));
         let source = Source::named(name).ok_or_else(|| {
@@ -112,14 +113,14 @@ impl Place {
         ))
     }
 
-    /// What the place says, and where it is.
+    /// The text of the place, and its address.
     #[must_use]
     pub fn citation(&self) -> Option<&'static Citation> {
         cited().ok()?.get(self)
     }
 }
 
-/// What a place in a source says, and where it is.
+/// The text of a place in a source, and its address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Citation {
@@ -129,14 +130,14 @@ pub struct Citation {
     pub section: String,
     /// The sentence that demands it; for `SEC`, what could go wrong.
     pub quote: String,
-    /// Where it can be read, if it is published and is the same for all revisions of MCP.
+    /// The address, if the place is published and is the same for all revisions of MCP.
     pub address: Option<String>,
-    /// Where it can be read in each revision of MCP that has it.
+    /// The address for each revision of MCP that has the place.
     pub revisions: BTreeMap<String, String>,
 }
 
 impl Citation {
-    /// Where it can be read, for a target that was spoken to in this revision.
+    /// The address for a target that was tested in this revision.
     #[must_use]
     pub fn address_in(&self, revision: &str) -> Option<&str> {
         let newest = || self.revisions.values().next_back();
@@ -176,7 +177,7 @@ fn places(page: &str) -> Result<BTreeMap<Place, Citation>, String> {
     Ok(places)
 }
 
-/// A source's title and address: the text and the target of the first link, or else the first line.
+/// The title and address of a source: the text and the target of the first link, or otherwise the first line.
 struct Document<'p> {
     title: &'p str,
     address: Option<&'p str>,

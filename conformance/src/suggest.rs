@@ -1,9 +1,9 @@
-//! What was likely meant, and where: for mistakes in what people write.
+//! Suggests what was likely meant, and where, for mistakes in what people write.
 
-/// How alike two words are at least if one is taken for the other, from 0 to 1.
+/// The minimum similarity of two words for a suggestion, from 0 to 1.
 const ALIKE: f64 = 0.8;
 
-/// Profiles that had another name before version 0.2.0; the mode `session` had the name of its profile.
+/// Profiles that were renamed in version 0.2.0; the mode `session` had the name of its profile.
 const RENAMED: [(&str, &str); 4] = [
     ("custody", "vault_token"),
     ("limits", "rate_limits"),
@@ -11,7 +11,7 @@ const RENAMED: [(&str, &str); 4] = [
     ("traces", "audit_trail"),
 ];
 
-/// What a profile, its mode, or an id or key of the profile is called now.
+/// The present name of a profile, its mode, or an id or key of the profile.
 fn renamed(old: &str) -> Option<String> {
     RENAMED.into_iter().find_map(|(before, now)| {
         let rest = old.strip_prefix(before)?;
@@ -19,7 +19,7 @@ fn renamed(old: &str) -> Option<String> {
     })
 }
 
-/// The word that is most like the one that was found, or has taken its place, if any is like it.
+/// The most similar known word, or the one that replaced it; `None` if none is similar.
 pub(crate) fn closest<'a>(
     found: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -34,7 +34,7 @@ pub(crate) fn closest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// `; did you mean X?`, or else all that is known.
+/// `; did you mean X?`, or otherwise all known words.
 pub(crate) fn did_you_mean(found: &str, known: &[&str]) -> String {
     closest(found, known.iter().copied()).map_or_else(
         || format!("; known are {}", known.join(", ")),
@@ -42,10 +42,10 @@ pub(crate) fn did_you_mean(found: &str, known: &[&str]) -> String {
     )
 }
 
-/// What TOML's reader says, on one line and with what was likely meant.
+/// The message of the TOML parser, on one line and with a suggestion.
 pub(crate) fn syntax(error: &toml::de::Error) -> String {
     let message = error.message();
-    // serde names what it found and what it knows in backticks.
+    // serde puts what it found and what it knows in backticks.
     let mut quoted = message.split('`').skip(1).step_by(2);
     let guess = match quoted.next() {
         Some(found) if message.starts_with("unknown") => {

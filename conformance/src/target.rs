@@ -12,26 +12,26 @@ use crate::{
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/targets");
 
-/// A server that the suite can judge.
+/// A server that the suite can test.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// What its adapter says.
+    /// The adapter.
     pub adapter: Adapter,
     /// SHA-256 of the adapter file, lower-case hex.
     pub adapter_sha256: String,
-    /// Where the adapter file lies, unless it came with the suite.
+    /// The path of the adapter file; `None` for a target that comes with the suite.
     pub file: Option<PathBuf>,
     /// The program to start instead of the one that the adapter names.
     pub program: Option<PathBuf>,
 }
 
 impl Target {
-    /// The target of that name that comes with the suite, or the one that a file describes.
+    /// Finds the target with this name that comes with the suite, or reads an adapter file.
     ///
-    /// Whatever has a path separator or ends in `.toml` is taken for a file.
+    /// A text with a path separator or the suffix `.toml` is a file.
     ///
     /// # Errors
-    /// When there is none, or its adapter is wrong.
+    /// If the target does not exist, or its adapter is invalid.
     pub fn find(name_or_file: &str) -> Result<Self, AdapterError> {
         if is_file(Path::new(name_or_file)) {
             return Self::from_file(Path::new(name_or_file));
@@ -40,10 +40,10 @@ impl Target {
         Self::parse(&file, &text)
     }
 
-    /// The target that a file describes.
+    /// Reads the target from an adapter file.
     ///
     /// # Errors
-    /// When the file cannot be read or is wrong.
+    /// If the file cannot be read or is invalid.
     pub fn from_file(path: &Path) -> Result<Self, AdapterError> {
         let (file, text) = read(path)?;
         let mut target = Self::parse_in(&file, &text, path.parent())?;
@@ -51,15 +51,15 @@ impl Target {
         Ok(target)
     }
 
-    /// The target that the text of an adapter file describes; `file` is its name in errors.
+    /// Parses the text of an adapter file; `file` is its name in errors.
     ///
     /// # Errors
-    /// When the adapter is wrong.
+    /// If the adapter is invalid.
     pub fn parse(file: &str, text: &str) -> Result<Self, AdapterError> {
         Self::parse_in(file, text, None)
     }
 
-    /// The same, for an adapter whose base, where it is a file, lies by this folder.
+    /// Like [`Self::parse`]; the `base` of the adapter, if it is a file, is relative to this folder.
     fn parse_in(file: &str, text: &str, folder: Option<&Path>) -> Result<Self, AdapterError> {
         let mut digest = Sha256::new_with_prefix(text.as_bytes());
         let adapter = Adapter::parse(file, text, |name| {
@@ -80,7 +80,7 @@ impl Target {
         })
     }
 
-    /// The name and text of the adapter file that a name or path stands for.
+    /// The name and text of the adapter file for a name or path.
     fn text_of(
         name_or_file: &str,
         folder: Option<&Path>,
@@ -103,7 +103,7 @@ impl Target {
         Ok((file.path().display().to_string(), text.to_owned()))
     }
 
-    /// The same target, started from this program instead of the one its adapter names.
+    /// The same target, started from this program instead of the one that its adapter names.
     #[must_use]
     pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
@@ -130,7 +130,7 @@ fn read(path: &Path) -> Result<(String, String), AdapterError> {
     Ok((path.display().to_string(), text))
 }
 
-/// Whether it stands for a file, not for a target that comes with the suite.
+/// Whether the name is a file, not a target that comes with the suite.
 fn is_file(name: &Path) -> bool {
     name.components().count() > 1 || name.extension().is_some_and(|e| e == "toml")
 }

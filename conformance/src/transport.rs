@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How messages reach the target.
+/// A transport: how messages reach the target.
 #[derive(
     Clone,
     Copy,
@@ -27,16 +27,16 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
-    /// Both, in the order in which they are judged.
+    /// Both transports, in the order in which they are tested.
     pub const ALL: [Self; 2] = [Self::Stdio, Self::Http];
 
-    /// The transport of that name.
+    /// The transport with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Its name in keys, reports and adapters.
+    /// The name in keys, reports and adapters.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -52,17 +52,17 @@ impl fmt::Display for TransportKind {
     }
 }
 
-/// How a client and a server come together: the protocol changed that once.
+/// How a client and a server begin. The protocol has changed this once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Era {
-    /// By `initialize`, which begins a session.
+    /// With `initialize`, which begins a session.
     Session,
-    /// Not at all: each request says all that is needed to answer it.
+    /// Without a session: each request contains all that is needed to answer it.
     Stateless,
 }
 
 impl Era {
-    /// The era of that name.
+    /// The era with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -88,14 +88,14 @@ pub enum Revision {
 }
 
 impl Revision {
-    /// All that the suite speaks, the oldest first.
+    /// All revisions that the suite speaks, the oldest first.
     pub const ALL: [Self; 3] = [Self::R2025_06_18, Self::R2025_11_25, Self::R2026_07_28];
 
-    /// The newest revision of the era of sessions: a server that speaks several is judged in that
-    /// one, but for what may differ between revisions.
+    /// The newest revision of the era with sessions. A server that speaks several is tested in this one, except for
+    /// what may differ between revisions.
     pub const NEWEST_OF_SESSIONS: Self = Self::R2025_11_25;
 
-    /// The revision of that name.
+    /// The revision with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
@@ -103,7 +103,7 @@ impl Revision {
             .find(|revision| revision.name() == name)
     }
 
-    /// The date that names it on the wire.
+    /// The date that names the revision in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -113,7 +113,7 @@ impl Revision {
         }
     }
 
-    /// How client and server come together in it.
+    /// How client and server begin in this revision.
     #[must_use]
     pub const fn era(self) -> Era {
         match self {

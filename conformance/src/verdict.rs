@@ -1,11 +1,11 @@
-//! What can be said of one scenario, and how a step says it.
+//! The verdicts on a scenario, and how a step returns them.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The judgement on one scenario.
+/// The result of one scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -15,13 +15,13 @@ pub enum Verdict {
     Fail,
     /// A SHOULD was not met.
     Warn,
-    /// The requirement does not bind this target, or it cannot be judged here.
+    /// The requirement does not apply to this target, or cannot be checked here.
     NotApplicable,
-    /// The suite or its environment failed; never counted as the target's fault.
+    /// The suite or its environment failed. This never counts as the target's fault.
     Blocked,
 }
 
-/// Its name in reports.
+/// The name of the verdict in reports.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -34,16 +34,16 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Why a requirement was not applicable.
+/// Why a requirement is not applicable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NotApplicable {
     /// The target's adapter does not map the operation, or does not claim the mode.
     NotClaimed,
-    /// The suite lacks the evidence that the scenario needs in order to judge.
+    /// The suite lacks the evidence that the scenario needs.
     NoEvidence,
-    /// What a run on a mutant is to show has been shown on the transport.
+    /// The run on a mutant has already shown on this transport what it can show.
     AlreadyShown,
 }
 
@@ -57,15 +57,15 @@ impl fmt::Display for NotApplicable {
     }
 }
 
-/// How strongly a requirement binds.
+/// The level of a requirement.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub enum Level {
-    /// Demanded: not meeting it makes a target nonconformant.
+    /// Required: a target that does not meet it is nonconformant.
     #[serde(rename = "MUST")]
     Must,
-    /// Advised: not meeting it is a warning.
+    /// Recommended: a target that does not meet it gets a warning.
     #[serde(rename = "SHOULD")]
     Should,
 }
@@ -81,23 +81,23 @@ impl fmt::Display for Level {
 
 /// Why a step ends its scenario before the end.
 ///
-/// Cucumber carries a step's error as text, so a `StepEnd` is displayed as JSON and read
-/// back by the runner: what a step knows reaches the report typed.
+/// Cucumber carries a step's error as text. A `StepEnd` is therefore displayed as JSON and parsed again by the runner,
+/// so that the report gets typed values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stop", rename_all = "snake_case")]
 pub enum StepEnd {
     /// The target did not do what was expected.
     Failed {
-        /// What the requirement demands, in words.
+        /// What the requirement demands, as text.
         expected: String,
-        /// What was seen instead, secrets redacted.
+        /// What was seen instead, with secrets redacted.
         actual: String,
     },
-    /// It turned out that the requirement does not apply.
+    /// The requirement turned out not to apply.
     NotApplicable {
         /// Why.
         reason: NotApplicable,
-        /// What in particular is missing.
+        /// What exactly is missing.
         detail: String,
     },
     /// The suite or its environment failed.
@@ -119,7 +119,7 @@ impl StepEnd {
         }
     }
 
-    /// The target's adapter does not map or claim what the requirement is about.
+    /// The adapter does not map or claim what the requirement is about.
     pub fn not_claimed(detail: impl Into<String>) -> Self {
         Self::NotApplicable {
             reason: NotApplicable::NotClaimed,
@@ -127,7 +127,7 @@ impl StepEnd {
         }
     }
 
-    /// What was seen does not suffice for a verdict.
+    /// The evidence does not suffice for a verdict.
     pub fn no_evidence(detail: impl Into<String>) -> Self {
         Self::NotApplicable {
             reason: NotApplicable::NoEvidence,
@@ -142,7 +142,7 @@ impl StepEnd {
         }
     }
 
-    /// Reads back what [`fmt::Display`] wrote; anything else is a fault of the suite.
+    /// Parses what [`fmt::Display`] wrote. Anything else is a fault of the suite.
     #[must_use]
     pub fn from_message(message: &str) -> Self {
         Self::said_by(message).unwrap_or_else(|| Self::Blocked {
@@ -150,7 +150,7 @@ impl StepEnd {
         })
     }
 
-    /// What [`fmt::Display`] wrote, if it was that.
+    /// Parses what [`fmt::Display`] wrote; `None` for any other text.
     pub(crate) fn said_by(message: &str) -> Option<Self> {
         serde_json::from_str(message).ok()
     }

@@ -9,24 +9,24 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// What the steps of one scenario work on.
+/// The state on which the steps of one scenario work.
 #[derive(Default, cucumber::World)]
 pub struct World(Stage);
 
 #[derive(Default)]
 enum Stage {
-    /// Nothing was prepared yet.
+    /// Nothing has been prepared yet.
     #[default]
     Empty,
-    /// It could not be prepared.
+    /// The preparation failed.
     Blocked(StepEnd),
     /// A scenario that acts.
     Scenario(Box<Scenario>),
-    /// A scenario that judges what was seen in the others.
+    /// A scenario that checks what was seen in the others.
     InvariantMonitor(Binding, Arc<InvariantMonitor>),
 }
 
-/// Printed by cucumber when a step fails: says nothing, since a scenario knows secrets.
+/// Cucumber prints this when a step fails. It is empty because a scenario contains secrets.
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("World")
@@ -34,7 +34,7 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    /// Puts the scenario on, or why it could not be set up.
+    /// Sets the scenario, or the reason why it could not be prepared.
     pub fn set_scenario(&mut self, scenario: StepResult<Scenario>) {
         self.0 = match scenario {
             Ok(scenario) => Stage::Scenario(Box::new(scenario)),
@@ -42,12 +42,12 @@ impl World {
         };
     }
 
-    /// Lets the scenario judge what was seen where the target was spoken to in this way.
+    /// Gives the scenario what was seen in the others, on this transport and revision.
     pub fn set_watch(&mut self, way: Binding, watch: Arc<InvariantMonitor>) {
         self.0 = Stage::InvariantMonitor(way, watch);
     }
 
-    /// Takes the scenario away once it has ended.
+    /// Takes the scenario after its end.
     pub fn take_scenario(&mut self) -> Option<Scenario> {
         match std::mem::take(&mut self.0) {
             Stage::Scenario(scenario) => Some(*scenario),
@@ -58,7 +58,7 @@ impl World {
     /// The running scenario.
     ///
     /// # Errors
-    /// When it could not be set up.
+    /// If it could not be prepared.
     pub fn scenario(&mut self) -> StepResult<&mut Scenario> {
         match &mut self.0 {
             Stage::Scenario(scenario) => Ok(scenario),
@@ -67,10 +67,10 @@ impl World {
         }
     }
 
-    /// Fails if something of this concern was seen in any scenario.
+    /// Checks that this invariant was violated in no scenario.
     ///
     /// # Errors
-    /// When it was, or when there was no scenario to see it in.
+    /// If it was violated, or if no scenario was monitored.
     pub fn expect_unseen(&self, concern: Invariant, expected: &str) -> StepResult {
         let Stage::InvariantMonitor(way, watch) = &self.0 else {
             return Err(StepEnd::blocked("the scenario has nothing to check"));
@@ -90,8 +90,7 @@ impl World {
             return match &seen.dropped {
                 Some((scenario, lines)) if concern.shows_in_lines() => {
                     Err(StepEnd::blocked(format!(
-                        "the server said more than can be kept, and {lines} lines were not looked at (first in \
-                     {scenario}): let it log less"
+                        "the server printed more than the suite keeps, and {lines} lines were not examined (first in {scenario}): make it log less"
                     )))
                 }
                 _ => Ok(()),
@@ -107,10 +106,10 @@ impl World {
         ))
     }
 
-    /// Fails if a call was denied that Vault allows, for the sake of a further request.
+    /// Checks that no call was denied that Vault allows, because of an additional request of the target.
     ///
     /// # Errors
-    /// When one was, or when the policy matrix was not checked.
+    /// If one was, or if the policy matrix was not checked.
     pub fn expect_nothing_more_needed(&self) -> StepResult {
         let Stage::InvariantMonitor((transport, _), watch) = &self.0 else {
             return Err(StepEnd::blocked("the scenario has nothing to check"));

@@ -658,13 +658,13 @@ fn a_baseline_that_was_brought_up_to_date_is_not_stale() {
     let (exit, text) = update(None);
     assert_eq!(exit, Exit::Conformant);
     assert!(
-        text.contains("known.toml was brought up to date: 1 added, 1 removed; write the reason"),
+        text.contains("known.toml was updated: 1 added, 1 removed; write the reason"),
         "{text}"
     );
     let (exit, text) = update(Some("2 scenarios were blocked"));
     assert_eq!(exit, Exit::StaleBaseline);
     assert!(
-        text.contains("known.toml was left as it is: 2 scenarios were blocked"),
+        text.contains("known.toml was not updated: 2 scenarios were blocked"),
         "{text}"
     );
 }
@@ -764,7 +764,7 @@ fn the_job_summary_has_profiles_failures_and_what_is_known() {
     let text = github(&report_with_a_stale_baseline());
     assert!(text.contains("### Known failures\n\n- kv.write"), "{text}");
     assert!(
-        text.contains("### The baseline lists what is not so\n\n- kv.read"),
+        text.contains("### The baseline has entries that do not apply\n\n- kv.read"),
         "{text}"
     );
     assert!(!text.contains("### Failed"), "{text}");

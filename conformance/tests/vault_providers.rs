@@ -244,7 +244,7 @@ fn without_docker_binary_and_go_one_error_names_them_all_and_what_to_do() {
     ));
     for choice in ["container", "binary", "build"] {
         assert!(
-            error.contains(&format!("no Vault by {choice}: ")),
+            error.contains(&format!("no Vault with {choice}: ")),
             "{error}"
         );
     }
@@ -270,7 +270,7 @@ fn without_docker_the_vault_on_path_is_used_and_it_is_said_why() {
     let command = &mut vault_start_without_docker("auto", path.path(), cache.path());
     let (address, told) = start_and_interrupt(command);
     assert!(
-        told.contains("no Vault by container: docker does not answer"),
+        told.contains("no Vault with container: docker does not answer"),
         "{told}"
     );
     let detail = path.path().join("vault");

@@ -5,28 +5,28 @@ use serde_json::{Value, json};
 use super::{Act, Effect};
 use crate::engines::{Operation, Parameters, Pki};
 
-/// What must be seen once an act on a PKI mount has succeeded.
+/// The expected effect of a successful act on a PKI mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PkiEffect {
-    /// Vault has the mount, with this longest lifetime.
+    /// Vault has the mount, with this maximum lifetime.
     Enabled,
-    /// Vault has one more issuer, and it is what was asked for.
+    /// Vault has one more issuer, as requested.
     IssuerMade,
     /// The answer has all issuers.
     IssuersListed,
     /// The answer has the issuer's certificate.
     IssuerShown,
-    /// Vault has the role with all that was sent.
+    /// Vault has the role with all settings that were sent.
     RoleMade,
     /// The answer has all roles.
     RolesListed,
     /// The answer has the role's settings.
     RoleShown,
-    /// Vault has the role no more.
+    /// Vault no longer has the role.
     RoleGone,
-    /// The answer has a certificate that is what was asked for.
+    /// The answer has a certificate as requested.
     Certified,
-    /// The mount's revocation list has the certificate.
+    /// The mount's revocation list contains the certificate.
     Revoked,
     /// The answer has the serial numbers of all certificates.
     CertificatesListed,
@@ -46,14 +46,14 @@ impl Act {
         .and("mount", json!(mount))
     }
 
-    /// Enabling PKI at this path, with a longest lifetime.
+    /// Enables PKI at this path, with a maximum lifetime.
     #[must_use]
     pub fn enable_pki(mount: &str, max_ttl: &str) -> Self {
         Self::on_pki(Operation::Pki(Pki::Enable), mount, PkiEffect::Enabled)
             .and("max_ttl", json!(max_ttl))
     }
 
-    /// Making a self-signed issuer.
+    /// Creates a self-signed issuer.
     #[must_use]
     pub fn create_root(mount: &str, issuer: &str, common_name: &str, ttl: &str) -> Self {
         Self::on_pki(
@@ -66,7 +66,7 @@ impl Act {
         .and("ttl", json!(ttl))
     }
 
-    /// Making an issuer that the issuer `of` a mount signs: the mount's path and the issuer.
+    /// Creates an issuer that the issuer `of` signs: the path of a mount, and an issuer in it.
     #[must_use]
     pub fn create_intermediate(
         mount: &str,
@@ -83,7 +83,7 @@ impl Act {
         .and("root_issuer", json!(of.1))
     }
 
-    /// Importing a certificate with its key.
+    /// Imports a certificate with its key.
     #[must_use]
     pub fn import_bundle(mount: &str, bundle: &str) -> Self {
         Self::on_pki(
@@ -94,7 +94,7 @@ impl Act {
         .and("bundle", json!(bundle))
     }
 
-    /// Showing an issuer.
+    /// Reads an issuer.
     #[must_use]
     pub fn read_issuer(mount: &str, issuer: &str) -> Self {
         Self::on_pki(
@@ -105,7 +105,7 @@ impl Act {
         .and("issuer", json!(issuer))
     }
 
-    /// Making a role.
+    /// Creates a role.
     #[must_use]
     pub fn create_role(mount: &str, role: &str, settings: Parameters) -> Self {
         let mut act = Self::on_pki(Operation::Pki(Pki::CreateRole), mount, PkiEffect::RoleMade)
@@ -114,13 +114,13 @@ impl Act {
         act
     }
 
-    /// Doing something (showing, deleting) to a role.
+    /// Reads or deletes a role.
     #[must_use]
     pub fn on_role(operation: Operation, mount: &str, role: &str, effect: PkiEffect) -> Self {
         Self::on_pki(operation, mount, effect).and("role", json!(role))
     }
 
-    /// Issuing a certificate.
+    /// Issues a certificate.
     #[must_use]
     pub fn issue(mount: &str, role: &str, wanted: &Wanted) -> Self {
         Self::on_role(
@@ -135,7 +135,7 @@ impl Act {
         .and("ttl", json!(wanted.ttl))
     }
 
-    /// Signing a request for a certificate, as PEM.
+    /// Signs a certificate request in PEM.
     #[must_use]
     pub fn sign(mount: &str, role: &str, common_name: &str, csr: &str, ttl: &str) -> Self {
         Self::on_role(Operation::Pki(Pki::Sign), mount, role, PkiEffect::Certified)
@@ -144,7 +144,7 @@ impl Act {
             .and("ttl", json!(ttl))
     }
 
-    /// Doing something (showing, revoking) to a certificate.
+    /// Reads or revokes a certificate.
     #[must_use]
     pub fn on_certificate(
         operation: Operation,
@@ -155,7 +155,7 @@ impl Act {
         Self::on_pki(operation, mount, effect).and("serial", json!(serial))
     }
 
-    /// Whether a place of a snapshot is what it makes, changes or removes in PKI mounts.
+    /// Whether the act creates, changes or removes this place of a snapshot in PKI mounts.
     pub(super) fn is_about_in_pki(&self, place: &str) -> bool {
         let Some((mount, (kind, name))) = place
             .split_once(':')
@@ -163,7 +163,7 @@ impl Act {
         else {
             return false;
         };
-        // Whoever signs an authority has its certificate as well.
+        // The signer of a CA stores its certificate, too.
         let own = mount == self.text("mount");
         if self.operation == Operation::Pki(Pki::CreateIntermediate) && !own {
             return mount == self.text("root_mount") && kind == "certs";
@@ -173,7 +173,7 @@ impl Act {
         };
         own && match operation {
             Pki::CreateRole | Pki::DeleteRole => kind == "roles" && name == self.text("role"),
-            // Names that Vault gives: what is new there is looked at besides.
+            // Vault chooses these names, so new ones are checked separately.
             Pki::CreateRoot | Pki::CreateIntermediate | Pki::ImportBundle => {
                 ["issuers", "keys", "certs"].contains(&kind)
             }
@@ -189,7 +189,7 @@ impl Act {
         }
     }
 
-    /// A parameter that is text; empty where there is none.
+    /// A parameter that is text; empty if it does not exist.
     #[must_use]
     pub fn text(&self, parameter: &str) -> &str {
         let value = self.parameters.get(parameter).and_then(Value::as_str);
@@ -197,7 +197,7 @@ impl Act {
     }
 }
 
-/// The certificate that an agent asks for.
+/// The certificate that an agent requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Its common name.
@@ -206,11 +206,11 @@ pub struct Wanted {
     pub alt_names: Vec<String>,
     /// IP addresses.
     pub ip_sans: Vec<String>,
-    /// For how long, as Vault reads it; empty for the role's own.
+    /// Its lifetime, in Vault's format; empty for the role's default.
     pub ttl: String,
 }
 
-/// A role that allows nothing, for EC keys, which are quick to make.
+/// A role that allows no name, for EC keys, which are fast to generate.
 #[must_use]
 pub fn strict_role() -> Parameters {
     let settings = json!({

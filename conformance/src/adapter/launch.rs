@@ -1,5 +1,5 @@
-//! How a target is started or reached, as its adapter says: the launch sections, the modes
-//! in which it can be run besides, and the limits that it sets itself.
+//! How an adapter says that a target is started or reached: the launch sections, the modes in which the target can also
+//! run, and the limits on calls that it sets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::rate::Rate;
 pub(crate) const LAUNCH_PLACEHOLDERS: [&str; 4] =
     ["port", "vault_addr", "vault_token", "vault_token_file"];
 
-/// The placeholders that only a mode gives a value to.
+/// The placeholders that have a value only in a mode.
 pub(super) const MODE_PLACEHOLDERS: [&str; 9] = [
     "vault_ca",
     "namespace",
@@ -26,13 +26,13 @@ pub(super) const MODE_PLACEHOLDERS: [&str; 9] = [
     "command",
 ];
 
-/// How to start a target that speaks over its standard streams.
+/// How to start a target that uses its standard streams.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
     /// The program and its arguments.
     pub command: Vec<String>,
-    /// The environment that it gets, besides the bare necessities.
+    /// The environment of the program, besides the few variables that every program gets.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// Whether the command is a `docker run` line.
@@ -40,13 +40,13 @@ pub struct Launch {
     pub container: bool,
 }
 
-/// How to start a target that listens.
+/// How to start a target that listens on a port.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpLaunch {
     /// The program and its arguments; `{port}` is a free port.
     pub command: Vec<String>,
-    /// The environment that it gets, besides the bare necessities.
+    /// The environment of the program, besides the few variables that every program gets.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// Whether the command is a `docker run` line.
@@ -54,8 +54,8 @@ pub struct HttpLaunch {
     pub container: bool,
     /// The address of the MCP endpoint.
     pub url: String,
-    /// An address that answers with 2xx once the target can be used; without one, the
-    /// target counts as ready when its port accepts connections.
+    /// An address that answers with 2xx once the target is ready. Without it, the target counts as ready when its port
+    /// accepts connections.
     pub ready: Option<String>,
     /// Headers of every request to the endpoint.
     #[serde(default)]
@@ -63,7 +63,7 @@ pub struct HttpLaunch {
 }
 
 impl HttpLaunch {
-    /// The port that the target always listens on; none where the suite chooses one.
+    /// The port that the target always listens on; `None` if the suite chooses a port.
     #[must_use]
     pub fn fixed_port(&self) -> Option<u16> {
         match self.url.contains("{port}") {
@@ -72,7 +72,7 @@ impl HttpLaunch {
         }
     }
 
-    /// What is to run, however it is reached.
+    /// The command and environment, without what only HTTP needs.
     #[must_use]
     pub fn launch(&self) -> Launch {
         Launch {
@@ -83,53 +83,52 @@ impl HttpLaunch {
     }
 }
 
-/// How to reach a target that runs already.
+/// How to reach a target that already runs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remote {
     /// The address of the MCP endpoint.
     pub url: String,
-    /// Headers of every request; `{env:NAME}` is a variable of the suite's environment, whose
-    /// value is never shown.
+    /// Headers of every request; `{env:NAME}` is a variable of the suite's environment, whose value is never printed.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
 }
 
-/// A way to run a target, besides the plain one.
+/// A way to run a target that some scenarios need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
-    /// Nothing can be changed through it.
+    /// The server changes nothing in Vault.
     ReadOnly,
-    /// Each client gets so many calls a second.
+    /// Each client has a limit of calls a second.
     RateLimit,
-    /// All clients together get so many calls a second.
+    /// All clients together have a limit of calls a second.
     GlobalLimit,
-    /// Web pages of certain origins may call it.
+    /// Web pages of certain origins may call the server.
     Cors,
-    /// It listens with TLS.
+    /// The server listens with TLS.
     Tls,
-    /// It listens on all addresses of the machine, and not on loopback alone.
+    /// The server listens on all addresses of the machine, not only on loopback.
     AllInterfaces,
-    /// It trusts Vault's certificate by this CA.
+    /// The server trusts this CA for Vault's certificate.
     VaultCa,
-    /// It works in a namespace of Vault.
+    /// The server uses a namespace of Vault.
     Namespace,
-    /// Each request brings the Vault token to act with.
+    /// Each request brings the Vault token to use.
     PerRequestToken,
-    /// It reads its Vault token from a file.
+    /// The server reads its Vault token from a file.
     TokenFile,
-    /// It renews its Vault token.
+    /// The server renews its Vault token.
     TokenRenewal,
-    /// It logs to a file.
+    /// The server logs to a file.
     LogFile,
-    /// It keeps no sessions over HTTP.
+    /// The server keeps no sessions over HTTP.
     Stateless,
-    /// It keeps sessions.
+    /// The server runs a command with a token of its own, and revokes the token at the end.
     Launcher,
 }
 
 impl Mode {
-    /// All of them.
+    /// All modes.
     pub const ALL: [Self; 14] = [
         Self::ReadOnly,
         Self::RateLimit,
@@ -147,7 +146,7 @@ impl Mode {
         Self::Launcher,
     ];
 
-    /// Its name in adapters and reports.
+    /// The name of the mode in adapters and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -168,7 +167,7 @@ impl Mode {
         }
     }
 
-    /// The mode of that name.
+    /// The mode with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
@@ -181,21 +180,21 @@ impl fmt::Display for Mode {
     }
 }
 
-/// How a mode is switched on: what is added to the launch, or stands in the place of a part of it.
+/// How to switch on a mode: what is added to the launch, or replaces a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModeSettings {
-    /// The program and its arguments, in place of those of the launch.
+    /// The program and its arguments; they replace those of the launch.
     pub command: Option<Vec<String>>,
-    /// Variables, in place of those of the same name.
+    /// Variables; they replace those of the same name.
     pub env: BTreeMap<String, String>,
-    /// Further arguments, after the others.
+    /// Arguments that are added at the end.
     pub args: Vec<String>,
-    /// Headers, in place of those of the same name.
+    /// Headers; they replace those of the same name.
     pub headers: BTreeMap<String, String>,
-    /// The address of the MCP endpoint, where it is another.
+    /// The address of the MCP endpoint, if it differs.
     pub url: Option<String>,
-    /// The address that tells that the target can be used, where it is another.
+    /// The address that shows that the target is ready, if it differs.
     pub ready: Option<String>,
 }
 
@@ -211,7 +210,7 @@ impl ModeSettings {
             .chain(&self.ready)
     }
 
-    /// Whether the target is started with what a placeholder stands for.
+    /// Whether the command or the environment uses a placeholder.
     #[must_use]
     pub fn starts_with(&self, placeholder: &str) -> bool {
         let command = self.command.iter().flatten();
@@ -219,7 +218,7 @@ impl ModeSettings {
         texts.any(|text| names(text, placeholder))
     }
 
-    /// The headers of a client that tell what a placeholder stands for, names and templates.
+    /// The headers of a client that use a placeholder: names and templates.
     pub fn headers_with(&self, placeholder: &str) -> impl Iterator<Item = (&str, &str)> {
         let headers = self.headers.iter();
         headers
@@ -227,7 +226,7 @@ impl ModeSettings {
             .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// Changes how a target is started.
+    /// Applies the mode to the command and the environment.
     pub(super) fn change(&self, command: &mut Vec<String>, env: &mut BTreeMap<String, String>) {
         if let Some(own) = &self.command {
             command.clone_from(own);
@@ -241,7 +240,7 @@ fn names(text: &str, placeholder: &str) -> bool {
     template::placeholders(text).any(|name| name == placeholder)
 }
 
-/// What a target limits by itself, so that the suite paces the scenarios that are not about limits.
+/// The limits on calls that the target sets. The suite paces scenarios that are not about limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -251,7 +250,7 @@ pub struct Limits {
     pub global: Option<Rate>,
 }
 
-/// The variables of the suite's environment that a text names.
+/// The variables of the suite's environment that a text uses.
 pub(crate) fn variables(text: &str) -> impl Iterator<Item = &str> {
     template::placeholders(text).filter_map(|name| name.strip_prefix("env:"))
 }

@@ -1,5 +1,5 @@
-//! The tool call that carries an operation, as an adapter describes it: which tool, which
-//! arguments, and where in its result the data is.
+//! The tool call that performs an operation, as an adapter describes it: the tool, its arguments, and where in the
+//! result the data is.
 
 use std::collections::BTreeMap;
 
@@ -15,33 +15,32 @@ use crate::{
     suggest::did_you_mean,
 };
 
-/// The tool call that carries an operation.
+/// The tool call that performs an operation.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
-    /// The tool's name; of several the first that the target lists.
+    /// The name of the tool. If there are several, the first one that the target lists is used.
     #[serde(rename = "tool", deserialize_with = "one_or_more")]
     pub tools: Vec<String>,
-    /// Whether the tool can be called though `tools/list` does not show it.
+    /// Whether the tool can be called although `tools/list` does not contain it.
     #[serde(default)]
     pub hidden: bool,
-    /// Its arguments, with the operation's parameters as placeholders.
+    /// The arguments of the call, with the operation's parameters as placeholders.
     #[serde(default)]
     pub arguments: Value,
-    /// Other words for the values of parameters: by parameter, by value as text.
+    /// Replacements for the values of parameters: by parameter, then by value as text.
     #[serde(default)]
     pub values: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Arguments, at any depth, that are left out when they are empty: an empty string, list
-    /// or object, or null.
+    /// Arguments, at any depth, that are omitted if they are empty: an empty string, list or object, or null.
     #[serde(default)]
     pub omit_when_empty: Vec<String>,
-    /// Arguments, at any depth, that are sent as a string of JSON.
+    /// Arguments, at any depth, that are sent as a JSON string.
     #[serde(default)]
     pub json_arguments: Vec<String>,
-    /// Arguments, at any depth, that are lists and are sent as text with commas in between.
+    /// Arguments, at any depth, that are lists and are sent as comma-separated text.
     #[serde(default)]
     pub comma_arguments: Vec<String>,
-    /// Where in its result the data is.
+    /// Where in the result the data is.
     #[serde(default)]
     pub result: ResultShape,
 }
@@ -50,24 +49,24 @@ pub struct Mapping {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResultShape {
-    /// Which part of the result carries it.
+    /// Which part of the result has the data.
     pub from: ResultPart,
-    /// A JSON pointer (RFC 6901) to a string that is itself JSON; `at` starts within it.
+    /// A JSON pointer (RFC 6901) to a string that contains JSON; `at` starts within it.
     pub json_at: Option<String>,
-    /// A JSON pointer to the data; empty for the whole. For lists: to an array of items, or
-    /// to an object whose keys are the names.
+    /// A JSON pointer to the data; empty for the whole. For lists, it points to an array of items, or to an object
+    /// whose keys are the names.
     pub at: String,
-    /// For lists: a JSON pointer from an item to its name; empty where items are names.
+    /// For lists: a JSON pointer from an item to its name; empty if the items are names.
     pub each: String,
-    /// Further facts: by name, a JSON pointer from where `at` starts, or for lists from an item.
+    /// Further facts, by name: a JSON pointer from where `at` starts, or from an item of a list.
     pub facts: BTreeMap<String, String>,
 }
 
-/// The part of a tool's result that carries its data.
+/// The part of a tool's result that has its data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResultPart {
-    /// `structuredContent` where it is there, else the text as JSON.
+    /// `structuredContent` if it exists, otherwise the text as JSON.
     #[default]
     Auto,
     /// `structuredContent`.
@@ -83,17 +82,16 @@ pub enum ResultPart {
 /// What is wrong with a mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// The field of the mapping that is wrong.
+    /// The invalid field of the mapping.
     pub(super) field: &'static str,
-    /// The text within it that is wrong; empty for the whole.
+    /// The invalid text within the field; empty for the whole.
     pub(super) text: String,
     /// What is wrong, and what was likely meant.
     pub(super) what: String,
 }
 
 impl Mapping {
-    /// The tool to call, given those that the target lists; none where it should be listed
-    /// and is not.
+    /// The tool to call, given those that the target lists; `None` if it is not listed and not hidden.
     #[must_use]
     pub fn tool(&self, listed: &[String]) -> Option<&str> {
         let shown = self.tools.iter().find(|tool| listed.contains(tool));
@@ -101,7 +99,7 @@ impl Mapping {
         shown.or(hidden).map(String::as_str)
     }
 
-    /// The tool's arguments with an operation's parameters put in.
+    /// The arguments of the call, with the operation's parameters filled in.
     #[must_use]
     pub fn arguments(&self, parameters: &Parameters) -> Value {
         let mut parameters = parameters.clone();
@@ -118,8 +116,7 @@ impl Mapping {
         }
     }
 
-    /// Leaves out what is empty and turns into strings what is sent as JSON or with commas,
-    /// innermost first.
+    /// Omits what is empty, and turns into strings what is sent as JSON or with commas, innermost first.
     fn finish(&self, value: Value) -> Value {
         match value {
             Value::Array(items) => items.into_iter().map(|item| self.finish(item)).collect(),
@@ -142,7 +139,7 @@ impl Mapping {
         }
     }
 
-    /// What is wrong with it as a mapping of this operation, if anything is.
+    /// What is wrong with this mapping for the operation, if anything.
     pub(super) fn problem(&self, operation: Operation) -> Option<Problem> {
         let at = |field, text: &str, what| {
             Some(Problem {
@@ -163,8 +160,9 @@ impl Mapping {
         for pointer in pointers.chain(shape.facts.values()) {
             if !pointer.is_empty() && !pointer.starts_with('/') {
                 let meant = format!("/{pointer}");
-                let what =
-                    format!("{operation}: {pointer:?} is no JSON pointer; did you mean {meant:?}?");
+                let what = format!(
+                    "{operation}: {pointer:?} is not a JSON pointer; did you mean {meant:?}?"
+                );
                 return at("result", pointer, what);
             }
         }
@@ -172,9 +170,9 @@ impl Mapping {
         if let Some(fact) = shape.facts.keys().find(|f| !known.contains(&f.as_str())) {
             let what = match known {
                 [] if operation.has_data() => {
-                    format!("{operation} has no facts besides its data: leave `facts` out")
+                    format!("{operation} has no facts besides its data: remove `facts`")
                 }
-                [] => format!("{operation} has no facts: leave `facts` out"),
+                [] => format!("{operation} has no facts: remove `facts`"),
                 known => format!(
                     "{operation} has no fact {fact:?}{}",
                     did_you_mean(fact, known)
@@ -335,7 +333,7 @@ mod tests {
         }
         let facts = mapping("tool = 't'\nresult = { facts = { version = '/v' } }");
         let problem = facts.problem(Operation::Kv(Kv::Purge)).unwrap();
-        assert_eq!(problem.what, "kv.purge has no facts: leave `facts` out");
+        assert_eq!(problem.what, "kv.purge has no facts: remove `facts`");
         let right = "tool = 't'\narguments = { p = '{path}' }\nomit_when_empty = ['p']";
         assert_eq!(mapping(right).problem(Operation::Kv(Kv::Read)), None);
     }

@@ -1,4 +1,4 @@
-//! Placeholders: `{name}` in the strings of an adapter, or `{env:NAME}`.
+//! Placeholders in the strings of an adapter: `{name}` and `{env:NAME}`.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
         .filter_map(|found| found.get(1).map(|name| name.as_str()))
 }
 
-/// The text with its placeholders replaced, in one pass: what a value contains is data.
+/// The text with its placeholders replaced in one pass: placeholders within a value are not replaced.
 pub fn fill<'v>(text: &str, value_of: impl Fn(&str) -> Option<&'v str>) -> String {
     replace(text, |name| value_of(name).map(str::to_owned))
 }
@@ -39,10 +39,10 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// A tool's arguments with an operation's parameters put in.
+/// The arguments of a tool, with the operation's parameters filled in.
 ///
-/// A string that is one placeholder becomes the parameter's value with its type; within
-/// a longer string a parameter appears as text.
+/// A string that consists of one placeholder becomes the parameter's value with its type. Within a longer string, a
+/// parameter appears as text.
 pub fn fill_value(template: &Value, parameters: &Parameters) -> Value {
     match template {
         Value::String(text) => match whole(text).and_then(|name| parameters.get(name)) {

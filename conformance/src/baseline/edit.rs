@@ -1,10 +1,10 @@
-//! Editing the text of a baseline: what people wrote in it stays as they wrote it.
+//! Updates the text of a baseline and keeps what people wrote in it.
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TomlError, value};
 
 use super::TODO;
 
-/// What a new file begins with.
+/// The beginning of a new file.
 pub(super) fn beginning(target: &str) -> String {
     format!(
         "# Failures that are known and accepted, each with its reason.\ntarget = {}\n",
@@ -12,9 +12,8 @@ pub(super) fn beginning(target: &str) -> String {
     )
 }
 
-/// The text without the keys that are `removed` and with those that are `added`, each slice
-/// of which has one reason. Comments and the order of what stays are kept; a comment right
-/// above an entry goes with it.
+/// The text without the `removed` keys and with the `added` ones; all keys of one slice share a reason. Other comments
+/// and the order stay the same. A comment directly above a removed entry is removed with it.
 pub(super) fn edited<'a>(
     text: &str,
     removed: &[String],
@@ -33,7 +32,7 @@ pub(super) fn edited<'a>(
                 .set_prefix(std::mem::take(&mut orphaned) + &prefix);
             kept.push(table);
         } else {
-            // What stands apart from the entry, such as a heading, is not about it alone.
+            // A comment that is separated from the entry, such as a heading, is not only about this entry.
             let apart = prefix.rfind("\n\n").map_or(0, |at| at + 1);
             orphaned += &prefix[..apart];
         }
@@ -55,7 +54,7 @@ pub(super) fn edited<'a>(
     Ok(document.to_string())
 }
 
-/// Takes keys out of an entry; returns whether any is left.
+/// Removes keys from an entry; returns whether any key is left.
 fn without(table: &mut Table, removed: &[String]) -> bool {
     let is_kept = |key: Option<&str>| key.is_some_and(|key| !removed.iter().any(|r| r == key));
     if let Some(keys) = table.get_mut("keys").and_then(Item::as_array_mut) {
@@ -64,7 +63,7 @@ fn without(table: &mut Table, removed: &[String]) -> bool {
         let Some(key) = keys.get_mut(0) else {
             return false;
         };
-        // Else it would keep the space before it.
+        // Otherwise the first key would keep the space before it.
         if let Some(first) = first {
             *key.decor_mut() = first;
         }

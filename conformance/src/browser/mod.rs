@@ -1,7 +1,7 @@
-//! A real browser, which opens a page of the suite and does for it what browsers do for pages.
+//! A real browser, which opens a page of the suite, so that a scenario sees what browsers do for pages.
 //!
-//! It is one that is installed here, runs without a window, with a home of its own, and reaches nothing but
-//! this machine: the names of the suite's pages lead here, and all others nowhere.
+//! The suite uses an installed browser, without a window and with a home folder of its own. The browser reaches only
+//! this machine: the names of the suite's pages resolve to this machine, and all other names do not resolve.
 
 mod page;
 
@@ -27,9 +27,9 @@ use crate::{
     },
 };
 
-/// Names the browser where it is not one of those that are looked for.
+/// The variable with the path of the browser, if it is not one of [`PROGRAMS`].
 pub const VARIABLE: &str = "VAULT_MCP_CONFORMANCE_BROWSER";
-/// What is looked for on PATH, in this order.
+/// The programs that are searched on PATH, in this order.
 pub const PROGRAMS: [&str; 6] = [
     "google-chrome",
     "google-chrome-stable",
@@ -40,14 +40,14 @@ pub const PROGRAMS: [&str; 6] = [
 ];
 /// The host of the page that may call the server.
 pub const LISTED: &str = "app.example";
-/// The host of the page that may not.
+/// The host of the page that may not call the server.
 pub const FOREIGN: &str = "evil.example";
 
-/// How long a browser may take to start, and its page to do what it is to do.
+/// How long a browser may take to start and to run its page.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How many of its last lines are shown of a browser that did not come to it.
+/// How many of the last lines of a failed browser are shown.
 const LAST_LINES: usize = 5;
-/// What it may take of the ambient environment.
+/// The variables of the environment that the browser receives.
 const INHERITED: [&str; 3] = ["PATH", "LANG", "LC_ALL"];
 
 /// A browser on this machine.
@@ -56,18 +56,18 @@ pub struct Browser {
     program: PathBuf,
 }
 
-/// There is no browser.
+/// Why there is no browser.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoBrowser {
-    /// None of those that are looked for.
+    /// None of the programs was found.
     #[error("none of {} on PATH", PROGRAMS.join(", "))]
     NotFound,
-    /// What the variable names is none.
-    #[error("{VARIABLE} names {}, which is no program", .0.display())]
+    /// The value of the variable is not a program.
+    #[error("{VARIABLE} names {}, which is not a program", .0.display())]
     NoProgram(PathBuf),
 }
 
-/// A browser that did not do what it was to do.
+/// A failure of the browser.
 #[derive(Debug, thiserror::Error)]
 #[error("the browser {} {problem}{}", .program.display(), shown(.said))]
 pub struct BrowserError {
@@ -83,10 +83,10 @@ fn shown(said: &[String]) -> String {
 }
 
 impl Browser {
-    /// The browser that [`VARIABLE`] names, else the first of [`PROGRAMS`] on PATH.
+    /// The browser in [`VARIABLE`], or otherwise the first of [`PROGRAMS`] on PATH.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn find() -> Result<Self, NoBrowser> {
         Self::choose(env::var_os(VARIABLE), binary::on_path)
     }
@@ -112,7 +112,7 @@ impl Browser {
         Ok(Self { program })
     }
 
-    /// Where it is.
+    /// The path of the program.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
@@ -123,11 +123,11 @@ impl Browser {
         name.to_string_lossy().to_lowercase().contains("firefox")
     }
 
-    /// Opens the page of this host, which is to carry out a plan; returns what the page saw.
-    /// The browser is gone then, and all that it has written.
+    /// Opens the page of this host, which runs a plan; returns what the page saw. The browser and its files are then
+    /// removed.
     ///
     /// # Errors
-    /// When it cannot be run, ends by itself, or its page reports nothing in time.
+    /// If the browser cannot be run or ends unexpectedly, or if its page reports nothing in time.
     pub async fn visit(
         &self,
         server: &mut PageServer,
@@ -143,7 +143,7 @@ impl Browser {
         let made = tokio::task::spawn_blocking(move || make_home(is_firefox)).await;
         let made = made.map_err(io::Error::other).and_then(|made| made);
         let (home, log) =
-            made.map_err(|error| failed(format!("can be given no home: {error}"), Vec::new()))?;
+            made.map_err(|error| failed(format!("cannot get a home folder: {error}"), Vec::new()))?;
         server.give(plan);
         let url = format!("{}/", server.origin(host));
         let mut process = self
@@ -160,7 +160,7 @@ impl Browser {
         });
         let late = || {
             let seconds = PATIENCE.as_secs();
-            Err(format!("did not carry out the page within {seconds} s"))
+            Err(format!("did not run the page within {seconds} s"))
         };
         let seen = seen.await.unwrap_or_else(|_| late());
         let ended = process.end().await;
@@ -171,7 +171,7 @@ impl Browser {
         match seen.kept {
             None => Ok(seen.seen),
             Some(why) => {
-                let problem = format!("keeps its page from all of this machine: {why}");
+                let problem = format!("does not let its page reach this machine: {why}");
                 Err(failed(problem, Vec::new()))
             }
         }
@@ -209,14 +209,14 @@ fn chromium_arguments(home: &Path) -> Vec<String> {
         "--disable-gpu",
         "--no-first-run",
         "--no-default-browser-check",
-        // Nothing but what the page asks for.
+        // Only requests of the page are wanted.
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
         "--disable-extensions",
         "--no-proxy-server",
         "--disable-breakpad",
-        // Containers have little of it.
+        // Containers have little shared memory.
         "--disable-dev-shm-usage",
         "--password-store=basic",
         "--use-mock-keychain",
@@ -236,14 +236,14 @@ fn chromium_arguments(home: &Path) -> Vec<String> {
         "--user-data-dir={}",
         home.join("profile").display()
     ));
-    // Its sandbox cannot be had by root; the only page that it opens is the suite's own.
+    // Root cannot use the sandbox. The only page that the browser opens is the suite's own.
     if rustix::process::geteuid().is_root() {
         arguments.push("--no-sandbox".to_owned());
     }
     arguments
 }
 
-/// A home, and a file there for what the browser says.
+/// A home folder, with a file for the browser's output.
 fn make_home(is_firefox: bool) -> io::Result<(TempDir, File)> {
     let home = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir()?;
     note_home(home.path());
@@ -254,8 +254,7 @@ fn make_home(is_firefox: bool) -> io::Result<(TempDir, File)> {
     Ok((home, log))
 }
 
-/// What makes Firefox do as [`chromium_arguments`] do; names that do not lead here go to a proxy that
-/// there is not.
+/// Makes Firefox behave as [`chromium_arguments`] does; requests to other names go to a proxy that does not exist.
 fn firefox_preferences() -> String {
     let local = format!("\"{LISTED},{FOREIGN}\"");
     let here = format!("\"{LISTED},{FOREIGN},127.0.0.1,localhost\"");
@@ -288,8 +287,8 @@ fn log_of(home: &Path) -> PathBuf {
     home.join("stderr")
 }
 
-/// Removes a home, and returns the last lines that the browser said. What cannot be removed yet, while
-/// helpers are still ending, is noted and removed by the next run.
+/// Removes a home folder, and returns the browser's last lines. What cannot be removed yet, because helper processes
+/// are still ending, is noted, and the next run removes it.
 fn remove_home(home: TempDir) -> Vec<String> {
     let said = std::fs::read(log_of(home.path())).unwrap_or_default();
     let said = String::from_utf8_lossy(&said).into_owned();
@@ -330,7 +329,7 @@ mod tests {
             chosen(Some("/bin/sh"), &[]).unwrap(),
             PathBuf::from("/bin/sh")
         );
-        // Set to nothing is not set.
+        // An empty variable counts as unset.
         assert!(chosen(Some(""), &there).is_ok());
     }
 
@@ -338,7 +337,7 @@ mod tests {
     fn a_browser_that_is_not_there_is_told_with_what_was_looked_for() {
         let why = chosen(None, &["netscape"]).unwrap_err().to_string();
         assert!(why.contains("chromium") && why.contains("firefox"), "{why}");
-        // What was asked for is binding.
+        // A browser that was named is not replaced by another.
         let why = chosen(Some("/no/such/browser"), &["chromium"]).unwrap_err();
         let why = why.to_string();
         assert!(why.contains(VARIABLE) && why.contains("/no/such"), "{why}");

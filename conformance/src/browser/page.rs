@@ -1,4 +1,4 @@
-//! The page that a browser opens: it is given a plan, and reports what it saw.
+//! The page that the browser opens: it receives a plan and reports what it saw.
 
 use std::{collections::BTreeMap, convert::Infallible, net::Ipv4Addr, sync::Arc};
 
@@ -20,48 +20,47 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::mcp::http::messages_in;
 
 const PAGE: &str = include_str!("page.html");
-/// What every page may reach.
+/// The path that every page may request.
 const CONTROL: &str = "/control";
-/// The largest report.
+/// The maximum size of a report.
 const MAX_REPORT: usize = 4 << 20;
 
-/// What a page is to do.
+/// What a page has to do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The address of the endpoint.
     pub url: String,
-    /// What it posts there, one after the other.
+    /// The posts, one after the other.
     pub steps: Vec<Step>,
 }
 
 /// One post.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// What it is called in the report.
+    /// The name of the step in the report.
     pub name: &'static str,
-    /// `cors` to be let read the answer, `no-cors` to have it sent without being asked about (Fetch, request
-    /// mode).
+    /// `cors` to read the answer, `no-cors` to send the post without a preflight request (Fetch, request mode).
     pub mode: &'static str,
     /// Its headers.
     pub headers: BTreeMap<String, String>,
-    /// Whether it names the session that an answer before has given, if the page could read that.
+    /// Whether it includes the session id of an earlier answer, if the page could read that.
     pub in_session: bool,
     /// Its body.
     pub body: String,
 }
 
-/// What a page saw of one post. What it could read may be secret.
+/// What a page saw of one post. The readable parts may contain secrets.
 #[derive(Clone, Default, Deserialize)]
 pub struct Attempt {
-    /// What the plan calls it.
+    /// The name in the plan.
     pub name: String,
-    /// The status; 0 where the browser hides all of the answer.
+    /// The status; 0 if the browser hides the whole answer.
     #[serde(default)]
     pub status: u16,
     /// The content type.
     #[serde(default)]
     pub kind: Option<String>,
-    /// The body, as far as it was read.
+    /// The body, as far as the page read it.
     #[serde(default)]
     pub body: String,
     /// Why there is no answer for the page.
@@ -76,7 +75,7 @@ impl Attempt {
         messages_in(self.kind.as_deref().unwrap_or_default(), &self.body)
     }
 
-    /// What became of it, in words that have no secret.
+    /// The result as text without secrets.
     #[must_use]
     pub fn describe(&self) -> String {
         match (&self.problem, self.status) {
@@ -87,16 +86,16 @@ impl Attempt {
     }
 }
 
-/// What a page reports.
+/// The report of a page.
 #[derive(Deserialize)]
 pub(super) struct Report {
-    /// Why it cannot even reach what every page may.
+    /// Why the page cannot reach even [`CONTROL`].
     pub kept: Option<String>,
-    /// What it saw.
+    /// What the page saw.
     pub seen: Vec<Attempt>,
 }
 
-/// Serves the page on a loopback port of its own, until it is dropped.
+/// Serves the page on a loopback port, until it is dropped.
 pub struct PageServer {
     port: u16,
     plan: Arc<Mutex<Bytes>>,
@@ -105,10 +104,10 @@ pub struct PageServer {
 }
 
 impl PageServer {
-    /// Begins to serve.
+    /// Starts to serve.
     ///
     /// # Errors
-    /// When it cannot listen.
+    /// If it cannot listen.
     pub async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -123,26 +122,26 @@ impl PageServer {
         })
     }
 
-    /// The origin of the page, opened by this name of this machine.
+    /// The origin of the page when it is opened with this name of this machine.
     #[must_use]
     pub fn origin(&self, host: &str) -> String {
         format!("http://{host}:{}", self.port)
     }
 
-    /// What the page is to do when it is opened next.
+    /// Sets the plan for the next page.
     pub(super) fn give(&self, plan: &Plan) {
         let mut plan = serde_json::json!(plan);
-        // By the address and not by the page's name: to the browser that is another origin.
+        // The address differs from the page's name, so it is another origin for the browser.
         plan["control"] = format!("{}{CONTROL}", self.origin("127.0.0.1")).into();
         let text = plan.to_string();
         *self.plan.lock() = Bytes::from(text);
     }
 
-    /// What the page saw, once it has done all.
+    /// The report of the page, when it has finished.
     pub(super) async fn report(&mut self) -> Report {
         match self.reports.recv().await {
             Some(report) => report,
-            // It serves for as long as this value lives.
+            // The sender lives as long as this value.
             None => std::future::pending().await,
         }
     }
@@ -162,7 +161,7 @@ async fn serve(listener: TcpListener, plan: Arc<Mutex<Bytes>>, told: Sender<Repo
                         let told = told.clone();
                         async move { Ok::<_, Infallible>(answer(request, plan, &told).await) }
                     });
-                    // A browser that breaks off its connection is of no concern.
+                    // If a browser breaks off its connection, nothing has to be done.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
@@ -192,7 +191,7 @@ async fn answer(
             let body = body.map(|body| body.to_bytes()).unwrap_or_default();
             match serde_json::from_slice(&body) {
                 Ok(report) => {
-                    // A second one is not waited for.
+                    // A second report is dropped.
                     let _ = told.try_send(report);
                     (StatusCode::NO_CONTENT, "text/plain", Bytes::new())
                 }
@@ -208,7 +207,7 @@ async fn answer(
     response
 }
 
-/// An answer that every page may have asked for, and may read.
+/// A response that every page may request and read.
 fn for_every_page() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     for name in [

@@ -1,4 +1,4 @@
-//! Authorities that were made elsewhere, for importing.
+//! CAs that were made outside Vault, to be imported.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::pem;
 
-/// A self-signed authority with its private key.
+/// A self-signed CA with its private key.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     /// Its certificate, as PEM.
@@ -17,11 +17,11 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// A new authority with a P-256 key.
+    /// A new CA with a P-256 key.
     ///
     /// # Errors
     ///
-    /// A name that cannot be in a certificate.
+    /// If the name is not valid in a certificate.
     pub fn new(common_name: &str) -> Result<Self, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
@@ -68,7 +68,7 @@ mod tests {
         let all = lines(&[]);
         let pem: Vec<_> = bundle.key.expose_secret().lines().collect();
         assert_eq!(all, pem[1..pem.len() - 1]);
-        // The last line of a P-256 key is of its public half alone.
+        // The last line of a P-256 key contains only its public half.
         assert_eq!(lines(&[certificate]), all[..2]);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// A duration in Vault's form: `72h`, `1h30m`, `45s`, days alone (`30d`), or plain seconds
-/// (`3600`). None for any other text, fractions and milliseconds included.
+/// Parses a duration in Vault's format: `72h`, `1h30m`, `45s`, days alone (`30d`), or plain seconds (`3600`). Returns
+/// `None` for any other text, including fractions and milliseconds.
 /// [Source](https://developer.hashicorp.com/vault/docs/concepts/duration-format).
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {

@@ -1,5 +1,5 @@
-//! PEM blocks (RFC 7468) in any text: prose, logs, or JSON in which every line break is
-//! escaped, once or several times over.
+//! Finds PEM blocks (RFC 7468) in any text: prose, logs, or JSON in which each line break is escaped, once or several
+//! times.
 
 use std::str::Chars;
 
@@ -9,8 +9,8 @@ const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
-/// What stands between `-----BEGIN label-----` and its end. It may be a private key, so it
-/// cannot be printed.
+/// The content between `-----BEGIN label-----` and its end. It does not implement `Debug`, because it may be a private
+/// key.
 pub(super) struct Block<'t> {
     pub(super) label: &'t str,
     pub(super) der: Vec<u8>,
@@ -22,7 +22,7 @@ impl Block<'_> {
     }
 }
 
-/// The blocks in a text whose ends match and whose content is Base64.
+/// The blocks in a text whose labels match and whose content is Base64.
 pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     text.split(BEGIN).skip(1).filter_map(block)
 }
@@ -37,7 +37,7 @@ pub(super) fn encode(label: &str, der: &[u8]) -> String {
     pem + END + label + DASHES + "\n"
 }
 
-/// The block whose `BEGIN` is right before this text.
+/// The block whose `BEGIN` directly precedes this text.
 fn block(text: &str) -> Option<Block<'_>> {
     let (label, rest) = text.split_once(DASHES)?;
     let (body, end) = rest.split_once(END)?;
@@ -46,9 +46,8 @@ fn block(text: &str) -> Option<Block<'_>> {
     Some(Block { label, der })
 }
 
-/// A text without white space, plain or as an escape of JSON; none if there are other escapes
-/// than those which Base64 may come in (`\/`, `\u002b`). An escape that was escaped again has
-/// more backslashes, and Base64 has none, so their number does not matter.
+/// A text without white space, plain or escaped as in JSON. `None` if there are other escapes than those for Base64
+/// characters (`\/`, `\u002b`). Repeated escaping adds backslashes; Base64 has none, so their number does not matter.
 fn unescaped(body: &str) -> Option<String> {
     let mut plain = String::with_capacity(body.len());
     let mut rest = body.chars();
@@ -64,7 +63,7 @@ fn unescaped(body: &str) -> Option<String> {
     Some(plain)
 }
 
-/// The character that an escape stands for, whose first backslash is already read.
+/// The character of an escape whose first backslash has been read.
 fn escape(rest: &mut Chars<'_>) -> Option<char> {
     match rest.find(|&character| character != '\\')? {
         'n' | 'r' | 't' => Some(' '),

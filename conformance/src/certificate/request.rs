@@ -1,5 +1,4 @@
-//! Certificate signing requests (CSRs) for Vault to sign: honest ones, one with a weak key,
-//! and damaged ones.
+//! Certificate signing requests (CSRs) for Vault to sign: valid ones, one with a weak key, and damaged ones.
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData as _};
 use x509_parser::certification_request::X509CertificationRequest;
@@ -10,13 +9,12 @@ use super::{Certificate, KeyKind, pem};
 
 const LABEL: &str = "CERTIFICATE REQUEST";
 
-/// A key for requests that have to be RSA, since ring cannot make one. It protects nothing.
-/// Made by `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048`.
+/// The key for RSA requests, since ring cannot generate one. It protects nothing. Made by `openssl genpkey -algorithm
+/// RSA -pkeyopt rsa_keygen_bits:2048`.
 const RSA_2048: &str = include_str!("request/rsa-2048.pem");
 
-/// ring refuses to sign with a key as short as this. Made by
-/// `openssl req -new -newkey rsa:1024 -nodes -sha256 -subj /CN=weak.example.com -addext subjectAltName=DNS:weak.example.com`;
-/// its key was thrown away.
+/// ring does not sign with such a short key. Made by `openssl req -new -newkey rsa:1024 -nodes -sha256 -subj
+/// /CN=weak.example.com -addext subjectAltName=DNS:weak.example.com`; its key was discarded.
 const RSA_1024: &str = include_str!("request/rsa-1024.csr.pem");
 
 /// A PKCS#10 request.
@@ -32,13 +30,12 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// A name that cannot be in a certificate, because it is not ASCII.
+    /// If a name is not valid in a certificate, because it is not ASCII.
     pub fn ec(common_name: &str, names: &[&str]) -> Result<Self, rcgen::Error> {
         Self::signed_with(&KeyPair::generate()?, common_name, names)
     }
 
-    /// A request with an RSA key of 2048 bits, always the same one, for roles that sign no
-    /// other (Vault's default).
+    /// A request with an RSA key of 2048 bits, always the same one, for roles that require RSA (Vault's default).
     ///
     /// # Errors
     ///
@@ -49,12 +46,11 @@ impl Request {
         Self::signed_with(&KeyPair::try_from(key)?, common_name, names)
     }
 
-    /// A request for `weak.example.com` with an RSA key of 1024 bits, which Vault refuses
-    /// before it looks at the name.
+    /// A request for `weak.example.com` with an RSA key of 1024 bits, which Vault rejects before it checks the name.
     ///
     /// # Errors
     ///
-    /// None that can happen: the request is part of the suite.
+    /// Never: the request is part of the suite.
     pub fn weak() -> Result<Self, rcgen::Error> {
         let block = pem::blocks(RSA_1024).next();
         let der = block
@@ -73,7 +69,7 @@ impl Request {
         pem::encode(LABEL, &self.der)
     }
 
-    /// The request as PEM with another signature than the one that its key made.
+    /// The request as PEM with an invalid signature.
     #[must_use]
     pub fn damaged(&self) -> String {
         let mut der = self.der.clone();
@@ -83,7 +79,7 @@ impl Request {
         pem::encode(LABEL, &der)
     }
 
-    /// What its key is.
+    /// The type of its key.
     #[must_use]
     pub fn key_kind(&self) -> KeyKind {
         let key = SubjectPublicKeyInfo::from_der(&self.key);

@@ -1,4 +1,4 @@
-//! Certificate revocation lists (CRLs): what a PKI mount says it no longer stands for.
+//! Certificate revocation lists (CRLs): which certificates a PKI mount has revoked.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,8 +17,8 @@ pub struct RevocationList {
 }
 
 impl RevocationList {
-    /// The first PEM CRL (`X509 CRL`) in any text that can be parsed; found wherever
-    /// [`Certificate::all_in`] would find a certificate.
+    /// The first PEM CRL (`X509 CRL`) in any text that can be parsed. It is found wherever [`Certificate::all_in`]
+    /// would find a certificate.
     #[must_use]
     pub fn first_in(text: &str) -> Option<Self> {
         pem::blocks(text)
@@ -26,7 +26,7 @@ impl RevocationList {
             .find_map(|block| Self::from_der(&block.der))
     }
 
-    /// A CRL from DER, as Vault serves it at `<mount>/crl`, with nothing after it.
+    /// Parses a CRL in DER, as Vault serves it at `<mount>/crl`, with nothing after it.
     #[must_use]
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (rest, parsed) = CertificateRevocationList::from_der(der).ok()?;
@@ -41,15 +41,15 @@ impl RevocationList {
         })
     }
 
-    /// Whether it revokes a certificate: it lists the serial number, and its issuer is the
-    /// certificate's, since serial numbers mean nothing across issuers.
+    /// Whether the CRL revokes a certificate: it lists the serial number, and both have the same issuer, since serial
+    /// numbers are unique only for one issuer.
     #[must_use]
     pub fn lists(&self, certificate: &Certificate) -> bool {
         self.issuer == certificate.issuer && self.serials.contains(&certificate.serial)
     }
 
-    /// Whether a CA issued it: it names the CA as its issuer and carries its signature.
-    /// The algorithms are those of [`Certificate::signed_by`].
+    /// Whether a CA issued the CRL: the CRL names the CA as its issuer and has its signature. The algorithms are those
+    /// of [`Certificate::signed_by`].
     #[must_use]
     pub fn signed_by(&self, issuer: &Certificate) -> bool {
         let Ok((_, parsed)) = CertificateRevocationList::from_der(&self.der) else {
@@ -59,7 +59,7 @@ impl RevocationList {
             && public_key(issuer).is_some_and(|key| parsed.verify_signature(&key).is_ok())
     }
 
-    /// How many certificates it lists.
+    /// The number of certificates that it lists.
     #[must_use]
     pub fn len(&self) -> usize {
         self.serials.len()

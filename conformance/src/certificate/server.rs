@@ -1,4 +1,4 @@
-//! Certificates for servers on this machine, right and wrong, signed by an authority that was made for them.
+//! Certificates for servers on this machine, valid and invalid, signed by a CA that is made for them.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -8,31 +8,31 @@ use secrecy::SecretString;
 
 use super::pem;
 
-/// The names by which a server on this machine is called, the last one from within a container.
+/// The names of a server on this machine; the last one is used from within a container.
 const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", "host.docker.internal"];
-/// A name of another machine, which there is not (RFC 2606).
+/// The name of another machine, which does not exist (RFC 2606).
 const ELSEWHERE: &str = "vault.example.invalid";
 
-/// What is wrong with a certificate that its authority has signed all the same.
+/// What is wrong with a certificate that has a valid signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// It is that of another server.
+    /// The certificate is for another server.
     OtherName,
-    /// Its time is over.
+    /// The certificate has expired.
     Expired,
 }
 
-/// An authority that signs certificates.
+/// A CA that signs certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
 }
 
 impl Authority {
-    /// A new authority with a P-256 key; all of them have the same name.
+    /// A new CA with a P-256 key. All have the same name.
     ///
     /// # Errors
-    /// When no key can be made.
+    /// If no key can be generated.
     pub fn new() -> Result<Self, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = named("conformance authority", Vec::new())?;
@@ -54,14 +54,14 @@ impl Authority {
     /// Signs a certificate with a new P-256 key for a server on this machine.
     ///
     /// # Errors
-    /// When no key can be made.
+    /// If no key can be generated.
     pub fn sign(&self, flaw: Option<Flaw>) -> Result<ServerCertificate, rcgen::Error> {
         let names = match flaw {
             Some(Flaw::OtherName) => vec![ELSEWHERE.to_owned()],
             Some(Flaw::Expired) | None => NAMES.map(str::to_owned).to_vec(),
         };
         let mut params = named("conformance server", names)?;
-        // Strict clients look for both.
+        // Strict clients require both.
         params.use_authority_key_identifier_extension = true;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         if flaw == Some(Flaw::Expired) {
@@ -84,10 +84,10 @@ fn named(name: &str, names: Vec<String>) -> Result<CertificateParams, rcgen::Err
     Ok(params)
 }
 
-/// A certificate with its key, and the authority that signed it.
+/// A certificate with its key, and the CA that signed it.
 #[derive(Clone, Debug)]
 pub struct ServerCertificate {
-    /// The authority's certificate, as PEM.
+    /// The CA's certificate, as PEM.
     pub authority: String,
     /// The server's certificate, as PEM.
     pub certificate: String,
@@ -96,10 +96,10 @@ pub struct ServerCertificate {
 }
 
 impl ServerCertificate {
-    /// A new certificate of a new authority.
+    /// A new certificate of a new CA.
     ///
     /// # Errors
-    /// When no key can be made.
+    /// If no key can be generated.
     pub fn new() -> Result<Self, rcgen::Error> {
         Authority::new()?.sign(None)
     }

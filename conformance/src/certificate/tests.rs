@@ -18,7 +18,7 @@ type Ca = CertifiedIssuer<'static, KeyPair>;
 
 pub(super) const NAME: &str = "a.example.com";
 
-/// A root, an intermediate CA below it and a certificate of a server below that.
+/// A root CA, an intermediate CA below it, and a server certificate below that.
 pub(super) struct Pki {
     pub(super) root: Ca,
     pub(super) intermediate: Ca,
@@ -31,7 +31,7 @@ impl Pki {
         Self::with(|_| {})
     }
 
-    /// With the parameters of the leaf changed.
+    /// The same, with changed parameters of the leaf.
     pub(super) fn with(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let root = Ca::self_signed(ca("Root"), key()).unwrap();
         let intermediate = Ca::signed_by(ca("Intermediate"), key(), &root).unwrap();
@@ -165,7 +165,7 @@ fn private_keys_are_found_and_certificates_are_not_taken_for_them() {
     assert_eq!(found[0].expose_secret(), pki.key.expose_secret());
 }
 
-/// Some bytes of a true certificate changed, which gets a parser further than noise does.
+/// A valid certificate with some bytes changed, which gets further in a parser than random bytes.
 fn mangled(mut der: Vec<u8>, changes: &[(prop::sample::Index, u8)]) -> Vec<u8> {
     for (index, byte) in changes {
         let at = index.index(der.len());

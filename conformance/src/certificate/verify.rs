@@ -1,5 +1,4 @@
-//! Whether a certificate does what it was issued for: verify, up to the CA of its mount, and
-//! go with its private key.
+//! Verifies a certificate up to the CA of its mount, and checks that its private key belongs to it.
 
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -13,16 +12,15 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 use super::{Certificate, moment, pem};
 
 impl Certificate {
-    /// Verifies it as a TLS client would that connects to `name`, a DNS name or an IP address:
-    /// signed by the `root`, directly or through the `chain` (in any order; the root may be in
-    /// it), valid at that time, for a server, and for that name. As of a client, only
-    /// alternative names count, not the common name. The `root` is trusted as it is, whoever
-    /// signed it, but it has to be a valid CA. The strength of the certificate's own key is not
-    /// looked at ([`Certificate::key_kind`]).
+    /// Verifies the certificate as a TLS client does that connects to `name`, a DNS name or an IP address. The `root`
+    /// must have signed it, directly or through the `chain` (in any order, with or without the root). It must be valid
+    /// at that time, for a server, and for that name. Only alternative names count, not the common name. The `root` is
+    /// trusted whoever signed it, but it must be a valid CA. The strength of the certificate's own key is not checked
+    /// ([`Certificate::key_kind`]).
     ///
     /// # Errors
     ///
-    /// What is wrong, in words about "it", the certificate.
+    /// The problem, as text about "it", the certificate.
     pub fn verify(
         &self,
         chain: &[Self],
@@ -56,9 +54,9 @@ impl Certificate {
             .map_err(fault)
     }
 
-    /// Whether an issuer signed it: it names the issuer and carries its signature. Says
-    /// nothing of dates, nor of whether the issuer may sign. A signature by RSA of fewer than
-    /// 2048 bits or by P-521 is not accepted: ring does not know them.
+    /// Whether an issuer signed the certificate: it names the issuer and has its signature. Dates, and whether the
+    /// issuer may sign, are not checked. Signatures by RSA keys of fewer than 2048 bits and by P-521 are not accepted,
+    /// because ring does not support them.
     #[must_use]
     pub fn signed_by(&self, issuer: &Self) -> bool {
         let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else {
@@ -68,13 +66,13 @@ impl Certificate {
             && public_key(issuer).is_some_and(|key| parsed.verify_signature(Some(&key)).is_ok())
     }
 
-    /// Whether a private key is the certificate's: the first one in a text, PKCS#1 (RSA),
-    /// SEC1 (EC) or PKCS#8.
+    /// Whether a private key belongs to the certificate. The first key in the text counts: PKCS#1 (RSA), SEC1 (EC) or
+    /// PKCS#8.
     ///
     /// # Errors
     ///
-    /// Why the key cannot be read: it is none, it is broken, or of a kind that ring does not
-    /// know (RSA of fewer than 2048 or more than 4096 bits, P-224, P-521).
+    /// Why the key cannot be read: it is missing or broken, or ring does not support its type (RSA of fewer than 2048
+    /// or more than 4096 bits, P-224, P-521).
     pub fn holds(&self, key_pem: &SecretString) -> Result<bool, String> {
         let block = pem::blocks(key_pem.expose_secret())
             .find(pem::Block::is_private_key)

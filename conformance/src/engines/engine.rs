@@ -1,27 +1,29 @@
-//! What the suite knows of an engine of Vault.
+//! What the suite knows of an engine of Vault: the trait.
 
 use serde_json::{Map, Value};
 
 use crate::vault::oracle::{Oracle, OracleError, Snapshot, VaultRequest};
 
-/// The values that an operation is carried out with, by parameter name.
+/// The values with which an operation is performed, by parameter name.
 pub type Parameters = Map<String, Value>;
 
-/// What the suite knows of an engine: the type that implements this is one of its operations.
+/// What the suite knows of an engine. The type that implements this is one of its operations.
 pub trait Engine: Copy {
-    /// What is fixed about the operation.
+    /// The fixed properties of the operation.
     fn about(self) -> About;
 
-    /// The requests that the operation comes down to, and whose rights it therefore needs
-    /// (<https://developer.hashicorp.com/vault/api-docs>); `kv_version` is that of the mount in question.
+    /// The requests to Vault that the operation consists of, and whose rights it therefore needs
+    /// (<https://developer.hashicorp.com/vault/api-docs>); `kv_version` is that of the mount.
     ///
-    /// What one request takes from the answer to another is left out: see [`super::pki::continued`].
+    /// A request may need something from the answer to the one before, which is omitted here: see
+    /// [`super::pki::continued`].
     fn requests(self, parameters: &Parameters, kv_version: u8) -> Vec<VaultRequest>;
 
-    /// The parameters with which the operation is measured; none for one that is not measured.
+    /// The parameters with which the latency of the operation is measured; `None` if it is not measured.
     fn workload(self, on: &WorkloadMounts) -> Option<Value>;
 
-    /// Adds to a snapshot what a mount holds, if it is one of this engine; `about` is its entry in `sys/mounts`.
+    /// Adds the contents of a mount to a snapshot, if the mount is of this engine; `about` is its entry in
+    /// `sys/mounts`.
     fn snapshot(
         oracle: &Oracle,
         mount: &str,
@@ -30,20 +32,20 @@ pub trait Engine: Copy {
     ) -> impl Future<Output = Result<(), OracleError>> + Send;
 }
 
-/// What the answer to an operation carries.
+/// What the answer to an operation contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
-    /// A list of names; it changes nothing.
+    /// A list of names. The operation only reads.
     Names,
-    /// Keys and values; it changes nothing.
+    /// Keys and values. The operation only reads.
     Data,
-    /// Facts alone; it changes nothing.
+    /// Facts alone. The operation only reads.
     Facts,
-    /// At most facts about what it has changed.
+    /// At most facts about what the operation changed.
     Change,
 }
 
-/// What is fixed about an operation.
+/// The fixed properties of an operation.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     pub(super) answers: Answers,
@@ -72,7 +74,7 @@ pub(super) fn text<'p>(parameters: &'p Parameters, name: &str) -> &'p str {
     value.unwrap_or_default()
 }
 
-// What the latency of operations is measured on.
+// The names in the workload whose latency is measured.
 
 /// The secret that is read.
 pub const SECRET: &str = "app/database";
@@ -86,6 +88,6 @@ pub const ROLE: &str = "issuer";
 pub struct WorkloadMounts {
     /// A KV version 2 mount with a few secrets.
     pub kv: String,
-    /// Where certificates are asked for, a PKI mount with a CA and a role.
+    /// For certificates, a PKI mount with a CA and a role.
     pub pki: Option<String>,
 }

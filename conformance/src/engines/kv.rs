@@ -18,7 +18,7 @@ pub enum Kv {
     Read,
     /// Read one version of a secret.
     ReadVersion,
-    /// Tell the key names, versions and times of a secret, without its values.
+    /// Return the key names, versions and times of a secret, without its values.
     Metadata,
     /// Replace a secret as a whole.
     Write,
@@ -28,16 +28,16 @@ pub enum Kv {
     Delete,
     /// Delete one key of a secret and keep the others.
     DeleteKey,
-    /// Bring back a deleted version.
+    /// Restore a deleted version.
     Undelete,
-    /// Remove the data of a version for good.
+    /// Remove the data of a version permanently.
     Destroy,
     /// Remove a secret with all its versions and metadata.
     Purge,
 }
 
 impl Kv {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Self; 12] = [
         Self::List,
         Self::ListAll,
@@ -109,9 +109,9 @@ impl Engine for Kv {
             json!({ "versions": [version] })
         };
         vec![match self {
-            // Of many requests the first: the rest has the same right.
+            // Only the first of several requests; the others need the same rights.
             Self::List | Self::ListAll => VaultRequest::new("LIST", below("metadata")),
-            // The version is a query, on which no policy decides.
+            // The version is a query, which policies do not consider.
             Self::Read | Self::ReadVersion => read(),
             Self::Metadata => VaultRequest::new("GET", below("metadata")),
             Self::Write => write(parameters.get("data").cloned().unwrap_or(json!({}))),

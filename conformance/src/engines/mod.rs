@@ -1,5 +1,5 @@
-//! The engines of Vault that the suite knows: the operations that adapters map to tool calls, and what each comes down
-//! to at Vault. One module an engine; to add one, follow CONTRIBUTING.md.
+//! The engines of Vault that the suite knows: their operations, which adapters map to tool calls, and the requests to
+//! Vault that each operation consists of. Each engine is one module; to add one, follow CONTRIBUTING.md.
 
 mod engine;
 pub mod kv;
@@ -18,19 +18,19 @@ pub use self::{
 };
 use crate::vault::oracle::{Oracle, OracleError, Snapshot, VaultRequest};
 
-/// A canonical thing to do.
+/// A canonical operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
-    /// With mounts.
+    /// On mounts.
     Mounts(Mounts),
-    /// With secrets.
+    /// On secrets.
     Kv(Kv),
-    /// With certificates.
+    /// On certificates.
     Pki(Pki),
 }
 
 impl Operation {
-    /// All of them, in the order of documents and reports.
+    /// All operations, in the order of documents and reports.
     pub const ALL: [Self; Mounts::ALL.len() + Kv::ALL.len() + Pki::ALL.len()] = {
         let mut all =
             [Self::Mounts(Mounts::List); Mounts::ALL.len() + Kv::ALL.len() + Pki::ALL.len()];
@@ -60,7 +60,7 @@ impl Operation {
         }
     }
 
-    /// Its name in adapters, features and reports.
+    /// The name in adapters, features and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.about().name
@@ -79,7 +79,7 @@ impl Operation {
         self.about().parameters
     }
 
-    /// The facts, besides its data, that an adapter may point to in its result.
+    /// The facts, besides the data, to which an adapter may point in the result.
     ///
     /// `type`, `version` (of the KV engine) and `description` of each mount; `version` of a
     /// secret that was read or written; of metadata the `keys` (names, or an object by name),
@@ -91,25 +91,25 @@ impl Operation {
         self.about().facts
     }
 
-    /// Whether its result is a list of names.
+    /// Whether the result is a list of names.
     #[must_use]
     pub fn lists(self) -> bool {
         self.about().answers == Answers::Names
     }
 
-    /// Whether its result carries data: names, or keys and values.
+    /// Whether the result has data: names, or keys and values.
     #[must_use]
     pub fn has_data(self) -> bool {
         matches!(self.about().answers, Answers::Names | Answers::Data)
     }
 
-    /// Whether it changes nothing in Vault.
+    /// Whether the operation changes nothing in Vault.
     #[must_use]
     pub fn reads(self) -> bool {
         self.about().answers != Answers::Change
     }
 
-    /// The requests that it comes down to: see [`Engine::requests`].
+    /// The requests to Vault that it consists of: see [`Engine::requests`].
     #[must_use]
     pub fn requests(self, parameters: &Parameters, kv_version: u8) -> Vec<VaultRequest> {
         match self {
@@ -119,7 +119,7 @@ impl Operation {
         }
     }
 
-    /// The parameters with which it is measured; none for one that is not measured.
+    /// The parameters with which its latency is measured; `None` if it is not measured.
     #[must_use]
     pub fn workload(self, on: &WorkloadMounts) -> Option<Value> {
         match self {
@@ -129,7 +129,7 @@ impl Operation {
         }
     }
 
-    /// The operation of that name.
+    /// The operation with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|op| op.name() == name)
@@ -142,10 +142,10 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Everything in the mounts whose names begin with `prefix`: the mounts by path, and what they hold by `mount:name`.
+/// Everything in the mounts whose names begin with `prefix`: the mounts by path, and their contents by `mount:name`.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub async fn snapshot(oracle: &Oracle, prefix: &str) -> Result<Snapshot, OracleError> {
     let mut snapshot = Snapshot::new();
     for (mount, about) in oracle.mounts().await? {

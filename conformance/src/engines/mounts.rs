@@ -10,14 +10,14 @@ use crate::vault::oracle::{Oracle, OracleError, Snapshot, VaultRequest};
 pub enum Mounts {
     /// List the mounts that the token may see.
     List,
-    /// Make a KV mount.
+    /// Create a KV mount.
     Create,
-    /// Remove a mount with all that it holds.
+    /// Remove a mount with all its contents.
     Delete,
 }
 
 impl Mounts {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Self; 3] = [Self::List, Self::Create, Self::Delete];
 }
 

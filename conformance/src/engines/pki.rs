@@ -1,4 +1,4 @@
-//! The PKI engine: authorities, roles and certificates.
+//! The PKI engine: CAs, roles and certificates.
 
 use serde_json::{Value, json};
 
@@ -10,17 +10,17 @@ use crate::vault::oracle::{Oracle, OracleError, Snapshot, VaultRequest};
 pub enum Pki {
     /// Enable the PKI engine.
     Enable,
-    /// Make a self-signed issuer.
+    /// Create a self-signed issuer.
     CreateRoot,
-    /// Make an issuer that an issuer of another mount has signed.
+    /// Create an issuer that an issuer of another mount signs.
     CreateIntermediate,
-    /// Make an issuer of a certificate and its key that exist.
+    /// Import an issuer from an existing certificate and its key.
     ImportBundle,
     /// List the issuers.
     ListIssuers,
     /// Show an issuer.
     ReadIssuer,
-    /// Make a role, or replace it as a whole.
+    /// Create a role, or replace it as a whole.
     CreateRole,
     /// List the roles.
     ListRoles,
@@ -41,7 +41,7 @@ pub enum Pki {
 }
 
 impl Pki {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Self; 15] = [
         Self::Enable,
         Self::CreateRoot,
@@ -114,7 +114,7 @@ impl Engine for Pki {
             ),
             Self::CreateRole => about(Answers::Change, "pki.create_role", SETTINGS, &[]),
             Self::ListRoles => about(Answers::Names, "pki.list_roles", &["mount"], &[]),
-            // All that a role is made with, besides where it is.
+            // All settings of a role, besides its place.
             Self::ReadRole => about(
                 Answers::Facts,
                 "pki.read_role",
@@ -265,8 +265,8 @@ impl Engine for Pki {
     }
 }
 
-/// A request with what it takes from the answer to the one before it: making an intermediate
-/// authority hands on first the request for its certificate and then the certificate.
+/// Completes a request with what it needs from the answer to the one before. Creating an intermediate CA passes on
+/// first the request for its certificate and then the certificate.
 #[must_use]
 pub fn continued(mut request: VaultRequest, before: &Value) -> VaultRequest {
     for (endpoint, field) in [
@@ -280,7 +280,7 @@ pub fn continued(mut request: VaultRequest, before: &Value) -> VaultRequest {
     request
 }
 
-/// Vault takes lists of names as text, with commas in between.
+/// Vault takes lists of names as comma-separated text.
 fn with_commas(value: &Value) -> Value {
     match value {
         Value::Array(items) => {

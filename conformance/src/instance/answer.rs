@@ -1,4 +1,4 @@
-//! The tool call that carries an operation, and what its answer says.
+//! The tool call of an operation, and what its answer says.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -20,14 +20,14 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// What a target answered to an operation.
+/// The answer of a target to an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// It says that it succeeded.
+    /// The target reports success.
     Success(Success),
-    /// It says that it failed: `isError`, or a JSON-RPC error.
+    /// The target reports a failure: `isError`, or a JSON-RPC error.
     Error(String),
-    /// It did not answer.
+    /// The target did not answer.
     Nothing(NoReply),
 }
 
@@ -36,11 +36,11 @@ pub enum Answer {
 pub struct Success {
     /// The operation's data.
     pub data: Data,
-    /// The facts that the adapter points to and that are there, by name.
+    /// The facts to which the adapter points and that exist, by name.
     pub facts: Facts,
     /// For lists: the items, with their facts.
     pub items: Vec<Item>,
-    /// The whole result as JSON, in which anything can be looked for.
+    /// The whole result as JSON, which can be searched.
     pub whole: String,
 }
 
@@ -54,23 +54,23 @@ pub struct Item {
     pub name: String,
     /// Its facts.
     pub facts: Facts,
-    /// All that is said of it, as JSON.
+    /// The whole item, as JSON.
     pub whole: String,
 }
 
-/// The data in a successful answer, where the adapter says that it is.
+/// The data in a successful answer, at the place that the adapter names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
-    /// As JSON; of a list the names.
+    /// As JSON; for a list, the names.
     Json(Value),
-    /// As prose, in which values can be looked for.
+    /// As prose, in which values can be searched.
     Prose(String),
-    /// Not as the adapter says: why, and what came.
+    /// Not at the place that the adapter names: why, and what was there.
     Unusable(String),
 }
 
-/// Words that tell a reader that permission was denied, whatever else is said. The number is
-/// a word of its own: in a random name or a port it means nothing.
+/// Words that mean that permission was denied. The number must be a separate word, since it can be part of a random
+/// name or a port.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static DENIAL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -80,7 +80,7 @@ static DENIAL: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Answer {
-    /// Whether it is an error that says that permission was denied.
+    /// Whether the answer is an error which says that permission was denied.
     #[must_use]
     pub fn is_denial(&self) -> bool {
         matches!(self, Self::Error(text) if tells_of_denial(text))
@@ -95,7 +95,7 @@ impl Answer {
         }
     }
 
-    /// The answer in a line, for what a failure says was seen; secrets not yet redacted.
+    /// The answer on one line, for the report of a failure; secrets are not redacted yet.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -116,24 +116,23 @@ pub fn tells_of_denial(text: &str) -> bool {
     DENIAL.is_match(text)
 }
 
-/// With which arguments a tool is called.
+/// The arguments for a tool call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arguments<'n> {
-    /// With all arguments of the adapter.
+    /// All arguments of the adapter.
     #[default]
     All,
-    /// With nothing but the arguments that the tool's schema requires, and what says which thing
-    /// is meant.
+    /// Only the arguments that the tool's schema requires, and those that identify the object.
     RequiredOnly,
-    /// With all arguments, by this name of the tool, whether the target lists it or not.
+    /// All arguments, with this name of the tool, whether the target lists it or not.
     Named(&'n str),
 }
 
-/// The tool call that carries an operation.
+/// The tool call that performs an operation.
 #[derive(Clone, Debug)]
 pub struct ToolCall<'a> {
     operation: Operation,
-    /// How the adapter carries the operation out.
+    /// The adapter's mapping of the operation.
     pub mapping: &'a Mapping,
     /// The parameters of `tools/call`.
     pub params: Value,
@@ -143,8 +142,8 @@ impl<'a> ToolCall<'a> {
     /// The call for this operation.
     ///
     /// # Errors
-    /// Not applicable where the adapter does not map the operation; failed where it maps it to
-    /// a tool that the target does not have.
+    /// Not applicable if the adapter does not map the operation; failed if it maps the operation to a tool that the
+    /// target does not have.
     pub fn new(
         adapter: &'a Adapter,
         instance: &Instance,
@@ -168,7 +167,7 @@ impl<'a> ToolCall<'a> {
         })
     }
 
-    /// Makes it; returns what was answered, and how long that took.
+    /// Makes the call; returns the answer, and how long it took.
     pub async fn make(&self, connection: &Connection) -> (Answer, Duration) {
         let (reply, took) = connection
             .timed_request("tools/call", self.params.clone())
@@ -180,13 +179,13 @@ impl<'a> ToolCall<'a> {
         (answer, took)
     }
 
-    /// What a reply to it says.
+    /// Reads a reply to the call.
     #[must_use]
     pub fn read(&self, reply: &Reply) -> Answer {
         read(self.operation, self.mapping, reply)
     }
 
-    /// What an answer over HTTP says that was waited for so long.
+    /// Reads an answer over HTTP that the suite waited for this long.
     #[must_use]
     pub fn read_http(&self, answer: &Result<HttpAnswer, NoHttp>, patience: Duration) -> Answer {
         match answer {
@@ -203,16 +202,16 @@ impl<'a> ToolCall<'a> {
     }
 }
 
-/// How an operation is carried out.
+/// The adapter's mapping of an operation.
 fn mapping(adapter: &Adapter, operation: Operation) -> StepResult<&Mapping> {
     let mapping = adapter.operations.get(&operation);
     mapping.ok_or_else(|| StepEnd::not_claimed(format!("the adapter maps no tool to {operation}")))
 }
 
-/// How an operation is carried out, and by which tool.
+/// The adapter's mapping of an operation, and the tool to call.
 ///
 /// # Errors
-/// As for [`ToolCall::new`].
+/// As [`ToolCall::new`].
 pub(crate) fn carrier<'a>(
     adapter: &'a Adapter,
     instance: &Instance,
@@ -230,8 +229,7 @@ pub(crate) fn carrier<'a>(
     Ok((mapping, tool))
 }
 
-/// Leaves of a call's arguments those that the tool's schema requires, and those that say which
-/// thing is meant.
+/// Keeps only the arguments that the tool's schema requires, and those that identify the object.
 fn leave_required(arguments: &mut Value, mapping: &Mapping, about: Option<&Value>) -> StepResult {
     const IDENTITY: [&str; 5] = ["{mount}", "{path}", "{role}", "{issuer}", "{serial}"];
     let schema = about.map(|about| &about["inputSchema"]);
@@ -249,7 +247,7 @@ fn leave_required(arguments: &mut Value, mapping: &Mapping, about: Option<&Value
     Ok(())
 }
 
-/// What a reply says, read as a mapping of this operation tells.
+/// Reads a reply as the mapping of this operation says.
 pub(crate) fn read(operation: Operation, mapping: &Mapping, reply: &Reply) -> Answer {
     let result = match reply {
         Reply::Result(result) => result,
@@ -269,7 +267,7 @@ pub(crate) fn read(operation: Operation, mapping: &Mapping, reply: &Reply) -> An
     Answer::Success(success)
 }
 
-/// Finds the data, and fills in facts and items on the way.
+/// Finds the data, and fills in facts and items.
 fn data_of(
     operation: Operation,
     shape: &ResultShape,
@@ -290,10 +288,10 @@ fn data_of(
     Ok(Data::Json(names.collect()))
 }
 
-/// The JSON of a result in which an adapter's pointers begin; none where it is prose.
+/// The JSON of a result in which an adapter's pointers begin; `None` if the result is prose.
 ///
 /// # Errors
-/// When it is not there: why, and what came.
+/// If the JSON does not exist: why, and what was there.
 pub fn root(shape: &ResultShape, result: &Value) -> Result<Option<Value>, String> {
     let structured = result.get("structuredContent");
     let whole = match (shape.from, structured) {
@@ -340,7 +338,7 @@ fn items_of(shape: &ResultShape, part: &Value) -> Result<Vec<Item>, String> {
                 whole: item.to_string(),
             })
             .collect()),
-        // Servers written in Go give an empty list so.
+        // Servers written in Go encode an empty list this way.
         Value::Null => Ok(Vec::new()),
         other => Err(format!("there is no list at {:?} but {other}", shape.at)),
     }

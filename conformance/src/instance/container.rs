@@ -1,5 +1,5 @@
-//! A target in a container: the `docker run` line of its adapter, where the container reaches
-//! the host, and how the container is removed.
+//! A target in a container: the `docker run` line of its adapter, the address at which the container reaches the host,
+//! and the removal of the container.
 
 use std::{
     ffi::OsString,
@@ -21,16 +21,16 @@ use crate::{
     },
 };
 
-/// The name by which a container reaches the host.
+/// The host's name from within a container.
 pub(crate) const HOST: &str = "host.docker.internal";
 
-/// How long one command of Docker may take.
+/// The time limit for one Docker command.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long after the end of a command its container may still be made.
+/// How long after the end of a command Docker may still create its container.
 const MADE_LATE: Duration = Duration::from_millis(500);
 
-/// What the command line of Docker takes from the environment.
+/// The variables that the Docker command receives from the environment.
 pub(super) const INHERITED: [&str; 6] = [
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
@@ -40,10 +40,10 @@ pub(super) const INHERITED: [&str; 6] = [
     "DOCKER_API_VERSION",
 ];
 
-/// The address of this machine that containers reach as [`HOST`], where the tap listens.
+/// The address of this machine that containers reach as [`HOST`]. The tap listens there.
 ///
 /// # Errors
-/// When Docker does not answer, or the command lacks what makes the name known.
+/// If Docker does not answer, or the adapter's command does not make the name resolvable.
 pub(crate) async fn host_address(docker: &Path, launch: &Launch) -> Result<Ipv4Addr, String> {
     let system = ask(docker, &["info", "--format", "{{.OperatingSystem}}"]).await?;
     if system.contains("Docker Desktop") {
@@ -76,7 +76,7 @@ async fn ask(docker: &Path, arguments: &[&str]) -> Result<String, String> {
         .await
         .map_err(|_| format!("{what} did not end within {} s", PATIENCE.as_secs()))?
         .map_err(|error| format!("{what} cannot be run: {error}"))?;
-    // Without its daemon, `docker info` fails on some versions only in what it says.
+    // Without its daemon, some versions of `docker info` report the failure only in their output.
     let (out, said) = (
         String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         String::from_utf8_lossy(&output.stderr).trim().to_owned(),
@@ -87,7 +87,7 @@ async fn ask(docker: &Path, arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-/// A container that may have been made; removed when it is dropped.
+/// A container that may exist; removed on drop.
 #[derive(Debug)]
 pub(super) struct Container {
     docker: PathBuf,
@@ -96,7 +96,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Names a container that is about to be made.
+    /// Names a container that Docker is about to create.
     pub(super) fn new(docker: &Path) -> Self {
         let name = format!(
             "{LABEL}-target-{}",
@@ -110,7 +110,7 @@ impl Container {
         }
     }
 
-    /// What comes after `docker run`, so that the container is known again.
+    /// The arguments after `docker run` that identify the container.
     pub(super) fn marks(&self) -> [String; 4] {
         [
             "--name".to_owned(),
@@ -124,10 +124,10 @@ impl Container {
         ["rm", "--force", &self.name].map(OsString::from)
     }
 
-    /// Removes it, and waits until it is gone.
+    /// Removes the container, and waits until it is gone.
     ///
     /// # Errors
-    /// When it may still be there.
+    /// If it may still exist.
     pub(super) async fn remove(mut self) -> Result<(), String> {
         let mut command = Command::new(&self.docker);
         command.args(self.removal()).stdin(Stdio::null());
@@ -151,10 +151,10 @@ impl Container {
 }
 
 impl Drop for Container {
-    /// The last resort, for an interrupt, a panic or a dropped run; it blocks, so that nothing
-    /// is there any more when the suite ends.
+    /// The last resort, for an interrupt, a panic or a dropped run. It blocks, so that nothing is left when the suite
+    /// ends.
     fn drop(&mut self) {
-        // A command that was killed in the middle may have its container made after it is gone.
+        // If a command was killed, Docker may still create its container afterwards.
         for _ in 0..2 {
             if self.gone || self.remove_now() {
                 return;
@@ -165,8 +165,8 @@ impl Drop for Container {
 }
 
 impl Container {
-    /// Whether there was one, and it is gone. Nobody can be told here of one that stays: it is
-    /// noted, and removed by the next run.
+    /// Whether a container existed and is gone now. A failure cannot be reported here: the container is noted, and the
+    /// next run removes it.
     fn remove_now(&self) -> bool {
         let mut command = std::process::Command::new(&self.docker);
         command.args(self.removal());
@@ -184,9 +184,9 @@ impl Container {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        // One that ended already, or does not in all that time.
+        // The process has already ended, or takes too long.
         let _ = child.kill();
-        // The name of what was removed is said.
+        // Docker prints the name of what it removed.
         let mut said = String::new();
         let read = child
             .stdout

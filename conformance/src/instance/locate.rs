@@ -1,4 +1,4 @@
-//! Finding the program of a target on this machine, or building it.
+//! Finds the program of a target on this machine, or builds it.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,13 +15,13 @@ use crate::{
     target::Target,
 };
 
-/// What is kept of what a build says, bytes.
+/// How many bytes of the output of a build are kept.
 const MAX_SAID: u64 = 16 << 20;
 
-/// A target whose program cannot be had.
+/// Why the program of a target is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum LocateError {
-    /// It is nowhere to be found.
+    /// The program was not found.
     #[error(
         "the program {program:?} of target {target:?} was not found in {looked_in}; {}",
         how_to_build(build.as_deref())
@@ -31,7 +31,7 @@ pub enum LocateError {
         target: String,
         /// The program's name.
         program: String,
-        /// Where it was looked for.
+        /// The places that were searched.
         looked_in: String,
         /// The command that builds it.
         build: Option<String>,
@@ -41,7 +41,7 @@ pub enum LocateError {
     BuildFailed {
         /// The target's name.
         target: String,
-        /// The command that was run.
+        /// The command.
         command: String,
         /// How it ended.
         how: String,
@@ -51,27 +51,27 @@ pub enum LocateError {
 fn how_to_build(build: Option<&str>) -> String {
     build.map_or_else(
         || "install it, or name its path in the adapter's command".to_owned(),
-        |command| format!("give --build to build it with: {command}"),
+        |command| format!("use --build to build it with: {command}"),
     )
 }
 
-/// When a target's build command is run.
+/// When the suite runs a target's build command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Build {
-    /// Not at all.
+    /// Never.
     Never,
-    /// In a checkout of the suite, where the adapter says so: the reference server is always
-    /// brought up to date, so that what is judged is what the sources say.
+    /// In a checkout of the suite, if the adapter says so. The reference server is always rebuilt, so that the tests
+    /// run on the current sources.
     #[default]
     Automatically,
-    /// In any case; what was built then comes before what lies on PATH.
+    /// Always. A program built this way takes precedence over one on PATH.
     Always,
 }
 
-/// Runs the target's build command, where it is to be run.
+/// Runs the target's build command, if it is needed.
 ///
 /// # Errors
-/// When the build fails.
+/// If the build fails.
 pub async fn build(target: &Target, when: Build, progress: &Progress) -> Result<(), LocateError> {
     let checkout = checkout();
     let wanted = match when {
@@ -98,11 +98,11 @@ fn bin_folder() -> Option<PathBuf> {
 
 /// The program to start for `command`.
 ///
-/// A name without a path is looked for where a build puts it, if there was one, beside the
-/// suite's own program, on PATH, and in the suite's folder of programs.
+/// A name without a path is searched in the folder of a build, if there was one, beside the suite's own program, on
+/// PATH, and in the suite's folder of programs.
 ///
 /// # Errors
-/// When it is nowhere.
+/// If the program is not found.
 pub fn locate(target: &Target, command: &str, built: Build) -> Result<PathBuf, LocateError> {
     if let Some(program) = &target.program {
         return Ok(program.clone());
@@ -116,7 +116,7 @@ pub fn locate(target: &Target, command: &str, built: Build) -> Result<PathBuf, L
     }
     let named = Path::new(command);
     if named.components().count() > 1 {
-        // A relative path counts from the adapter file, wherever the suite is started.
+        // A relative path is relative to the adapter file, wherever the suite is started.
         let folder = target.file.as_deref().and_then(Path::parent);
         let path = folder.map_or_else(|| named.to_owned(), |folder| folder.join(named));
         let path = std::path::absolute(&path).unwrap_or(path);
@@ -152,7 +152,7 @@ fn not_found(target: &Target, program: &str, places: &[PathBuf]) -> LocateError 
     }
 }
 
-/// The checkout of the suite that the working folder lies in.
+/// The checkout of the suite that contains the working folder.
 pub(crate) fn checkout() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     here.ancestors()
@@ -190,7 +190,7 @@ async fn run_build(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    // What cargo tells the program that it runs would make a cargo below it build anew.
+    // These variables from an outer cargo would make an inner cargo rebuild everything.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if ["CARGO_PKG_", "CARGO_MANIFEST_"]

@@ -1,4 +1,4 @@
-//! The process of a target: how it is started, noted and ended.
+//! The process of a target: starts it, notes it for clean-up, and ends it.
 
 use std::{io, process::ExitStatus, time::Duration};
 
@@ -11,9 +11,9 @@ use crate::{
     vault::notes::{RUN_VARIABLE, note_target, run_id},
 };
 
-/// How long a target may take to end when it is told to.
+/// How long a target may take to end after a request to end.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long the system may take to end one that was killed.
+/// How long the system may take to end a killed process.
 const KILLED: Duration = Duration::from_secs(10);
 
 /// A process of the target.
@@ -23,7 +23,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it, and notes it for the case that the suite is killed.
+    /// Starts the process, and notes it so that a later run can end it if the suite is killed.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
         let group = ProcessGroup::spawn(command.env(RUN_VARIABLE, run_id()))?;
         if let Some(id) = group.id() {
@@ -32,20 +32,20 @@ impl Process {
         Ok(Self { group })
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the process has ended.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.group.ended()
     }
 
-    /// How it ended, if it does within this time.
+    /// The exit status, if the process ends within this time.
     pub(super) async fn ends_within(&mut self, time: Duration) -> Option<ExitStatus> {
         timeout(time, self.group.wait()).await.ok()?.ok()
     }
 
-    /// Ends it: asks, waits a little, then kills.
+    /// Ends the process: sends SIGTERM, waits a little, then kills it.
     ///
     /// # Errors
-    /// When it cannot be ended.
+    /// If it cannot be ended.
     pub(crate) async fn end(&mut self) -> Result<(), String> {
         let Some(id) = self.group.id() else {
             return Ok(());
@@ -64,12 +64,12 @@ impl Process {
         }
     }
 
-    /// Asks it to end, as a supervisor does.
+    /// Sends SIGTERM, as a supervisor does.
     pub(super) fn terminate(&self) {
         self.group.signal(Signal::TERM);
     }
 
-    /// The TCP ports on which it and what it started listen; none where that cannot be seen.
+    /// The TCP ports on which the process and its children listen; `None` if they cannot be seen.
     pub(super) async fn listens_on(&self) -> Option<Vec<u16>> {
         let group = self.group.id()?.as_raw_nonzero().get();
         let looking = tokio::task::spawn_blocking(move || sockets::listening(group));

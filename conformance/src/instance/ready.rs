@@ -1,4 +1,4 @@
-//! Whether a target that was started can be asked already.
+//! Whether a target that was started over HTTP accepts requests.
 
 use std::{error::Error, io, net::Ipv4Addr, time::Duration};
 
@@ -7,27 +7,27 @@ use tokio::net::TcpStream;
 
 use crate::{error_chain::error_chain, http_client};
 
-/// How long one question may take.
+/// The time limit for one request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks a target whether it is ready: at the address that its adapter names for that, or else at its port.
+/// Checks whether a target is ready: at the address that its adapter names for this, or otherwise at its port.
 pub(super) struct Probe {
     client: Client,
     port: u16,
     url: Option<String>,
 }
 
-/// Why a target cannot be asked.
+/// Why a target is not ready.
 pub(super) enum NotReady {
-    /// It may be soon.
+    /// It may be ready soon.
     Yet(String),
-    /// It never will be.
+    /// It will never be ready.
     Ever(String),
 }
 
 impl Probe {
-    /// Asks at this address, where the target shows a certificate of this authority or a public one; else at
-    /// the port.
+    /// Sends requests to this address, if there is one, and accepts a certificate of this CA or of a public one.
+    /// Otherwise connects to the port.
     pub(super) fn new(
         port: u16,
         url: Option<String>,
@@ -40,7 +40,7 @@ impl Probe {
         Ok(Self { client, port, url })
     }
 
-    /// What is asked.
+    /// The address or port that is checked.
     pub(super) fn place(&self) -> String {
         (self.url.clone()).unwrap_or_else(|| format!("port {}", self.port))
     }
@@ -58,7 +58,7 @@ impl Probe {
                 let why = format!("the last answer was HTTP {}", answer.status().as_u16());
                 Err(NotReady::Yet(why))
             }
-            // A port that serves something else will not turn to TLS.
+            // A port that serves something else will not start to use TLS.
             Err(error) if is_no_tls(&error) => Err(NotReady::Ever(format!(
                 "{url} did not answer: the listener there does not use TLS"
             ))),
@@ -67,7 +67,7 @@ impl Probe {
     }
 }
 
-/// Whether the answer to a handshake was no TLS.
+/// Whether the answer to a handshake was not TLS.
 fn is_no_tls(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -79,8 +79,7 @@ fn is_no_tls(error: &reqwest::Error) -> bool {
     false
 }
 
-/// What went wrong in TLS, out of the errors of input and output that it comes in: they do not tell it as their
-/// source.
+/// The TLS error within the I/O errors that wrap it, because they do not return it as their source.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     match error.downcast_ref::<io::Error>() {
         Some(wrapping) => tls_error(wrapping.get_ref()?),
@@ -99,12 +98,12 @@ mod tests {
     use crate::ports::free_port;
 
     fn probe(port: u16, url: Option<String>) -> Probe {
-        // The suite does so with its first Vault.
+        // The suite does this when it starts its first Vault.
         drop(rustls::crypto::ring::default_provider().install_default());
         Probe::new(port, url, None).unwrap()
     }
 
-    /// Asks a server that gives each connection this answer.
+    /// Probes a server that gives each connection this answer.
     async fn asked(scheme: &str, answer: &'static [u8]) -> Result<(), NotReady> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! How a server under test is set up.
+//! How a target is set up for a scenario.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,20 +9,20 @@ use std::{
 use super::token_file::TokenFileState;
 use crate::{adapter::launch::Mode, tap::tls::TlsIdentity};
 
-/// How a target is set up, besides the plain way.
+/// How a target is set up for a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setup {
-    /// The modes that it is started in.
+    /// The modes in which it is started.
     pub modes: BTreeSet<Mode>,
-    /// What the placeholders of these modes stand for, by name.
+    /// The values of the placeholders of these modes, by name.
     pub values: BTreeMap<&'static str, String>,
-    /// The certificate authority that the suite trusts when it speaks to the target, PEM.
+    /// The CA that the suite trusts for connections to the target, in PEM.
     pub trusted_ca: Option<String>,
-    /// What its token file is like, where its adapter or a mode names one.
+    /// The state of its token file, if its adapter or a mode uses one.
     pub token_file: TokenFileState,
-    /// How long its token lives unless it is renewed; without it, longer than a run.
+    /// The TTL of its token if it is not renewed; by default longer than a run.
     pub token_ttl: Option<Duration>,
-    /// The certificate that Vault shows it; without one Vault speaks no TLS.
+    /// The certificate that Vault presents to the target; without it, the connection does not use TLS.
     pub front: Option<TlsIdentity>,
 }
 
@@ -33,14 +33,14 @@ impl Setup {
         Self::default().and(mode)
     }
 
-    /// In a further mode.
+    /// Adds a mode.
     #[must_use]
     pub fn and(mut self, mode: Mode) -> Self {
         self.modes.insert(mode);
         self
     }
 
-    /// With a value for a placeholder.
+    /// Sets the value of a placeholder.
     #[must_use]
     pub fn with(mut self, placeholder: &'static str, value: impl Into<String>) -> Self {
         self.values.insert(placeholder, value.into());
@@ -52,7 +52,7 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.modes.iter().map(|mode| mode.name()).collect();
         match names.as_slice() {
-            [] => f.write_str("as it is"),
+            [] => f.write_str("without a mode"),
             [one] => write!(f, "in the mode {one}"),
             several => write!(f, "in the modes {}", several.join(" and ")),
         }

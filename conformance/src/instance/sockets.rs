@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// The state of a socket that listens, in `/proc/<pid>/net/tcp`.
+/// The state of a listening socket in `/proc/<pid>/net/tcp`.
 const LISTEN: &str = "0A";
 
-/// The TCP ports on which the processes of a group listen, sorted; none where it cannot be seen.
+/// The TCP ports on which the processes of a group listen, sorted; `None` if they cannot be seen.
 pub(super) fn listening(group: i32) -> Option<Vec<u16>> {
     let members: Vec<_> = fs::read_dir("/proc")
         .ok()?
@@ -28,10 +28,10 @@ pub(super) fn listening(group: i32) -> Option<Vec<u16>> {
     (!members.is_empty()).then(|| ports.into_iter().collect())
 }
 
-/// The group of the process that a folder of `/proc` is about.
+/// The group of the process of a folder in `/proc`.
 fn group_of(process: &Path) -> Option<i32> {
     let text = fs::read_to_string(process.join("stat")).ok()?;
-    // The name, in parentheses, can have spaces in it: state, parent, group come after it.
+    // The name, in parentheses, can contain spaces; state, parent and group follow.
     let (_, rest) = text.rsplit_once(')')?;
     rest.split_whitespace().nth(2)?.parse().ok()
 }
@@ -48,7 +48,7 @@ fn sockets_of(process: &Path) -> Option<BTreeSet<String>> {
     Some(targets.filter_map(inode).collect())
 }
 
-/// Port and inode of each socket in a table that listens.
+/// Port and inode of each listening socket in a table.
 fn listeners(table: &str) -> impl Iterator<Item = (u16, String)> {
     table.lines().skip(1).filter_map(|line| {
         let fields: Vec<_> = line.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! A file with a target's Vault token, which only the suite's user can read unless it is to be otherwise.
+//! A file with a target's Vault token. Only the suite's user can read it, unless the scenario needs other permissions.
 
 use std::{
     io::{self, Write as _},
@@ -11,21 +11,21 @@ use tempfile::TempDir;
 
 use crate::vault::notes::{HOME_PREFIX, note_home};
 
-/// What such a file is like.
+/// The state of a token file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenFileState {
-    /// It has the token, and its owner alone can read it.
+    /// It contains the token, and only its owner can read it.
     #[default]
     Private,
-    /// It has the token, and by its mode everybody can read it.
+    /// It contains the token, and its mode lets everybody read it.
     Exposed,
-    /// There is nothing in it.
+    /// It is empty.
     Empty,
-    /// There is none.
+    /// It does not exist.
     Missing,
 }
 
-/// The file; removed when it is dropped, or by the next run if this one is killed.
+/// The file. It is removed on drop, or by the next run if this one is killed.
 #[derive(Debug)]
 pub(super) struct TokenFile {
     shown: String,
@@ -34,10 +34,10 @@ pub(super) struct TokenFile {
 }
 
 impl TokenFile {
-    /// Writes the token, if the file is to be there and to have it.
+    /// Writes the token, if the state requires it.
     ///
     /// # Errors
-    /// When there is no room for it.
+    /// If the file cannot be written.
     pub(super) async fn write(token: SecretString, state: TokenFileState) -> Result<Self, String> {
         blocking(move || {
             let folder = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir()?;
@@ -60,10 +60,10 @@ impl TokenFile {
         .await
     }
 
-    /// Puts another token into its place at once, as Vault Agent does: nobody reads half of it.
+    /// Replaces the token atomically, as Vault Agent does, so that no reader sees half of it.
     ///
     /// # Errors
-    /// When there is no room for it.
+    /// If the file cannot be written.
     pub(super) async fn change(&self, token: SecretString) -> Result<(), String> {
         let path = self.path.clone();
         blocking(move || {
@@ -74,13 +74,13 @@ impl TokenFile {
         .await
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub(super) fn path(&self) -> &str {
         &self.shown
     }
 }
 
-/// Makes a file that its owner alone can read.
+/// Creates a file that only its owner can read.
 fn put(path: &Path, token: &SecretString) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
 

@@ -1,5 +1,4 @@
-//! Direct requests beside the tool calls of a run: what Vault itself takes on this machine,
-//! under the load of the same run.
+//! Direct requests to Vault beside the tool calls of a run. They measure Vault itself under the load of the same run.
 
 use std::{
     sync::Arc,
@@ -16,24 +15,23 @@ use crate::{
     vault::oracle::{Oracle, OracleError},
 };
 
-/// Between two rounds, so that the run is hardly slower for it.
+/// The pause between two rounds, so that the run is hardly slower.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long the last request is waited for.
+/// How long the suite waits for the last request.
 const LAST: Duration = Duration::from_secs(2);
 
-/// Direct requests under way: each operation in turn, by one request to Vault, with a token of
-/// least privilege, over and over until stopped.
+/// Direct requests in progress. Each operation in turn is one request to Vault with a least-privilege token, over and
+/// over until stopped.
 ///
-/// Nothing is said of a Vault that refuses or is gone: the entries are without direct figures
-/// then, and whoever judges by Vault tells of its loss.
+/// If Vault rejects requests or is gone, the entries have no direct figures. The loss of Vault is reported elsewhere.
 pub(crate) struct DirectRequests {
     stop: CancellationToken,
     task: AbortOnDropHandle<()>,
 }
 
 impl DirectRequests {
-    /// Begins with those of the operations that have a budget.
+    /// Begins with the operations that have a budget.
     pub(crate) fn start(
         oracle: Arc<Oracle>,
         operations: impl IntoIterator<Item = Operation>,
@@ -55,7 +53,7 @@ impl DirectRequests {
         }
     }
 
-    /// Ends them, the last request included, so that nothing is made in Vault any more.
+    /// Stops after the last request, so that nothing more is made in Vault.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         let _ = timeout(LAST, self.task).await;
@@ -75,7 +73,7 @@ async fn measure(
     let tasks: Vec<_> = (operations.iter())
         .filter_map(|operation| workload.task(*operation))
         .collect();
-    // The first round opens the connection, and is not counted.
+    // The first round opens the connection and does not count.
     let mut counts = false;
     while !stop.is_cancelled() {
         for task in &tasks {

@@ -1,5 +1,5 @@
-//! Latency: how long operations take through a target, next to the same request made directly
-//! on Vault, and the budgets that the sources give.
+//! Latency: how long operations take through a target and as direct requests to Vault, and the budgets from the
+//! sources.
 
 pub(crate) mod direct;
 pub mod workload;
@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{engines::Operation, transport::TransportKind};
 
-/// The budget of the first call on a new connection, the start of the target aside: KAG's table.
+/// The budget of the first call on a new connection, without the start of the target: KAG's table.
 pub const FIRST_CALL: Duration = Duration::from_millis(200);
 
-/// How many calls it takes before a budget counts as missed. Of fewer the 95th percentile is
-/// the slowest, and one slow call says nothing.
+/// How many calls are needed before a budget can be missed. With fewer, the 95th percentile is the slowest call, and
+/// one slow call shows nothing.
 pub const MIN_SAMPLES: usize = 20;
 
-/// How many durations one collection keeps; later ones are not looked at.
+/// How many durations one collection keeps; later ones are ignored.
 const MAX_SAMPLES: usize = 100_000;
 
-/// What an operation may take at the 95th percentile, once the first call is over: KAG's table,
-/// which has no figure for any other operation.
+/// The budget of an operation for the 95th percentile, after the first call: KAG's table, which has no figure for any
+/// other operation.
 #[must_use]
 pub fn budget(operation: Operation) -> Option<Duration> {
     let millis = match operation.name() {
@@ -41,7 +41,7 @@ pub fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// How long several calls took.
+/// The durations of several calls.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<Duration>);
 
@@ -53,14 +53,14 @@ impl Samples {
         }
     }
 
-    /// How many there are.
+    /// The number of durations.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The least duration that `percent` (1 to 100) of all calls do not exceed: the nearest
-    /// rank, always one that was measured. None where nothing was.
+    /// The smallest duration that `percent` (1 to 100) of all calls do not exceed. It is the nearest rank, so it was
+    /// measured. `None` without calls.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
         let mut sorted = self.0.clone();
@@ -74,14 +74,14 @@ impl Samples {
     }
 }
 
-/// A tool call that carried an operation and succeeded.
+/// A successful tool call that performed an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The operation.
     pub operation: Operation,
-    /// From the request to its answer.
+    /// The time from the request to its answer.
     pub took: Duration,
-    /// Requests that the target made to Vault meanwhile; not known without a tap.
+    /// The number of requests to Vault during the call; not known without a tap.
     pub vault_requests: Option<usize>,
 }
 
@@ -91,7 +91,7 @@ struct Measured {
     vault_requests: Option<usize>,
 }
 
-/// What was measured in a run.
+/// The measurements of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measurements {
     calls: BTreeMap<(Operation, TransportKind), Measured>,
@@ -146,29 +146,29 @@ pub struct Latency {
     pub operation: String,
     /// `stdio` or `http`.
     pub transport: String,
-    /// How many calls were measured.
+    /// The number of measured calls.
     pub samples: usize,
-    /// Median through the target, milliseconds.
+    /// Median through the target, in milliseconds.
     pub p50_ms: f64,
-    /// 95th percentile through the target, milliseconds.
+    /// 95th percentile through the target, in milliseconds.
     pub p95_ms: f64,
-    /// 99th percentile through the target, milliseconds.
+    /// 99th percentile through the target, in milliseconds.
     pub p99_ms: f64,
-    /// Median of the same made directly on Vault, by one request, all through the same run,
-    /// milliseconds; none for an operation without a budget.
+    /// Median of the direct request to Vault during the same run, in milliseconds; `null` for an operation without a
+    /// budget.
     pub direct_p50_ms: Option<f64>,
-    /// 95th percentile of the same, milliseconds.
+    /// 95th percentile of the direct request, in milliseconds.
     pub direct_p95_ms: Option<f64>,
-    /// Requests to Vault per call, on average, those about a mount that is new to the target
-    /// included; none where they could not be seen.
+    /// The average number of requests to Vault for one call, including those about a mount that is new to the target;
+    /// `null` if they could not be seen.
     pub vault_requests_per_call: Option<f64>,
-    /// What the 95th percentile may be by the sources (KAG), milliseconds.
+    /// The budget for the 95th percentile from the sources (KAG), in milliseconds.
     pub budget_ms: Option<f64>,
 }
 
 impl Latency {
-    /// Whether it is within its budget; none where it has none, or where the target is not to
-    /// blame: too few calls were made, or Vault itself took as long on this machine.
+    /// Whether the latency is within its budget. `None` without a budget, or if the target is not to blame: there were
+    /// too few calls, or Vault itself took as long on this machine.
     #[must_use]
     pub fn keeps_budget(&self) -> Option<bool> {
         let budget = self.budget_ms?;

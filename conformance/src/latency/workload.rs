@@ -1,5 +1,5 @@
-//! What the latency of an operation is measured on: mounts made for that alone, and the same
-//! operation as a tool call and as a request to Vault.
+//! The calls whose latency is measured: one operation as a tool call and as a request to Vault, on mounts made only for
+//! this.
 
 use serde_json::json;
 
@@ -8,19 +8,19 @@ use crate::{
     vault::oracle::{Oracle, OracleError, SecretData, VaultRequest},
 };
 
-/// A KV version 2 mount with a few secrets; where certificates are asked for, also a PKI mount
-/// with a CA and a role, all on the curve P-256.
+/// A KV version 2 mount with a few secrets; for certificates also a PKI mount with a CA and a role, all on the curve
+/// P-256.
 #[derive(Clone, Debug)]
 pub struct Workload(WorkloadMounts);
 
-/// An operation, with what it takes to carry it out in either way.
+/// An operation, with what is needed to perform it in either way.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// The operation.
     pub operation: Operation,
     /// The parameters for a tool call.
     pub parameters: Parameters,
-    /// The one request to Vault that does the same.
+    /// The one request to Vault with the same effect.
     pub direct: VaultRequest,
 }
 
@@ -28,7 +28,7 @@ impl Workload {
     /// Makes the mounts; their names begin with the oracle's prefix and `name`.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make(
         oracle: &Oracle,
         name: &str,
@@ -52,7 +52,7 @@ impl Workload {
         Ok(Self(mounts))
     }
 
-    /// A policy that allows all of it, and to see which mounts there are.
+    /// A policy that allows all operations, and to list the mounts.
     #[must_use]
     pub fn policy(&self) -> String {
         let mut policy = r#"path "sys/mounts" { capabilities = ["read"] }"#.to_owned();
@@ -66,12 +66,12 @@ impl Workload {
         policy
     }
 
-    /// How to carry out an operation here; none for one that it is not made for.
+    /// How to perform an operation here; `None` if the workload does not support it.
     #[must_use]
     pub fn task(&self, operation: Operation) -> Option<Task> {
         let parameters = operation.workload(&self.0)?;
         let parameters = parameters.as_object()?.clone();
-        // What comes before it in a merging write is the target's to do without.
+        // A target could merge without the request that reads first.
         let mut direct = operation.requests(&parameters, 2).pop()?;
         if operation == Operation::Kv(Kv::ReadVersion) {
             direct.query = Some("version=1".to_owned());

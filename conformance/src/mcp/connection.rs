@@ -1,4 +1,4 @@
-//! One connection to a target: requests go out, replies come back to whoever asked.
+//! One connection to a target: sends requests and returns each reply to its caller.
 
 use std::{
     fmt,
@@ -31,18 +31,19 @@ use crate::{
     transport::{Era, Revision},
 };
 
-// What a server of the stateless era writes into the `_meta` of results (2026-07-28, schema, `ResultMetaObject`).
+// The key in the `_meta` of results under which a server of the stateless era reports itself (2026-07-28, schema,
+// `ResultMetaObject`).
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// How many answers to a target's own requests may wait to be sent.
 const MAX_ANSWERS: usize = 64;
 
-/// How long an answer may take.
+/// The time limit for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// That long.
+    /// The limit.
     pub time: Duration,
-    /// The setting of the adapter that says so, for messages.
+    /// The setting of the adapter that defines it, for messages.
     pub set_by: &'static str,
 }
 
@@ -53,21 +54,21 @@ impl fmt::Display for Budget {
     }
 }
 
-/// How long a target may take to answer on a connection.
+/// The time limits for answers on a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For its first answer: it may have to start before that.
+    /// For the first answer: the target may have to start before it.
     pub first: Budget,
-    /// For each later one.
+    /// For each later answer.
     pub call: Budget,
 }
 
 /// Why a connection was not opened.
 #[derive(Debug)]
 enum NotOpened {
-    /// The target said nothing, and had all its time for that.
+    /// The target sent nothing before the time limit.
     Silent(String),
-    /// What it said is of no use, or it cannot say anything any more.
+    /// The target sent something unusable, or the connection has ended.
     Unusable(String),
 }
 
@@ -79,10 +80,10 @@ impl From<NotOpened> for String {
     }
 }
 
-/// What the target says of itself when it is first spoken to.
+/// What the target reports about itself at the beginning of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
-    /// The revision that is spoken.
+    /// The negotiated revision.
     pub revision: Revision,
     /// `serverInfo.name`
     pub name: Option<String>,
@@ -101,19 +102,19 @@ impl ServerInfo {
     }
 }
 
-/// What came back for a text that the suite has sent as it is.
+/// The answer to a text that the suite sent unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Said {
-    /// The HTTP status, over HTTP.
+    /// The HTTP status, if the transport is HTTP.
     pub status: Option<u16>,
-    /// The messages, those of a batch one by one.
+    /// The messages; those of a batch are listed one by one.
     pub messages: Vec<Value>,
-    /// Why there is no more, where something went wrong.
+    /// Why there are no further messages, if something went wrong.
     pub problem: Option<String>,
 }
 
 impl Said {
-    /// What came back over HTTP.
+    /// The answer from an HTTP response.
     #[must_use]
     pub fn over_http(answer: Result<HttpAnswer, NoHttp>) -> Self {
         let mut said = Self::default();
@@ -134,7 +135,7 @@ impl Said {
         }
     }
 
-    /// The first result that tells of success.
+    /// The first successful result.
     #[must_use]
     pub fn success(&self) -> Option<&Value> {
         let results = self.messages.iter().map(|message| &message["result"]);
@@ -149,7 +150,7 @@ impl Said {
         errors.find(|error| !error.is_null())
     }
 
-    /// Whether it was answered by an error: of JSON-RPC, of a tool, or of HTTP.
+    /// Whether the answer is an error: of JSON-RPC, of a tool, or of HTTP.
     #[must_use]
     pub fn refuses(&self) -> bool {
         let mut results = self.messages.iter().map(|message| &message["result"]);
@@ -158,7 +159,7 @@ impl Said {
             || self.status.is_some_and(|status| status >= 400)
     }
 
-    /// What came back, in words.
+    /// The answer as text.
     #[must_use]
     pub fn describe(&self) -> String {
         let status = self.status.map(|status| format!("HTTP {status}"));
@@ -175,7 +176,7 @@ impl Said {
     }
 }
 
-/// How messages travel.
+/// How messages are sent.
 #[derive(Debug)]
 pub enum Wire {
     /// Lines over a process's standard input and output.
@@ -192,14 +193,14 @@ pub struct Connection {
     next_id: AtomicU64,
     patience: Patience,
     paces: Vec<Arc<Pace>>,
-    /// What is spoken, once that is known.
+    /// The negotiated revision, once it is known.
     revision: Mutex<Option<Revision>>,
 }
 
 impl Connection {
-    /// A connection whose wire is made by `connect`, which is given the inbox to fill.
+    /// Opens a connection whose wire is made by `connect`, which receives the inbox to fill.
     ///
-    /// `paces` are kept by all that the suite says.
+    /// All messages of the suite keep to the `paces`.
     pub fn open(
         transcript: Arc<Transcript>,
         filter: Option<Arc<dyn AnswerFilter>>,
@@ -233,7 +234,7 @@ impl Connection {
         }
     }
 
-    /// What came back for the hello of a TLS version.
+    /// The answer to the hello of a TLS version.
     #[must_use]
     pub fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8> {
         match self.inbox.filter() {
@@ -242,13 +243,13 @@ impl Connection {
         }
     }
 
-    /// What was said on it.
+    /// The transcript of the connection.
     #[must_use]
     pub fn transcript(&self) -> &Transcript {
         self.inbox.transcript()
     }
 
-    /// What the next answer may take.
+    /// The time limit for the next answer.
     fn budget(&self) -> Budget {
         match self.inbox.has_answered() {
             true => self.patience.call,
@@ -256,11 +257,11 @@ impl Connection {
         }
     }
 
-    /// Comes together with the target, in the revision that is wanted, or else in the newest of
-    /// the era of sessions that both sides speak; with a target that knows no sessions, without.
+    /// Begins the connection in the revision `wanted`. Without it, in the newest of the era of sessions that both sides
+    /// speak, or without a session if the target supports none.
     ///
     /// # Errors
-    /// When the target gives no usable answer in time; the text says what came instead.
+    /// If the target gives no usable answer in time; the text says what it sent instead.
     pub async fn begin(&self, wanted: Option<Revision>) -> Result<ServerInfo, String> {
         let begun = match wanted.map(|wanted| (wanted, wanted.era())) {
             Some((revision, Era::Stateless)) => self.discover(revision).await,
@@ -286,7 +287,8 @@ impl Connection {
         let revision = Revision::named(offered)
             .filter(|offered| offered.era() == Era::Session && (!only || *offered == asked))
             .ok_or_else(|| {
-                let problem = format!("it was asked for revision {asked} and offers {offered:?}");
+                let problem =
+                    format!("the client requested revision {asked}, and it offers {offered:?}");
                 NotOpened::Unusable(problem)
             })?;
         self.use_revision(revision);
@@ -300,13 +302,14 @@ impl Connection {
         let offered = &result["supportedVersions"];
         let offers = |version: &Value| *version == revision.name();
         if !offered.as_array().is_some_and(|all| all.iter().any(offers)) {
-            let problem = format!("it was asked for revision {revision} and offers {offered}");
+            let problem =
+                format!("the client requested revision {revision}, and it offers {offered}");
             return Err(NotOpened::Unusable(problem));
         }
         Ok(ServerInfo::new(revision, &result["_meta"][SERVER_INFO]))
     }
 
-    /// The result of what opens the connection.
+    /// The result of the request that opens the connection.
     async fn opened_by(&self, method: &str, params: Value) -> Result<Value, NotOpened> {
         let budget = self.budget();
         match self.request(method, params).await {
@@ -329,16 +332,16 @@ impl Connection {
         }
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request, and waits for the answer.
     ///
     /// # Errors
-    /// When none comes within the budget, or none can come any more.
+    /// If no answer arrives within the budget, or none can arrive any more.
     pub async fn request(&self, method: &str, params: Value) -> Result<Reply, NoReply> {
         self.timed_request(method, params).await.0
     }
 
-    /// Asks as [`Connection::request`] does, and tells how long the answer took from when the
-    /// request was sent: waiting for the target's limits is not in it.
+    /// Like [`Connection::request`], and returns how long the answer took. The time begins when the request was sent,
+    /// so it does not include waiting for the target's limits.
     pub async fn timed_request(
         &self,
         method: &str,
@@ -371,7 +374,7 @@ impl Connection {
         }
     }
 
-    /// Tells, and waits for nothing but the message's way out.
+    /// Sends a notification, and waits only until it has been sent.
     pub async fn notify(&self, method: &str, params: Value) {
         self.keep_pace().await;
         let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
@@ -381,15 +384,18 @@ impl Connection {
         let patience = self.budget().time;
         let sending = send(&self.wire, &self.inbox, None, &message);
         if tokio::time::timeout(patience, sending).await.is_err() {
-            let note = format!("{method} was not taken within {} s", patience.as_secs_f32());
+            let note = format!(
+                "{method} was not accepted within {} s",
+                patience.as_secs_f32()
+            );
             self.inbox.transcript().record(Speaker::Note, note);
         }
     }
 
-    /// Sends a text as it is, and listens for what comes back. What is no request need not be
-    /// answered: what is said within a moment after the next request's answer counts.
+    /// Sends a text unchanged, and collects the answer. If the text is no request, it needs no answer; messages count
+    /// that arrive up to a moment after the answer to the next request.
     ///
-    /// Nobody else may say such a text on the connection meanwhile.
+    /// No other such text may be sent on the connection at the same time.
     pub async fn say(&self, text: &str, is_request: bool) -> Said {
         match &*self.wire {
             Wire::Stdio(wire) => {
@@ -404,7 +410,7 @@ impl Connection {
         }
     }
 
-    /// Sends a request as it is, and listens for its answer until something else is over.
+    /// Sends a request unchanged, and collects its answer until another future completes.
     pub async fn say_until(&self, text: &str, over: impl Future<Output = ()>) -> Said {
         match &*self.wire {
             Wire::Stdio(wire) => {
@@ -447,7 +453,7 @@ impl Connection {
         (heard, said)
     }
 
-    /// Listens no more; what was heard so far counts.
+    /// Stops collecting; the messages so far count.
     fn hear_out(&self, heard: &mut mpsc::UnboundedReceiver<Value>, said: &mut Said) {
         self.inbox.stop_listening();
         while let Ok(message) = heard.try_recv() {
@@ -455,12 +461,12 @@ impl Connection {
         }
     }
 
-    /// Pings the target; returns how long an answer to what was said before may still take. A target that is slow to
-    /// answer the ping may be slow in that, too.
+    /// Pings the target; returns how long an answer to an earlier message may still take. A target that is slow to
+    /// answer the ping may be slow with that, too.
     pub async fn ping_for_a_moment(&self) -> Duration {
-        /// The least.
+        /// The minimum.
         const MOMENT: Duration = Duration::from_millis(200);
-        // Whether the ping is answered is for others to judge.
+        // Whether the ping is answered is checked elsewhere.
         let (_, took) = self.timed_request("ping", json!({})).await;
         MOMENT.max(took * 2)
     }
@@ -482,7 +488,7 @@ impl Connection {
         said
     }
 
-    /// The endpoint, for requests that no client makes; none over stdio.
+    /// The endpoint, for requests that no client makes; `None` over stdio.
     #[must_use]
     pub fn http(&self) -> Option<RawHttp> {
         match &*self.wire {
@@ -491,7 +497,7 @@ impl Connection {
         }
     }
 
-    /// The headers that name its session and its revision; none over stdio.
+    /// The headers with the session and the revision; `None` over stdio.
     #[must_use]
     pub fn session_headers(&self) -> HeaderMap {
         match &*self.wire {
@@ -504,25 +510,25 @@ impl Connection {
         RawHttp::new(wire, Arc::clone(&self.inbox), self.paces.clone())
     }
 
-    /// Its wire.
+    /// The wire.
     #[must_use]
     pub fn wire(&self) -> &Wire {
         &self.wire
     }
 
-    /// Whether nothing arrives on it any more.
+    /// Whether no message can arrive any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.inbox.closed().is_some()
     }
 
-    /// Counts its requests from this number on, so that they are told from those of another
-    /// connection in the same transcript.
+    /// Numbers its requests from this number on, so that they differ from those of another connection in the same
+    /// transcript.
     pub fn count_from(&self, first: u64) {
         self.next_id.store(first, Ordering::Relaxed);
     }
 
-    /// Waits until the target's limits let as many calls through at once as ever.
+    /// Waits until the target's limits allow the full number of simultaneous calls.
     pub async fn rest(&self) {
         for pace in &self.paces {
             pace.rest().await;
@@ -538,7 +544,7 @@ impl Connection {
     /// All tools that the target lists, over all pages.
     ///
     /// # Errors
-    /// When a page is refused or not answered.
+    /// If the target returns an error for a page, or does not answer.
     pub async fn list_tools(&self) -> Result<Vec<Value>, String> {
         const MAX_PAGES: usize = 100;
         let mut tools = Vec::new();
@@ -555,12 +561,12 @@ impl Connection {
     }
 }
 
-/// The result that a reply to this method gives, or why there is none.
+/// The result in a reply to this method, or why there is none.
 fn result_in(method: &str, reply: Result<Reply, NoReply>) -> Result<Value, String> {
     match reply {
         Ok(Reply::Result(result)) => Ok(result),
         Ok(Reply::Error { code, message }) => {
-            Err(format!("{method} was refused: {code} {message}"))
+            Err(format!("{method} returned the error {code} {message}"))
         }
         Err(why) => Err(format!("{method} was not answered: {why}")),
     }
@@ -597,10 +603,10 @@ mod tests {
     use super::{Budget, Connection, HttpWire, Patience, Revision, Said, Wire};
     use crate::mcp::inbox::{NoReply, SentRequest};
 
-    /// What is longer than any test waits.
+    /// Longer than any test waits.
     const FOR_EVER: Duration = Duration::from_secs(600);
 
-    /// A server that answers `initialize` after this time, and no other request ever.
+    /// A server that answers `initialize` after this time, and no other request.
     async fn answering_after(delay: Duration) -> MockServer {
         let server = MockServer::start().await;
         let result = json!({ "protocolVersion": "2025-11-25", "serverInfo": { "name": "slow" } });
@@ -622,7 +628,7 @@ mod tests {
         server
     }
 
-    /// A connection on which the first answer and each later one may take so many milliseconds.
+    /// A connection with limits in milliseconds for the first answer and for each later one.
     fn connected(server: &MockServer, first: u64, call: u64) -> Connection {
         drop(rustls::crypto::ring::default_provider().install_default());
         let budget = |millis, set_by| Budget {
@@ -656,7 +662,7 @@ mod tests {
         let problem = connection.begin(None).await.unwrap_err();
         let told = "it did not answer initialize within 0.2 s (start_seconds)";
         assert_eq!(problem, told);
-        // On a busy machine not even the first has arrived.
+        // On a busy machine, not even the first one may have arrived.
         assert!(server.received_requests().await.unwrap().len() <= 1);
     }
 

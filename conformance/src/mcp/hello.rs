@@ -1,9 +1,9 @@
-//! The first message of a TLS handshake, made by hand: no TLS library offers the old versions any more.
+//! The first message of a TLS handshake, built by hand, because no TLS library offers the old versions any more.
 
-/// The record type of a handshake message: a server that answers with one goes on.
+/// The record type of a handshake message. A server that answers with one accepts the version.
 pub const HANDSHAKE: u8 = 22;
 
-/// A version of the protocol, as it stands in a ClientHello.
+/// A version of TLS, as in a ClientHello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// TLS 1.0
@@ -15,7 +15,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// The version of that number.
+    /// The version with this number.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -35,8 +35,8 @@ impl Version {
     }
 }
 
-/// A ClientHello (RFC 5246, section 7.4.1.2) that offers this version and none above it, with cipher suites that any
-/// server of the time takes, for certificates with keys of either kind.
+/// A ClientHello (RFC 5246, section 7.4.1.2) that offers this version and no later one. Its cipher suites are those
+/// that servers of that time accept, for certificates with keys of either type.
 #[must_use]
 pub fn client_hello(version: Version) -> Vec<u8> {
     const CIPHER_SUITES: [[u8; 2]; 8] = [

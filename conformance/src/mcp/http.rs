@@ -1,5 +1,4 @@
-//! The streamable HTTP transport: one POST a message, answered with JSON or with a stream of
-//! events.
+//! The streamable HTTP transport: one POST for each message, answered with JSON or with a stream of events.
 
 use std::time::Duration;
 
@@ -22,18 +21,18 @@ use crate::{
     transport::{Era, Revision},
 };
 
-/// The largest body that is taken from a target.
+/// The maximum size of a body from a target.
 const MAX_BODY: usize = 32 << 20;
 /// The header that names the session.
 pub const SESSION: &str = "mcp-session-id";
 /// The header that names the revision.
 pub const VERSION: &str = "mcp-protocol-version";
 
-/// An endpoint, and the session that it gave.
+/// An endpoint, and the session that it issued.
 #[derive(Debug)]
 pub struct HttpWire {
     client: reqwest::Client,
-    /// Gives each request a connection to itself, and adds nothing to it.
+    /// A client that opens a connection for each request, and adds nothing to it.
     plain: reqwest::Client,
     url: String,
     headers: HeaderMap,
@@ -47,11 +46,10 @@ struct Session {
 }
 
 impl HttpWire {
-    /// Speaks to the endpoint at `url`, with these headers in every request; its certificate may
-    /// be signed by `ca`.
+    /// A wire to the endpoint at `url`, with these headers in every request; `ca` may sign the endpoint's certificate.
     ///
     /// # Errors
-    /// When no HTTP client can be made.
+    /// If no HTTP client can be made.
     pub fn new(
         url: String,
         headers: HeaderMap,
@@ -77,12 +75,12 @@ impl HttpWire {
         (&self.url, &self.headers)
     }
 
-    /// What gives each request a connection to itself, and adds nothing to it.
+    /// A client that opens a connection for each request, and adds nothing to it.
     pub(super) fn plain_client(&self) -> reqwest::Client {
         self.plain.clone()
     }
 
-    /// The headers of a request of its session: its id, if it has one, and the revision.
+    /// The headers of a request of the session: the session id, if there is one, and the revision.
     #[must_use]
     pub fn session_headers(&self) -> HeaderMap {
         let session = self.session.lock();
@@ -97,20 +95,20 @@ impl HttpWire {
             .collect()
     }
 
-    /// Names the negotiated revision in every later request.
+    /// Sends the negotiated revision in every later request.
     pub fn use_revision(&self, revision: Revision) {
         self.session.lock().revision = Some(revision);
     }
 
-    /// Sends one message, and hands everything that comes back to `inbox`.
+    /// Sends one message, and passes everything that arrives to `inbox`.
     ///
     /// # Errors
-    /// When a request's exchange ends without its answer.
+    /// If the HTTP response to a request ends without its answer.
     pub async fn exchange(&self, message: &Value, inbox: &Inbox) -> Result<(), NoReply> {
         let mut headers = self.session_headers();
         let stateless = self.session.lock().revision.map(Revision::era) == Some(Era::Stateless);
         for (name, value) in routing_headers(message).into_iter().filter(|_| stateless) {
-            // It is made of what a header can carry.
+            // The value consists of characters that a header permits.
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(name, value);
             }
@@ -170,7 +168,7 @@ impl HttpWire {
         }
         let is_request = message["id"].is_u64() && message["method"].is_string();
         if is_request || !status.is_success() {
-            // Whoever waits for an answer, and has it already, is not reached by this.
+            // A caller that already has its answer is not affected.
             return Err(NoReply::Unanswered(seen));
         }
         Ok(())
@@ -182,8 +180,8 @@ pub const METHOD: &str = "mcp-method";
 /// The header that repeats the name of the tool that is called.
 pub const NAME: &str = "mcp-name";
 
-/// What the stateless era repeats of a message in headers, so that it can be routed unread
-/// (2026-07-28, streamable HTTP, "Request Metadata").
+/// The values of a message that the stateless era repeats in headers, for routing (2026-07-28, streamable HTTP,
+/// "Request Metadata").
 #[must_use]
 pub fn routing_headers(message: &Value) -> Vec<(&'static str, String)> {
     let mut headers = Vec::new();
@@ -199,7 +197,7 @@ pub fn routing_headers(message: &Value) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// A text as it may stand in a header: as it is, or encoded where a header cannot carry it.
+/// A text as a header value: unchanged, or encoded if a header cannot contain it.
 fn header_text(text: &str) -> String {
     let plain = text.trim() == text && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     match plain && !text.starts_with("=?") {
@@ -208,7 +206,7 @@ fn header_text(text: &str) -> String {
     }
 }
 
-/// A session id of the same form, which was never given out.
+/// A session id in the same format that the server never issued.
 #[must_use]
 pub fn made_up_session(id: &str, random: &mut StdRng) -> String {
     let other: String = id
@@ -241,7 +239,7 @@ async fn body_of(answer: reqwest::Response) -> Result<String, NoReply> {
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// The messages in a body of this content type: one, or a stream of events up to its last whole one.
+/// The messages in a body with this content type: one message, or a stream of events up to the last complete one.
 #[must_use]
 pub fn messages_in(kind: &str, body: &str) -> Vec<Value> {
     let texts = match kind.trim_start().starts_with("text/event-stream") {
@@ -266,7 +264,7 @@ impl EventReader {
         self.buffer.len() + self.data.as_ref().map_or(0, String::len)
     }
 
-    /// Takes the next bytes; returns the data of the events that they complete.
+    /// Reads the next bytes; returns the data of the events that they complete.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<String> {
         self.buffer.extend_from_slice(bytes);
         let mut complete = Vec::new();
@@ -294,13 +292,13 @@ impl EventReader {
     }
 }
 
-/// The first line of the buffer and how many bytes it takes with its end (LF, CR or CR LF).
+/// The first line of the buffer, and its length including its end (LF, CR or CR LF).
 fn next_line(buffer: &[u8]) -> Option<(&[u8], usize)> {
     let end = buffer.iter().position(|b| *b == b'\n' || *b == b'\r')?;
     let line = &buffer[..end];
     match (buffer[end], buffer.get(end + 1)) {
         (b'\r', Some(b'\n')) => Some((line, end + 2)),
-        // A CR at the very end may be the first half of CR LF: wait for what follows.
+        // A CR at the end may be the first half of CR LF, so the next byte is needed.
         (b'\r', None) => None,
         _ => Some((line, end + 1)),
     }
@@ -331,7 +329,7 @@ mod tests {
             cut in 0_usize..200,
         ) {
             let text: String = events.iter().map(|e| format!("data: {e}\r\n\r\n")).collect();
-            // The last CR LF is complete only when something follows or LF is seen.
+            // The last CR LF is complete only after another byte or an LF.
             let bytes = text.as_bytes();
             let cut = cut.min(bytes.len());
             let mut reader = EventReader::default();

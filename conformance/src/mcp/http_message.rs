@@ -1,4 +1,4 @@
-//! HTTP requests that no well-behaved client makes, and what comes back.
+//! HTTP requests that no well-behaved client sends, and the responses to them.
 
 use std::sync::Arc;
 
@@ -15,14 +15,13 @@ use tokio::sync::Semaphore;
 pub struct HttpAsk {
     /// Its method.
     pub method: Method,
-    /// Its headers, besides those of every request to the endpoint; one of the same name
-    /// stands in its place.
+    /// Headers besides those of every request to the endpoint; they replace those of the same name.
     pub headers: HeaderMap,
-    /// What is added to the address of the endpoint as its query.
+    /// The query that is added to the address of the endpoint.
     pub query: Option<String>,
     /// Its body.
     pub body: Bytes,
-    /// Where the body stops half-way and never ends: given a permit once it has got so far.
+    /// If set, the body stops half-way and never ends. The semaphore gets a permit when half of it has been sent.
     pub endless: Option<Arc<Semaphore>>,
 }
 
@@ -39,7 +38,7 @@ impl HttpAsk {
         }
     }
 
-    /// A message, as a client posts it.
+    /// A message, posted as a client does.
     #[must_use]
     pub fn post(text: &str) -> Self {
         Self {
@@ -49,7 +48,7 @@ impl HttpAsk {
         .with(CONTENT_TYPE.as_str(), "application/json")
     }
 
-    /// With this header in place of any other of its name; one that cannot be sent is left out.
+    /// Adds this header, and replaces any other with its name. A header that cannot be sent is omitted.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         let header = name.parse::<HeaderName>().ok();
@@ -59,21 +58,21 @@ impl HttpAsk {
         self
     }
 
-    /// With this query.
+    /// Sets this query.
     #[must_use]
     pub fn with_query(mut self, query: impl Into<String>) -> Self {
         self.query = Some(query.into());
         self
     }
 
-    /// With these headers.
+    /// Adds these headers.
     #[must_use]
     pub fn with_all(mut self, headers: HeaderMap) -> Self {
         self.headers.extend(headers);
         self
     }
 
-    /// Whether a header or the body has this text.
+    /// Whether a header or the body contains this text.
     #[must_use]
     pub fn says(&self, part: &str) -> bool {
         let mut headers = self.headers.iter();
@@ -82,7 +81,7 @@ impl HttpAsk {
     }
 }
 
-/// What came back.
+/// The response.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HttpAnswer {
     /// The status.
@@ -91,7 +90,7 @@ pub struct HttpAnswer {
     pub headers: HeaderMap,
     /// The body, as far as it was read.
     pub body: String,
-    /// The messages in it.
+    /// The messages in the body.
     pub messages: Vec<Value>,
 }
 
@@ -104,13 +103,13 @@ impl HttpAnswer {
         kind.split(';').next().unwrap_or_default().trim()
     }
 
-    /// Whether it refuses.
+    /// Whether the status is an error.
     #[must_use]
     pub const fn refuses(&self) -> bool {
         self.status >= 400 && self.status < 500
     }
 
-    /// What came back, in words.
+    /// The response as text.
     #[must_use]
     pub fn describe(&self) -> String {
         let body: String = self.body.chars().take(300).collect();
@@ -124,12 +123,12 @@ impl HttpAnswer {
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoHttp {
-    /// The connection was closed.
+    /// The server closed the connection.
     #[error("the connection was closed without an answer: {0}")]
     Closed(String),
-    /// Nothing came in time.
+    /// Nothing arrived in time.
     #[error("no answer came, and the connection stayed open")]
     Hung,
 }
-/// The largest body that is searched for a text.
+/// The maximum size of a body that is searched for a text.
 const SEARCHED: usize = 64 << 10;

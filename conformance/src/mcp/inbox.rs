@@ -1,4 +1,4 @@
-//! Where everything that a target says arrives, and who waits for it.
+//! Received messages, for the callers that wait for them.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use super::{
     transcript::{Speaker, Transcript},
 };
 
-/// What a target answered to a request.
+/// A target's reply to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// The result.
@@ -36,7 +36,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// What a message says that answers a request.
+    /// Reads the reply in a message.
     #[must_use]
     pub fn of(message: &Value) -> Self {
         match (&message["result"], &message["error"]) {
@@ -52,30 +52,30 @@ impl Reply {
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoReply {
-    /// The time was up.
+    /// The time limit passed.
     #[error("no answer within {} s", .0.as_secs_f32())]
     TimedOut(Duration),
-    /// The connection is gone.
+    /// The connection has ended.
     #[error("the connection ended before an answer: {0}")]
     Closed(String),
-    /// HTTP gave something, but not the answer.
-    #[error("no answer in what came back over HTTP: {0}")]
+    /// The HTTP response did not contain the answer.
+    #[error("the HTTP response contains no answer: {0}")]
     Unanswered(String),
 }
 
-/// What an answer answers, as the suite has worded it.
+/// The request that an answer belongs to, as the suite sent it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SentRequest {
-    /// Its method; empty where it has none.
+    /// The method; empty if there is none.
     pub method: String,
     /// The tool that it calls.
     pub tool: Option<String>,
-    /// All of it.
+    /// The whole text.
     pub text: String,
 }
 
 impl SentRequest {
-    /// What a text asks.
+    /// Parses the text of a request.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let message: Value = serde_json::from_str(text).unwrap_or_default();
@@ -93,24 +93,24 @@ impl SentRequest {
     }
 }
 
-/// Something between target and suite that changes what either says.
+/// Changes messages between target and suite, in both directions.
 pub trait AnswerFilter: Send + Sync {
-    /// What is sent instead of this text; none where it stays as it is.
+    /// The text to send instead of this one; `None` to leave it unchanged.
     fn sent(&self, text: &str) -> Option<String>;
 
-    /// Changes the headers of a request over HTTP, and its query.
+    /// Changes the headers and the query of an HTTP request.
     fn head(&self, headers: &mut HeaderMap, query: &mut Option<String>);
 
-    /// What arrives instead of `message`, which answers this.
+    /// The messages that arrive instead of `message`, the answer to `asked`.
     fn filter(&self, asked: &SentRequest, message: Value) -> Vec<String>;
 
-    /// What a handshake of TLS gives instead of this.
+    /// The answer to a TLS handshake instead of this one.
     fn hello(&self, version: Version, answer: Vec<u8>) -> Vec<u8>;
 
-    /// What HTTP gives instead of an answer to this.
+    /// The HTTP response instead of the answer to this request.
     ///
     /// # Errors
-    /// When nothing comes.
+    /// If nothing arrives.
     fn http(
         &self,
         asked: &HttpAsk,
@@ -120,34 +120,34 @@ pub trait AnswerFilter: Send + Sync {
 
 /// A request that waits for its reply.
 pub(super) struct Pending {
-    /// Known where something changes answers.
+    /// Only known if there is a filter for answers.
     asked: Option<SentRequest>,
     reply: oneshot::Sender<(Result<Reply, NoReply>, Instant)>,
 }
 
-/// Who has sent text as it is, and hears what no request of the suite waits for.
+/// Receives messages for which no request of the suite waits, after a text was sent unchanged.
 pub(super) struct Listener {
     asked: SentRequest,
     to: mpsc::UnboundedSender<Value>,
 }
 
 impl Pending {
-    /// Tells the one who waits, who may have given up, what came and when. When, since that
-    /// one may get to look at it only later: many scenarios share one thread.
+    /// Passes the reply and its arrival time to the caller, who may no longer wait. The time is included because the
+    /// caller may read the reply later: many scenarios share one thread.
     fn answer(self, answer: Result<Reply, NoReply>) {
         let _ = self.reply.send((answer, Instant::now()));
     }
 }
 
-/// Where everything that the target says arrives.
+/// Receives all messages of the target.
 pub struct Inbox {
     transcript: Arc<Transcript>,
     pending: Mutex<HashMap<u64, Pending>>,
     listener: Mutex<Option<Listener>>,
-    /// Why nothing arrives any more, once that is so.
+    /// Why no message can arrive any more, once that is so.
     closed: OnceLock<String>,
     filter: Option<Arc<dyn AnswerFilter>>,
-    /// Answers to what the target asked of the suite.
+    /// Answers to the target's own requests.
     to_target: mpsc::Sender<Value>,
     /// Whether the target has answered anything yet.
     answered: AtomicBool,
@@ -159,12 +159,12 @@ impl fmt::Debug for Inbox {
     }
 }
 
-/// What comes for a request, and when it came.
+/// The reply to a request, and its arrival time.
 pub(super) type Answered = oneshot::Receiver<(Result<Reply, NoReply>, Instant)>;
 
 impl Inbox {
-    /// An empty one, which writes down what arrives in a transcript, and hands answers to what the target asks of the
-    /// suite to `to_target`.
+    /// An empty inbox. It records messages in a transcript, and passes answers to the target's own requests to
+    /// `to_target`.
     pub(super) fn new(
         transcript: Arc<Transcript>,
         filter: Option<Arc<dyn AnswerFilter>>,
@@ -181,7 +181,7 @@ impl Inbox {
         }
     }
 
-    /// Waits for the answer to the request `id` with this text.
+    /// Registers the request `id` with this text; returns its future reply.
     pub(super) fn expect(&self, id: u64, text: &str) -> Answered {
         let (reply, answered) = oneshot::channel();
         let asked = self.filter.as_ref().map(|_| SentRequest::of(text));
@@ -192,12 +192,12 @@ impl Inbox {
         answered
     }
 
-    /// Waits no more for the answer to the request `id`.
+    /// Stops waiting for the reply to the request `id`.
     pub(super) fn forget(&self, id: u64) {
         self.pending.lock().remove(&id);
     }
 
-    /// Hears from now on what no request of the suite waits for, as what answers this text.
+    /// From now on, collects messages for which no request of the suite waits, as answers to this text.
     pub(super) fn listen(&self, text: &str) -> mpsc::UnboundedReceiver<Value> {
         let (to, heard) = mpsc::unbounded_channel();
         let asked = SentRequest::of(text);
@@ -205,12 +205,12 @@ impl Inbox {
         heard
     }
 
-    /// Hears that no more.
+    /// Stops collecting them.
     pub(super) fn stop_listening(&self) {
         self.listener.lock().take();
     }
 
-    /// Why nothing arrives any more, once that is so.
+    /// Why no message can arrive any more, once that is so.
     pub(super) fn closed(&self) -> Option<&str> {
         self.closed.get().map(String::as_str)
     }
@@ -220,20 +220,20 @@ impl Inbox {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// What changes what is said, if anything does.
+    /// The filter, if there is one.
     #[must_use]
     pub fn filter(&self) -> Option<&Arc<dyn AnswerFilter>> {
         self.filter.as_ref()
     }
 
-    /// What is sent in place of a text.
+    /// The text to send instead of this one.
     #[must_use]
     pub fn sent(&self, text: &str) -> Option<String> {
         self.filter.as_ref()?.sent(text)
     }
 
-    /// Takes a message that answers a text which the suite has sent as it is; returns what
-    /// arrives of it, none where it is no message.
+    /// Filters a message that answers a text which the suite sent unchanged. Returns the messages that arrive; none if
+    /// the text is no message.
     #[must_use]
     pub fn arriving(&self, asked: &SentRequest, raw: &str) -> Vec<Value> {
         let message: Value = match serde_json::from_str(raw) {
@@ -252,13 +252,13 @@ impl Inbox {
         texts.into_iter().filter_map(record).collect()
     }
 
-    /// Where what is said is written down.
+    /// The transcript.
     #[must_use]
     pub fn transcript(&self) -> &Transcript {
         &self.transcript
     }
 
-    /// Takes one message, as it came.
+    /// Handles one message, as received.
     pub fn receive(&self, raw: &str) {
         let Some(filter) = &self.filter else {
             return self.deliver(raw);
@@ -284,7 +284,7 @@ impl Inbox {
         }
     }
 
-    /// Takes what came in place of a message.
+    /// Records what arrived instead of a message.
     pub fn receive_noise(&self, text: &str) {
         self.transcript.record(Speaker::Noise, text);
     }
@@ -298,8 +298,8 @@ impl Inbox {
         let id = message["id"].as_u64();
         if let Some(method) = message["method"].as_str() {
             if !message["id"].is_null() {
-                // A target that asks faster than it reads gets no further answers, and one
-                // whose connection is closed none at all.
+                // If a target sends requests faster than it reads, it gets no further answers. A closed connection gets
+                // none either.
                 let _ = self.to_target.try_send(answer_to(method, &message["id"]));
             }
             return;
@@ -315,18 +315,18 @@ impl Inbox {
         waiting.answer(Ok(Reply::of(&message)));
     }
 
-    /// Tells the one who waits for `id` that no answer comes.
+    /// Ends the wait for `id` without a reply.
     pub fn fail(&self, id: u64, why: NoReply) {
         if let Some(waiting) = self.pending.lock().remove(&id) {
             waiting.answer(Err(why));
         }
     }
 
-    /// Tells all who wait that no answer comes.
+    /// Ends all waits without a reply.
     pub fn close(&self, why: &str) {
         self.transcript
             .record(Speaker::Note, format!("the connection ended: {why}"));
-        // First, so that a request that is sent now fails, too.
+        // This comes first, so that a request that is sent now fails, too.
         let _ = self.closed.set(why.to_owned());
         self.listener.lock().take();
         for (_, waiting) in self.pending.lock().drain() {
@@ -335,7 +335,7 @@ impl Inbox {
     }
 }
 
-/// What the suite, which offers a server nothing, answers to a server's request.
+/// The suite's answer to a server's request. The suite offers the server no capability.
 fn answer_to(method: &str, id: &Value) -> Value {
     if method == "ping" {
         json!({ "jsonrpc": "2.0", "id": id, "result": {} })

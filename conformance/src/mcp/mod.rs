@@ -1,7 +1,7 @@
 //! The suite's own MCP client: raw JSON-RPC over stdio and streamable HTTP.
 //!
-//! It keeps every byte that the target says, sends what a well-behaved client could not,
-//! and forgives nothing, which is why it shares no code with any SDK.
+//! It shares no code with any SDK, because it must be strict: it keeps every byte that the target sends, tolerates no
+//! deviation, and can send what a well-behaved client cannot.
 
 pub mod connection;
 pub mod hello;

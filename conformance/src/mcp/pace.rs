@@ -1,5 +1,5 @@
-//! Pacing: a target that limits the rate of requests gets no more than it takes, so that its
-//! limit does not fail a scenario which is about something else.
+//! Keeps to the limits on calls that an adapter declares, so that a target's rate limit fails no scenario about
+//! something else.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::rate::Rate;
 #[derive(Debug)]
 pub struct Pace {
     interval: Duration,
-    /// How far ahead of its time a request may come.
+    /// How far ahead of its time a request may be sent.
     ahead: Duration,
-    /// When the next request would be due if they came evenly.
+    /// The time of the next request if all were sent at regular intervals.
     due: Mutex<Option<Instant>>,
 }
 
@@ -42,7 +42,7 @@ impl Pace {
         sleep_until(at).await;
     }
 
-    /// Waits until as many requests may be sent at once as ever.
+    /// Waits until the full number of simultaneous requests may be sent.
     pub async fn rest(&self) {
         let due = *self.due.lock();
         if let Some(due) = due {
@@ -95,7 +95,7 @@ mod tests {
             let limit = rate(per_second, burst);
             let pace = Pace::within(limit);
             let mut now = Instant::now();
-            // The target's own bucket, full at first.
+            // The target's own bucket, initially full.
             let (mut level, mut last) = (f64::from(burst), now);
             for (pause, late) in requests {
                 now += Duration::from_millis(pause);
@@ -120,7 +120,7 @@ mod tests {
             let begun = Instant::now();
             let ended = (0..requests).map(|_| pace.reserve(begun)).last();
             let took = ended.map(|ended| (ended - begun).as_secs_f64());
-            // All but those that are let through at once, one less of them than there could be.
+            // All requests except those of the burst, which is one request smaller than the limit.
             let demanded = f64::from(requests.saturating_sub(burst) + 1) / f64::from(per_second);
             prop_assert!(took <= Some(demanded / 0.9 + 1e-6), "{took:?}");
         }

@@ -1,5 +1,5 @@
-//! HTTP requests that no well-behaved client makes: any method, any header, any body, a body
-//! that never ends. Bounded in time and in size, and written down like all else.
+//! Sends HTTP requests that no well-behaved client sends: any method, header or body, and a body that never ends. Each
+//! is limited in time and size, and recorded in the transcript.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,9 +19,9 @@ use super::{
 };
 use crate::error_chain::error_chain;
 
-/// What is kept of the body of an answer.
+/// How many bytes of the body of an answer are kept.
 const MAX_BODY: usize = 8 << 20;
-/// What is written down of a request.
+/// How many bytes of a request are recorded.
 const SHOWN: usize = 4 << 10;
 
 /// The endpoint of a target.
@@ -34,7 +34,7 @@ pub struct RawHttp {
 }
 
 impl RawHttp {
-    /// The endpoint of this wire; all is written down in the inbox's transcript.
+    /// The endpoint of this wire. Everything is recorded in the inbox's transcript.
     #[must_use]
     pub fn new(wire: &HttpWire, inbox: Arc<Inbox>, paces: Vec<Arc<Pace>>) -> Self {
         let (url, headers) = wire.endpoint();
@@ -47,11 +47,11 @@ impl RawHttp {
         }
     }
 
-    /// Sends a request on a connection of its own, and reads the answer: a stream of events up
-    /// to the first answer in it, and none of one that only listens.
+    /// Sends a request on a connection of its own, and reads the answer. A stream of events is read up to the first
+    /// answer in it; the stream of a request that only listens is not read.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is no answer.
     pub async fn send(&self, asked: &HttpAsk, patience: Duration) -> Result<HttpAnswer, NoHttp> {
         for pace in &self.paces {
             pace.wait().await;
@@ -142,7 +142,7 @@ impl RawHttp {
         let mut body = Vec::new();
         let asked = SentRequest::of(&text);
         while let Some(chunk) = chunks.next().await {
-            // What came before the end counts.
+            // What arrived before the end counts.
             let Ok(chunk) = chunk else { break };
             body.extend_from_slice(&chunk);
             if streams {
@@ -195,8 +195,7 @@ mod tests {
         transcript::Speaker,
     };
 
-    /// What becomes of a request to a server that answers so; without an answer it keeps the
-    /// connection open, with an empty one it closes it.
+    /// Sends a request to a server with this answer. `None` keeps the connection open, and an empty answer closes it.
     async fn asked(
         asked: HttpAsk,
         answer: Option<&str>,

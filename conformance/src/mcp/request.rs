@@ -1,4 +1,4 @@
-//! Requests, complete for the revision in which they are made.
+//! Requests, complete for their revision.
 
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -9,27 +9,27 @@ use super::{
 };
 use crate::transport::{Era, Revision};
 
-// What the stateless era writes into the `_meta` of requests (2026-07-28, schema, `RequestMetaObject`).
+// The keys that the stateless era uses in the `_meta` of requests (2026-07-28, schema, `RequestMetaObject`).
 
 /// The revision of a request.
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-/// What the client can do.
+/// The capabilities of the client.
 pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-/// The name of the client in an `initialize` besides that of the suite's own client.
+/// The client name in an `initialize` that tests send in addition to that of the suite's own client.
 pub const PROBE: &str = "probe";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
-/// A request that the suite words itself.
+/// A request that the suite builds itself.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The JSON-RPC message.
     pub message: Value,
-    /// The headers that repeat over HTTP what the message says; none in the era of sessions.
+    /// The headers that repeat parts of the message over HTTP; empty in the era of sessions.
     headers: Vec<(&'static str, String)>,
 }
 
 impl Request {
-    /// A request with an id of the suite's own choice. In the stateless era it says all that is needed to answer it.
+    /// A request with an id that the suite chose. In the stateless era it contains all that is needed to answer it.
     #[must_use]
     pub fn new(revision: Revision, id: &str, method: &str, params: Value) -> Self {
         let message = message(Some(revision), &json!(id), method, params);
@@ -41,13 +41,13 @@ impl Request {
         Self { message, headers }
     }
 
-    /// With another value in a header.
+    /// Sets another value for a header.
     pub fn set_header(&mut self, name: &'static str, value: &str) {
         self.remove_header(name);
         self.headers.push((name, value.to_owned()));
     }
 
-    /// Without a header.
+    /// Removes a header.
     pub fn remove_header(&mut self, name: &str) {
         self.headers.retain(|(other, _)| *other != name);
     }
@@ -58,7 +58,7 @@ impl Request {
         self.message.to_string()
     }
 
-    /// The request as a client posts it in this session; the headers of no session are empty.
+    /// The request as a client posts it in this session; without a session, its headers are empty.
     #[must_use]
     pub fn post(&self, session: HeaderMap) -> HttpAsk {
         let mut asked = HttpAsk::post(&self.text()).with_all(session);
@@ -69,7 +69,7 @@ impl Request {
     }
 }
 
-/// A JSON-RPC request, with what every request of the stateless era says of itself and of the client.
+/// A JSON-RPC request. In the stateless era it includes what each request has to contain about itself and the client.
 #[must_use]
 pub fn message(revision: Option<Revision>, id: &Value, method: &str, mut params: Value) -> Value {
     if let Some(revision) = revision
@@ -88,13 +88,13 @@ pub fn request(id: &Value, method: &str, params: Value) -> String {
     message(None, id, method, params).to_string()
 }
 
-/// The parameters of an `initialize` that asks for this revision, from a client of this name.
+/// The parameters of an `initialize` that requests this revision, from a client with this name.
 #[must_use]
 pub fn initialize_params(client: &str, revision: &str) -> Value {
     json!({ "protocolVersion": revision, "capabilities": {}, "clientInfo": client_info(client) })
 }
 
-/// An `initialize` that asks for this revision, as a test sends it besides that of the suite's own client.
+/// An `initialize` that requests this revision, for tests that send it in addition to that of the suite's own client.
 #[must_use]
 pub fn initialize(id: &str, revision: &str) -> String {
     request(&json!(id), "initialize", initialize_params(PROBE, revision))

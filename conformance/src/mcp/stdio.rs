@@ -19,12 +19,12 @@ use crate::lines::{Line, each_line};
 /// The writing half: a process's standard input.
 #[derive(Debug)]
 pub struct StdioWire {
-    /// None once it was closed.
+    /// `None` after it was closed.
     stdin: Mutex<Option<ChildStdin>>,
 }
 
 impl StdioWire {
-    /// Writes to `stdin`, and fills `inbox` from `stdout` until that ends.
+    /// Writes to `stdin`, and passes what arrives on `stdout` to `inbox`.
     pub fn start(
         stdin: ChildStdin,
         stdout: impl AsyncRead + Send + Unpin + 'static,
@@ -33,7 +33,7 @@ impl StdioWire {
         tokio::spawn(async move {
             let end = read_lines(stdout, |line| match line.exact() {
                 Some(text) => inbox.receive(text),
-                // No message: JSON-RPC on stdio is UTF-8.
+                // Not a message: JSON-RPC on stdio is UTF-8.
                 None => inbox.receive_noise(&line.text()),
             })
             .await;
@@ -47,15 +47,15 @@ impl StdioWire {
     /// Writes one message.
     ///
     /// # Errors
-    /// When the target reads no more.
+    /// If the target no longer reads.
     pub async fn send(&self, message: &Value) -> Result<(), String> {
         self.send_line(&message.to_string()).await
     }
 
-    /// Writes one line, whatever it says.
+    /// Writes one line, with any content.
     ///
     /// # Errors
-    /// When the target reads no more.
+    /// If the target no longer reads.
     pub async fn send_line(&self, line: &str) -> Result<(), String> {
         let mut stdin = self.stdin.lock().await;
         let stdin = stdin.as_mut().ok_or("the suite has closed it")?;
@@ -75,7 +75,7 @@ impl StdioWire {
     }
 }
 
-/// Writes down what a target logs, until it ends.
+/// Records the log of a target, to its end.
 pub fn record_log(
     stream: impl AsyncRead + Send + Unpin + 'static,
     transcript: Arc<Transcript>,
@@ -85,7 +85,7 @@ pub fn record_log(
     })
 }
 
-/// Hands on each line that is not blank; returns why there are no more.
+/// Passes on each line that is not blank; returns why there are no more.
 async fn read_lines(from: impl AsyncRead + Unpin, mut take: impl FnMut(Line<'_>)) -> String {
     let handed_on = |line: Line<'_>| {
         if !line.text().trim().is_empty() {

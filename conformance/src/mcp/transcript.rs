@@ -7,39 +7,39 @@ use serde_json::{Value, json};
 
 use crate::redact::Secrets;
 
-/// What one transcript keeps at most of what is no protocol message; later lines are dropped and counted.
+/// The limit of one transcript for lines that are no protocol messages. Later lines are dropped and counted.
 const MAX_LOG_BYTES: usize = 64 << 20;
-/// The same of all else. It has its own limit, so that no log keeps a message from being seen.
+/// The limit for all other lines. It is separate, so that no log can displace a message.
 const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
-/// How many ids of requests each connection has to itself; no scenario makes so many requests on one.
+/// The range of request ids of each connection; no scenario makes so many requests on one.
 pub const IDS_OF_A_CONNECTION: u64 = 1_000_000;
 
-/// Who said a line, and where.
+/// The origin of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
     /// The suite, to the target.
     Suite,
     /// The target, in a protocol message.
     Target,
-    /// The target, on standard output, but no protocol message.
+    /// The target, on standard output, but not a protocol message.
     Noise,
     /// The target, on standard error or in an HTTP header.
     Log,
     /// The tap, about a request that the target made to Vault.
     Vault,
-    /// The suite, about what happened.
+    /// The suite, about an event.
     Note,
 }
 
 impl Speaker {
-    /// Whether it is the target.
+    /// Whether the line comes from the target.
     #[must_use]
     pub const fn is_target(self) -> bool {
         matches!(self, Self::Target | Self::Noise | Self::Log)
     }
 
-    /// Its name in transcripts.
+    /// The name in transcripts.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,28 +56,28 @@ impl Speaker {
 /// One line.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// When, milliseconds since the connection was made.
+    /// Milliseconds since the connection was opened.
     pub at_ms: u128,
-    /// Who.
+    /// The origin.
     pub speaker: Speaker,
-    /// What, unredacted.
+    /// The text, not redacted.
     pub text: String,
 }
 
 #[derive(Debug, Default)]
 struct Lines {
     lines: Vec<Line>,
-    /// How many of them belong to the start of the connection, not to a scenario.
+    /// How many of the lines belong to the start of the connection, not to a scenario.
     prelude: usize,
-    /// How many of them were handed out to be examined.
+    /// How many of the lines have been returned for examination.
     examined: usize,
-    /// What came after a scenario was examined, and before the next one began.
+    /// Lines that arrived between the examination of one scenario and the beginning of the next.
     late: Vec<Line>,
     log_bytes: usize,
     message_bytes: usize,
-    /// How many lines were too much to keep.
+    /// How many lines were dropped.
     dropped: usize,
-    /// How many of these belong to the start of the connection.
+    /// How many dropped lines belong to the start of the connection.
     dropped_in_prelude: usize,
 }
 
@@ -89,7 +89,7 @@ impl Lines {
         }
     }
 
-    /// What of the target was not yet handed out.
+    /// The target's lines that have not been examined yet.
     fn take_unexamined(&mut self) -> Vec<Line> {
         let mut lines = std::mem::take(&mut self.late);
         let since = self.lines.iter().skip(self.examined);
@@ -99,7 +99,7 @@ impl Lines {
     }
 }
 
-/// What was said on one connection: its beginning, and the scenario that now uses it.
+/// The lines of one connection: its beginning, and the scenario that now uses it.
 #[derive(Debug)]
 pub struct Transcript {
     start: Instant,
@@ -133,14 +133,14 @@ impl Transcript {
         });
     }
 
-    /// Declares all lines so far the beginning that every scenario's transcript shares.
+    /// Marks all lines so far as the beginning, which every scenario's transcript contains.
     pub fn end_prelude(&self) {
         let mut inner = self.inner.lock();
         inner.prelude = inner.lines.len();
         inner.dropped_in_prelude = inner.dropped;
     }
 
-    /// Forgets the last scenario's lines, but for what of the target was not examined.
+    /// Drops the lines of the last scenario, except lines of the target that were not examined.
     pub fn begin_scenario(&self) {
         let mut inner = self.inner.lock();
         if inner.examined > inner.prelude {
@@ -158,8 +158,8 @@ impl Transcript {
         inner.dropped = inner.dropped_in_prelude;
     }
 
-    /// All lines of the present scenario and the beginning, to be examined, after what came too late for the
-    /// scenario before.
+    /// All lines of the present scenario and the beginning, for examination, after those that arrived too late for the
+    /// previous scenario.
     #[must_use]
     pub fn examine(&self) -> Vec<Line> {
         let mut inner = self.inner.lock();
@@ -169,13 +169,13 @@ impl Transcript {
         lines
     }
 
-    /// What the target has said since its lines were examined.
+    /// The target's lines since its lines were examined.
     #[must_use]
     pub fn unexamined(&self) -> Vec<Line> {
         self.inner.lock().take_unexamined()
     }
 
-    /// How many lines of the present scenario and of the beginning were too much to keep.
+    /// How many lines of the present scenario and of the beginning were dropped.
     #[must_use]
     pub fn dropped(&self) -> usize {
         self.inner.lock().dropped
@@ -194,7 +194,7 @@ impl Transcript {
         inner.lines.iter().skip(inner.prelude).cloned().collect()
     }
 
-    /// The last lines that the target said outside the protocol, for an error message.
+    /// The last lines of the target that are no protocol messages, for an error message.
     #[must_use]
     pub fn last_words(&self, speaker: Speaker, count: usize) -> Vec<String> {
         let inner = self.inner.lock();
@@ -210,13 +210,13 @@ impl Transcript {
         last
     }
 
-    /// The time on this transcript's clock, milliseconds.
+    /// The time on this transcript's clock, in milliseconds.
     #[must_use]
     pub fn millis(&self, at: Instant) -> u128 {
         at.saturating_duration_since(self.start).as_millis()
     }
 
-    /// As [`json_lines`] in the order of time, with what was seen elsewhere.
+    /// The lines as [`json_lines`], together with lines from elsewhere, in the order of time.
     #[must_use]
     pub fn to_json_lines(&self, seen_elsewhere: Vec<Line>, secrets: &Secrets) -> String {
         let inner = self.inner.lock();
@@ -224,7 +224,7 @@ impl Transcript {
         lines.sort_by_key(|line| line.at_ms);
         let mut out = json_lines(lines, secrets);
         if inner.dropped > 0 {
-            let note = format!("{} further lines were too much to keep", inner.dropped);
+            let note = format!("{} further lines were not kept", inner.dropped);
             out.push_str(&json!({ "who": Speaker::Note.name(), "text": note }).to_string());
             out.push('\n');
         }
@@ -232,16 +232,16 @@ impl Transcript {
     }
 }
 
-/// What was under way at once.
+/// Requests that were open at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Open {
-    /// How many requests, at the most.
+    /// The maximum number of requests.
     pub requests: usize,
-    /// Of how many connections, at the most.
+    /// The maximum number of connections with such requests.
     pub connections: usize,
 }
 
-/// How many requests of the suite were open at once, by the order of what was said.
+/// How many requests of the suite were open at the same time, in the order of the lines.
 #[must_use]
 pub fn most_open(lines: &[Line]) -> Open {
     let (mut open, mut most) = (BTreeSet::new(), Open::default());
@@ -284,8 +284,8 @@ pub fn json_lines<'l>(lines: impl IntoIterator<Item = &'l Line>, secrets: &Secre
     out
 }
 
-/// A message with long texts in it replaced by how long they are: they tell a reader nothing,
-/// and looking through megabytes for secrets stalls all scenarios.
+/// A message with its long texts replaced by their length. Long texts do not help a reader, and searching megabytes for
+/// secrets delays all scenarios.
 pub(super) fn written(text: &str) -> String {
     const LONG: usize = 64 << 10;
     fn shorten(value: &mut Value) {

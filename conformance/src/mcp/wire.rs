@@ -1,8 +1,7 @@
-//! Is what the target says valid for the revision in use?
+//! Checks that what the target sends is valid for the revision in use.
 //!
-//! The envelope is checked here, the contents by decoding them with the types that the
-//! `rust-mcp-schema` crate generates from the specification's schema, which no server SDK
-//! shares.
+//! The envelope is checked here. The contents are checked by decoding them with the types of the `rust-mcp-schema`
+//! crate, which are generated from the specification's schema and which no server SDK uses.
 
 use std::collections::HashMap;
 
@@ -14,10 +13,10 @@ use serde_json::Value;
 use super::transcript::{Line, Speaker};
 use crate::transport::{Era, Revision};
 
-/// The error codes that the revision 2026-07-28 defines in the range that it keeps for itself.
+/// The error codes that the revision 2026-07-28 defines in the range that it reserves.
 const DEFINED_CODES: [i64; 3] = [-32020, -32021, -32022];
 
-/// What is wrong with the first message that is not valid, if one is not.
+/// The problem with the first invalid message, if there is one.
 #[must_use]
 pub fn first_problem(lines: &[Line], revision: Revision) -> Option<String> {
     let mut asked = Open::default();
@@ -31,11 +30,11 @@ pub fn first_problem(lines: &[Line], revision: Revision) -> Option<String> {
     })
 }
 
-/// The requests that are open: their methods, by their ids as JSON.
+/// The open requests: their methods, by their ids as JSON.
 #[derive(Default)]
 struct Open {
     methods: HashMap<String, String>,
-    /// Whether a batch was sent: whoever knows batches may answer with one.
+    /// Whether a batch was sent. A server that supports batches may answer with one.
     batch: bool,
 }
 
@@ -58,14 +57,14 @@ impl Open {
     }
 }
 
-/// What is wrong with one message; an answer is taken off `asked`.
+/// The problem with one message; an answer is removed from `asked`.
 fn problem(text: &str, era: Era, asked: &mut Open) -> Option<String> {
     if asked.batch && text.starts_with('[') {
         return None;
     }
     let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
         return Some(
-            "a message is not a JSON object (JSON-RPC batches are gone since 2025-06-18)".into(),
+            "a message is not a JSON object (revision 2025-06-18 removed JSON-RPC batches)".into(),
         );
     };
     if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
@@ -75,7 +74,7 @@ fn problem(text: &str, era: Era, asked: &mut Open) -> Option<String> {
     if message.contains_key("method") {
         return match (message.get("id"), era) {
             (Some(_), Era::Stateless) => {
-                Some("the server made a request, which this revision knows none of".to_owned())
+                Some("the server sent a request, which this revision does not allow".to_owned())
             }
             (None, Era::Stateless) => {
                 decoded::<r2026_07_28::ServerNotification>(&body, "a notification")
@@ -150,7 +149,9 @@ fn stateless_result_problem(method: &str, result: &Value) -> Option<String> {
         ("tools/call", Some("input_required")) => {
             let asks = result["inputRequests"].as_object();
             match asks.is_some_and(|requests| !requests.is_empty()) {
-                true => Some(format!("{what} asks for what the client cannot give")),
+                true => Some(format!(
+                    "{what} needs a capability that the client did not declare"
+                )),
                 false => decoded::<r2026_07_28::InputRequiredResult>(result, &what),
             }
         }

@@ -1,4 +1,4 @@
-//! What a run on a mutant is to show, so that it asks for no more.
+//! Decides when a run on a mutant has shown all that it can show, so that it ends early.
 
 use crate::{
     invariants::{Invariant, InvariantMonitor},
@@ -8,13 +8,13 @@ use crate::{
     verdict::Verdict,
 };
 
-/// The requirements that a mutant must fail, on each transport. A requirement that has failed on a transport need not be
+/// The requirements that a mutant must fail, on each transport. A requirement that has failed on a transport is not
 /// tested there again.
 #[derive(Clone, Debug)]
 pub struct Aim {
-    /// Those that are judged by their own scenarios.
+    /// Requirements that their own scenarios check.
     own: Vec<String>,
-    /// Those that are judged last, by what was seen in the scenarios of others.
+    /// Requirements that are checked last, with what was seen in the scenarios of others.
     last: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ impl Aim {
         Self { own, last }
     }
 
-    /// Whether a scenario can show nothing that `results` and `watch` have not shown on its transport.
+    /// Whether a scenario can add nothing to what `results` and `watch` have shown on its transport.
     #[must_use]
     pub fn is_reached(
         &self,
@@ -85,7 +85,7 @@ mod tests {
         planned.find(|p| p.requirement.id == id).unwrap()
     }
 
-    /// A watch that saw a server say its token on this transport.
+    /// A monitor that saw a server reveal its token on this transport.
     fn token_said(transport: TransportKind) -> InvariantMonitor {
         let mut tokens = Secrets::default();
         tokens.add("token", "hvs.0123456789abcdef".into());

@@ -17,80 +17,80 @@ use crate::{
 
 static MUTANTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/mutants");
 
-/// One way of changing a conforming target.
+/// One change to a conforming target.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mutation {
-    /// Its name: the file's.
+    /// The name of its file.
     #[serde(skip)]
     pub name: String,
-    /// What it does to the target, in words.
+    /// A description of what it does to the target.
     pub does: String,
-    /// The requirements that must catch it; none for a variant, which must pass.
+    /// The requirements that must fail on it; empty for a variant, which must pass.
     #[serde(default)]
     pub killed_by: Vec<String>,
-    /// The requirements in whose scenarios something ambient shows; in any, unless some are named.
+    /// The requirements in whose scenarios an ambient violation appears; empty means any.
     #[serde(default)]
     pub shows_in: Vec<String>,
-    /// The SHOULDs that a variant does not keep, though it conforms.
+    /// The SHOULDs that a variant does not follow, although it conforms.
     #[serde(default)]
     pub warned_by: Vec<String>,
-    /// What a variant does not have, of all that the unchanged target has.
+    /// What a variant lacks, compared with the unchanged target.
     #[serde(default)]
     pub drops: Drops,
-    /// The transports that it acts on.
+    /// The transports on which it acts.
     #[serde(default = "all_transports")]
     pub transports: Vec<TransportKind>,
-    /// The mode that a target must be started in for it to act; without one it acts on all.
+    /// The mode in which a target must be started for it to act; without one, it acts always.
     #[serde(default, deserialize_with = "mode")]
     pub mode: Option<Mode>,
-    /// Put before the target's command: how it is started.
+    /// A command that is put before the target's command.
     #[serde(default)]
     pub started_by: Vec<String>,
-    /// Between suite and target, on the way to it.
+    /// Changes to messages from the suite to the target.
     #[serde(default)]
     pub message: Vec<MessageRule>,
-    /// The same, for the headers of HTTP.
+    /// Changes to the HTTP headers of requests.
     #[serde(default)]
     pub http_request: Vec<HeaderRule>,
-    /// Agrees to handshakes of whatever TLS version.
+    /// Accepts handshakes of any TLS version.
     #[serde(default)]
     pub any_tls: bool,
-    /// Variables that the target is started with, in place of those of its adapter and its mode; one that
-    /// names a placeholder only where that has a value.
+    /// Variables for the target, which replace those of its adapter and its mode. A variable with a placeholder is only
+    /// set if the placeholder has a value.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Takes whatever certificate Vault shows for the right one; `env` has to name an authority for it.
+    /// Makes the target accept any certificate of Vault; `env` has to name a CA for it.
     #[serde(default)]
     pub any_vault_certificate: bool,
-    /// Between target and suite.
+    /// Changes to answers from the target to the suite.
     #[serde(default)]
     pub answer: Vec<AnswerRule>,
-    /// The same, for what HTTP says besides messages.
+    /// Changes to HTTP responses, except the messages in them.
     #[serde(default)]
     pub http_answer: Vec<HttpRule>,
-    /// Between target and tap, on the way to Vault.
+    /// Changes to requests from the target to Vault.
     #[serde(default)]
     pub vault_request: Vec<RequestRule>,
-    /// Between tap and target, on the way back.
+    /// Changes to answers from Vault to the target.
     #[serde(default)]
     pub vault_response: Vec<ResponseRule>,
 }
 
-/// What a variant does not have: it is tested on everything else that the unchanged target has.
+/// What a variant lacks. It is tested on everything else that the unchanged target has.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drops {
-    /// Revisions that it does not speak.
+    /// Revisions that it does not support.
     #[serde(default, deserialize_with = "revisions")]
     pub revisions: Vec<Revision>,
-    /// Ids of requirements that do not apply to it.
+    /// Requirements that do not apply to it, by id.
     #[serde(default)]
     pub requirements: Vec<String>,
 }
 
 impl Drops {
-    /// What is left of what a target speaks, on these transports.
+    /// What a target still speaks on these transports.
     #[must_use]
     pub fn keeps_of(&self, spoken: &[Spoken], transports: &[TransportKind]) -> Vec<Spoken> {
         let on = (spoken.iter()).filter(|spoken| transports.contains(&spoken.transport));
@@ -104,218 +104,217 @@ fn all_transports() -> Vec<TransportKind> {
 }
 
 impl Mutation {
-    /// Whether it is a variant: different, and conforming.
+    /// Whether it is a variant, which differs and conforms.
     #[must_use]
     pub fn is_variant(&self) -> bool {
         self.killed_by.is_empty()
     }
 }
 
-/// Changes what the suite says to the target.
+/// Changes a message from the suite to the target.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MessageRule {
-    /// Only messages that contain this.
+    /// Applies only to messages that contain this.
     pub contains: String,
-    /// Pairs of texts: what is there, and what comes in its place.
+    /// Pairs of texts: the old one, and its replacement.
     pub replace: Vec<(String, String)>,
 }
 
-/// Changes a header of a request over HTTP.
+/// Changes a header of an HTTP request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderRule {
-    /// Which header.
+    /// The name of the header.
     pub header: String,
-    /// Only values that match this expression: they become something else, or are left out.
+    /// Applies only to values that match this expression; they are replaced or omitted.
     #[serde(default, deserialize_with = "optional_expression")]
     pub value: Option<Regex>,
-    /// What such a value becomes.
+    /// The replacement of the value.
     pub becomes: Option<String>,
-    /// Goes out as in the first request that had it: of the server, or of the session.
+    /// Sends the value of the first request that had the header: of the server, or of the session.
     pub first_of: Option<Whose>,
-    /// Has the value that is in the query, which is taken away.
+    /// Takes the value from the query, and removes it there.
     #[serde(default)]
     pub from_query: bool,
 }
 
-/// What keeps a header.
+/// The scope in which a header's first value is kept.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Whose {
-    /// The server, for all requests.
+    /// One value for all requests of the server.
     Server,
-    /// Each session, for those that name it.
+    /// One value for each session.
     Session,
 }
 
-/// Changes what HTTP answers to requests that the suite words itself.
+/// Changes HTTP responses to requests that the suite builds itself.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpRule {
-    /// Only answers to this HTTP method.
+    /// Applies only to responses to this HTTP method.
     pub method: Option<String>,
-    /// Only where a header or the body of the request contains this.
+    /// Applies only if a header or the body of the request contains this.
     pub asked: Option<String>,
-    /// Only with this status.
+    /// Applies only to this status.
     pub status: Option<u16>,
-    /// Gets this status.
+    /// Sets this status.
     pub becomes: Option<u16>,
-    /// Gets this header, if it has one of that name: name and value.
+    /// Replaces this header, if it exists: name and value.
     pub header: Option<(String, String)>,
-    /// Gets these headers, in place of those of the same name; `{origin}` is the origin of the request.
+    /// Sets these headers; `{origin}` is the origin of the request.
     #[serde(default)]
     pub add: BTreeMap<String, String>,
-    /// Loses these headers.
+    /// Removes these headers.
     #[serde(default)]
     pub leave_out: Vec<String>,
-    /// Never comes.
+    /// Sends no response.
     #[serde(default)]
     pub hangs: bool,
 }
 
-/// Changes an answer of the target to the suite.
+/// Changes an answer from the target to the suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerRule {
-    /// Only answers to this method; else to tool calls. Empty for what asked for no method.
+    /// Applies only to answers to this method; by default to tool calls. Empty for messages without a method.
     pub method: Option<String>,
-    /// Only answers to this operation's tool; else to every tool call.
+    /// Applies only to this operation's tool; by default to every tool call.
     #[serde(default, deserialize_with = "operation")]
     pub operation: Option<Operation>,
-    /// Only where what was asked contains this.
+    /// Applies only if the request contains this.
     pub asked: Option<String>,
-    /// Only where what was asked does not contain this.
+    /// Applies only if the request does not contain this.
     pub asked_without: Option<String>,
-    /// Only from this one on of all that it would change, counted from 1.
+    /// Applies only from this matching answer on, counted from 1.
     #[serde(default)]
     pub from: usize,
-    /// Only errors (`true`) or only successes (`false`).
+    /// Applies only to errors (`true`) or only to successes (`false`).
     pub error: Option<bool>,
-    /// Only where the message contains this.
+    /// Applies only if the message contains this.
     pub contains: Option<String>,
-    /// Becomes a success with this text.
+    /// Replaces the answer by a success with this text.
     pub succeed_with: Option<String>,
-    /// Becomes an error with this text.
+    /// Replaces the answer by an error with this text.
     pub fail_with: Option<String>,
-    /// Is added to each text; `{vault_token}`, `{last_value}` (the last value of a secret that
-    /// passed the tap) and `{last_key}` (the last private key that did) are filled in.
+    /// Appends this to each text. The placeholders are `{vault_token}`, `{last_value}` (the last value of a secret that
+    /// passed the tap) and `{last_key}` (the last private key that did).
     pub append_text: Option<String>,
-    /// Pairs of words in the result: what is there, and what comes in its place.
+    /// Pairs of words in the result: the old one, and its replacement.
     #[serde(default)]
     pub replace: Vec<(String, String)>,
-    /// Fields of JSON, in structured results and in texts that are JSON, that are left out
-    /// wherever they are.
+    /// Fields that are removed from JSON at any depth, in structured results and in texts that are JSON.
     #[serde(default)]
     pub leave_out: Vec<String>,
-    /// Takes structured results and their schemas away.
+    /// Removes structured results and their schemas.
     #[serde(default)]
     pub text_only: bool,
-    /// Removes the part of the message that this JSON pointer names.
+    /// Removes the part of the message at this JSON pointer.
     pub remove: Option<String>,
-    /// Parts of the message, by JSON pointer with `*` for every item of a list, that become
-    /// something else; in texts is filled in what `append_text` fills in.
+    /// New values for parts of the message, by JSON pointer, with `*` for every item of a list. Texts can have the
+    /// placeholders of `append_text`.
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
-    /// Never comes.
+    /// Sends no answer.
     #[serde(default)]
     pub lost: bool,
-    /// Comes as a line of its own before the message.
+    /// Prints this line before the message.
     pub noise: Option<String>,
-    /// Comes with the result of the call before it.
+    /// Sends the result of the previous call.
     #[serde(default)]
     pub result_of_the_last: bool,
 }
 
-/// Changes a request of the target to Vault.
+/// Changes a request from the target to Vault.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestRule {
-    /// Only these HTTP methods.
+    /// Applies only to these HTTP methods.
     pub method: Vec<String>,
-    /// Only paths that match this expression.
+    /// Applies only to paths that match this expression.
     #[serde(deserialize_with = "expression")]
     pub path: Regex,
-    /// Is added to the path.
+    /// Appends this to the path.
     pub append_to_path: Option<String>,
-    /// What is in the path, and what comes in its place.
+    /// A text in the path, and its replacement.
     pub replace_in_path: Option<(String, String)>,
-    /// Is made twice.
+    /// Sends the request twice.
     #[serde(default)]
     pub twice: bool,
-    /// Parts of the body, by JSON pointer, that become something else.
+    /// New values for parts of the body, by JSON pointer.
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
     /// Keeps only this many keys of the secret.
     pub max_keys: Option<usize>,
-    /// Takes the query away.
+    /// Removes the query.
     #[serde(default)]
     pub strip_query: bool,
-    /// Alters the values of the secret.
+    /// Changes the values of the secret.
     pub values: Option<ValueChange>,
-    /// Takes one key out of a secret that has several.
+    /// Removes one key of a secret that has several.
     #[serde(default)]
     pub drop_key: bool,
-    /// Headers, where it has them, that get another value; an empty one takes them away.
+    /// New values for existing headers; an empty value removes the header.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// A header that gets what it was in the request before.
+    /// A header that gets its value from the previous request.
     pub header_of_the_last: Option<String>,
-    /// Is made with Vault's root token instead of the target's own.
+    /// Uses Vault's root token instead of the target's own.
     #[serde(default)]
     pub as_root: bool,
-    /// Is answered so in Vault's place.
+    /// Sends this answer instead of Vault's.
     pub answer: Option<CannedAnswer>,
 }
 
-/// Changes an answer of Vault to the target.
+/// Changes an answer from Vault to the target.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResponseRule {
-    /// Only to these HTTP methods.
+    /// Applies only to these HTTP methods.
     pub method: Vec<String>,
-    /// Only for paths that match this expression.
+    /// Applies only to paths that match this expression.
     #[serde(deserialize_with = "expression")]
     pub path: Regex,
-    /// Only with this status.
+    /// Applies only to this status.
     pub status: Option<u16>,
-    /// Alters the values of the secret.
+    /// Changes the values of the secret.
     pub values: Option<ValueChange>,
-    /// Takes one name out of a list that has several.
+    /// Removes one name from a list that has several.
     #[serde(default)]
     pub drop_name: bool,
     /// Keeps only this many names of a list.
     pub max_names: Option<usize>,
-    /// Parts of the body, by JSON pointer, that become something else.
+    /// New values for parts of the body, by JSON pointer.
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
-    /// Takes the mark from the folders of a list.
+    /// Removes the trailing slash of folders in a list.
     #[serde(default)]
     pub unmark_folders: bool,
-    /// Gives the first answer to a path again and again.
+    /// Repeats the first answer to a path.
     #[serde(default)]
     pub repeat_first: bool,
-    /// Comes in its place.
+    /// Sends this answer instead.
     pub answer: Option<CannedAnswer>,
 }
 
-/// How values of a secret are altered.
+/// A change to the values of a secret.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueChange {
-    /// A character is added.
+    /// Appends a character.
     Append,
-    /// What is beyond 1,000 characters is cut off.
+    /// Cuts after 1,000 characters.
     CutLong,
-    /// White space at both ends is cut off.
+    /// Removes white space at both ends.
     Trim,
-    /// Characters outside ASCII become question marks.
+    /// Replaces characters outside ASCII with question marks.
     AsciiOnly,
-    /// What is no text becomes one.
+    /// Turns values that are not text into text.
     ToText,
 }
 
-/// An answer that Vault did not give.
+/// An answer that does not come from Vault.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CannedAnswer {
@@ -326,7 +325,7 @@ pub struct CannedAnswer {
     pub body: String,
 }
 
-/// A mutant's file that cannot be used.
+/// Why a mutant's file is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("mutant {name}: {problem}")]
 pub struct MutationError {
@@ -337,7 +336,7 @@ pub struct MutationError {
 /// All mutants and variants that come with the suite, by name.
 ///
 /// # Errors
-/// When a file is wrong.
+/// If a file is invalid.
 pub fn all() -> Result<Vec<Mutation>, MutationError> {
     let mut mutations = MUTANTS
         .files()
@@ -351,10 +350,10 @@ pub fn all() -> Result<Vec<Mutation>, MutationError> {
     Ok(mutations)
 }
 
-/// The mutants and variants of these names, all where none is given.
+/// The mutants and variants with these names; all if no name is given.
 ///
 /// # Errors
-/// When there is none of a name, or a file is wrong.
+/// If a name does not exist, or a file is invalid.
 pub fn named(names: &[String]) -> Result<Vec<Mutation>, MutationError> {
     let mut mutations = all()?;
     if let Some(name) = names

@@ -1,4 +1,5 @@
-//! The kill matrix: mutations run against the whole specification, or what must catch them.
+//! The kill matrix: runs each mutant against the whole specification, or only against the requirements that must kill
+//! it.
 
 use std::{
     cell::RefCell,
@@ -21,15 +22,15 @@ use crate::{
     verdict::{NotApplicable, Verdict},
 };
 
-/// What became of every mutant and variant.
+/// The results of all mutants and variants.
 #[derive(Clone, Debug, Serialize)]
 pub struct Matrix {
-    /// One entry a mutation, by name.
+    /// One entry for each mutation, by name.
     pub mutations: Vec<Row>,
 }
 
 impl Row {
-    /// Of a mutation of which nothing is known yet.
+    /// The row of a mutation that has not been run yet.
     fn of(mutation: &Mutation) -> Self {
         Self {
             name: mutation.name.clone(),
@@ -42,69 +43,68 @@ impl Row {
     }
 }
 
-/// What became of one mutation.
+/// The result of one mutation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// The mutation's name.
     pub name: String,
-    /// What it does to the target.
+    /// What the mutation does to the target.
     pub does: String,
     /// Whether it is a variant, which must pass.
     pub variant: bool,
-    /// The requirements that failed, with the transports on which they did.
+    /// The requirements that failed, with the transports on which they failed.
     pub failed: BTreeMap<String, Vec<String>>,
-    /// What is not as it must be; empty when all is well.
+    /// What differs from the expected result; empty if nothing does.
     pub wrong: Vec<String>,
-    /// Why it was not run.
+    /// Why the mutation was not run.
     pub not_run: Option<String>,
 }
 
 impl Matrix {
-    /// Whether every mutant was killed by the requirements that name it, and every variant
-    /// passed.
+    /// Whether every mutant was killed by its requirements, and every variant passed.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.mutations.iter().all(|row| row.wrong.is_empty())
     }
 }
 
-/// The matrix could not be made.
+/// Why the matrix could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MatrixError {
     /// The target could not be built.
     #[error(transparent)]
     Target(LocateError),
-    /// No Vault.
+    /// There is no usable Vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// A run could not be made.
+    /// A run was not possible.
     #[error(transparent)]
     Suite(#[from] SuiteError),
 }
 
-/// How much of the suite a mutant is put before.
+/// Which requirements a mutant is tested against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All of it, so that the matrix shows whatever catches it.
+    /// All of them, so that the matrix shows every requirement that detects it.
     Everything,
     /// The requirements that must detect it; for a variant, all of them.
     WhatMustCatch,
 }
 
-/// How many scenarios that do not test a variant are named.
+/// How many scenarios that do not test a variant are listed.
 const SHOWN: usize = 5;
 
-/// The profile in whose scenarios what is ambient is looked for.
+/// The profile in whose scenarios ambient violations are searched.
 const SHOWN_IN: &str = "kv";
 
-/// How many mutants are put before the suite at once, each on a Vault of its own: what must catch one is a
-/// few scenarios, which mostly wait. All of the suite takes what the machine has.
+/// How many mutants run at the same time, each on a Vault of its own. The scenarios for one mutant are few and mostly
+/// wait. With all requirements, one mutant uses the whole machine.
 const MUTANTS_AT_ONCE: usize = 2;
 
 /// Runs mutations on a conforming target.
 ///
 /// # Errors
-/// When a run cannot be made.
+/// If a run is not possible.
 pub async fn run(
     target: &Target,
     vault: &VaultOptions,
@@ -133,18 +133,18 @@ pub async fn run(
     Ok(Matrix { mutations })
 }
 
-/// Where mutations are judged.
+/// The environment in which mutations are tested.
 struct Bench<'a> {
     target: &'a Target,
     scope: Scope,
     progress: &'a Progress,
 }
 
-/// What is still to be judged, for whoever is free.
+/// The mutations that are left; each lane takes the next one.
 type Queue = RefCell<std::vec::IntoIter<Mutation>>;
 
 impl Bench<'_> {
-    /// The mutants in so many lanes, of which one is on this Vault, and then the variants.
+    /// Tests the mutants in several lanes, one of them on this Vault, and then the variants.
     async fn judge_all(
         &self,
         vault: &Vault,
@@ -174,7 +174,7 @@ impl Bench<'_> {
         judged
     }
 
-    /// Judges one after the other until none is left. If one cannot be judged, none is.
+    /// Tests mutations one after the other until none is left. If one cannot be tested, the whole matrix fails.
     async fn lane(&self, vault: &Vault, queue: &Queue) -> Result<Vec<Row>, MatrixError> {
         let mut rows = Vec::new();
         loop {
@@ -202,7 +202,7 @@ impl Bench<'_> {
         }
     }
 
-    /// What becomes of a mutation of transports that the target does not offer.
+    /// The row of a mutation of transports that the target does not offer.
     fn not_run(&self, mutation: &Mutation) -> Option<Row> {
         let offered = self.target.adapter.transports();
         if mutation
@@ -239,7 +239,7 @@ impl Bench<'_> {
                 if !id.starts_with(AMBIENT) {
                     builder = builder.scenario(id);
                 } else if mutation.shows_in.is_empty() {
-                    // It can show in any scenario.
+                    // The violation can appear in any scenario.
                     builder = (requirements.iter())
                         .filter(|requirement| requirement.profile == SHOWN_IN)
                         .fold(builder, |builder, shown| builder.scenario(&shown.id));
@@ -251,14 +251,14 @@ impl Bench<'_> {
         Ok(builder)
     }
 
-    /// A run of the suite on the target as it is.
+    /// A run of the suite on the unchanged target.
     fn unchanged(&self) -> Builder {
         Suite::builder()
             .target(self.target.clone())
             .build(Build::Never)
     }
 
-    /// Judges the variants, each on all that the unchanged target has and it does not drop.
+    /// Tests the variants, each on everything that the unchanged target has and that the variant does not drop.
     async fn variants(
         &self,
         vault: &Vault,
@@ -315,11 +315,11 @@ impl Bench<'_> {
     }
 }
 
-/// What of the unchanged target a variant was not tested on.
+/// Scenarios of the unchanged target that did not test a variant.
 struct Coverage {
-    /// What its file names as dropped, and is there.
+    /// What its file lists as dropped, although it exists.
     not_dropped: Vec<String>,
-    /// What was planned for the unchanged target and is not in the report, or did not apply.
+    /// Scenarios that were planned for the unchanged target, and that are not in the report or did not apply.
     unasked: Vec<Unasked>,
 }
 
@@ -331,7 +331,7 @@ struct Unasked {
 }
 
 impl Coverage {
-    /// Compares what was planned, for a target that speaks so, with the report.
+    /// Compares the report with the plan for a target that speaks these transports and revisions.
     fn of(variant: &Mutation, spoken: &[Spoken], wanted: &[Arc<Planned>], report: &Report) -> Self {
         let drops = &variant.drops;
         let found: BTreeMap<_, _> = (report.scenarios.iter())
@@ -369,10 +369,10 @@ impl Coverage {
         }
     }
 
-    /// What is wrong with it, where these keys do not apply to the unchanged target.
+    /// The problems, given the keys that do not apply to the unchanged target.
     fn wrong(&self, not_applicable_unchanged: &BTreeSet<String>) -> Vec<String> {
         let kept = (self.not_dropped.iter())
-            .map(|what| format!("its file says that it drops {what}, and it does not"));
+            .map(|what| format!("its file declares that it drops {what}, but it does not"));
         let missing: Vec<_> = (self.unasked.iter())
             .filter(|unasked| !not_applicable_unchanged.contains(&unasked.key))
             .collect();
@@ -431,7 +431,7 @@ fn row(mutation: &Mutation, report: &Report) -> Row {
             });
             wrong.push(
                 match not_asked.and_then(|scenario| scenario.reason.as_deref()) {
-                    Some(reason) => format!("{id} could not be asked on {transport}: {reason}"),
+                    Some(reason) => format!("{id} could not be checked on {transport}: {reason}"),
                     None => format!("it survives {id} on {transport}"),
                 },
             );
@@ -444,7 +444,7 @@ fn row(mutation: &Mutation, report: &Report) -> Row {
     }
 }
 
-/// What became of a mutation, in a few words.
+/// The result of a mutation, in a few words.
 #[must_use]
 pub fn verdict_of(row: &Row) -> String {
     let by = || {

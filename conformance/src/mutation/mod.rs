@@ -1,5 +1,5 @@
-//! Mutants and variants: a conforming target made to misbehave in one way on the wire, or
-//! made different but still conforming. A scenario that kills no mutant proves nothing.
+//! Mutants and variants: a conforming target with one defect on the wire, or one that differs but still conforms. A
+//! scenario that kills no mutant proves nothing.
 
 pub mod aim;
 pub mod definition;

@@ -1,4 +1,4 @@
-//! Carrying out a mutation on the wire.
+//! Applies a mutant to messages and requests.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -33,30 +33,30 @@ use crate::{
     tap::VaultFilter,
 };
 
-/// A mutation that is to be carried out in every slot.
+/// A mutation that is applied in every slot.
 #[derive(Clone, Debug)]
 pub struct Sabotage(Arc<Mutation>);
 
 impl Sabotage {
-    /// Carries out this mutation.
+    /// Applies this mutation.
     #[must_use]
     pub fn new(mutation: Mutation) -> Self {
         Self(Arc::new(mutation))
     }
 
-    /// Whether it acts on a target that is set up so.
+    /// Whether it acts on a target with this setup.
     #[must_use]
     pub fn acts_on(&self, setup: &Setup) -> bool {
         self.0.mode.is_none_or(|mode| setup.modes.contains(&mode))
     }
 
-    /// What is put before the target's command.
+    /// The command that is put before the target's command.
     #[must_use]
     pub fn started_by(&self) -> Vec<String> {
         self.0.started_by.clone()
     }
 
-    /// Variables that a target which is set up so is started with, in place of those of its adapter.
+    /// Variables for a target with this setup; they replace those of its adapter.
     #[must_use]
     pub fn env(&self, setup: &Setup) -> BTreeMap<String, String> {
         let has_value =
@@ -67,25 +67,25 @@ impl Sabotage {
             .collect()
     }
 
-    /// Whether the target takes whatever certificate Vault shows.
+    /// Whether the target accepts any certificate of Vault.
     #[must_use]
     pub fn overlooks_certificates(&self) -> bool {
         self.0.any_vault_certificate
     }
 
-    /// Whether what it makes of the target conforms.
+    /// Whether the changed target conforms.
     #[must_use]
     pub fn is_variant(&self) -> bool {
         self.0.is_variant()
     }
 
-    /// The requirements that must catch it.
+    /// The requirements that must detect it.
     #[must_use]
     pub fn killed_by(&self) -> &[String] {
         &self.0.killed_by
     }
 
-    /// The saboteur of one slot, whose target has this token; `root` is Vault's root token.
+    /// The saboteur of one slot, for a target with this token; `root` is Vault's root token.
     #[must_use]
     pub fn for_slot(
         &self,
@@ -117,10 +117,10 @@ impl Sabotage {
     }
 }
 
-/// What sits in the wires of one slot.
+/// Changes the messages and requests of one slot.
 pub struct Saboteur {
     mutation: Arc<Mutation>,
-    /// For each answer rule the tools that it is about.
+    /// For each answer rule, the tools to which it applies.
     tools: Vec<Vec<String>>,
     token: SecretString,
     root: SecretString,
@@ -129,9 +129,9 @@ pub struct Saboteur {
     last_result: Mutex<Option<Value>>,
     last_header: Mutex<Option<HeaderValue>>,
     first_answers: Mutex<HashMap<String, Response<Bytes>>>,
-    /// By name, and by the session where each keeps its own.
+    /// By name, and by session if each session keeps its own.
     first_headers: Mutex<HashMap<(HeaderName, Option<HeaderValue>), HeaderValue>>,
-    /// For each answer rule how many answers it was about.
+    /// For each answer rule, the number of answers to which it applied.
     changed: Vec<AtomicUsize>,
 }
 
@@ -328,7 +328,7 @@ impl Saboteur {
         }
     }
 
-    /// A text with the secrets that it names put in.
+    /// A text with its placeholders filled in.
     fn filled(&self, text: &str) -> String {
         let last_value = self.last_value.lock();
         let last_key = self.last_key.lock();
@@ -448,7 +448,7 @@ impl Saboteur {
     }
 }
 
-/// Sets a header, if it can be one.
+/// Sets a header, if name and value are valid.
 fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
     let header = name.parse::<HeaderName>().ok();
     if let Some((name, value)) = header.zip(HeaderValue::from_str(value).ok()) {
@@ -473,7 +473,7 @@ fn alter_request(rule: &RequestRule, request: &mut Request<Bytes>, path: String)
         *request.uri_mut() = uri;
     }
     edit_json(request.body_mut(), |body| {
-        // KV version 2 wraps the secret, version 1 is the secret.
+        // KV version 2 wraps the secret; in version 1, the body is the secret.
         let at = if body.get("data").is_some_and(Value::is_object) {
             "/data"
         } else {
@@ -539,7 +539,7 @@ fn replace_words(value: &mut Value, words: &[(String, String)]) {
     }
 }
 
-/// Leaves fields out of a value, of all that is in it, and of the JSON in its strings.
+/// Removes fields from a value at any depth, and from the JSON in its strings.
 fn leave_out(value: &mut Value, names: &[String]) {
     if names.is_empty() {
         return;
@@ -563,14 +563,14 @@ fn leave_out(value: &mut Value, names: &[String]) {
     }
 }
 
-/// Sets parts of a body, in objects that are there.
+/// Sets parts of a body, in objects that exist.
 fn set_all(body: &mut Value, parts: &BTreeMap<String, Value>) {
     for (pointer, value) in parts {
         set(body, pointer, value);
     }
 }
 
-/// Sets what a JSON pointer names, in objects that are there; `*` is every item of a list.
+/// Sets the part at a JSON pointer, in objects that exist; `*` is every item of a list.
 fn set(value: &mut Value, pointer: &str, new: &Value) {
     fn set_at(value: &mut Value, path: &[&str], new: &Value) {
         match (path, value) {
@@ -611,7 +611,7 @@ fn edit_json(body: &mut Bytes, edit: impl FnOnce(&mut Value)) {
     }
 }
 
-/// Replaces a header whose value matches, or takes it away.
+/// Replaces a header whose value matches, or removes it.
 fn replace_header(rule: &HeaderRule, pattern: &Regex, headers: &mut HeaderMap) {
     let value = headers.get(&rule.header).and_then(|v| v.to_str().ok());
     if !value.is_some_and(|value| pattern.is_match(value)) {

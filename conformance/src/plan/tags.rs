@@ -1,4 +1,4 @@
-//! Tag expressions, as cucumber has them: `@must and not @source:BLOG`.
+//! Tag expressions with the syntax of cucumber: `@must and not @source:BLOG`.
 
 use std::{iter, str::FromStr};
 
@@ -7,19 +7,21 @@ use gherkin::tagexpr::TagOperation;
 
 use crate::{requirement::Requirement, suggest};
 
-/// What the tags of a scenario must be.
+/// An expression that the tags of a scenario must match.
 ///
-/// Known are `and`, `or`, `not` and parentheses. A scenario has the tags of its rule and its feature, too, and of the tag
-/// of a place in a source (`@source:TUT:create-a-policy`) that of the source (`@source:TUT`).
+/// The operators are `and`, `or`, `not` and parentheses. A scenario also has the tags of its rule and its feature. A
+/// tag for a place in a source (`@source:TUT:create-a-policy`) implies the tag of the source (`@source:TUT`).
 #[derive(Clone, Debug)]
 pub struct Tags {
     text: String,
     expression: TagOperation,
 }
 
-/// A text that is no tag expression.
+/// A text that is not a valid tag expression.
 #[derive(Debug, thiserror::Error)]
-#[error("{text:?} is no tag expression: {problem}; one is \"@must and not (@kv or @source:BLOG)\"")]
+#[error(
+    "{text:?} is not a valid tag expression: {problem}; an example is \"@must and not (@kv or @source:BLOG)\""
+)]
 pub struct TagsError {
     text: String,
     problem: String,
@@ -58,13 +60,13 @@ impl FromStr for Tags {
 }
 
 impl Tags {
-    /// Whether a requirement's scenario has such tags.
+    /// Whether the tags of a requirement's scenario match.
     #[must_use]
     pub fn match_of(&self, requirement: &Requirement) -> bool {
         self.expression.eval(tags(requirement))
     }
 
-    /// Why none of these has such tags, as far as can be told.
+    /// Why none of these requirements matches, as far as that is known.
     pub(crate) fn unmatched<'a>(
         &self,
         requirements: impl IntoIterator<Item = &'a Requirement>,
@@ -98,7 +100,7 @@ fn whole_source(tag: &str) -> Option<&str> {
     Some(&tag[.."source:".len() + name.len()])
 }
 
-/// The tags that an expression names.
+/// The tags in an expression.
 fn named(expression: &TagOperation) -> Vec<&str> {
     match expression {
         TagOperation::And(one, other) | TagOperation::Or(one, other) => {

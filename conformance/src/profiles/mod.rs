@@ -1,4 +1,5 @@
-//! What each profile judges: steps, state and checks that it alone uses, in a folder named like that of its features.
+//! What each profile checks: the steps, state and checks that only this profile uses, in a folder with the name of its
+//! folder in `features`.
 
 pub(crate) mod ambient;
 pub(crate) mod audit_trail;

@@ -1,31 +1,31 @@
-//! Vault's own words for why a role refuses a certificate, found in whatever text a server
-//! has put around them: JSON with escaped quotes, a prefix, several lines, other cases.
+//! Finds Vault's reason why a role does not allow a certificate, in any text that a server puts around it: JSON with
+//! escaped quotes, a prefix, several lines, or other letter case.
 //!
-//! Seen on Vault 1.21.1, with status 400 each; the places are in its `builtin/logical/pki`.
+//! Seen on Vault 1.21.1, each with status 400. The source files are in its `builtin/logical/pki`.
 //!
-//! | what the role lacks | Vault's words | said in |
+//! | what the role lacks | Vault's words | source file |
 //! |---|---|---|
-//! | a domain that covers the common name, with the right flag; or it is a wildcard and the role wants none | `common name X not allowed by this role` | `issuing/issue_common.go` |
+//! | a domain that covers the common name, with the right flag; or the name is a wildcard and the role allows none | `common name X not allowed by this role` | `issuing/issue_common.go` |
 //! | the same for another name | `subject alternate name X not allowed by this role` | `issuing/issue_common.go` |
 //! | `allow_ip_sans` | `IP Subject Alternative Names are not allowed in this role, but was provided [192.0.2.7]`, or `... some via CSR` | `issuing/issue_common.go` |
 //! | the key type of a request | `role requires keys of type ec` | `issuing/sign_cert.go` |
-//! | as few bits as the request's key has | `role requires a minimum of a 384-bit key, but CSR's key is 256 bits` | `issuing/sign_cert.go` |
-//! | everything: there is none | `unknown role: X` | `path_issue_sign.go` |
+//! | a minimum of bits as low as those of the request's key | `role requires a minimum of a 384-bit key, but CSR's key is 256 bits` | `issuing/sign_cert.go` |
+//! | everything: the role does not exist | `unknown role: X` | `path_issue_sign.go` |
 //!
-//! Of a name it looks at the domain, subdomains, bare domains and globs alike, and does not
-//! tell which of them would do. Several faults are told one at a time: the key first, then
-//! names, then addresses. A lifetime over the role's is no refusal, but a shorter certificate.
+//! For a name, Vault checks the domain, subdomains, bare domains and globs, and does not say which of them would permit
+//! it. Vault reports one of several faults at a time: first the key, then names, then addresses. A lifetime above the
+//! role's maximum is no error: Vault issues a shorter certificate.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// How much of an error is looked at, in bytes.
+/// How many bytes of an error are examined.
 const ENOUGH: usize = 64 * 1024;
-/// How often quotes may have been escaped on their way.
+/// How many times quotes may have been escaped.
 const DEPTH: usize = 4;
 
-/// What a role refused, in Vault's words.
+/// What a role does not allow, according to Vault's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// This name.
@@ -36,7 +36,7 @@ pub enum Refusal {
     KeyType,
     /// Keys with fewer bits than the role's.
     KeyBits,
-    /// Everything: there is no role of this name.
+    /// Everything: the role does not exist.
     UnknownRole(String),
 }
 
@@ -55,7 +55,7 @@ static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Refusal {
-    /// All refusals in an error's text, in their order.
+    /// All refusals in the text of an error, in order.
     #[must_use]
     pub fn all_in(error: &str) -> Vec<Self> {
         let text = plain(error);
@@ -66,7 +66,7 @@ impl Refusal {
                 let named = captures.iter().skip(1).flatten().next()?;
                 Some(match (word("name"), word("role")) {
                     (Some(name), _) => Self::Name(name),
-                    // A sentence may end here; the name of a role ends in no dot or dash.
+                    // A sentence may end here; the name of a role does not end with a dot or dash.
                     (_, Some(role)) => {
                         Self::UnknownRole(role.trim_end_matches(['.', '-']).to_owned())
                     }
@@ -81,7 +81,7 @@ impl Refusal {
     }
 }
 
-/// The text with what was escaped as it was, and one space for any white space.
+/// The text with escapes undone, and one space for any white space.
 fn plain(text: &str) -> String {
     let end = (0..=text.len().min(ENOUGH))
         .rev()
@@ -96,7 +96,7 @@ fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text with its escapes, as JSON and most languages write them, undone once.
+/// The text with one level of escapes undone, as in JSON and most languages.
 fn unescaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -167,7 +167,7 @@ mod tests {
         ]
     }
 
-    /// What servers put around Vault's words.
+    /// Texts that servers put around Vault's message.
     fn wrapped(phrase: &str) -> Vec<String> {
         let body = json!({ "errors": [phrase] }).to_string();
         let inner = json!({ "error": { "kind": "refused", "vault": body } }).to_string();

@@ -17,7 +17,7 @@ const ALL: [&str; 10] = [
     "ttl",
     "max_ttl",
 ];
-/// What the official server lets an agent choose.
+/// The settings that the official server accepts.
 const FEW: [&str; 5] = [
     "allowed_domains",
     "allow_glob_domains",
@@ -46,7 +46,7 @@ fn refused() -> String {
     format!("common name {NAME} not allowed by this role")
 }
 
-/// What is not as it was.
+/// The differences.
 fn changes(before: &Parameters, after: &Parameters) -> Value {
     let changed = after
         .iter()
@@ -58,7 +58,7 @@ fn changes(before: &Parameters, after: &Parameters) -> Value {
 fn a_role_is_given_the_least_that_lets_the_name_through() {
     let below = "*.prod.inventory.internal";
     for (known, offered, expected) in [
-        // Another domain: the name's own is added, and the flag is there already.
+        // Another domain: the name's own is added, and the flag is already set.
         (
             json!({ "allowed_domains": ["a.example"], "allow_subdomains": true }),
             &ALL[..],
@@ -75,7 +75,7 @@ fn a_role_is_given_the_least_that_lets_the_name_through() {
             &ALL,
             json!({ "allowed_domains": ["a.example", below], "allow_glob_domains": true }),
         ),
-        // Its domain is there.
+        // Its domain is in the list.
         (
             json!({ "allowed_domains": ["prod.inventory.internal"] }),
             &ALL,
@@ -86,7 +86,7 @@ fn a_role_is_given_the_least_that_lets_the_name_through() {
             &ALL,
             json!({ "allow_subdomains": true }),
         ),
-        // It is there itself.
+        // The name itself is in the list.
         (
             json!({ "allowed_domains": [NAME], "allow_subdomains": true, "max_ttl": "720h" }),
             &ALL,
@@ -97,13 +97,13 @@ fn a_role_is_given_the_least_that_lets_the_name_through() {
             &ALL,
             json!({ "allow_bare_domains": true, "allowed_domains": [below, NAME] }),
         ),
-        // Nothing is there: the name, and nothing else.
+        // Nothing is in the list: the name, and nothing else.
         (
             json!({}),
             &ALL,
             json!({ "allowed_domains": [NAME], "allow_bare_domains": true }),
         ),
-        // Patterns alone can be told.
+        // Only patterns can be set.
         (
             json!({ "allowed_domains": ["a.example"], "max_ttl": "720h" }),
             &FEW,
@@ -246,8 +246,8 @@ fn settings_are_read_in_whatever_form_they_are_told() {
     assert_eq!(settings["allowed_domains"], json!([]));
 }
 
-/// Vault's decision, as `ValidateNames` and `signCert` in its `builtin/logical/pki/issuing`
-/// come to it: the first refusal, if there is one.
+/// Vault's decision, as in `ValidateNames` and `signCert` in its `builtin/logical/pki/issuing`: the first refusal, if
+/// there is one.
 fn vault(role: Option<&Parameters>, asked: &CertificateAsked) -> Option<String> {
     let Some(role) = role else {
         return Some(format!("unknown role: {}", asked.role));
@@ -333,7 +333,7 @@ fn a_case() -> impl Strategy<Value = (Option<Parameters>, CertificateAsked)> {
     (name, any::<bool>(), key)
         .prop_flat_map(|(name, addresses, key)| (a_role(&name), Just((name, addresses, key))))
         .prop_map(|(role, (name, addresses, key))| {
-            // Signing takes its addresses from the request, of which Vault tells in other words.
+            // Signing takes the addresses from the request, and Vault's message differs.
             let addresses = addresses && key.is_none();
             let names = vec![name];
             (
@@ -355,7 +355,7 @@ proptest! {
         let mut calls = 1;
         let mut known = None;
         while let Some(error) = vault(role.as_ref(), &asked) {
-            // It looks at the role before it first changes one.
+            // The agent reads the role before it changes one for the first time.
             if known.is_none() && role.is_some() {
                 calls += 1;
                 known = role.clone();

@@ -1,7 +1,7 @@
-//! What a person reads: results on stdout, progress on stderr.
+//! The console reporter: results on stdout, progress on stderr.
 //!
-//! Much of that text was said by a target. None of it may steer the terminal, so every
-//! character that could is written out as its escape.
+//! Much of the text comes from a target. It must not control the terminal, so control characters are written as
+//! escapes.
 
 mod progress;
 
@@ -34,12 +34,12 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// Columns that a label such as `expected` takes.
+/// The width of the column for labels such as `expected`.
 const LABEL_WIDTH: usize = 10;
-/// Columns that running text may take beside its label.
+/// The width of the text beside a label.
 const TEXT_WIDTH: usize = 84;
 
-/// What is written to stdout.
+/// The format of stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ConsoleFormat {
     /// Failures, a table of the profiles and a summary, for people.
@@ -57,15 +57,15 @@ pub struct Console {
     output_dir: PathBuf,
     results: Box<dyn Write + Send>,
     progress: Option<Progress>,
-    /// Whether the plan was made.
+    /// Whether the plan is ready.
     has_begun: bool,
 }
 
 impl Console {
-    /// Writes to the streams of this process. Colours are for terminals; `NO_COLOR` and
-    /// `CLICOLOR_FORCE` are honoured.
+    /// Writes to the streams of this process. Colours are used on terminals only; `NO_COLOR` and `CLICOLOR_FORCE` are
+    /// respected.
     ///
-    /// `output_dir` is the folder that `report.json` and the transcripts are in.
+    /// `output_dir` is the folder of `report.json` and the transcripts.
     pub fn new(format: ConsoleFormat, output_dir: impl Into<PathBuf>) -> Self {
         Self {
             format,
@@ -76,8 +76,8 @@ impl Console {
         }
     }
 
-    /// Like [`Console::new`], but writes to the given streams: `results`, with colours, to
-    /// the first and progress, as lines, to the second.
+    /// Like [`Console::new`], but writes to the given streams: results with colours to `results`, and progress as lines
+    /// to the other.
     pub fn with_streams(
         format: ConsoleFormat,
         output_dir: impl Into<PathBuf>,
@@ -101,7 +101,7 @@ impl Console {
 
 impl Reporter for Console {
     fn on(&mut self, event: &Event) -> io::Result<()> {
-        // Before the progress, lest a bar is drawn above it.
+        // The headline is written before the progress, because a bar must not be drawn above it.
         if let Event::Started { headline, .. } = event {
             self.has_begun = true;
             if self.format == ConsoleFormat::Console {
@@ -115,7 +115,7 @@ impl Reporter for Console {
             return Ok(());
         };
         match self.format {
-            // Of a run that did not begin its error tells all there is to read.
+            // If a run did not begin, its error says everything.
             ConsoleFormat::Console | ConsoleFormat::Quiet if !self.has_begun => Ok(()),
             ConsoleFormat::Console => self.write(&results(report, &self.output_dir)),
             ConsoleFormat::Json => self.write(&json::to_text(report)?),
@@ -129,8 +129,7 @@ impl Reporter for Console {
 
 /// All that [`ConsoleFormat::Console`] writes to stdout, with ANSI colours.
 ///
-/// `headline` names Vault, target, transports and seed; `output_dir` is the folder that
-/// the report's files are in.
+/// `headline` has the Vault, the target, the transports and the seed; `output_dir` is the folder of the report's files.
 #[must_use]
 pub fn render(report: &Report, headline: &str, output_dir: &Path) -> String {
     heading(headline) + &results(report, output_dir)
@@ -156,8 +155,8 @@ fn results(report: &Report, output_dir: &Path) -> String {
     out
 }
 
-/// What a person has to look at: a block for each scenario that was not met or could not
-/// be judged, the gravest first, and what could not be cleaned up.
+/// The findings: one block for each scenario that failed, warned or was blocked, the most severe first, and then what
+/// could not be cleaned up.
 fn findings(report: &Report, output_dir: &Path) -> String {
     let mut out = String::new();
     for (verdict, word, style) in [
@@ -200,7 +199,7 @@ fn missed_budgets(report: &Report) -> String {
     paragraphed(missed.collect())
 }
 
-/// A line for each failure that the baseline lists.
+/// A line for each known failure.
 fn known(report: &Report) -> String {
     let known = report.scenarios.iter().filter_map(|scenario| {
         let reason = visible(&cut(scenario.known.as_deref()?));
@@ -210,7 +209,7 @@ fn known(report: &Report) -> String {
     paragraphed(known.collect())
 }
 
-/// What the baseline lists and is not so, and what became of the file.
+/// The entries of the baseline that do not apply, and the result of an update.
 fn stale(baseline: &BaselineResult) -> String {
     let file = visible(&baseline.file);
     let mut out = String::new();
@@ -238,11 +237,11 @@ fn stale(baseline: &BaselineResult) -> String {
         Some(update) => {
             let (added, removed) = (update.added.len(), update.removed.len());
             out += &match &update.refused {
-                Some(why) => format!("{file} was left as it is: {why}\n"),
+                Some(why) => format!("{file} was not updated: {why}\n"),
                 None if added + removed == 0 => format!("{file} is up to date\n"),
-                None if added == 0 => format!("{file} was brought up to date: {removed} removed\n"),
+                None if added == 0 => format!("{file} was updated: {removed} removed\n"),
                 None => format!(
-                    "{file} was brought up to date: {added} added, {removed} removed; \
+                    "{file} was updated: {added} added, {removed} removed; \
                      write the reason of each that was added\n"
                 ),
             };
@@ -251,7 +250,7 @@ fn stale(baseline: &BaselineResult) -> String {
     paragraphed(out)
 }
 
-/// Lines with an empty one below, if there are any.
+/// The lines with an empty line below, or nothing.
 fn paragraphed(lines: String) -> String {
     if lines.is_empty() {
         lines
@@ -287,7 +286,7 @@ fn block(report: &Report, scenario: &ScenarioResult, output_dir: &Path) -> Strin
     out
 }
 
-/// Running text below the first line of a block.
+/// Text below the first line of a block, wrapped.
 fn paragraph(text: &str) -> String {
     let mut out = String::new();
     for text in visible_lines(&cut(text)).lines() {
@@ -298,7 +297,7 @@ fn paragraph(text: &str) -> String {
     out
 }
 
-/// Running text beside a label.
+/// Text beside a label, wrapped.
 fn field(label: &str, text: &str) -> String {
     let text = visible_lines(&cut(text));
     let parts = text.lines().flat_map(|line| wrap(line, TEXT_WIDTH));
@@ -309,7 +308,7 @@ fn field(label: &str, text: &str) -> String {
         .collect()
 }
 
-/// One line beside a label, however long: paths and commands are there to be copied.
+/// One line beside a label, not wrapped, so that paths and commands can be copied.
 fn line(label: &str, text: &str) -> String {
     format!("      {DIM}{label:<LABEL_WIDTH$}{DIM:#}{text}\n")
 }
@@ -342,7 +341,7 @@ fn table(profiles: &[ProfileResult]) -> String {
     out + "\n"
 }
 
-/// What took how long, of what the sources give a budget for.
+/// The latencies of the operations for which the sources set a budget.
 fn latencies(report: &Report) -> String {
     let missed = if report.strict_latency { RED } else { YELLOW };
     let number = |number: Option<f64>| number.map_or("-".to_owned(), |n| format!("{n:.2}"));
@@ -378,7 +377,7 @@ fn latencies(report: &Report) -> String {
     paragraphed(heading + &rows)
 }
 
-/// What each operation came to under each policy.
+/// The policy matrix: the cell of each operation and policy.
 fn matrix(cells: &[PolicyCell]) -> String {
     let tables = policy_matrix::tables(cells);
     let mut out = String::new();
@@ -434,7 +433,7 @@ fn cell_style(cell: &PolicyCell) -> Style {
     }
 }
 
-/// Passed of those that apply.
+/// The number of passed scenarios out of those that apply.
 fn passed(tally: &Tally) -> String {
     match tally.pass + tally.fail + tally.blocked {
         0 => "-".to_owned(),
@@ -451,7 +450,7 @@ fn outcome(result: ProfileVerdict) -> (&'static str, Style) {
     }
 }
 
-/// The whole run on one line: what its profiles amount to together, and the counts.
+/// The whole run on one line: the result of all profiles together, and the counts.
 fn summary(report: &Report) -> String {
     let has = |result| {
         report
@@ -469,7 +468,7 @@ fn summary(report: &Report) -> String {
     .unwrap_or(ProfileVerdict::NotApplicable);
     let (word, style) = match (result, report.interrupted) {
         (ProfileVerdict::Nonconformant, true) => ("nonconformant, interrupted", RED),
-        // What did not run might have failed.
+        // A scenario that did not run might have failed.
         (_, true) => ("interrupted", YELLOW),
         (ProfileVerdict::Nonconformant, false) if report.stopped_early => {
             ("nonconformant, stopped early", RED)

@@ -1,4 +1,4 @@
-//! Files that are written as a whole or not at all.
+//! Writes files atomically.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// Replaces the file at `path` as a whole, so that nobody ever reads half of it.
+/// Replaces the file at `path` as a whole, so that no reader ever sees half of it.
 pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     let temporary = path.with_added_extension("tmp");
     let written = path
@@ -19,7 +19,7 @@ pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
         })
         .and_then(|()| fs::rename(&temporary, path));
     written.map_err(|error| {
-        // It is there only if the disk filled up or `path` is a folder.
+        // The file exists only if the disk is full or `path` is a folder.
         let _ = fs::remove_file(&temporary);
         io::Error::new(
             error.kind(),

@@ -1,7 +1,6 @@
-//! The summary of a GitHub Actions job: the report as Markdown, appended to the file that
-//! the runner names.
+//! The job summary of GitHub Actions: the report as Markdown, appended to the file that the runner names.
 //!
-//! Much of the text was said by a target. Markdown and HTML in it are shown and not obeyed.
+//! Much of the text comes from a target. Markdown and HTML in it are shown as text.
 
 use std::{env, fmt::Write as _, fs::OpenOptions, io, io::Write as _, iter, path::PathBuf};
 
@@ -16,14 +15,14 @@ use crate::{
     verdict::Verdict,
 };
 
-/// Bytes of one summary; the runner refuses a file of more than 1 MiB, which the other steps
-/// of a job write to as well.
+/// The maximum size of one summary, in bytes. The runner rejects a file of more than 1 MiB, and other steps of the job
+/// write to the same file.
 const LONGEST: usize = 256 * 1024;
 
-/// Characters of one text that are shown; `report.json` has all of it.
+/// The number of characters shown of one text; `report.json` has all of it.
 const LONGEST_TEXT: usize = 300;
 
-/// Appends a summary to a file when the run is over.
+/// Appends a summary to a file at the end of the run.
 #[derive(Debug)]
 pub struct GithubSummary {
     file: PathBuf,
@@ -31,8 +30,8 @@ pub struct GithubSummary {
 }
 
 impl GithubSummary {
-    /// A reporter for the job that this process is part of, if it is part of one:
-    /// `GITHUB_ACTIONS` is `true` and `GITHUB_STEP_SUMMARY` names the file.
+    /// A reporter for the current job of GitHub Actions, if `GITHUB_ACTIONS` is `true` and `GITHUB_STEP_SUMMARY` names
+    /// a file.
     #[must_use]
     pub fn from_environment() -> Option<Self> {
         let in_job = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
@@ -50,7 +49,7 @@ impl GithubSummary {
 }
 
 impl Reporter for GithubSummary {
-    /// Never fails: a verdict does not depend on whether it can be shown there.
+    /// Never fails, because the exit code must not depend on whether the summary can be written.
     fn on(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Started { headline, .. } => self.headline.clone_from(headline),
@@ -106,7 +105,7 @@ fn markdown(report: &Report, headline: &str) -> String {
     let finding = |scenario| finding(report, scenario);
     lines.section("Failed", of(Verdict::Fail).map(finding));
     lines.section(
-        "The baseline lists what is not so",
+        "The baseline has entries that do not apply",
         report
             .baseline
             .iter()
@@ -114,8 +113,9 @@ fn markdown(report: &Report, headline: &str) -> String {
             .flat_map(|baseline| {
                 let stale = baseline.stale.iter().map(|stale| &stale.key);
                 let unknown = baseline.unknown.iter().map(|unknown| &unknown.key);
-                (stale.map(|key| format!("- {} no longer fails\n", inline(key))))
-                    .chain(unknown.map(|key| format!("- {} is no scenario's key\n", inline(key))))
+                (stale.map(|key| format!("- {} no longer fails\n", inline(key)))).chain(
+                    unknown.map(|key| format!("- {} is not the key of a scenario\n", inline(key))),
+                )
             }),
     );
     lines.section("Blocked", of(Verdict::Blocked).map(finding));
@@ -157,7 +157,7 @@ fn counts(report: &Report) -> String {
     out + "\n\n"
 }
 
-/// What took how long, of what the sources give a budget for.
+/// The latencies of the operations for which the sources set a budget.
 fn latencies(report: &Report) -> String {
     let mut rows = String::new();
     for latency in &report.latency {
@@ -215,7 +215,7 @@ fn finding(report: &Report, scenario: &ScenarioResult) -> String {
     out
 }
 
-/// A link to an address, or its text where it is no plain address.
+/// A link to an address, or its text if the address is not a plain one.
 fn link(address: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-./#_".contains(c);
     let rest = address.strip_prefix("https://");
@@ -225,7 +225,7 @@ fn link(address: &str) -> String {
     }
 }
 
-/// What each operation came to under each policy, a table as a whole: parts of one mean nothing.
+/// The policy matrix. Each table is one text, because a part of a table is useless.
 fn matrix(cells: &[PolicyCell]) -> Vec<String> {
     let tables = policy_matrix::tables(cells);
     let table = |(number, table): (usize, &policy_matrix::Table<'_>)| {
@@ -270,7 +270,7 @@ const fn outcome(result: ProfileVerdict) -> &'static str {
     }
 }
 
-/// A text on one line that means itself and nothing else, or the beginning of it.
+/// The text on one line, cut if it is long, with all Markdown and HTML escaped.
 fn inline(text: &str) -> String {
     let mut out = String::new();
     let text = visible(text);
@@ -284,7 +284,7 @@ fn inline(text: &str) -> String {
         if is_plain {
             out.push(c);
         } else {
-            // As a character reference it means nothing in Markdown or HTML.
+            // A character reference has no meaning in Markdown or HTML.
             let _ = write!(out, "&#{};", u32::from(c));
         }
     }
@@ -294,7 +294,7 @@ fn inline(text: &str) -> String {
     out
 }
 
-/// Text that grows as long as there is room, and says what found none.
+/// A text that grows up to a limit, and that says how much was left out.
 struct Lines {
     text: String,
     left_out: usize,

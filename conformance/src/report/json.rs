@@ -7,14 +7,14 @@ use schemars::generate::SchemaSettings;
 use super::{Report, file::write_atomically, text::is_inert};
 use crate::event::{Event, Reporter};
 
-/// Writes the report to a file when the run is over.
+/// Writes the report to a file at the end of the run.
 #[derive(Debug)]
 pub struct JsonFile {
     path: PathBuf,
 }
 
 impl JsonFile {
-    /// A reporter that writes to `path`; missing folders above it are made.
+    /// A reporter that writes to `path`; missing parent folders are created.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -31,7 +31,7 @@ impl Reporter for JsonFile {
     }
 }
 
-/// The JSON Schema, draft 2020-12, that every `report.json` of this version meets.
+/// The JSON Schema, draft 2020-12, to which every `report.json` of this version conforms.
 #[must_use]
 pub fn schema() -> serde_json::Value {
     SchemaSettings::draft2020_12()
@@ -43,13 +43,13 @@ pub fn schema() -> serde_json::Value {
 
 /// The report as indented JSON with a final newline.
 ///
-/// Characters that a terminal could obey are written as `\uXXXX`: JSON itself demands that
-/// only for those below U+0020, but U+009B starts a terminal sequence as well.
+/// Characters that could control a terminal are written as `\uXXXX`. JSON requires that only for those below U+0020,
+/// but U+009B starts a terminal sequence, too.
 pub(super) fn to_text(report: &Report) -> io::Result<String> {
     let json = serde_json::to_string_pretty(report)?;
     let mut text = String::with_capacity(json.len() + 1);
     for c in json.chars() {
-        // Unescaped newlines only stand between values, all others only within strings.
+        // Unescaped newlines are only between values; all other characters are only within strings.
         if c == '\n' || is_inert(c) {
             text.push(c);
         } else {

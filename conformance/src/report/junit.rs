@@ -1,4 +1,4 @@
-//! `junit.xml`: the report for CI systems, which show it beside their other tests.
+//! `junit.xml`: the report for CI systems, which show it with the results of other tests.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::{
     verdict::Verdict,
 };
 
-/// Writes the report as JUnit XML when the run is over.
+/// Writes the report as JUnit XML at the end of the run.
 #[derive(Debug)]
 pub struct JunitFile {
     path: PathBuf,
 }
 
 impl JunitFile {
-    /// A reporter that writes to `path`; missing folders above it are made.
+    /// A reporter that writes to `path`; missing parent folders are created.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -38,7 +38,7 @@ impl Reporter for JunitFile {
     }
 }
 
-/// One test suite a profile, in the order of the report.
+/// One test suite for each profile, in the order of the report.
 fn to_xml(report: &Report) -> io::Result<String> {
     let mut junit = quick_junit::Report::new("vault-mcp-conformance");
     junit.timestamp = report.started_at.parse().ok();
@@ -69,7 +69,7 @@ fn to_xml(report: &Report) -> io::Result<String> {
     junit.to_string().map_err(io::Error::other)
 }
 
-/// What is to be told of the run as a whole, so that no exit code but 0 looks like success.
+/// Test cases about the run as a whole, so that no run with an exit code other than 0 looks like a success.
 fn run_cases(report: &Report) -> Vec<TestCase> {
     let case = |name: &str, mut status: TestCaseStatus, message: &str| {
         status.set_message(visible(&cut(message)));
@@ -106,7 +106,7 @@ fn run_cases(report: &Report) -> Vec<TestCase> {
         }
         for unknown in &baseline.unknown {
             let message = format!(
-                "{file} lists {}, which no scenario has for its key",
+                "{file} lists {}, which is not the key of a scenario",
                 unknown.key
             );
             cases.push(case("stale baseline", failure(), &message));
@@ -135,7 +135,7 @@ fn test_case(report: &Report, scenario: &ScenarioResult) -> TestCase {
 
 fn status(report: &Report, scenario: &ScenarioResult) -> TestCaseStatus {
     match scenario.verdict {
-        // Nobody's build shall break on a SHOULD.
+        // A SHOULD must not break a build.
         Verdict::Pass | Verdict::Warn => TestCaseStatus::success(),
         Verdict::NotApplicable => {
             let mut status = TestCaseStatus::skipped();
@@ -143,7 +143,7 @@ fn status(report: &Report, scenario: &ScenarioResult) -> TestCaseStatus {
             status
         }
         Verdict::Fail if let Some(known) = &scenario.known => {
-            // Nor on what is accepted.
+            // A known failure must not break a build either.
             let mut status = TestCaseStatus::skipped();
             status.set_message(format!("known failure: {}", visible(&cut(known))));
             status
@@ -185,7 +185,7 @@ fn headline(scenario: &ScenarioResult) -> String {
     )
 }
 
-/// All that is known of a scenario, uncut.
+/// All details of a scenario, not cut.
 fn details(report: &Report, scenario: &ScenarioResult) -> String {
     let cited = report.cited_by(scenario).into_iter();
     let sources = cited.map(|(source, address)| [&source, address.unwrap_or_default()].join(" "));

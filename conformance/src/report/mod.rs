@@ -1,7 +1,7 @@
 //! The report: one value that the console, `report.json` and `junit.xml` all show.
 //!
-//! The types here are the contract with whoever reads `report.json`; its JSON Schema is
-//! committed as `docs/report.schema.json`. Fields are only ever added.
+//! The types here are the contract with programs that read `report.json`. The JSON Schema is committed as
+//! `docs/report.schema.json`. Fields are only ever added.
 
 pub mod console;
 pub(crate) mod file;
@@ -30,117 +30,117 @@ use crate::{
     verdict::{Level, NotApplicable, Verdict},
 };
 
-/// The version of the shape of `report.json`.
+/// The version of the format of `report.json`.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Everything that one run found out.
+/// The result of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "Vault MCP conformance report")]
 pub struct Report {
-    /// The version of this shape.
+    /// The version of this format.
     #[schemars(extend("const" = SCHEMA_VERSION))]
     pub schema_version: u32,
-    /// The suite that judged.
+    /// The suite that ran.
     pub suite: SuiteInfo,
-    /// The server that was judged.
+    /// The server under test.
     pub target: TargetInfo,
-    /// The Vault that was the oracle.
+    /// The Vault that was used.
     pub vault: VaultInfo,
     /// The seed of all random names and values of this run.
     pub seed: u64,
     /// When the run started, RFC 3339, UTC.
     pub started_at: String,
-    /// How long it took once Vault was up, milliseconds.
+    /// How long the run took after Vault had started, in milliseconds.
     pub duration_ms: u64,
-    /// Whether it was ended by Ctrl-C before all scenarios had run.
+    /// Whether Ctrl-C ended the run before all scenarios had run.
     pub interrupted: bool,
-    /// Whether it was ended by the first failure that is not known, as `--fail-fast` asks for.
+    /// Whether `--fail-fast` ended the run at the first failure that is not known.
     #[serde(default)]
     pub stopped_early: bool,
-    /// Scenarios that were to run and did not, as the run ended early. They are in no count.
+    /// The number of planned scenarios that did not run because the run ended early. No count includes them.
     #[serde(default)]
     pub not_run: usize,
-    /// One entry a profile, in the order of the features.
+    /// One entry for each profile, in the order of the features.
     pub profiles: Vec<ProfileResult>,
-    /// One entry a scenario, transport, revision and row, sorted by key.
+    /// One entry for each scenario, transport, revision and row, sorted by key.
     pub scenarios: Vec<ScenarioResult>,
-    /// What the sources say at the places that the scenarios cite.
+    /// The texts of the places in sources that the scenarios cite.
     #[serde(default)]
     pub sources: BTreeMap<String, Citation>,
-    /// How long tool calls took, by operation and transport: those that scenarios made one at a
-    /// time, that succeeded, and that nothing held back. Other scenarios run meanwhile.
+    /// How long tool calls took, by operation and transport. Only successful calls count that a scenario made one at a
+    /// time and that nothing delayed. Other scenarios run at the same time.
     pub latency: Vec<Latency>,
-    /// Whether a missed budget makes the run fail, as `--strict-latency` asks for.
+    /// Whether a missed budget fails the run (`--strict-latency`).
     #[serde(default)]
     pub strict_latency: bool,
-    /// The policy matrix: one entry an operation, transport and policy, in the order of the
-    /// features; empty if it was not checked.
+    /// The policy matrix: one entry for each operation, transport and policy, in the order of the features. Empty if it
+    /// was not checked.
     #[serde(default)]
     pub policy_matrix: Vec<PolicyCell>,
     /// Tools of the target that no operation of its adapter maps, sorted.
     pub unmapped_tools: Vec<String>,
-    /// What the suite made and could not remove again.
+    /// What the suite made and could not remove.
     pub cleanup_errors: Vec<String>,
-    /// What the list of known failures came to, if there was one.
+    /// The result of the comparison with the baseline, if there is one.
     pub baseline: Option<BaselineResult>,
-    /// Scenarios per verdict.
+    /// The number of scenarios for each verdict.
     pub summary: Summary,
 }
 
-/// The suite that judged.
+/// The suite that ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SuiteInfo {
     /// Its version.
     pub version: String,
-    /// The commit that it was built from, where known.
+    /// The commit that it was built from, if known.
     pub commit: Option<String>,
 }
 
-/// The server that was judged.
+/// The server under test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetInfo {
-    /// The adapter's name for it.
+    /// The adapter's name for the server.
     pub name: String,
-    /// The adapter's title for it.
+    /// The adapter's title for the server.
     pub title: String,
-    /// What it calls itself (`serverInfo.name`).
+    /// The name that the server reports (`serverInfo.name`).
     pub server_name: Option<String>,
-    /// The version that it reports (`serverInfo.version`).
+    /// The version that the server reports (`serverInfo.version`).
     pub server_version: Option<String>,
     /// The program that was started, as found on this machine.
     pub program: Option<String>,
-    /// The transports that were judged.
+    /// The transports that were tested.
     pub transports: Vec<String>,
-    /// The protocol revisions that were judged.
+    /// The protocol revisions that were tested.
     pub revisions: Vec<String>,
     /// SHA-256 of the adapter file, lower-case hex.
     pub adapter_sha256: String,
 }
 
-/// The Vault that was the oracle; its fields are empty where none was to be had.
+/// The Vault that was used. The fields are empty if no usable Vault was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VaultInfo {
-    /// The product, as a rule `Vault`.
+    /// The product, usually `Vault`.
     pub product: String,
     /// Its version.
     pub version: String,
-    /// How it was had: `container`, `binary`, `build` or `external`.
+    /// How the suite got it: `container`, `binary`, `build` or `external`.
     pub provider: String,
-    /// The image, the path of the binary, or the address of an external one.
+    /// The image, the path of the binary, or the address of an external Vault.
     pub detail: String,
 }
 
-/// What a profile amounts to.
+/// The result of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProfileVerdict {
-    /// Every MUST that applies was met, and all evidence was there.
+    /// Every MUST that applies passed, and all evidence was available.
     Conformant,
-    /// No MUST failed, but some could not be judged.
+    /// No MUST failed, but some could not be checked.
     Partial,
     /// A MUST failed.
     Nonconformant,
-    /// Nothing of it applies to this target.
+    /// No requirement of the profile applies to this target.
     NotApplicable,
 }
 
@@ -160,7 +160,7 @@ impl fmt::Display for ProfileVerdict {
 pub struct ProfileResult {
     /// The profile's name: its folder under `features/`.
     pub name: String,
-    /// What it amounts to.
+    /// The result.
     pub result: ProfileVerdict,
     /// Scenarios of level MUST.
     pub must: Tally,
@@ -182,57 +182,57 @@ impl fmt::Display for ProfileResult {
     }
 }
 
-/// Scenarios of one level, counted.
+/// The counts of the scenarios of one level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
-    /// Met.
+    /// Passed.
     pub pass: usize,
-    /// Not met.
+    /// Failed.
     pub fail: usize,
     /// Not applicable.
     pub not_applicable: usize,
-    /// Could not be judged because the suite or its environment failed.
+    /// Blocked: the suite or its environment failed.
     pub blocked: usize,
 }
 
 /// The result of one scenario on one transport and revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioResult {
-    /// `id@transport@revision#row`; the row is there only for outlines.
+    /// `id@transport@revision#row`; only outlines have a row.
     pub key: String,
     /// The requirement that it checks.
     pub id: String,
-    /// What the requirement demands: one sentence with the keyword of its level.
+    /// The requirement: one sentence with the keyword of its level.
     #[serde(default)]
     pub demand: String,
-    /// The scenario's title: the case in which it is checked.
+    /// The title of the scenario: the case that it checks.
     pub title: String,
-    /// The profile that it belongs to.
+    /// The profile of the requirement.
     pub profile: String,
-    /// How strongly the requirement binds.
+    /// The level of the requirement.
     pub level: Level,
     /// `stdio` or `http`.
     pub transport: String,
     /// The protocol revision in use.
     pub revision: String,
-    /// The judgement.
+    /// The verdict.
     pub verdict: Verdict,
     /// Why it is not applicable or blocked.
     pub reason: Option<String>,
-    /// The places in sources that demand it, such as `TUT:create-a-policy`: see [`Report::sources`].
+    /// The places in sources that demand the requirement, such as `TUT:create-a-policy`: see [`Report::sources`].
     pub sources: Vec<String>,
-    /// How long it took, milliseconds.
+    /// How long the scenario took, in milliseconds.
     pub duration_ms: u64,
-    /// Requests that the target made to Vault meanwhile.
+    /// The number of requests that the target made to Vault during the scenario.
     pub vault_requests: usize,
-    /// What was expected and seen, where the verdict is `fail` or `warn`.
+    /// What was expected and seen, if the verdict is `fail` or `warn`.
     pub failure: Option<Failure>,
-    /// Why the failure is accepted, where the verdict is `fail` and the baseline lists it.
+    /// Why the failure is accepted, if the verdict is `fail` and the baseline lists it.
     pub known: Option<String>,
 }
 
 impl ScenarioResult {
-    /// Whether it is not applicable for this reason.
+    /// Whether the scenario is not applicable for this reason.
     #[must_use]
     pub fn lacks(&self, what: NotApplicable) -> bool {
         let reason = self.reason.as_deref();
@@ -244,44 +244,44 @@ impl ScenarioResult {
 /// What was expected and what was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
-    /// The step that failed, as the feature words it.
+    /// The step that failed, as in the feature.
     pub step: String,
     /// What the requirement demands.
     pub expected: String,
-    /// What was seen instead, secrets redacted.
+    /// What was seen instead, with secrets redacted.
     pub actual: String,
-    /// The transcript's path, relative to the output folder.
+    /// The path of the transcript, relative to the output folder.
     pub transcript: Option<String>,
-    /// The command that runs this scenario again.
+    /// The command that reruns this scenario.
     pub reproduce: String,
 }
 
-/// What a list of known failures came to.
+/// The result of the comparison with a baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BaselineResult {
-    /// The file.
+    /// The path of the baseline.
     pub file: String,
-    /// How many failures of this run it lists.
+    /// The number of failures of this run that the baseline lists.
     pub known: usize,
-    /// How many of its keys this run did not judge: not selected, blocked, or not reached.
+    /// The number of its keys that this run did not check: not selected, blocked, or not reached.
     pub not_judged: usize,
     /// Its keys that no longer fail.
     pub stale: Vec<StaleKey>,
-    /// Its keys that no scenario has for this target.
+    /// Its keys that match no scenario for this target.
     pub unknown: Vec<UnknownKey>,
-    /// What became of the file, if it was to be brought up to date.
+    /// The result of the update of the file, if an update was requested.
     pub update: Option<BaselineUpdate>,
 }
 
 impl BaselineResult {
-    /// Whether it lists what is not so, and was not brought up to date.
+    /// Whether the baseline has entries that do not apply, and was not updated.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         let lists_what_is_so = self.stale.is_empty() && self.unknown.is_empty();
         !lists_what_is_so && !self.is_updated()
     }
 
-    /// Whether the file now says what this run saw.
+    /// Whether the file now contains what this run saw.
     #[must_use]
     pub fn is_updated(&self) -> bool {
         let update = self.update.as_ref();
@@ -289,18 +289,18 @@ impl BaselineResult {
     }
 }
 
-/// A known failure that is none any more.
+/// A baseline entry whose scenario no longer fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StaleKey {
     /// Its key.
     pub key: String,
-    /// Why it was accepted.
+    /// Why the failure was accepted.
     pub reason: String,
-    /// Its verdict now: `pass`, `warn` or `not_applicable`.
+    /// The present verdict: `pass`, `warn` or `not_applicable`.
     pub now: Verdict,
 }
 
-/// A key that stands for nothing.
+/// A key that matches no scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnknownKey {
     /// The key.
@@ -309,25 +309,25 @@ pub struct UnknownKey {
     pub closest: Option<String>,
 }
 
-/// What became of a baseline that was to be brought up to date.
+/// The result of updating a baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BaselineUpdate {
-    /// Keys that were added; each needs a reason now.
+    /// Keys that were added; each still needs a reason.
     pub added: Vec<String>,
     /// Keys that were removed.
     pub removed: Vec<String>,
-    /// Why the file was left as it is.
+    /// Why the file was not changed.
     pub refused: Option<String>,
 }
 
-/// Scenarios per verdict.
+/// The number of scenarios for each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Passed.
     pub pass: usize,
     /// Failed a MUST.
     pub fail: usize,
-    /// Failed a MUST, and the baseline lists it; these are in `fail` as well.
+    /// Failed a MUST, and the baseline lists the failure. `fail` counts these, too.
     #[serde(default)]
     pub known: usize,
     /// Failed a SHOULD.
@@ -358,7 +358,7 @@ impl Summary {
 }
 
 impl ProfileResult {
-    /// Sums up the scenarios of one profile.
+    /// Counts the scenarios of one profile.
     #[must_use]
     pub fn of(name: &str, scenarios: &[ScenarioResult]) -> Self {
         let (mut must, mut should) = (Tally::default(), Tally::default());
@@ -398,7 +398,7 @@ impl ProfileResult {
 }
 
 impl Report {
-    /// The places that a scenario's requirement is demanded at: each in words, and its address if it has one.
+    /// The places that a scenario cites: the text of each, and its address if it has one.
     pub(crate) fn cited_by(&self, scenario: &ScenarioResult) -> Vec<(String, Option<&str>)> {
         let cited = |place: &String| match self.sources.get(place) {
             Some(citation) => {
@@ -418,8 +418,8 @@ impl Report {
         self.interrupted || self.stopped_early
     }
 
-    /// Notes what of the plan has no result; a profile of which some is missing is not
-    /// conformant, and neither is what was to be seen in all scenarios.
+    /// Records the planned scenarios that have no result. A profile with such a scenario is not conformant, and neither
+    /// is one that needs all scenarios.
     pub(crate) fn note_not_run(&mut self, plan: &[Arc<Planned>]) {
         let judged: HashSet<&str> = self.scenarios.iter().map(|s| s.key.as_str()).collect();
         let missing = plan.iter().filter(|p| !judged.contains(p.key.as_str()));
@@ -454,17 +454,17 @@ impl Report {
         scenarios.filter(|s| s.verdict == Verdict::Fail && s.known.is_none())
     }
 
-    /// Passes where the run ended as [`Exit::Conformant`]; for a test of one's own server.
+    /// Passes if the run ended as [`Exit::Conformant`]; for use in a server's own tests.
     ///
     /// # Panics
-    /// When it did not. The message has the profiles that are not conformant, each failure that no baseline lists, and
-    /// what else stands in the way.
+    /// If the run ended otherwise. The message lists the profiles that are not conformant, each failure that no
+    /// baseline lists, and all other reasons.
     #[track_caller]
     pub fn assert_conformant(&self) {
         assert!(self.exit() == Exit::Conformant, "{}", self.shortcomings());
     }
 
-    /// Why the run did not end as [`Exit::Conformant`], in lines.
+    /// Why the run did not end as [`Exit::Conformant`], one reason a line.
     fn shortcomings(&self) -> String {
         let open = |profile: &&ProfileResult| {
             matches!(
@@ -485,7 +485,7 @@ impl Report {
             .filter(|scenario| scenario.verdict == Verdict::Blocked)
             .filter_map(|scenario| scenario.reason.as_deref())
             .collect();
-        // One cause blocks many.
+        // One cause can block many scenarios.
         blocked.sort_unstable();
         blocked.dedup();
         lines.extend(
@@ -505,7 +505,7 @@ impl Report {
                 .map(|error| format!("NOT REMOVED {error}")),
         );
         if self.baseline.as_ref().is_some_and(BaselineResult::is_stale) {
-            lines.push("the baseline lists what is not so".to_owned());
+            lines.push("the baseline has entries that do not apply".to_owned());
         }
         if self.interrupted {
             lines.push("the run was interrupted".to_owned());
@@ -516,13 +516,13 @@ impl Report {
         lines.join("\n")
     }
 
-    /// The missed budgets that make the run fail: none unless that was asked for.
+    /// The missed budgets that fail the run: none without `--strict-latency`.
     pub fn missed_budgets(&self) -> impl Iterator<Item = &Latency> {
         let entries = self.latency.iter().filter(|_| self.strict_latency);
         entries.filter(|latency| latency.keeps_budget() == Some(false))
     }
 
-    /// The exit code that this report stands for.
+    /// The exit code for this report.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let mut exit = Exit::Conformant;

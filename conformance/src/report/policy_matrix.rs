@@ -1,22 +1,22 @@
-//! The policy matrix as tables: a row an operation, a column a policy; one table where the
-//! transports do not differ, and else one for each.
+//! The policy matrix as tables: one row for each operation, one column for each policy. There is one table if all
+//! transports agree, and one for each transport otherwise.
 
 use crate::policy_matrix::PolicyCell;
 
-/// What a cell's words mean, for whoever sees the table.
+/// What the words in a cell mean, for readers of the table.
 pub(super) const LEGEND: &str = "policy matrix (! = server and Vault disagree)";
 
-/// The matrix of one transport, or of all where they do not differ.
+/// The matrix of one transport, or of all transports if they agree.
 pub(super) struct Table<'a> {
-    /// The transport that it is of; none where it is of all.
+    /// The transport; `None` if the table applies to all.
     pub(super) transport: Option<&'a str>,
     /// The columns.
     pub(super) policies: Vec<&'a str>,
-    /// The operations, each with its cell for every policy; none if it was not checked.
+    /// The operations, each with its cell for every policy; `None` for a cell that was not checked.
     pub(super) rows: Vec<(&'a str, Vec<Option<&'a PolicyCell>>)>,
 }
 
-/// The tables of a matrix; none of an empty one.
+/// The tables of a matrix; none if the matrix is empty.
 pub(super) fn tables(cells: &[PolicyCell]) -> Vec<Table<'_>> {
     let transports = distinct(cells.iter().map(|cell| cell.transport.as_str()));
     let mut tables: Vec<_> = transports
@@ -30,7 +30,7 @@ pub(super) fn tables(cells: &[PolicyCell]) -> Vec<Table<'_>> {
     tables
 }
 
-/// All that is shown of a table, its transport aside.
+/// All that is shown of a table, except its transport.
 fn shown<'a>(table: &Table<'a>) -> Vec<(&'a str, Vec<String>)> {
     let words = |cells: &Vec<Option<&PolicyCell>>| cells.iter().copied().map(words).collect();
     let rows = table.rows.iter();
@@ -56,7 +56,7 @@ fn table<'a>(cells: &'a [PolicyCell], transport: &'a str) -> Table<'a> {
     }
 }
 
-/// What a table says in a cell.
+/// The text of a cell.
 pub(super) fn words(cell: Option<&PolicyCell>) -> String {
     match cell {
         None => "-".to_owned(),

@@ -1,15 +1,14 @@
-//! Text that others wrote, made fit to be shown: it can neither steer a terminal nor
-//! break XML, and there is not too much of it.
+//! Sanitizes text from elsewhere for display: it cannot control a terminal or break XML, and its length is limited.
 
 use std::fmt::Write as _;
 
-/// Characters of one text that are shown; `report.json` has all of it.
+/// The number of characters shown of one text; `report.json` has all of it.
 const LONGEST: usize = 2_000;
 
-/// Whether a character stands for itself and does nothing.
+/// Whether a character can be printed as it is.
 ///
-/// Not so: control characters (U+009B starts a terminal sequence like U+001B does), those
-/// that turn the direction of writing or hide, and what XML 1.0 does not allow.
+/// Excluded are control characters (U+009B starts a terminal sequence, as U+001B does), characters that change the
+/// direction of writing or are invisible, and characters that XML 1.0 does not allow.
 pub(in crate::report) fn is_inert(c: char) -> bool {
     !(c.is_control()
         || matches!(
@@ -27,7 +26,7 @@ pub(in crate::report) fn is_inert(c: char) -> bool {
         ))
 }
 
-/// The text on one line, with an escape such as `\n` or `\u{1b}` for all that is not inert.
+/// The text on one line, with an escape such as `\n` or `\u{1b}` for each character that is not inert.
 pub(in crate::report) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for c in text.chars() {
@@ -40,13 +39,13 @@ pub(in crate::report) fn visible(text: &str) -> String {
     visible
 }
 
-/// Like [`visible`], but lines stay lines.
+/// Like [`visible`], but keeps line breaks.
 pub(in crate::report) fn visible_lines(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(visible).collect();
     lines.join("\n")
 }
 
-/// The text, or the beginning of it and a note on what is missing.
+/// The text, or its beginning and a note on how much is missing.
 pub(in crate::report) fn cut(text: &str) -> String {
     let Some((end, _)) = text.char_indices().nth(LONGEST) else {
         return text.to_owned();
@@ -59,10 +58,10 @@ pub(in crate::report) fn cut(text: &str) -> String {
     cut
 }
 
-/// Breaks a line at spaces so that its parts have at most `width` characters.
+/// Breaks a line at spaces into parts of at most `width` characters.
 ///
-/// Words are never broken, as paths and commands are there to be copied; neither is a line
-/// broken within its indentation. Each break takes the place of one space.
+/// Words are never broken, so that paths and commands can be copied. A line is not broken within its indentation. Each
+/// break replaces one space.
 pub(super) fn wrap(line: &str, width: usize) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut rest = line;

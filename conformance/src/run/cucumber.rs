@@ -1,4 +1,4 @@
-//! The two ends of cucumber: the features that it gets, and what it reports.
+//! What cucumber's runner gets, and what it reports: the features and the events.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use futures::stream;
 use super::{Run, result::Running};
 use crate::{event::Event, plan::Planned, verdict::StepEnd, world::World};
 
-/// The tag that tells cucumber's scenarios apart: one is run on several transports.
+/// The tag that distinguishes cucumber's scenarios, because one requirement runs on several transports.
 const KEY_TAG: &str = "key:";
 
 /// The key of a planned scenario.
@@ -19,8 +19,8 @@ pub(super) fn key_of(scenario: &gherkin::Scenario) -> Option<&str> {
     tags.find_map(|tag| tag.strip_prefix(KEY_TAG))
 }
 
-/// The features that cucumber is to run: each planned scenario with its key for a tag, as a
-/// feature of its own, so that they run in this order.
+/// The features for cucumber: each planned scenario as a feature of its own, with its key as a tag, so that they run in
+/// this order.
 pub(super) fn features(wave: &[&Arc<Planned>]) -> Vec<gherkin::Feature> {
     let feature = |planned: &Arc<Planned>| {
         let mut scenario = planned.requirement.scenario.clone();
@@ -32,8 +32,7 @@ pub(super) fn features(wave: &[&Arc<Planned>]) -> Vec<gherkin::Feature> {
     spread(wave).into_iter().map(feature).collect()
 }
 
-/// The same, with those that wait for a Vault of their own to start spread evenly among the
-/// others.
+/// The same scenarios, with those that wait for a Vault of their own spread evenly among the others.
 fn spread<'p>(wave: &[&'p Arc<Planned>]) -> Vec<&'p Arc<Planned>> {
     let (own, mut spread): (Vec<_>, Vec<_>) =
         (wave.iter().copied()).partition(|planned| planned.requirement.has_own_vault());
@@ -44,7 +43,7 @@ fn spread<'p>(wave: &[&'p Arc<Planned>]) -> Vec<&'p Arc<Planned>> {
     spread
 }
 
-/// Hands cucumber features that are in memory already.
+/// Passes features that are in memory to cucumber.
 pub(super) struct InMemory;
 
 impl cucumber::Parser<Vec<gherkin::Feature>> for InMemory {
@@ -56,7 +55,7 @@ impl cucumber::Parser<Vec<gherkin::Feature>> for InMemory {
     }
 }
 
-/// Listens to cucumber and turns what it reports into results.
+/// Receives cucumber's events and turns them into results.
 pub(super) struct Recorder(pub(super) Arc<Run>);
 
 impl Normalized for Recorder {}
@@ -90,7 +89,7 @@ impl Recorder {
             told::Scenario::Background(step, event) | told::Scenario::Step(step, event) => {
                 let stop = match event {
                     told::Step::Failed(_, _, _, error) => stop_of(&error),
-                    told::Step::Skipped => StepEnd::blocked("no step of the suite is worded so"),
+                    told::Step::Skipped => StepEnd::blocked("the suite has no such step"),
                     told::Step::Started | told::Step::Passed(..) => return,
                 };
                 running.stop(format!("{} {}", step.keyword.trim(), step.value), stop);

@@ -1,7 +1,7 @@
-//! Running a plan: the only place that knows cucumber's runner.
+//! Runs a plan. This is the only place that knows cucumber's runner.
 //!
-//! Cucumber matches steps and runs scenarios side by side. It gets the planned scenarios from memory ([`cucumber`]), and
-//! what it reports of them becomes the suite's own results ([`result`]).
+//! Cucumber matches steps and runs scenarios side by side. It gets the planned scenarios from memory ([`cucumber`]),
+//! and [`result`] turns what it reports into the suite's own results.
 
 mod cucumber;
 mod result;
@@ -42,41 +42,41 @@ use crate::{
     world::World,
 };
 
-/// A run under way.
+/// A run in progress.
 pub struct Run {
-    /// The privileged view of Vault.
+    /// The suite's privileged access to Vault.
     pub oracle: Arc<Oracle>,
-    /// What Vault says it was asked.
+    /// Vault's audit log.
     pub audit: Option<AuditLog>,
-    /// Where that log stood when the run began: many runs may share a Vault.
+    /// The position in that log at which the run began, because several runs can share a Vault.
     pub audited_from: u64,
-    /// Whether Vault is still there.
+    /// Monitors whether Vault still answers.
     pub pulse: HealthMonitor,
     /// The server under test.
     pub target: Arc<Target>,
-    /// What scenarios are run on.
+    /// The slots for scenarios.
     pub slots: Arc<Slots>,
-    /// Vaults that one scenario has to itself.
+    /// The Vaults that one scenario has to itself.
     pub own_vaults: Arc<DedicatedVaults>,
     /// The seed of all random names and values.
     pub seed: u64,
-    /// How many scenarios run side by side.
+    /// How many scenarios run at the same time.
     pub jobs: usize,
-    /// Where transcripts are written; none are without it.
+    /// The folder for transcripts; without it, none are written.
     pub output: Option<PathBuf>,
-    /// What is seen in every scenario.
+    /// What was seen in every scenario.
     pub watch: Arc<InvariantMonitor>,
     /// Receive the events of the run.
     pub reporters: Mutex<Vec<Box<dyn Reporter>>>,
-    /// What has been judged so far.
+    /// The results so far.
     pub results: Mutex<Vec<ScenarioResult>>,
-    /// What could not be removed, or not be written.
+    /// What could not be removed or written.
     pub troubles: Mutex<Vec<String>>,
-    /// Failures that are known.
+    /// The known failures.
     pub baseline: Option<Baseline>,
-    /// What a run on a mutant is to show. Scenarios that can add nothing to it are skipped.
+    /// What a run on a mutant has to show. Scenarios that can add nothing to it are skipped.
     pub(crate) aim: Option<Aim>,
-    /// What the first failure that is not known cancels, and the run with it.
+    /// Cancelled by the first failure that is not known; this ends the run.
     pub fail_fast: Option<CancellationToken>,
     /// How long calls took.
     pub(crate) measurements: Arc<Mutex<Measurements>>,
@@ -87,7 +87,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Tells the reporters.
+    /// Sends an event to the reporters.
     pub fn tell(&self, event: &Event) {
         for reporter in self.reporters.lock().iter_mut() {
             if let Err(error) = reporter.on(event) {
@@ -98,10 +98,10 @@ impl Run {
         }
     }
 
-    /// Runs all scenarios of a plan; those that judge what was seen in the others run last.
+    /// Runs all scenarios of a plan. Scenarios that check what was seen in the others run last.
     ///
-    /// Once `fail_fast` is cancelled, the scenarios under way are dropped and no other is
-    /// begun, but what was seen so far is judged.
+    /// Once `fail_fast` is cancelled, running scenarios are dropped and no other begins. What was seen so far is still
+    /// checked.
     pub async fn execute(self: &Arc<Self>, plan: &[Arc<Planned>]) {
         let not_applicable = plan.iter().filter(|plan| plan.not_applicable.is_some());
         for running in not_applicable.filter_map(|plan| self.running.get(&plan.key)) {
@@ -142,7 +142,7 @@ impl Run {
     }
 
     async fn execute_wave(self: &Arc<Self>, wave: &[&Arc<Planned>]) {
-        // Released only when cucumber has put back what it found.
+        // Released only after cucumber has restored the hook that it found.
         let quiet = Arc::new(PanicHookGuard::hold());
         let quiet_again = Arc::clone(&quiet);
         let (before, after) = (Arc::clone(self), Arc::clone(self));
@@ -188,8 +188,9 @@ impl Run {
         {
             return world.set_scenario(Err(StepEnd::NotApplicable {
                 reason: NotApplicable::AlreadyShown,
-                detail: "what the run on this mutant is to show has been shown on this transport"
-                    .to_owned(),
+                detail:
+                    "the run on this mutant has already shown on this transport what it can show"
+                        .to_owned(),
             }));
         }
         let scenario = match planned.requirement.has_own_vault() {
@@ -208,7 +209,7 @@ impl Run {
             self.seed,
         );
         scenario.audit.clone_from(&self.audit);
-        // One that is about modes starts the target itself, in these.
+        // A scenario about modes starts the target itself, in these modes.
         if planned.requirement.modes.is_empty() {
             scenario.start_server(Setup::default()).await?;
         }
@@ -237,7 +238,7 @@ impl Run {
         let planned = &running.planned;
         let failed = !matches!(end, told::ScenarioFinished::StepPassed);
         if failed || scenario.is_some() {
-            // Before anything is blamed on the target.
+            // Checked before any failure counts against the target.
             self.pulse.lost().await;
         }
         let Some(mut scenario) = scenario else { return };

@@ -1,4 +1,4 @@
-//! What is known of a scenario while it runs, and the result that comes of it.
+//! What the suite knows of a scenario while it runs, and how the outcome becomes its result.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,7 +13,7 @@ use crate::{
     verdict::{Level, StepEnd, Verdict},
 };
 
-/// A planned scenario, with what is known of it so far.
+/// A planned scenario, with what is known about it so far.
 pub(crate) struct Running {
     pub(super) planned: Arc<Planned>,
     progress: Mutex<Progress>,
@@ -22,17 +22,17 @@ pub(crate) struct Running {
 #[derive(Default)]
 struct Progress {
     begun: Option<Instant>,
-    /// The step that ended it early, and how.
+    /// The step that ended the scenario early, and why.
     stop: Option<(String, StepEnd)>,
     aftermath: Aftermath,
 }
 
-/// What remains of a scenario once its servers are released.
+/// What is left of a scenario after its servers are released.
 #[derive(Default)]
 pub(super) struct Aftermath {
     pub(super) vault_requests: usize,
     pub(super) transcript: Option<String>,
-    /// How the Vault that was its own ended, if it did.
+    /// How the scenario's own Vault ended, if it did.
     pub(super) own_vault_lost: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Running {
         self.progress.lock().begun = Some(Instant::now());
     }
 
-    /// Notes the step that ended the scenario; the first one counts.
+    /// Records the step that ended the scenario; only the first one counts.
     pub(super) fn stop(&self, step: String, stop: StepEnd) {
         self.progress.lock().stop.get_or_insert((step, stop));
     }
@@ -59,7 +59,7 @@ impl Running {
 }
 
 impl Run {
-    /// The reason of a blocked scenario, once Vault is lost. Only the first one carries Vault's last output.
+    /// The reason of a scenario that is blocked because Vault is lost. Only the first one has Vault's last output.
     fn blocked_by_loss(&self, key: &str, story: &str) -> String {
         let mut told = self.loss_told_by.lock();
         match told.as_ref() {
@@ -71,7 +71,7 @@ impl Run {
         }
     }
 
-    /// Turns what is known of an ended scenario into its result, and tells of it.
+    /// Turns what is known about an ended scenario into its result, and sends the event.
     pub(super) fn conclude(&self, running: &Running) {
         let planned = &running.planned;
         let Progress {
@@ -95,7 +95,7 @@ impl Run {
                 reason = Some(format!("{kind}: {detail}"));
                 Verdict::NotApplicable
             }
-            // Whatever the target did then, it did without a Vault.
+            // Without Vault, nothing that the target did counts.
             Some(_) if let Some(story) = self.pulse.known_lost() => {
                 reason = Some(self.blocked_by_loss(&planned.key, story));
                 Verdict::Blocked
@@ -150,7 +150,7 @@ impl Run {
             Some(file) => file.display().to_string(),
             None => self.target.adapter.name.clone(),
         };
-        // What is ambient is seen in all scenarios.
+        // An ambient requirement is seen in all scenarios.
         let scenario = match planned.is_ambient() {
             true => format!("--transport {}", planned.transport),
             false => format!("--scenario {}", planned.key),

@@ -1,5 +1,5 @@
-//! Who acts in a scenario: agents, each with a server of its own. Servers that ended before their scenario, and servers
-//! that never started, are examined like all others: what they said is kept here.
+//! Who acts in a scenario: agents, each with a server. The module keeps the output of servers that ended before their
+//! scenario or that never started, because it is examined like that of all others.
 
 use super::Scenario;
 use crate::{
@@ -17,39 +17,39 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// The agents of a scenario: one, and in a Vault of its own as many as the scenario gave itself.
+/// The agents of a scenario: one, or in a Vault of its own as many as the scenario adds.
 #[derive(Default)]
 pub struct Agents {
-    /// All of them.
+    /// All agents.
     pub all: Vec<Agent>,
-    /// Which of them acts now.
+    /// The agent that acts now, by its position.
     acting: usize,
-    /// Whether each act is the next one's.
+    /// Whether each act is performed by the next agent.
     pub(crate) in_turn: bool,
-    /// What is left of servers that are no longer there.
+    /// What is kept of servers that have ended.
     pub(crate) ended: EndedServers,
-    /// Connections besides the agents' own, each to be stopped.
+    /// Connections in addition to the agents' own; each must be stopped.
     pub(crate) connections: Vec<RawConnection>,
-    /// Tokens that a server may act with, besides the one that it has.
+    /// Tokens that a server may use, in addition to its own.
     pub(crate) further_tokens: Vec<Token>,
 }
 
 /// An agent, and the slot whose target acts for it.
 pub struct Agent {
-    /// What the scenario calls it; empty where there is only one.
+    /// The name in the scenario; empty if there is only one agent.
     pub(crate) name: String,
-    /// What it runs on.
+    /// The slot.
     pub slot: Slot,
 }
 
-/// What is left of the servers that ended before their scenario.
+/// What is kept of servers that ended before their scenario.
 #[derive(Debug, Default)]
 pub(crate) struct EndedServers {
-    /// What each one said that the scenario has ended.
+    /// The lines of each server that the scenario has ended.
     pub said: Vec<Vec<Line>>,
-    /// How many of their lines were too much to keep.
+    /// How many of their lines were dropped.
     pub dropped: usize,
-    /// How many did not start, and said their token instead.
+    /// How many servers did not start, and printed their token.
     pub told_token: usize,
 }
 
@@ -71,14 +71,14 @@ impl Agents {
         });
     }
 
-    /// Lets the agent of this name act from now on; returns whether there is one.
+    /// Lets the agent with this name act from now on; returns whether it exists.
     pub(crate) fn turn_to(&mut self, name: &str) -> bool {
         let found = self.all.iter().position(|agent| agent.name == name);
         self.acting = found.unwrap_or(self.acting);
         found.is_some()
     }
 
-    /// Lets the next agent act, where they act in turn.
+    /// Lets the next agent act, if they act in turn.
     pub(super) fn take_turn(&mut self) {
         if self.in_turn {
             self.acting = (self.acting + 1) % self.all.len().max(1);
@@ -107,7 +107,7 @@ impl Agents {
         tokens
     }
 
-    /// What clients show to the servers.
+    /// The credentials that clients send to the servers.
     pub(super) fn credentials(&self) -> Secrets {
         let mut secrets = Secrets::default();
         for Agent { slot, .. } in &self.all {
@@ -120,12 +120,11 @@ impl Agents {
 }
 
 impl Scenario {
-    /// Gives the agent a server that is set up so, whose token has a policy that allows everything
-    /// in the scenario; that agent acts from now on.
+    /// Gives the agent a server with this setup, whose token has all rights in the scenario. That agent acts from now
+    /// on.
     ///
     /// # Errors
-    /// When Vault refuses, or the server does not start: for one that is to be started in a mode
-    /// that it claims, that is a failure.
+    /// If Vault rejects a request, or the server does not start. If the server claims the mode, this is a failure.
     pub async fn start_server(&mut self, setup: Setup) -> StepResult {
         let (claimed, demanded) = (
             !setup.modes.is_empty(),
@@ -138,10 +137,10 @@ impl Scenario {
         }
     }
 
-    /// The same with a server that may as well not start; returns why it does not, if so.
+    /// Like [`Scenario::start_server`], for a server that need not start; returns why it does not, if so.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub(crate) async fn try_to_start_server(
         &mut self,
         setup: Setup,
@@ -158,7 +157,7 @@ impl Scenario {
         Ok(None)
     }
 
-    /// What slots this scenario uses.
+    /// The kind of slot that this scenario uses.
     pub(crate) fn kind(&self, setup: Setup) -> SlotKind {
         SlotKind {
             transport: self.planned.transport,
@@ -167,7 +166,7 @@ impl Scenario {
         }
     }
 
-    /// A server that is set up so, or why it does not start.
+    /// Leases a slot for a server with this setup, or returns why the server does not start.
     pub(crate) async fn lease(&mut self, setup: Setup) -> StepResult<Result<Slot, StartError>> {
         let slot = match self.slots.lease(&self.kind(setup)).await {
             Ok(slot) => slot,
@@ -186,17 +185,17 @@ impl Scenario {
 
     /// Ends a server.
     pub(crate) async fn end_server(&mut self, slot: Slot) -> StepResult {
-        // Before it is ended: what is cut short then is no fault of its own.
+        // The output is collected before the end: a message that is cut short by the end is not the server's fault.
         let transcript = slot.instance.connection.transcript();
         let (said, dropped) = (transcript.examine(), transcript.dropped());
         self.agents.ended.dropped += dropped;
         self.agents.ended.said.push(said);
-        // What it has asked of Vault was asked with this.
+        // The server made its requests to Vault with this token.
         self.agents.further_tokens.extend(slot.token.clone());
         self.slots.end(slot).await.map_err(StepEnd::blocked)
     }
 
-    /// Ends the servers that the scenario has, so that it can have another: of some only one can run.
+    /// Ends the scenario's servers before another one starts, since some targets can only run once.
     pub(crate) async fn end_servers(&mut self) -> StepResult {
         for Agent { slot, .. } in std::mem::take(&mut self.agents.all) {
             self.end_server(slot).await?;
@@ -208,7 +207,7 @@ impl Scenario {
     /// Gives the agent's token all rights within the scenario.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub(crate) async fn allow_all(&self) -> StepResult {
         self.set_policy(&policy::sufficient(&self.prefix)).await
     }
@@ -216,7 +215,7 @@ impl Scenario {
     /// Gives the agent's token these rights.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub(crate) async fn set_policy(&self, hcl: &str) -> StepResult {
         let policy = &self.token()?.policy;
         let written = self.oracle.write_policy(policy, hcl).await;
@@ -230,55 +229,55 @@ impl Scenario {
         Ok(&agent.ok_or_else(missing)?.slot)
     }
 
-    /// Its server.
+    /// The server of the agent that acts.
     pub(crate) fn instance(&self) -> StepResult<&Instance> {
         Ok(&self.slot()?.instance)
     }
 
-    /// Its connection.
+    /// The connection of the agent that acts.
     pub(crate) fn connection(&self) -> StepResult<&Connection> {
         Ok(&self.instance()?.connection)
     }
 
-    /// The token of its server.
+    /// The token of the server of the agent that acts.
     pub(crate) fn token(&self) -> StepResult<&Token> {
         let unknown =
             || StepEnd::blocked("the suite knows no token of a server that it did not start");
         self.slot()?.token.as_ref().ok_or_else(unknown)
     }
 
-    /// What its server asks of Vault.
+    /// The tap of the server of the agent that acts.
     pub(crate) fn tap(&self) -> StepResult<&Tap> {
         let missing = || StepEnd::blocked("the server's requests to Vault do not pass the suite");
         self.slot()?.tap.as_ref().ok_or_else(missing)
     }
 
-    /// The endpoint of its server, for requests that no client makes.
+    /// The endpoint of the server, for requests that no client makes.
     ///
     /// # Errors
     /// Blocked over stdio.
     pub(crate) fn endpoint(&self) -> StepResult<RawHttp> {
-        let missing = || StepEnd::blocked("the target is not spoken to over HTTP");
+        let missing = || StepEnd::blocked("the transport is not HTTP");
         self.instance()?.endpoint().ok_or_else(missing)
     }
 
-    /// Over HTTP the connection must have a session; over stdio it is one.
+    /// Checks that the connection has a session. Over stdio, the connection is one.
     ///
     /// # Errors
-    /// Not applicable where the server gives out none.
+    /// Not applicable if the server issues none.
     pub(crate) fn need_session(&self) -> StepResult {
         let connection = self.connection()?;
         let over_http = matches!(connection.wire(), Wire::Http(_));
         match over_http && !connection.session_headers().contains_key(SESSION) {
-            true => Err(StepEnd::not_claimed("the server gives out no sessions")),
+            true => Err(StepEnd::not_claimed("the server issues no sessions")),
             false => Ok(()),
         }
     }
 
-    /// A further connection, on which nothing was said yet.
+    /// Opens a further connection, without any message so far.
     ///
     /// # Errors
-    /// Blocked when there can be none.
+    /// Blocked if this is not possible.
     pub(crate) async fn connect_again(&mut self) -> StepResult<&Connection> {
         let another = self.instance()?.another().await;
         self.agents
@@ -287,10 +286,10 @@ impl Scenario {
         self.further_connection()
     }
 
-    /// The last of the further connections.
+    /// The last further connection.
     ///
     /// # Errors
-    /// Blocked when there is none.
+    /// Blocked if there is none.
     pub(crate) fn further_connection(&self) -> StepResult<&Connection> {
         let missing = || StepEnd::blocked("the further connection is gone");
         let last = self.agents.connections.last().ok_or_else(missing)?;
@@ -300,7 +299,7 @@ impl Scenario {
     /// Ends the further connections.
     ///
     /// # Errors
-    /// Blocked when one does not end.
+    /// Blocked if one does not end.
     pub(crate) async fn disconnect(&mut self) -> StepResult {
         for connection in std::mem::take(&mut self.agents.connections) {
             connection.stop().await.map_err(StepEnd::blocked)?;

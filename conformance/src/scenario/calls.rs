@@ -1,5 +1,5 @@
-//! The way to make a tool call. What a call lets the agent know, how long it took, what the target asked of Vault for it,
-//! and whether it was answered is recorded here and nowhere else.
+//! The only way to make a tool call. Each call is recorded here: what the agent may now know, how long the call took,
+//! which requests the target made to Vault, and whether an answer arrived.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -31,44 +31,44 @@ use crate::{
 /// The calls of a scenario.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    /// What the agent did last.
+    /// The agent's last call.
     pub(crate) last: Option<CallRecord>,
-    /// What came of several calls that are judged together: made at once, or one after the other.
+    /// The results of several calls that are checked together: made at the same time, or one after the other.
     pub(crate) several: Vec<CallRecord>,
-    /// Whether there is so much in Vault that no call is preceded by a snapshot of it.
+    /// Whether no snapshots are taken because there is too much in Vault.
     pub(crate) without_snapshots: bool,
-    /// Whether a call had no answer: one may still come, into the next scenario.
+    /// Whether a call had no answer. The answer may still arrive, in the next scenario.
     unanswered: AtomicBool,
     /// How many calls have begun.
     begun: AtomicUsize,
-    /// How many of them have not ended.
+    /// How many of them have not ended yet.
     under_way: AtomicUsize,
     measured: Mutex<Vec<Call>>,
 }
 
-/// What the agent asked for in a call, and what came of it.
+/// A call that the agent made, and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct CallRecord {
     pub(crate) act: Act,
     pub(crate) answer: Answer,
     /// Vault before the call; empty if no snapshot was taken.
     pub(crate) before: Snapshot,
-    /// What the secret that it is about held before.
+    /// The contents of the secret, if the call is about one, before the call.
     pub(crate) held: Option<SecretData>,
-    /// How many requests had passed the tap before.
+    /// How many requests had passed the tap before the call.
     pub(crate) passed: usize,
 }
 
 /// How a call is made. By default it is made on the agent's own connection, with all arguments and without a snapshot.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CallOptions<'c> {
-    /// Another connection.
+    /// The connection, if it is not the agent's own.
     pub(crate) connection: Option<&'c Connection>,
-    /// With which arguments.
+    /// The arguments of the call.
     pub(crate) arguments: Arguments<'c>,
-    /// Whether a snapshot of Vault is taken before.
+    /// Whether a snapshot of Vault is taken before the call.
     pub(crate) snapshot: bool,
-    /// Whether Vault denies what is asked for, so that whoever asks must get to know nothing by it.
+    /// Whether Vault denies the operation. The answer must then reveal nothing.
     pub(crate) is_denied: bool,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct BegunCall {
 /// Counts as under way for as long as it lives.
 struct UnderWay<'c> {
     calls: &'c Calls,
-    /// How many calls had begun, this one included.
+    /// How many calls had begun, including this one.
     begun: usize,
     others: usize,
 }
@@ -94,12 +94,12 @@ impl Calls {
         self.unanswered.load(Ordering::Relaxed)
     }
 
-    /// Notes whether something that should be answered was not.
+    /// Records whether something that should be answered was not.
     pub(crate) fn note_unanswered(&self, unanswered: bool) {
         self.unanswered.fetch_or(unanswered, Ordering::Relaxed);
     }
 
-    /// How long the calls took that succeeded with nothing in their way.
+    /// The durations of the calls that succeeded and that nothing delayed.
     pub(crate) fn take_measured(&self) -> Vec<Call> {
         std::mem::take(&mut self.measured.lock())
     }
@@ -145,10 +145,10 @@ impl CallOptions<'_> {
 }
 
 impl Scenario {
-    /// The tool call that carries an act.
+    /// The tool call that performs an act.
     ///
     /// # Errors
-    /// Not applicable where the target offers no tool for it.
+    /// Not applicable if the target offers no tool for it.
     pub(crate) fn tool_call(&self, act: &Act) -> StepResult<ToolCall<'_>> {
         self.tool_call_with(act, Arguments::All)
     }
@@ -158,10 +158,10 @@ impl Scenario {
         ToolCall::new(adapter, instance, act.operation, &act.parameters, arguments)
     }
 
-    /// Makes the tool call that carries an act.
+    /// Makes the tool call that performs an act.
     ///
     /// # Errors
-    /// Not applicable where the target offers no tool for it; blocked where Vault fails.
+    /// Not applicable if the target offers no tool for it; blocked if Vault fails.
     pub(crate) async fn call(&self, act: Act, options: CallOptions<'_>) -> StepResult<CallRecord> {
         let is_own = options.connection.is_none();
         let connection = match options.connection {
@@ -188,10 +188,10 @@ impl Scenario {
         Ok(record)
     }
 
-    /// Posts the tool call that carries an act over HTTP, as `asked` says.
+    /// Posts the tool call that performs an act over HTTP, as `asked` says.
     ///
     /// # Errors
-    /// As for any call.
+    /// As [`Scenario::call`].
     pub(crate) async fn call_over_http(
         &self,
         act: Act,
@@ -207,20 +207,20 @@ impl Scenario {
         Ok((self.end_call(begun, answer), answered))
     }
 
-    /// The tool call that carries an act, as a client posts it in this session.
+    /// The tool call that performs an act, as a client posts it in this session.
     ///
     /// # Errors
-    /// As for any call.
+    /// As [`Scenario::call`].
     pub(crate) fn posted(&self, act: &Act, id: &str) -> StepResult<Request> {
         let params = self.tool_call(act)?.params;
         let revision = self.planned.revision;
         Ok(Request::new(revision, id, "tools/call", params))
     }
 
-    /// Notes what there is before a call. Whoever makes it hands the answer to [`Scenario::end_call`].
+    /// Records the state before a call. The caller passes the answer to [`Scenario::end_call`].
     ///
     /// # Errors
-    /// Blocked where Vault fails.
+    /// Blocked if Vault fails.
     pub(crate) async fn begin_call(
         &self,
         act: Act,
@@ -243,7 +243,7 @@ impl Scenario {
         })
     }
 
-    /// Records what came of a call.
+    /// Records the result of a call.
     pub(crate) fn end_call(&self, call: BegunCall, answer: Answer) -> CallRecord {
         if let Answer::Success(success) = &answer {
             self.ledger.remember_keys(&success.whole, true);
@@ -259,10 +259,10 @@ impl Scenario {
         }
     }
 
-    /// Calls a tool that carries no act, or one that does in other words.
+    /// Calls a tool that performs no act, or with arguments that the adapter does not define.
     ///
     /// # Errors
-    /// When nobody acts.
+    /// If no agent acts.
     pub(crate) async fn call_tool(
         &self,
         name: &str,
@@ -276,10 +276,10 @@ impl Scenario {
         Ok(reply)
     }
 
-    /// Calls a tool in a batch of that one call.
+    /// Calls a tool in a batch that contains only this call.
     ///
     /// # Errors
-    /// When nobody acts.
+    /// If no agent acts.
     pub(crate) async fn call_in_batch(&self, name: &str, arguments: &Value) -> StepResult<Said> {
         let params = json!({ "name": name, "arguments": arguments });
         let call = Request::new(self.planned.revision, "batch-1", "tools/call", params);
@@ -289,10 +289,10 @@ impl Scenario {
         Ok(said)
     }
 
-    /// Asks for something that is no tool call.
+    /// Sends a request that is no tool call.
     ///
     /// # Errors
-    /// When nobody acts.
+    /// If no agent acts.
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -303,15 +303,15 @@ impl Scenario {
         Ok(reply)
     }
 
-    /// Lets the agent do something, with Vault looked at before.
+    /// Lets the agent perform an act, after a snapshot of Vault.
     ///
     /// # Errors
-    /// Not applicable where the target offers no tool for it; blocked where Vault fails.
+    /// Not applicable if the target offers no tool for it; blocked if Vault fails.
     pub(crate) async fn let_agent(&mut self, act: Act) -> StepResult {
         self.let_agent_with(act, Arguments::All).await
     }
 
-    /// The same, with these arguments.
+    /// Like [`Scenario::let_agent`], with these arguments.
     ///
     /// # Errors
     /// As [`Scenario::let_agent`].
@@ -330,10 +330,10 @@ impl Scenario {
         Ok(())
     }
 
-    /// Lets the agent do several things, one after the other.
+    /// Lets the agent perform several acts, one after the other.
     ///
     /// # Errors
-    /// As for one.
+    /// As [`Scenario::let_agent`].
     pub(crate) async fn let_agent_in_turn(&mut self, acts: Vec<Act>) -> StepResult {
         self.calls.several.clear();
         for act in acts {
@@ -344,38 +344,37 @@ impl Scenario {
         Ok(())
     }
 
-    /// What the agent did last.
+    /// The agent's last call.
     pub(crate) fn last(&self) -> StepResult<&CallRecord> {
-        let missing = || StepEnd::blocked("the scenario let the agent do nothing yet");
+        let missing = || StepEnd::blocked("the agent has made no call yet");
         self.calls.last.as_ref().ok_or_else(missing)
     }
 
-    /// What was meant to be made at once was under way at once, on so many connections.
+    /// Checks that calls that should overlap did overlap, on this number of connections.
     ///
     /// # Errors
-    /// Blocked when it was not: then nothing was seen of what becomes of calls that meet.
+    /// Blocked if they did not, because then the scenario shows nothing about overlapping calls.
     pub(crate) fn expect_made_at_once(&self, connections: usize) -> StepResult {
         let lines = self.connection()?.transcript().scenario_lines();
         let open = most_open(&lines);
         match open.requests >= 2 && open.connections >= connections {
             true => Ok(()),
             false => Err(StepEnd::blocked(format!(
-                "at most {} calls on {} connections were under way at once: the limits that the adapter tells \
-                 leave no room for more",
+                "at most {} calls on {} connections were under way at once: the limits in the adapter allow no more",
                 open.requests, open.connections
             ))),
         }
     }
 
-    /// What the target may take to answer.
+    /// How long the target may take to answer.
     pub(crate) fn patience(&self) -> Duration {
         self.target.adapter.budgets.call()
     }
 
-    /// What is in Vault that the scenario has made.
+    /// All that the scenario has made in Vault.
     ///
     /// # Errors
-    /// Blocked where Vault fails.
+    /// Blocked if Vault fails.
     pub(crate) async fn snapshot(&self) -> StepResult<Snapshot> {
         if self.calls.without_snapshots {
             return Ok(Snapshot::new());

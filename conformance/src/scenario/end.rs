@@ -1,4 +1,4 @@
-//! The end of a scenario: its evidence is gathered, and what it had is given back.
+//! The end of a scenario: gathers its evidence, and returns what it leased.
 
 use super::{Scenario, agents::Agent};
 use crate::{
@@ -10,18 +10,18 @@ use crate::{
     vault::dedicated::DedicatedVaults,
 };
 
-/// What a scenario that is over leaves behind.
+/// The result of a scenario that has ended.
 pub(crate) struct Finish {
-    /// What was seen of its servers.
+    /// The evidence about its servers.
     pub(crate) evidence: Evidence,
-    /// How many requests its servers made to Vault.
+    /// The number of requests that its servers made to Vault.
     pub(crate) vault_requests: usize,
     /// Why some of the evidence is missing.
     pub(crate) problem: Option<String>,
 }
 
 impl Scenario {
-    /// Gathers the evidence. Nothing may be done in the scenario afterwards.
+    /// Gathers the evidence. The scenario must do nothing afterwards.
     pub(crate) async fn finish(&mut self) -> Finish {
         let (dedicated, problem) = match self.dedicated_requests().await {
             Ok(requests) => (requests, None),
@@ -36,7 +36,7 @@ impl Scenario {
                 true => slot.instance.ends().await,
                 false => slot.instance.ended(),
             };
-            // Requests to a Vault of the scenario's own are looked through separately.
+            // Requests to a Vault of the scenario's own are examined separately.
             let tokens = slot.token.iter().chain(&self.agents.further_tokens);
             let accessors = tokens.filter(|_| self.own.is_none());
             servers.push(ServerEvidence {
@@ -74,7 +74,7 @@ impl Scenario {
         ended.said.iter().map(evidence).collect()
     }
 
-    /// What the Vault that the scenario has to itself was asked, if it has one and its audit log can be read.
+    /// The requests to the Vault that the scenario has to itself, if it has one and its audit log is readable.
     async fn dedicated_requests(&self) -> Result<Option<DedicatedRequests>, String> {
         let own = self.own.as_ref();
         let Some((own, audit)) = own.and_then(|own| Some((own, own.audit.as_ref()?))) else {
@@ -89,7 +89,7 @@ impl Scenario {
         }))
     }
 
-    /// What crossed the wire of all its servers, and what they asked of Vault: lines of JSON, secrets redacted.
+    /// All messages and log lines of the servers, and their requests to Vault: lines of JSON, with secrets redacted.
     pub(crate) fn transcript(&self) -> String {
         let secrets = self.secrets();
         let ended = (self.agents.ended.said.iter()).map(|lines| json_lines(lines, &secrets));
@@ -99,7 +99,7 @@ impl Scenario {
             .collect()
     }
 
-    /// Gives back what it had, or ends it; returns what could not be.
+    /// Returns or ends what the scenario leased; returns what could not be ended.
     pub(crate) async fn release(
         mut self,
         dedicated_vaults: &DedicatedVaults,

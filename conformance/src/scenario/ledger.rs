@@ -1,4 +1,4 @@
-//! Which secret values exist in a scenario, what each secret should hold, and who may know them.
+//! Which secret values exist in a scenario, what each secret should contain, and who may know the values.
 
 use std::collections::HashMap;
 
@@ -14,17 +14,17 @@ use crate::{
     vault::oracle::SecretData,
 };
 
-/// What a scenario knows of secrets.
+/// What a scenario knows about secrets.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// What each secret of the scenario's last KV mount should hold now, by path.
+    /// The expected contents of each secret in the scenario's last KV mount, by path.
     pub(crate) holds: HashMap<String, SecretData>,
-    /// What a secret held in its first version.
+    /// The contents of the first version of each secret.
     pub(crate) first: HashMap<String, SecretData>,
     canaries: Mutex<Vec<Canary>>,
 }
 
-/// A random value that the scenario put somewhere, and whether the agent may know it.
+/// A random value that the scenario stored somewhere, and whether the agent may know it.
 #[derive(Clone, Debug)]
 struct Canary {
     label: String,
@@ -42,8 +42,8 @@ impl Ledger {
         });
     }
 
-    /// Remembers the private keys in what was said, with the certificates that they are for: no later answer and no log
-    /// may have them.
+    /// Remembers the private keys in a text, with their certificates. No later answer and no log may contain these
+    /// keys.
     pub(crate) fn remember_keys(&self, said: &str, known_to_agent: bool) {
         let certificates = Certificate::all_in(said);
         for key in private_keys_in(said) {
@@ -53,7 +53,7 @@ impl Ledger {
         }
     }
 
-    /// The agent may know these values.
+    /// Marks these values as known to the agent.
     pub(crate) fn disclose(&self, data: &SecretData) {
         let values: Vec<_> = data.values().filter_map(Value::as_str).collect();
         for canary in self.canaries.lock().iter_mut() {
@@ -62,7 +62,7 @@ impl Ledger {
         }
     }
 
-    /// Whoever reads a secret may know its values.
+    /// Marks the values of a secret as known if the act reads it.
     pub(crate) fn let_read(&self, act: &Act) {
         if matches!(act.operation, Operation::Kv(Kv::Read | Kv::ReadVersion)) {
             let held = |secrets: &HashMap<_, SecretData>| secrets.get(act.secret()?).cloned();
@@ -72,7 +72,7 @@ impl Ledger {
         }
     }
 
-    /// Whoever calls tools in whatever way may come to know any value.
+    /// Marks all values as known, because a call with any arguments may read any of them.
     pub(crate) fn disclose_all(&self) {
         for canary in self.canaries.lock().iter_mut() {
             canary.known_to_agent = true;
@@ -84,12 +84,12 @@ impl Ledger {
         self.values(|_| true)
     }
 
-    /// The values that the agent neither wrote nor asked for.
+    /// The values that the agent neither wrote nor requested.
     pub(crate) fn unasked(&self) -> Secrets {
         self.values(|canary| !canary.known_to_agent)
     }
 
-    /// The values of which this is true, given the label and the value.
+    /// The values for which `wanted` is true, given the label and the value.
     pub(crate) fn matching(&self, wanted: impl Fn(&str, &str) -> bool) -> Secrets {
         self.values(|canary| wanted(&canary.label, canary.value.expose_secret()))
     }

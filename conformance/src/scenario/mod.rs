@@ -1,7 +1,7 @@
-//! One running scenario: who acts, what was said and done, and which secrets there are. It knows no profile.
+//! One running scenario: who acts, what was said and done, and which secrets exist. It knows no profile.
 //!
-//! It starts and ends servers ([`agents`]), makes the tool calls ([`calls`]), and remembers which secret values exist
-//! ([`ledger`]). What the steps of a profile keep while it runs is its [`state`](Scenario::state), by type.
+//! [`agents`] starts and ends servers, [`calls`] makes the tool calls, and [`ledger`] remembers which secret values
+//! exist. The [`state`](Scenario::state) is what the steps of a profile keep while the scenario runs, by its type.
 
 pub(crate) mod agents;
 pub(crate) mod calls;
@@ -30,31 +30,31 @@ use crate::{
 
 /// One running scenario.
 pub struct Scenario {
-    /// What is running.
+    /// The planned scenario.
     pub planned: Arc<Planned>,
-    /// Who acts, and on which servers.
+    /// The agents, and the servers that they use.
     pub agents: Agents,
-    /// The Vault that it has to itself, if it has one.
+    /// The Vault that the scenario has to itself, if it has one.
     pub own: Option<DedicatedVault>,
-    /// What the run's Vault says it was asked.
+    /// The audit log of the run's Vault.
     pub audit: Option<AuditLog>,
     pub(crate) target: Arc<Target>,
-    /// Where servers come from.
+    /// The source of servers.
     pub(crate) slots: Arc<Slots>,
     pub(crate) oracle: Arc<Oracle>,
     pub(crate) random: StdRng,
-    /// What all names of this scenario in Vault begin with; empty in a Vault of its own.
+    /// The prefix of all names of this scenario in Vault; empty in a Vault of its own.
     pub prefix: String,
-    /// The mount that it made last.
+    /// The mount that the scenario made last.
     pub(crate) mount: Option<String>,
     pub(crate) ledger: Ledger,
     pub(crate) calls: Calls,
-    /// What the steps of a profile keep.
+    /// What the steps of the profiles keep.
     states: States,
 }
 
 impl Scenario {
-    /// A scenario in which nobody acts yet.
+    /// A scenario in which no agent acts yet.
     #[must_use]
     pub fn new(
         planned: Arc<Planned>,
@@ -69,7 +69,7 @@ impl Scenario {
         scenario
     }
 
-    /// A scenario in a Vault of its own, where nobody acts yet.
+    /// A scenario in a Vault of its own, in which no agent acts yet.
     #[must_use]
     pub fn new_on_own(
         planned: Arc<Planned>,
@@ -109,13 +109,13 @@ impl Scenario {
         }
     }
 
-    /// What the steps of a profile keep in this type; its default value until they change it.
+    /// What the steps of a profile keep in this type; initially its default value.
     #[must_use]
     pub fn state<T: Default + Send + Sync + 'static>(&self) -> &T {
         self.states.get()
     }
 
-    /// The same, to change it.
+    /// Like [`Scenario::state`], but mutable.
     pub fn state_mut<T: Default + Send + Sync + 'static>(&mut self) -> &mut T {
         self.states.get_mut()
     }
@@ -129,22 +129,22 @@ impl Scenario {
     /// The mount that the scenario made last.
     ///
     /// # Errors
-    /// When it made none.
+    /// If the scenario has made none.
     pub fn mount(&self) -> StepResult<&str> {
         let missing = || StepEnd::blocked("the scenario gave no mount");
         self.mount.as_deref().ok_or_else(missing)
     }
 
-    /// What a secret should hold.
+    /// The expected contents of a secret.
     ///
     /// # Errors
-    /// When the scenario made none of this path.
+    /// If the scenario has made no secret with this path.
     pub(crate) fn held(&self, path: &str) -> StepResult<&SecretData> {
         let missing = || StepEnd::blocked(format!("the scenario made no secret {path:?}"));
         self.ledger.holds.get(path).ok_or_else(missing)
     }
 
-    /// A new random value, unlike anything else in this run.
+    /// A new random value that is unique in this run.
     pub fn canary(&mut self, label: &str, known_to_agent: bool) -> String {
         const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzACDEFGHJKLMNPQRTUVWXY34679";
         let letters = std::iter::repeat_with(|| {
@@ -162,7 +162,7 @@ impl Scenario {
         StepEnd::failed(expected, self.secrets().redact(actual))
     }
 
-    /// Everything that is never written out.
+    /// All values that must never be written out.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let mut secrets = self.ledger.all();

@@ -2,9 +2,9 @@
 
 use std::{any::Any, fmt, sync::OnceLock};
 
-/// One value of each type that was asked for, made when it first is.
+/// One value of each requested type, created on first use.
 ///
-/// It is a list that only grows, so that a value can be lent while others are made.
+/// The list only grows, so that a value can be borrowed while others are created.
 #[derive(Default)]
 pub(super) struct States(OnceLock<Box<Node>>);
 
@@ -13,7 +13,7 @@ struct Node {
     next: States,
 }
 
-/// Says nothing: a state can hold secrets.
+/// Prints no state, because a state can contain secrets.
 impl fmt::Debug for States {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("States")
@@ -30,7 +30,7 @@ impl States {
         }
     }
 
-    /// The value of this type, to be changed.
+    /// The value of this type, mutable.
     #[expect(clippy::unwrap_used, reason = "the value is made first")]
     pub(super) fn get_mut<T: Default + Send + Sync + 'static>(&mut self) -> &mut T {
         self.get::<T>();

@@ -1,4 +1,4 @@
-//! Checking an adapter on a Vault that is up.
+//! Validates an adapter against the running server, with a Vault that runs.
 
 use serde_json::{Value, json};
 
@@ -18,18 +18,18 @@ use crate::{
     verdict::StepEnd,
 };
 
-/// The secret that is read.
+/// The secret that the check reads.
 const SECRET: &str = "app/check";
-/// The folder that it lies in, and its name there.
+/// The folder of the secret, and the secret's name in it.
 const FOLDER: &str = "app";
 const NAME: &str = "check";
 const KEY: &str = "password";
-/// The issuer and the role of the PKI mount that is looked at.
+/// The issuer and the role of the PKI mount that the check reads.
 const ISSUER: &str = "check-ca";
 const ROLE: &str = "check-role";
 
 impl Builder {
-    /// Holds the target's adapter against the target, on a Vault that is started for it.
+    /// Validates the adapter against the running target, with a Vault that is started for this.
     ///
     /// # Errors
     /// As [`Builder::run`].
@@ -79,7 +79,7 @@ impl Prepared {
         Ok(checked)
     }
 
-    /// Carries out each reading operation that is mapped once.
+    /// Performs each mapped operation that only reads once.
     async fn try_reads(
         &self,
         oracle: &Oracle,
@@ -96,7 +96,7 @@ impl Prepared {
         }
         oracle.make_kv_mount(mount, 2).await.map_err(in_vault)?;
         let mut secrets = Secrets::default();
-        // Two versions: whoever reads the latest where the first is asked for is found out.
+        // There are two versions, so that a target that reads the latest instead of the first is detected.
         let first = format!("{:016x}", rand::random::<u64>());
         let latest = format!("{:016x}", rand::random::<u64>());
         for (value, label) in [
@@ -176,7 +176,7 @@ impl Prepared {
                     let (answer, _) = call.make(&instance.connection).await;
                     judge(operation, &mapping.result, &answer, &expected)
                 }
-                // A tool that is missing is among the findings already.
+                // The findings already contain a missing tool.
                 Err(StepEnd::Failed { .. } | StepEnd::NotApplicable { .. }) => continue,
                 Err(StepEnd::Blocked { why }) => return Err(why),
             };
@@ -217,11 +217,10 @@ async fn make_certificate(
     Ok((issuer.unwrap_or_default(), text("serial_number")))
 }
 
-/// What an adapter finds in an answer.
+/// Describes what an adapter finds in an answer.
 ///
 /// # Errors
-/// When it does not find what is expected, or not all facts that it points to: what it is,
-/// and what was likely meant.
+/// If the data or one of the facts is not found: what is in its place, and what was likely meant.
 fn judge(
     operation: Operation,
     shape: &ResultShape,
@@ -229,7 +228,7 @@ fn judge(
     expected: &Value,
 ) -> Result<String, String> {
     let Answer::Success(success) = answer else {
-        return Err(format!("the server gave {}", answer.describe()));
+        return Err(format!("the server returned {}", answer.describe()));
     };
     let result = serde_json::from_str(&success.whole).unwrap_or_default();
     let root = root(shape, &result).ok().flatten();
@@ -270,7 +269,7 @@ fn judge(
     }
 }
 
-/// Whether the data of an answer is what Vault holds, as far as the operation has data.
+/// Checks that the data of an answer equals what Vault holds, if the operation has data.
 fn find_data(operation: Operation, success: &Success, expected: &Value) -> Result<(), String> {
     let right = match &success.data {
         Data::Unusable(why) => return Err(clip(&format!("the adapter finds nothing: {why}"))),
@@ -300,7 +299,7 @@ fn find_data(operation: Operation, success: &Success, expected: &Value) -> Resul
     ))
 }
 
-/// The names of the facts that were found; in a list those of the item that is looked for.
+/// The names of the facts that were found. In a list these are the facts of the expected item.
 fn facts<'a>(success: &'a Success, expected: &Value) -> Vec<&'a String> {
     let item = success
         .items
@@ -311,7 +310,7 @@ fn facts<'a>(success: &'a Success, expected: &Value) -> Vec<&'a String> {
         .collect()
 }
 
-/// Whether a name is one of those by which a list may name what is looked for.
+/// Whether a name is one of the expected names in a list.
 fn is_expected(name: Option<&str>, expected: &Value) -> bool {
     let names = expected.as_array().into_iter().flatten();
     name.is_some() && names.into_iter().any(|expected| bare(expected) == name)
@@ -322,7 +321,7 @@ fn bare(name: &Value) -> Option<&str> {
     Some(name.as_str()?.trim_matches('/'))
 }
 
-/// Where a value has a text that is itself a JSON object or list.
+/// The pointer to a text that is itself a JSON object or list.
 fn json_within(value: &Value, pointer: &str) -> Option<String> {
     match value {
         Value::String(text) => {
@@ -337,7 +336,7 @@ fn json_within(value: &Value, pointer: &str) -> Option<String> {
     }
 }
 
-/// As much of a text as helps.
+/// The beginning of a long text.
 fn clip(text: &str) -> String {
     const ENOUGH: usize = 600;
     match text.char_indices().nth(ENOUGH) {

@@ -1,4 +1,4 @@
-//! The suite as a library: choose, run, get the report as a value.
+//! The suite as a library: select requirements, run them, and get the report as a value.
 
 mod checking;
 mod prepared;
@@ -39,13 +39,12 @@ use crate::{
 pub struct Suite;
 
 impl Suite {
-    /// Begins to choose what is run; unless told otherwise everything is, on the reference
-    /// server, without a word on the terminal.
+    /// Begins to select what runs. By default, everything runs on the reference server, and nothing is printed.
     ///
     /// ```no_run
     /// use vault_mcp_conformance::{Suite, baseline::Baseline, exit::Exit, target::Target};
     ///
-    /// # async fn judge() -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn check() -> Result<(), Box<dyn std::error::Error>> {
     /// let report = Suite::builder()
     ///     .target(Target::from_file("my-server.toml".as_ref())?)
     ///     .profiles(["kv", "policy"])
@@ -67,23 +66,23 @@ impl Suite {
     }
 }
 
-/// A run that could not be made.
+/// Why a run was not possible.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SuiteError {
-    /// The adapter is wrong.
+    /// The adapter is invalid.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
-    /// The baseline is wrong.
+    /// The baseline is invalid.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
-    /// The choice names something that there is not.
+    /// The selection names something that does not exist.
     #[error("{0}")]
     Usage(String),
-    /// The choice leaves nothing to run.
+    /// Nothing is left to run after the selection.
     #[error("nothing to run: {0}")]
     NothingSelected(String),
-    /// No Vault, or no target.
+    /// There is no usable Vault or target.
     #[error("{problem}")]
     Environment {
         /// What was tried and what to do.
@@ -91,18 +90,18 @@ pub enum SuiteError {
         /// The report of a run in which everything was blocked.
         report: Box<Report>,
     },
-    /// Ended before the first scenario.
+    /// The run was interrupted before the first scenario.
     #[error("interrupted before the first scenario")]
     Interrupted {
-        /// The report of a run in which nothing was judged.
+        /// The report of a run in which nothing was checked.
         report: Box<Report>,
     },
-    /// The suite's own features are wrong.
+    /// The suite's own features are invalid.
     #[error(transparent)]
     Features(#[from] FeatureError),
 }
 
-/// Its message, on one line: a test that ends with `?` prints this.
+/// The message on one line, because a test that ends with `?` prints this.
 impl fmt::Debug for SuiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = self.to_string();
@@ -112,7 +111,7 @@ impl fmt::Debug for SuiteError {
 }
 
 impl SuiteError {
-    /// The exit code that it stands for.
+    /// The exit code for this error.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
@@ -124,14 +123,14 @@ impl SuiteError {
         }
     }
 
-    /// Adds what could not be cleaned up to the report that was made all the same.
+    /// Adds what could not be cleaned up to the report of this error, if it has one.
     fn add_troubles(&mut self, troubles: impl IntoIterator<Item = String>) {
         if let Self::Environment { report, .. } | Self::Interrupted { report } = self {
             report.cleanup_errors.extend(troubles);
         }
     }
 
-    /// The report that was made all the same.
+    /// The report of this error, if it has one.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         match self {
@@ -191,81 +190,79 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The server to judge; the reference server unless given.
+    /// The server to test. The default is the reference server.
     #[must_use]
     pub fn target(mut self, target: Target) -> Self {
         self.target = Some(target);
         self
     }
 
-    /// Only these profiles.
+    /// Runs only these profiles.
     #[must_use]
     pub fn profiles<P: Into<String>>(mut self, profiles: impl IntoIterator<Item = P>) -> Self {
         self.profiles = profiles.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Only the scenarios of this requirement, or the one with this key, and any others
-    /// that are named so.
+    /// Runs only the scenarios of this requirement, or the scenario with this key. Can be called several times.
     #[must_use]
     pub fn scenario(mut self, id_or_key: impl Into<String>) -> Self {
         self.scenarios.push(id_or_key.into());
         self
     }
 
-    /// Only the scenarios whose tags are such.
+    /// Runs only the scenarios that match the tag expression.
     #[must_use]
     pub fn tags(mut self, tags: Tags) -> Self {
         self.tags = Some(tags);
         self
     }
 
-    /// The failures that are known. One that was read by [`Baseline::to_update`] is brought
-    /// up to date when the run is over.
+    /// The known failures. A baseline from [`Baseline::to_update`] is updated at the end of the run.
     #[must_use]
     pub fn baseline(mut self, baseline: Baseline) -> Self {
         self.baseline = Some(baseline);
         self
     }
 
-    /// Ends the run at the first MUST that fails and that the baseline does not list.
+    /// Ends the run at the first failure of a MUST that the baseline does not list.
     #[must_use]
     pub fn fail_fast(mut self, fail_fast: bool) -> Self {
         self.fail_fast = fail_fast;
         self
     }
 
-    /// Lets the run fail where an operation takes longer than the sources allow, by the 95th
-    /// percentile of at least [`MIN_SAMPLES`](crate::latency::MIN_SAMPLES) calls.
+    /// Fails the run if an operation misses its latency budget. The 95th percentile of at least
+    /// [`MIN_SAMPLES`](crate::latency::MIN_SAMPLES) calls decides.
     #[must_use]
     pub fn strict_latency(mut self, strict: bool) -> Self {
         self.strict_latency = strict;
         self
     }
 
-    /// Only these transports; all that the target offers unless given.
+    /// Runs only on these transports. The default is all that the adapter describes.
     #[must_use]
     pub fn transports(mut self, transports: impl IntoIterator<Item = TransportKind>) -> Self {
         self.transports = transports.into_iter().collect();
         self
     }
 
-    /// The one protocol revision to judge in. Unless it is given all is judged in the newest that the
-    /// target speaks of those with sessions, and what may depend on the revision in the others too.
+    /// Runs in this protocol revision only. The default is the main revision, the newest with sessions that the target
+    /// speaks. What may depend on the revision then also runs in the others.
     #[must_use]
     pub fn revision(mut self, revision: Revision) -> Self {
         self.revision = Some(revision);
         self
     }
 
-    /// Where the Vault comes from.
+    /// Which Vault to use.
     #[must_use]
     pub fn vault(mut self, options: VaultOptions) -> Self {
         self.vault = options;
         self
     }
 
-    /// The seed of all random names and values; drawn unless given.
+    /// The seed of all random names and values. The default is a random one.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -286,53 +283,53 @@ impl Builder {
         self
     }
 
-    /// When the adapter's build command is run.
+    /// When to run the adapter's build command.
     #[must_use]
     pub fn build(mut self, when: Build) -> Self {
         self.build = when;
         self
     }
 
-    /// Where long work says how far it is.
+    /// Where the progress of long work is shown.
     #[must_use]
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
         self
     }
 
-    /// Someone who is told of everything that happens.
+    /// Adds a reporter, which receives all events.
     #[must_use]
     pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
         self.reporters.push(Box::new(reporter));
         self
     }
 
-    /// What ends the run early, in order and with a report.
+    /// A token that ends the run early, in order and with a report.
     #[must_use]
     pub fn interrupt(mut self, interrupt: CancellationToken) -> Self {
         self.interrupt = interrupt;
         self
     }
 
-    /// Carries out a mutation on the target.
+    /// Applies a mutant to the target.
     #[must_use]
     pub(crate) fn sabotage(mut self, sabotage: Sabotage) -> Self {
         self.sabotage = Some(sabotage);
         self
     }
 
-    /// Skips scenarios that can add nothing to what a mutant's run is to show.
+    /// Skips scenarios that can add nothing to the result of a mutant's run.
     #[must_use]
     pub(crate) fn aim(mut self, aim: Aim) -> Self {
         self.aim = Some(aim);
         self
     }
 
-    /// Starts a Vault, runs the scenarios, ends the Vault.
+    /// Starts a Vault, runs the scenarios, and stops the Vault.
     ///
     /// # Errors
-    /// When the choice is wrong, or there is no Vault or no target to run with. What the
-    /// target does wrong is no error but in the report.
+    /// If the selection is invalid, or if there is no usable Vault or target. A failure of the target is no error: the
+    /// report has it.
     pub async fn run(self) -> Result<Report, SuiteError> {
         let prepared = self.prepare().await?;
         let vault = match prepared.start_vault().await {
@@ -344,7 +341,7 @@ impl Builder {
         prepared.conclude(judged, trouble)
     }
 
-    /// Runs the scenarios on a Vault that is up, and leaves it up.
+    /// Runs the scenarios on a running Vault, and leaves it running.
     ///
     /// # Errors
     /// As [`Builder::run`].
@@ -354,7 +351,7 @@ impl Builder {
         prepared.conclude(judged, None)
     }
 
-    /// Checks the choice and finds the target's programs.
+    /// Validates the selection and finds the target's programs.
     pub(crate) async fn prepare(self) -> Result<Prepared, SuiteError> {
         let target = match self.target {
             Some(target) => target,
@@ -397,7 +394,7 @@ impl Builder {
             profiles: self.profiles,
             scenarios: self.scenarios,
             tags: self.tags,
-            // The kill matrix breaks a target many times over.
+            // The kill matrix runs a target with many defects.
             costly: self
                 .sabotage
                 .as_ref()
@@ -407,7 +404,7 @@ impl Builder {
                 Some(sabotage) if sabotage.is_variant() => Revisions::InTurn,
                 Some(_) => Revisions::Main,
             },
-            // Which revision the target speaks shows when it is started.
+            // Which revision the target speaks is known only after it has started.
             spoken: transports
                 .iter()
                 .map(|kind| {
@@ -458,8 +455,8 @@ impl Builder {
     }
 }
 
-/// Whether the choice names what there is, and leaves something to run in a revision that
-/// the target may turn out to speak.
+/// Validates that the names in the selection exist, and that something is left to run in a revision that the target may
+/// speak.
 fn check_selection(
     selection: &Selection,
     requirements: &[Arc<Requirement>],
@@ -500,14 +497,14 @@ fn check_selection(
         Some(tags) if !requirements.iter().any(|r| tags.match_of(r)) => {
             tags.unmatched(requirements.iter().map(Arc::as_ref))
         }
-        _ => "no scenario is left by that choice".to_owned(),
+        _ => "no scenario matches the selection".to_owned(),
     };
     Err(SuiteError::NothingSelected(format!(
         "{why}; ambient requirements are checked during every other scenario"
     )))
 }
 
-/// What will be seen of a target that the suite starts.
+/// The evidence that is available for a target that the suite starts.
 fn evidence(vault: &VaultOptions) -> BTreeSet<Evidence> {
     let mut evidence = vault.evidence();
     if Browser::find().is_err() {

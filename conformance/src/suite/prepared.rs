@@ -1,4 +1,4 @@
-//! A run whose choice was checked: it can begin as soon as there is a Vault.
+//! A run whose selection was validated: it can begin as soon as there is a Vault.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -47,7 +47,7 @@ pub(crate) struct Prepared {
     pub(super) revision: Option<Revision>,
     pub(super) requirements: Vec<Arc<Requirement>>,
     pub(super) selection: Selection,
-    /// Where each program is that an adapter names.
+    /// The program for each name in the adapter.
     pub(super) programs: HashMap<String, PathBuf>,
     pub(super) vault: VaultOptions,
     pub(super) seed: u64,
@@ -64,14 +64,14 @@ pub(crate) struct Prepared {
     pub(super) started_at: String,
 }
 
-/// A run that is over, and whoever is to be told so.
+/// A finished run, and the reporters that still have to receive its end.
 pub(crate) struct Judged {
     pub(crate) report: Report,
     reporters: Vec<Box<dyn Reporter>>,
 }
 
 impl Judged {
-    /// Tells that the run is over.
+    /// Sends the end of the run to the reporters.
     pub(super) fn finish(&mut self) {
         tell_end(&mut self.report, &mut self.reporters);
     }
@@ -88,12 +88,12 @@ fn tell_end(report: &mut Report, reporters: &mut [Box<dyn Reporter>]) {
 }
 
 impl Prepared {
-    /// Starts the Vault that was chosen.
+    /// Starts the selected Vault.
     pub(super) async fn start_vault(&self) -> Result<Vault, SuiteError> {
-        // A target that runs already does not know a Vault that is only just started.
+        // A target that already runs does not know a Vault that is started now.
         if self.target.adapter.remote.is_some() && self.vault.choice != VaultChoice::External {
             return Err(SuiteError::Usage(format!(
-                "the target {:?} runs already, on a Vault that runs already: name that with --vault external",
+                "the target {:?} already runs, with a Vault that already runs: specify that Vault with --vault external",
                 self.target.adapter.name
             )));
         }
@@ -118,7 +118,7 @@ impl Prepared {
         let modes = adapter.modes.values();
         let in_modes = modes.filter_map(|mode| mode.command.as_ref()?.first());
         for word in in_modes {
-            // One that is not there is missed only by a scenario about its mode.
+            // If the program is missing, only the scenarios about its mode need it.
             if let Ok(program) = locate::locate(&self.target, word, build) {
                 self.programs.insert(word.clone(), program);
             }
@@ -126,7 +126,7 @@ impl Prepared {
         Ok(())
     }
 
-    /// The view of a Vault that is up, and the slots on it.
+    /// The oracle of a running Vault, and the slots on it.
     pub(super) fn stage(&self, vault: &Vault) -> Result<(Arc<Oracle>, Arc<Slots>), SuiteError> {
         let oracle = Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix())
             .map(Arc::new)
@@ -140,7 +140,7 @@ impl Prepared {
         Ok((oracle, Arc::new(slots)))
     }
 
-    /// What the target speaks on each of its transports, seen by starting it with a Vault that is up.
+    /// What the target speaks on each of its transports, found by starting it with a running Vault.
     pub(crate) async fn spoken_on(&self, vault: &Vault) -> Result<Vec<Spoken>, SuiteError> {
         let (oracle, slots) = self.stage(vault)?;
         let learnt = self.begin(&slots).await;
@@ -158,7 +158,7 @@ impl Prepared {
         }
     }
 
-    /// Runs the plan on a Vault that is up.
+    /// Runs the plan on a running Vault.
     pub(crate) async fn run_on(&self, vault: &Vault) -> Result<Judged, SuiteError> {
         let clock = Instant::now();
         let identity = vault.identity();
@@ -217,7 +217,7 @@ impl Prepared {
             headline: self.headline(&vault_info, &learnt),
             scenarios: plan.len(),
         });
-        // What a broken target takes is nobody's measure.
+        // The latency of a target with a defect means nothing.
         let direct = self.sabotage.is_none().then(|| {
             DirectRequests::start(
                 Arc::clone(&oracle),
@@ -241,7 +241,7 @@ impl Prepared {
         report.policy_matrix = run.watch.policy_matrix();
         report.interrupted = executed.is_none();
         report.note_not_run(&plan);
-        // One that failed when all had run has ended nothing.
+        // A failure after the last scenario ended nothing.
         let failed = fail_fast.is_some_and(|failed| failed.is_cancelled());
         report.stopped_early = failed && report.not_run > 0 && !report.interrupted;
         Ok(Judged {
@@ -250,8 +250,8 @@ impl Prepared {
         })
     }
 
-    /// Starts the target once on each transport, so that one that cannot be used is told at
-    /// once, and learns what it says of itself.
+    /// Starts the target once on each transport, so that an unusable target is reported at once. Returns what the
+    /// target reports about itself.
     async fn begin(&self, slots: &Slots) -> Result<Learnt, String> {
         let _step = self
             .progress
@@ -278,8 +278,8 @@ impl Prepared {
         Ok(learnt)
     }
 
-    /// Starts the target on one transport, and again for each other revision that the choice is
-    /// about; returns what is spoken there, what the target says of itself, and its tools.
+    /// Starts the target on one transport, and again for each other revision that the selection needs. Returns what the
+    /// target speaks there, what it reports about itself, and its tools.
     async fn try_out(
         &self,
         transport: TransportKind,
@@ -321,7 +321,7 @@ impl Prepared {
         Ok((spoken, server, tools))
     }
 
-    /// What is to be told of a choice that is about another revision than the target speaks.
+    /// The error for a selection that needs a revision that the target does not speak.
     fn not_spoken(&self, learnt: &Learnt) -> SuiteError {
         let spoken = learnt.spoken.iter();
         let spoken: Vec<_> = (spoken.map(|s| format!("{} on {}", s.main, s.transport))).collect();
@@ -332,7 +332,7 @@ impl Prepared {
         ))
     }
 
-    /// Holds what was judged against the baseline, and tells the reporters that the run is over.
+    /// Compares the report with the baseline, and sends the end of the run to the reporters.
     pub(super) fn conclude(
         &self,
         judged: Result<Judged, SuiteError>,
@@ -349,7 +349,7 @@ impl Prepared {
         }
     }
 
-    /// Tells the reporters that the run is over before a scenario has run.
+    /// Sends the end of the run to the reporters, although no scenario has run.
     pub(super) fn end(&self, mut error: SuiteError, trouble: Option<String>) -> SuiteError {
         error.add_troubles(trouble);
         if let SuiteError::Environment { report, .. } | SuiteError::Interrupted { report } =
@@ -360,7 +360,7 @@ impl Prepared {
         error
     }
 
-    /// Holds the report against the baseline, and writes the baseline if that was asked for.
+    /// Compares the report with the baseline, and updates the baseline if requested.
     pub(super) fn hold_against_baseline(&self, report: &mut Report) {
         let Some(baseline) = &self.baseline else {
             return;
@@ -368,13 +368,13 @@ impl Prepared {
         let catalogue = keys(&self.requirements, &self.target.adapter.transports());
         match baseline.hold(report, &catalogue, self.selection.is_narrowed()) {
             Ok(result) => report.baseline = Some(result),
-            Err(error) => report.cleanup_errors.push(format!(
-                "the baseline could not be brought up to date: {error}"
-            )),
+            Err(error) => report
+                .cleanup_errors
+                .push(format!("the baseline could not be updated: {error}")),
         }
     }
 
-    /// The scenarios of the choice, of a target that speaks so.
+    /// The selected scenarios for a target that speaks these transports and revisions.
     pub(crate) fn plan(&self, spoken: &[Spoken]) -> Vec<Arc<Planned>> {
         let selection = Selection {
             spoken: spoken.to_vec(),
@@ -462,7 +462,7 @@ impl Prepared {
         }
     }
 
-    /// A run in which nothing could be judged, because of this.
+    /// The error for a run in which this problem prevented all checks.
     pub(super) fn unusable(&self, problem: &dyn std::fmt::Display) -> SuiteError {
         let problem = problem.to_string();
         let blocked = |planned: &Arc<Planned>| {
@@ -486,7 +486,7 @@ impl Prepared {
     }
 }
 
-/// Removes what the suite made; a Vault that is lost took it along, or will be told of as a whole.
+/// Removes what the suite made. A lost Vault has nothing left to remove, or is reported as a whole.
 async fn clean_up(oracle: &Oracle, pulse: &HealthMonitor) -> Vec<String> {
     if pulse.lost().await.is_some() {
         oracle.forget_all();
@@ -494,7 +494,7 @@ async fn clean_up(oracle: &Oracle, pulse: &HealthMonitor) -> Vec<String> {
     oracle.clean_up().await
 }
 
-/// What the sources say at the places that these cite.
+/// The texts of the places in sources that these scenarios cite.
 fn citations(scenarios: &[ScenarioResult]) -> BTreeMap<String, Citation> {
     let places: BTreeSet<_> = scenarios.iter().flat_map(|s| &s.sources).collect();
     let cited = |place: &String| Place::of_tag(place).ok()?.citation().cloned();
@@ -503,7 +503,7 @@ fn citations(scenarios: &[ScenarioResult]) -> BTreeMap<String, Citation> {
         .collect()
 }
 
-/// What was learnt of a target when it was started.
+/// What a target reported when it was started.
 #[derive(Debug, Default)]
 struct Learnt {
     name: Option<String>,

@@ -1,4 +1,4 @@
-//! Faults: what the suite lets happen, once, to a request on its way from target to Vault.
+//! Faults: what the tap does, once, to a request on its way from target to Vault.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Response};
 
-/// What happens to one request.
+/// A change to one request.
 pub struct Fault {
     methods: Vec<Method>,
     part: String,
     pub(super) action: FaultAction,
 }
 
-/// What happens then.
+/// The change.
 pub enum FaultAction {
-    /// This happens first; then the request goes on to Vault.
+    /// The tap waits for this, and then forwards the request to Vault.
     First(BoxFuture<'static, ()>),
-    /// This is the answer, in Vault's place.
+    /// The tap returns this answer, and does not forward the request.
     Answer(Box<Response<Bytes>>),
 }
 
@@ -35,7 +35,7 @@ impl Fault {
         }
     }
 
-    /// A fault for a request that changes something.
+    /// A fault for a request that writes.
     pub fn for_write(part: impl Into<String>, action: FaultAction) -> Self {
         let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
         Self::new(writes, part, action)

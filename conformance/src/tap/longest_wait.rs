@@ -1,4 +1,4 @@
-//! How long Vault has kept the server waiting.
+//! The longest time that Vault took to answer the server.
 
 use std::{
     collections::BTreeMap,
@@ -7,21 +7,21 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// The longest time that one request has waited for Vault's answer, with the requests that still wait and those that
-/// the server gave up.
+/// The longest time that one request has waited for Vault's answer, including the requests that still wait and those
+/// that the server gave up.
 #[derive(Debug, Default)]
 pub(super) struct LongestWait(Mutex<Waits>);
 
 #[derive(Debug, Default)]
 struct Waits {
     longest: Duration,
-    /// Since when each request waits, by number.
+    /// When each waiting request began, by number.
     pending: BTreeMap<u64, Instant>,
     next: u64,
 }
 
 impl LongestWait {
-    /// A request waits until what this returns is dropped.
+    /// Begins a request, which waits until the returned value is dropped.
     pub(super) fn begin(&self) -> Waiting<'_> {
         let mut waits = self.0.lock();
         let number = waits.next;
@@ -39,7 +39,7 @@ impl LongestWait {
         pending.unwrap_or_default().max(waits.longest)
     }
 
-    /// Forgets how long requests have waited, and those that still wait.
+    /// Forgets all waiting times, including those of requests that still wait.
     pub(super) fn forget(&self) {
         let mut waits = self.0.lock();
         waits.longest = Duration::ZERO;

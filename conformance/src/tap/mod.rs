@@ -1,6 +1,6 @@
-//! The tap: an HTTP proxy between target and Vault that records what passes.
+//! The tap: an HTTP proxy between target and Vault that records the target's requests.
 //!
-//! It passes paths on byte for byte, so that what a target tried is what Vault sees.
+//! It forwards paths byte for byte, so that Vault sees what the target sent.
 
 pub mod fault;
 mod longest_wait;
@@ -37,34 +37,34 @@ use self::{
 };
 use crate::vault::endpoint::Endpoint;
 
-/// The largest body that passes.
+/// The maximum size of a body.
 const MAX_BODY: usize = 64 << 20;
-/// How many requests one scenario's record keeps.
+/// The maximum number of requests in the record of one scenario.
 const MAX_REQUESTS: usize = 10_000;
-/// How much of a header's value the record keeps.
+/// How many characters of a header's value the record keeps.
 const MAX_HEADER: usize = 256;
 /// The header that names a namespace of Vault.
 pub const NAMESPACE: &str = "x-vault-namespace";
 const CORRELATION_ID: &str = "x-correlation-id";
-/// How long Vault may take.
+/// The time limit for Vault's answer.
 const BUDGET: Duration = Duration::from_secs(60);
 
-/// One request that a target made to Vault, and the status that it got.
+/// One request that a target made to Vault, and the status of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// When the answer came.
     pub at: Instant,
-    /// The HTTP method, `LIST` included.
+    /// The HTTP method, which can be `LIST`.
     pub method: Method,
     /// Path and query, as sent.
     pub path: String,
-    /// What Vault answered.
+    /// The status of Vault's answer.
     pub status: StatusCode,
-    /// Which token it brought, if it brought one.
+    /// The print of the request's token, if it has one.
     pub token: Option<TokenPrint>,
-    /// The namespace that it named, cut after 256 characters.
+    /// The namespace in the request's header, cut after 256 characters.
     pub namespace: Option<String>,
-    /// The `X-Correlation-Id` that it carried, cut likewise.
+    /// The request's `X-Correlation-Id`, cut after 256 characters.
     pub correlation_id: Option<String>,
 }
 
@@ -78,11 +78,11 @@ impl fmt::Display for Exchange {
     }
 }
 
-/// Something between target and tap that changes what passes.
+/// Changes requests and answers between target and tap.
 pub trait VaultFilter: Send + Sync {
-    /// Changes a request, or answers it in Vault's place.
+    /// Changes a request, or answers it instead of Vault.
     fn request(&self, request: &mut Request<Bytes>) -> Option<Response<Bytes>>;
-    /// Whether a request is made twice.
+    /// Whether a request is sent twice.
     fn repeats(&self, method: &Method, path: &str) -> bool;
     /// Changes the answer to a request.
     fn response(&self, method: &Method, path: &str, response: &mut Response<Bytes>);
@@ -116,10 +116,10 @@ struct ProxyState {
 }
 
 impl Tap {
-    /// Listens on a free loopback port and passes everything on to `vault`.
+    /// Listens on a free loopback port and forwards everything to `vault`.
     ///
     /// # Errors
-    /// When it cannot listen.
+    /// If it cannot listen.
     pub async fn start(
         vault: &Endpoint,
         filter: Option<Arc<dyn VaultFilter>>,
@@ -127,10 +127,10 @@ impl Tap {
         Self::start_at(Ipv4Addr::LOCALHOST, vault, filter, None).await
     }
 
-    /// The same on a free port of another interface of this machine, and with TLS if there is to be some.
+    /// Like [`Tap::start`], but on a free port of another interface of this machine, and with TLS if a front is given.
     ///
     /// # Errors
-    /// When it cannot listen, or show the certificate.
+    /// If it cannot listen, or cannot use the certificate.
     pub async fn start_at(
         interface: Ipv4Addr,
         vault: &Endpoint,
@@ -170,44 +170,44 @@ impl Tap {
         })
     }
 
-    /// Where a target reaches Vault through it.
+    /// The address of the tap, as the target's Vault address.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Forgets what it has recorded, and which faults are set.
+    /// Clears the record and the faults.
     pub fn forget(&self) {
         self.record.lock().clear();
         self.longest_wait.forget();
         self.faults.lock().clear();
     }
 
-    /// Injects a fault into the next request that it is for.
+    /// Sets a fault for the next request that matches it.
     pub fn set(&self, fault: Fault) {
         self.faults.lock().push(fault);
     }
 
-    /// Whether a fault waits for its request.
+    /// Whether a fault still waits for its request.
     #[must_use]
     pub fn has_fault(&self) -> bool {
         !self.faults.lock().is_empty()
     }
 
-    /// How many requests have passed since it last forgot.
+    /// How many requests have passed since the record was cleared.
     #[must_use]
     pub fn passed(&self) -> usize {
         self.record.lock().len()
     }
 
-    /// The longest time that Vault has taken for an answer since it last forgot, with the requests that the target
+    /// The longest time that Vault took for an answer since the record was cleared, including requests that the target
     /// gave up before Vault answered.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
         self.longest_wait.so_far()
     }
 
-    /// What has passed since it last forgot.
+    /// The requests since the record was cleared.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.record.lock().clone()
@@ -220,7 +220,7 @@ impl Drop for Tap {
     }
 }
 
-/// What stands before a tap that speaks TLS.
+/// The TLS part of a tap.
 type TlsFront = (TlsIdentity, TlsAcceptor);
 
 async fn serve(
@@ -252,7 +252,7 @@ async fn serve(
                         let passage = Arc::clone(&passage);
                         async move { Ok::<_, Infallible>(passage.pass(request).await) }
                     });
-                    // A target that breaks off its connection is not the tap's concern.
+                    // If a target breaks off its connection, the tap ignores it.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
@@ -318,7 +318,7 @@ impl ProxyState {
             at: Instant::now(),
             method: request.method().clone(),
             path: path.to_owned(),
-            // Until there is an answer.
+            // Replaced when the answer arrives.
             status: StatusCode::BAD_GATEWAY,
             namespace: told(request.headers(), NAMESPACE),
             token: TokenPrint::brought(request.headers()),
@@ -355,7 +355,7 @@ impl ProxyState {
         Ok(Response::from_parts(parts, collect(body).await?))
     }
 
-    /// Takes the first fault that is for a request.
+    /// Takes the first fault that matches a request.
     fn fault_for(&self, method: &Method, path: &str) -> Option<FaultAction> {
         let mut faults = self.faults.lock();
         let caught = faults
@@ -376,7 +376,7 @@ impl ProxyState {
     }
 }
 
-/// What all headers of a name say, if there is one.
+/// The values of all headers with this name, if there are any.
 fn told(headers: &HeaderMap, name: &str) -> Option<String> {
     let values = headers.get_all(name).iter();
     let values: Vec<_> = values

@@ -1,5 +1,5 @@
-//! TLS in front of a tap: a Vault whose certificate the suite has made, right or wrong, and whether anything
-//! was asked of it.
+//! TLS in front of a tap: makes a Vault that presents any certificate of the suite, valid or not, and records whether a
+//! request arrived.
 
 use std::{
     sync::{
@@ -20,11 +20,10 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::certificate::ServerCertificate;
 
-/// How long a handshake may take.
+/// The time limit for a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Which certificate Vault shows, and how many requests have come after its handshakes. Clones share
-/// the count.
+/// Which certificate Vault presents, and how many requests arrived after its handshakes. Clones share the count.
 #[derive(Clone, Debug)]
 pub struct TlsIdentity {
     shown: Arc<ServerCertificate>,
@@ -32,7 +31,7 @@ pub struct TlsIdentity {
     asked: Arc<AtomicUsize>,
 }
 
-/// Each front is one of its own.
+/// Each front is unique.
 impl PartialEq for TlsIdentity {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.asked, &other.asked)
@@ -42,7 +41,7 @@ impl PartialEq for TlsIdentity {
 impl Eq for TlsIdentity {}
 
 impl TlsIdentity {
-    /// A Vault that shows one certificate, where `right` would be the one to show.
+    /// A Vault that presents `shown`; `right` is the certificate that it should present.
     #[must_use]
     pub fn new(shown: ServerCertificate, right: ServerCertificate) -> Self {
         Self {
@@ -52,7 +51,7 @@ impl TlsIdentity {
         }
     }
 
-    /// The same as it is for a server that takes any certificate for the right one.
+    /// The same front as a server sees it that accepts any certificate.
     #[must_use]
     pub fn overlooked(&self) -> Self {
         Self {
@@ -61,7 +60,7 @@ impl TlsIdentity {
         }
     }
 
-    /// How many requests have come: whoever does not accept the certificate makes none.
+    /// How many requests arrived. A server that does not accept the certificate sends none.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
@@ -87,7 +86,7 @@ impl TlsIdentity {
     }
 }
 
-/// The stream within a handshake's; none where the other side does not go through with it.
+/// The TLS stream after the handshake; `None` if the other side does not complete it.
 pub(super) async fn shake_hands(
     acceptor: &TlsAcceptor,
     stream: TcpStream,

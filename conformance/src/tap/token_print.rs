@@ -1,4 +1,4 @@
-//! Which token a request brought, known again without being kept.
+//! Recognises the token of a request without storing it.
 
 use std::fmt;
 
@@ -17,14 +17,13 @@ impl fmt::Debug for TokenPrint {
 }
 
 impl TokenPrint {
-    /// That of a token.
+    /// The print of a token.
     #[must_use]
     pub fn of(token: &SecretString) -> Self {
         Self::of_bytes(token.expose_secret().as_bytes())
     }
 
-    /// That of the token which a request to Vault brings, in either of the headers in which Vault takes
-    /// one; none of one that brings none.
+    /// The print of a request's token, from either of the headers in which Vault accepts one; `None` without a token.
     pub(super) fn brought(headers: &HeaderMap) -> Option<Self> {
         let own = headers.get("x-vault-token").map(|value| value.as_bytes());
         let bearer = || {

@@ -1,4 +1,4 @@
-//! The few requests, with a privileged token, that starting and reading a Vault takes.
+//! The few requests, with a privileged token, that are needed to start and read a Vault.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::error_chain::error_chain;
 
-/// The few requests, with a privileged token, that starting and reading a Vault takes.
+/// The few requests, with a privileged token, that are needed to start and read a Vault.
 #[derive(Clone, Debug)]
 pub(super) struct RootApi {
     http: reqwest::Client,
@@ -22,13 +22,13 @@ pub(super) struct RootApi {
     token: SecretString,
 }
 
-/// Vault did not answer as it should.
+/// Why Vault did not answer as expected.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// No HTTP client can be made.
     #[error("cannot make an HTTP client: {}", error_chain(.0))]
     Client(#[source] reqwest::Error),
-    /// Its address cannot be used.
+    /// The address is not usable.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// No answer.
@@ -36,23 +36,23 @@ pub enum ApiError {
     NoAnswer {
         /// Verb and URL.
         request: String,
-        /// Why.
+        /// The cause.
         source: reqwest::Error,
     },
-    /// Many requests took too long together.
-    #[error("Vault was not done after {seconds} s")]
+    /// A series of requests took too long.
+    #[error("Vault did not finish within {seconds} s")]
     Slow {
-        /// How long it was waited for.
+        /// The time limit.
         seconds: u64,
     },
-    /// Another answer than success.
+    /// The status is not a success.
     #[error("{request} got {status}: {body}")]
     Status {
         /// Verb and URL.
         request: String,
         /// The status.
         status: StatusCode,
-        /// What Vault says.
+        /// Vault's answer.
         body: String,
     },
 }
@@ -63,8 +63,8 @@ impl RootApi {
     }
 
     pub(super) fn at(endpoint: &Endpoint, token: SecretString) -> Result<Self, ApiError> {
-        // reqwest wants a TLS provider even where only plain HTTP is spoken, as by the MCP client. Someone
-        // else having installed one is fine.
+        // reqwest needs a TLS provider even for plain HTTP, and so does the MCP client. It does not matter if one is
+        // already installed.
         drop(rustls::crypto::ring::default_provider().install_default());
         Ok(Self {
             http: endpoint.client(REQUEST_TIMEOUT).map_err(ApiError::Client)?,
@@ -73,7 +73,7 @@ impl RootApi {
         })
     }
 
-    /// The same with another token.
+    /// The same API with another token.
     pub(super) fn with(&self, token: SecretString) -> Self {
         Self {
             token,
@@ -81,14 +81,14 @@ impl RootApi {
         }
     }
 
-    /// Returns when Vault is unsealed and knows this token: not another Vault that took the port.
+    /// Waits until Vault is unsealed and accepts this token, so that another Vault on the port is not mistaken for it.
     pub(super) async fn ready(&self) {
         while self.version().await.is_err() || self.get("auth/token/lookup-self").await.is_err() {
             sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// The version that an unsealed Vault tells.
+    /// The version that an unsealed Vault reports.
     pub(super) async fn version(&self) -> Result<String, ApiError> {
         #[derive(Deserialize)]
         struct Health {
@@ -104,7 +104,7 @@ impl RootApi {
         Ok(health.version)
     }
 
-    /// Whether it answers, unsealed.
+    /// Whether Vault answers and is unsealed.
     pub(super) async fn is_alive(&self) -> bool {
         self.version().await.is_ok()
     }
@@ -117,7 +117,7 @@ impl RootApi {
         &self.token
     }
 
-    /// What it answers.
+    /// Vault's answer.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -131,7 +131,7 @@ impl RootApi {
             .map_err(|source| ApiError::NoAnswer { request, source })
     }
 
-    /// Whether there is something at this path.
+    /// Whether something exists at this path.
     pub(super) async fn get(&self, path: &str) -> Result<bool, ApiError> {
         match self.send(Method::GET, path, None).await {
             Ok(_) => Ok(true),

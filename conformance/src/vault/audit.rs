@@ -1,6 +1,5 @@
-//! Vault's audit log: what Vault itself says it was asked and what it answered. A file audit device
-//! writes to stdout, from where the suite collects the lines, newest kept, without a file that both
-//! would have to reach.
+//! Vault's audit log: which requests Vault received, and what it answered. A file audit device writes to stdout. The
+//! suite collects the lines there and keeps the newest ones, so no file has to be shared with Vault.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::api::{ApiError, RootApi};
 
-/// The path that the suite's audit device is mounted at, below `sys/audit/`.
+/// The path of the suite's audit device, below `sys/audit/`.
 pub const AUDIT_DEVICE: &str = "conformance";
 
 const MAX_ENTRIES: usize = 200_000;
@@ -29,7 +28,7 @@ pub struct AuditLog {
     api: RootApi,
 }
 
-/// Which half of an exchange an entry records.
+/// Which part of an exchange an entry records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuditKind {
@@ -39,29 +38,29 @@ pub enum AuditKind {
     Response,
 }
 
-/// One line of the audit log. Strings that come from a request's or an answer's data are HMACed by
-/// Vault; what is here is plain.
+/// One line of the audit log. Vault hashes strings in the data of requests and answers (HMAC). The fields here are
+/// plain.
 #[derive(Debug)]
 pub struct AuditEntry {
-    /// Grows by one with each entry of this Vault, in the order of the log.
+    /// A number that increases by one with each entry of this Vault, in the order of the log.
     pub sequence: u64,
     /// Request or response.
     pub kind: AuditKind,
     /// When Vault wrote it.
     pub time: OffsetDateTime,
-    /// Joins a request with its response.
+    /// The id that a request and its response share.
     pub request_id: String,
-    /// The accessor of the token that was used; none if the token was missing or unknown.
+    /// The accessor of the token; `None` if the token was missing or unknown.
     pub accessor: Option<String>,
     /// `read`, `update`, `create`, `delete`, `list`, `patch`, ... as Vault saw it.
     pub operation: String,
     /// The path, without `/v1/`.
     pub path: String,
-    /// The namespace's path; empty in the root namespace.
+    /// The path of the namespace; empty in the root namespace.
     pub namespace: String,
-    /// The `X-Correlation-Id` that the client sent.
+    /// The `X-Correlation-Id` of the client.
     pub correlation_id: Option<String>,
-    /// What went wrong: a denial shows here.
+    /// The error, such as a denial.
     pub error: Option<String>,
     raw: Box<str>,
 }
@@ -69,21 +68,21 @@ pub struct AuditEntry {
 impl AuditEntry {
     /// The whole entry as Vault wrote it.
     pub fn raw(&self) -> Value {
-        // It was JSON when it was collected.
+        // The line was parsed as JSON when it was collected.
         serde_json::from_str(&self.raw).unwrap_or(Value::Null)
     }
 }
 
-/// The audit log could not be turned on or read.
+/// Why the audit log cannot be enabled or read.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// Vault refused the audit device.
+    /// Vault rejected the audit device.
     #[error("cannot enable the audit device: {0}")]
     Enable(#[source] ApiError),
     /// The request that marks a point in the log failed.
     #[error("cannot mark a point in the audit log: {0}")]
     Mark(#[source] ApiError),
-    /// A marked request did not show up.
+    /// A marked request did not appear in the log.
     #[error(
         "the audit log did not catch up within {} s: is Vault's stdout still read?",
         SETTLE.as_secs()
@@ -92,9 +91,9 @@ pub enum AuditError {
 }
 
 impl AuditLog {
-    /// Turns the audit device on. `records` must already be fed with the Vault's stdout.
+    /// Enables the audit device. `records` must already receive Vault's stdout.
     pub(super) async fn enable(api: RootApi, records: Records) -> Result<Self, AuditError> {
-        // Accessors are no secrets, and they tell whose request an entry is.
+        // Accessors are no secrets, and they identify the token of a request.
         let device = serde_json::json!({
             "type": "file",
             "description": "read by the conformance suite",
@@ -108,14 +107,14 @@ impl AuditLog {
         Ok(log)
     }
 
-    /// The entries kept so far that `wanted` picks, oldest first.
+    /// The kept entries that `wanted` selects, oldest first.
     ///
-    /// Only what [`AuditLog::settle`] waited for is sure to be among them.
+    /// Entries are complete only up to the last [`AuditLog::settle`].
     pub fn entries(&self, wanted: impl Fn(&AuditEntry) -> bool) -> Vec<Arc<AuditEntry>> {
         self.entries_since(0, wanted)
     }
 
-    /// The same, from the entry with this sequence number on.
+    /// Like [`Self::entries`], from the entry with this sequence number on.
     pub fn entries_since(
         &self,
         sequence: u64,
@@ -126,22 +125,21 @@ impl AuditLog {
         since.filter(|entry| wanted(entry)).cloned().collect()
     }
 
-    /// The sequence number that the next entry will have: what is seen from here on has this one
-    /// or a later one.
+    /// The sequence number of the next entry.
     pub fn next_sequence(&self) -> u64 {
         self.records.0.state.lock().next_sequence
     }
 
-    /// How many entries were dropped to bound memory, or could not be read. Evidence by absence
-    /// needs this to stay the same.
+    /// How many entries were dropped to limit memory, or could not be parsed. An absence proves something only if this
+    /// number stays the same.
     pub fn lost(&self) -> u64 {
         self.records.0.state.lock().lost
     }
 
-    /// Waits until every request that Vault has answered by now is among the entries.
+    /// Waits until all requests that Vault has answered so far are among the entries.
     ///
-    /// Makes one request of its own, with the root token, to a random path in its cubbyhole: Vault
-    /// writes its log in order, so what came before that request is there when that request is.
+    /// Makes one request with the root token, to a random path in its cubbyhole. Vault writes its log in order, so all
+    /// earlier entries are present when that request appears.
     ///
     /// # Errors
     /// [`AuditError::Mark`] if Vault does not answer, [`AuditError::Behind`] after 20 s.
@@ -159,7 +157,7 @@ impl AuditLog {
     }
 }
 
-/// What was collected; shared by the task that reads Vault's stdout and the log.
+/// The collected entries, shared by the log and the task that reads Vault's stdout.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Records(Arc<Shared>);
 
@@ -178,7 +176,7 @@ struct State {
 }
 
 impl Records {
-    /// Takes a line of Vault's stdout; what is not JSON is not of the audit log.
+    /// Handles a line of Vault's stdout. A line that is not JSON does not belong to the audit log.
     pub(super) fn line(&self, line: &str) {
         if !line.starts_with('{') {
             return;
@@ -231,7 +229,7 @@ impl State {
     }
 }
 
-/// The shape of a line, as far as it matters here.
+/// The fields of a line that the suite needs.
 #[derive(Deserialize)]
 struct Line {
     #[serde(rename = "type")]

@@ -1,4 +1,4 @@
-//! A dev Vault as a child process: of the `vault` on PATH, or of one that the suite built.
+//! A dev Vault as a child process, from the `vault` on PATH or from one that the suite built.
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,23 +26,23 @@ use crate::{lines::each_line, ports::free_port_pair, process_group::ProcessGroup
 const READY: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
-/// What a dev Vault is configured with besides its flags. By default it keeps summaries of some 100 kB
-/// for each mount that it ever had, for a day: thousands of mounts come to gigabytes.
+/// The configuration of a dev Vault, besides its flags. By default, Vault keeps summaries of some 100 kB for each mount
+/// for a day: thousands of mounts need gigabytes.
 pub(super) const DEV_CONFIG: &str = "telemetry {\n  prometheus_retention_time = \"0s\"\n}\n";
-/// Somebody else may take a port between our look and Vault's bind.
+/// Another program may take a port between the suite's check and Vault's bind.
 pub(super) const PORT_ATTEMPTS: usize = 5;
 const KEPT_LINES: usize = 20;
 
-/// A Vault binary cannot be found or run.
+/// Why a Vault binary cannot be found or run.
 #[derive(Debug, thiserror::Error)]
 pub enum BinaryError {
     /// Not on PATH.
     #[error("no `vault` on PATH")]
     NotFound,
-    /// No two neighbouring ports.
+    /// No two adjacent free ports.
     #[error("no two neighbouring free ports on 127.0.0.1: {0}")]
     Ports(#[source] io::Error),
-    /// No temporary directory for it to live in.
+    /// No temporary directory for its home.
     #[error("cannot make a temporary directory: {0}")]
     Home(#[source] io::Error),
     /// It cannot be executed.
@@ -50,20 +50,20 @@ pub enum BinaryError {
     Spawn {
         /// The binary.
         program: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It ended instead of serving.
+    /// The process ended instead of serving.
     #[error("{program} server -dev ended at once ({status}):\n{output}", program = .program.display())]
     Ended {
         /// The binary.
         program: PathBuf,
-        /// How.
+        /// The exit status.
         status: String,
         /// Its last lines.
         output: String,
     },
-    /// It runs and does not serve.
+    /// The process runs, but does not serve.
     #[error("{program} server -dev does not answer after {} s:\n{output}", READY.as_secs(), program = .program.display())]
     NotReady {
         /// The binary.
@@ -71,7 +71,7 @@ pub enum BinaryError {
         /// Its last lines.
         output: String,
     },
-    /// It cannot be spoken to.
+    /// The suite cannot send requests to it.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -82,7 +82,7 @@ impl BinaryError {
             Self::NotFound => {
                 "install Vault (https://developer.hashicorp.com/vault/install) so that `vault` is on PATH".to_owned()
             }
-            Self::Ports(_) => "end what holds the ports".to_owned(),
+            Self::Ports(_) => "stop the programs that use the ports".to_owned(),
             Self::Home(_) => "set TMPDIR to a folder to write to".to_owned(),
             Self::Spawn { program, .. } | Self::Ended { program, .. } | Self::NotReady { program, .. } => {
                 format!("see what `{} server -dev` says, or remove it", program.display())
@@ -92,7 +92,7 @@ impl BinaryError {
     }
 }
 
-/// The program of this name on PATH.
+/// The program with this name on PATH.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(&std::env::var_os("PATH")?)
@@ -118,11 +118,11 @@ pub(super) struct DevProcess {
     program: PathBuf,
     group: Arc<sync::Mutex<ProcessGroup>>,
     output: Output,
-    /// Its home and working directory, removed after it.
+    /// The home and working directory, removed with the process.
     _home: TempDir,
 }
 
-/// What is left of a dev Vault, should it end before it is stopped.
+/// What is left of a dev Vault that ends before it is stopped.
 #[derive(Clone, Debug)]
 pub(super) struct Remains {
     group: Weak<sync::Mutex<ProcessGroup>>,
@@ -130,10 +130,10 @@ pub(super) struct Remains {
 }
 
 impl Remains {
-    /// How it ended and what it said last, if it has ended.
+    /// How the process ended, and its last output, if it has ended.
     pub(super) async fn examine(&self) -> Option<(String, String)> {
         let group = self.group.upgrade()?;
-        // It may have closed its port and not yet be gone.
+        // The process may have closed its port without having ended.
         let ended = timeout(LAST_OUTPUT, async { group.lock().await.wait().await });
         let status = ended.await.ok()?;
         Some((status_text(status), self.output.text()))
@@ -141,7 +141,7 @@ impl Remains {
 }
 
 impl DevProcess {
-    /// Starts it on a free port and waits until it serves; its audit log goes to `records`.
+    /// Starts Vault on a free port and waits until it serves; its audit log goes to `records`.
     pub(super) async fn start(
         program: &Path,
         token: &SecretString,
@@ -165,7 +165,7 @@ impl DevProcess {
         token: &SecretString,
         records: &Records,
     ) -> Result<(Self, RootApi), BinaryError> {
-        // A Vault on port P takes P+1 for its cluster.
+        // A Vault on port P uses P+1 for its cluster.
         let port = free_port_pair().map_err(BinaryError::Ports)?;
         let home = tempfile::Builder::new()
             .prefix(HOME_PREFIX)
@@ -180,10 +180,10 @@ impl DevProcess {
             .args(["server", "-dev", "-dev-no-store-token"])
             .arg(format!("-config={}", config.display()))
             .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
-            // Nothing ambient: an exported VAULT_* would change what is tested.
+            // An exported VAULT_* variable would change what is tested.
             .env_clear()
             .env("HOME", home.path())
-            // Not an argument, which every user of the machine could read.
+            // An argument could be read by every user of the machine.
             .env("VAULT_DEV_ROOT_TOKEN_ID", token.expose_secret())
             .current_dir(home.path())
             .stdin(Stdio::null())
@@ -204,7 +204,7 @@ impl DevProcess {
         let readers = [
             read(group.child.stdout.take(), move |line| {
                 records.line(line);
-                // The audit log is nobody's last words.
+                // The audit log is not part of the last output.
                 if !line.starts_with('{') {
                     lines.push(line);
                 }
@@ -230,7 +230,7 @@ impl DevProcess {
         }
     }
 
-    /// What tells how it ended, should it end by itself.
+    /// What shows how the process ended, if it ends unexpectedly.
     pub(super) fn remains(&self) -> Remains {
         Remains {
             group: Arc::downgrade(&self.group),
@@ -238,7 +238,7 @@ impl DevProcess {
         }
     }
 
-    /// Kills it, which loses nothing: a dev Vault lives in memory.
+    /// Kills the process. Nothing is lost, because a dev Vault lives in memory.
     pub(super) async fn stop(self) -> Result<(), String> {
         let mut group = self.group.lock().await;
         group.kill();
@@ -255,13 +255,13 @@ impl DevProcess {
     }
 }
 
-/// The last lines that a program printed, for the error that tells of its end.
+/// The last lines that a program printed, for an error message about its end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Output(Arc<Mutex<VecDeque<String>>>);
 
 impl Output {
     pub(super) fn push(&self, line: &str) {
-        // The banner of a dev Vault shows both.
+        // The banner of a dev Vault contains both.
         if line.starts_with("Root Token:") || line.starts_with("Unseal Key:") {
             return;
         }
@@ -285,23 +285,23 @@ impl Output {
     }
 }
 
-/// Reads a child's output to its end in a task, so that the child never waits for us.
+/// Reads a child's output to its end in a task, so that the child never blocks.
 pub(super) fn read(
     stream: Option<impl AsyncRead + Send + Unpin + 'static>,
     mut take: impl FnMut(&str) + Send + 'static,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         if let Some(stream) = stream {
-            // Whoever waits for more than could be read runs into a deadline of its own.
+            // A caller that waits for more than could be read has a time limit of its own.
             let _ = each_line(BufReader::new(stream), |line| take(&line.text())).await;
         }
     })
 }
 
-/// Waits for what an ended child had still to say; a grandchild that holds the pipe is not waited for.
+/// Reads the last output of an ended child. Does not wait for a grandchild that keeps the pipe open.
 pub(super) async fn finish(readers: impl IntoIterator<Item = JoinHandle<()>>) {
     for reader in readers {
-        // Not having read it all costs nothing but a shorter error text.
+        // If not everything was read, only the error text is shorter.
         drop(timeout(LAST_OUTPUT, reader).await);
     }
 }

@@ -1,5 +1,5 @@
-//! Builds the pinned Vault with Go, once, into the user's cache: real Vault on a machine that has
-//! neither an image nor a binary, and reaches no more than a Go module proxy.
+//! Builds the pinned Vault with Go, once, into the user's cache. This gives a real Vault to a machine that has neither
+//! an image nor a binary, and that reaches only a Go module proxy.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -25,60 +25,60 @@ pub const VAULT_VERSION: &str = "1.21.1";
 // Embedded, so that an installed suite needs no checkout.
 const GO_MOD: &str = include_str!("../../../fixtures/vault/go.mod");
 const GO_SUM: &str = include_str!("../../../fixtures/vault/go.sum");
-/// Begins the name of a folder in the cache that a build is going on in.
+/// The prefix of the cache folder of a running build.
 const WORK_PREFIX: &str = "build-";
 const PACKAGE: &str = "github.com/hashicorp/vault";
-/// Vault's own tag for a build of its core alone: KV, PKI, SSH and transit, without the plugins and storage of
-/// cloud providers and databases. It takes half as long, and nothing of the rest is asked for here.
+/// Vault's own build tag for its core: KV, PKI, SSH and transit, without the plugins and storage of cloud providers and
+/// databases. The build takes half as long, and the suite needs nothing else.
 const TAG: &str = "minimal";
 
-/// Two cores take 5 minutes; this ends a build that hangs.
+/// A build takes 5 minutes on two cores. This limit ends a build that hangs.
 const BUILD: Duration = Duration::from_secs(60 * 60);
 const RUN: Duration = Duration::from_secs(20);
 const LOCK_POLL: Duration = Duration::from_millis(200);
 
-/// The version of Go that the pinned Vault asks for: `1.25.3`. An older one since 1.21 fetches it.
+/// The Go version that the pinned Vault needs: `1.25.3`. Go since 1.21 can fetch it.
 pub(crate) fn needed_go() -> &'static str {
     let line = GO_MOD.lines().find_map(|line| line.strip_prefix("go "));
     line.unwrap_or_default().trim()
 }
 
-/// Vault cannot be built.
+/// Why Vault cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// Nothing to build with.
+    /// Go is missing.
     #[error("no Vault built before in {cache}, and no `go` on PATH to build one", cache = .cache.display())]
     NoGo {
-        /// Where a built one would be.
+        /// The place of the built Vault.
         cache: PathBuf,
     },
-    /// The cache cannot be used.
+    /// The cache is not usable.
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// A file of the build cannot be written, locked or moved.
     #[error("cannot build Vault in {path}: {source}", path = .path.display())]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Go failed.
+    /// A Go command failed.
     #[error("`{command}` failed ({status}):\n{output}")]
     Go {
-        /// What was run.
+        /// The command.
         command: String,
-        /// How it ended.
+        /// The exit status.
         status: String,
         /// Its last lines.
         output: String,
     },
-    /// Go said it succeeded.
+    /// Go reported success, but the program does not run.
     #[error("the Vault that go built does not run ({status}):\n{output}")]
     Broken {
-        /// How it ended.
+        /// The exit status.
         status: String,
-        /// What it printed.
+        /// The output.
         output: String,
     },
 }
@@ -109,21 +109,21 @@ impl BuildError {
     }
 }
 
-/// Where the built Vault is, or will be.
+/// The path of the built Vault, whether it exists or not.
 pub fn built_path(cache: &Cache) -> PathBuf {
     let file = format!("vault-{VAULT_VERSION}{}", std::env::consts::EXE_SUFFIX);
     cache.bin_dir().join(file)
 }
 
-/// The Vault that was built before, if there is one.
+/// The Vault from an earlier build, if there is one.
 pub fn cached(cache: &Cache) -> Option<PathBuf> {
     Some(built_path(cache)).filter(|path| path.is_file())
 }
 
-/// The Vault that was built before, else one built now with the `go` on PATH.
+/// The Vault from an earlier build, or otherwise one built now with the `go` on PATH.
 ///
 /// # Errors
-/// [`BuildError`]; a build that fails or is dropped leaves nothing in the cache.
+/// [`BuildError`]. A build that fails or is dropped leaves nothing in the cache.
 pub async fn get(cache: &Cache, progress: &Progress) -> Result<PathBuf, BuildError> {
     if let Some(path) = cached(cache) {
         return Ok(path);
@@ -134,7 +134,7 @@ pub async fn get(cache: &Cache, progress: &Progress) -> Result<PathBuf, BuildErr
     build_with(&go, cache, progress).await
 }
 
-/// Builds with this `go`, unless another process has just done so.
+/// Builds Vault with this `go`, unless another process has just built it.
 ///
 /// # Errors
 /// As [`get`].
@@ -151,7 +151,7 @@ pub async fn build_with(
     sweep(cache);
 
     let step = progress.step(format!("building Vault {VAULT_VERSION}"));
-    // Beside the target: a rename is whole or nothing within one file system.
+    // The work folder is next to the target, because a rename is atomic only within one file system.
     let work = tempfile::Builder::new()
         .prefix(WORK_PREFIX)
         .tempdir_in(cache.root())
@@ -166,10 +166,10 @@ pub async fn build_with(
         directory: work.path(),
         step: &step,
     };
-    // Downloads all modules, and says how many packages there will be.
+    // Downloads all modules, and prints the number of packages.
     let list = ["list", "-tags", TAG, "-deps", PACKAGE];
     let total = go.run(&list, None).await?;
-    // Without this flag Vault calls itself a development version.
+    // Without this flag Vault reports a development version.
     let flags = format!("-s -w -X {PACKAGE}/version.fullVersion={VAULT_VERSION}");
     let build = [
         "build", "-v", "-tags", TAG, "-ldflags", &flags, "-o", "vault", PACKAGE,
@@ -186,10 +186,10 @@ fn file_error(path: &Path) -> impl FnOnce(io::Error) -> BuildError {
     move |source| BuildError::File { path, source }
 }
 
-/// Waits until no other run is doing this work; nobody else does while the file is held, and the
-/// system lets go of it when the process dies.
+/// Waits until no other run does this work. The lock is held during the work, and the system releases it when the
+/// process dies.
 ///
-/// Polls: a thread that blocks on the lock would outlive an interrupted run.
+/// This polls, because a thread that blocks on the lock would outlive an interrupted run.
 pub(super) async fn lock(
     cache: &Cache,
     work: &str,
@@ -213,20 +213,20 @@ pub(super) async fn lock(
     }
 }
 
-/// Removes what builds that were killed left; nobody else builds while the lock is held.
+/// Removes what killed builds left. No other build runs while the lock is held.
 fn sweep(cache: &Cache) {
     let Ok(entries) = std::fs::read_dir(cache.root()) else {
         return;
     };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with(WORK_PREFIX) {
-            // What cannot be removed only takes space.
+            // A folder that cannot be removed only takes space.
             drop(std::fs::remove_dir_all(entry.path()));
         }
     }
 }
 
-/// A Go toolchain at work on one build.
+/// Runs Go for one build.
 struct Go<'a> {
     program: &'a Path,
     directory: &'a Path,
@@ -234,8 +234,8 @@ struct Go<'a> {
 }
 
 impl Go<'_> {
-    /// Runs a command of Go, `packages` being the number that it has to compile where known;
-    /// returns the number of lines on its stdout.
+    /// Runs a Go command; `packages` is the number of packages to compile, if known. Returns the number of lines on
+    /// stdout.
     async fn run(&self, arguments: &[&str], packages: Option<usize>) -> Result<usize, BuildError> {
         let mut command = Command::new(self.program);
         command
@@ -243,7 +243,7 @@ impl Go<'_> {
             .current_dir(self.directory)
             .env("CGO_ENABLED", "0")
             .env("GOWORK", "off")
-            // For this machine, whatever somebody cross-compiles in this shell.
+            // Builds for this machine, even if the shell is set up for cross-compilation.
             .env_remove("GOOS")
             .env_remove("GOARCH")
             .stdin(Stdio::null())
@@ -289,7 +289,7 @@ async fn lines_of(stream: Option<impl AsyncRead + Unpin>, mut take: impl FnMut(&
     }
 }
 
-/// The command as one would type it.
+/// The command as typed in a shell.
 fn shell_text(arguments: &[&str]) -> String {
     let quoted = arguments.iter().map(|argument| {
         if argument.contains(' ') {
@@ -301,7 +301,7 @@ fn shell_text(arguments: &[&str]) -> String {
     format!("CGO_ENABLED=0 go {}", quoted.collect::<Vec<_>>().join(" "))
 }
 
-/// A program that was built wrongly must not reach the cache, where every later run would find it.
+/// A broken program must not reach the cache, where every later run would find it.
 async fn check_runs(program: &Path) -> Result<(), BuildError> {
     let mut command = Command::new(program);
     command

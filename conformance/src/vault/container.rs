@@ -1,4 +1,4 @@
-//! A dev Vault in a container, as the tutorial starts it: dev mode, a root token, `IPC_LOCK`.
+//! A dev Vault in a container, started as the tutorial does: dev mode, a root token, `IPC_LOCK`.
 
 use std::future::Future;
 use std::time::Duration;
@@ -27,11 +27,11 @@ use super::{
 };
 use crate::{error_chain::error_chain, lines::each_line, progress::Progress};
 
-/// The image that is used where none is named.
+/// The default image.
 pub const DEFAULT_IMAGE: &str = "hashicorp/vault:1.21";
-/// Where its configuration is put.
+/// The path of Vault's configuration in the container.
 const CONFIG_FILE: &str = "/vault-mcp-conformance.hcl";
-/// The label that every container of the suite carries; its value is [`run_id`].
+/// The label of every container of the suite; its value is [`run_id`].
 pub const LABEL: &str = "vault-mcp-conformance";
 
 const PORT: u16 = 8200;
@@ -40,63 +40,63 @@ const PULL: Duration = Duration::from_secs(5 * 60);
 const READY: Duration = Duration::from_secs(30);
 const REMOVE: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// How many lines of a container that ended are looked through, the audit log's among them.
+/// How many lines of an ended container are searched, including those of the audit log.
 const LAST_LOGS: usize = 1000;
 
-/// A container of Vault cannot be had.
+/// Why no container of Vault is available.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {
-    /// No Docker.
+    /// Docker is not available.
     #[error("docker does not answer at {host}: {reason}")]
     NoDocker {
         /// `DOCKER_HOST`, or the default socket.
         host: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// No image.
-    #[error("image {image} is not here and cannot be pulled: {reason}")]
+    /// The image is not available.
+    #[error("image {image} is missing and cannot be pulled: {reason}")]
     NoImage {
-        /// Which one.
+        /// The image.
         image: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// Docker does not start it.
+    /// Docker cannot start it.
     #[error("cannot start a container of {image}: {reason}")]
     Start {
-        /// Of which image.
+        /// The image.
         image: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// It ended instead of serving.
+    /// The container ended instead of serving.
     #[error("the container of {image} ended at once:\n{output}")]
     Ended {
-        /// Of which image.
+        /// The image.
         image: String,
         /// Its last lines.
         output: String,
     },
-    /// It runs and does not serve.
+    /// The container runs, but does not serve.
     #[error("Vault in the container of {image} does not answer at {address} after {} s:\n{output}", READY.as_secs())]
     NotReady {
-        /// Of which image.
+        /// The image.
         image: String,
-        /// Where it should.
+        /// The expected address.
         address: String,
         /// Its last lines.
         output: String,
     },
-    /// Docker does not remove it.
+    /// Docker cannot remove it.
     #[error("cannot remove container {name}: {reason}")]
     Remove {
-        /// Which one.
+        /// The name of the container.
         name: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// It cannot be spoken to.
+    /// The suite cannot send requests to it.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -124,7 +124,7 @@ impl ContainerError {
     }
 }
 
-/// A connection to a Docker that answers.
+/// A connection to Docker, if it answers.
 pub(crate) async fn docker() -> Result<Docker, ContainerError> {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     let no_docker = |reason| ContainerError::NoDocker {
@@ -135,11 +135,11 @@ pub(crate) async fn docker() -> Result<Docker, ContainerError> {
         },
         reason,
     };
-    // testcontainers panics here.
+    // Without this check, testcontainers would panic.
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if (set("DOCKER_TLS_VERIFY") || host.starts_with("https://")) && !set("DOCKER_CERT_PATH") {
         return Err(no_docker(
-            "TLS was asked for and DOCKER_CERT_PATH is not set".to_owned(),
+            "TLS was requested, but DOCKER_CERT_PATH is not set".to_owned(),
         ));
     }
     let docker = docker_client_instance()
@@ -152,13 +152,13 @@ pub(crate) async fn docker() -> Result<Docker, ContainerError> {
     }
 }
 
-/// The image to use, pulled if need be: the one that was asked for, else the default, else the one
-/// that [`super::image::pack`] made.
+/// The image to use, pulled if necessary: the requested one, or else the default, or else the one that
+/// [`super::image::pack`] made.
 pub(super) async fn find_image(
     asked: Option<&str>,
     progress: &Progress,
 ) -> Result<String, ContainerError> {
-    // Asking a registry that cannot be reached may take long: once a process is enough.
+    // A request to an unreachable registry can take long, so once per process is enough.
     static DEFAULT: OnceCell<String> = OnceCell::const_new();
     let docker = docker().await?;
     if let Some(image) = asked {
@@ -218,7 +218,7 @@ pub(crate) async fn is_local(docker: &Docker, image: &str) -> Result<bool, Conta
     }
 }
 
-/// `name`, `name:tag`, `registry:5000/name`, `name@sha256:...`, as testcontainers takes them apart.
+/// Parses `name`, `name:tag`, `registry:5000/name` and `name@sha256:...`, as testcontainers does.
 fn reference(image: &str) -> GenericImage {
     match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => GenericImage::new(name, tag),
@@ -226,9 +226,9 @@ fn reference(image: &str) -> GenericImage {
     }
 }
 
-/// The machine that Docker publishes ports on, and the interface there.
+/// The machine on which Docker publishes ports, and the interface there.
 ///
-/// Loopback, except where Docker is on another machine.
+/// Loopback, unless Docker runs on another machine.
 fn published_on(docker_host: &str) -> (String, &'static str) {
     let remote = ["tcp://", "http://", "https://"]
         .iter()
@@ -249,12 +249,12 @@ fn published_on(docker_host: &str) -> (String, &'static str) {
 /// A dev Vault in a container.
 #[derive(Debug)]
 pub(super) struct DevContainer {
-    /// Taken out when it is removed.
+    /// Taken when the container is removed.
     container: Option<ContainerAsync<GenericImage>>,
 }
 
 impl DevContainer {
-    /// Starts it and waits until it serves; its audit log goes to `records`.
+    /// Starts the container and waits until Vault serves; the audit log goes to `records`.
     pub(super) async fn start(
         image: &str,
         token: &SecretString,
@@ -263,7 +263,7 @@ impl DevContainer {
         let mut attempts = 1;
         loop {
             match Self::start_once(image, token, records).await {
-                // Somebody else may take a port between Docker's look and its bind.
+                // Another program may take a port between Docker's check and its bind.
                 Err(ContainerError::Start { reason, .. })
                     if attempts < PORT_ATTEMPTS
                         && ["already in use", "already allocated"]
@@ -288,8 +288,8 @@ impl DevContainer {
             Alphanumeric.sample_string(&mut rand::rng(), 12)
         );
         note_container(&name);
-        // testcontainers leaves a container behind that it made and could not start, or whose
-        // start was given up in the middle.
+        // testcontainers leaves a container behind if it created the container but could not start it, or if the start
+        // was dropped.
         let halfway = Halfway(Some(name.clone()));
         let container = reference(image)
             .with_exposed_port(PORT.tcp())
@@ -312,13 +312,13 @@ impl DevContainer {
         Ok((this, api))
     }
 
-    /// What Docker knows it by.
+    /// Docker's id of the container.
     pub(super) fn id(&self) -> String {
         let container = self.container.as_ref();
         container.map_or_else(String::new, |container| container.id().to_owned())
     }
 
-    /// Removes it, and waits until it is gone.
+    /// Removes the container, and waits until it is gone.
     pub(super) async fn stop(mut self) -> Result<(), String> {
         let Some(container) = self.container.take() else {
             return Ok(());
@@ -326,7 +326,7 @@ impl DevContainer {
         let id = container.id().to_owned();
         match timeout(REMOVE, container.rm()).await {
             Ok(Ok(())) => Ok(()),
-            // Somebody else removed it.
+            // The container was already removed by somebody else.
             Ok(Err(TestcontainersError::Client(ClientError::RemoveContainer(
                 DockerError::DockerResponseServerError {
                     status_code: 404, ..
@@ -348,14 +348,14 @@ impl Drop for DevContainer {
     fn drop(&mut self) {
         if let Some(container) = self.container.take() {
             block_on_elsewhere(async move {
-                // Nobody can be told here; `stop` tells.
+                // A failure cannot be reported here; `stop` reports it.
                 drop(container.rm().await);
             });
         }
     }
 }
 
-/// The name of a container that may have been made; removed on drop unless it was handed over.
+/// The name of a container that may exist. It is removed on drop, unless it was handed over.
 struct Halfway(Option<String>);
 
 impl Halfway {
@@ -368,30 +368,29 @@ impl Drop for Halfway {
     fn drop(&mut self) {
         if let Some(name) = self.0.take() {
             block_on_elsewhere(async move {
-                // Nobody can be told here.
+                // A failure cannot be reported here.
                 drop(remove_by_name(&name).await);
             });
         }
     }
 }
 
-/// Runs clean-up from a `drop`: the runtime that drops may be single-threaded, or shutting down, or
-/// gone.
+/// Runs clean-up work from a `drop`. The runtime of the caller may be single-threaded, shutting down or gone.
 pub(super) fn block_on_elsewhere(work: impl Future<Output = ()> + Send + 'static) {
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         if let Ok(runtime) = runtime {
-            // Out of time, the container stays; it carries the label.
+            // If the time limit passes, the container stays, but has the label.
             drop(runtime.block_on(async { timeout(REMOVE, work).await }));
         }
     });
-    // Fails only if the clean-up panicked, which `drop` must not pass on.
+    // Fails only if the clean-up panicked, which `drop` must not propagate.
     drop(thread.join());
 }
 
-/// Removes a container that may be there; tells whether it was.
+/// Removes a container if it exists; returns whether it did.
 pub(super) async fn remove_by_name(name: &str) -> Result<bool, ContainerError> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true);
     match docker()
@@ -410,7 +409,7 @@ pub(super) async fn remove_by_name(name: &str) -> Result<bool, ContainerError> {
     }
 }
 
-/// Whether there is a container of this name.
+/// Whether a container with this name exists.
 pub(super) async fn exists(name: &str) -> bool {
     match docker().await {
         Ok(docker) => docker.inspect_container(name, None).await.is_ok(),
@@ -425,14 +424,14 @@ fn publish(config: &mut HostConfig, interface: &str) {
     };
     config.publish_all_ports = Some(false);
     config.port_bindings = Some([(format!("{PORT}/tcp"), Some(vec![binding]))].into());
-    // The audit log is read back from Docker, which not every log driver allows.
+    // The audit log is read back from Docker, which not every log driver supports.
     config.log_config = Some(HostConfigLogConfig {
         typ: Some("json-file".to_owned()),
         config: None,
     });
 }
 
-/// Waits until the Vault in the container serves, its audit log being read.
+/// Waits until the Vault in the container serves, and reads its audit log.
 async fn serving(
     container: &ContainerAsync<GenericImage>,
     image: &str,
@@ -444,7 +443,7 @@ async fn serving(
     // Ends with the container.
     let stdout = container.stdout(true);
     tokio::spawn(async move {
-        // Whoever waits for an entry that could not be read runs into a deadline of its own.
+        // A caller that waits for an entry that could not be read has a time limit of its own.
         let _ = each_line(stdout, |line| records.line(&line.text())).await;
     });
     let port = container
@@ -480,7 +479,7 @@ async fn ended(container: &ContainerAsync<GenericImage>) {
     }
 }
 
-/// How a container ended and what it said last, if it has ended.
+/// How a container ended, and its last output, if it has ended.
 pub(super) async fn examine(id: &str) -> Option<(String, String)> {
     let docker = docker().await.ok()?;
     let state = match docker.inspect_container(id, None).await {
@@ -506,7 +505,7 @@ pub(super) async fn examine(id: &str) -> Option<(String, String)> {
     let mut logs = docker.logs(id, Some(options));
     while let Ok(Some(Ok(chunk))) = timeout(CONNECT, logs.next()).await {
         for line in String::from_utf8_lossy(&chunk.into_bytes()).lines() {
-            // The audit log is nobody's last words.
+            // The audit log is not part of the last output.
             if !line.starts_with('{') {
                 output.push(line);
             }
@@ -518,13 +517,13 @@ pub(super) async fn examine(id: &str) -> Option<(String, String)> {
 async fn last_lines(container: &ContainerAsync<GenericImage>) -> String {
     let output = Output::default();
     for stream in [container.stdout(false), container.stderr(false)] {
-        // What could be read is all that there is to show.
+        // Only what could be read can be shown.
         let _ = each_line(stream, |line| output.push(&line.text())).await;
     }
     output.text()
 }
 
-/// The name of the image that [`pack`] makes. A name of its own: it is not the official image.
+/// The name of the image that [`pack`] makes. It differs from the official image's name, because it is another image.
 pub const PACKED_IMAGE: &str = "vault-mcp-conformance/vault:1.21.1";
 
 #[cfg(test)]

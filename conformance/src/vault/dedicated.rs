@@ -1,7 +1,7 @@
-//! Vaults that one scenario has to itself: the sources' stories name `secret/` and `pki/`, and there they are
-//! called so. Each is started like the run's own Vault, and leased to one scenario after the other, made as new in
-//! between; one that cannot be is ended. All of them are known here until they are gone, so that the end of a run,
-//! however it comes, ends them.
+//! Vaults that one scenario has to itself, because the published workflows use the original names `secret/` and `pki/`.
+//! Each is started like the run's own Vault, and leased to one scenario after the other. After each, it is reset to the
+//! state of a new one; if that fails, it is ended. All are listed here until they are gone, so that any end of a run
+//! ends them.
 
 use std::{
     collections::HashMap,
@@ -22,10 +22,10 @@ use super::{
     provider::{Another, Vault},
 };
 
-/// How many there are at once. Each takes some 100 MB.
+/// The maximum number at the same time. Each takes some 100 MB.
 pub const AT_ONCE: usize = 2;
 
-/// All of a run.
+/// All such Vaults of a run.
 #[derive(Debug)]
 pub struct DedicatedVaults {
     another: Option<Another>,
@@ -36,13 +36,13 @@ pub struct DedicatedVaults {
 
 #[derive(Debug, Default)]
 struct State {
-    /// As new, for the next scenario.
+    /// Reset Vaults, for the next scenario.
     idle: Vec<Running>,
-    /// By the number of the lease.
+    /// Leased Vaults, by the number of the lease.
     leased: HashMap<usize, (Running, OwnedSemaphorePermit)>,
 }
 
-/// One that runs.
+/// A running Vault.
 #[derive(Debug)]
 struct Running {
     vault: Vault,
@@ -50,22 +50,22 @@ struct Running {
     at_first: Inventory,
 }
 
-/// One that is leased to a scenario.
+/// A Vault that is leased to a scenario.
 #[derive(Debug)]
 pub struct DedicatedVault {
-    /// The privileged view of it.
+    /// The suite's privileged access to it.
     pub oracle: Arc<Oracle>,
-    /// What it says it was asked.
+    /// Its audit log.
     pub audit: Option<AuditLog>,
-    /// Where its audit log stood when it was leased.
+    /// The position in the audit log at which the lease began.
     pub leased_at: u64,
-    /// Whether it is still there.
+    /// Monitors whether it still answers.
     pub pulse: HealthMonitor,
     number: usize,
 }
 
 impl DedicatedVaults {
-    /// Vaults like this one.
+    /// Vaults that are started like this one.
     #[must_use]
     pub fn like(vault: &Vault) -> Self {
         Self {
@@ -76,10 +76,10 @@ impl DedicatedVaults {
         }
     }
 
-    /// A Vault that is new or as new, once not too many are leased.
+    /// Leases a new or reset Vault, once fewer than the maximum are leased.
     ///
     /// # Errors
-    /// When it does not start, or the run's is somebody else's.
+    /// If it does not start, or the run's Vault is an external one.
     pub async fn lease(&self) -> Result<DedicatedVault, String> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|error| error.to_string())?;
@@ -105,7 +105,7 @@ impl DedicatedVaults {
         let another = self
             .another
             .as_ref()
-            .ok_or("there is no starting another Vault like one that somebody else runs")?;
+            .ok_or("the suite cannot start another Vault like an external one")?;
         let vault = another.start().await.map_err(|error| error.to_string())?;
         let oracle = Oracle::new(vault.endpoint(), vault.root_token(), vault.prefix());
         let oracle = oracle.map_err(|error| error.to_string())?;
@@ -117,10 +117,10 @@ impl DedicatedVaults {
         })
     }
 
-    /// Takes one back, and makes it as new or ends it.
+    /// Returns a Vault, which is then reset or ended.
     ///
     /// # Errors
-    /// When something of it may be left behind.
+    /// If something may be left behind.
     pub async fn give_back(&self, own: DedicatedVault) -> Result<(), String> {
         let Some((running, place)) = self.state.lock().leased.remove(&own.number) else {
             return Ok(());
@@ -141,7 +141,7 @@ impl DedicatedVaults {
         stopped
     }
 
-    /// Ends all; returns what may be left behind.
+    /// Ends all of them; returns what may be left behind.
     pub async fn close(&self) -> Vec<String> {
         let state = std::mem::take(&mut *self.state.lock());
         let leased = state.leased.into_values().map(|(running, _)| running);

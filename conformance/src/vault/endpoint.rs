@@ -1,5 +1,5 @@
-//! Where a Vault is, and whom it is trusted to be: one address and one TLS configuration for all
-//! that the suite sends there, its own requests and those of a target that pass the tap.
+//! Where a Vault is, and which certificates it may present: one address and one TLS configuration for all requests that
+//! the suite sends there, its own and those of a target that pass the tap.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,41 +25,41 @@ pub struct Endpoint {
     tls: Arc<ClientConfig>,
 }
 
-/// An address or a certificate authority that cannot be used.
+/// Why an address or a CA file is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// It is no address.
+    /// The address is invalid.
     #[error(
-        "{address:?} is not the address of a Vault: {problem}; an address looks like https://vault.example.org:8200"
+        "{address:?} is not a valid Vault address: {problem}; it looks like https://vault.example.org:8200"
     )]
     Address {
-        /// What was given.
+        /// The given address.
         address: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
-    /// The file with the authority cannot be used.
+    /// The CA file is not usable.
     #[error("cannot read the certificate authority in {file}: {reason}", file = .file.display())]
     Authority {
-        /// Which file.
+        /// The file.
         file: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// This machine's own authorities cannot be used.
+    /// The CAs of this machine are not usable.
     #[error("cannot use the certificate authorities of this machine: {0}")]
     Tls(#[from] rustls::Error),
 }
 
 impl Endpoint {
-    /// A Vault at `http://` or `https://HOST[:PORT]`. Its certificate has to come from an authority in
-    /// the PEM file `ca`, and without one from an authority that this machine trusts.
+    /// A Vault at `http://` or `https://HOST[:PORT]`. Its certificate must come from a CA in the PEM file `ca`, or
+    /// without a file from a CA that this machine trusts.
     ///
     /// # Errors
     /// [`EndpointError`]
     pub fn new(address: &str, ca: Option<&Path>) -> Result<Self, EndpointError> {
         let wrong = |problem| EndpointError::Address {
-            // What stands before an @ may be a password.
+            // The text before an @ may be a password.
             address: address.rsplit('@').next().unwrap_or_default().to_owned(),
             problem,
         };
@@ -96,7 +96,7 @@ impl Endpoint {
         })
     }
 
-    /// `http://HOST:PORT`, without a slash at its end.
+    /// `http://HOST:PORT`, without a trailing slash.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
@@ -114,11 +114,10 @@ impl Endpoint {
         self.address.split(':').next().unwrap_or_default()
     }
 
-    /// A client for requests that carry a privileged token: it follows no redirect, and no proxy
-    /// of the environment sees them.
+    /// A client for requests with a privileged token. It follows no redirect, and uses no proxy of the environment.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If the client cannot be made.
     pub fn client(&self, budget: Duration) -> Result<reqwest::Client, reqwest::Error> {
         reqwest::Client::builder()
             .tls_backend_preconfigured(ClientConfig::clone(&self.tls))
@@ -128,7 +127,7 @@ impl Endpoint {
             .build()
     }
 
-    /// What makes the connections of a proxy.
+    /// A connector for the connections of a proxy.
     #[must_use]
     pub fn connector(&self) -> HttpsConnector<HttpConnector> {
         HttpsConnectorBuilder::new()
@@ -183,7 +182,7 @@ mod tests {
             "http://me:secret@vault",
         ] {
             let error = Endpoint::new(wrong, None).unwrap_err().to_string();
-            assert!(error.contains("is not the address of a Vault"), "{error}");
+            assert!(error.contains("is not a valid Vault address"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -1,7 +1,6 @@
-//! A Vault that somebody else runs. The suite enters it only when asked to, and touches nothing there but
-//! what it makes: with the token that it is given it makes a policy and a token of the run's own, which reach
-//! what carries the run's prefix, and with these it does all else. In the end both are removed, and with the
-//! token all that were made of it.
+//! A Vault that somebody else runs. The suite uses it only when asked to, and touches only what it makes there. With
+//! the given token the suite makes a policy and a token for the run, which reach only names with the run's prefix. All
+//! else uses these. At the end the suite removes both, and all tokens that were made from that token.
 
 use std::path::PathBuf;
 
@@ -19,10 +18,10 @@ use super::{
 };
 use crate::{error_chain::error_chain, progress::Progress};
 
-/// A policy for the token that the suite is given, with all that it needs and nothing else.
+/// The policy for the given token: everything that it needs, and nothing else.
 pub const POLICY: &str = include_str!("../../../fixtures/vault/external.hcl");
 
-/// What that token needs: a path, of which `vmc-*` stands for this run's names, and capabilities.
+/// The rights that the token needs: paths and capabilities. In a path, `vmc-*` is replaced by the names of this run.
 const RIGHTS: [(&str, &[&str]); 6] = [
     ("auth/token/create", &["update", "sudo"]),
     ("auth/token/revoke-accessor", &["update"]),
@@ -32,84 +31,84 @@ const RIGHTS: [(&str, &[&str]); 6] = [
     ("sys/mounts/vmc-*", &["delete"]),
 ];
 
-/// How long a run's token lives at most, should nobody be left to revoke it.
+/// The maximum lifetime of a run's token, in case it is never revoked.
 const TOKEN_TTL: &str = "4h";
 
-/// Which Vault to enter, and with what.
+/// The external Vault to use, and the token for it.
 #[derive(Clone, Debug)]
 pub struct ExternalOptions {
     /// `http://` or `https://HOST[:PORT]`.
     pub address: String,
-    /// The token that [`POLICY`] suffices for.
+    /// The token, for which [`POLICY`] is sufficient.
     pub token: SecretString,
-    /// A PEM file with the authority of its certificate; else those that this machine trusts.
+    /// A PEM file with the CA of its certificate. The default is the CAs that this machine trusts.
     pub ca: Option<PathBuf>,
 }
 
-/// Somebody else's Vault cannot be used.
+/// Why an external Vault is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalError {
-    /// Nobody said which.
-    #[error("an external Vault was asked for and none was named")]
+    /// No address was given.
+    #[error("--vault external needs the address of a Vault")]
     NotNamed,
-    /// The address or the authority is wrong.
+    /// The address or the CA file is invalid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// Nobody answers.
+    /// Nothing answers.
     #[error("no answer from {address}: {reason}")]
     Unreachable {
-        /// Where.
+        /// The address.
         address: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// Its certificate is not trusted, or it does not speak TLS.
+    /// The certificate is not trusted, or the server does not use TLS.
     #[error("the TLS handshake with {address} failed: {reason}")]
     Tls {
-        /// With whom.
+        /// The address.
         address: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// It speaks TLS and was asked without.
+    /// The server uses TLS, but the address does not.
     #[error("{address} requires TLS, but its address begins with http://")]
     SpeaksTls {
-        /// Who.
+        /// The address.
         address: String,
     },
-    /// Whoever answers is no Vault.
-    #[error("what answers at {address} is no Vault: {reason}")]
+    /// The server is not a Vault.
+    #[error("the server at {address} is not a Vault: {reason}")]
     NoVault {
-        /// Where.
+        /// The address.
         address: String,
-        /// What it said.
+        /// What it answered.
         reason: String,
     },
-    /// It cannot be used as it is.
+    /// The Vault is not ready.
     #[error("the Vault at {address} is {state}")]
     NotReady {
-        /// Where.
+        /// The address.
         address: String,
-        /// Sealed, or not initialized.
+        /// `sealed` or `not initialized`.
         state: &'static str,
     },
-    /// The token is not known there.
-    #[error("the Vault at {address} refuses the token: {reason}")]
+    /// Vault rejects the token.
+    #[error("the Vault at {address} rejects the token: {reason}")]
     TokenRefused {
-        /// Where.
+        /// The address.
         address: String,
-        /// What it said.
+        /// What it answered.
         reason: String,
     },
-    /// The token may not do what has to be done.
+    /// The token lacks rights.
     #[error("the token for {address} lacks rights:\n{}", .missing.join("\n"))]
     RightsMissing {
-        /// Where.
+        /// The address.
         address: String,
-        /// A line a path.
+        /// One line for each path.
         missing: Vec<String>,
     },
-    /// It refused something on the way.
+    /// Vault rejected one of the suite's requests.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -124,7 +123,7 @@ impl ExternalError {
             }
             Self::Unreachable { address, .. } => {
                 format!(
-                    "see that Vault runs there and can be reached: `vault status -address={address}`"
+                    "check that Vault runs there and is reachable: `vault status -address={address}`"
                 )
             }
             Self::Tls { .. } => "name the PEM file of its certificate authority with --vault-ca, \
@@ -147,11 +146,11 @@ impl ExternalError {
     }
 }
 
-/// A Vault that was entered. Dropped, what was made there is removed as far as that can be done.
+/// An external Vault in use. On drop, what the run made is removed as far as possible.
 #[derive(Debug)]
 pub(super) struct ExternalVault {
     admin: RootApi,
-    /// What is to be removed; none once it is.
+    /// What has to be removed; `None` afterwards.
     entered: Option<Entered>,
 }
 
@@ -162,8 +161,8 @@ struct Entered {
 }
 
 impl ExternalVault {
-    /// Sees that the Vault can be used, removes what dead runs left there, and makes a token of the run's own:
-    /// with it the second of what is returned speaks.
+    /// Checks that the Vault is usable, removes what dead runs left there, and creates a token for the run. The second
+    /// returned value uses that token.
     pub(super) async fn enter(
         options: &ExternalOptions,
         prefix: &RunPrefix,
@@ -210,7 +209,7 @@ impl ExternalVault {
         Ok((this, run))
     }
 
-    /// Removes what was made, whoever made it: suite or target.
+    /// Removes everything that the suite or the target made.
     pub(super) async fn stop(mut self) -> Result<(), String> {
         let Some(Entered { prefix, accessor }) = self.entered.take() else {
             return Ok(());
@@ -221,7 +220,7 @@ impl ExternalVault {
                 Ok(())
             }
             Err(error) => Err(format!(
-                "{error}; what begins with {prefix} is left there, and the next run on this Vault removes it"
+                "{error}; objects whose names begin with {prefix} are left there, and the next run on this Vault removes them"
             )),
         }
     }
@@ -233,7 +232,7 @@ impl Drop for ExternalVault {
             // The connections of the other client belong to a runtime that may be gone.
             let admin = RootApi::at(self.admin.endpoint(), self.admin.token().clone());
             block_on_elsewhere(async move {
-                // Nobody can be told here; what is left the next run removes.
+                // A failure cannot be reported here; the next run removes the rest.
                 if let Ok(admin) = admin
                     && leftovers::remove(&admin, &prefix, accessor.as_deref())
                         .await
@@ -257,8 +256,8 @@ struct MadeToken {
     accessor: String,
 }
 
-/// What the run's own token may do. The one right that reaches further is to make tokens, which is how each
-/// target gets one with a policy of its own.
+/// The policy of the run's own token. Only one right reaches beyond the prefix: creating tokens, which gives each
+/// target a token with a policy of its own.
 fn run_policy(prefix: &RunPrefix) -> String {
     format!(
         r#"path "{prefix}*" {{ capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }}
@@ -272,7 +271,7 @@ path "auth/token/revoke-accessor" {{ capabilities = ["update"] }}
     )
 }
 
-/// Whether it is a Vault that answers and is unsealed.
+/// Checks that a Vault answers and is unsealed.
 async fn can_be_used(admin: &RootApi, address: &str) -> Result<(), ExternalError> {
     #[derive(Deserialize)]
     struct SealStatus {
@@ -280,7 +279,7 @@ async fn can_be_used(admin: &RootApi, address: &str) -> Result<(), ExternalError
         sealed: bool,
     }
     let address = address.to_owned();
-    // Whoever it is that answers, the token is not for them yet.
+    // The server may not be the right one, so it does not get the token yet.
     let stranger = admin.with(SecretString::from(""));
     let status: SealStatus = match stranger.ask(Method::GET, "sys/seal-status", None).await {
         Ok(status) => status,
@@ -315,7 +314,7 @@ async fn can_be_used(admin: &RootApi, address: &str) -> Result<(), ExternalError
     Err(ExternalError::NotReady { address, state })
 }
 
-/// Whether the token is known there and may do what has to be done.
+/// Checks that Vault accepts the token, and that the token has the necessary rights.
 async fn may_be_used(
     admin: &RootApi,
     address: &str,

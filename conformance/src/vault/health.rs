@@ -1,5 +1,5 @@
-//! Whether the Vault of a run is still there. When it is not, what a target answers says nothing of the
-//! target; and whoever reads the report wants to know how Vault ended, and what it said last.
+//! Whether the Vault of a run still answers. If not, a target's answers say nothing about the target, and the report
+//! has to say how Vault ended and what it logged last.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +7,11 @@ use tokio::{sync::OnceCell, time::sleep};
 
 use super::{api::RootApi, binary::Remains, container};
 
-/// A Vault that does not answer is asked so often before it counts as lost.
+/// How many times a Vault must fail to answer before it counts as lost.
 const TRIES: usize = 3;
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
-/// Tells whether a Vault is still there. Cheap to clone; what is lost stays lost.
+/// Reports whether a Vault still answers. Cloning is cheap. A lost Vault stays lost.
 #[derive(Clone, Debug)]
 pub struct HealthMonitor {
     api: RootApi,
@@ -47,7 +47,7 @@ impl HealthMonitor {
         }
     }
 
-    /// How Vault ended and its last words, if it does not answer any more.
+    /// How Vault ended and its last output, if it no longer answers.
     pub async fn lost(&self) -> Option<&str> {
         if let Some(why) = self.lost.get() {
             return Some(why);
@@ -67,7 +67,7 @@ impl HealthMonitor {
         None
     }
 
-    /// What was found out, if it is known already that Vault is lost.
+    /// What is already known about the loss of Vault.
     #[must_use]
     pub fn known_lost(&self) -> Option<&str> {
         self.lost.get().map(String::as_str)
@@ -82,7 +82,7 @@ impl HealthMonitor {
         match found {
             Some((how, last_words)) => {
                 format!(
-                    "Vault ended in the middle of the run ({how}); its last words:\n{last_words}"
+                    "Vault ended in the middle of the run ({how}); its last output:\n{last_words}"
                 )
             }
             None => format!("Vault does not answer any more: {error}"),

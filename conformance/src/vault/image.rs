@@ -1,5 +1,5 @@
-//! Packs the Vault that the suite built as a container image, so that the container path can be
-//! used, and tested, where no registry of images can be reached.
+//! Packs the Vault that the suite built as a container image, so that the container path can be used and tested without
+//! access to an image registry.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::{cache::Cache, error_chain::error_chain, progress::Progress};
 const CHUNK: usize = 1024 * 1024;
 const TAR_BLOCK: u64 = 512;
 
-/// The image cannot be packed.
+/// Why the image cannot be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// A container runs Linux programs only.
@@ -29,32 +29,32 @@ pub enum ImageError {
         container::DEFAULT_IMAGE
     )]
     NotLinux,
-    /// No Vault to pack.
+    /// There is no Vault to pack.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// No Docker to pack it for.
+    /// Docker is not available.
     #[error(transparent)]
     Docker(#[from] ContainerError),
     /// The binary cannot be read.
     #[error("cannot read {path}: {source}", path = .path.display())]
     Read {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Docker did not take it.
+    /// Docker rejected the image.
     #[error("docker cannot import {PACKED_IMAGE}: {reason}")]
     Import {
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
-/// Makes the image [`PACKED_IMAGE`], if it is not there yet, of the built Vault, which is built
-/// first if need be. Returns its name.
+/// Makes the image [`PACKED_IMAGE`] from the built Vault, if it does not exist yet. Vault is built first if necessary.
+/// Returns the name.
 ///
-/// It holds `/bin/vault` and `/tmp`, and runs `vault server -dev` like the official one.
+/// The image contains `/bin/vault` and `/tmp`, and runs `vault server -dev` like the official one.
 ///
 /// # Errors
 /// [`ImageError`]
@@ -98,7 +98,7 @@ pub async fn pack(cache: &Cache, progress: &Progress) -> Result<&'static str, Im
     Ok(PACKED_IMAGE)
 }
 
-/// The root file system as a tar archive, read as it is sent: the binary has 361 MB.
+/// The root file system as a tar archive, read while it is sent: the binary has 361 MB.
 async fn file_system(
     program: &Path,
 ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + 'static> {

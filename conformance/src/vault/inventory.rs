@@ -1,4 +1,4 @@
-//! What is in a whole Vault besides secrets, and how a Vault that one scenario had to itself becomes as new.
+//! Lists what is in a whole Vault besides secrets, and resets a Vault that one scenario had to itself.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ const ACCESSORS: &str = "auth/token/accessors/";
 pub type Inventory = BTreeMap<String, Value>;
 
 impl Oracle {
-    /// What is in this Vault.
+    /// Lists what is in this Vault.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn inventory(&self) -> Result<Inventory, OracleError> {
         let mut inventory = Inventory::new();
         for table in [MOUNTS, "sys/auth/", "sys/audit/"] {
@@ -50,10 +50,11 @@ impl Oracle {
             .collect())
     }
 
-    /// Removes what was not there at first, and empties the KV mounts that were; whether Vault is then as it was.
+    /// Removes what was added since `at_first`, and empties the KV mounts that existed then. Returns whether Vault then
+    /// equals `at_first`.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn reset(&self, at_first: &Inventory) -> Result<bool, OracleError> {
         for (path, about) in &self.inventory().await? {
             let is_new = !at_first.contains_key(path);

@@ -1,7 +1,7 @@
-//! What a run that was killed could not clean up. Each run notes the Vaults that it starts in a
-//! file of the cache, which it holds locked as long as it lives: a file that can be locked is a
-//! dead run's, and the next run removes what it names. What it made in somebody else's Vault is removed by the
-//! next run on that Vault, with the token that this one is given: none is ever noted.
+//! Removes what a killed run could not clean up. A run notes the Vaults that it starts in a cache file that it keeps
+//! locked while it lives. If the file can be locked, the run is dead, and the next run removes what the file names.
+//! What the dead run made in an external Vault is removed by the next run on that Vault, with the token given to it.
+//! Tokens are never noted.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -33,7 +33,7 @@ use crate::{
 const CLEAN_UP: Duration = Duration::from_secs(30);
 const PROCESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Removes, once a process, what dead runs left. What cannot be removed is left to the next run.
+/// Removes what dead runs left, once per process. What cannot be removed is left to the next run.
 pub(super) async fn sweep(progress: &Progress) {
     static SWEPT: OnceCell<()> = OnceCell::const_new();
     SWEPT
@@ -58,7 +58,7 @@ async fn sweep_in(cache: &Cache, progress: &Progress) {
             } else if let Some(target) = line.strip_prefix(TARGET) {
                 Ok(end_target(target).await)
             } else if line.starts_with(EXTERNAL) {
-                // Needs a token: see `sweep_external`.
+                // This needs a token: see `sweep_external`.
                 Err(())
             } else {
                 Ok(false) // cut off when the run was killed
@@ -93,7 +93,9 @@ pub(super) async fn sweep_external(admin: &RootApi, address: &str, progress: &Pr
                 Ok(true) => tell_removed(progress, &line),
                 Ok(false) => {}
                 Err(error) => {
-                    progress.say(format_args!("a killed run left something: {line}: {error}"));
+                    progress.say(format_args!(
+                        "cannot remove what a killed run left: {line}: {error}"
+                    ));
                     kept.push(line);
                 }
             }
@@ -112,7 +114,7 @@ fn tell_removed(progress: &Progress, line: &str) {
     progress.say(format_args!("removed what a killed run left: {line}"));
 }
 
-/// What dead runs left that is still there, as far as it can be told by looking.
+/// What dead runs left and still exists, as far as a look shows.
 pub(crate) async fn left(cache: &Cache) -> Vec<String> {
     let mut left = Vec::new();
     for dead in dead_runs(cache) {
@@ -124,7 +126,7 @@ pub(crate) async fn left(cache: &Cache) -> Vec<String> {
             } else if let Some(target) = line.strip_prefix(TARGET) {
                 target_runs(target).await.is_some()
             } else {
-                // A process goes with its home.
+                // The home of a process is removed with the process.
                 line.starts_with(EXTERNAL)
             };
             if is_there {
@@ -135,7 +137,7 @@ pub(crate) async fn left(cache: &Cache) -> Vec<String> {
     left
 }
 
-/// The notes of a run that is dead. Locked, so that of two runs one cleans up.
+/// The notes of a dead run. They are locked, so that only one run cleans up.
 struct Dead {
     path: PathBuf,
     file: File,
@@ -143,7 +145,7 @@ struct Dead {
 }
 
 fn dead_runs(cache: &Cache) -> impl Iterator<Item = Dead> {
-    // No folder: no run yet.
+    // If there is no folder, there was no run yet.
     let entries = std::fs::read_dir(folder(cache)).into_iter().flatten();
     entries.flatten().filter_map(|entry| {
         let path = entry.path();
@@ -156,7 +158,7 @@ fn dead_runs(cache: &Cache) -> impl Iterator<Item = Dead> {
 }
 
 impl Dead {
-    /// What it names, without what it removed itself.
+    /// The noted lines, without what the run itself removed.
     fn lines(&self) -> Vec<String> {
         let lines = || self.notes.lines();
         let removed: Vec<_> = lines()
@@ -172,24 +174,24 @@ impl Dead {
             .collect()
     }
 
-    /// Leaves these lines to the next run; without any, it is done with.
+    /// Keeps these lines for the next run, or removes the file if there are none.
     fn keep(&mut self, lines: &[String]) {
         if lines.is_empty() {
-            // Left behind, it is read once more by the next run.
+            // If the file stays, the next run reads it again.
             drop(std::fs::remove_file(&self.path));
             return;
         }
         let text = lines.join("\n") + "\n";
-        // Left as it was, the next run looks once more for what is gone.
+        // If the file stays unchanged, the next run checks again.
         if self.file.set_len(0).is_ok() && self.file.rewind().is_ok() {
             drop(self.file.write_all(text.as_bytes()));
         }
     }
 }
 
-/// Ends a dev Vault whose stdout nobody reads any more: it dies of the first request that it writes
-/// to its audit log. Safer than its process id, which may be somebody else's by now; any other
-/// server at this address merely answers.
+/// Ends a dev Vault whose stdout is not read any more. The first request that it writes to its audit log ends it. This
+/// is safer than its process id, which may belong to another process by now; any other server at this address only
+/// answers.
 async fn end_process(address: &str) -> bool {
     let Ok(api) = RootApi::new(address, SecretString::from("")) else {
         return false;
@@ -201,7 +203,7 @@ async fn end_process(address: &str) -> bool {
     !source.is_connect()
 }
 
-/// The process of a dead run's target, if it still runs: one of that id which was started by that run.
+/// The process of a dead run's target, if it still runs: the process with that id that the run started.
 async fn target_runs(noted: &str) -> Option<Pid> {
     let (pid, run) = noted.split_once(' ')?;
     let shown = Command::new("ps")
@@ -231,9 +233,9 @@ fn remove_home(path: &Path) -> Result<bool, ()> {
     }
     std::fs::remove_dir_all(path).map(|()| true).map_err(drop)
 }
-/// Removes all that carries a run's prefix; tells whether there was any of it.
+/// Removes everything with a run's prefix; returns whether there was anything.
 ///
-/// First the run's token, with all that were made of it: nobody is left then to make more.
+/// The run's token comes first, with all tokens made from it, so that nothing can be added afterwards.
 pub(super) async fn remove(
     admin: &RootApi,
     prefix: &RunPrefix,
@@ -241,7 +243,7 @@ pub(super) async fn remove(
 ) -> Result<bool, ApiError> {
     let work = async {
         if let Some(accessor) = accessor {
-            // Of an unknown accessor, Vault says so in a warning.
+            // For an unknown accessor, Vault returns a warning.
             let body = json!({ "accessor": accessor });
             admin.put("auth/token/revoke-accessor", &body).await?;
         }

@@ -1,4 +1,4 @@
-//! A real Vault, on any machine, and the suite's own privileged view of it.
+//! A real Vault on any machine, and the suite's own privileged access to it.
 
 pub(crate) mod api;
 pub mod audit;

@@ -1,5 +1,5 @@
-//! What a run notes of the Vaults, processes and folders that it makes, in a file of the cache that it holds locked as
-//! long as it lives: what a killed run leaves is found by its notes.
+//! Notes the Vaults, processes and folders that a run makes in a cache file, which the run keeps locked while it lives.
+//! With these notes, a later run finds what a killed run left.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,12 +18,12 @@ pub(super) const HOME: &str = "home ";
 pub(super) const TARGET: &str = "target ";
 pub(super) const EXTERNAL: &str = "external ";
 pub(super) const REMOVED: &str = "removed ";
-/// Tells a target's process which run it is of, so that it is never taken for another one.
+/// The variable that marks a target's process with its run, so that it is never mistaken for another process.
 pub(crate) const RUN_VARIABLE: &str = "CONFORMANCE_RUN";
-/// Begins the name of a temporary directory of the suite.
+/// The prefix of the suite's temporary directories.
 pub(crate) const HOME_PREFIX: &str = "vault-mcp-conformance-";
 
-/// Names this run on what it makes, so that it can be told from what other runs made.
+/// The id of this run, with which it marks what it makes.
 pub fn run_id() -> &'static str {
     static RUN_ID: OnceLock<String> = OnceLock::new();
     RUN_ID.get_or_init(|| {
@@ -32,12 +32,12 @@ pub fn run_id() -> &'static str {
     })
 }
 
-/// Notes a container that is about to be made.
+/// Notes a container before it is created.
 pub(crate) fn note_container(name: &str) {
     note(CONTAINER, name);
 }
 
-/// Notes a process that is about to serve at this address, and its home.
+/// Notes a process before it serves at this address, and its home.
 pub(super) fn note_process(address: &str, home: &Path) {
     note(PROCESS, address);
     note_home(home);
@@ -53,25 +53,25 @@ pub(crate) fn note_target(pid: i32) {
     note(TARGET, &format!("{pid} {}", run_id()));
 }
 
-/// Notes what is about to be made in somebody else's Vault, and then the accessor of the run's token there.
+/// Notes what the run makes in an external Vault, before it does so, and then the accessor of the run's token there.
 pub(super) fn note_external(address: &str, prefix: &RunPrefix, accessor: Option<&str>) {
     let accessor = accessor.unwrap_or_default();
     note(EXTERNAL, &format!("{address} {prefix} {accessor}"));
 }
 
-/// Notes that all that was made there is removed.
+/// Notes that everything there has been removed.
 pub(super) fn note_removed(prefix: &RunPrefix) {
     note(REMOVED, prefix.as_str());
 }
 
 fn note(kind: &str, name: &str) {
     static FILE: OnceLock<Option<File>> = OnceLock::new();
-    // Without a cache to write to, a run cleans up all the same; only not after kill -9.
+    // Without a writable cache, a run still cleans up, except after kill -9.
     if let Some(mut file) = FILE
         .get_or_init(|| open_own(&Cache::locate().ok()?).ok())
         .as_ref()
     {
-        // One write: slots note side by side, and a line is one only if it is whole.
+        // A single write, because slots write concurrently and a line must be complete.
         drop(file.write_all(format!("{kind}{name}\n").as_bytes()));
     }
 }

@@ -1,5 +1,5 @@
-//! The oracle: what is really in Vault, seen with the root token; and the only way in
-//! which the suite makes things there, so that they can be removed again.
+//! The oracle: what is in Vault, read with the root token. It is also the only way in which the suite makes things in
+//! Vault, so that they can be removed again.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,13 +12,13 @@ use serde_json::{Map, Value, json};
 use super::{endpoint::Endpoint, prefix::RunPrefix};
 use crate::error_chain::error_chain;
 
-/// How long one request may take.
+/// The time limit for one request.
 const BUDGET: Duration = Duration::from_secs(20);
-/// How long a token lives at most.
+/// The maximum lifetime of a token.
 const LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
-/// What tells the suite's own requests apart in Vault's audit log.
+/// The correlation id of the suite's own requests in Vault's audit log.
 pub const CORRELATION_ID: &str = "conformance-suite";
-/// What may stand unescaped in a path.
+/// The characters that need no escaping in a path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -29,7 +29,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 /// A request to Vault's API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VaultRequest {
-    /// The HTTP method; Vault knows `LIST` besides the usual ones.
+    /// The HTTP method; Vault also supports `LIST`.
     pub method: Method,
     /// The path below `/v1/`, not escaped.
     pub path: String,
@@ -51,13 +51,13 @@ impl VaultRequest {
         }
     }
 
-    /// Whether it changes nothing, by its method.
+    /// Whether the request only reads, according to its method.
     #[must_use]
     pub fn reads(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "LIST" | "HEAD")
     }
 
-    /// The same with a body.
+    /// The same request with a body.
     #[must_use]
     pub fn with(mut self, body: Value) -> Self {
         self.body = Some(body);
@@ -65,7 +65,7 @@ impl VaultRequest {
     }
 }
 
-/// What Vault answered.
+/// The answer of Vault.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VaultAnswer {
     /// The HTTP status.
@@ -75,7 +75,7 @@ pub struct VaultAnswer {
 }
 
 impl VaultAnswer {
-    /// Whether Vault's policies let the request through: even "not found" means that.
+    /// Whether Vault's policies allowed the request. "Not found" also means that they did.
     #[must_use]
     pub fn allowed(&self) -> bool {
         self.status < 300 || self.status == 404
@@ -96,30 +96,30 @@ pub type SecretData = Map<String, Value>;
 pub struct Token {
     /// The token itself.
     pub secret: SecretString,
-    /// Its accessor, which can be shown.
+    /// Its accessor, which may be printed.
     pub accessor: String,
-    /// The first policy, besides `default`, that it has.
+    /// Its first policy besides `default`.
     pub policy: String,
 }
 
-/// All that Vault holds below a prefix: mounts, and the secrets in those that are KV.
+/// Everything in Vault below a prefix: mounts, and the secrets in KV mounts.
 pub type Snapshot = BTreeMap<String, Value>;
 
-/// Vault did not do what the suite needs of it.
+/// Why Vault did not do what the suite needs.
 #[derive(Debug, thiserror::Error)]
 pub enum OracleError {
     /// No answer.
     #[error("Vault does not answer {request}: {}", error_chain(source))]
     Unreachable {
-        /// What was asked.
+        /// The request.
         request: String,
-        /// Why not.
+        /// The cause.
         source: reqwest::Error,
     },
-    /// An answer that should not be.
+    /// An unexpected status.
     #[error("Vault answered {request} with {status}: {errors}")]
     Refused {
-        /// What was asked.
+        /// The request.
         request: String,
         /// The HTTP status.
         status: u16,
@@ -136,7 +136,7 @@ enum Made {
     Mount { path: String },
 }
 
-/// The privileged view.
+/// The suite's privileged access to Vault.
 #[derive(Debug)]
 pub struct Oracle {
     client: reqwest::Client,
@@ -147,10 +147,10 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Looks into a Vault; all names that it makes there begin with the prefix.
+    /// Access to a Vault; all names that the oracle makes there begin with the prefix.
     ///
     /// # Errors
-    /// When no HTTP client can be made.
+    /// If no HTTP client can be made.
     pub fn new(
         endpoint: &Endpoint,
         root: &SecretString,
@@ -165,28 +165,28 @@ impl Oracle {
         })
     }
 
-    /// Where it looks.
+    /// The endpoint of the Vault.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// What all names in Vault of this run begin with.
+    /// The prefix of all names in Vault of this run.
     #[must_use]
     pub fn prefix(&self) -> &RunPrefix {
         &self.prefix
     }
 
-    /// The token that may do everything: for mutants that act with one that is not theirs.
+    /// The token with all rights, for mutants that use another token than their own.
     #[must_use]
     pub fn root_token(&self) -> &SecretString {
         &self.root
     }
 
-    /// Makes a request with any token; every answer is an answer.
+    /// Makes a request with any token; every status counts as an answer.
     ///
     /// # Errors
-    /// When none comes.
+    /// If there is no answer.
     pub async fn ask(
         &self,
         token: &SecretString,
@@ -218,7 +218,7 @@ impl Oracle {
         })
     }
 
-    /// Makes a request with the root token, and takes 404 for an answer but no other error.
+    /// Makes a request with the root token. 404 counts as an answer, and any other error does not.
     pub(super) async fn root(&self, request: VaultRequest) -> Result<VaultAnswer, OracleError> {
         let answer = self.ask(&self.root, &request).await?;
         if answer.allowed() {
@@ -231,10 +231,10 @@ impl Oracle {
         })
     }
 
-    /// Makes a mount of an engine; its description names the suite, the run and the mount.
+    /// Creates a mount of an engine; its description names the suite, the run and the mount.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_mount(
         &self,
         path: &str,
@@ -253,32 +253,32 @@ impl Oracle {
         self.root(request.with(body)).await.map(drop)
     }
 
-    /// Removes a mount; it is still known as made, should it come again.
+    /// Removes a mount. The suite still remembers it, in case it appears again.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn remove_mount(&self, path: &str) -> Result<(), OracleError> {
         let request = VaultRequest::new("DELETE", format!("sys/mounts/{path}"));
         self.root(request).await.map(drop)
     }
 
-    /// Makes a KV mount and waits until it can be used.
+    /// Creates a KV mount and waits until it is usable.
     ///
     /// # Errors
-    /// When Vault refuses, or the mount is not ready in time.
+    /// If Vault rejects a request, or the mount is not ready in time.
     pub async fn make_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
         let options = json!({ "version": version.to_string() });
         self.make_mount(path, "kv", options).await?;
         self.await_kv_mount(path, version).await
     }
 
-    /// Waits until a KV mount can be used.
+    /// Waits until a KV mount is usable.
     ///
     /// # Errors
-    /// When it is not ready in time.
+    /// If it is not ready in time.
     pub async fn await_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
         const TRIES: usize = 500;
-        // A new KV version 2 mount refuses requests while it upgrades its empty storage.
+        // A new KV version 2 mount rejects requests while it upgrades its empty storage.
         let probe = match version {
             2 => VaultRequest::new("GET", format!("{path}/config")),
             _ => VaultRequest::new("LIST", path),
@@ -295,10 +295,10 @@ impl Oracle {
         }
     }
 
-    /// Lets a KV version 2 mount refuse every write that names no version.
+    /// Makes a KV version 2 mount reject every write without a version (check-and-set).
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn demand_check_and_set(&self, mount: &str) -> Result<(), OracleError> {
         let request = VaultRequest::new("POST", format!("{mount}/config"));
         self.root(request.with(json!({ "cas_required": true })))
@@ -306,10 +306,10 @@ impl Oracle {
             .map(drop)
     }
 
-    /// Makes a key in a transit mount, one that may be deleted.
+    /// Creates a key in a transit mount that may be deleted.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_transit_key(&self, mount: &str, key: &str) -> Result<(), OracleError> {
         let path = format!("{mount}/keys/{key}");
         self.root(VaultRequest::new("POST", &path)).await?;
@@ -319,10 +319,10 @@ impl Oracle {
             .map(drop)
     }
 
-    /// The table of mounts: path without its last slash, and what Vault says of it.
+    /// The table of mounts: the path without its last slash, and Vault's entry.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn mounts(&self) -> Result<BTreeMap<String, Value>, OracleError> {
         let answer = self.root(VaultRequest::new("GET", "sys/mounts")).await?;
         let mounts = answer.body["data"].as_object().cloned().unwrap_or_default();
@@ -335,7 +335,7 @@ impl Oracle {
     /// Stores a secret as a whole.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn write_secret(
         &self,
         mount: &str,
@@ -351,10 +351,10 @@ impl Oracle {
         self.root(request).await.map(drop)
     }
 
-    /// What Vault gives out for a secret, in its latest version; none where it gives nothing.
+    /// The data that Vault returns for the latest version of a secret; `None` if there is none.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn read_secret(
         &self,
         mount: &str,
@@ -369,10 +369,10 @@ impl Oracle {
         Ok(answer.body.pointer(at).and_then(Value::as_object).cloned())
     }
 
-    /// What Vault gives out for one version of a version 2 secret.
+    /// The data that Vault returns for one version of a version 2 secret.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn read_version(
         &self,
         mount: &str,
@@ -386,20 +386,20 @@ impl Oracle {
         Ok(data.and_then(Value::as_object).cloned())
     }
 
-    /// The metadata of a version 2 secret; null where Vault knows nothing of it.
+    /// The metadata of a version 2 secret; null if it does not exist.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn metadata(&self, mount: &str, path: &str) -> Result<Value, OracleError> {
         let request = VaultRequest::new("GET", format!("{mount}/metadata/{path}"));
         let mut answer = self.root(request).await?;
         Ok(answer.body["data"].take())
     }
 
-    /// Gives a version 2 secret custom metadata.
+    /// Sets the custom metadata of a version 2 secret.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn set_custom_metadata(
         &self,
         mount: &str,
@@ -415,7 +415,7 @@ impl Oracle {
     /// Removes a secret with all its versions.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn purge_secret(
         &self,
         mount: &str,
@@ -432,7 +432,7 @@ impl Oracle {
     /// Deletes (`delete`) or destroys (`destroy`) the first version of a version 2 secret.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn end_version(&self, mount: &str, how: &str, path: &str) -> Result<(), OracleError> {
         let request = VaultRequest::new("PUT", format!("{mount}/{how}/{path}"));
         self.root(request.with(json!({ "versions": [1] })))
@@ -440,10 +440,10 @@ impl Oracle {
             .map(drop)
     }
 
-    /// The names on one level, sorted; folders end in a slash.
+    /// The names on one level, sorted; folders end with a slash.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn list(
         &self,
         mount: &str,
@@ -467,10 +467,10 @@ impl Oracle {
         Ok(names)
     }
 
-    /// Gives a policy this text.
+    /// Writes a policy.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn write_policy(&self, name: &str, hcl: &str) -> Result<(), OracleError> {
         let made = Made::Policy {
             name: name.to_owned(),
@@ -484,26 +484,26 @@ impl Oracle {
             .map(drop)
     }
 
-    /// Makes a token with one policy besides `default`.
+    /// Creates a token with one policy besides `default`.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_token(&self, policy: &str) -> Result<Token, OracleError> {
         self.make_token_with(&[policy]).await
     }
 
-    /// Makes a token with these policies besides `default`.
+    /// Creates a token with these policies besides `default`.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_token_with(&self, policies: &[&str]) -> Result<Token, OracleError> {
         self.make_token_for(policies, LONGEST).await
     }
 
-    /// Makes a token with one policy besides `default` that ends after so long, unless it is renewed.
+    /// Creates a token with one policy besides `default` that expires after this time unless it is renewed.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_renewable_token(
         &self,
         policy: &str,
@@ -530,10 +530,10 @@ impl Oracle {
         })
     }
 
-    /// Ends a token.
+    /// Revokes a token.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn revoke_token(&self, token: &Token) -> Result<(), OracleError> {
         let accessor = &token.accessor;
         let request = VaultRequest::new("POST", "auth/token/revoke-accessor");
@@ -546,10 +546,10 @@ impl Oracle {
         Ok(())
     }
 
-    /// Whether Vault has a token; one that is gone need not be removed.
+    /// Whether Vault has a token. A token that is gone need not be removed.
     ///
     /// # Errors
-    /// When Vault gives no clear answer.
+    /// If Vault gives no clear answer.
     pub async fn has_token(&self, token: &Token) -> Result<bool, OracleError> {
         let request = VaultRequest::new("POST", "auth/token/lookup-accessor");
         let accessor = &token.accessor;
@@ -558,7 +558,7 @@ impl Oracle {
             .await
         {
             Ok(_) => Ok(true),
-            // What Vault answers to an accessor that it does not know, by version.
+            // Vault's answer for an unknown accessor, by version.
             Err(OracleError::Refused {
                 status: 400 | 403, ..
             }) => {
@@ -572,10 +572,10 @@ impl Oracle {
         }
     }
 
-    /// Removes every mount below a prefix, whoever made it.
+    /// Removes every mount below a prefix, whoever created it.
     ///
     /// # Errors
-    /// When Vault refuses, or one is still there after.
+    /// If Vault rejects a request, or a mount still exists afterwards.
     pub async fn remove_mounts(&self, prefix: &str) -> Result<(), OracleError> {
         for mount in self.mounts().await?.into_keys() {
             if mount.starts_with(prefix) {
@@ -592,13 +592,12 @@ impl Oracle {
         Ok(())
     }
 
-    /// Forgets what the suite made: it went with the Vault.
+    /// Forgets what the suite made, because it is gone with the Vault.
     pub fn forget_all(&self) {
         self.made.lock().clear();
     }
 
-    /// Removes all that the suite made and has not yet removed, newest first; returns what
-    /// could not be.
+    /// Removes all that the suite made and has not removed yet, newest first; returns what could not be removed.
     pub async fn clean_up(&self) -> Vec<String> {
         let made: Vec<_> = self.made.lock().drain(..).rev().collect();
         let mut left = Vec::new();

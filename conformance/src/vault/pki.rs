@@ -1,4 +1,4 @@
-//! The oracle on PKI: what the suite makes in PKI mounts, and what it sees there.
+//! The oracle on PKI: what the suite makes in PKI mounts, and what it reads there.
 //! <https://developer.hashicorp.com/vault/api-docs/secret/pki>
 
 use serde_json::{Map, Value, json};
@@ -10,15 +10,15 @@ use super::oracle::{Oracle, OracleError, VaultRequest};
 pub struct Issuer {
     /// Its id, which Vault gave it.
     pub id: String,
-    /// Its name; empty where it has none.
+    /// Its name; empty if it has none.
     pub name: String,
 }
 
 impl Oracle {
-    /// Makes a PKI mount; without a longest lifetime it has Vault's own, 768 hours.
+    /// Creates a PKI mount; without a maximum lifetime it has Vault's default, 768 hours.
     ///
     /// # Errors
-    /// When Vault refuses; so have the others.
+    /// If Vault rejects a request. This applies to all functions below.
     pub async fn make_pki_mount(
         &self,
         path: &str,
@@ -34,10 +34,10 @@ impl Oracle {
             .map(drop)
     }
 
-    /// Makes a self-signed issuer with an EC key; returns its certificate as PEM.
+    /// Creates a self-signed issuer with an EC key; returns its certificate as PEM.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_root(
         &self,
         mount: &str,
@@ -56,10 +56,10 @@ impl Oracle {
         Ok(text(&answer.body["data"]["certificate"]))
     }
 
-    /// Makes a role.
+    /// Creates a role.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn make_role(
         &self,
         mount: &str,
@@ -70,10 +70,10 @@ impl Oracle {
         self.root(request.with(json!(settings))).await.map(drop)
     }
 
-    /// The settings of a role; none where there is no such role.
+    /// The settings of a role; `None` if the role does not exist.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn role(
         &self,
         mount: &str,
@@ -84,10 +84,10 @@ impl Oracle {
         Ok(answer.body["data"].as_object().cloned())
     }
 
-    /// Issues a certificate; returns Vault's data, the key in it.
+    /// Issues a certificate; returns Vault's data, including the key.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn issue(
         &self,
         mount: &str,
@@ -100,10 +100,10 @@ impl Oracle {
         Ok(answer.body["data"].take())
     }
 
-    /// Whether a role issues a certificate with these fields: if it does, it is issued.
+    /// Whether a role allows a certificate with these fields. If so, the certificate is issued.
     ///
     /// # Errors
-    /// When Vault neither issues nor refuses it.
+    /// If Vault neither issues nor rejects it.
     pub async fn issues(
         &self,
         mount: &str,
@@ -121,7 +121,7 @@ impl Oracle {
     /// The issuers of a mount.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn issuers(&self, mount: &str) -> Result<Vec<Issuer>, OracleError> {
         let answer = self
             .root(VaultRequest::new("LIST", format!("{mount}/issuers")))
@@ -137,10 +137,10 @@ impl Oracle {
             .collect())
     }
 
-    /// The certificate of an issuer, by name or id, as PEM; empty where there is none.
+    /// The certificate of an issuer, by name or id, as PEM; empty if it does not exist.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn issuer_certificate(
         &self,
         mount: &str,
@@ -151,10 +151,10 @@ impl Oracle {
         Ok(text(&answer.body["data"]["certificate"]))
     }
 
-    /// A certificate by its serial number, as PEM; empty where there is none.
+    /// A certificate by its serial number, as PEM; empty if it does not exist.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn certificate(&self, mount: &str, serial: &str) -> Result<String, OracleError> {
         let request = VaultRequest::new("GET", format!("{mount}/cert/{serial}"));
         let answer = self.root(request).await?;
@@ -164,15 +164,15 @@ impl Oracle {
     /// The revocation list of the mount's default issuer, as PEM.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn revocation_list(&self, mount: &str) -> Result<String, OracleError> {
         self.certificate(mount, "crl").await
     }
 
-    /// The longest lifetime on a mount, seconds.
+    /// The maximum lifetime on a mount, in seconds.
     ///
     /// # Errors
-    /// When Vault refuses.
+    /// If Vault rejects a request.
     pub async fn max_ttl(&self, mount: &str) -> Result<u64, OracleError> {
         let request = VaultRequest::new("GET", format!("sys/mounts/{mount}/tune"));
         let answer = self.root(request).await?;

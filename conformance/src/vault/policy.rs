@@ -1,4 +1,4 @@
-//! The policies of the sources, and how they are made to fit a scenario's own mounts.
+//! The policies of the sources, adapted to a scenario's own mounts.
 
 use std::sync::LazyLock;
 
@@ -21,17 +21,17 @@ pub fn named(name: &str) -> Option<&'static str> {
     POLICIES.get_file(format!("{name}.hcl"))?.contents_utf8()
 }
 
-/// The same for a scenario, which can only name one that is there.
+/// Like [`named`], for a scenario, which may only name an existing policy.
 ///
 /// # Errors
-/// When there is none.
+/// If it does not exist.
 pub fn known(name: &str) -> StepResult<&'static str> {
     named(name).ok_or_else(|| StepEnd::blocked(format!("no policy is called {name:?}")))
 }
 
-/// The policy with each mount that it names moved to a name of the scenario's own:
-/// `secret/data/*` becomes `<prefix>secret/data/*`, `sys/mounts/pki` becomes
-/// `sys/mounts/<prefix>pki`, and `sys/mounts/*` `sys/mounts/<prefix>*`. What it says of the rest of `sys/` stays.
+/// The policy, with each mount renamed to a name of the scenario's own. `secret/data/*` becomes
+/// `<prefix>secret/data/*`, `sys/mounts/pki` becomes `sys/mounts/<prefix>pki`, and `sys/mounts/*` becomes
+/// `sys/mounts/<prefix>*`. Other rules about `sys/` stay.
 #[must_use]
 pub fn for_prefix(hcl: &str, prefix: &str) -> String {
     PATH.replace_all(hcl, |found: &Captures<'_>| {
@@ -45,7 +45,7 @@ pub fn for_prefix(hcl: &str, prefix: &str) -> String {
     .into_owned()
 }
 
-/// All rights to a scenario's own mounts, to the table of mounts, and to nothing else.
+/// All rights on a scenario's own mounts and on the table of mounts, and no others.
 #[must_use]
 pub fn sufficient(prefix: &str) -> String {
     format!(
@@ -56,8 +56,7 @@ path "sys/mounts/{prefix}*" {{ capabilities = ["create", "read", "update", "dele
     )
 }
 
-/// All rights to the secrets of a KV mount, and to nothing else: not to its description, nor
-/// to the table of mounts.
+/// All rights on the secrets of a KV mount, and no others: not on its description, and not on the table of mounts.
 #[must_use]
 pub fn secrets_alone(mount: &str, version: u8) -> String {
     const ALL: &str = r#"["create", "read", "update", "delete", "list"]"#;
@@ -70,7 +69,7 @@ pub fn secrets_alone(mount: &str, version: u8) -> String {
     }
 }
 
-/// The right to read and list the metadata of a KV version 2 mount, and to nothing else.
+/// The right to read and list the metadata of a KV version 2 mount, and no others.
 #[must_use]
 pub fn metadata_alone(mount: &str) -> String {
     format!("path \"{mount}/metadata/*\" {{ capabilities = [\"read\", \"list\"] }}\n")
@@ -111,7 +110,7 @@ mod tests {
     #[test]
     fn the_second_policy_of_the_blog_is_the_first_one_and_more() {
         let (first, second) = (named("mcp-server").unwrap(), named("blog-pki").unwrap());
-        // The first line says where each is from.
+        // The first line names the source of each policy.
         let (_, first) = first.split_once('\n').unwrap();
         let more = &second[second.find(first).unwrap() + first.len()..];
         assert!(more.contains("pki-internal/*"), "{more}");

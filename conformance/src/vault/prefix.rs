@@ -1,5 +1,5 @@
-//! What all names of one run in Vault begin with. It is drawn anew for each run, so that two runs on one
-//! Vault do not meet, and it is all by which what a run made is told from what is somebody else's.
+//! The prefix of all names that one run makes in Vault. It is drawn anew for each run, so that two runs on one Vault do
+//! not conflict. It is the only mark that distinguishes what a run made from what belongs to somebody else.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 8;
 
 impl RunPrefix {
-    /// A prefix that no other run has.
+    /// Draws a prefix that no other run has.
     #[must_use]
     pub fn draw() -> Self {
         let mut random = rand::rng();
@@ -23,7 +23,7 @@ impl RunPrefix {
         Self(format!("{BEGINNING}{letters}-"))
     }
 
-    /// Reads one back. Anything else is none: what begins with a prefix is removed.
+    /// Parses a prefix. It is strict, because everything with the prefix is removed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let letters = text.strip_prefix(BEGINNING)?.strip_suffix('-')?;
@@ -37,7 +37,7 @@ impl RunPrefix {
         &self.0
     }
 
-    /// Whether a name in Vault is one of this run's.
+    /// Whether a name in Vault belongs to this run.
     #[must_use]
     pub fn owns(&self, name: &str) -> bool {
         name.starts_with(&self.0)

@@ -1,6 +1,5 @@
-//! How the suite gets a real Vault on any machine: in a container, from a `vault` binary, or built
-//! with Go; or one that somebody else runs, if that was asked for. Each run says which it was; nothing is
-//! chosen silently.
+//! Gets a real Vault on any machine: in a container, from a `vault` binary, or built with Go; or, if requested, one
+//! that somebody else runs. Each run reports which one it uses; nothing is chosen silently.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,7 +27,7 @@ use crate::{
     vault::api::{ApiError, RootApi},
 };
 
-/// Names the container image where no option does.
+/// The variable with the default container image.
 pub const IMAGE_VARIABLE: &str = "VAULT_IMAGE";
 
 /// Where the Vault comes from.
@@ -47,21 +46,20 @@ pub enum VaultChoice {
     External,
 }
 
-/// What the user asked for.
+/// The user's options.
 #[derive(Clone, Debug, Default)]
 pub struct VaultOptions {
     /// Where the Vault comes from.
     pub choice: VaultChoice,
-    /// The container image; else `VAULT_IMAGE`, else `hashicorp/vault:1.21`. An image that was
-    /// asked for either way rules the other providers out under [`VaultChoice::Auto`]: whoever
-    /// names an image must not be judged on another Vault.
+    /// The container image. The default is `VAULT_IMAGE`, or else `hashicorp/vault:1.21`. If an image is given in
+    /// either way, [`VaultChoice::Auto`] uses no other provider, because the user wants to test with this Vault.
     pub image: Option<String>,
-    /// The Vault of [`VaultChoice::External`], and of no other choice.
+    /// The Vault of [`VaultChoice::External`]; unused for other choices.
     pub external: Option<ExternalOptions>,
 }
 
 impl VaultOptions {
-    /// What will be seen of what happens in that Vault.
+    /// The evidence that is available about that Vault.
     pub(crate) fn evidence(&self) -> BTreeSet<Evidence> {
         let mut evidence = BTreeSet::from(Evidence::ALL);
         if self.choice == VaultChoice::External {
@@ -72,7 +70,7 @@ impl VaultOptions {
     }
 }
 
-/// What a Vault came from.
+/// The origin of a Vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VaultProvider {
     /// A container.
@@ -96,14 +94,14 @@ impl fmt::Display for VaultProvider {
     }
 }
 
-/// Which Vault it is; shown by the console and the report.
+/// The identity of a Vault; shown by the console and the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultIdentity {
     /// `Vault`.
     pub product: String,
-    /// As Vault itself says: `1.21.1`.
+    /// The version that Vault reports: `1.21.1`.
     pub version: String,
-    /// What it came from.
+    /// Its origin.
     pub provider: VaultProvider,
     /// The image's name, the binary's path, or the address.
     pub detail: String,
@@ -132,11 +130,11 @@ impl fmt::Display for VaultIdentity {
     }
 }
 
-/// A running Vault. One that the suite started is a dev Vault: in memory, unsealed, a random root token,
-/// a KV v2 mount at `secret/`.
+/// A running Vault. A Vault that the suite started is a dev Vault: in memory, unsealed, with a random root token and a
+/// KV v2 mount at `secret/`.
 ///
-/// Dropped, it is killed or removed, or what was made in it is, as far as that can be done there and then;
-/// [`Vault::stop`] does it in order and tells of failure.
+/// On drop, it is killed or removed, or what was made in it is removed, as far as possible at once. [`Vault::stop`]
+/// does this in order and reports failures.
 #[derive(Debug)]
 pub struct Vault {
     api: RootApi,
@@ -144,7 +142,7 @@ pub struct Vault {
     prefix: RunPrefix,
     audit: Option<AuditLog>,
     backend: Backend,
-    /// What it was started from, if the suite did that.
+    /// The dev Vault, if the suite started it.
     dev: Option<DevVault>,
 }
 
@@ -156,38 +154,38 @@ enum Backend {
 }
 
 impl Vault {
-    /// `http://127.0.0.1:PORT`, or where somebody else runs it.
+    /// `http://127.0.0.1:PORT`, or the address of the external Vault.
     pub fn address(&self) -> &str {
         self.api.endpoint().address()
     }
 
-    /// Where it is, and how its certificate is verified.
+    /// The address, and how the certificate is verified.
     pub fn endpoint(&self) -> &Endpoint {
         &self.api.endpoint
     }
 
-    /// What all names that the suite makes in it begin with.
+    /// The prefix of all names that the suite makes in it.
     pub fn prefix(&self) -> &RunPrefix {
         &self.prefix
     }
 
-    /// The token that may do everything, or in somebody else's Vault all that the suite has to do there;
-    /// never given to a target.
+    /// The token with all rights, or in an external Vault with all rights that the suite needs there. A target never
+    /// receives it.
     pub fn root_token(&self) -> &SecretString {
         self.api.token()
     }
 
-    /// Which Vault it is.
+    /// The identity of the Vault.
     pub fn identity(&self) -> &VaultIdentity {
         &self.identity
     }
 
-    /// What Vault says it was asked since it started; none of somebody else's Vault.
+    /// The audit log since Vault started; `None` for an external Vault.
     pub fn audit(&self) -> Option<&AuditLog> {
         self.audit.as_ref()
     }
 
-    /// How to start another one like it; none like somebody else's.
+    /// How to start another Vault like this one; `None` for an external Vault.
     pub(crate) fn another(&self) -> Option<Another> {
         Some(Another {
             provider: self.identity.provider,
@@ -195,12 +193,12 @@ impl Vault {
         })
     }
 
-    /// Whether Vault answers, unsealed.
+    /// Whether Vault answers and is unsealed.
     pub async fn is_alive(&self) -> bool {
         self.api.is_alive().await
     }
 
-    /// What tells whether it is still there.
+    /// A monitor of whether it still answers.
     pub fn pulse(&self) -> HealthMonitor {
         let api = self.api.clone();
         match &self.backend {
@@ -210,8 +208,7 @@ impl Vault {
         }
     }
 
-    /// Ends the process, removes the container or what was made in somebody else's Vault, and waits until
-    /// it is gone.
+    /// Ends the process, or removes the container or what was made in the external Vault, and waits until it is gone.
     ///
     /// # Errors
     /// [`VaultError::StepEnd`] with what may be left behind.
@@ -228,21 +225,21 @@ impl Vault {
     }
 }
 
-/// No Vault, or one that did not go away.
+/// Why there is no Vault, or why it could not be removed.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// The provider that was asked for has no Vault.
+    /// The requested provider has no Vault.
     #[error("cannot get a Vault\n{0}")]
     Unavailable(#[source] Attempt),
     /// No provider has one.
     #[error("no usable Vault found; tried in this order:\n{}", lines(.0))]
     NoVault(Vec<Attempt>),
-    /// Cleaning up failed.
+    /// The clean-up failed.
     #[error("cannot clean up {identity}: {reason}")]
     StepEnd {
-        /// Which one.
+        /// The Vault.
         identity: Box<VaultIdentity>,
-        /// Why, and what to look for.
+        /// The cause, and what may be left.
         reason: String,
     },
 }
@@ -252,11 +249,11 @@ fn lines(attempts: &[Attempt]) -> String {
     lines.join("\n")
 }
 
-/// One provider that was tried, why it has no Vault, and how to change that.
+/// One provider that was tried, why it has no Vault, and how to fix that.
 #[derive(Debug, thiserror::Error)]
 #[error("  {provider}: {problem}\n    fix: {}", .problem.fix())]
 pub struct Attempt {
-    /// What was tried.
+    /// The provider.
     pub provider: VaultProvider,
     /// Why it failed.
     #[source]
@@ -266,31 +263,31 @@ pub struct Attempt {
 /// Why a provider has no Vault.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The container provider.
+    /// A problem with the container.
     #[error(transparent)]
     Container(#[from] ContainerError),
-    /// A binary, found or built.
+    /// A problem with a binary, found or built.
     #[error(transparent)]
     Binary(#[from] BinaryError),
-    /// Building one.
+    /// A problem with the build.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The folder to build into.
+    /// A problem with the folder for the build.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// Somebody else's Vault.
+    /// A problem with the external Vault.
     #[error(transparent)]
     External(#[from] ExternalError),
-    /// It runs, and does not answer.
+    /// Vault runs, but does not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// It runs, and its audit log cannot be had.
+    /// Vault runs, but its audit log is not available.
     #[error(transparent)]
     Audit(#[from] AuditError),
 }
 
 impl Problem {
-    /// The shortest way to make it work, as a command or a sentence.
+    /// The shortest way to fix it, as a command or a sentence.
     pub fn fix(&self) -> String {
         match self {
             Self::Container(error) => error.fix(),
@@ -303,11 +300,10 @@ impl Problem {
     }
 }
 
-/// Starts a Vault as asked for, with its audit log on; or enters somebody else's.
+/// Starts the requested Vault with its audit log enabled, or connects to an external Vault.
 ///
 /// # Errors
-/// [`VaultError::Unavailable`] if the one that was asked for cannot be had,
-/// [`VaultError::NoVault`] if none can.
+/// [`VaultError::Unavailable`] if the requested provider has no Vault, [`VaultError::NoVault`] if no provider has one.
 pub async fn start(options: &VaultOptions, progress: &Progress) -> Result<Vault, VaultError> {
     leftovers::sweep(progress).await;
     let image = asked_image(options);
@@ -331,7 +327,7 @@ pub async fn start(options: &VaultOptions, progress: &Progress) -> Result<Vault,
             Err(problem) => problem,
         };
         if providers.len() > 1 {
-            progress.say(format_args!("no Vault by {provider}: {problem}"));
+            progress.say(format_args!("no Vault with {provider}: {problem}"));
         }
         attempts.push(Attempt { provider, problem });
     }
@@ -383,7 +379,7 @@ async fn start_with(
                 api,
                 identity: VaultIdentity::new(provider, version, options.address.clone()),
                 prefix,
-                // An audit device is a change that others see, and its log is on a disk of theirs.
+                // An audit device is a change that others see, and its log is on their disk.
                 audit: None,
                 backend: Backend::External(Box::new(vault)),
                 dev: None,
@@ -395,7 +391,7 @@ async fn start_with(
     Ok(vault)
 }
 
-/// What a dev Vault is started from.
+/// The kinds of dev Vaults.
 #[derive(Clone, Debug)]
 enum DevVault {
     Image(String),
@@ -437,7 +433,7 @@ pub(crate) struct Another {
 }
 
 impl Another {
-    /// Starts it, with its audit log on.
+    /// Starts it, with its audit log enabled.
     ///
     /// # Errors
     /// [`VaultError::Unavailable`].

@@ -1,7 +1,7 @@
-//! Whether what a step names is what its scenario is about.
+//! Checks that a step names what its scenario is about.
 //!
-//! Many steps speak of the agent's last act, or of the mount that the scenario made. One that names
-//! another secret, mount or version would check something else than it says, and pass: it is blocked.
+//! Many steps refer to the agent's last act, or to the mount that the scenario made. A step that names another secret,
+//! mount or version would check something else than it says, and pass. Such a step is blocked.
 
 use std::fmt;
 
@@ -14,17 +14,17 @@ use crate::{
     vocabulary::kv::{KvMount, kv, secret_paths},
 };
 
-/// A step names something, and its scenario is about something else.
+/// The error that a step names something else than what its scenario is about.
 pub(crate) fn contradiction(named: impl fmt::Display, scenario: impl fmt::Display) -> StepEnd {
     StepEnd::blocked(format!("the step is about {named}, but {scenario}"))
 }
 
-/// What the scenario calls a path in Vault.
+/// The scenario's name for a path in Vault.
 fn name_of<'p>(scenario: &Scenario, path: &'p str) -> &'p str {
     path.strip_prefix(&scenario.prefix).unwrap_or(path)
 }
 
-/// The scenario's KV mount, if it is called so.
+/// The scenario's KV mount, if it has this name.
 pub(super) fn kv_named<'s>(scenario: &'s Scenario, name: &str) -> StepResult<&'s KvMount> {
     let kv = kv(scenario)?;
     if kv.path == scenario.path_of(name) {
@@ -35,10 +35,10 @@ pub(super) fn kv_named<'s>(scenario: &'s Scenario, name: &str) -> StepResult<&'s
     Err(contradiction(format!("the mount {name:?}"), scenario))
 }
 
-/// The one secret that the scenario made, for steps that name none.
+/// The only secret that the scenario made, for steps that name none.
 ///
 /// # Errors
-/// Blocked when it made none, or several.
+/// Blocked if it made none, or several.
 pub(crate) fn only_secret(scenario: &Scenario) -> StepResult<String> {
     match secret_paths(scenario).as_slice() {
         [one] => Ok(one.clone()),
@@ -49,13 +49,13 @@ pub(crate) fn only_secret(scenario: &Scenario) -> StepResult<String> {
     }
 }
 
-/// Reading a secret that the scenario made: an error about one that is not there shows nothing.
+/// The act of reading a secret that the scenario made. An error about a missing secret would show nothing.
 pub(crate) fn reading(scenario: &Scenario, path: &str) -> StepResult<Act> {
     scenario.held(path)?;
     Ok(Act::read(scenario.mount()?, path))
 }
 
-/// What a secret held in one version.
+/// The contents of a secret in one version.
 pub(super) fn held_in<'s>(
     scenario: &'s Scenario,
     path: &str,
@@ -76,7 +76,7 @@ pub(super) fn held_in<'s>(
 /// The scenario must have made no secret there.
 ///
 /// # Errors
-/// Blocked when it has.
+/// Blocked if it has.
 pub(crate) fn expect_never_made(scenario: &Scenario, path: &str) -> StepResult {
     if !scenario.ledger.first.contains_key(path) {
         return Ok(());
@@ -85,7 +85,7 @@ pub(crate) fn expect_never_made(scenario: &Scenario, path: &str) -> StepResult {
     Err(contradiction(named, "the scenario made it"))
 }
 
-/// The agent's last act, in words.
+/// The agent's last act, as text.
 fn last_in_words(scenario: &Scenario) -> StepResult<String> {
     let act = &scenario.last()?.act;
     let operation = act.operation;
@@ -117,7 +117,7 @@ pub(crate) fn last_on_secret<'s>(scenario: &'s Scenario, path: &str) -> StepResu
     }
 }
 
-/// The agent's last act, if it was about the mount that the scenario calls so.
+/// The agent's last act, if it was about the mount with this name in the scenario.
 pub(super) fn last_on_mount<'s>(scenario: &'s Scenario, name: &str) -> StepResult<&'s CallRecord> {
     let deed = scenario.last()?;
     match deed.act.text("mount") == scenario.path_of(name) {
@@ -132,7 +132,7 @@ pub(super) fn last_on_mount<'s>(scenario: &'s Scenario, name: &str) -> StepResul
 /// The agent's last act must have been one of these operations.
 ///
 /// # Errors
-/// Blocked when it was another.
+/// Blocked if it was another.
 pub(crate) fn expect_last_is(scenario: &Scenario, operations: &[Operation]) -> StepResult {
     if operations.contains(&scenario.last()?.act.operation) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What Vault itself allows, asked with the agent's token.
+//! What Vault itself allows, checked with the agent's token.
 
 use serde_json::Value;
 
@@ -13,19 +13,19 @@ use crate::{
     },
 };
 
-/// What came of the requests of an act when the suite made them with the agent's token.
+/// The result of an act's requests when the suite made them with the agent's token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DirectAnswer {
-    /// Whether Vault let all of them through.
+    /// Whether Vault allowed all of them.
     pub(crate) allowed: bool,
-    /// Whether it let one through that may have changed something.
+    /// Whether Vault allowed one that may have changed something.
     pub(crate) touched: bool,
 }
 
-/// Asks Vault for the same with the agent's token.
+/// Makes the requests of an act on Vault with the agent's token.
 ///
 /// # Errors
-/// When Vault gives no clear answer.
+/// If Vault gives no clear answer.
 pub(crate) async fn ask_vault(scenario: &Scenario, act: &Act) -> StepResult<DirectAnswer> {
     let version = scenario
         .state::<KvState>()
@@ -61,11 +61,10 @@ pub(crate) async fn ask_vault(scenario: &Scenario, act: &Act) -> StepResult<Dire
     Ok(asked)
 }
 
-/// Asks Vault for the same with the agent's token, and undoes what that changed. Whether
-/// Vault allowed it.
+/// Whether Vault allows an act with the agent's token. The suite makes the act's requests, and undoes their changes.
 ///
 /// # Errors
-/// When Vault gives no clear answer.
+/// If Vault gives no clear answer.
 pub(crate) async fn vault_allows(scenario: &mut Scenario, act: &Act) -> StepResult<bool> {
     if !ask_vault(scenario, act).await?.allowed {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! What the agent must have been told.
+//! What the agent must receive.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// Words that tell a reader that what was asked for is not there.
+/// Words that mean that something does not exist.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static ABSENCE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -27,15 +27,15 @@ static ABSENCE: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// A date with a time to the second or further.
+/// A date with a time, at least to the second.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static TIME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?").unwrap());
 
-/// The agent must have been told of success.
+/// The agent must have received a success.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_success(scenario: &Scenario) -> StepResult<&Success> {
     match &scenario.last()?.answer {
         Answer::Success(success) => Ok(success),
@@ -43,10 +43,10 @@ pub(crate) fn expect_success(scenario: &Scenario) -> StepResult<&Success> {
     }
 }
 
-/// The agent must have been told of an error.
+/// The agent must have received an error.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_error(scenario: &Scenario) -> StepResult<&str> {
     match &scenario.last()?.answer {
         Answer::Error(text) => Ok(text),
@@ -54,10 +54,10 @@ pub(crate) fn expect_error(scenario: &Scenario) -> StepResult<&str> {
     }
 }
 
-/// The agent must have been told that permission was denied.
+/// The agent must have received an error which says that permission was denied.
 ///
 /// # Errors
-/// When it was not told of an error, or of another one.
+/// If the agent received no error, or another one.
 pub(crate) fn expect_denial(scenario: &Scenario) -> StepResult {
     let answer = &scenario.last()?.answer;
     if answer.is_denial() {
@@ -67,10 +67,10 @@ pub(crate) fn expect_denial(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(expected, &answer.describe()))
 }
 
-/// The agent must have been told, in an error or a note, that what it meant is not there.
+/// The agent must have received an error or a note that the object of the act does not exist.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_absence_told(scenario: &Scenario) -> StepResult {
     let answer = &scenario.last()?.answer;
     let told = match answer {
@@ -85,10 +85,10 @@ pub(crate) fn expect_absence_told(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(expected, &answer.describe()))
 }
 
-/// The agent must have been shown no name, or have been told that there is none.
+/// The agent must have received no name, or a message that there is none.
 ///
 /// # Errors
-/// When it was shown one, or was told something else.
+/// If it received a name or another message.
 pub(crate) fn expect_nothing_listed(scenario: &Scenario) -> StepResult {
     match &scenario.last()?.answer {
         Answer::Success(success) if success.data == Data::Json(json!([])) => Ok(()),
@@ -96,15 +96,14 @@ pub(crate) fn expect_nothing_listed(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// What was done one after the other must have been errors that do not say the same, the secrets'
-/// names aside.
+/// Several acts in turn must have returned errors that differ, apart from the secrets' names.
 ///
 /// # Errors
-/// When two of them do, or a call was no error; blocked when there were fewer than two.
+/// If two of them are equal, or a call was no error; blocked if there were fewer than two.
 pub(crate) fn expect_errors_differ(scenario: &Scenario) -> StepResult {
     if scenario.calls.several.len() < 2 {
         return Err(StepEnd::blocked(
-            "the agent did not do several things in turn",
+            "the agent did not make several calls in turn",
         ));
     }
     let secrets = scenario
@@ -113,7 +112,7 @@ pub(crate) fn expect_errors_differ(scenario: &Scenario) -> StepResult {
         .iter()
         .filter_map(|deed| deed.act.secret());
     let mut paths: Vec<_> = secrets.collect();
-    // One may be the beginning of another.
+    // One path may be the beginning of another.
     paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
     let mut texts = Vec::new();
     for deed in &scenario.calls.several {
@@ -127,16 +126,16 @@ pub(crate) fn expect_errors_differ(scenario: &Scenario) -> StepResult {
     match texts.windows(2).find(|pair| pair[0] == pair[1]) {
         None => Ok(()),
         Some(pair) => {
-            let seen = format!("the same of two of them: {}", pair[0]);
-            Err(scenario.failed("an error of its own for each", &seen))
+            let seen = format!("two equal errors: {}", pair[0]);
+            Err(scenario.failed("a different error for each", &seen))
         }
     }
 }
 
-/// The agent must have been told of an error, with the reason for which Vault itself refuses the mount.
+/// The agent must have received an error with the reason for which Vault itself rejects the mount.
 ///
 /// # Errors
-/// When it was not; blocked when the agent's last act was about another mount.
+/// If not; blocked if the agent's last act was about another mount.
 pub(crate) fn expect_vaults_reason(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::blocked("in this scenario Vault refused no mount");
     let (mount, reason) = scenario
@@ -152,9 +151,9 @@ pub(crate) fn expect_vaults_reason(scenario: &Scenario) -> StepResult {
     expect_told_reason(scenario, reason)
 }
 
-/// The agent must have been told of an error, with this reason.
+/// The agent must have received an error with this reason.
 pub(super) fn expect_told_reason(scenario: &Scenario, reason: &str) -> StepResult {
-    // Quotes may be escaped once or twice on their way.
+    // Quotes may have been escaped once or twice.
     let plain = |text: &str| text.replace(['\\', '"', '\''], "");
     let error = expect_error(scenario)?;
     if plain(error).contains(&plain(reason)) {
@@ -164,10 +163,10 @@ pub(super) fn expect_told_reason(scenario: &Scenario, reason: &str) -> StepResul
     Err(scenario.failed(expected, &format!("an error: {error}")))
 }
 
-/// The last answer must show no value of the scenario but those that the agent just handed in.
+/// The last answer must contain no value of the scenario, except those that the agent has just passed in.
 ///
 /// # Errors
-/// When it does.
+/// If this is not the case.
 pub(crate) fn expect_no_value(scenario: &Scenario) -> StepResult {
     let deed = scenario.last()?;
     let own: Vec<_> = deed.act.values().collect();
@@ -176,7 +175,7 @@ pub(crate) fn expect_no_value(scenario: &Scenario) -> StepResult {
         Answer::Error(text) => text,
         Answer::Nothing(_) => return Ok(()),
     };
-    // Custom metadata is no secret value.
+    // Custom metadata is not a secret value.
     let custom = scenario
         .state::<KvState>()
         .custom
@@ -190,19 +189,19 @@ pub(crate) fn expect_no_value(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The answer must be what Vault holds in a secret.
+/// The answer must contain what Vault holds in a secret.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) fn expect_given(scenario: &Scenario) -> StepResult {
     let expected = scenario.held(about::last_secret(scenario)?)?;
     expect_data(scenario, &scenario.last()?.answer, expected)
 }
 
-/// The answer must be what Vault held in this version of a secret.
+/// The answer must contain what Vault held in this version of a secret.
 ///
 /// # Errors
-/// When it is not; blocked when the agent read another version.
+/// If not; blocked if the agent read another version.
 pub(crate) fn expect_given_version(scenario: &Scenario, version: u64) -> StepResult {
     about::expect_last_is(scenario, &[Operation::Kv(Kv::ReadVersion)])?;
     let deed = scenario.last()?;
@@ -216,17 +215,17 @@ pub(crate) fn expect_given_version(scenario: &Scenario, version: u64) -> StepRes
     expect_data(scenario, &deed.answer, expected)
 }
 
-/// Each of the readings that were made at once must have been given its own secret.
+/// Each of the concurrent reads must have returned its own secret.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
     if scenario.calls.several.is_empty() {
-        return Err(StepEnd::blocked("the agent read nothing at once"));
+        return Err(StepEnd::blocked("the agent made no concurrent reads"));
     }
     let (succeeded, failed): (Vec<_>, Vec<_>) =
         (scenario.calls.several.iter()).partition(|deed| matches!(deed.answer, Answer::Success(_)));
-    // What is wrong in an answer is wrong however long Vault took.
+    // A wrong answer is wrong however long Vault took.
     for deed in &succeeded {
         expect_given_to(scenario, deed)?;
     }
@@ -243,12 +242,12 @@ fn expect_given_to(scenario: &Scenario, deed: &CallRecord) -> StepResult {
     expect_data(scenario, &deed.answer, scenario.held(path)?)
 }
 
-/// Vault answered every request of the calls made at once before any server gives up.
+/// Vault must have answered every request of the concurrent calls before any server gives up.
 ///
 /// # Errors
-/// Blocked when it did not. A server that made many more requests than calls has slowed Vault itself: no error.
+/// Blocked if it did not. A server that makes many more requests than calls can slow Vault down, which is no error.
 fn expect_vault_in_time(scenario: &Scenario) -> StepResult {
-    /// Less than servers wait for Vault. Some of what they wait for happens before the tap sees the request.
+    /// Shorter than servers wait for Vault. Some of their waiting time passes before the tap sees the request.
     const SOON: Duration = Duration::from_secs(2);
     const REQUESTS_A_CALL: usize = 10;
     let Some(tap) = &scenario.slot()?.tap else {
@@ -286,10 +285,10 @@ pub(crate) fn expect_data(
     Err(scenario.failed(demanded, &answer.describe()))
 }
 
-/// The version that the answer tells must be the secret's latest in Vault.
+/// The version in the answer must be the secret's latest version in Vault.
 ///
 /// # Errors
-/// When it is not; not applicable where the adapter points to none.
+/// If it is not; not applicable if the adapter points to none.
 pub(crate) async fn expect_latest_version_told(scenario: &Scenario) -> StepResult {
     let success = expect_success(scenario)?;
     let told = fact(scenario, &success.facts, "version")?;
@@ -300,10 +299,10 @@ pub(crate) async fn expect_latest_version_told(scenario: &Scenario) -> StepResul
     Err(scenario.failed(format!("version {latest}"), &format!("version {told}")))
 }
 
-/// The answer must tell the names of the secret's keys.
+/// The answer must contain the names of the secret's keys.
 ///
 /// # Errors
-/// When one is missing, or one is there that the secret does not have.
+/// If one is missing, or if the secret does not have one of them.
 pub(crate) fn expect_key_names(scenario: &Scenario, path: &str) -> StepResult {
     let success = expect_success(scenario)?;
     let mut expected: Vec<_> = scenario.held(path)?.keys().map(String::as_str).collect();
@@ -329,10 +328,10 @@ pub(crate) fn expect_key_names(scenario: &Scenario, path: &str) -> StepResult {
     Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
 }
 
-/// The answer must tell the latest version in Vault, and when it was made.
+/// The answer must contain the latest version in Vault, and the time when it was made.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn expect_version_and_time(scenario: &Scenario) -> StepResult {
     expect_version_of_subject(scenario).await?;
     let success = expect_success(scenario)?;
@@ -340,8 +339,8 @@ pub(crate) async fn expect_version_and_time(scenario: &Scenario) -> StepResult {
     let latest = metadata["current_version"].to_string();
     let told = fact_if_pointed_to(scenario, success, "created")?;
     let told = told.map_or(success.whole.clone(), Value::to_string);
-    // Of the secret, of its last change or of its latest version; to the second, with
-    // whatever stands between date and time.
+    // Times of the secret, of its last change or of its latest version; to the second, with any text between date and
+    // time.
     let times = [
         &metadata["created_time"],
         &metadata["updated_time"],
@@ -360,10 +359,10 @@ pub(crate) async fn expect_version_and_time(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
 }
 
-/// The answer must tell when the secret was last updated, to whatever part of a second.
+/// The answer must contain the time when the secret was last updated, to any part of a second.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn expect_update_time(scenario: &Scenario) -> StepResult {
     let success = expect_success(scenario)?;
     let told = fact_if_pointed_to(scenario, success, "updated")?;
@@ -392,10 +391,10 @@ async fn expect_version_of_subject(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
 }
 
-/// The answer must tell the version in Vault, or that permission was denied.
+/// The answer must contain the version in Vault, or say that permission was denied.
 ///
 /// # Errors
-/// When it tells of another error, or of success without the version.
+/// If it is another error, or a success without the version.
 pub(crate) async fn expect_version_or_denial(scenario: &Scenario) -> StepResult {
     match &scenario.last()?.answer {
         answer if answer.is_denial() => Ok(()),
@@ -407,10 +406,10 @@ pub(crate) async fn expect_version_or_denial(scenario: &Scenario) -> StepResult 
     }
 }
 
-/// The answer must tell the secret's custom metadata.
+/// The answer must contain the secret's custom metadata.
 ///
 /// # Errors
-/// When it does not; blocked when the agent's last act was about another secret.
+/// If it does not; blocked if the agent's last act was about another secret.
 pub(crate) fn expect_custom_metadata(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::blocked("in this scenario no secret has custom metadata");
     let (path, custom) = scenario
@@ -433,23 +432,23 @@ pub(crate) fn expect_custom_metadata(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
 }
 
-/// Whether the adapter points to a fact in the result of the last deed.
+/// Whether the adapter points to a fact in the result of the last act.
 pub(super) fn points_to(scenario: &Scenario, fact: &str) -> StepResult<bool> {
     let operation = scenario.last()?.act.operation;
     let mapping = scenario.target.adapter.operations.get(&operation);
     Ok(mapping.is_some_and(|mapping| mapping.result.facts.contains_key(fact)))
 }
 
-/// A fact that the adapter points to in the result of the last deed.
+/// A fact to which the adapter points in the result of the last act.
 ///
 /// # Errors
-/// When it is not there; not applicable where the adapter points to none.
+/// If it does not exist; not applicable if the adapter does not point to it.
 pub(super) fn fact<'f>(scenario: &Scenario, facts: &'f Facts, name: &str) -> StepResult<&'f Value> {
     let operation = scenario.last()?.act.operation;
     match facts.get(name) {
         Some(fact) => Ok(fact),
         None if points_to(scenario, name)? => {
-            let demanded = format!("the {name}, where the adapter says that it is");
+            let demanded = format!("the {name}, at the place that the adapter names");
             Err(scenario.failed(demanded, "nothing there"))
         }
         None => Err(StepEnd::not_claimed(format!(
@@ -458,7 +457,7 @@ pub(super) fn fact<'f>(scenario: &Scenario, facts: &'f Facts, name: &str) -> Ste
     }
 }
 
-/// A fact, if the adapter points to it: then it must be there.
+/// A fact that must exist if the adapter points to it.
 pub(super) fn fact_if_pointed_to<'s>(
     scenario: &Scenario,
     success: &'s Success,
@@ -479,7 +478,7 @@ pub(crate) async fn metadata(scenario: &Scenario, path: &str) -> StepResult<Valu
     metadata.map_err(StepEnd::blocked)
 }
 
-/// The number that a value is or, as a text, has in it.
+/// The number that a value is, or that its text contains.
 pub(super) fn number_in(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) => numbers(text).next(),
@@ -492,7 +491,7 @@ fn numbers(text: &str) -> impl Iterator<Item = u64> {
         .filter_map(|digits| digits.parse().ok())
 }
 
-/// The server must be alive, and do what it is asked next.
+/// The server must be running, and perform the next call.
 ///
 /// # Errors
 /// When it is not, or does not.
@@ -506,7 +505,7 @@ pub(crate) async fn expect_next_call_works(scenario: &mut Scenario) -> StepResul
         Ok(Reply::Result(page)) if page["tools"].is_array() => return Ok(()),
         Ok(Reply::Result(other)) => format!("tools/list gave {other}"),
         Ok(Reply::Error { code, message }) => {
-            format!("tools/list was refused: {code} {message}")
+            format!("tools/list returned the error {code} {message}")
         }
         Err(why) => format!("tools/list was not answered: {why}"),
     };

@@ -1,4 +1,4 @@
-//! Calls that an agent makes at once.
+//! Calls that an agent makes at the same time.
 
 use std::time::Instant;
 
@@ -11,12 +11,12 @@ use crate::{
     vocabulary::kv::KvState,
 };
 
-/// Lets the agent do several things at once on its one connection.
+/// Lets the agent make several calls at the same time on its one connection.
 ///
 /// # Errors
-/// As for one; blocked where they were done one after the other.
+/// As for one call; blocked if they were made one after the other.
 pub(crate) async fn let_agent_at_once(scenario: &mut Scenario, acts: Vec<Act>) -> StepResult {
-    // Calls that a limit spreads out are not made at once.
+    // Calls that a limit spreads out are not concurrent.
     scenario.connection()?.rest().await;
     hold_write_back(scenario, acts.len())?;
     let calls = acts
@@ -26,9 +26,8 @@ pub(crate) async fn let_agent_at_once(scenario: &mut Scenario, acts: Vec<Act>) -
     scenario.expect_made_at_once(1)
 }
 
-/// Sets the trap for the write that is to be held back, of so many calls that are about to be made. It is held
-/// for as long as they would take one after the other, as it has taken itself to get there: on a
-/// busy machine the others take their time, too.
+/// Sets the fault that holds back the first write of these calls. The delay grows with the time that the write took to
+/// arrive, and with the number of calls: on a busy machine the others take longer, too.
 pub(crate) fn hold_write_back(scenario: &mut Scenario, calls: usize) -> StepResult {
     let Some(part) = scenario.state_mut::<KvState>().delayed.take() else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What must have become of Vault once the agent has acted.
+//! The expected effect on Vault after the agent has acted.
 
 use serde_json::Value;
 
@@ -22,21 +22,21 @@ use crate::{
 /// The operations that write keys of a secret.
 pub(crate) const WRITES: [Operation; 2] = [Operation::Kv(Kv::Write), Operation::Kv(Kv::WriteKey)];
 
-/// What has become of one version of a secret.
+/// The state of one version of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VersionState {
-    /// It is given out with what was stored in it.
+    /// Vault returns it with the data that was stored in it.
     Intact,
-    /// It is deleted and can be brought back.
+    /// It is deleted and can be restored.
     Deleted,
-    /// Its data is gone for good.
+    /// Its data is permanently removed.
     Destroyed,
 }
 
-/// What the agent did must show in Vault, or in the answer where it only asked.
+/// The effect of the agent's act must be in Vault, or in the answer if the act only reads.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn expect_effect(scenario: &mut Scenario) -> StepResult {
     match scenario.last()?.act.effect.clone() {
         Effect::Read => answered::expect_given(scenario),
@@ -73,10 +73,10 @@ pub(crate) async fn expect_effect(scenario: &mut Scenario) -> StepResult {
     }
 }
 
-/// The agent's last act was one of these operations, and what it did must show.
+/// The agent's last act was one of these operations, and its effect must be in Vault.
 ///
 /// # Errors
-/// When it does not; blocked when the act was another.
+/// If it is not; blocked if the act was another.
 pub(crate) async fn expect_effect_of(
     scenario: &mut Scenario,
     operations: &[Operation],
@@ -85,10 +85,10 @@ pub(crate) async fn expect_effect_of(
     expect_effect(scenario).await
 }
 
-/// The same, of an act that was about this secret.
+/// Like [`expect_effect_of`], for an act about this secret.
 ///
 /// # Errors
-/// When it does not; blocked when the act was another, or about another secret.
+/// If it is not; blocked if the act was another, or about another secret.
 pub(crate) async fn expect_effect_on(
     scenario: &mut Scenario,
     path: &str,
@@ -98,19 +98,19 @@ pub(crate) async fn expect_effect_on(
     expect_effect_of(scenario, operations).await
 }
 
-/// Vault must hold a secret as it did before the agent's last act.
+/// Vault must hold a secret as before the agent's last act.
 ///
 /// # Errors
-/// When it does not; blocked when the scenario made no such secret.
+/// If it does not; blocked if the scenario made no such secret.
 pub(crate) async fn expect_as_before(scenario: &mut Scenario, path: &str) -> StepResult {
     let expected = scenario.held(path)?.clone();
     expect_held(scenario, path, expected).await
 }
 
-/// Vault must have the KV mount of this name and version, which the agent made last.
+/// Vault must have the KV mount with this name and version, which the agent created last.
 ///
 /// # Errors
-/// When it has not; blocked when the agent's last act was another.
+/// If it has not; blocked if the agent's last act was another.
 pub(crate) async fn expect_mounted(scenario: &mut Scenario, name: &str, version: u8) -> StepResult {
     let deed = about::last_on_mount(scenario, name)?;
     if let Effect::Mounted { version: asked, .. } = deed.act.effect
@@ -122,10 +122,10 @@ pub(crate) async fn expect_mounted(scenario: &mut Scenario, name: &str, version:
     expect_effect_of(scenario, &[Operation::Mounts(Mounts::Create)]).await
 }
 
-/// Vault must not have the mount of this name, which the agent deleted last.
+/// Vault must not have the mount with this name, which the agent deleted last.
 ///
 /// # Errors
-/// When it has; blocked when the agent's last act was another.
+/// If it has; blocked if the agent's last act was another.
 pub(crate) async fn expect_unmounted(scenario: &mut Scenario, name: &str) -> StepResult {
     about::last_on_mount(scenario, name)?;
     expect_effect_of(scenario, &[Operation::Mounts(Mounts::Delete)]).await
@@ -156,18 +156,17 @@ async fn read(scenario: &Scenario, path: &str) -> StepResult<Option<SecretData>>
 
 async fn expect_gone(scenario: &mut Scenario, path: &str) -> StepResult {
     if read(scenario, path).await?.is_some() {
-        let seen = "Vault still gives it out";
-        return Err(scenario.failed(format!("Vault no longer gives out {path}"), seen));
+        let seen = "Vault still returns it";
+        return Err(scenario.failed(format!("Vault no longer returns {path}"), seen));
     }
     scenario.ledger.holds.remove(path);
     Ok(())
 }
 
-/// Vault must know nothing of the secret that the agent's last act was about: neither data nor
-/// metadata of any version.
+/// Vault must have nothing of the secret that the agent's last act was about: no data and no metadata of any version.
 ///
 /// # Errors
-/// When it does; blocked when the act was about another secret.
+/// If it has; blocked if the act was about another secret.
 pub(crate) async fn expect_purged(scenario: &mut Scenario, path: &str) -> StepResult {
     about::last_on_secret(scenario, path)?;
     expect_gone(scenario, path).await?;
@@ -178,11 +177,11 @@ pub(crate) async fn expect_purged(scenario: &mut Scenario, path: &str) -> StepRe
     Ok(())
 }
 
-/// Vault must hold, of a secret to which several wrote, every key that the agent was told
-/// is written, every key that somebody else wrote, and all that were there before.
+/// Several clients wrote to a secret. Vault must hold every key whose write was reported to the agent as a success,
+/// every key that another client wrote, and all earlier keys.
 ///
 /// # Errors
-/// When one is lost or has another value; blocked when somebody wrote to another secret.
+/// If one is lost or has another value; blocked if another client wrote to another secret.
 pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepResult {
     let mut expected = scenario.held(path)?.clone();
     let is_about = |written: &str, by: &str| match written == path {
@@ -224,11 +223,10 @@ pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepR
     }
 }
 
-/// Either what the agent wrote to this secret is in Vault, or it was told of an error and nothing
-/// changed.
+/// Either Vault holds what the agent wrote to this secret, or the agent received an error and nothing changed.
 ///
 /// # Errors
-/// When neither is so; blocked when the agent's last act was another.
+/// If neither is the case; blocked if the agent's last act was another.
 pub(crate) async fn expect_written_or_refused(scenario: &mut Scenario, path: &str) -> StepResult {
     about::expect_last_is(scenario, &WRITES)?;
     match about::last_on_secret(scenario, path)?.answer {
@@ -240,11 +238,10 @@ pub(crate) async fn expect_written_or_refused(scenario: &mut Scenario, path: &st
     }
 }
 
-/// A version of a secret that the scenario made must be in this state; intact, it is the one first
-/// stored.
+/// A version of a secret that the scenario made must be in this state. An intact version must be the one first stored.
 ///
 /// # Errors
-/// When it is not; blocked when the suite does not know what it held.
+/// If it is not; blocked if the suite does not know its contents.
 pub(crate) async fn expect_version(
     scenario: &Scenario,
     path: &str,
@@ -289,7 +286,7 @@ async fn expect_mount(
     let found = mounts.get(mount).map(|about| {
         let version = about["options"]["version"].as_str();
         let kind = about["type"].as_str().unwrap_or_default();
-        // Vault calls a mount without options version 1.
+        // A mount without options is version 1.
         let of_kv = (kind == "kv").then(|| version.and_then(|v| v.parse().ok()).unwrap_or(1));
         (kind, of_kv)
     });
@@ -313,10 +310,10 @@ async fn expect_mount(
     Err(scenario.failed(say(expected), &say(found)))
 }
 
-/// No request that writes may have passed the tap to this mount since the last deed began.
+/// No request that writes to this mount may have passed the tap since the last act began.
 ///
 /// # Errors
-/// When one has; blocked when the agent's last act was about another mount.
+/// If one has; blocked if the agent's last act was about another mount.
 pub(crate) fn expect_no_write(scenario: &Scenario, name: &str) -> StepResult {
     let deed = about::last_on_mount(scenario, name)?;
     let below = format!("/v1/{}/", scenario.path_of(name));
@@ -332,11 +329,10 @@ pub(crate) fn expect_no_write(scenario: &Scenario, name: &str) -> StepResult {
     })
 }
 
-/// The last deed must have taken one request to Vault, what asks for the description of
-/// mounts aside.
+/// The last act must have made only one request to Vault, besides those for the description of mounts.
 ///
 /// # Errors
-/// When it took more.
+/// If it made more.
 pub(crate) fn expect_one_request(scenario: &Scenario) -> StepResult {
     let exchanges = scenario.tap()?.exchanges();
     let requests: Vec<_> = exchanges
@@ -352,10 +348,10 @@ pub(crate) fn expect_one_request(scenario: &Scenario) -> StepResult {
     Err(scenario.failed("one request to Vault", &seen))
 }
 
-/// How a secret differs from what is expected, without its values.
+/// How a secret differs from the expected contents, without its values.
 fn describe_secret(held: Option<&SecretData>, expected: &SecretData) -> String {
     let Some(held) = held else {
-        return "Vault gives out nothing there".to_owned();
+        return "Vault returns nothing there".to_owned();
     };
     let of = |value: &Value| match value {
         Value::String(text) => format!("{} characters", text.chars().count()),
@@ -370,7 +366,7 @@ fn describe_secret(held: Option<&SecretData>, expected: &SecretData) -> String {
                 of(value),
                 of(right)
             )),
-            None => Some(format!("{key} that should not be there")),
+            None => Some(format!("{key} unexpected")),
         })
         .chain(
             expected
@@ -398,7 +394,7 @@ mod tests {
         let held = data(json!({ "same": "s3cret", "cut": "s3c", "odd": "s3cret" }));
         assert_eq!(
             describe_secret(Some(&held), &expected),
-            "Vault holds cut altered (3 characters instead of 6 characters), odd that should not be there, lost missing"
+            "Vault holds cut altered (3 characters instead of 6 characters), odd unexpected, lost missing"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What a scenario is given: policies, mounts and secrets, made with the suite's own token.
+//! Policies, mounts and secrets that a scenario starts with, made with the suite's own token.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,20 +23,20 @@ use crate::{
     vocabulary::kv::{KvMount, KvState, kv},
 };
 
-/// How many secrets are made at once.
+/// How many secrets are made at the same time.
 const MAKERS: usize = 16;
-/// For how long a write is held back at the least.
+/// The minimum delay of a write that is held back.
 const HELD_BACK: Duration = Duration::from_millis(300);
-/// And at the most.
+/// The maximum delay.
 const HELD_BACK_LONGEST: Duration = Duration::from_secs(10);
-/// From how many secrets on Vault is not compared before and after.
+/// With this number of secrets or more, Vault is not compared before and after.
 const VAST: usize = 500;
 
-/// Gives the agent's token policies of the sources, made to fit the scenario's mounts; in a Vault of its
-/// own it gives the agent a server whose token has them as they are. `none` grants nothing.
+/// Gives the agent's token policies of the sources, adapted to the scenario's mounts. In a Vault of its own, the agent
+/// gets a server whose token has the unchanged policies. `none` grants nothing.
 ///
 /// # Errors
-/// When there is no such policy, or Vault refuses.
+/// If a policy does not exist, or Vault rejects a request.
 pub(crate) async fn use_policies(scenario: &mut Scenario, names: &[&str]) -> StepResult {
     if scenario.own.is_some() {
         return own_vault::add_agent(scenario, "", names).await;
@@ -46,18 +46,18 @@ pub(crate) async fn use_policies(scenario: &mut Scenario, names: &[&str]) -> Ste
     scenario.set_policy(&hcl).await
 }
 
-/// Takes all rights of its own from the agent's token.
+/// Removes all rights from the agent's token.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn use_no_policy(scenario: &Scenario) -> StepResult {
     scenario.set_policy(policy::NONE).await
 }
 
-/// Lets the agent's token use the secrets of the KV mount of this name, and nothing else.
+/// Gives the agent's token rights on the secrets of the KV mount with this name, and no others.
 ///
 /// # Errors
-/// When Vault refuses, or the scenario's KV mount is another.
+/// If Vault rejects a request; blocked if the scenario's KV mount is another.
 pub(crate) async fn allow_secrets_alone(scenario: &Scenario, name: &str) -> StepResult {
     let kv = about::kv_named(scenario, name)?;
     scenario
@@ -65,10 +65,10 @@ pub(crate) async fn allow_secrets_alone(scenario: &Scenario, name: &str) -> Step
         .await
 }
 
-/// Lets the agent's token read the metadata of the KV version 2 mount of this name, and nothing else.
+/// Lets the agent's token read the metadata of the KV version 2 mount with this name, and gives it no other rights.
 ///
 /// # Errors
-/// When Vault refuses, or the scenario's KV mount is another.
+/// If Vault rejects a request; blocked if the scenario's KV mount is another.
 pub(crate) async fn allow_metadata_alone(scenario: &Scenario, name: &str) -> StepResult {
     scenario
         .set_policy(&policy::metadata_alone(
@@ -77,10 +77,10 @@ pub(crate) async fn allow_metadata_alone(scenario: &Scenario, name: &str) -> Ste
         .await
 }
 
-/// Lets the agent's token make a mount at exactly this path, besides all within the scenario.
+/// Lets the agent's token create a mount at exactly this path, in addition to all rights within the scenario.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn allow_mount_at(scenario: &Scenario, path: &str) -> StepResult {
     let hcl = format!(
         "{}path \"sys/mounts/{path}\" {{ capabilities = [\"create\", \"read\", \"update\"] }}\n",
@@ -89,10 +89,10 @@ pub(crate) async fn allow_mount_at(scenario: &Scenario, path: &str) -> StepResul
     scenario.set_policy(&hcl).await
 }
 
-/// Makes a KV mount.
+/// Creates a KV mount.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_mount(scenario: &mut Scenario, name: &str, version: u8) -> StepResult {
     let path = scenario.path_of(name);
     let made = scenario.oracle.make_kv_mount(&path, version).await;
@@ -103,10 +103,10 @@ pub(crate) async fn make_mount(scenario: &mut Scenario, name: &str, version: u8)
     Ok(())
 }
 
-/// Deletes the KV mount and makes it again, empty, in another version.
+/// Deletes the KV mount and creates it again, empty, in another version.
 ///
 /// # Errors
-/// When Vault refuses, or the scenario's KV mount is another.
+/// If Vault rejects a request; blocked if the scenario's KV mount is another.
 pub(crate) async fn make_mount_again(
     scenario: &mut Scenario,
     name: &str,
@@ -128,7 +128,7 @@ pub(crate) async fn remove_mounts(scenario: &mut Scenario) -> StepResult {
     removed.map_err(StepEnd::blocked)
 }
 
-/// Speaks of no mount any more, nor of what was in one.
+/// Forgets all mounts and their contents.
 pub(crate) fn forget_mounts(scenario: &mut Scenario) {
     scenario.mount = None;
     scenario.state_mut::<KvState>().mount = None;
@@ -136,16 +136,16 @@ pub(crate) fn forget_mounts(scenario: &mut Scenario) {
     forget_secrets(scenario);
 }
 
-/// Speaks of no secret any more: those that it made are not in the mount that it speaks of now.
+/// Forgets all secrets, because they are not in the present mount.
 fn forget_secrets(scenario: &mut Scenario) {
     scenario.ledger.holds.clear();
     scenario.ledger.first.clear();
 }
 
-/// Makes a transit mount with a key.
+/// Creates a transit mount with a key.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_transit_mount(
     scenario: &mut Scenario,
     name: &str,
@@ -163,10 +163,10 @@ pub(crate) async fn make_transit_mount(
     Ok(())
 }
 
-/// Lets the KV mount of this name demand check-and-set.
+/// Makes the KV mount with this name require check-and-set.
 ///
 /// # Errors
-/// When Vault refuses, or the scenario's KV mount is another.
+/// If Vault rejects a request; blocked if the scenario's KV mount is another.
 pub(crate) async fn demand_check_and_set(scenario: &Scenario, name: &str) -> StepResult {
     let mount = &about::kv_named(scenario, name)?.path;
     let demanded = scenario.oracle.demand_check_and_set(mount).await;
@@ -176,7 +176,7 @@ pub(crate) async fn demand_check_and_set(scenario: &Scenario, name: &str) -> Ste
 /// Stores a secret with these keys and random values.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_secret(scenario: &mut Scenario, path: &str, keys: &[&str]) -> StepResult {
     let data = random_data(scenario, keys, false);
     store(scenario, path, data).await
@@ -196,18 +196,18 @@ pub(crate) fn random_data(
     data
 }
 
-/// Stores this many secrets of one key, evenly in this many folders.
+/// Stores this many secrets with one key each, evenly in this many folders.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_many_secrets(
     scenario: &mut Scenario,
     count: usize,
     folders: usize,
 ) -> StepResult {
     scenario.calls.without_snapshots = count > VAST;
-    // One value for all of them, each with its number: thousands to look for in every
-    // line would take longer than all the rest.
+    // All secrets share one value with a number appended. Searching every line for thousands of values would take
+    // longer than everything else.
     let value = scenario.canary("value of many secrets", false);
     let secrets: Vec<_> = (0..count)
         .map(|number| {
@@ -231,10 +231,10 @@ pub(crate) async fn make_many_secrets(
     Ok(())
 }
 
-/// Gives every key of a secret a new random value, in a new version where there are any.
+/// Gives every key of a secret a new random value; in KV version 2, in a new version.
 ///
 /// # Errors
-/// When Vault refuses, or there is no such secret.
+/// If Vault rejects a request, or the secret does not exist.
 pub(crate) async fn change_secret(scenario: &mut Scenario, path: &str) -> StepResult {
     let data = scenario.held(path)?.clone();
     let keys: Vec<_> = data.keys().map(String::as_str).collect();
@@ -260,7 +260,7 @@ pub(crate) async fn store(scenario: &mut Scenario, path: &str, data: SecretData)
 /// Deletes or destroys (`how`) the only version of a secret.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn end_secret(scenario: &mut Scenario, path: &str, how: &str) -> StepResult {
     let kv = kv(scenario)?;
     let ended = scenario.oracle.end_version(&kv.path, how, path).await;
@@ -268,10 +268,10 @@ pub(crate) async fn end_secret(scenario: &mut Scenario, path: &str, how: &str) -
     ended.map_err(StepEnd::blocked)
 }
 
-/// Gives a secret custom metadata with a random value.
+/// Sets custom metadata with a random value on a secret.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn set_custom_metadata(
     scenario: &mut Scenario,
     path: &str,
@@ -289,11 +289,11 @@ pub(crate) async fn set_custom_metadata(
     Ok(())
 }
 
-/// Sets a key of a secret with the suite's own token as soon as a request of the target
-/// that writes to it arrives, before that request goes on.
+/// Sets a key of a secret with the suite's own token when a request of the target that writes to the secret arrives at
+/// the tap, before the tap forwards that request.
 ///
 /// # Errors
-/// When the scenario has no such secret.
+/// If the scenario has no such secret.
 pub(crate) fn write_in_between(scenario: &mut Scenario, path: &str, key: &str) -> StepResult {
     let value = scenario.canary("value that somebody else writes", false);
     let mut data = scenario.held(path)?.clone();
@@ -307,7 +307,7 @@ pub(crate) fn write_in_between(scenario: &mut Scenario, path: &str, key: &str) -
     let (kv, oracle) = (kv(scenario)?.clone(), Arc::clone(&scenario.oracle));
     let (part, path) = (format!("{}/data/{path}", kv.path), path.to_owned());
     let happens = async move {
-        // A Vault that refuses shows when the secret is looked at.
+        // If Vault rejects this, the check of the secret shows it.
         let _ = oracle
             .write_secret(&kv.path, kv.version, &path, &data)
             .await;
@@ -317,21 +317,20 @@ pub(crate) fn write_in_between(scenario: &mut Scenario, path: &str, key: &str) -
     Ok(())
 }
 
-/// Holds the first request back that writes to the mount, of calls that are then made at once: whoever
-/// read before and writes without a check then overwrites what came in between, every time.
+/// Holds back the first request that writes to the mount, for calls that are then made at the same time. A server that
+/// reads before, and writes without a check, then always overwrites what was written in between.
 ///
 /// # Errors
-/// When the scenario has no mount.
+/// If the scenario has no mount.
 pub(crate) fn delay_first_write(scenario: &mut Scenario) -> StepResult {
     scenario.state_mut::<KvState>().delayed = Some(format!("{}/", scenario.mount()?));
     Ok(())
 }
 
-/// Lets the next request for the mount's secrets be answered as by a mount that is still
-/// upgrading from version 1.
+/// Makes the tap answer the next request for the mount's secrets like a mount that is still upgrading from version 1.
 ///
 /// # Errors
-/// When the scenario has no KV mount of version 2.
+/// If the scenario has no KV mount of version 2.
 pub(crate) fn pretend_to_upgrade(scenario: &Scenario) -> StepResult {
     let kv = kv(scenario)?;
     if kv.version != 2 {
@@ -349,10 +348,10 @@ pub(crate) fn pretend_to_upgrade(scenario: &Scenario) -> StepResult {
     Ok(())
 }
 
-/// Asks Vault with the agent's token for a mount at this path, which it must refuse.
+/// Requests a mount at this path from Vault with the agent's token, which Vault must reject.
 ///
 /// # Errors
-/// Blocked when it does not, or refuses for lack of rights.
+/// Blocked if Vault does not, or rejects it for lack of rights.
 pub(crate) async fn learn_refusal_of_mount(scenario: &mut Scenario, path: &str) -> StepResult {
     let body = json!({ "type": "kv", "options": { "version": "2" } });
     let request = VaultRequest::new("POST", format!("sys/mounts/{path}")).with(body);
@@ -375,7 +374,7 @@ pub(crate) async fn learn_refusal_of_mount(scenario: &mut Scenario, path: &str) 
     }
 }
 
-/// How long a write is held back that took so long to get to Vault, the first of so many calls.
+/// The delay of a write that took this long to reach Vault, as the first of this many calls.
 pub(super) fn held_back(took: Duration, calls: usize) -> Duration {
     let calls = u32::try_from(calls).unwrap_or(u32::MAX);
     let all = took.saturating_mul(calls);

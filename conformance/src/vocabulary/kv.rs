@@ -1,4 +1,4 @@
-//! What a scenario has of KV mounts and secrets, besides what its secrets should hold.
+//! What a scenario keeps about KV mounts and secrets, besides the expected contents of its secrets.
 
 use std::collections::HashMap;
 
@@ -17,25 +17,25 @@ pub(crate) struct KvMount {
     pub(crate) version: u8,
 }
 
-/// What there is.
+/// What the scenario keeps about KV.
 #[derive(Debug, Default)]
 pub(crate) struct KvState {
     /// The KV mount that the scenario made last.
     pub(crate) mount: Option<KvMount>,
-    /// Where the first write of calls that are made at once is held back, if it is to be.
+    /// The mount whose first concurrent write is held back, if there is one.
     pub(crate) delayed: Option<String>,
-    /// What somebody else has written, by secret.
+    /// What other clients have written, by secret.
     pub(crate) elsewhere: HashMap<String, SecretData>,
-    /// The secret that has custom metadata, and their value.
+    /// The secret with custom metadata, and the value of these.
     pub(crate) custom: Option<(String, String)>,
-    /// A mount that Vault itself refuses to make, and why.
+    /// A mount that Vault itself rejects, and why.
     pub(crate) refused_mount: Option<(String, String)>,
 }
 
 /// The KV mount that the scenario made last.
 ///
 /// # Errors
-/// When it made none.
+/// If it has made none.
 pub(crate) fn kv(scenario: &Scenario) -> StepResult<&KvMount> {
     let missing = || StepEnd::blocked("the scenario gave no KV mount");
     let mount = scenario.state::<KvState>().mount.as_ref();

@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 
-/// A secret that is there whatever the scenario does, for positive controls.
+/// A secret that always exists, for positive controls.
 pub(crate) const WITNESS: &str = "witness";
 
 #[given(expr = "a KV version {int} mount {string}")]
@@ -80,7 +80,7 @@ async fn replaces(world: &mut World, path: String, what: String) -> StepResult {
         other => {
             let keys = other.strip_prefix("the keys \"");
             let keys = keys.and_then(|keys| keys.strip_suffix('"'));
-            let unknown = || StepEnd::blocked(format!("no secret is replaced by {other:?}"));
+            let unknown = || StepEnd::blocked(format!("the step does not support {other:?}"));
             let keys: Vec<_> = keys.ok_or_else(unknown)?.split(", ").collect();
             given::random_data(scenario, &keys, true)
         }

@@ -1,4 +1,4 @@
-//! What lists must show: names of secrets, whole trees, mounts.
+//! What a list must contain: names of secrets, whole trees, mounts.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// How many names a failure shows.
+/// How many names a failure lists.
 const SHOWN: usize = 12;
 
 pub(super) async fn expect_listed(scenario: &Scenario, folder: &str) -> StepResult {
@@ -29,7 +29,7 @@ pub(super) async fn expect_listed(scenario: &Scenario, folder: &str) -> StepResu
     expect_names(scenario, &names, |name| name.to_owned())
 }
 
-/// Names may be told relative to the folder, to the mount, or with the mount.
+/// Names may be relative to the folder or to the mount, or include the mount.
 pub(super) fn expect_listed_all(scenario: &Scenario, folder: &str) -> StepResult {
     let mount = format!("{}/", kv(scenario)?.path);
     let folder = if folder.is_empty() {
@@ -89,7 +89,7 @@ pub(crate) fn expect_mount_listed(scenario: &Scenario, mount: &str) -> StepResul
     about_mount(scenario, mount).map(drop)
 }
 
-/// What the answer says about a mount: its item of the list, or the lines that name it.
+/// The part of the answer about a mount: its item of the list, or the lines that name it.
 fn about_mount<'s>(scenario: &'s Scenario, mount: &str) -> StepResult<About<'s>> {
     let answer = &scenario.last()?.answer;
     let found = match answer {
@@ -124,20 +124,20 @@ async fn own_mounts(scenario: &Scenario) -> StepResult<Vec<(String, Value)>> {
     }
 }
 
-/// Each of the scenario's mounts must be in the answer, with its type.
+/// The answer must contain each of the scenario's mounts, with its type.
 ///
 /// # Errors
-/// When one is not.
+/// If this is not the case.
 pub(crate) async fn expect_mounts_with_type(scenario: &Scenario) -> StepResult {
     for (path, about) in own_mounts(scenario).await? {
         let kind = about["type"].as_str().unwrap_or_default();
         let told = match about_mount(scenario, &path)? {
             About::Line(line) => line.to_owned(),
-            // Without being pointed to its place the type may be anywhere in the item.
+            // If the adapter does not point to the type, it may be anywhere in the item.
             About::Item(item) if !answered::points_to(scenario, "type")? => item.whole.clone(),
             About::Item(item) => answered::fact(scenario, &item.facts, "type")?.to_string(),
         };
-        // Some say kv-v2 or kv2 where Vault says kv with a version.
+        // Some servers say kv-v2 or kv2 where Vault says kv with a version.
         if !told.contains(kind) {
             let demanded = format!("the mount {path} with its type {kind}");
             return Err(scenario.failed(demanded, &told));
@@ -146,11 +146,10 @@ pub(crate) async fn expect_mounts_with_type(scenario: &Scenario) -> StepResult {
     Ok(())
 }
 
-/// Each of the scenario's mounts must be in the answer with this detail: its `KV version` or
-/// its `description`.
+/// The answer must contain each of the scenario's mounts with this detail: its `KV version` or its `description`.
 ///
 /// # Errors
-/// When one is not; not applicable where the adapter points to none.
+/// If it does not; not applicable if the adapter does not point to the detail.
 pub(crate) async fn expect_mount_detail(scenario: &Scenario, detail: &str) -> StepResult {
     for (path, about) in own_mounts(scenario).await? {
         let told = about_mount(scenario, &path)?;
@@ -161,7 +160,7 @@ pub(crate) async fn expect_mount_detail(scenario: &Scenario, detail: &str) -> St
             ("description", About::Item(item)) => {
                 *answered::fact(scenario, &item.facts, "description")? == about["description"]
             }
-            // Prose has too many numbers in it: only what the adapter points to counts.
+            // Prose has too many numbers in it, so only the fact to which the adapter points counts.
             (_, About::Line(_)) => {
                 answered::fact(scenario, &Facts::new(), "version")?;
                 false
@@ -179,7 +178,7 @@ pub(crate) async fn expect_mount_detail(scenario: &Scenario, detail: &str) -> St
     Ok(())
 }
 
-/// What an answer says about a mount.
+/// The part of an answer about a mount.
 #[derive(Debug)]
 enum About<'a> {
     /// In prose.

@@ -1,4 +1,4 @@
-//! Steps about what the agent is told, and what has become of Vault.
+//! Steps about what the agent receives, and about the effect on Vault.
 
 use cucumber::{given, then, when};
 

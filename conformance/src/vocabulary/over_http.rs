@@ -1,4 +1,4 @@
-//! What came back over HTTP, to requests that no MCP client makes.
+//! Responses over HTTP to requests that no MCP client sends.
 
 use reqwest::header::HeaderMap;
 
@@ -8,11 +8,11 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// What came back last.
+/// The last response.
 #[derive(Default)]
 struct Last(Option<Result<HttpAnswer, NoHttp>>);
 
-/// Sends a request to the server's endpoint, and keeps what comes back.
+/// Sends a request to the server's endpoint, and keeps the response.
 ///
 /// # Errors
 /// Blocked over stdio.
@@ -22,24 +22,24 @@ pub(crate) async fn send(scenario: &mut Scenario, asked: &HttpAsk) -> StepResult
     Ok(())
 }
 
-/// Keeps what came back.
+/// Keeps a response.
 pub(crate) fn heard(scenario: &mut Scenario, answer: Result<HttpAnswer, NoHttp>) {
     scenario.state_mut::<Last>().0 = Some(answer);
 }
 
-/// What came back last.
+/// The last response.
 ///
 /// # Errors
-/// Blocked when nothing was asked.
+/// Blocked if no request was sent.
 pub(crate) fn http_answer(scenario: &Scenario) -> StepResult<&Result<HttpAnswer, NoHttp>> {
-    let missing = || StepEnd::blocked("the scenario asked nothing over HTTP yet");
+    let missing = || StepEnd::blocked("the scenario has sent no HTTP request yet");
     scenario.state::<Last>().0.as_ref().ok_or_else(missing)
 }
 
-/// The same, in words.
+/// The last response, as text.
 ///
 /// # Errors
-/// Blocked when nothing was asked.
+/// Blocked if no request was sent.
 pub(crate) fn http_seen(scenario: &Scenario) -> StepResult<String> {
     Ok(match http_answer(scenario)? {
         Ok(answer) => answer.describe(),
@@ -47,19 +47,18 @@ pub(crate) fn http_seen(scenario: &Scenario) -> StepResult<String> {
     })
 }
 
-/// The headers that name the agent's session and its revision.
+/// The headers with the agent's session and its revision.
 ///
 /// # Errors
-/// Blocked when nobody acts.
+/// Blocked if no agent acts.
 pub(crate) fn session(scenario: &Scenario) -> StepResult<HeaderMap> {
     Ok(scenario.connection()?.session_headers())
 }
 
-/// The request must have been refused: by a status that says so, or by the end of the
-/// connection.
+/// The server must have rejected the request, with an error status or by closing the connection.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_http_refused(scenario: &Scenario) -> StepResult {
     match http_answer(scenario)? {
         Ok(answer) if answer.refuses() => Ok(()),

@@ -1,5 +1,5 @@
-//! What is there only in a Vault of a scenario's own: its default mount, policies under their own names, and
-//! as many servers as the scenario says.
+//! What exists only in a scenario's own Vault: its default mount, policies with their original names, and as many
+//! servers as the scenario starts.
 
 use serde_json::Value;
 
@@ -16,18 +16,18 @@ fn own(scenario: &Scenario) -> StepResult<&DedicatedVault> {
     scenario.own.as_ref().ok_or_else(missing)
 }
 
-/// There must be a Vault of the scenario's own.
+/// The scenario must have a Vault of its own.
 ///
 /// # Errors
-/// Blocked when there is none.
+/// Blocked if it has none.
 pub(crate) fn expect_own_vault(scenario: &Scenario) -> StepResult {
     own(scenario).map(drop)
 }
 
-/// Turns to a KV mount that a new Vault has.
+/// Makes a KV mount of a new Vault the scenario's mount.
 ///
 /// # Errors
-/// Blocked when this Vault does not have it in that version.
+/// Blocked if this Vault does not have it in that version.
 pub(crate) async fn find_mount(scenario: &mut Scenario, path: &str, version: u8) -> StepResult {
     own(scenario)?;
     let mounts = scenario.oracle.mounts().await.map_err(StepEnd::blocked)?;
@@ -47,12 +47,11 @@ pub(crate) async fn find_mount(scenario: &mut Scenario, path: &str, version: u8)
     Ok(())
 }
 
-/// Gives an agent a server, whose token has these policies, verbatim and under their own names; that
-/// agent acts from now on.
+/// Gives an agent a server whose token has these policies, unchanged and under their own names. That agent acts from
+/// now on.
 ///
 /// # Errors
-/// When Vault refuses or the server does not start; not applicable where it is to be the second one of a
-/// server on a fixed port.
+/// If Vault rejects a request or the server does not start; not applicable for a second server on a fixed port.
 pub(crate) async fn add_agent(
     scenario: &mut Scenario,
     name: &str,
@@ -62,7 +61,7 @@ pub(crate) async fn add_agent(
     let kind = scenario.kind(Setup::default());
     if scenario.slots.take_turns(kind.transport) && !scenario.agents.all.is_empty() {
         return Err(StepEnd::not_claimed(
-            "of a server on a fixed port only one can run",
+            "a server on a fixed port can only run once",
         ));
     }
     let token = make_token(scenario, policies).await?;
@@ -83,10 +82,10 @@ async fn make_token(scenario: &Scenario, policies: &[&str]) -> StepResult<Token>
     token.map_err(StepEnd::blocked)
 }
 
-/// Turns to the agent of this name.
+/// Lets the agent with this name act from now on.
 ///
 /// # Errors
-/// When the scenario has none.
+/// If the scenario has none.
 pub(crate) fn turn_to(scenario: &mut Scenario, name: &str) -> StepResult {
     match scenario.agents.turn_to(name) {
         true => Ok(()),
@@ -96,10 +95,10 @@ pub(crate) fn turn_to(scenario: &mut Scenario, name: &str) -> StepResult {
     }
 }
 
-/// Gives a policy that tokens have the text of another.
+/// Replaces the text of a policy that tokens have by that of another.
 ///
 /// # Errors
-/// When there is no such text, or Vault refuses.
+/// If the other policy does not exist, or Vault rejects a request.
 pub(crate) async fn change_policy(scenario: &Scenario, name: &str, other: &str) -> StepResult {
     own(scenario)?;
     let written = scenario

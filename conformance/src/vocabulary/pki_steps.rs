@@ -103,7 +103,7 @@ async fn signs(world: &mut World, name: String, hours: u32) -> StepResult {
     pki::let_agent_sign_new(world.scenario()?, &name, &format!("{hours}h")).await
 }
 
-// Putting a role right.
+// Correcting a role.
 
 #[given(regex = r#"^the role "([^"]+)" that should allow "([^"]+)" but (.+)$"#)]
 async fn a_faulty_role(world: &mut World, role: String, name: String, fault: String) -> StepResult {
@@ -136,7 +136,7 @@ async fn least_role(world: &mut World) -> StepResult {
     repair::expect_least_role(world.scenario()?).await
 }
 
-// What must be seen.
+// Expectations.
 
 #[then("the server returns the certificate with its chain, its serial number and its private key")]
 fn complete(world: &mut World) -> StepResult {

@@ -1,5 +1,5 @@
-//! A scenario for tests of the steps. Nobody acts in it, and its Vault does not answer: it shows what a step
-//! makes of the scenario before it asks either.
+//! A scenario for tests of the steps. No agent acts in it, and its Vault does not answer. It shows what a step checks
+//! in the scenario before it uses either.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// Any scenario. To read the features takes a while.
+/// Any scenario. It is shared because reading the features takes a while.
 static PLANNED: LazyLock<Arc<Planned>> = LazyLock::new(|| {
     let requirements = requirement::all().unwrap().into_iter().map(Arc::new);
     let requirements: Vec<_> = requirements.collect();
@@ -42,7 +42,7 @@ static PLANNED: LazyLock<Arc<Planned>> = LazyLock::new(|| {
 /// `app/described` has custom metadata, and Vault refuses a mount at `sys/refused`.
 pub(crate) fn rehearsal() -> Scenario {
     let target = Arc::new(Target::find("reference").unwrap());
-    // Nothing listens there.
+    // Nothing listens at this address.
     let endpoint = Endpoint::new("http://127.0.0.1:1", None).unwrap();
     let oracle = Oracle::new(&endpoint, &"".into(), &RunPrefix::draw()).unwrap();
     let oracle = Arc::new(oracle);
@@ -73,7 +73,7 @@ pub(crate) fn rehearsal() -> Scenario {
     scenario
 }
 
-/// As if the agent had done this last, and been told of an error.
+/// Pretends that this was the agent's last act, and that it received an error.
 pub(crate) fn pretend(scenario: &mut Scenario, act: Act) {
     let held = act
         .secret()

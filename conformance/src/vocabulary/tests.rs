@@ -1,4 +1,4 @@
-//! What a sentence names reaches its step, and a step that contradicts its scenario is blocked.
+//! Tests that a step receives what its sentence names, and that a step that contradicts its scenario is blocked.
 
 use std::{
     any::Any,
@@ -27,13 +27,13 @@ use crate::{
     world::World,
 };
 
-/// All steps. To put their expressions together takes a while.
+/// All steps. They are shared because building their expressions takes a while.
 static STEPS: LazyLock<Collection<World>> = LazyLock::new(World::collection);
 
-/// Numbers that belong to the wording, and no scenario can say otherwise.
+/// Numbers that are fixed parts of the wording.
 const FIXED: [&str; 1] = ["TLS 1.2"];
 
-/// Parameters whose name begins with `_`: the compiler does not say that they are unused.
+/// Parameters whose name begins with `_`, because the compiler does not report that these are unused.
 fn ignored_parameters(source: &str) -> Vec<&str> {
     let function = Regex::new(r"(?s)\bfn \w+\(([^)]*)\)").unwrap();
     let ignored = Regex::new(r"(?:^|,)\s*(?:mut )?(_\w*)\s*:").unwrap();
@@ -86,7 +86,7 @@ fn a_parameter_that_is_ignored_is_found() {
     assert!(ignored_parameters(used).is_empty());
 }
 
-/// Where a sentence names something: what is in quotes, and numbers.
+/// The positions of names in a sentence: quoted texts and numbers.
 fn names_in(sentence: &str) -> Vec<(usize, usize)> {
     let named = Regex::new(r#""([^"]*)"|(\d+(?:\.\d+)*)"#).unwrap();
     named
@@ -98,7 +98,7 @@ fn names_in(sentence: &str) -> Vec<(usize, usize)> {
 
 #[test]
 fn every_name_and_number_in_a_sentence_is_handed_to_its_step() {
-    // The same sentence stands in many scenarios.
+    // The same sentence can be in many scenarios.
     let mut seen = HashSet::new();
     for requirement in requirement::all().unwrap() {
         let background = requirement.feature.background.iter();
@@ -138,7 +138,7 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_default()
 }
 
-/// Takes one step, as cucumber does; returns why the scenario ends with it, if it does.
+/// Performs one step as cucumber does; returns why the scenario ends with it, if it does.
 async fn take(world: &mut World, sentence: &str) -> Option<StepEnd> {
     let text = format!("Feature: f\n  Scenario: s\n    {sentence}\n");
     let feature = gherkin::Feature::parse(&text, GherkinEnv::default()).unwrap();
@@ -235,7 +235,7 @@ fn sign(scenario: &mut Scenario) -> StepResult<Act> {
     ))
 }
 
-/// Takes a step after the agent has done this; returns why it is blocked, if it is.
+/// Performs a step after this act of the agent; returns why it is blocked, if it is.
 async fn blocked_after(deed: CallRecord, sentence: &str) -> Option<String> {
     let mut scenario = rehearsal();
     let act = deed(&mut scenario).unwrap();
@@ -248,7 +248,7 @@ async fn blocked_after(deed: CallRecord, sentence: &str) -> Option<String> {
     }
 }
 
-/// What the agent did, a step that is about it, and steps that are about something else.
+/// An act of the agent, a step about it, and steps about something else.
 const CASES: &[(CallRecord, &str, &[&str])] = &[
     (
         write,
@@ -406,7 +406,7 @@ async fn a_step_that_contradicts_its_scenario_is_blocked_and_says_so() {
             let why = why.unwrap_or_else(|| panic!("{wrong}: is not blocked"));
             assert!(why.starts_with("the step is about "), "{wrong}: {why}");
         }
-        // The Vault of a rehearsal does not answer: a step that goes on is blocked by that.
+        // The Vault of a rehearsal does not answer, so a step that continues is blocked by that.
         let why = blocked_after(*deed, right).await.unwrap_or_default();
         assert!(!why.starts_with("the step is about "), "{right}: {why}");
     }
@@ -463,19 +463,19 @@ async fn words_that_mean_nothing_are_blocked() {
     for (wrong, expected) in [
         (
             "When the agent tries to read the secret",
-            r#"no act is worded "read the secret""#,
+            r#"the suite does not know the act "read the secret""#,
         ),
         (
             r#"When the agent tries to list the mounts "team""#,
-            r#"no act is worded "list the mounts \"team\"""#,
+            r#"the suite does not know the act "list the mounts \"team\"""#,
         ),
         (
             r#"When the agent replaces the secret "app/database" with something else"#,
-            r#"no secret is replaced by "something else""#,
+            r#"the step does not support "something else""#,
         ),
         (
             "When the client writes to a secret at night, and Vault changes only if the server reports success",
-            r#"nobody writes "at night""#,
+            r#"the step does not support "at night""#,
         ),
         (
             "When the suite requests kv.read from Vault under each of these policies, and then the agent performs it\n      | policy |\n      | none |",
@@ -483,11 +483,11 @@ async fn words_that_mean_nothing_are_blocked() {
         ),
         (
             "Then the server reports a different error message for each secret",
-            "the agent did not do several things in turn",
+            "the agent did not make several calls in turn",
         ),
         (
             "Then the server returns for each read exactly the data that Vault holds",
-            "the agent read nothing at once",
+            "the agent made no concurrent reads",
         ),
     ] {
         let why = blocked_after(read, wrong).await;

@@ -1,4 +1,4 @@
-//! With which token a server asks Vault when it should not, or with none.
+//! Which token a server uses, if any, for a call that it must reject.
 
 use secrecy::SecretString;
 
@@ -11,7 +11,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// What came of asking where there should be no answer.
+/// The results of requests that the server must reject.
 #[derive(Default)]
 pub(crate) struct TokenUse {
     /// The answer to the other client, or to a request without a token.
@@ -25,22 +25,22 @@ pub(crate) fn refusal(scenario: &Scenario) -> Option<&String> {
     scenario.state::<TokenUse>().refusal.as_ref()
 }
 
-/// Keeps why a server did not start, if it did not.
+/// Keeps the reason why a server did not start, if it did not.
 pub(crate) fn note_refusal(scenario: &mut Scenario, refusal: Option<StartError>) {
     scenario.state_mut::<TokenUse>().refusal = refusal.map(|refusal| refusal.to_string());
 }
 
-/// What came of asking for a secret.
+/// The result of a request for a secret.
 pub(crate) struct Told {
     pub(crate) answer: Heard,
-    /// How many requests had passed the tap before.
+    /// How many requests had passed the tap before it.
     pub(crate) passed: usize,
 }
 
 pub(crate) enum Heard {
-    /// As a client does.
+    /// The answer to a request as clients send it.
     Plainly(Answer),
-    /// As no client does.
+    /// The answer to a request that no client sends.
     Raw(Said),
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn passed(scenario: &Scenario) -> usize {
     scenario.tap().map_or(0, Tap::passed)
 }
 
-/// The requests about the scenario's mounts since so many had passed.
+/// The requests about the scenario's mounts after the first `passed` ones.
 pub(crate) fn asked_since(scenario: &Scenario, passed: usize) -> StepResult<Vec<Exchange>> {
     let exchanges = scenario.tap()?.exchanges().into_iter().skip(passed);
     Ok(exchanges
@@ -72,7 +72,7 @@ pub(crate) fn asked_since(scenario: &Scenario, passed: usize) -> StepResult<Vec<
         .collect())
 }
 
-/// The first request since so many had passed that brought this token, or any where none is named.
+/// The first request after the first `passed` ones with this token, or with any token if none is given.
 pub(crate) fn brought_since(
     scenario: &Scenario,
     passed: usize,
@@ -86,9 +86,9 @@ pub(crate) fn brought_since(
     Ok(asked_since(scenario, passed)?.into_iter().find(brought))
 }
 
-/// A secret was asked for: that must have been an error, without a value.
+/// The request for a secret must have returned an error, without a value.
 pub(crate) fn expect_not_given(scenario: &Scenario) -> StepResult<&Told> {
-    let missing = || StepEnd::blocked("nobody asked for the secret yet");
+    let missing = || StepEnd::blocked("no client has requested the secret yet");
     let told = scenario
         .state::<TokenUse>()
         .told
@@ -104,10 +104,10 @@ pub(crate) fn expect_not_given(scenario: &Scenario) -> StepResult<&Told> {
     Ok(told)
 }
 
-/// A secret was asked for: that must have been an error, for which no token was used.
+/// The request for a secret must have returned an error, and no token may have been used for it.
 ///
 /// # Errors
-/// When it was none, or one was.
+/// If it returned no error, or a token was used.
 pub(crate) fn expect_no_token_used(scenario: &Scenario) -> StepResult {
     let told = expect_not_given(scenario)?;
     let used = brought_since(scenario, told.passed, None)?;
@@ -133,10 +133,10 @@ pub(crate) fn expect_unused(
     }
 }
 
-/// The server must not have started, or the agent be told of an error for which no token was used.
+/// The server must not have started, or the agent must receive an error for which no token is used.
 ///
 /// # Errors
-/// When it acts; blocked when the scenario made no such secret.
+/// If the server performs the call; blocked if the scenario made no such secret.
 pub(crate) async fn expect_refusal_or_error(scenario: &mut Scenario, path: &str) -> StepResult {
     let act = about::reading(scenario, path)?;
     if scenario.state::<TokenUse>().refusal.is_some() {

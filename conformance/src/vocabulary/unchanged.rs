@@ -1,20 +1,20 @@
-//! That nothing in Vault has changed.
+//! Checks that nothing in Vault has changed.
 
 use crate::{
     scenario::Scenario,
     verdict::{StepEnd, StepResult},
 };
 
-/// Nothing in Vault may have changed since before the agent's last deed; with
-/// `but_its_subject` what the deed was about may.
+/// Nothing in Vault may have changed since before the agent's last act. With `but_its_subject`, the object of the act
+/// may have changed.
 ///
 /// # Errors
-/// When something has.
+/// If this is not the case.
 pub(crate) async fn expect_unchanged(scenario: &Scenario, but_its_subject: bool) -> StepResult {
     let deed = scenario.last()?;
     if scenario.calls.without_snapshots {
         return Err(StepEnd::blocked(
-            "a scenario with so much in Vault cannot ask this",
+            "a scenario without snapshots cannot check this",
         ));
     }
     let (mut before, mut after) = (deed.before.clone(), scenario.snapshot().await?);
@@ -31,7 +31,7 @@ pub(crate) async fn expect_unchanged(scenario: &Scenario, but_its_subject: bool)
             .find_map(|place| match (before.get(place), after.get(place)) {
                 (None, Some(_)) => Some(format!("{place} is new")),
                 (Some(_), None) => Some(format!("{place} is gone")),
-                (earlier, later) if earlier != later => Some(format!("{place} is not what it was")),
+                (earlier, later) if earlier != later => Some(format!("{place} has changed")),
                 _ => None,
             });
     changed.map_or(Ok(()), |change| {

@@ -18,10 +18,10 @@ static QUOTED: LazyLock<Regex> =
 #[derive(Default)]
 struct Named(HashMap<String, Act>);
 
-/// The act that a scenario names by this text; the same text is the same act.
+/// The act for a text of the scenario. The same text gives the same act.
 ///
 /// # Errors
-/// When the text names none.
+/// If the text is unknown.
 pub(crate) fn act(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
     if let Some(act) = scenario.state::<Named>().0.get(text) {
         return Ok(act.clone());
@@ -32,12 +32,12 @@ pub(crate) fn act(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
     Ok(act)
 }
 
-/// The act that a feature words so.
+/// The act for a text of a feature.
 ///
 /// # Errors
-/// When no act is worded so.
+/// If the text is unknown.
 fn parse(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
-    let unknown = || StepEnd::blocked(format!("no act is worded {text:?}"));
+    let unknown = || StepEnd::blocked(format!("the suite does not know the act {text:?}"));
     let parts = QUOTED.captures(text).ok_or_else(unknown)?;
     let Some(name) = parts.get(2).map(|name| name.as_str()) else {
         return match &parts[1] {

@@ -277,7 +277,7 @@ async fn a_server_that_runs_already_needs_a_vault_that_runs_already() {
     let ended = run(text).without_vault().ended().await;
     ended
         .exits_with(2)
-        .says(&["runs already", "--vault external"]);
+        .says(&["already runs", "--vault external"]);
 }
 
 #[tokio::test]

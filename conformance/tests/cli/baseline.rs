@@ -117,7 +117,7 @@ async fn an_interrupted_run_makes_nothing_stale_and_leaves_the_file_as_it_is() {
     assert_eq!(baseline["stale"].as_array().unwrap().len(), 0);
     assert_eq!(baseline["update"]["refused"], "the run ended early");
     assert!(
-        ended.stdout.contains("was left as it is: the run ended"),
+        ended.stdout.contains("was not updated: the run ended"),
         "{}",
         ended.stdout
     );
@@ -154,7 +154,7 @@ async fn a_new_baseline_lists_all_failures_and_is_refused_until_each_has_a_reaso
     let ended = fake("").with_baseline(&text).ended().await;
     ended
         .exits_with(2)
-        .says(&["known.toml:9: ", FIRST, "still to be written"]);
+        .says(&["known.toml:9: ", FIRST, "still has the placeholder TODO"]);
 
     let text = text.replace(
         "TODO: say why this failure is accepted",
@@ -189,7 +189,7 @@ async fn an_update_keeps_reasons_and_what_was_not_judged_and_drops_what_is_not_s
 async fn a_run_in_which_nothing_was_judged_leaves_the_file_as_it_is() {
     let text = known(&[FIRST]);
     let ended = updating(&text).without_vault().ended().await;
-    ended.exits_with(3).says(&["left as it is"]);
+    ended.exits_with(3).says(&["was not updated"]);
     assert_eq!(ended.read("known.toml"), text);
 }
 

@@ -24,8 +24,8 @@ async fn a_machine_without_anything_is_told_what_is_missing_and_how_to_get_it() 
         "no `go` on PATH",
         "fix: install Go 1.",
         "--vault auto",
-        "has nothing to take",
-        "a run with the defaults cannot work",
+        "no provider is usable",
+        "a run with default options cannot work",
     ] {
         assert!(
             ended.stdout.contains(part),

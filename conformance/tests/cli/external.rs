@@ -353,7 +353,7 @@ async fn an_external_vault_without_address_or_token_is_a_usage_error() {
     let ended = external(&["--vault-addr", "localhost:8200"]).ended().await;
     ended
         .exits_with(2)
-        .says(&["localhost:8200", "no address of a Vault"]);
+        .says(&["localhost:8200", "is not a valid Vault address"]);
 }
 
 #[tokio::test]
@@ -364,7 +364,7 @@ async fn an_address_without_external_is_a_usage_error() {
         .await;
     ended
         .exits_with(2)
-        .says(&["--vault-addr is for --vault external"]);
+        .says(&["--vault-addr needs --vault external"]);
 }
 
 #[tokio::test]
@@ -394,7 +394,7 @@ async fn what_is_no_vault_is_told_so() {
         .ended()
         .await
         .exits_with(3)
-        .says(&["is no Vault", "404"]);
+        .says(&["is not a Vault", "404"]);
     let asked = web.received_requests().await.unwrap();
     assert!(
         asked
@@ -414,7 +414,7 @@ async fn a_token_that_is_refused_or_lacks_rights_is_told_with_what_is_missing() 
         .await;
     ended
         .exits_with(3)
-        .says(&["refuses the token", "wrong, revoked or expired", "fix: "]);
+        .says(&["rejects the token", "wrong, revoked or expired", "fix: "]);
 
     for line in POLICY.lines().filter(|line| line.starts_with("path")) {
         let less = POLICY.replace(line, "");

@@ -28,7 +28,7 @@ fn is_blamed_on_nobody(ended: &Ended, how: &str) {
         .collect();
     assert_eq!(stories.len(), 1, "told once: {reasons:#?}");
     assert!(
-        stories[0].contains(how) && stories[0].contains("its last words:\n    | "),
+        stories[0].contains(how) && stories[0].contains("its last output:\n    | "),
         "{}",
         stories[0]
     );

@@ -1,3 +1,3 @@
-//! What holds in every scenario.
+//! Requirements that apply to every scenario.
 
 mod steps;

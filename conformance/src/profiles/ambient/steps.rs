@@ -1,4 +1,4 @@
-//! Steps about what was seen in all scenarios.
+//! Steps that use what was seen in all scenarios.
 
 use cucumber::then;
 
@@ -6,13 +6,13 @@ use crate::{invariants::Invariant, verdict::StepResult, world::World};
 
 #[then("no output, error or log of the server contained its Vault token")]
 fn token_unseen(world: &mut World) -> StepResult {
-    let expected = "the server's Vault token in nothing that it says";
+    let expected = "no message and no log line with the server's Vault token";
     world.expect_unseen(Invariant::TokenSaid, expected)
 }
 
 #[then("no output, error or log of the server contained a value that no call had requested")]
 fn values_unseen(world: &mut World) -> StepResult {
-    let expected = "values only in answers to who asked for them, and in no log";
+    let expected = "values only in answers to the client that requested them, and in no log";
     world.expect_unseen(Invariant::ValueSaid, expected)
 }
 
@@ -34,13 +34,16 @@ fn stdout_clean(world: &mut World) -> StepResult {
 
 #[then("the server was still running after every scenario")]
 fn alive(world: &mut World) -> StepResult {
-    world.expect_unseen(Invariant::Ended, "a server that outlives every scenario")
+    world.expect_unseen(
+        Invariant::Ended,
+        "a server that runs until the end of every scenario",
+    )
 }
 
 #[then("Vault's audit log shows that the server used no token other than its own")]
 fn own_token(world: &mut World) -> StepResult {
     world.expect_unseen(
         Invariant::ForeignToken,
-        "requests to Vault with the server's own token alone",
+        "only requests to Vault with the server's own token",
     )
 }

@@ -1,4 +1,4 @@
-//! What a call leaves behind: in the file that the server logs to, and in Vault's audit log.
+//! What a call leaves in the file that the server logs to, and in Vault's audit log.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ use crate::{
     vocabulary::{given, start::log_file::LogFile},
 };
 
-/// How long a line of the log may take to be in the file.
+/// How long the suite waits for a line in the log file.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same for one that there need not be.
+/// How long the suite waits for a line that may not exist.
 const QUIET: Duration = Duration::from_secs(2);
-/// How often it is looked for.
+/// The interval between two looks.
 const GLANCE: Duration = Duration::from_millis(20);
-/// What a failure shows of a line.
+/// How many characters of a line a failure shows.
 const SHOWN: usize = 400;
-/// The shortest text that can be an id.
+/// The minimum length of a text that can be an id.
 const SHORTEST_ID: usize = 8;
 
 fn log_file(scenario: &Scenario) -> StepResult<&LogFile> {
@@ -39,7 +39,7 @@ fn log_file(scenario: &Scenario) -> StepResult<&LogFile> {
         .ok_or_else(missing)
 }
 
-/// The lines of the log, once there is in them what is looked for, or after this time.
+/// The lines of the log, once they contain what is searched, or after this time.
 async fn log_lines(
     scenario: &Scenario,
     patience: Duration,
@@ -56,13 +56,13 @@ async fn log_lines(
     }
 }
 
-/// The beginning of a line, without what must not be shown.
+/// The beginning of a line, with secrets redacted.
 fn beginning_of(scenario: &Scenario, line: &str) -> String {
     let line = scenario.secrets().redact(line);
     line.chars().take(SHOWN).collect()
 }
 
-/// What is known of the last call without the log.
+/// What is known about the last call without the log.
 fn known_call(scenario: &Scenario) -> StepResult<KnownCall> {
     let deed = scenario.last()?;
     let (adapter, instance) = (&scenario.target.adapter, scenario.instance()?);
@@ -86,10 +86,10 @@ fn known_call(scenario: &Scenario) -> StepResult<KnownCall> {
     })
 }
 
-/// One line of the log must tell this of the last call.
+/// One line of the log must contain this fact about the last call.
 ///
 /// # Errors
-/// When there is none of it, or it does not; not applicable where it is to tell a session and there are none.
+/// If there is no line about it, or the fact is missing; not applicable for the session if the server issues none.
 pub(crate) async fn expect_logged(scenario: &Scenario, fact: LogFact, words: &str) -> StepResult {
     if fact == LogFact::Session {
         scenario.need_session()?;
@@ -126,10 +126,10 @@ pub(crate) async fn expect_logged(scenario: &Scenario, fact: LogFact, words: &st
     }
 }
 
-/// Vault's audit log must have the last call under an id that the log tells, too.
+/// Vault's audit log must have the last call under an id that the log contains, too.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) async fn expect_audited(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::no_evidence("there is no audit log");
     let audit = scenario.audit.as_ref().ok_or_else(missing)?;
@@ -155,7 +155,7 @@ pub(crate) async fn expect_audited(scenario: &Scenario) -> StepResult {
     let expected =
         "the X-Correlation-Id of the call's entry in Vault's audit log is in the server's log";
     if ids.is_empty() {
-        return Err(scenario.failed(expected, "the entry has none"));
+        return Err(scenario.failed(expected, "the entry has no X-Correlation-Id"));
     }
     let has = |lines: &[String]| {
         lines
@@ -172,10 +172,10 @@ pub(crate) async fn expect_audited(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Lets the agent send a value in a call that cannot succeed, as a feature words why.
+/// Lets the agent send a value in a call that cannot succeed, for the reason that a feature names.
 ///
 /// # Errors
-/// When nothing is worded so.
+/// If the reason is unknown.
 pub(crate) async fn let_agent_fail_to_write(
     scenario: &mut Scenario,
     path: &str,
@@ -209,13 +209,17 @@ pub(crate) async fn let_agent_fail_to_write(
             tool
         }
         "names no tool" => "no_such_tool",
-        _ => return Err(StepEnd::blocked(format!("no call fails since it {why:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {why:?}"
+            )));
+        }
     };
     scenario.call_tool(tool, &arguments).await.map(drop)
 }
 
-/// All lines of the server's log, in the file and on its standard streams, up to now: the agent makes a call
-/// that can be told from all others, and its line is waited for.
+/// All lines of the server's log so far, from the file and from its standard streams. To know when the log is complete,
+/// the agent makes a call with a unique name, and the suite waits for its line.
 async fn settled_log(scenario: &mut Scenario) -> StepResult<Vec<String>> {
     let mark = format!("mark-{:08x}", scenario.random.next_u32());
     let parameters = [
@@ -230,7 +234,7 @@ async fn settled_log(scenario: &mut Scenario) -> StepResult<Vec<String>> {
     };
     let begun = Instant::now();
     scenario.call(marking, CallOptions::default()).await?;
-    // Not every server logs the path; one that is slow to answer may be slow to log.
+    // Not every server logs the path, and a server that is slow to answer may be slow to log.
     let patience = QUIET.max(begun.elapsed() * 10).min(PATIENCE);
     let marked = |lines: &[String]| lines.iter().any(|line| line.contains(&mark));
     let mut lines = log_lines(scenario, patience, marked).await?;
@@ -241,19 +245,19 @@ async fn settled_log(scenario: &mut Scenario) -> StepResult<Vec<String>> {
     Ok(lines)
 }
 
-/// No line of the log may carry a value or a key.
+/// No line of the log may contain a value or a key.
 ///
 /// # Errors
-/// When one does.
+/// If this is not the case.
 pub(crate) async fn expect_no_values_logged(scenario: &mut Scenario) -> StepResult {
     let values = scenario.ledger.all();
     expect_unlogged(scenario, &values, "no value and no key in the log").await
 }
 
-/// No line of the log may carry the server's token.
+/// No line of the log may contain the server's token.
 ///
 /// # Errors
-/// When one does.
+/// If this is not the case.
 pub(crate) async fn expect_no_token_logged(scenario: &mut Scenario) -> StepResult {
     let tokens = scenario.agents.tokens();
     expect_unlogged(scenario, &tokens, "the server's token is not in the log").await
@@ -267,7 +271,7 @@ async fn expect_unlogged(scenario: &mut Scenario, secrets: &Secrets, expected: &
         Some((label, line)) => Err(scenario.failed(
             expected,
             &format!(
-                "a line carries the {label}: {}",
+                "a line contains the {label}: {}",
                 beginning_of(scenario, &line)
             ),
         )),

@@ -1,4 +1,4 @@
-//! Traces: what the server's log and Vault's audit log say of a call.
+//! Traces: what a call leaves in the server's log and in Vault's audit log.
 
 pub(crate) mod log;
 mod steps;

@@ -1,4 +1,4 @@
-//! Steps about what calls leave behind in logs.
+//! Steps about what calls leave in logs.
 
 use cucumber::{given, then, when};
 
@@ -33,7 +33,7 @@ async fn fails_to_write(world: &mut World, path: String, why: String) -> StepRes
 
 #[then(regex = "^one line of the server's log is about the call and records (.+)$")]
 async fn logged(world: &mut World, words: String) -> StepResult {
-    let unknown = || StepEnd::blocked(format!("no log line is described as {words:?}"));
+    let unknown = || StepEnd::blocked(format!("the step does not support {words:?}"));
     let fact = LogFact::named(&words).ok_or_else(unknown)?;
     log::expect_logged(world.scenario()?, fact, &words).await
 }

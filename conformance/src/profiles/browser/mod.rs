@@ -1,6 +1,5 @@
-//! Web pages that call the server, as it sees them: requests with an `Origin`, and the questions
-//! that a browser asks on their behalf (the Fetch standard's CORS protocol). What a real browser makes of
-//! it is in [`real`].
+//! Requests that web pages make to the server, sent by the suite: requests with an `Origin`, and the preflight requests
+//! that a browser sends for a page (CORS, in the Fetch standard). [`real`] sends them with a real browser.
 
 pub(crate) mod real;
 mod steps;
@@ -28,34 +27,34 @@ use crate::{
     vocabulary::{about, over_http, wording},
 };
 
-/// A page that calls, or in whose name a browser asks.
+/// A page that calls the server, or for which a browser sends a preflight request.
 #[derive(Default)]
 pub(crate) struct Page {
     /// Its origin.
     origin: String,
-    /// What serves the suite's own page to a real browser.
+    /// The server of the suite's own page for a real browser.
     served: Option<PageServer>,
     /// What that page saw.
     seen: Vec<Attempt>,
 }
 
-/// Who a request says that it comes from, and what it takes the server for.
+/// The origin of a request, and the name that it uses for the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RequestOrigin<'a> {
     /// A page of this origin.
     Page(&'a str),
     /// A page of this origin, which sends a body of this type.
     Form(&'a str, &'a str),
-    /// A page of this host, whose name leads to the server.
+    /// A page of this host, whose name resolves to the server.
     Rebound(&'a str),
-    /// No page, but somebody who calls the server by this name.
+    /// Not a page, but a client that uses this name for the server.
     Named(&'a str),
 }
 
-/// Lets somebody try what an agent does, in the session of the agent where there is one.
+/// Lets a page or a client perform an agent's act, in the session of the agent if there is one.
 ///
 /// # Errors
-/// When no act is worded so.
+/// If the act is unknown.
 pub(crate) async fn let_page(
     scenario: &mut Scenario,
     guise: RequestOrigin<'_>,
@@ -101,16 +100,16 @@ fn guised(
     Ok(asked)
 }
 
-/// A request, as a client posts it: in its session, or saying all of itself.
+/// A request as a client posts it: in its session, or complete in itself.
 fn post(scenario: &Scenario, method: &str, params: Value) -> StepResult<HttpAsk> {
     let request = Request::new(scenario.planned.revision, "page-1", method, params);
     Ok(request.post(scenario.connection()?.session_headers()))
 }
 
-/// Lets a page do what a feature words so, besides calling tools.
+/// Lets a page do something else than call tools, as a feature names it.
 ///
 /// # Errors
-/// Blocked when nothing is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn let_page_do(scenario: &mut Scenario, origin: &str, what: &str) -> StepResult {
     let asked = match what {
         "lists the tools" => post(scenario, "tools/list", json!({}))?,
@@ -119,16 +118,20 @@ pub(crate) async fn let_page_do(scenario: &mut Scenario, origin: &str, what: &st
             .with_all(over_http::session(scenario)?)
             .with("accept", "text/event-stream"),
         "ends the session" => HttpAsk::new(Method::DELETE).with_all(over_http::session(scenario)?),
-        _ => return Err(StepEnd::blocked(format!("no page {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     };
     let asked = guised(scenario, RequestOrigin::Page(origin), asked)?;
     over_http::send(scenario, &asked).await
 }
 
-/// Asks as a browser does before it sends a page's call.
+/// Sends the preflight request that a browser sends before a page's call.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn ask_for_page(scenario: &mut Scenario, origin: &str) -> StepResult {
     let asked = HttpAsk::new(Method::OPTIONS)
         .with(ACCESS_CONTROL_REQUEST_METHOD.as_str(), "POST")
@@ -140,7 +143,7 @@ pub(crate) async fn ask_for_page(scenario: &mut Scenario, origin: &str) -> StepR
     over_http::send(scenario, &asked).await
 }
 
-/// The headers of a client's calls that a browser asks about, in order.
+/// The headers of a client's calls for which a browser sends a preflight request, in order.
 fn client_headers(scenario: &Scenario) -> StepResult<Vec<String>> {
     let mut headers = vec![CONTENT_TYPE.as_str(), VERSION];
     match scenario.planned.revision.era() {
@@ -157,10 +160,10 @@ fn client_headers(scenario: &Scenario) -> StepResult<Vec<String>> {
     Ok(headers)
 }
 
-/// The page must have been refused: with 403 in the revisions that demand it, in any way before.
+/// The server must have rejected the page: with 403 in the revisions that require it, and in any way in earlier ones.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_page_refused(scenario: &Scenario) -> StepResult {
     let by_status = scenario.planned.revision >= Revision::R2025_11_25;
     let refused = match over_http::http_answer(scenario)? {
@@ -179,10 +182,10 @@ pub(crate) fn expect_page_refused(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// No request for a secret may have reached Vault since the page has called.
+/// No request for a secret may have reached Vault since the page called.
 ///
 /// # Errors
-/// When one has; blocked when it called for another secret.
+/// If one has; blocked if the page requested another secret.
 pub(crate) fn expect_not_asked_for(scenario: &Scenario, path: &str) -> StepResult {
     let passed = about::last_on_secret(scenario, path)?.passed;
     let exchanges = scenario.tap()?.exchanges();
@@ -197,10 +200,10 @@ pub(crate) fn expect_not_asked_for(scenario: &Scenario, path: &str) -> StepResul
     }
 }
 
-/// No value of a secret may be in the answer.
+/// The answer must contain no value of a secret.
 ///
 /// # Errors
-/// When one is.
+/// If this is not the case.
 pub(crate) fn expect_no_value_in_answer(scenario: &Scenario) -> StepResult {
     let Ok(answer) = over_http::http_answer(scenario)? else {
         return Ok(());
@@ -214,10 +217,10 @@ pub(crate) fn expect_no_value_in_answer(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// No session may have been given out.
+/// The server must have issued no session.
 ///
 /// # Errors
-/// When one was.
+/// If this is not the case.
 pub(crate) fn expect_no_session(scenario: &Scenario) -> StepResult {
     match over_http::http_answer(scenario)? {
         Ok(answer) if answer.headers.contains_key(SESSION) => {
@@ -227,13 +230,13 @@ pub(crate) fn expect_no_session(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The browser must let the page call, or must not.
+/// The server's CORS headers must let the page call, or must not.
 ///
 /// # Errors
-/// When it is otherwise.
+/// If it is the other way round.
 pub(crate) fn expect_page_let_call(scenario: &Scenario, wanted: bool) -> StepResult {
     let (granted, expected) = match over_http::http_answer(scenario)? {
-        // What a browser calls an ok status (Fetch, CORS-preflight fetch, step 7).
+        // An ok status for browsers (Fetch, CORS-preflight fetch, step 7).
         Ok(answer) => (
             (200..300).contains(&answer.status)
                 && lets_read(answer, &scenario.state::<Page>().origin),
@@ -251,10 +254,10 @@ pub(crate) fn expect_page_let_call(scenario: &Scenario, wanted: bool) -> StepRes
     }
 }
 
-/// A browser must let the page read the answer.
+/// The server's CORS headers must let the page read the answer.
 ///
 /// # Errors
-/// When it would not.
+/// If they do not.
 pub(crate) fn expect_page_lets_read(scenario: &Scenario) -> StepResult {
     match over_http::http_answer(scenario)? {
         Ok(answer) if lets_read(answer, &scenario.state::<Page>().origin) => Ok(()),
@@ -266,10 +269,10 @@ pub(crate) fn expect_page_lets_read(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The page should be let send what clients send.
+/// The server should permit the page to send the headers that clients send.
 ///
 /// # Errors
-/// When a header is missing.
+/// If a header is missing.
 pub(crate) fn expect_client_headers_granted(scenario: &Scenario) -> StepResult {
     let granted = match over_http::http_answer(scenario)? {
         Ok(answer) => listed(answer, &ACCESS_CONTROL_ALLOW_HEADERS),
@@ -286,16 +289,16 @@ pub(crate) fn expect_client_headers_granted(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The page should be let read the id of the session that it was given.
+/// The server should let the page read the id of its session.
 ///
 /// # Errors
-/// Not applicable where there are no sessions.
+/// Not applicable if there are no sessions.
 pub(crate) fn expect_session_exposed(scenario: &Scenario) -> StepResult {
     let Ok(answer) = over_http::http_answer(scenario)? else {
         return Err(failed_for_page(scenario, "an answer"));
     };
     if answer.status == 200 && !answer.headers.contains_key(SESSION) {
-        return Err(StepEnd::not_claimed("the server gives out no sessions"));
+        return Err(StepEnd::not_claimed("the server issues no sessions"));
     }
     match names(&listed(answer, &ACCESS_CONTROL_EXPOSE_HEADERS), SESSION) {
         true => Ok(()),
@@ -306,10 +309,10 @@ pub(crate) fn expect_session_exposed(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The answer should say that it depends on the origin, unless it is for all.
+/// The answer should say that it depends on the origin, unless it is the same for all origins.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) fn expect_vary(scenario: &Scenario) -> StepResult {
     let Ok(answer) = over_http::http_answer(scenario)? else {
         return Err(failed_for_page(scenario, "an answer"));
@@ -321,7 +324,7 @@ pub(crate) fn expect_vary(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// A failure about what a page was answered.
+/// A failure about the answer to a page.
 fn failed_for_page(scenario: &Scenario, expected: &str) -> StepEnd {
     match over_http::http_answer(scenario) {
         Ok(Ok(answer)) => {
@@ -333,7 +336,7 @@ fn failed_for_page(scenario: &Scenario, expected: &str) -> StepEnd {
     }
 }
 
-/// Whether an answer of whatever status refuses what was asked.
+/// Whether an answer with any status is an error.
 fn refuses(answer: &HttpAnswer) -> bool {
     let succeeds = |message: &Value| {
         let result = &message["result"];
@@ -342,7 +345,7 @@ fn refuses(answer: &HttpAnswer) -> bool {
     answer.status >= 400 || (!answer.messages.is_empty() && !answer.messages.iter().any(succeeds))
 }
 
-/// Whether a browser lets a page of this origin read an answer (Fetch, "CORS check", of a request without
+/// Whether a browser lets a page of this origin read an answer (Fetch, "CORS check", for a request without
 /// credentials).
 fn lets_read(answer: &HttpAnswer, origin: &str) -> bool {
     let mut allowed = answer.headers.get_all(ACCESS_CONTROL_ALLOW_ORIGIN).iter();
@@ -352,7 +355,7 @@ fn lets_read(answer: &HttpAnswer, origin: &str) -> bool {
     allowed == "*" || allowed == origin
 }
 
-/// The items of a header that is a list.
+/// The items of a list in a header.
 fn listed(answer: &HttpAnswer, name: &HeaderName) -> Vec<String> {
     let values = answer.headers.get_all(name).iter();
     let values = values.filter_map(|value| value.to_str().ok());
@@ -360,12 +363,12 @@ fn listed(answer: &HttpAnswer, name: &HeaderName) -> Vec<String> {
     items.map(|item| item.trim().to_ascii_lowercase()).collect()
 }
 
-/// Whether a list has this name, or stands for all names.
+/// Whether a list contains this name, or a wildcard.
 fn names(list: &[String], name: &str) -> bool {
     list.iter().any(|item| item == name || item == "*")
 }
 
-/// The headers that are meant for browsers.
+/// The headers for browsers.
 fn told_to_browsers(answer: &HttpAnswer) -> String {
     let headers = answer.headers.iter();
     let told = headers

@@ -1,4 +1,4 @@
-//! Pages of the suite's own, opened in a real browser.
+//! Opens pages of the suite in a real browser.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,13 @@ use crate::{
     vocabulary::{start, wording},
 };
 
-/// What the step is called that carries an act.
+/// The name of the step that performs an act.
 const CALL: &str = "tools/call";
 
-/// Serves a page, and starts a server that this page may call.
+/// Serves a page, and starts a server for which this page is allowed.
 ///
 /// # Errors
-/// When either does not start.
+/// If either does not start.
 pub(crate) async fn start_for_own_page(scenario: &mut Scenario) -> StepResult {
     let served = PageServer::start().await;
     let served = served.map_err(|error| StepEnd::blocked(format!("no page is served: {error}")))?;
@@ -38,11 +38,11 @@ pub(crate) async fn start_for_own_page(scenario: &mut Scenario) -> StepResult {
     start::start_for_pages(scenario, &[&origin]).await
 }
 
-/// Lets a browser open the page that may call, which does what an agent does: it opens a session of its own,
-/// where there are any.
+/// Lets a browser open the page that may call the server. The page acts like an agent, in a session of its own if the
+/// server has sessions.
 ///
 /// # Errors
-/// Blocked when the browser fails.
+/// Blocked if the browser fails.
 pub(crate) async fn let_listed_page(scenario: &mut Scenario, text: &str) -> StepResult {
     let act = wording::act(scenario, text)?;
     let own = scenario.instance()?.headers();
@@ -54,11 +54,11 @@ pub(crate) async fn let_listed_page(scenario: &mut Scenario, text: &str) -> Step
     open(scenario, act, LISTED, steps).await
 }
 
-/// Lets a browser open a page that may not call, which tries all the same: in the agent's own session, in one of
-/// its own, and in a way that no browser asks about beforehand.
+/// Lets a browser open a page that may not call the server, but tries to: in the agent's session, in a session of its
+/// own, and with requests for which browsers send no preflight request.
 ///
 /// # Errors
-/// Blocked when the browser fails.
+/// Blocked if the browser fails.
 pub(crate) async fn let_foreign_page(scenario: &mut Scenario, text: &str) -> StepResult {
     let act = wording::act(scenario, text)?;
     let own = scenario.instance()?.headers();
@@ -85,7 +85,7 @@ pub(crate) async fn let_foreign_page(scenario: &mut Scenario, text: &str) -> Ste
     open(scenario, act, FOREIGN, steps).await
 }
 
-/// How a client begins.
+/// The first messages of a client.
 fn beginning(scenario: &Scenario, own: &HeaderMap) -> Vec<Step> {
     let revision = scenario.planned.revision;
     if revision.era() == Era::Stateless {
@@ -103,7 +103,7 @@ fn beginning(scenario: &Scenario, own: &HeaderMap) -> Vec<Step> {
     ]
 }
 
-/// The tool call that carries an act, without the agent's session.
+/// The tool call that performs an act, without the agent's session.
 fn call_out_of_session(scenario: &Scenario, act: &Act) -> StepResult<HttpAsk> {
     let mut session = scenario.connection()?.session_headers();
     session.remove(SESSION);
@@ -134,7 +134,7 @@ async fn open(scenario: &mut Scenario, act: Act, host: &str, steps: Vec<Step>) -
     Ok(())
 }
 
-/// What the page could read of the answer to an act.
+/// The part of the answer to an act that the page could read.
 fn answer_to_page(scenario: &Scenario, act: &Act, seen: &[Attempt]) -> StepResult<Answer> {
     let carrier = scenario.tool_call(act)?;
     let call = seen.iter().find(|attempt| attempt.name == CALL);
@@ -149,10 +149,10 @@ fn answer_to_page(scenario: &Scenario, act: &Act, seen: &[Attempt]) -> StepResul
     })
 }
 
-/// The page must have been able to read nothing but refusals.
+/// The page must have been able to read only errors.
 ///
 /// # Errors
-/// When it could read more.
+/// If it could read more.
 pub(crate) fn expect_page_given_nothing(scenario: &Scenario) -> StepResult {
     let seen = &scenario.state::<Page>().seen;
     if seen.is_empty() {
@@ -171,7 +171,7 @@ pub(crate) fn expect_page_given_nothing(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// A post as a page makes it, with the headers of a client; `own` are those of every request.
+/// A post of a page, with the headers of a client; `own` are those of every request.
 fn step(name: &'static str, asked: &HttpAsk, own: &HeaderMap) -> Step {
     let text = |(name, value): (&HeaderName, &HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))

@@ -71,7 +71,11 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
         "what looks like a template" => format!("%s %d {{{{{core}}}}} ${{HOME}} $(id) <%= 1 %>"),
         "leading and trailing spaces" => format!("  {core}\t "),
         "100 KiB" => core.repeat(100 * 1024 / core.len() + 1),
-        _ => return Err(StepEnd::blocked(format!("no value is called {kind:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {kind:?}"
+            )));
+        }
     };
     let act = Act::write(scenario.mount()?, &path, &key, &value);
     scenario.let_agent(act).await

@@ -1,4 +1,4 @@
-//! The launcher: a command that is given a token, and a token that ends with the command.
+//! The launcher: a command that receives a token, and the end of that token when the command ends.
 
 use std::{
     io, os::unix::fs::PermissionsExt as _, path::PathBuf, process::ExitStatus, time::Duration,
@@ -24,42 +24,42 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// How long a session may take to end once its command has.
+/// How long a session may take to end after its command has ended.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a command that waits would wait.
+/// How long a waiting command waits.
 const LONG: Duration = Duration::from_secs(60);
-/// How often it is looked whether the command has begun.
+/// The interval between two checks whether the command has begun.
 const GLANCE: Duration = Duration::from_millis(20);
-/// How often Vault refuses to revoke the token.
+/// How many times Vault refuses to revoke the token.
 const REFUSALS: usize = 20;
 
-/// A session that was run.
+/// The result of a session.
 pub(super) struct Session {
     token: Token,
-    /// Whether Vault had the token once it had ended.
+    /// Whether Vault still had the token after the session had ended.
     has_token: bool,
-    /// How it ended, if it did.
+    /// The exit status, if it ended.
     status: Option<ExitStatus>,
-    /// What it said.
+    /// Its output.
     said: Vec<String>,
-    /// The environment of its command, if that was run.
+    /// The environment of its command, if the command was run.
     environment: Option<String>,
 }
 
-/// A command, which leaves its environment behind.
+/// A command that writes its environment to a file.
 struct Command {
     folder: TempDir,
     program: PathBuf,
 }
 
 impl Command {
-    /// A command that does this once it has begun.
+    /// A command that does `then` once it has begun.
     fn write(then: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir()?;
         note_home(folder.path());
         let program = folder.path().join("command");
         let noted = folder.path().join("environment");
-        // Under another name until it is whole.
+        // The file has another name until it is complete.
         let noted = noted.display();
         let script = format!("#!/bin/sh\nenv > {noted}.part\nmv {noted}.part {noted}\n{then}\n");
         std::fs::write(&program, script)?;
@@ -72,10 +72,10 @@ impl Command {
     }
 }
 
-/// Runs a command in a session, which ends as a feature words it.
+/// Runs a command in a session that ends in the way that a feature names.
 ///
 /// # Errors
-/// When the session cannot be run.
+/// If the session cannot be run.
 pub(crate) async fn run_session(
     scenario: &mut Scenario,
     end: &str,
@@ -88,16 +88,16 @@ pub(crate) async fn run_session(
     run_session_with(scenario, token.map_err(StepEnd::blocked)?, end, is_refused).await
 }
 
-/// Runs a command in a session with a token that may do everything.
+/// Runs a command in a session with a root token.
 ///
 /// # Errors
-/// When the session cannot be run.
+/// If the session cannot be run.
 pub(crate) async fn run_root_session(scenario: &mut Scenario) -> StepResult {
-    // Not the suite's own, which is needed; and only a root token can make another one.
+    // The suite still needs its own token, and only a root token can create another one.
     let token = match scenario.oracle.make_token_with(&["root"]).await {
         Err(OracleError::Refused { status: 400, .. }) => {
             return Err(StepEnd::no_evidence(
-                "the suite's own token is no root token and can make none",
+                "the suite's own token is not a root token and cannot create one",
             ));
         }
         made => made.map_err(StepEnd::blocked)?,
@@ -117,7 +117,11 @@ async fn run_session_with(
         "it fails" => "exit 3",
         "it is killed" => "kill -9 $$",
         "the launcher is terminated" => waits.as_str(),
-        _ => return Err(StepEnd::blocked(format!("no session ends when {end:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {end:?}"
+            )));
+        }
     };
     let then = then.to_owned();
     let command = tokio::task::spawn_blocking(move || Command::write(&then)).await;
@@ -171,7 +175,7 @@ fn session_run(scenario: &Scenario) -> StepResult<&Session> {
         .ok_or_else(missing)
 }
 
-/// What the session said, its token redacted.
+/// The output of the session, with its token redacted.
 fn session_said(scenario: &Scenario) -> StepResult<String> {
     let session = session_run(scenario)?;
     let mut secrets = Secrets::default();
@@ -179,10 +183,10 @@ fn session_said(scenario: &Scenario) -> StepResult<String> {
     Ok(secrets.redact(&session.said.join("\n")))
 }
 
-/// Vault must not have the token any more.
+/// Vault must no longer have the token.
 ///
 /// # Errors
-/// When it has, or the session has not ended.
+/// If it has, or the session has not ended.
 pub(crate) fn expect_token_gone(scenario: &Scenario) -> StepResult {
     let session = session_run(scenario)?;
     if session.environment.is_none() {
@@ -202,10 +206,10 @@ pub(crate) fn expect_token_gone(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The command must have been given the token.
+/// The command must have received the token.
 ///
 /// # Errors
-/// When no variable of its has it.
+/// If no variable contains it.
 pub(crate) fn expect_token_given(scenario: &Scenario) -> StepResult {
     let session = session_run(scenario)?;
     let environment = session.environment.as_deref().unwrap_or_default();
@@ -215,28 +219,28 @@ pub(crate) fn expect_token_given(scenario: &Scenario) -> StepResult {
         true => Ok(()),
         false => {
             let expected = "the token in a variable of the command";
-            Err(scenario.failed(expected, "no variable has it"))
+            Err(scenario.failed(expected, "no variable contains it"))
         }
     }
 }
 
-/// The session must not have said its token.
+/// The output of the session must not contain its token.
 ///
 /// # Errors
-/// When it has.
+/// If this is not the case.
 pub(crate) fn expect_token_unsaid(scenario: &Scenario) -> StepResult {
     let session = session_run(scenario)?;
     let token = session.token.secret.expose_secret();
     match session.said.iter().any(|line| line.contains(token)) {
         false => Ok(()),
-        true => Err(scenario.failed("no word of the token", &session_said(scenario)?)),
+        true => Err(scenario.failed("no output with the token", &session_said(scenario)?)),
     }
 }
 
-/// The session must have told that its token lives on.
+/// The output of the session must say that its token still exists.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_failed_revocation_told(scenario: &Scenario) -> StepResult {
     let said = session_said(scenario)?;
     let told = said.to_lowercase();
@@ -244,13 +248,13 @@ pub(crate) fn expect_failed_revocation_told(scenario: &Scenario) -> StepResult {
     if told.contains("revo") && failed.iter().any(|word| told.contains(word)) {
         return Ok(());
     }
-    Err(scenario.failed("words that the token was not revoked", &said))
+    Err(scenario.failed("a message that the token was not revoked", &said))
 }
 
-/// The session must have failed, as its command has.
+/// The session must have failed, because its command has.
 ///
 /// # Errors
-/// When it has told of success, or not ended.
+/// If it reported success, or did not end.
 pub(crate) fn expect_session_failed(scenario: &Scenario) -> StepResult {
     match session_run(scenario)?.status {
         Some(status) if !status.success() => Ok(()),
@@ -262,7 +266,7 @@ pub(crate) fn expect_session_failed(scenario: &Scenario) -> StepResult {
 /// The command must not have been run.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_command_not_run(scenario: &Scenario) -> StepResult {
     match session_run(scenario)?.environment {
         None => Ok(()),
@@ -270,10 +274,10 @@ pub(crate) fn expect_command_not_run(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The session must have told which policies its token has.
+/// The output of the session must list the policies of its token.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_policies_told(scenario: &Scenario) -> StepResult {
     let policy = scenario.path_of("session");
     let said = session_said(scenario)?;

@@ -1,4 +1,4 @@
-//! Bad arguments: made after each tool's own schema, wrong in one way.
+//! Invalid arguments: made from each tool's own schema, with one mistake each.
 
 use std::collections::BTreeSet;
 
@@ -15,15 +15,15 @@ use crate::{
     vocabulary::stage::{self, NEW_MOUNTS},
 };
 
-/// What Vault lets any token do, and no call of a tool is about.
+/// Requests that Vault allows for any token, and that no tool call is about.
 const HARMLESS: [&str; 2] = ["/v1/sys/capabilities", "/v1/auth/token/"];
 
-/// The longest answer that a failure shows, bytes.
+/// The maximum length of an answer in a failure, in bytes.
 const LONG: usize = 16 << 10;
 /// An argument that no tool has.
 const UNKNOWN: &str = "no_such_argument";
 
-/// A call with a bad argument, and what came of it.
+/// A call with an invalid argument, and its result.
 pub(crate) struct Trial {
     tool: String,
     argument: String,
@@ -32,7 +32,7 @@ pub(crate) struct Trial {
     seen: Seen,
 }
 
-/// What came of a call.
+/// The result of a call.
 enum Seen {
     Success(String),
     Error(String),
@@ -54,8 +54,8 @@ impl Trial {
     }
 }
 
-/// Arguments with which each tool can be called: those of an operation that it carries, on
-/// a stage where that can be done, or else made after its schema.
+/// Valid arguments for each tool: those of an operation that it performs, on a stage on which that is possible, or
+/// otherwise arguments made from its schema.
 async fn right_arguments(scenario: &mut Scenario) -> StepResult<Vec<(Value, Value)>> {
     stage::make_shared_stage(scenario).await?;
     scenario.ledger.disclose_all();
@@ -82,7 +82,7 @@ async fn right_arguments(scenario: &mut Scenario) -> StepResult<Vec<(Value, Valu
     Ok(calls)
 }
 
-/// Calls a tool, and notes what came of it.
+/// Calls a tool, and records the result.
 async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
     let Bad {
         argument,
@@ -106,10 +106,10 @@ async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
     Ok(())
 }
 
-/// Calls every tool with nothing but the arguments that its schema requires.
+/// Calls every tool with only the arguments that its schema requires.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
     let name = scenario.path_of("made-up");
     for tool in scenario.instance()?.tools.clone() {
@@ -130,21 +130,21 @@ pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Calls every tool with each of its arguments bad in this way.
+/// Calls every tool once for each of its arguments, with this fault in it.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn call_with(scenario: &mut Scenario, fault: ArgumentFault) -> StepResult {
     let calls = right_arguments(scenario).await?;
     let before = scenario.snapshot().await?;
     let mut tried = BTreeSet::new();
-    // Where one call makes a mount, the next one must find none, and the other scenarios no such mount
-    // for long: some servers read all that there are for each call.
+    // If a call creates a mount, it must be gone before the next call. It must also not stay long for other scenarios,
+    // because some servers read all mounts for each call.
     let made = NEW_MOUNTS.map(|name| scenario.path_of(name));
     for (tool, arguments) in calls {
         let bad = fault.inflict(&arguments, &tool["inputSchema"], &mut scenario.random);
         for bad in bad {
-            // So much text is costly: one tool for each name of an argument will do.
+            // Long texts are costly, so one tool for each name of an argument is enough.
             if fault == ArgumentFault::Long && !tried.insert(bad.argument.clone()) {
                 continue;
             }
@@ -182,7 +182,7 @@ async fn remove_if_told_as_made(scenario: &Scenario, path: &str) -> StepResult {
 /// Calls every tool that only reads with an argument that it does not have.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn call_with_unknown_argument(scenario: &mut Scenario) -> StepResult {
     for (tool, arguments) in right_arguments(scenario).await? {
         let reads = |operation: &Operation| {
@@ -206,15 +206,15 @@ pub(crate) async fn call_with_unknown_argument(scenario: &mut Scenario) -> StepR
 
 fn trials(scenario: &Scenario) -> StepResult<&[Trial]> {
     match scenario.state::<McpState>().trials.is_empty() {
-        true => Err(StepEnd::no_evidence("no tool can be called so")),
+        true => Err(StepEnd::no_evidence("no tool can be called this way")),
         false => Ok(&scenario.state::<McpState>().trials),
     }
 }
 
-/// Every call must have been answered.
+/// The server must have answered every call.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_all_answered(scenario: &Scenario) -> StepResult {
     let silent = |trial: &&Trial| matches!(trial.seen, Seen::Nothing(_));
     match trials(scenario)?.iter().find(silent) {
@@ -223,11 +223,11 @@ pub(crate) fn expect_all_answered(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// A call that its tool's schema does not allow must have been an error, and where all calls
-/// were such nothing may have been written.
+/// A call that the tool's schema does not allow must have returned an error. If all calls were of this kind, nothing
+/// may have been written.
 ///
 /// # Errors
-/// When one was a success, or something was written.
+/// If one was a success, or something was written.
 pub(crate) fn expect_bad_refused(scenario: &Scenario) -> StepResult {
     let wrong = |trial: &&Trial| !trial.fits && matches!(trial.seen, Seen::Success(_));
     if let Some(trial) = trials(scenario)?.iter().find(wrong) {
@@ -249,7 +249,7 @@ pub(crate) fn expect_bad_refused(scenario: &Scenario) -> StepResult {
 /// An error about an argument should name it.
 ///
 /// # Errors
-/// When one does not.
+/// If this is not the case.
 pub(crate) fn expect_argument_named(scenario: &Scenario) -> StepResult {
     let nameless = |trial: &&Trial| match &trial.seen {
         Seen::Error(text) if !trial.fits => {
@@ -266,7 +266,7 @@ pub(crate) fn expect_argument_named(scenario: &Scenario) -> StepResult {
 /// All calls should have been errors.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_all_refused(scenario: &Scenario) -> StepResult {
     let accepted = |trial: &&Trial| !matches!(trial.seen, Seen::Error(_));
     match trials(scenario)?.iter().find(accepted) {
@@ -278,7 +278,7 @@ pub(crate) fn expect_all_refused(scenario: &Scenario) -> StepResult {
 /// Nothing outside of the scenario may have been written.
 ///
 /// # Errors
-/// When something was.
+/// If this is not the case.
 pub(crate) fn expect_nothing_written_outside(scenario: &Scenario) -> StepResult {
     let exchanges = scenario.tap()?.exchanges();
     let outside = exchanges.iter().find(|exchange| {

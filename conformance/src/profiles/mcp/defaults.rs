@@ -1,4 +1,4 @@
-//! Arguments that are left out, and what a tool's schema says they are then.
+//! Arguments that a call omits, and the defaults that a tool's schema declares for them.
 
 use serde_json::{Value, json};
 
@@ -15,8 +15,7 @@ use crate::{
     vocabulary::stage,
 };
 
-/// What came of a call: of one that reads what it was answered, of one that makes something what is in
-/// Vault after.
+/// The result of a call: the answer if it reads, and the state in Vault afterwards if it creates something.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Done(Value),
@@ -32,13 +31,14 @@ impl Outcome {
     }
 }
 
-/// Leaves out each argument for which a tool's schema declares a default, and gives it as that
-/// default: the two should come to the same, in the answer or in Vault.
+/// Calls tools without each argument for which the schema declares a default, and then with the default. Both calls
+/// should have the same result, in the answer or in Vault.
 ///
-/// Only what reads is tried, and what makes something that Vault shows alike each time.
+/// Only two kinds of tools are tested: those that only read, and those that create something that looks the same in
+/// Vault each time.
 ///
 /// # Errors
-/// When they do not; not applicable where no such tool declares a default.
+/// If they do not; not applicable if no such tool declares a default.
 pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResult {
     stage::make_shared_stage(scenario).await?;
     scenario.ledger.disclose_all();
@@ -58,7 +58,7 @@ pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResu
         let mapping = scenario.target.adapter.operations.get(&operation);
         let whole = mapping.map_or(Value::Null, |mapping| mapping.arguments(&act.parameters));
         for (argument, default) in schema::defaults(&tool["inputSchema"]) {
-            // What says where to act is no matter of defaults here: it would lead elsewhere.
+            // An argument that names a place of this scenario is not tested, because the default would lead elsewhere.
             let leads = whole[&argument].to_string().contains(&scenario.prefix);
             if !leads && is_applied(scenario, &act, &tool, &whole, &argument, &default).await? {
                 judged += 1;
@@ -67,13 +67,13 @@ pub(crate) async fn expect_defaults_applied(scenario: &mut Scenario) -> StepResu
     }
     match judged {
         0 => Err(StepEnd::not_claimed(
-            "no tool that can be tried so declares a default",
+            "no tool that can be tested declares a default",
         )),
         _ => Ok(()),
     }
 }
 
-/// Whether this default is seen to be applied; it cannot be where the tool refuses it.
+/// Whether the server applies this default. A tool that rejects the default shows nothing.
 async fn is_applied(
     scenario: &mut Scenario,
     act: &Act,
@@ -93,13 +93,13 @@ async fn is_applied(
     if with == without {
         return Ok(matches!(with, Outcome::Done(_)));
     }
-    // Else an answer may hold what is new each time.
+    // An answer may contain something new each time.
     let is_stable = outcome(scenario, act, tool, &left_out).await? == without;
     match with {
         Outcome::Done(_) if is_stable => {
             let name = name_of(tool);
             let expected = format!(
-                "{name} without {argument:?} comes to the same as with its default, {default}"
+                "{name} without {argument:?} has the same effect as with its default, {default}"
             );
             let seen = format!("without: {}; with: {}", without.describe(), with.describe());
             Err(scenario.failed(expected, &seen))
@@ -108,7 +108,7 @@ async fn is_applied(
     }
 }
 
-/// What comes of a call.
+/// The result of a call.
 async fn outcome(
     scenario: &mut Scenario,
     act: &Act,
@@ -118,7 +118,7 @@ async fn outcome(
     let mut result = match scenario.call_tool(name_of(tool), arguments).await? {
         Ok(Reply::Result(result)) => result,
         Ok(Reply::Error { message, .. }) => return Ok(Outcome::Refused(message)),
-        // For others to judge.
+        // Other requirements check this.
         Err(_) => return Err(StepEnd::no_evidence("a call was not answered")),
     };
     if result["isError"] == true {
@@ -131,7 +131,7 @@ async fn outcome(
     made_by(scenario, act).await.map(Outcome::Done)
 }
 
-/// What an act has made in Vault, which is removed.
+/// What an act has created in Vault. It is then removed.
 async fn made_by(scenario: &Scenario, act: &Act) -> StepResult<Value> {
     if act.operation == Operation::Pki(Pki::CreateRole) {
         let (mount, name) = (act.text("mount"), act.text("role"));
@@ -150,7 +150,7 @@ async fn made_by(scenario: &Scenario, act: &Act) -> StepResult<Value> {
     let mount = mounts.get(path).cloned().unwrap_or_default();
     let removed = scenario.oracle.remove_mounts(path).await;
     removed.map_err(StepEnd::blocked)?;
-    // The rest tells one mount from another.
+    // The other fields differ between mounts.
     Ok(json!([
         mount["type"],
         mount["config"],

@@ -1,4 +1,4 @@
-//! HTTP as no well-behaved client uses it, and the sessions that a server gives out.
+//! HTTP requests that no well-behaved client sends, and the sessions of a server.
 
 use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
@@ -23,29 +23,29 @@ use crate::{
 
 /// A revision that does not exist.
 const NO_REVISION: &str = "1999-01-01";
-/// How many sessions are opened to see how their ids are made.
+/// How many sessions are opened to examine their ids.
 const SAMPLES: usize = 12;
-/// What an id must vary by, over those samples, bits: less than any random id does, more than a
+/// The minimum variation of an id over these samples, in bits: less than that of any random id, and more than that of a
 /// counter or a clock.
 const VARIETY: f64 = 40.0;
-/// How long it may take until they are under way.
+/// How long the endless requests may take to begin.
 const BEGUN: Duration = Duration::from_secs(10);
-/// How long another request may take beside them.
+/// How long another request may take at the same time.
 const SERVED: Duration = Duration::from_secs(10);
-/// How long a request that never ends should be borne with.
+/// How long a server should accept a request that never ends.
 const BORNE: Duration = Duration::from_secs(45);
 
-/// Lists the tools, as a client does that says this of itself: in a session, in another
-/// revision, in no session though there are any, or in one that was never given out.
+/// Lists the tools as a client with these headers: in a session, in another revision, without a session although the
+/// server has sessions, or in a session that the server never issued.
 ///
 /// # Errors
-/// Not applicable where the server gives out no sessions and one is meant.
+/// Not applicable if a session is needed and the server issues none.
 pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepResult {
     let listing = HttpAsk::post(&request(&json!("list-1"), "tools/list", json!({})));
     let mut headers = session(scenario)?;
     let has_sessions = headers.contains_key(SESSION);
     if how.contains("session") && !has_sessions {
-        return Err(StepEnd::not_claimed("the server gives out no sessions"));
+        return Err(StepEnd::not_claimed("the server issues no sessions"));
     }
     let asked = match how {
         "in a revision that does not exist" => listing.with_all(headers).with(VERSION, NO_REVISION),
@@ -58,35 +58,39 @@ pub(crate) async fn list_over_http(scenario: &mut Scenario, how: &str) -> StepRe
             let other = made_up_session(id.unwrap_or_default(), &mut scenario.random);
             listing.with_all(headers).with(SESSION, &other)
         }
-        _ => return Err(StepEnd::blocked(format!("nobody lists {how:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {how:?}"
+            )));
+        }
     };
     send(scenario, &asked).await
 }
 
-/// Tells the server something.
+/// Sends a notification.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn tell_over_http(scenario: &mut Scenario) -> StepResult {
     let text = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     let asked = HttpAsk::post(&text.to_string()).with_all(session(scenario)?);
     send(scenario, &asked).await
 }
 
-/// Asks for the stream on which the server speaks unasked.
+/// Requests the stream for messages from the server.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn listen_over_http(scenario: &mut Scenario) -> StepResult {
     let asked = HttpAsk::new(Method::GET).with_all(session(scenario)?);
     let asked = asked.with("accept", "text/event-stream");
     send(scenario, &asked).await
 }
 
-/// The answer must have this status.
+/// The response must have this status.
 ///
 /// # Errors
-/// When it has another one.
+/// If it has another one.
 pub(crate) fn expect_status(scenario: &Scenario, status: u16) -> StepResult {
     match http_answer(scenario)? {
         Ok(answer) if answer.status == status => Ok(()),
@@ -94,10 +98,10 @@ pub(crate) fn expect_status(scenario: &Scenario, status: u16) -> StepResult {
     }
 }
 
-/// What was told must be accepted, and no more said about it.
+/// The server must accept a notification, and answer nothing else.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) fn expect_accepted(scenario: &Scenario) -> StepResult {
     match http_answer(scenario)? {
         Ok(answer) if answer.status == 202 && answer.body.is_empty() => Ok(()),
@@ -105,10 +109,10 @@ pub(crate) fn expect_accepted(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The stream must be one of events, or refused: there is none, or not for this client.
+/// The stream must be a stream of events, or the server must reject it: it has none, or not for this client.
 ///
 /// # Errors
-/// When it is something else.
+/// If it is something else.
 pub(crate) fn expect_stream_or_refusal(scenario: &Scenario) -> StepResult {
     match http_answer(scenario)? {
         Ok(answer) if answer.status == 200 && answer.kind() == "text/event-stream" => Ok(()),
@@ -120,10 +124,10 @@ pub(crate) fn expect_stream_or_refusal(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The request must have been dealt with: answered, or its connection closed.
+/// The server must have answered the request, or closed its connection.
 ///
 /// # Errors
-/// When it hangs.
+/// If it hangs.
 pub(crate) fn expect_no_hang(scenario: &Scenario) -> StepResult {
     match http_answer(scenario)? {
         Err(NoHttp::Hung) => {
@@ -161,9 +165,9 @@ fn in_session(scenario: &Scenario, asked: HttpAsk, id: &[u8]) -> StepResult<Http
 /// Opens a session, ends it, and lists the tools in it.
 ///
 /// # Errors
-/// Not applicable where there are no sessions, or clients cannot end them.
+/// Not applicable if there are no sessions, or clients cannot end them.
 pub(crate) async fn list_in_ended_session(scenario: &mut Scenario) -> StepResult {
-    let no_sessions = || StepEnd::not_claimed("the server gives out no sessions");
+    let no_sessions = || StepEnd::not_claimed("the server issues no sessions");
     let id = open_session(scenario).await?.ok_or_else(no_sessions)?;
     let ending = in_session(scenario, HttpAsk::new(Method::DELETE), &id)?;
     send(scenario, &ending).await?;
@@ -178,14 +182,14 @@ pub(crate) async fn list_in_ended_session(scenario: &mut Scenario) -> StepResult
     send(scenario, &listing).await
 }
 
-/// Opens sessions, and ends them again.
+/// Opens sessions, and ends them.
 ///
 /// # Errors
-/// Not applicable where there are none.
+/// Not applicable if there are none.
 pub(crate) async fn open_sessions(scenario: &mut Scenario) -> StepResult {
     for _ in 0..SAMPLES {
         let Some(id) = open_session(scenario).await? else {
-            return Err(StepEnd::not_claimed("the server gives out no sessions"));
+            return Err(StepEnd::not_claimed("the server issues no sessions"));
         };
         scenario.state_mut::<McpState>().sessions.push(id.to_vec());
         if let Ok(ending) = in_session(scenario, HttpAsk::new(Method::DELETE), &id) {
@@ -195,10 +199,10 @@ pub(crate) async fn open_sessions(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Their ids must be of visible ASCII characters.
+/// The ids must consist of visible ASCII characters.
 ///
 /// # Errors
-/// When one is not.
+/// If this is not the case.
 pub(crate) fn expect_visible_ids(scenario: &Scenario) -> StepResult {
     let visible = |id: &&Vec<u8>| !id.is_empty() && id.iter().all(u8::is_ascii_graphic);
     match scenario
@@ -215,10 +219,10 @@ pub(crate) fn expect_visible_ids(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Nobody should guess the next id from those before.
+/// The next id should not be predictable from the earlier ones.
 ///
 /// # Errors
-/// When they vary too little.
+/// If they vary too little.
 pub(crate) fn expect_unguessable_ids(scenario: &Scenario) -> StepResult {
     let bits = variety(&scenario.state::<McpState>().sessions);
     if bits >= VARIETY {
@@ -226,14 +230,14 @@ pub(crate) fn expect_unguessable_ids(scenario: &Scenario) -> StepResult {
     }
     let ids = scenario.state::<McpState>().sessions.iter().take(3);
     let ids: Vec<_> = ids.map(|id| String::from_utf8_lossy(id)).collect();
-    let expected = "random ids, which no counter and no clock makes";
+    let expected = "random ids, not from a counter or a clock";
     Err(scenario.failed(expected, &format!("{} and so on", ids.join(", "))))
 }
 
-/// Sends what a feature words so.
+/// Sends the request that a feature names.
 ///
 /// # Errors
-/// Blocked when no request is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn send_odd(scenario: &mut Scenario, what: &str) -> StepResult {
     let listing = request(&json!("list-1"), "tools/list", json!({}));
     let listing = HttpAsk::post(&listing).with_all(session(scenario)?);
@@ -265,12 +269,16 @@ pub(crate) async fn send_odd(scenario: &mut Scenario, what: &str) -> StepResult 
             }
             listing
         }
-        _ => return Err(StepEnd::blocked(format!("no request is worded {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     };
     send(scenario, &asked).await
 }
 
-/// A request that never ends, and what tells that it has begun.
+/// A request that never ends, and the semaphore that signals its beginning.
 fn endless(scenario: &Scenario) -> StepResult<(HttpAsk, Arc<Semaphore>)> {
     let asked = HttpAsk::post("{\"jsonrpc\":").with_all(session(scenario)?);
     let begun = Arc::new(Semaphore::new(0));
@@ -278,10 +286,10 @@ fn endless(scenario: &Scenario) -> StepResult<(HttpAsk, Arc<Semaphore>)> {
     Ok((HttpAsk { endless, ..asked }, begun))
 }
 
-/// Sends this many requests that never end, and asks for the tools once they are under way.
+/// Sends this many requests that never end, and lists the tools at the same time.
 ///
 /// # Errors
-/// When that is not answered while they are; blocked where they do not get so far.
+/// If the server does not answer while they are open; blocked if they do not begin.
 pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) -> StepResult {
     let (endpoint, connection) = (scenario.endpoint()?, scenario.connection()?);
     let under_way = Semaphore::new(0);
@@ -289,7 +297,7 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
         let (asked, begun) = endless(scenario)?;
         let (sending, begun) = (pin!(endpoint.send(&asked, BORNE)), pin!(begun.acquire()));
         let sending = select(begun, sending).await;
-        // One that the server ends at once keeps nobody waiting either.
+        // A request that the server ends at once delays nothing either.
         under_way.add_permits(1);
         if let Either::Left((_, sending)) = sending {
             let _ = sending.await;
@@ -311,7 +319,10 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
             Err(_) => NoReply::TimedOut(SERVED),
         };
         let seen = format!("a call beside {count} of them: {why}");
-        Err(scenario.failed("others are served beside requests that never end", &seen))
+        Err(scenario.failed(
+            "other requests are served while requests that never end are open",
+            &seen,
+        ))
     };
     let answered = match select(pin!(others), pin!(try_join_all(endless))).await {
         Either::Left((answered, _)) => answered,
@@ -321,10 +332,10 @@ pub(crate) async fn ask_beside_endless(scenario: &mut Scenario, count: usize) ->
     answered
 }
 
-/// Sends a request that never ends, for as long as it is borne with.
+/// Sends a request that never ends, for as long as the server accepts it.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn send_endless(scenario: &mut Scenario) -> StepResult {
     let (asked, _) = endless(scenario)?;
     let answer = scenario.endpoint()?.send(&asked, BORNE).await;
@@ -332,7 +343,7 @@ pub(crate) async fn send_endless(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// By how many bits texts vary: for each place the logarithm of how many bytes were seen there.
+/// The variation of texts in bits: for each position, the logarithm of the number of different bytes.
 fn variety(samples: &[Vec<u8>]) -> f64 {
     let places = samples.iter().map(Vec::len).max().unwrap_or(0);
     let seen = |place: usize| {

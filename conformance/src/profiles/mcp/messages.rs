@@ -1,4 +1,4 @@
-//! Messages that no well-behaved client sends, and what must come of them.
+//! Messages that no well-behaved client sends, and the expected answers.
 
 use std::time::{Duration, Instant};
 
@@ -24,34 +24,34 @@ use crate::{
     vocabulary::{about, answered},
 };
 
-/// For how long Vault keeps a reading waiting at the most that is to be cancelled.
+/// How long Vault delays a read at most that is to be cancelled.
 const HELD: Duration = Duration::from_secs(10);
-/// How long an answer that must not come is waited for at the least.
+/// The minimum time to wait for an answer that must not arrive.
 const MOMENT: Duration = Duration::from_millis(200);
-/// How long an answer may take that tells why Vault has changed.
+/// How long the suite waits for an answer that explains a change in Vault.
 const LATE: Duration = Duration::from_secs(10);
-/// How often it is looked for.
+/// The interval between two looks.
 const GLANCE: Duration = Duration::from_millis(20);
-/// The id of a call that is out of turn.
+/// The id of a call that is sent too early or in a batch.
 const EARLY: &str = "early-1";
 /// The name of a tool that no server has.
 const NO_TOOL: &str = "no_such_tool_6f1d";
-/// The token of a call whose progress is wished for.
+/// The token of a call for which progress is requested.
 const PROGRESS: &str = "progress-of-the-list";
 
-/// Progress that was told.
+/// A progress notification.
 pub(crate) struct Progress {
-    /// Whether the call had a token.
+    /// Whether the call had a progress token.
     wished: bool,
-    /// Whether it came after the call's answer.
+    /// Whether it arrived after the call's answer.
     late: bool,
     params: Value,
 }
 
-/// Says what a feature words so, and listens.
+/// Sends the message that a feature names, and collects the answer.
 ///
 /// # Errors
-/// Blocked when no message is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
     let id = json!("odd-1");
     let ask = |method: &str, params: Value| (request(&id, method, params), true);
@@ -90,7 +90,11 @@ pub(crate) async fn say_odd(scenario: &mut Scenario, what: &str) -> StepResult {
             raw(json!({ "jsonrpc": "2.0", "id": [1], "method": "tools/list" }))
         }
         "an answer to nothing" => raw(json!({ "jsonrpc": "2.0", "id": id, "result": {} })),
-        _ => return Err(StepEnd::blocked(format!("no message is worded {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     };
     say(scenario, &text, is_request).await
 }
@@ -107,7 +111,7 @@ pub(super) fn heard(scenario: &mut Scenario, said: Said) {
 }
 
 pub(super) fn said(scenario: &Scenario) -> StepResult<&Said> {
-    let missing = || StepEnd::blocked("the scenario let nothing be said yet");
+    let missing = || StepEnd::blocked("the scenario has sent no message yet");
     scenario
         .state::<McpState>()
         .said
@@ -115,11 +119,10 @@ pub(super) fn said(scenario: &Scenario) -> StepResult<&Said> {
         .ok_or_else(missing)
 }
 
-/// What was said must have been refused: by an error, or where it was no request by
-/// silence.
+/// The message must have returned an error; a message that is no request may also have no answer.
 ///
 /// # Errors
-/// When it succeeded, or a request has no answer.
+/// If it succeeded, or a request has no answer.
 pub(crate) fn expect_refused_message(scenario: &Scenario, may_be_silent: bool) -> StepResult {
     let said = said(scenario)?;
     if said.success().is_none() && (may_be_silent || said.refuses()) {
@@ -132,10 +135,10 @@ pub(crate) fn expect_refused_message(scenario: &Scenario, may_be_silent: bool) -
     Err(scenario.failed(expected, &said.describe()))
 }
 
-/// What was said must have been answered with this JSON-RPC error.
+/// The answer must be this JSON-RPC error.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_error_code(scenario: &Scenario, code: i64) -> StepResult {
     let said = said(scenario)?;
     match said.error().map(|error| &error["code"]) {
@@ -144,19 +147,19 @@ pub(crate) fn expect_error_code(scenario: &Scenario, code: i64) -> StepResult {
     }
 }
 
-/// Tells the server something that no revision knows.
+/// Sends a notification that no revision defines.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn tell_unknown(scenario: &mut Scenario) -> StepResult {
     let text = json!({ "jsonrpc": "2.0", "method": "notifications/no_such", "params": {} });
     say(scenario, &text.to_string(), false).await
 }
 
-/// What was told must not have been answered; a refusal over HTTP may tell why.
+/// The notification must have no answer; an HTTP error may contain an explanation.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_unanswered(scenario: &Scenario) -> StepResult {
     let said = said(scenario)?;
     let refused = said.status.is_some_and(|status| status >= 400);
@@ -167,14 +170,14 @@ pub(crate) fn expect_unanswered(scenario: &Scenario) -> StepResult {
     let mut answers = answers.filter(|answer| !(refused && answer["id"].is_null()));
     match answers.next() {
         None => Ok(()),
-        Some(_) => Err(scenario.failed("no answer to what asks for none", &said.describe())),
+        Some(_) => Err(scenario.failed("no answer to a message that needs none", &said.describe())),
     }
 }
 
-/// Asks with this id, and the answer must have the same.
+/// Sends a request with this id. The answer must have the same id.
 ///
 /// # Errors
-/// When it has another one.
+/// If it has another one.
 pub(crate) async fn expect_id_kept(scenario: &mut Scenario, id: &Value) -> StepResult {
     say(scenario, &request(id, "tools/list", json!({})), true).await?;
     let said = said(scenario)?;
@@ -184,17 +187,21 @@ pub(crate) async fn expect_id_kept(scenario: &mut Scenario, id: &Value) -> StepR
     }
 }
 
-/// Writes where no client would: before the connection is opened, or in a batch. What came
-/// of it in Vault must be what the client was told.
+/// Writes in a way in which no client would: before the connection is opened, or in a batch. The answer must agree with
+/// the effect on Vault.
 ///
 /// # Errors
-/// When Vault has changed and no success was told; blocked when no time is worded so, or the scenario
-/// did not make one secret.
+/// If Vault has changed without a success in the answer. Blocked if the feature's words are unknown, or if the scenario
+/// did not make exactly one secret.
 pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> StepResult {
     let in_batch = match when {
         "before the connection is opened" => false,
         "in a batch" => true,
-        _ => return Err(StepEnd::blocked(format!("nobody writes {when:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {when:?}"
+            )));
+        }
     };
     let value = scenario.canary("value that the agent writes", true);
     let act = Act::write(
@@ -238,8 +245,8 @@ pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> St
     Ok(())
 }
 
-/// Whether Vault has changed once the server had time to answer what was said out of turn. If Vault has changed, the
-/// answer is waited for: a server that tells of success does so, late or not.
+/// Whether Vault has changed after the server had time to answer the call. If Vault has changed, the suite waits for
+/// the answer, because a late report of success is still a report.
 async fn has_changed(
     scenario: &Scenario,
     before: &Snapshot,
@@ -254,7 +261,7 @@ async fn has_changed(
     Ok(changed)
 }
 
-/// Waits this long until the request with this id is answered, if only by an error that names no id.
+/// Waits this long for an answer to the request with this id, which can also be an error without an id.
 async fn wait_for_answer(scenario: &Scenario, id: &str, patience: Duration) -> StepResult {
     let begun = Instant::now();
     let answers = |message: &Value| {
@@ -272,11 +279,11 @@ async fn wait_for_answer(scenario: &Scenario, id: &str, patience: Duration) -> S
 
 // Cancellation.
 
-/// Cancels what cannot be cancelled: a call that there is not, one that has ended, and
-/// nothing at all.
+/// Sends cancellations with nothing to cancel: for a call that does not exist, for one that has ended, and without an
+/// id.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn cancel_nothing(scenario: &mut Scenario) -> StepResult {
     const METHOD: &str = "notifications/cancelled";
     let ended = json!("ended-1");
@@ -293,13 +300,11 @@ pub(crate) async fn cancel_nothing(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Cancels a reading that Vault keeps waiting until the server has answered another call that came after
-/// that.
+/// Cancels a read while Vault delays it, until the server has answered a later call.
 ///
 /// # Errors
-/// When the other call is not answered; blocked where the reading does not get to Vault. Not applicable where
-/// there are no sessions: nothing joins the cancellation and the call, as another client may have a call of
-/// the same id.
+/// If the server does not answer the later call; blocked if the read does not reach Vault. Not applicable if there are
+/// no sessions: nothing connects the cancellation with the call, since another client may have a call with the same id.
 pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> StepResult {
     scenario.need_session()?;
     let act = Act::read(scenario.mount()?, path);
@@ -309,7 +314,7 @@ pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> 
     let (catch, caught) = oneshot::channel();
     let (release, released) = oneshot::channel::<()>();
     let springs = FaultAction::First(Box::pin(async move {
-        // Who waits for either may have given up.
+        // Both receivers may have been dropped.
         let _ = catch.send(());
         let _ = timeout(HELD, released).await;
     }));
@@ -322,7 +327,7 @@ pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> 
     let cancelling = async {
         if !matches!(timeout(HELD, caught).await, Ok(Ok(()))) {
             outcome = Err(StepEnd::blocked(format!(
-                "the reading that was to be cancelled did not get to Vault within {} s",
+                "the read to be cancelled did not reach Vault within {} s",
                 HELD.as_secs()
             )));
             return;
@@ -333,10 +338,10 @@ pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> 
         let _ = release.send(());
         if let Err(why) = other {
             let seen = format!("another call was not answered: {why}");
-            outcome = Err(scenario.failed("what was not cancelled goes on", &seen));
+            outcome = Err(scenario.failed("calls that were not cancelled continue", &seen));
             return;
         }
-        // An answer to the first would come before that to a second one, or soon after.
+        // An answer to the first call would arrive before that to a second one, or soon after it.
         let begun = Instant::now();
         outcome = scenario.call(act, CallOptions::default()).await.map(drop);
         sleep(MOMENT.max(begun.elapsed())).await;
@@ -347,10 +352,10 @@ pub(crate) async fn cancel_slow_reading(scenario: &mut Scenario, path: &str) -> 
     outcome
 }
 
-/// What was cancelled must not have been answered.
+/// The cancelled call must have no answer.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_cancelled(scenario: &Scenario) -> StepResult {
     let said = said(scenario)?;
     match said
@@ -358,17 +363,17 @@ pub(crate) fn expect_cancelled(scenario: &Scenario) -> StepResult {
         .iter()
         .any(|message| message["id"] == "slow-1")
     {
-        true => Err(scenario.failed("no answer to what was cancelled", &said.describe())),
+        true => Err(scenario.failed("no answer to the cancelled call", &said.describe())),
         false => Ok(()),
     }
 }
 
 // Progress.
 
-/// Lists everything twice, the second time with a token for progress.
+/// Lists everything twice, the second time with a progress token.
 ///
 /// # Errors
-/// When that is not answered.
+/// If the server does not answer.
 pub(crate) async fn list_all_with_progress(scenario: &mut Scenario) -> StepResult {
     let act = Act::list_all(scenario.mount()?, "");
     let mut call = scenario.tool_call(&act)?.params;
@@ -377,14 +382,14 @@ pub(crate) async fn list_all_with_progress(scenario: &mut Scenario) -> StepResul
     note_progress_of(scenario, call).await
 }
 
-/// Notes what progress is told during a call, and after it.
+/// Records the progress notifications during a call, and after it.
 async fn note_progress_of(scenario: &mut Scenario, call: Value) -> StepResult {
     let wished = call["_meta"].is_object();
     let before = mcp::messages_of_target(scenario, false)?.len();
     if let Err(why) = scenario.request("tools/call", call).await? {
         return Err(scenario.failed("an answer", &why.to_string()));
     }
-    // What is told after the answer arrives before that of the next request.
+    // A notification after the answer arrives before the answer to the next request.
     answered::expect_next_call_works(scenario).await?;
     let mut late = false;
     for mut message in mcp::messages_of_target(scenario, false)?
@@ -405,11 +410,11 @@ async fn note_progress_of(scenario: &mut Scenario, call: Value) -> StepResult {
     Ok(())
 }
 
-/// Progress must have been told only where it was wished for, by its token, rising, and
-/// not after the answer.
+/// Progress must have been reported only if it was requested, with the right token, in rising order, and not after the
+/// answer.
 ///
 /// # Errors
-/// When it was told in another way.
+/// If it was reported in another way.
 pub(crate) fn expect_progress_as_wished(scenario: &Scenario) -> StepResult {
     let mut last = f64::NEG_INFINITY;
     for Progress {
@@ -420,7 +425,8 @@ pub(crate) fn expect_progress_as_wished(scenario: &Scenario) -> StepResult {
     {
         let progress = params["progress"].as_f64().unwrap_or(f64::NEG_INFINITY);
         if !wished || *late || params["progressToken"] != PROGRESS || progress <= last {
-            let expected = "progress of the token that was sent, rising, before the answer";
+            let expected =
+                "progress with the token that was sent, in rising order, before the answer";
             return Err(scenario.failed(expected, &params.to_string()));
         }
         last = progress;
@@ -428,10 +434,10 @@ pub(crate) fn expect_progress_as_wished(scenario: &Scenario) -> StepResult {
     Ok(())
 }
 
-/// Progress must have been told.
+/// Progress must have been reported.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_progress(scenario: &Scenario) -> StepResult {
     match scenario
         .state::<McpState>()
@@ -440,15 +446,18 @@ pub(crate) fn expect_progress(scenario: &Scenario) -> StepResult {
         .any(|progress| progress.wished)
     {
         true => Ok(()),
-        false => Err(scenario.failed("progress of a long list, whose token was sent", "none")),
+        false => Err(scenario.failed(
+            "progress for a long list, with the token that was sent",
+            "none",
+        )),
     }
 }
 
-/// The target asked for nothing, and told nothing, that was not agreed on at the
-/// beginning: the suite offers a server nothing.
+/// The target must have sent only requests and notifications for which the client declared a capability. The suite
+/// declares none.
 ///
 /// # Errors
-/// When it did.
+/// If it sent another one.
 pub(crate) fn expect_only_agreed(scenario: &Scenario) -> StepResult {
     let greeting = mcp::greeting(scenario)?;
     let offers = &greeting["capabilities"];
@@ -469,7 +478,7 @@ pub(crate) fn expect_only_agreed(scenario: &Scenario) -> StepResult {
             },
         };
         if !agreed {
-            let expected = "nothing but what was agreed on";
+            let expected = "only messages for which a capability was declared";
             return Err(scenario.failed(expected, &message.to_string()));
         }
     }

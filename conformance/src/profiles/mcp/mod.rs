@@ -1,9 +1,11 @@
-//! What client and server say to each other: the protocol, and not what it is used for.
+//! The protocol between client and server, whatever it is used for.
 //!
-//! Messages right and wrong are in [`messages`], the beginning of a connection in [`opening`], in each mode in [`modes`],
-//! what the server says of its tools in [`tools`], operations to which that is held in
-//! [`tool_hints`], bad arguments in [`arguments`], those that are left out in [`defaults`], HTTP in [`http`], the process of a stdio server
-//! in [`process`], several servers behind a balancer in [`replicas`], the era without sessions in [`stateless`].
+//! - [`messages`]: valid and invalid messages
+//! - [`opening`]: the beginning of a connection; [`modes`]: the same in each mode
+//! - [`tools`]: what the server declares about its tools; [`tool_hints`]: operations that are compared with that
+//! - [`arguments`]: invalid arguments; [`defaults`]: omitted arguments
+//! - [`http`]: HTTP; [`process`]: the process of a stdio server
+//! - [`replicas`]: several servers behind a load balancer; [`stateless`]: the era without sessions
 
 pub(crate) mod arguments;
 pub(crate) mod defaults;
@@ -26,30 +28,30 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// What was said that no operation is about.
+/// What the scenario keeps about the protocol.
 #[derive(Default)]
 pub(crate) struct McpState {
-    /// What came back for the last text.
+    /// The answer to the last text.
     said: Option<Said>,
-    /// The revisions that were asked for, each with what was offered.
+    /// The revisions that were requested, each with the one that the server offered.
     offers: Vec<(String, Option<String>)>,
-    /// The tools, each time that they were listed.
+    /// The tools of each listing.
     lists: Vec<Vec<Value>>,
-    /// The progress that was told.
+    /// The progress notifications.
     progress: Vec<messages::Progress>,
-    /// What came of operations that were carried out.
+    /// The results of operations that were performed.
     hinted: Vec<tool_hints::HintedCall>,
-    /// What came of calls with bad arguments.
+    /// The results of calls with invalid arguments.
     trials: Vec<arguments::Trial>,
-    /// Whether Vault was another one after calls none of which a schema allows.
+    /// Whether Vault changed during calls of which the schema allows none.
     written: bool,
-    /// Session ids that were given out.
+    /// The session ids that the server issued.
     sessions: Vec<Vec<u8>>,
-    /// Whether a process that was to end has ended.
+    /// Whether the process has ended that had to.
     ended: bool,
 }
 
-/// The messages of the target, since the connection began or the scenario did.
+/// The messages of the target since the beginning of the connection, or of the scenario.
 fn messages_of_target(scenario: &Scenario, since_beginning: bool) -> StepResult<Vec<Value>> {
     let transcript = scenario.connection()?.transcript();
     let lines = match since_beginning {
@@ -62,7 +64,7 @@ fn messages_of_target(scenario: &Scenario, since_beginning: bool) -> StepResult<
         .collect())
 }
 
-/// What the target said to the suite's own `initialize`.
+/// The target's answer to the suite's own `initialize`.
 fn greeting(scenario: &Scenario) -> StepResult<Value> {
     let messages = messages_of_target(scenario, true)?;
     let results = messages

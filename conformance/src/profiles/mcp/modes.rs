@@ -1,4 +1,4 @@
-//! Servers in each of the modes that an adapter describes, and clients that connect to them.
+//! Starts a server in each mode that its adapter describes, and connects clients to it.
 
 use crate::{scenario::Scenario, verdict::StepResult};
 
@@ -8,7 +8,7 @@ const CLIENTS: usize = 2;
 /// Clients must be able to connect, one after the other, and to list the tools.
 ///
 /// # Errors
-/// When one is not.
+/// If this is not the case.
 pub(crate) async fn expect_clients_connect(scenario: &mut Scenario) -> StepResult {
     let revision = scenario.planned.revision;
     for client in 1..=CLIENTS {

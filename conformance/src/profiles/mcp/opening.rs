@@ -1,5 +1,4 @@
-//! The beginning of a connection: who the server is, which revision is spoken, and what the
-//! server says it can do.
+//! The beginning of a connection: the server's identity, the negotiated revision, and the declared capabilities.
 
 use serde_json::{Value, json};
 
@@ -18,10 +17,10 @@ use crate::{
 /// A revision that does not exist.
 const NO_REVISION: &str = "1.0.0";
 
-/// The server must have said who it is, in which version, and that it has tools.
+/// The server must have reported its name, its version, and that it has tools.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_identity(scenario: &Scenario) -> StepResult {
     let greeting = mcp::greeting(scenario)?;
     let named = |field: &str| {
@@ -35,11 +34,11 @@ pub(crate) fn expect_identity(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(expected, &greeting.to_string()))
 }
 
-/// Asks for each revision that the suite speaks, for one that there is not, and for all
-/// that are offered then, each on a connection of its own.
+/// Requests each revision that the suite speaks, one that does not exist, and each that the server offered, each on a
+/// connection of its own.
 ///
 /// # Errors
-/// When the target does not start again.
+/// If the target does not start again.
 pub(crate) async fn ask_for_revisions(scenario: &mut Scenario) -> StepResult {
     for revision in [
         Revision::R2025_06_18.name(),
@@ -68,10 +67,10 @@ pub(crate) async fn ask_for_revisions(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Asks for a revision on a connection of its own.
+/// Requests a revision on a connection of its own.
 ///
 /// # Errors
-/// When the target does not start again.
+/// If the target does not start again.
 pub(crate) async fn ask_for_revision(scenario: &mut Scenario, revision: &str) -> StepResult {
     let text = initialize("probe-1", revision);
     let said = scenario.connect_again().await?.say(&text, true).await;
@@ -87,10 +86,10 @@ pub(crate) async fn ask_for_revision(scenario: &mut Scenario, revision: &str) ->
     Ok(())
 }
 
-/// Every revision that was offered must have been agreed to when it was asked for.
+/// If the server offered a revision, it must have accepted a request for it.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
     for (asked, offer) in &scenario.state::<McpState>().offers {
         let offered_else = |(other, offered): &&(String, Option<String>)| {
@@ -104,7 +103,7 @@ pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
             && offer.as_ref() != Some(asked)
         {
             let expected = format!(
-                "{asked}, when it is asked for: that is what it offers to who asks for {other}"
+                "{asked} to a client that requests it, since the server offers it to one that requests {other}"
             );
             let seen = offer.clone().unwrap_or_else(|| "no revision".to_owned());
             return Err(scenario.failed(expected, &seen));
@@ -114,7 +113,7 @@ pub(crate) fn expect_offers_kept(scenario: &Scenario) -> StepResult {
 }
 
 fn last_offer(scenario: &Scenario) -> StepResult<(&str, Option<&str>)> {
-    let missing = || StepEnd::blocked("the scenario asked for no revision");
+    let missing = || StepEnd::blocked("the scenario requested no revision");
     let (asked, offer) = scenario
         .state::<McpState>()
         .offers
@@ -123,11 +122,10 @@ fn last_offer(scenario: &Scenario) -> StepResult<(&str, Option<&str>)> {
     Ok((asked, offer.as_deref()))
 }
 
-/// The revision that was asked for last must not have been agreed to: it was an error, or
-/// another one was offered.
+/// The server must not have accepted the last requested revision: it returned an error, or offered another one.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_not_agreed(scenario: &Scenario) -> StepResult {
     let (asked, offer) = last_offer(scenario)?;
     let said = messages::said(scenario)?;
@@ -141,10 +139,10 @@ pub(crate) fn expect_not_agreed(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Another revision must have been offered in place of the one that was asked for.
+/// The server must have offered another revision than the requested one.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_other_offered(scenario: &Scenario) -> StepResult {
     let (asked, offer) = last_offer(scenario)?;
     match offer.is_some_and(|offer| offer != asked) {
@@ -153,10 +151,10 @@ pub(crate) fn expect_other_offered(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// What the server says it can do must work.
+/// The capabilities that the server declares must work.
 ///
 /// # Errors
-/// When something does not.
+/// If this is not the case.
 pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepResult {
     let greeting = mcp::greeting(scenario)?;
     for (capability, method, params) in [
@@ -170,17 +168,18 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
         }
         let reply = scenario.request(method, params).await?;
         if !matches!(reply, Ok(Reply::Result(_))) {
-            let expected = format!("a result of {method}, as it says that it has {capability}");
+            let expected =
+                format!("a result of {method}, because the server declares {capability}");
             return Err(scenario.failed(expected, &format!("{reply:?}")));
         }
     }
     Ok(())
 }
 
-/// A ping must be answered with a result that is empty.
+/// The answer to a ping must be an empty result.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) async fn expect_ping(scenario: &mut Scenario) -> StepResult {
     mcp::greeting(scenario)?;
     let reply = scenario.request("ping", json!({})).await?;
@@ -192,10 +191,10 @@ pub(crate) async fn expect_ping(scenario: &mut Scenario) -> StepResult {
     Err(scenario.failed("an empty result", &format!("{reply:?}")))
 }
 
-/// Opens the connection again that is open.
+/// Sends the message that opens the connection again.
 ///
 /// # Errors
-/// When it was not opened so.
+/// If the connection was not opened this way.
 pub(crate) async fn open_again(scenario: &mut Scenario) -> StepResult {
     mcp::greeting(scenario)?;
     let revision = scenario.instance()?.server.revision;

@@ -12,14 +12,13 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// How long a process is waited for that is to end: most end at once, and a busy machine takes its time.
+/// How long the suite waits for the end of a process. Most end at once, but a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts the server once more, opens the connection, and then closes its standard input
-/// or asks it to end (`how`).
+/// Starts the server once more, opens the connection, and then closes its standard input or sends SIGTERM (`how`).
 ///
 /// # Errors
-/// When it does not start or does not answer.
+/// If it does not start or does not answer.
 pub(crate) async fn start_and_end(scenario: &mut Scenario, how: &str) -> StepResult {
     let revision = scenario.instance()?.server.revision;
     let connection = scenario.connect_again().await?;
@@ -49,7 +48,7 @@ pub(crate) async fn start_and_end(scenario: &mut Scenario, how: &str) -> StepRes
 /// The process must have ended.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_ended(scenario: &Scenario) -> StepResult {
     match scenario.state::<McpState>().ended {
         true => Ok(()),
@@ -63,7 +62,7 @@ pub(crate) fn expect_ended(scenario: &Scenario) -> StepResult {
 /// The process must not listen.
 ///
 /// # Errors
-/// When it does; not applicable where that cannot be seen.
+/// If it does; not applicable if this cannot be seen.
 pub(crate) async fn expect_no_listener(scenario: &Scenario) -> StepResult {
     let ports = scenario.instance()?.listens_on().await;
     let unseen = || StepEnd::no_evidence("the sockets of its process cannot be seen");
@@ -78,10 +77,10 @@ pub(crate) async fn expect_no_listener(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Sends a message of this length, bytes, in one line.
+/// Sends a message with this length, in bytes, on one line.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn say_long_line(scenario: &mut Scenario, length: usize) -> StepResult {
     let params = json!({ "name": "x".repeat(length), "arguments": Value::Null });
     let text = request(&json!("long-1"), "tools/call", params);

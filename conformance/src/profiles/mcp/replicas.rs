@@ -1,4 +1,4 @@
-//! Several servers that are started alike, as a balancer has them behind it.
+//! Several servers that are started alike, as behind a load balancer.
 
 use serde_json::json;
 
@@ -10,16 +10,16 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// Starts more servers like the agent's, with the same token, until there are this many; from now on each
-/// act goes to the next.
+/// Starts more servers like the agent's, with the same token, up to this number. From now on each act uses the next
+/// one.
 ///
 /// # Errors
-/// Not applicable where only one can run at a time.
+/// Not applicable if only one can run at a time.
 pub(crate) async fn add_replicas(scenario: &mut Scenario, count: usize) -> StepResult {
     let kind = scenario.kind(Setup::default());
     if scenario.slots.take_turns(kind.transport) {
         return Err(StepEnd::not_claimed(
-            "of a server on a fixed port only one can run",
+            "a server on a fixed port can only run once",
         ));
     }
     let token = scenario.token()?.clone();
@@ -35,10 +35,10 @@ pub(crate) async fn add_replicas(scenario: &mut Scenario, count: usize) -> StepR
     Ok(())
 }
 
-/// Every server must have been asked something that it had to ask Vault for.
+/// Every server must have made a request to Vault.
 ///
 /// # Errors
-/// When one has not.
+/// If this is not the case.
 pub(crate) fn expect_all_asked(scenario: &Scenario) -> StepResult {
     let taps = scenario
         .agents
@@ -55,10 +55,10 @@ pub(crate) fn expect_all_asked(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Lists the tools of another server in the session of the first.
+/// Lists the tools of another server in the session of the first one.
 ///
 /// # Errors
-/// Not applicable where there are no sessions.
+/// Not applicable if there are no sessions.
 pub(crate) async fn list_in_foreign_session(scenario: &mut Scenario) -> StepResult {
     scenario.need_session()?;
     let headers = scenario.connection()?.session_headers();
@@ -78,10 +78,10 @@ pub(crate) async fn list_in_foreign_session(scenario: &mut Scenario) -> StepResu
     Ok(())
 }
 
-/// The session must be none there, or be shared.
+/// The other server must not know the session, or must share it.
 ///
 /// # Errors
-/// When it is neither.
+/// If neither is the case.
 pub(crate) fn expect_no_foreign_session(scenario: &Scenario) -> StepResult {
     let said = messages::said(scenario)?;
     if said.status == Some(404) {

@@ -1,5 +1,5 @@
-//! Requests of the era without sessions, each of which says all that is needed to answer it: right, and
-//! with something left out or made up.
+//! Requests of the era without sessions, where each request contains all that is needed to answer it: valid ones, and
+//! ones with a part missing or made up.
 
 use data_encoding::BASE64;
 use reqwest::header::HeaderMap;
@@ -20,7 +20,7 @@ use crate::{
 const NO_REVISION: &str = "1900-01-01";
 /// The name of a tool that no server has.
 const NO_TOOL: &str = "no_such_tool_6f1d";
-/// What a server answers whose routing headers do not fit the message.
+/// The error code for routing headers that do not match the message.
 const HEADER_MISMATCH: i64 = -32020;
 /// The id of all these requests.
 const ID: &str = "alone-1";
@@ -48,10 +48,10 @@ async fn ask_alone(scenario: &mut Scenario, asked: Request) -> StepResult {
     Ok(())
 }
 
-/// What the server discloses must be what it does.
+/// What the server declares in discovery must be what it does.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) async fn expect_discovery(scenario: &mut Scenario) -> StepResult {
     let asked = alone(scenario, "server/discover", json!({}));
     ask_alone(scenario, asked).await?;
@@ -69,10 +69,10 @@ pub(crate) async fn expect_discovery(scenario: &mut Scenario) -> StepResult {
     }
 }
 
-/// Lists the tools on a connection on which nothing was said yet.
+/// Lists the tools on a connection without any earlier message.
 ///
 /// # Errors
-/// When there is no such connection.
+/// If there is no such connection.
 pub(crate) async fn list_alone(scenario: &mut Scenario) -> StepResult {
     let asked = alone(scenario, "tools/list", json!({}));
     let text = asked.text();
@@ -82,17 +82,17 @@ pub(crate) async fn list_alone(scenario: &mut Scenario) -> StepResult {
             scenario.disconnect().await?;
             said
         }
-        // Each request is a connection of its own.
+        // Each request has a connection of its own.
         Some(_) => return ask_alone(scenario, asked).await,
     };
     messages::heard(scenario, said);
     Ok(())
 }
 
-/// The tools must be those of the connection that began with others.
+/// The tools must equal those of the connection that began with other messages.
 ///
 /// # Errors
-/// When they are not.
+/// If this is not the case.
 pub(crate) fn expect_tools_of_the_others(scenario: &Scenario, same_order: bool) -> StepResult {
     let names = |tools: &[Value]| {
         let names = tools.iter().filter_map(|tool| tool["name"].as_str());
@@ -106,7 +106,7 @@ pub(crate) fn expect_tools_of_the_others(scenario: &Scenario, same_order: bool) 
     let page = said.success().cloned().unwrap_or_default();
     let listed = page["tools"].as_array().map(|tools| names(tools));
     let all = names(&scenario.instance()?.tools);
-    // Of several pages the first one was listed.
+    // If there are several pages, the first one was listed.
     let fits = |listed: &Vec<String>| match page["nextCursor"].is_null() {
         true => *listed == all,
         false => listed.iter().all(|name| all.contains(name)),
@@ -118,10 +118,10 @@ pub(crate) fn expect_tools_of_the_others(scenario: &Scenario, same_order: bool) 
     Err(scenario.failed(format!("the tools {}", all.join(", ")), &seen))
 }
 
-/// Asks, and leaves out of `_meta` what a feature words so.
+/// Sends a request, and omits the part of `_meta` that a feature names.
 ///
 /// # Errors
-/// Blocked when nothing is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn ask_without(scenario: &mut Scenario, what: &str) -> StepResult {
     let mut asked = alone(scenario, "tools/list", json!({}));
     let params = &mut asked.message["params"];
@@ -130,15 +130,19 @@ pub(crate) async fn ask_without(scenario: &mut Scenario, what: &str) -> StepResu
             meta.remove(CLIENT_CAPABILITIES);
         }
         ("any data about the client", _) => *params = json!({}),
-        _ => return Err(StepEnd::blocked(format!("nobody leaves out {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     }
     ask_alone(scenario, asked).await
 }
 
-/// Asks in a revision that there is not.
+/// Sends a request in a revision that does not exist.
 ///
 /// # Errors
-/// When there is no connection.
+/// If there is no connection.
 pub(crate) async fn ask_in_no_revision(scenario: &mut Scenario) -> StepResult {
     let mut asked = alone(scenario, "tools/list", json!({}));
     asked.message["params"]["_meta"][PROTOCOL_VERSION] = json!(NO_REVISION);
@@ -146,15 +150,15 @@ pub(crate) async fn ask_in_no_revision(scenario: &mut Scenario) -> StepResult {
     ask_alone(scenario, asked).await
 }
 
-/// Asks for what a feature words so.
+/// Sends the request that a feature names.
 ///
 /// # Errors
-/// Blocked when nothing is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn ask_for_nothing(scenario: &mut Scenario, what: &str) -> StepResult {
     let any = any_tool(scenario)?;
     let asked = match what {
         "an unknown method" => alone(scenario, "no/such/method", json!({})),
-        // It went with the sessions.
+        // The era without sessions removed it.
         "a method that no longer exists" => alone(scenario, "ping", json!({})),
         "an unknown tool" => alone(
             scenario,
@@ -167,16 +171,20 @@ pub(crate) async fn ask_for_nothing(scenario: &mut Scenario, what: &str) -> Step
             "tools/call",
             json!({ "name": any, "arguments": [] }),
         ),
-        _ => return Err(StepEnd::blocked(format!("nobody asks for {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     };
     ask_alone(scenario, asked).await
 }
 
-/// Calls an unknown tool, with headers as a feature words them: it is for the headers to
-/// be found wrong, and no tool is called.
+/// Calls an unknown tool with the headers that a feature names. The server must find the headers wrong, and no tool is
+/// called.
 ///
 /// # Errors
-/// Blocked when no headers are worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn ask_with_headers(scenario: &mut Scenario, what: &str) -> StepResult {
     let call = json!({ "name": NO_TOOL, "arguments": {} });
     let mut asked = alone(scenario, "tools/call", call);
@@ -189,15 +197,19 @@ pub(crate) async fn ask_with_headers(scenario: &mut Scenario, what: &str) -> Ste
             let encoded = format!("=?base64?{}?=", BASE64.encode(NO_TOOL.as_bytes()));
             asked.set_header(NAME, &encoded);
         }
-        _ => return Err(StepEnd::blocked(format!("no headers are worded {what:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {what:?}"
+            )));
+        }
     }
     ask_alone(scenario, asked).await
 }
 
-/// What was asked must have been answered with this JSON-RPC error and, over HTTP, this status.
+/// The answer must be this JSON-RPC error and, over HTTP, have this status.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_error_and_status(scenario: &Scenario, code: i64, status: u16) -> StepResult {
     let said = messages::said(scenario)?;
     let coded = said.error().is_some_and(|error| error["code"] == code);
@@ -209,10 +221,10 @@ pub(crate) fn expect_error_and_status(scenario: &Scenario, code: i64, status: u1
     Err(scenario.failed(expected, &said.describe()))
 }
 
-/// The error must tell what was asked for, and what can be.
+/// The error must contain the requested revision and the supported ones.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) fn expect_revisions_told(scenario: &Scenario) -> StepResult {
     let said = messages::said(scenario)?;
     let data = said.error().map(|error| &error["data"]);
@@ -233,10 +245,10 @@ pub(crate) fn expect_revisions_told(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Whatever was answered, it was not that the headers do not fit.
+/// The answer must not be the error that the headers do not match.
 ///
 /// # Errors
-/// When it was, or nothing was answered.
+/// If it was, or there was no answer.
 pub(crate) fn expect_no_mismatch(scenario: &Scenario) -> StepResult {
     let said = messages::said(scenario)?;
     let mismatch = said

@@ -335,7 +335,7 @@ async fn expect_defaults_applied(world: &mut World) -> StepResult {
 
 #[when(regex = "^the client calls every tool with each of its arguments (.+)$")]
 async fn call_with(world: &mut World, how: String) -> StepResult {
-    let unknown = || StepEnd::blocked(format!("no argument is worded {how:?}"));
+    let unknown = || StepEnd::blocked(format!("the step does not support {how:?}"));
     let fault = ArgumentFault::worded(&how).ok_or_else(unknown)?;
     arguments::call_with(world.scenario()?, fault).await
 }

@@ -1,4 +1,4 @@
-//! Operations, carried out one by one, and held to what the server says of their tools.
+//! Performs operations one by one and compares their effects with what the server declares about their tools.
 
 use serde_json::Value;
 
@@ -16,19 +16,18 @@ use crate::{
     vocabulary::{given, stage},
 };
 
-/// An operation that was carried out.
+/// An operation that was performed.
 pub(crate) struct HintedCall {
     operation: Operation,
     /// Its tool, as listed.
     tool: Value,
     /// The result of a success.
     result: Option<Value>,
-    /// Whether Vault was another one after it, if it was looked at; done twice, after the
-    /// second time.
+    /// Whether Vault had changed after it, if this was checked; if it was performed twice, after the second time.
     changed: bool,
 }
 
-/// What a tool says of itself that can be held against Vault.
+/// A hint of a tool that can be compared with Vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hint {
     /// It only reads.
@@ -47,20 +46,18 @@ impl Hint {
     }
 }
 
-/// Lets the agent carry out every operation that the target offers, each in mounts of its
-/// own.
+/// Lets the agent perform every operation that the target offers, each in mounts of its own.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn do_everything(scenario: &mut Scenario) -> StepResult {
     do_all(scenario, |_, _| true, None).await
 }
 
-/// Lets the agent carry out every operation that writes and whose tool gives this hint, and
-/// looks what becomes of Vault.
+/// Lets the agent perform every operation that writes and whose tool has this hint, and checks whether Vault changes.
 ///
 /// # Errors
-/// When Vault fails.
+/// If Vault fails.
 pub(crate) async fn do_hinted(scenario: &mut Scenario, hint: Hint) -> StepResult {
     let wanted = |operation: Operation, tool: &Value| !operation.reads() && hint.given_by(tool);
     do_all(scenario, wanted, Some(hint)).await
@@ -81,7 +78,7 @@ async fn do_all(
         scenario.prefix = format!("{prefix}{number}-");
         match do_one(scenario, operation, tool, hint).await {
             Ok(done) => scenario.state_mut::<McpState>().hinted.push(done),
-            // That it cannot be done at all is for others to judge.
+            // Other requirements check that the operation works.
             Err(StepEnd::Failed { .. } | StepEnd::NotApplicable { .. }) => {}
             Err(stop) => outcome = Err(stop),
         }
@@ -130,7 +127,7 @@ async fn do_one(
     })
 }
 
-/// Carries out an act with nothing looked at.
+/// Performs an act without a snapshot.
 async fn perform(scenario: &Scenario, act: &Act, arguments: Arguments<'_>) -> StepResult<Answer> {
     let options = CallOptions {
         arguments,
@@ -151,10 +148,10 @@ fn successes(scenario: &Scenario) -> StepResult<Vec<(&HintedCall, &Value)>> {
     }
 }
 
-/// What was carried out because of what its tool says must not have changed Vault.
+/// Operations whose tools have a hint must have changed Vault only as the hint says.
 ///
 /// # Errors
-/// When it has.
+/// If this is not the case.
 pub(crate) fn expect_hints_true(scenario: &Scenario) -> StepResult {
     let wrong = scenario
         .state::<McpState>()
@@ -167,16 +164,16 @@ pub(crate) fn expect_hints_true(scenario: &Scenario) -> StepResult {
     match wrong.is_empty() {
         true => Ok(()),
         false => {
-            let expected = "no change in Vault by what is said to change nothing";
+            let expected = "no change in Vault by a tool that is declared as read-only";
             Err(scenario.failed(expected, &wrong.join(", ")))
         }
     }
 }
 
-/// Every success of a tool that has a schema of results must have one that fits it.
+/// Each successful result of a tool with an output schema must be valid for it.
 ///
 /// # Errors
-/// When one has not; not applicable where no tool has such a schema.
+/// If one is not; not applicable if no tool has an output schema.
 pub(crate) fn expect_results_fit(scenario: &Scenario) -> StepResult {
     let mut judged = false;
     for (done, result) in successes(scenario)? {
@@ -191,7 +188,7 @@ pub(crate) fn expect_results_fit(scenario: &Scenario) -> StepResult {
         let Some(content) = result.get("structuredContent") else {
             return Err(scenario.failed(expected, &result.to_string()));
         };
-        // A schema that cannot be used is for another requirement to judge.
+        // Another requirement checks that the schema is valid.
         let Ok(validator) = schema::validator(schema) else {
             continue;
         };
@@ -206,14 +203,14 @@ pub(crate) fn expect_results_fit(scenario: &Scenario) -> StepResult {
     }
     match judged {
         true => Ok(()),
-        false => Err(StepEnd::not_claimed("no tool has a schema of results")),
+        false => Err(StepEnd::not_claimed("no tool has an output schema")),
     }
 }
 
-/// Where a result has structure, its text should say the same.
+/// If a result has structured content, its text should have the same content.
 ///
 /// # Errors
-/// When it does not; not applicable where no result has.
+/// If it has not; not applicable if no result has structured content.
 pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
     let mut judged = false;
     for (done, result) in successes(scenario)? {
@@ -228,7 +225,7 @@ pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
         };
         if !texts.any(says_it) {
             let expected = format!(
-                "a text that says what the structure of {} does",
+                "a text with the same content as the structuredContent of {}",
                 name_of(&done.tool)
             );
             return Err(scenario.failed(expected, &result.to_string()));
@@ -236,16 +233,15 @@ pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
     }
     match judged {
         true => Ok(()),
-        false => Err(StepEnd::not_claimed("no result has a structure")),
+        false => Err(StepEnd::not_claimed("no result has structuredContent")),
     }
 }
 
-/// Carries out what only reads, first with all arguments and then with those alone that
-/// its tool's schema requires or that say what is meant. What works in the first way must
-/// work in the second.
+/// Performs operations that only read, first with all arguments, and then only with those that the tool's schema
+/// requires or that identify the object. What works with all must work with these.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepResult {
     stage::make_shared_stage(scenario).await?;
     scenario.ledger.disclose_all();
@@ -262,7 +258,7 @@ pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepRes
             perform(scenario, &act, Arguments::All).await?,
             Answer::Success(_)
         ) {
-            // For others to judge.
+            // Other requirements check this.
             continue;
         }
         let answer = match perform(scenario, &act, Arguments::RequiredOnly).await {
@@ -279,7 +275,7 @@ pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepRes
     }
     match judged {
         0 => Err(StepEnd::no_evidence(
-            "nothing that only reads could be asked both ways",
+            "no operation that only reads could be called both ways",
         )),
         _ => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! What the server says of its tools: names, schemas, hints, and that it stays the same.
+//! What the server declares about its tools: names, schemas and hints, and that these do not change.
 
 use std::collections::BTreeSet;
 
@@ -14,19 +14,19 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// The longest name of a tool.
+/// The maximum length of a tool's name.
 const LONGEST_NAME: usize = 128;
-/// How many pages a list may have.
+/// The maximum number of pages of a list.
 const MAX_PAGES: usize = 100;
 
 pub(super) fn name_of(tool: &Value) -> &str {
     tool["name"].as_str().unwrap_or_default()
 }
 
-/// Every tool's schema of arguments must be one of an object, and valid.
+/// Every tool's input schema must describe an object, and be valid.
 ///
 /// # Errors
-/// When one is not.
+/// If this is not the case.
 pub(crate) fn expect_input_schemas(scenario: &Scenario) -> StepResult {
     for tool in &scenario.instance()?.tools {
         expect_schema(scenario, tool, "inputSchema")?;
@@ -34,10 +34,10 @@ pub(crate) fn expect_input_schemas(scenario: &Scenario) -> StepResult {
     Ok(())
 }
 
-/// Every schema of results must be one of an object, and valid.
+/// Every output schema must describe an object, and be valid.
 ///
 /// # Errors
-/// When one is not; not applicable where there is none.
+/// If one does not; not applicable if there is none.
 pub(crate) fn expect_output_schemas(scenario: &Scenario) -> StepResult {
     let tools = &scenario.instance()?.tools;
     let with: Vec<_> = tools
@@ -45,7 +45,7 @@ pub(crate) fn expect_output_schemas(scenario: &Scenario) -> StepResult {
         .filter(|tool| tool.get("outputSchema").is_some())
         .collect();
     if with.is_empty() {
-        return Err(StepEnd::not_claimed("no tool has a schema of results"));
+        return Err(StepEnd::not_claimed("no tool has an output schema"));
     }
     with.into_iter()
         .try_for_each(|tool| expect_schema(scenario, tool, "outputSchema"))
@@ -62,10 +62,10 @@ fn expect_schema(scenario: &Scenario, tool: &Value, field: &str) -> StepResult {
     })
 }
 
-/// Tools must have names of the letters that the protocol recommends, each only once.
+/// The names of tools must consist of the characters that the protocol recommends, and be unique.
 ///
 /// # Errors
-/// When one has not.
+/// If this is not the case.
 pub(crate) fn expect_tool_names(scenario: &Scenario) -> StepResult {
     let mut seen = BTreeSet::new();
     for name in &scenario.instance()?.tool_names {
@@ -79,10 +79,10 @@ pub(crate) fn expect_tool_names(scenario: &Scenario) -> StepResult {
     Ok(())
 }
 
-/// Every tool should say what its results look like.
+/// Every tool should have an output schema.
 ///
 /// # Errors
-/// When one does not.
+/// If this is not the case.
 pub(crate) fn expect_output_declared(scenario: &Scenario) -> StepResult {
     let tools = &scenario.instance()?.tools;
     let without = tools
@@ -91,11 +91,11 @@ pub(crate) fn expect_output_declared(scenario: &Scenario) -> StepResult {
     let without: Vec<_> = without.map(name_of).collect();
     match without.is_empty() {
         true => Ok(()),
-        false => Err(scenario.failed("a schema of results for every tool", &without.join(", "))),
+        false => Err(scenario.failed("an output schema for every tool", &without.join(", "))),
     }
 }
 
-/// The tool that carries an operation, as listed; none where the target hides it.
+/// The tool that performs an operation, as listed; `None` if the target hides it.
 pub(super) fn tool_of(scenario: &Scenario, operation: Operation) -> Option<&Value> {
     let instance = scenario.instance().ok()?;
     let mapping = scenario.target.adapter.operations.get(&operation)?;
@@ -103,10 +103,10 @@ pub(super) fn tool_of(scenario: &Scenario, operation: Operation) -> Option<&Valu
     instance.tools.iter().find(|tool| name_of(tool) == name)
 }
 
-/// What only reads should say so.
+/// Tools that only read should be marked as read-only.
 ///
 /// # Errors
-/// When a tool does not that carries operations which read, and none that writes.
+/// If a tool is not marked that performs operations which read, and none that writes.
 pub(crate) fn expect_readers_marked(scenario: &Scenario) -> StepResult {
     let mapped = scenario.target.adapter.operations.keys().copied();
     let (reading, writing): (Vec<_>, Vec<_>) = mapped.partition(|operation| operation.reads());
@@ -138,7 +138,7 @@ pub(crate) fn expect_readers_marked(scenario: &Scenario) -> StepResult {
 /// Lists the tools again.
 ///
 /// # Errors
-/// When that fails.
+/// If this fails.
 pub(crate) async fn list_tools_again(scenario: &mut Scenario) -> StepResult {
     if scenario.state::<McpState>().lists.is_empty() {
         let first = scenario.instance()?.tools.clone();
@@ -160,10 +160,10 @@ fn lists(scenario: &Scenario) -> StepResult<(&[Value], &[Value])> {
     }
 }
 
-/// The tools must be the same as before, unless the server told that they have changed.
+/// The tools must be the same as before, unless the server reported a change.
 ///
 /// # Errors
-/// When they are not.
+/// If this is not the case.
 pub(crate) fn expect_same_tools(scenario: &Scenario) -> StepResult {
     let told = "notifications/tools/list_changed";
     if mcp::messages_of_target(scenario, false)?
@@ -193,7 +193,7 @@ pub(crate) fn expect_same_tools(scenario: &Scenario) -> StepResult {
 /// The tools must come in the same order as before.
 ///
 /// # Errors
-/// When they do not.
+/// If this is not the case.
 pub(crate) fn expect_same_order(scenario: &Scenario) -> StepResult {
     let (first, last) = lists(scenario)?;
     let names = |tools: &[Value]| tools.iter().map(name_of).collect::<Vec<_>>().join(", ");
@@ -203,10 +203,10 @@ pub(crate) fn expect_same_order(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// What is said of the tools must have nothing of Vault in it.
+/// The definitions of the tools must contain nothing from Vault.
 ///
 /// # Errors
-/// When it has.
+/// If this is not the case.
 pub(crate) fn expect_tools_without_data(scenario: &Scenario) -> StepResult {
     let (_, last) = lists(scenario)?;
     let values = scenario.ledger.all();
@@ -217,17 +217,17 @@ pub(crate) fn expect_tools_without_data(scenario: &Scenario) -> StepResult {
             .contains(&scenario.prefix)
             .then(|| "name of a mount".to_owned());
         if let Some(what) = found.or(mounts) {
-            let seen = format!("the definition of {} carries the {what}", name_of(tool));
-            return Err(scenario.failed("definitions without anything from Vault", &seen));
+            let seen = format!("the definition of {} contains the {what}", name_of(tool));
+            return Err(scenario.failed("definitions that contain nothing from Vault", &seen));
         }
     }
     Ok(())
 }
 
-/// Walks through the pages of the list: it must end, and name each tool once.
+/// Reads all pages of the list. The list must end, and contain each tool once.
 ///
 /// # Errors
-/// When it does not; not applicable where there is one page.
+/// If it does not; not applicable if there is one page.
 pub(crate) async fn expect_pages_end(scenario: &mut Scenario) -> StepResult {
     let (mut names, mut cursors) = (BTreeSet::new(), BTreeSet::new());
     let mut params = json!({});
@@ -257,10 +257,10 @@ pub(crate) async fn expect_pages_end(scenario: &mut Scenario) -> StepResult {
     ))
 }
 
-/// A cursor that was never given out should be refused.
+/// The server should reject a cursor that it never issued.
 ///
 /// # Errors
-/// When it is not; not applicable where the list has one page, and cursors are ignored.
+/// If it does not; not applicable if the list has one page, and cursors are ignored.
 pub(crate) async fn expect_cursor_refused(scenario: &mut Scenario) -> StepResult {
     let reply = scenario
         .request("tools/list", json!({ "cursor": "no-such-cursor" }))

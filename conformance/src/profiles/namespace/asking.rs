@@ -1,5 +1,5 @@
-//! Namespaces of Vault: in which of them a server asks on behalf of whom. The community edition ignores the header that
-//! names one, so that calls succeed in a namespace that there is not, and the tap shows what was named.
+//! Namespaces of Vault: to which namespace the server sends requests for each client. The community edition ignores the
+//! namespace header, so calls succeed even in a namespace that does not exist. The tap shows the header.
 
 use futures::future::try_join_all;
 
@@ -15,11 +15,12 @@ use crate::{
     verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, kv::secret_paths, start::NAMESPACE as OWN},
 };
-/// Those that clients name: below it, as a server may keep its own token within.
+/// The namespaces that clients name. They are below the server's own, because a server may only allow those.
 const NAMED: [&str; 2] = ["team/a", "team/b"];
-/// How many calls of a client are under way.
+/// How many calls of a client are open at the same time.
 const AT_ONCE: usize = 4;
-/// What a server may ask Vault by itself, and in no namespace: some of it Vault answers in the root namespace alone.
+/// Requests that a server may make for itself outside the namespace; Vault answers some of them only in the root
+/// namespace.
 const ABOUT_ITSELF: [&str; 4] = [
     "/v1/sys/health",
     "/v1/sys/leader",
@@ -27,14 +28,14 @@ const ABOUT_ITSELF: [&str; 4] = [
     "/v1/auth/token/",
 ];
 
-/// Who asked in which namespace.
+/// The namespaces of the clients.
 #[derive(Default)]
 pub(super) struct Namespaces {
-    /// What was asked for on behalf of whom.
+    /// The secrets that were requested, with their clients' namespaces.
     asked: Vec<SecretIn>,
 }
 
-/// A secret, and the namespace in which its client works, if it works in one.
+/// A secret, and the namespace of its client, if it has one.
 struct SecretIn {
     secret: String,
     namespace: Option<&'static str>,
@@ -48,7 +49,7 @@ fn namespace_mode(scenario: &Scenario) -> StepResult<&ModeSettings> {
 /// All requests of the last call must have been made in the server's namespace.
 ///
 /// # Errors
-/// When one was not, or there is none.
+/// If one was not, or there is none.
 pub(crate) fn expect_in_namespace(scenario: &Scenario) -> StepResult {
     let exchanges = scenario.tap()?.exchanges();
     let mut requests = (exchanges.iter().skip(scenario.last()?.passed))
@@ -68,12 +69,12 @@ pub(crate) fn expect_in_namespace(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Lets clients read a secret each at once, as often as this: two that name namespaces, and one that names
-/// none.
+/// Lets clients read a secret each, at the same time and this many times: two that name a namespace, and one that does
+/// not.
 ///
 /// # Errors
-/// When a read fails; not applicable where clients cannot name a namespace; blocked when the scenario did
-/// not make a secret for each, or where they did not read at once.
+/// If a read fails. Not applicable if clients cannot name a namespace. Blocked if the scenario did not make a secret
+/// for each, or if the reads were not concurrent.
 pub(crate) async fn let_clients_read_in_namespaces(
     scenario: &mut Scenario,
     times: usize,
@@ -114,7 +115,7 @@ pub(crate) async fn let_clients_read_in_namespaces(
 /// Lets a client read one secret, and in the same session name another namespace to read the other one.
 ///
 /// # Errors
-/// When the first read fails; not applicable where clients cannot name a namespace.
+/// If the first read fails; not applicable if clients cannot name a namespace.
 pub(crate) async fn let_client_change_namespace(
     scenario: &mut Scenario,
     one: &str,
@@ -133,9 +134,8 @@ pub(crate) async fn let_client_change_namespace(
         asked = asked.with(&name, &value);
     }
     let endpoint = client.connection.http();
-    let endpoint =
-        endpoint.ok_or_else(|| StepEnd::blocked("the target is not spoken to over HTTP"))?;
-    // Whatever it answers: what it asks of Vault is what counts.
+    let endpoint = endpoint.ok_or_else(|| StepEnd::blocked("the transport is not HTTP"))?;
+    // The answer does not matter; the requests to Vault do.
     let options = CallOptions::default();
     let called = scenario.call_over_http(other.clone(), options, &endpoint, &asked);
     drop(called.await?);
@@ -149,7 +149,7 @@ pub(crate) async fn let_client_change_namespace(
     Ok(())
 }
 
-/// The headers by which a client names a namespace, or none.
+/// The headers with which a client names a namespace; empty without one.
 fn naming(scenario: &Scenario, namespace: Option<&str>) -> StepResult<Vec<(String, String)>> {
     let headers = namespace_mode(scenario)?.headers_with("namespace");
     let headers: Vec<_> = headers
@@ -168,7 +168,7 @@ fn naming(scenario: &Scenario, namespace: Option<&str>) -> StepResult<Vec<(Strin
     }
 }
 
-/// A further client, which names this namespace, or none.
+/// A further client that names this namespace, or none.
 async fn client_in(scenario: &Scenario, namespace: Option<&str>) -> StepResult<RawConnection> {
     let headers = naming(scenario, namespace)?.into_iter();
     let headers: Vec<_> = headers.map(|(name, value)| (name, value.into())).collect();
@@ -181,7 +181,7 @@ async fn client_in(scenario: &Scenario, namespace: Option<&str>) -> StepResult<R
     {
         Ok(_) => Ok(client),
         Err(why) => {
-            let expected = "a client that names a namespace is let in";
+            let expected = "a client that names a namespace is accepted";
             Err(scenario.failed(expected, &why))
         }
     }
@@ -195,10 +195,10 @@ async fn read_on(scenario: &Scenario, client: &RawConnection, act: &Act) -> Step
     }
 }
 
-/// Each secret must have been asked for in the namespace of its client alone, or not at all.
+/// Each secret must have been requested only in the namespace of its client, or not at all.
 ///
 /// # Errors
-/// When one was asked for in another, or none was asked for.
+/// If one was requested in another namespace, or if none was requested.
 pub(crate) fn expect_own_namespaces(scenario: &Scenario) -> StepResult {
     let exchanges = scenario.tap()?.exchanges();
     let mut seen = 0;
@@ -209,7 +209,7 @@ pub(crate) fn expect_own_namespaces(scenario: &Scenario) -> StepResult {
             if !is_in(exchange, asked.namespace) {
                 let namespace = asked.namespace.unwrap_or("none");
                 let expected = format!(
-                    "the secret {} is asked for with {NAMESPACE}: {namespace}, as its client names it",
+                    "the secret {} is requested with {NAMESPACE}: {namespace}, as its client names it",
                     asked.secret
                 );
                 return Err(scenario.failed(expected, &told(exchange)));
@@ -222,7 +222,7 @@ pub(crate) fn expect_own_namespaces(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Whether a request was made in this namespace; a slash around it makes no difference to Vault.
+/// Whether a request was made in this namespace; Vault ignores slashes around it.
 fn is_in(exchange: &Exchange, namespace: Option<&str>) -> bool {
     let named = exchange
         .namespace

@@ -1,4 +1,4 @@
-//! Namespaces of Vault: who asks in which one.
+//! Namespaces of Vault: in which namespace requests reach Vault, for each client.
 
 pub(crate) mod asking;
 mod steps;

@@ -1,3 +1,3 @@
-//! Authorities, roles and certificates in PKI mounts.
+//! CAs, roles and certificates in PKI mounts.
 
 mod steps;

@@ -1,6 +1,6 @@
-//! One row of the policy matrix: an operation under each policy. For each cell the stage is set
-//! anew, Vault is asked with the agent's token, the stage is set again where that changed it,
-//! and then the agent acts.
+//! One row of the policy matrix: an operation under each policy. For each cell the suite prepares the stage, makes the
+//! operation's requests on Vault with the agent's token, prepares the stage again if that changed it, and lets the
+//! agent act.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -26,19 +26,19 @@ use crate::{
     },
 };
 
-/// One of the policies, with the PKI mount that it speaks of.
+/// A policy, with the PKI mount that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PolicyOn {
     /// The policy's name; `none` grants nothing.
     pub name: String,
-    /// What the PKI mount is called.
+    /// The name of the PKI mount.
     pub pki: String,
 }
 
-/// Asks Vault and then the agent for an operation, under each of the policies.
+/// Makes an operation's requests on Vault and then lets the agent perform it, under each of the policies.
 ///
 /// # Errors
-/// When Vault gives no clear answer; not applicable where the target offers no tool for it.
+/// If Vault gives no clear answer; not applicable if the target offers no tool for it.
 pub(crate) async fn ask_under_each(
     scenario: &mut Scenario,
     operation: Operation,
@@ -47,7 +47,7 @@ pub(crate) async fn ask_under_each(
     let prefix = scenario.prefix.clone();
     let mut outcome = Ok(());
     for (number, policy) in policies.iter().enumerate() {
-        // Names of its own: what a target remembers of one cell says nothing in another.
+        // Each cell has names of its own, so that what a target remembers of one cell does not affect another.
         scenario.prefix = format!("{prefix}{number}-");
         match ask_under(scenario, operation, policy).await {
             Ok(cell) => scenario.state_mut::<Vec<PolicyCell>>().push(cell),
@@ -61,15 +61,15 @@ pub(crate) async fn ask_under_each(
     outcome
 }
 
-/// The cells that were judged.
+/// The decided cells.
 pub(crate) fn take_cells(scenario: &mut Scenario) -> Vec<PolicyCell> {
     std::mem::take(scenario.state_mut::<Vec<PolicyCell>>())
 }
 
-/// Where Vault said this, the agent must have been told so, and Vault be as it should.
+/// If Vault gave this answer, the agent must have received the same, and the effect on Vault must be as expected.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_as_ruled(scenario: &Scenario, ruling: Ruling) -> StepResult {
     if scenario.state::<Vec<PolicyCell>>().is_empty() {
         return Err(StepEnd::blocked("the scenario asked for nothing"));
@@ -146,7 +146,7 @@ async fn judge_cell(
         _ => false,
     };
     let unchanged = match (told, allowed) {
-        // What may have changed was looked at.
+        // What may have changed was checked.
         (Told::Success, true) => true,
         _ => noted(
             unchanged::expect_unchanged(scenario, allowed).await,
@@ -199,7 +199,7 @@ async fn expect_effect_of_cell(scenario: &mut Scenario, ruling: Ruling) -> StepR
     let Operation::Kv(operation) = operation else {
         return Ok(());
     };
-    // Of some the effect is a matter of one version, or of all that Vault knew of the secret.
+    // The effect of some operations is about one version, or about all that Vault has of the secret.
     match operation {
         Kv::Undelete => effect::expect_version(scenario, SECRET, 1, VersionState::Intact).await,
         Kv::Destroy => effect::expect_version(scenario, SECRET, 1, VersionState::Destroyed).await,
@@ -216,7 +216,7 @@ async fn expect_effect_of_cell(scenario: &mut Scenario, ruling: Ruling) -> StepR
     }
 }
 
-/// The requests that passed the tap since an act began; none are seen without a tap.
+/// The requests that passed the tap since an act began; empty without a tap.
 fn requests_of(scenario: &Scenario, act: &Act, passed: usize) -> Vec<Passed> {
     let version = scenario
         .state::<KvState>()
@@ -245,9 +245,8 @@ fn requests_of(scenario: &Scenario, act: &Act, passed: usize) -> Vec<Passed> {
     passed.collect()
 }
 
-/// Whether the agent was served by requests that Vault answers to its token too when they
-/// are made again: none of them the operation's own, all of which only read. What Vault
-/// denied has served nobody.
+/// Whether the answer came from requests that Vault also answers to the token when the suite repeats them. None of them
+/// is the operation's own, and all of them only read. Requests that Vault denied do not count.
 async fn may_all(scenario: &Scenario, requests: &[Passed]) -> StepResult<bool> {
     let served: Vec<_> = requests.iter().filter(|passed| !passed.denied).collect();
     let honest = |passed: &&Passed| !passed.own && passed.answered && passed.repeatable;
@@ -272,7 +271,7 @@ async fn ask_as_agent(scenario: &Scenario, request: &VaultRequest) -> StepResult
     answer.map_err(StepEnd::blocked)
 }
 
-/// A list of mounts that is not the whole table must have all that the token may see.
+/// A list that is not the whole table of mounts must contain all mounts that the token may see.
 async fn expect_visible_mounts(scenario: &Scenario) -> StepResult {
     let request = VaultRequest::new("GET", "sys/internal/ui/mounts");
     let answer = ask_as_agent(scenario, &request).await?;
@@ -290,19 +289,19 @@ async fn expect_visible_mounts(scenario: &Scenario) -> StepResult {
 /// A request of the target that passed the tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Passed {
-    /// Method and path below `/v1/`, not escaped, without the query.
+    /// The method and the path below `/v1/`, not escaped, without the query.
     name: String,
-    /// Whether it is one of the operation's own.
+    /// Whether it is one of the operation's own requests.
     own: bool,
     /// Whether Vault denied it.
     denied: bool,
-    /// Whether Vault let it through: "not found" is an answer too.
+    /// Whether Vault allowed it: "not found" is also an answer.
     answered: bool,
-    /// Whether it only reads, so that it can be made again.
+    /// Whether it only reads, so that it can be repeated.
     repeatable: bool,
 }
 
-/// What a request asks for, in whichever of Vault's two ways to list or to write.
+/// The object of a request, in either of Vault's two ways to list or to write.
 fn asked_for(exchange: &Exchange) -> String {
     let (path, query) = exchange
         .path
@@ -329,7 +328,7 @@ fn name(method: &Method, path: &str) -> String {
     format!("{method} {}", path.trim_end_matches('/'))
 }
 
-/// Whether something is as expected, and if not, what was seen; all else that stops a step does.
+/// Whether a check passed. If it failed, records what was seen; any other end of the step is returned.
 fn noted(result: StepResult, seen: &mut Option<String>) -> StepResult<bool> {
     match result {
         Ok(()) => Ok(true),

@@ -1,4 +1,4 @@
-//! Vault's policies: what they allow and deny, and what the server makes of it.
+//! Vault's policies: what they allow and deny, and how the server handles that.
 
 pub(crate) mod matrix;
 mod steps;

@@ -1,4 +1,4 @@
-//! Steps about what the agent's token may do, with Vault asked in parallel.
+//! Steps about what the agent's token may do, compared with Vault's answers to direct requests.
 
 use cucumber::{gherkin::Step, given, then, when};
 

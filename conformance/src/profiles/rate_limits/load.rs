@@ -1,7 +1,7 @@
-//! Clients that call more often than a limit allows, and what of that reaches Vault.
+//! Clients that call more often than a limit allows, and how many of their calls reach Vault.
 //!
-//! The clients call until the calls suffice for a verdict ([`crate::pressure`]). If that takes long, more calls are
-//! in flight at once. If the calls never suffice, for example on a busy machine, the scenario is blocked.
+//! The clients call until the calls suffice for a verdict ([`crate::pressure`]). If that takes long, more calls are in
+//! flight at once. If the calls never suffice, for example on a busy machine, the scenario is blocked.
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,28 +30,28 @@ const AT_ONCE: Workers = Workers { first: 4, most: 16 };
 const VISITORS: Workers = Workers { first: 2, most: 8 };
 /// How many calls each of many clients has in flight.
 const OF_EACH: Workers = Workers { first: 1, most: 3 };
-/// What lies between two calls, so that what is refused at once does not become a flood.
+/// The pause between two calls, so that immediate refusals do not cause a flood.
 const PAUSE: Duration = Duration::from_millis(5);
-/// The same for each of many, who ask faster than they may and make no flood together either.
+/// The pause for each of many clients, which call faster than allowed, but without a flood.
 const STEP: Duration = Duration::from_millis(50);
 /// How long the clients call at most.
 const LONGEST: Duration = Duration::from_secs(10);
 /// How many sessions are made up.
 const MADE_UP: usize = 400;
-/// How many calls a client makes that comes and goes.
+/// How many calls a client makes during one visit.
 const CALLS_OF_A_VISIT: usize = 4;
-/// How many calls of the modest client are needed while the greedy one is being refused.
+/// How many calls of the modest client are needed while the server refuses calls of the greedy one.
 const BESIDE: usize = 3;
-/// How long a limit of at least one a second takes to let one more through.
+/// How long a limit of at least one call a second takes to let one more through.
 const REST: Duration = Duration::from_millis(1200);
 
-/// Words that tell when to try again: a number with a unit, or a name for it.
+/// Words that say when to try again: a number with a unit, or a name for it.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static RETRY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)(retry|again|wait|reset)[^0-9]{0,40}\d|\d+(\.\d+)?\s*(ms|s|sec|seconds?|milliseconds?)\b").unwrap()
 });
 
-/// What came of asking at full speed.
+/// The result of calling at full speed.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     /// How long the clients called.
@@ -82,24 +82,24 @@ impl Load {
     }
 }
 
-/// How many workers call.
+/// The number of concurrent workers.
 #[derive(Clone, Copy)]
 struct Workers {
-    /// From the start.
+    /// At the start.
     first: usize,
-    /// If the calls do not suffice in the time that they should take.
+    /// The maximum, if the calls do not suffice in the expected time.
     most: usize,
 }
 
-/// Calls that go on until they suffice.
+/// Calls that continue until they suffice.
 struct Pressing<'e> {
     begun: Instant,
-    /// How long it lasts at least.
+    /// The minimum duration.
     length: Duration,
     /// Whether these calls, made in this time, suffice.
     enough: &'e dyn Fn(&[Call], Duration) -> bool,
     calls: RefCell<Vec<Call>>,
-    /// How long it lasted, once it is over.
+    /// How long it took, once it has ended.
     ended: Cell<Option<Duration>>,
 }
 
@@ -135,7 +135,7 @@ impl<'e> Pressing<'e> {
         }
     }
 
-    /// Notes a call that was sent at this time and is answered now. Answers that arrive after the end do not count.
+    /// Records a call that was sent at this time and is answered now. Answers after the end do not count.
     fn note(&self, client: usize, sent: Duration, refused: bool) {
         if self.ended.get().is_none() {
             self.calls.borrow_mut().push(Call {
@@ -147,7 +147,7 @@ impl<'e> Pressing<'e> {
         }
     }
 
-    /// Makes a call of this client, and notes it if it is answered.
+    /// Makes a call of this client, and records it if it is answered.
     async fn noting(
         &self,
         client: usize,
@@ -187,7 +187,7 @@ impl<'e> Pressing<'e> {
         try_join_all(working).await.map(drop)
     }
 
-    /// How long it lasted, and the calls of that time.
+    /// The duration, and the calls in that time.
     fn seen(self) -> (Duration, Vec<Call>) {
         self.end();
         (
@@ -197,10 +197,10 @@ impl<'e> Pressing<'e> {
     }
 }
 
-/// A server whose limit is not valid must not start.
+/// A server with an invalid limit must not start.
 ///
 /// # Errors
-/// When it does.
+/// If this is not the case.
 pub(crate) async fn expect_limit_refused(
     scenario: &mut Scenario,
     setup: Setup,
@@ -243,7 +243,7 @@ fn conclude(scenario: &mut Scenario, paths: &[&str], pressing: Pressing<'_>) {
     (rush.time, rush.calls) = (time, calls);
 }
 
-/// One call, which shows that there is something to be let through.
+/// Makes one call, which shows that calls can succeed.
 async fn expect_first_read(scenario: &Scenario, act: &Act, pressing: &Pressing<'_>) -> StepResult {
     match pressing.noting(0, read_once(scenario, act)).await? {
         Answer::Success(_) => Ok(()),
@@ -251,11 +251,11 @@ async fn expect_first_read(scenario: &Scenario, act: &Act, pressing: &Pressing<'
     }
 }
 
-/// Lets the agent read a secret as fast as it can, and a modest client once in each period `every`. Both go on for
+/// Lets the agent read a secret as fast as it can, and a modest client once in each period `every`. Both continue for
 /// `length` at least, and until the calls show whether the limit is kept.
 ///
 /// # Errors
-/// When there is no such secret, or a call is not answered.
+/// If the secret does not exist, or a call is not answered.
 pub(crate) async fn let_agent_rush(
     scenario: &mut Scenario,
     path: &str,
@@ -275,7 +275,7 @@ pub(crate) async fn let_agent_rush(
         Some(_) => Some(visit(scenario).await?),
         None => None,
     };
-    // The first read is one of them.
+    // The first read counts, too.
     let told = RefCell::new(Load {
         succeeded: 1,
         ..Load::default()
@@ -321,11 +321,11 @@ pub(crate) async fn let_agent_rush(
     Ok(())
 }
 
-/// Lets clients come and go, each of which reads a secret a few times. They do so for `length` at least, and until
+/// Lets clients come and go, each of which reads a secret a few times. They continue for `length` at least, and until
 /// their calls show whether the limit is kept.
 ///
 /// # Errors
-/// When there is no such secret.
+/// If the secret does not exist.
 pub(crate) async fn let_clients_come_and_go(
     scenario: &mut Scenario,
     path: &str,
@@ -336,7 +336,7 @@ pub(crate) async fn let_clients_come_and_go(
     let pressing = Pressing::begin(length, &enough);
     expect_first_read(scenario, &act, &pressing).await?;
     let visiting = pressing.let_work(VISITORS, PAUSE, || async {
-        // One that is not even let in has asked for nothing.
+        // A client that cannot connect has requested nothing.
         let Ok(client) = visit(scenario).await else {
             return Ok(());
         };
@@ -351,11 +351,11 @@ pub(crate) async fn let_clients_come_and_go(
     Ok(())
 }
 
-/// Lets many clients at once each read a secret of its own, more often than its limit allows. They do so for
-/// `length` at least, and until the calls of each show whether its limit is kept.
+/// Lets many clients read concurrently, each a secret of its own and more often than its limit allows. They continue
+/// for `length` at least, and until the calls of each show whether its limit is kept.
 ///
 /// # Errors
-/// When Vault refuses the secrets, or the server one of the clients.
+/// If Vault rejects the secrets, or the server rejects a client.
 pub(crate) async fn let_clients_crowd(
     scenario: &mut Scenario,
     count: usize,
@@ -398,10 +398,10 @@ pub(crate) async fn let_clients_crowd(
     Ok(())
 }
 
-/// Lets clients read a secret, each in a session that was never given out.
+/// Lets clients read a secret, each in a session that the server never issued.
 ///
 /// # Errors
-/// Not applicable where there are no sessions.
+/// Not applicable if there are no sessions.
 pub(crate) async fn let_clients_make_up_sessions(
     scenario: &mut Scenario,
     path: &str,
@@ -415,9 +415,9 @@ pub(crate) async fn let_clients_make_up_sessions(
     let headers = instance.connection.session_headers();
     let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
     let (Some(session), Some(endpoint)) = (id.map(str::to_owned), instance.endpoint()) else {
-        return Err(StepEnd::not_claimed("the server gives out no sessions"));
+        return Err(StepEnd::not_claimed("the server issues no sessions"));
     };
-    // An id for each: several are open at a time.
+    // Each request has an id of its own, because several are open at the same time.
     let posted = (0..MADE_UP).map(|number| scenario.posted(&act, &format!("made-up-{number}")));
     let posted: Vec<_> = posted.collect::<StepResult<_>>()?;
     let asks: Vec<_> = posted
@@ -436,7 +436,7 @@ pub(crate) async fn let_clients_make_up_sessions(
         };
         let sent = pressing.time();
         let call = shared.call_over_http(act.clone(), CallOptions::default(), &endpoint, &asked);
-        // Whatever is said to it: what counts is what reaches Vault.
+        // The answer does not matter: only the requests that reach Vault count.
         if call.await?.1.is_ok() {
             pressing.note(0, sent, false);
         }
@@ -460,7 +460,7 @@ async fn visit(scenario: &Scenario) -> StepResult<RawConnection> {
     Ok(client)
 }
 
-/// Lets the agent read, with nothing looked at before.
+/// Lets the agent read, without a snapshot.
 async fn read_once(scenario: &Scenario, act: &Act) -> StepResult<Answer> {
     let record = scenario.call(act.clone(), CallOptions::default()).await?;
     Ok(record.answer)
@@ -477,10 +477,10 @@ fn allowance(scenario: &Scenario) -> StepResult<Allowance> {
     scenario.state::<Limit>().0.ok_or_else(missing)
 }
 
-/// For none of the clients more may have reached Vault than were to be let through.
+/// No more calls of any client may have reached Vault than its limit allows.
 ///
 /// # Errors
-/// When more reads of one client have, or no read at all. Blocked when a client could not call often enough.
+/// If more reads of one client have, or no read at all. Blocked if a client could not call often enough.
 pub(crate) fn expect_each_within_limit(scenario: &Scenario) -> StepResult {
     match reads_were_seen(scenario) || scenario.state::<Load>().calls.is_empty() {
         true => expect_within_limit(scenario),
@@ -496,10 +496,10 @@ fn reads_were_seen(scenario: &Scenario) -> bool {
         .any(|reached| *reached > 0)
 }
 
-/// No more may have reached Vault than were to be let through.
+/// No more calls may have reached Vault than the limit allows.
 ///
 /// # Errors
-/// When more have. Blocked when a client could not call often enough, or no read is seen at Vault.
+/// If more have. Blocked if a client could not call often enough, or no read is seen at Vault.
 pub(crate) fn expect_within_limit(scenario: &Scenario) -> StepResult {
     let (allowance, time) = (allowance(scenario)?, scenario.state::<Load>().time);
     let reached = &scenario.state::<Load>().reached;
@@ -523,10 +523,10 @@ pub(crate) fn expect_within_limit(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Hardly fewer may have reached Vault than were to be let through.
+/// Almost as many calls must have reached Vault as the limit allows.
 ///
 /// # Errors
-/// When fewer have. Blocked when the calls do not show how many the server had to let through.
+/// If fewer have. Blocked if the calls do not show how many the server had to let through.
 pub(crate) fn expect_limit_used(scenario: &Scenario) -> StepResult {
     let (allowance, calls) = (allowance(scenario)?, &scenario.state::<Load>().calls);
     let reached = scenario.state::<Load>().reached.iter().sum();
@@ -548,7 +548,7 @@ fn missed(scenario: &Scenario, word: &str, reached: usize, allowance: Allowance)
     scenario.failed(expected, &format!("{reached} reads at Vault"))
 }
 
-/// The verdict when the calls of a client do not show whether the limit is kept.
+/// The verdict if the calls of a client do not show whether the limit is kept.
 fn unproven(scenario: &Scenario, offered: usize, allowance: Allowance) -> StepEnd {
     let time = scenario.state::<Load>().time;
     StepEnd::blocked(format!(
@@ -563,7 +563,7 @@ fn unproven(scenario: &Scenario, offered: usize, allowance: Allowance) -> StepEn
 
 /// The server must have refused calls.
 ///
-/// Blocked when it was not called more often than the limit allows.
+/// Blocked if it was not called more often than the limit allows.
 fn expect_refusals(scenario: &Scenario) -> StepResult {
     let allowance = allowance(scenario)?;
     let (offered, time) = (
@@ -579,10 +579,10 @@ fn expect_refusals(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Every call that has not reached Vault must have been told as an error.
+/// Every call that did not reach Vault must have returned an error.
 ///
 /// # Errors
-/// When one was told as a success, or no call was refused. Blocked when the server had no reason to refuse one.
+/// If one returned a success, or no call was refused. Blocked if the server had no reason to refuse one.
 pub(crate) fn expect_excess_refused(scenario: &Scenario) -> StepResult {
     let (succeeded, reached) = (
         scenario.state::<Load>().succeeded,
@@ -595,10 +595,10 @@ pub(crate) fn expect_excess_refused(scenario: &Scenario) -> StepResult {
     expect_refusals(scenario)
 }
 
-/// Once some time has passed the next read must succeed.
+/// After some time, the next read must succeed.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) async fn expect_goes_on(scenario: &mut Scenario, path: &str) -> StepResult {
     sleep(REST).await;
     let act = Act::read(scenario.mount()?, path);
@@ -608,10 +608,10 @@ pub(crate) async fn expect_goes_on(scenario: &mut Scenario, path: &str) -> StepR
     }
 }
 
-/// Every refusal must tell when to try again.
+/// Every refusal must say when to try again.
 ///
 /// # Errors
-/// When one does not, or no call was refused. Blocked when the server had no reason to refuse one.
+/// If one does not, or no call was refused. Blocked if the server had no reason to refuse one.
 pub(crate) fn expect_retry_told(scenario: &Scenario) -> StepResult {
     match &scenario.state::<Load>().untold {
         None => expect_refusals(scenario),
@@ -619,10 +619,10 @@ pub(crate) fn expect_retry_told(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// What the other client asked must have succeeded.
+/// The calls of the other client must have succeeded.
 ///
 /// # Errors
-/// When a call did not. Blocked when the greedy client was not held back at the time.
+/// If one did not. Blocked if calls of the greedy client were not refused at the time.
 pub(crate) fn expect_modest_served(scenario: &Scenario) -> StepResult {
     let (allowance, rush) = (allowance(scenario)?, &scenario.state::<Load>());
     let mut answers = rush.modest.iter().map(|(_, answer)| answer);
@@ -644,7 +644,8 @@ pub(crate) fn expect_modest_served(scenario: &Scenario) -> StepResult {
 
 /// Whether calls show how many of them the server had to let through.
 ///
-/// Only a limit with a large burst is asked this: with a small one, calls are lost in every short pause of the suite.
+/// This is only checked for a limit with a large burst. With a small one, calls are lost in every short pause of the
+/// suite.
 fn shows_what_is_granted(allowance: Allowance, calls: &[Call]) -> bool {
     allowance.burst < allowance.rate
         || !calls.iter().any(|call| call.refused)

@@ -1,4 +1,4 @@
-//! Rate limits: each client has its own, and what exceeds one is refused.
+//! Rate limits: each client has its own, and the server rejects calls above the limit.
 
 pub(crate) mod load;
 mod steps;

@@ -1,4 +1,4 @@
-//! A server that is told to change nothing: what it is asked for all the same, and what must come of it.
+//! A read-only server that is asked to write: the calls, and the expected answers.
 
 use std::sync::LazyLock;
 
@@ -19,14 +19,14 @@ use crate::{
     vocabulary::stage,
 };
 
-/// Requests that are writes to Vault's API and change nothing that a client of the server sees.
+/// Requests that write to Vault's API, but change nothing that a client of the server can see.
 const NO_WRITES: [&str; 3] = [
     "/v1/sys/capabilities-self",
     "/v1/auth/token/lookup-self",
     "/v1/auth/token/renew-self",
 ];
 
-/// Words that tell a reader that it is the mode that stands in the way, or that there is no such tool.
+/// Words that mean that the mode prevents the call, or that there is no such tool.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -35,14 +35,14 @@ static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// What came of calls that were made in batches.
+/// The results of calls in batches.
 #[derive(Default)]
 struct Batches(Vec<Said>);
 
-/// Lets the agent ask for an operation by the name of its tool, by names that mean the same, and in a batch.
+/// Lets the agent call an operation by the name of its tool, by similar names, and in a batch.
 ///
 /// # Errors
-/// When Vault refuses what the operation is about.
+/// If Vault rejects a request that prepares the operation.
 pub(crate) async fn let_agent_insist(scenario: &mut Scenario, operation: Operation) -> StepResult {
     let act = stage::set_stage(scenario, operation, "pki").await?;
     let (before, passed) = (scenario.snapshot().await?, scenario.tap()?.passed());
@@ -72,10 +72,10 @@ pub(crate) async fn let_agent_insist(scenario: &mut Scenario, operation: Operati
     Ok(())
 }
 
-/// Every call must have been answered with an error.
+/// Every call must have returned an error.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_errors_throughout(scenario: &Scenario) -> StepResult {
     let succeeded = |said: &&Said| said.success().is_some();
     if let Some(said) = scenario.state::<Batches>().0.iter().find(succeeded) {
@@ -95,16 +95,16 @@ pub(crate) fn expect_errors_throughout(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Every error must tell that the server changes nothing, or that it has no such tool.
+/// Every error must say that the server is read-only, or that it has no such tool.
 ///
 /// # Errors
-/// When one does not.
+/// If this is not the case.
 pub(crate) fn expect_plain_refusals(scenario: &Scenario) -> StepResult {
     let dark = |answer: &&Answer| match answer {
         Answer::Error(text) => !PLAIN.is_match(text),
         _ => true,
     };
-    let demanded = "words which say that the server is read-only";
+    let demanded = "a message which says that the server is read-only";
     match scenario
         .calls
         .several
@@ -117,10 +117,10 @@ pub(crate) fn expect_plain_refusals(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// No write may have passed the tap since the agent acted.
+/// No request that writes may have passed the tap since the agent acted.
 ///
 /// # Errors
-/// When one has.
+/// If this is not the case.
 pub(crate) fn expect_no_write_at_vault(scenario: &Scenario) -> StepResult {
     let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
     let exchanges = scenario.slot()?.tap.as_ref().map(Tap::exchanges);
@@ -138,7 +138,7 @@ pub(crate) fn expect_no_write_at_vault(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// A tool's name, and what a server that compares carelessly takes for it.
+/// A tool's name, and names that a careless comparison accepts for it.
 fn spellings(tool: &str) -> Vec<String> {
     let words: Vec<_> = tool.split(['_', '-', '.']).collect();
     let camel: String = (words.iter().enumerate())

@@ -1,4 +1,4 @@
-//! Read-only mode: nothing is written, however the agent insists.
+//! Read-only mode: the server writes nothing, whatever the agent requests.
 
 pub(crate) mod insist;
 mod steps;

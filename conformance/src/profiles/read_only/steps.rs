@@ -1,4 +1,4 @@
-//! Steps about a server that is told to change nothing.
+//! Steps about a read-only server.
 
 use cucumber::{given, then, when};
 

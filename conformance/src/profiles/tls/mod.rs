@@ -1,4 +1,4 @@
-//! TLS: between client and server, and between server and Vault.
+//! TLS between client and server, and between server and Vault.
 
 pub(crate) mod server;
 mod steps;

@@ -1,4 +1,5 @@
-//! Servers that were given a certificate: files right and wrong, and handshakes that no TLS library makes any more.
+//! Servers that are started with valid or invalid certificate files, and handshakes that no TLS library offers any
+//! more.
 
 use std::{io, time::Duration};
 
@@ -17,20 +18,20 @@ use crate::{
     vocabulary::start::certificate::certified,
 };
 
-/// How long a handshake is waited for.
+/// The time limit for a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was made for a server that was given a certificate.
+/// What was made for a server with a certificate.
 #[derive(Default)]
 pub(crate) struct Tls {
     /// Why a server did not start.
     refusal: Option<StartError>,
 }
 
-/// Tries to start a server with what a feature words so.
+/// Tries to start a server with the files that a feature names.
 ///
 /// # Errors
-/// Blocked when nothing is worded so, or the files cannot be written.
+/// Blocked if the feature's words are unknown, or the files cannot be written.
 pub(crate) async fn try_to_start_with(scenario: &mut Scenario, what: &str) -> StepResult {
     let setup = certified(scenario, what).await?;
     try_to_start(scenario, setup).await
@@ -39,7 +40,7 @@ pub(crate) async fn try_to_start_with(scenario: &mut Scenario, what: &str) -> St
 /// Tries to start a server that listens on all addresses, without a certificate.
 ///
 /// # Errors
-/// Blocked when that cannot be tried.
+/// Blocked if this is not possible.
 pub(crate) async fn try_to_start_exposed(scenario: &mut Scenario) -> StepResult {
     try_to_start(scenario, Setup::of(Mode::AllInterfaces)).await
 }
@@ -61,7 +62,7 @@ async fn connect_raw(scenario: &Scenario) -> StepResult<TcpStream> {
     TcpStream::connect(&address).await.map_err(StepEnd::blocked)
 }
 
-/// Sends bytes on a connection of its own, and reads the beginning of what comes back.
+/// Sends bytes on a connection of its own, and reads the beginning of the answer.
 async fn answer_to(scenario: &Scenario, bytes: &[u8]) -> StepResult<Vec<u8>> {
     let mut stream = connect_raw(scenario).await?;
     let mut answer = vec![0; 512];
@@ -69,17 +70,17 @@ async fn answer_to(scenario: &Scenario, bytes: &[u8]) -> StepResult<Vec<u8>> {
         stream.write_all(bytes).await?;
         stream.read(&mut answer).await
     };
-    // A server that waits for more, or hangs up, has said nothing.
+    // A server that waits for more, or closes the connection, has sent nothing.
     let read = timeout(PATIENCE, exchange).await;
     let length = read.ok().and_then(io::Result::ok).unwrap_or_default();
     answer.truncate(length);
     Ok(answer)
 }
 
-/// Who speaks no TLS must be told nothing of what is served.
+/// A client without TLS must learn nothing about what the server offers.
 ///
 /// # Errors
-/// When the server answers in HTTP with more than a refusal.
+/// If the server answers over HTTP with more than a refusal.
 pub(crate) async fn expect_nothing_without_tls(scenario: &Scenario) -> StepResult {
     let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     let request = format!(
@@ -90,7 +91,7 @@ pub(crate) async fn expect_nothing_without_tls(scenario: &Scenario) -> StepResul
     let answer = answer_to(scenario, request.as_bytes()).await?;
     let text = String::from_utf8_lossy(&answer).into_owned();
     let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
-    // Some servers say in plain text that they want TLS: a 400.
+    // Some servers answer 400 in plain text that they need TLS.
     match status {
         Some(status) if status != "400" => {
             let seen = text.lines().next().unwrap_or_default().to_owned();
@@ -100,7 +101,7 @@ pub(crate) async fn expect_nothing_without_tls(scenario: &Scenario) -> StepResul
     }
 }
 
-/// A handshake of an old version must be refused, as one of TLS 1.2 is not.
+/// The server must reject a handshake of an old version, and accept one of TLS 1.2.
 ///
 /// # Errors
 /// When it is not, or the other one is.
@@ -114,7 +115,7 @@ pub(crate) async fn expect_handshake_refused(scenario: &Scenario, old: Version) 
     let answer = hello(scenario, old).await?;
     if agrees(&answer) {
         let expected = format!("a handshake of {old:?} is refused");
-        return Err(scenario.failed(expected, "the server goes on with a ServerHello"));
+        return Err(scenario.failed(expected, "the server continues with a ServerHello"));
     }
     Ok(())
 }
@@ -125,10 +126,10 @@ async fn hello(scenario: &Scenario, version: Version) -> StepResult<Vec<u8>> {
     Ok(filtered)
 }
 
-/// The server must have ended, and served nobody.
+/// The server must have ended without serving any client.
 ///
 /// # Errors
-/// When it runs.
+/// If it runs.
 pub(crate) fn expect_refused_to_start(scenario: &Scenario) -> StepResult {
     match &scenario.state::<Tls>().refusal {
         Some(refusal) if refusal.ended => Ok(()),
@@ -137,13 +138,13 @@ pub(crate) fn expect_refused_to_start(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// What it said last must be about its certificate or its key.
+/// Its last output must be about its certificate or its key.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) fn expect_certificate_blamed(scenario: &Scenario) -> StepResult {
     const WORDS: [&str; 5] = ["cert", "key", "tls", "pem", "x509"];
-    let expected = "words about the certificate or the key";
+    let expected = "a message about the certificate or the key";
     let Some(refusal) = &scenario.state::<Tls>().refusal else {
         return Err(scenario.failed(expected, "it starts, and serves"));
     };

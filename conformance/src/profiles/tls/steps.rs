@@ -1,4 +1,4 @@
-//! Steps about TLS: certificates that the server shows, and certificates that Vault shows.
+//! Steps about TLS: the certificates that the server presents, and those that Vault presents.
 
 use cucumber::{given, then, when};
 

@@ -1,5 +1,4 @@
-//! Servers whose Vault shows a certificate that the suite has made: the right one, or one that must not be
-//! taken for it.
+//! Servers whose Vault presents a certificate made by the suite: the right one, or one that the server must not accept.
 
 use crate::{
     act::Act,
@@ -13,10 +12,11 @@ use crate::{
     },
 };
 
-/// The same, and lets it read a secret: without that, what it refuses shows nothing.
+/// Starts a server as [`start_with_authority`] does, and lets it read a secret. Without that, a rejected certificate
+/// shows nothing.
 ///
 /// # Errors
-/// Not applicable when it takes not even the right certificate.
+/// Not applicable if the server does not accept even the right certificate.
 pub(crate) async fn show_right_certificate(scenario: &mut Scenario, path: &str) -> StepResult {
     start_with_authority(scenario).await?;
     let act = Act::read(scenario.mount()?, path);
@@ -24,16 +24,16 @@ pub(crate) async fn show_right_certificate(scenario: &mut Scenario, path: &str) 
     match &scenario.last()?.answer {
         Answer::Success(_) => Ok(()),
         other => Err(StepEnd::no_evidence(scenario.secrets().redact(&format!(
-            "with the right certificate it reads nothing either: {}",
+            "with the right certificate the read fails, too: {}",
             other.describe()
         )))),
     }
 }
 
-/// Starts a server that was told the authority, and whose Vault shows a certificate which is to be refused.
+/// Starts a server that trusts the CA, and whose Vault presents a certificate that the server must reject.
 ///
 /// # Errors
-/// Blocked when no certificate is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn start_before_wrong_certificate(
     scenario: &mut Scenario,
     words: &str,
@@ -42,10 +42,10 @@ pub(crate) async fn start_before_wrong_certificate(
     start_before(scenario, Setup::of(Mode::VaultCa), shown).await
 }
 
-/// Starts a server that nobody told the authority of Vault's certificate.
+/// Starts a server that does not know the CA of Vault's certificate.
 ///
 /// # Errors
-/// When Vault refuses what it needs.
+/// If Vault rejects a request that prepares the server.
 pub(crate) async fn start_before_unknown_certificate(scenario: &mut Scenario) -> StepResult {
     start_before(scenario, Setup::default(), Shown::Right).await
 }
@@ -58,10 +58,10 @@ async fn start_before(scenario: &mut Scenario, setup: Setup, shown: Shown) -> St
     Ok(())
 }
 
-/// Vault must not have been asked anything, nor shown a token.
+/// The server must have sent Vault no request, and so no token.
 ///
 /// # Errors
-/// When it was.
+/// If this is not the case.
 pub(crate) fn expect_vault_unasked(scenario: &Scenario) -> StepResult {
     let missing = || StepEnd::blocked("the scenario gave Vault no certificate");
     let front = scenario
@@ -73,7 +73,10 @@ pub(crate) fn expect_vault_unasked(scenario: &Scenario) -> StepResult {
         0 => Ok(()),
         count => {
             let seen = format!("{count} requests, with all that they carry");
-            Err(scenario.failed("no request to who shows that certificate", &seen))
+            Err(scenario.failed(
+                "no request to the server that presents that certificate",
+                &seen,
+            ))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The token of a server's own: in a file, or renewed before it ends.
+//! The server's own token: read from a file, or renewed before it expires.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -17,18 +17,18 @@ use crate::{
     vocabulary::{about::contradiction, answered, token_use},
 };
 
-/// How long a server may take to act with what its token file has now.
+/// How long a server may take to use the new token in its token file.
 const SOON: Duration = Duration::from_secs(10);
-/// How long a warning may take from the start on.
+/// How long after the start a warning may appear.
 const WARNED: Duration = Duration::from_secs(10);
-/// How long after its time Vault may take to end a token.
+/// How long after its expiry Vault may take to remove a token.
 const LATE: Duration = Duration::from_secs(10);
-/// How often it is looked.
+/// The interval between two looks.
 const GLANCE: Duration = Duration::from_millis(200);
-/// What part of a token's life a look may take: who is held up for longer cannot renew it in time.
+/// The part of a token's TTL that one look may take. On a slower machine, no server can renew the token in time.
 const SWIFT: u32 = 5;
 
-/// Words that tell that others can read a file.
+/// Words that mean that others can read a file.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static EXPOSED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -37,7 +37,7 @@ static EXPOSED: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// The server's token must last as long as a step says; without a lifetime it lasts as long as the run.
+/// The TTL of the server's token must be as a step says; without a TTL, the token is valid as long as the run.
 fn expect_lifetime(said: Duration, own: Option<Duration>) -> StepResult {
     if own == Some(said) {
         return Ok(());
@@ -58,16 +58,16 @@ fn warns(line: &str) -> bool {
 /// Starts a server whose token is in a file.
 ///
 /// # Errors
-/// When it does not start.
+/// If it does not start.
 pub(crate) async fn start_with_token_file(scenario: &mut Scenario) -> StepResult {
     scenario.end_servers().await?;
     scenario.start_server(Setup::of(Mode::TokenFile)).await
 }
 
-/// Starts a server whose token file is as a feature words it.
+/// Starts a server with a token file in the state that a feature names.
 ///
 /// # Errors
-/// Blocked when no file is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn start_with_odd_token_file(scenario: &mut Scenario, words: &str) -> StepResult {
     let state = match words {
         "is empty" => TokenFileState::Empty,
@@ -83,15 +83,15 @@ pub(crate) async fn start_with_odd_token_file(scenario: &mut Scenario, words: &s
     Ok(())
 }
 
-/// Puts another token into the file, and ends the one that was there.
+/// Writes another token to the file, and revokes the previous one.
 ///
 /// # Errors
-/// When Vault refuses, or the file cannot be written.
+/// If Vault rejects a request, or the file cannot be written.
 pub(crate) async fn change_token_file(scenario: &mut Scenario) -> StepResult {
     let old = scenario.token()?.clone();
     let new = scenario.oracle.make_token(&old.policy).await;
     let new = new.map_err(StepEnd::blocked)?;
-    // Known from here on, so that it is never shown.
+    // The scenario knows the token from here on, so that it is always redacted.
     scenario.agents.further_tokens.push(new.clone());
     let changed = scenario.instance()?.change_token_file(&new.secret).await;
     changed.map_err(StepEnd::blocked)?;
@@ -99,10 +99,10 @@ pub(crate) async fn change_token_file(scenario: &mut Scenario) -> StepResult {
     revoked.map_err(StepEnd::blocked)
 }
 
-/// The agent must soon be given the secret with the token that the file has now.
+/// The agent must soon receive the secret, read with the new token in the file.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) async fn expect_soon_given(scenario: &mut Scenario, path: &str) -> StepResult {
     let act = Act::read(scenario.mount()?, path);
     let missing = || StepEnd::blocked("the token file was not changed");
@@ -129,7 +129,7 @@ pub(crate) async fn expect_soon_given(scenario: &mut Scenario, path: &str) -> St
     }
 }
 
-/// What the server has said outside the protocol, or why it did not start.
+/// The server's output outside the protocol, or why it did not start.
 fn logged(scenario: &Scenario) -> StepResult<Vec<String>> {
     if let Some(why) = token_use::refusal(scenario) {
         return Ok(why.lines().map(str::to_owned).collect());
@@ -140,10 +140,11 @@ fn logged(scenario: &Scenario) -> StepResult<Vec<String>> {
     Ok(logs.map(|line| line.text).collect())
 }
 
-/// The server must have said that others can read its token file, and not say so of one that they cannot read.
+/// The server must have warned that others can read its token file, and must not warn about a file that they cannot
+/// read.
 ///
 /// # Errors
-/// When it has not, or says so of every file.
+/// If it has not, or warns about every file.
 pub(crate) async fn expect_exposure_told(scenario: &mut Scenario) -> StepResult {
     let begun = Instant::now();
     while !logged(scenario)?.iter().any(|line| warns(line)) {
@@ -157,22 +158,22 @@ pub(crate) async fn expect_exposure_told(scenario: &mut Scenario) -> StepResult 
     let took = begun.elapsed();
     token_use::note_refusal(scenario, None);
     start_with_token_file(scenario).await?;
-    // A warning would not take longer than the one before.
+    // Another warning would not take longer than the previous one.
     sleep(took.max(GLANCE)).await;
     match logged(scenario)?.iter().find(|line| warns(line)) {
         None => Ok(()),
         Some(line) => {
-            let expected = "no such warning of a file that nobody else can read";
+            let expected = "no such warning about a file that only its owner can read";
             Err(scenario.failed(expected, line))
         }
     }
 }
 
-/// Waits until Vault has ended a token that lives as long as the server's, is younger, and is not renewed.
+/// Waits until Vault has removed a token that has the same TTL as the server's, is newer, and is not renewed.
 ///
 /// # Errors
-/// Blocked when the server's token lives longer or less long, when Vault does not end it in time, or has ended
-/// the server's on a machine that is too busy for anybody to renew one in time.
+/// Blocked if the TTL of the server's token differs, or if Vault does not remove the token in time. Also blocked if
+/// Vault has removed the server's token on a machine that is too busy for any server to renew it in time.
 pub(crate) async fn outlive_token(scenario: &mut Scenario, ttl: Duration) -> StepResult {
     expect_lifetime(ttl, scenario.slot()?.kind.setup.token_ttl)?;
     let policy = scenario.token()?.policy.clone();
@@ -198,8 +199,7 @@ pub(crate) async fn outlive_token(scenario: &mut Scenario, ttl: Duration) -> Ste
     let has_token = scenario.oracle.has_token(scenario.token()?).await;
     if slowest > ttl / SWIFT && !has_token.map_err(StepEnd::blocked)? {
         return Err(StepEnd::blocked(format!(
-            "this machine is so busy that a look into Vault took {:.1} s: no server can be expected to renew a \
-             token of {} s in time",
+            "this machine is too busy: a request to Vault took {:.1} s, so no server could renew a token of {} s in time",
             slowest.as_secs_f64(),
             ttl.as_secs()
         )));

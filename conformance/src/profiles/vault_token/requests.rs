@@ -1,4 +1,5 @@
-//! A server to which each request brings its own token, and who rides on whose.
+//! A server to which each request brings its own token, and whether one client's request ever uses another client's
+//! token.
 
 use futures::future::{join, join_all};
 use reqwest::header::HeaderMap;
@@ -33,10 +34,10 @@ use crate::{
     },
 };
 
-/// How often each client asks when both do at once.
+/// How many requests each client makes when both run concurrently.
 const TIMES: usize = 20;
 const TOKEN: &str = "{vault_token}";
-/// How somebody asks who must not be answered.
+/// The options of a call that the server must reject.
 const DENIED: CallOptions<'static> = CallOptions {
     connection: None,
     arguments: Arguments::All,
@@ -44,9 +45,9 @@ const DENIED: CallOptions<'static> = CallOptions {
     is_denied: true,
 };
 
-/// What came of what two clients asked at once.
+/// The results of concurrent calls of two clients.
 pub(super) struct SideBySide {
-    /// Whether it was the agent's, the secret, and what was told.
+    /// For each call: whether it was the agent's, the secret, and the answer.
     answers: Vec<(bool, String, Answer)>,
     passed: usize,
 }
@@ -54,14 +55,14 @@ pub(super) struct SideBySide {
 /// Starts a server to which each request brings its own token.
 ///
 /// # Errors
-/// When it does not start.
+/// If it does not start.
 pub(crate) async fn start_per_request(scenario: &mut Scenario) -> StepResult {
     scenario
         .start_server(Setup::of(Mode::PerRequestToken))
         .await
 }
 
-/// The headers in which a request brings this token; empty ones, which stand for none, without it.
+/// The headers with which a request brings this token; without a token, empty headers, which are not sent.
 fn bringing(
     scenario: &Scenario,
     token: Option<&SecretString>,
@@ -87,10 +88,10 @@ fn bringing(
     }
 }
 
-/// Lets another client come, whose token may do everything in the scenario but read this secret.
+/// Adds another client, whose token has all rights in the scenario except to read this secret.
 ///
 /// # Errors
-/// When Vault refuses, or the server does.
+/// If Vault or the server rejects a request.
 pub(crate) async fn let_other_come(scenario: &mut Scenario, forbidden: &str) -> StepResult {
     let mount = &kv(scenario)?.path;
     let mut hcl = policy::sufficient(&scenario.prefix);
@@ -115,14 +116,14 @@ pub(crate) async fn let_other_come(scenario: &mut Scenario, forbidden: &str) -> 
         .begin(Some(scenario.planned.revision))
         .await
     {
-        return Err(scenario.failed("another client is served that brings its own token", &why));
+        return Err(scenario.failed("another client that brings its own token is served", &why));
     }
     scenario.state_mut::<VaultToken>().other = Some(other);
     Ok(())
 }
 
 fn other(scenario: &Scenario) -> StepResult<&Connection> {
-    let missing = || StepEnd::blocked("the scenario let no other client come");
+    let missing = || StepEnd::blocked("the scenario has no other client");
     let other = scenario
         .state::<VaultToken>()
         .other
@@ -132,7 +133,7 @@ fn other(scenario: &Scenario) -> StepResult<&Connection> {
 }
 
 fn others_token(scenario: &Scenario) -> StepResult<&SecretString> {
-    let missing = || StepEnd::blocked("the scenario let no other client come");
+    let missing = || StepEnd::blocked("the scenario has no other client");
     let token = scenario.agents.further_tokens.last().ok_or_else(missing)?;
     Ok(&token.secret)
 }
@@ -147,16 +148,16 @@ async fn expect_denied_by_vault(scenario: &Scenario, path: &str) -> StepResult {
     match answer.denied() {
         true => Ok(()),
         false => Err(StepEnd::blocked(format!(
-            "Vault answers {} where the other token is to be denied",
+            "Vault answers {} although it should deny the other token",
             answer.status
         ))),
     }
 }
 
-/// Lets both clients read at once, each a secret of its own, again and again.
+/// Lets both clients read concurrently, each a secret of its own, again and again.
 ///
 /// # Errors
-/// When there is no such secret; blocked where they did not read at once.
+/// If the secret does not exist; blocked if the reads were not concurrent.
 pub(crate) async fn let_both_read(
     scenario: &mut Scenario,
     agents: &str,
@@ -197,12 +198,12 @@ async fn call_many(
     join_all(calls).await
 }
 
-/// Each must have been given its secret, asked for with its own token.
+/// Each client must have received its secret, read with its own token.
 ///
 /// # Errors
-/// When one was not.
+/// If this is not the case.
 pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
-    let missing = || StepEnd::blocked("the clients read nothing at once");
+    let missing = || StepEnd::blocked("the clients made no concurrent reads");
     let side_by_side = scenario
         .state::<VaultToken>()
         .side_by_side
@@ -221,7 +222,7 @@ pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
                 && exchange.token.is_some_and(|brought| brought != token)
         };
         if let Some(foreign) = exchanges.iter().find(is_foreign) {
-            let expected = format!("{path:?} is read with {whose} token alone");
+            let expected = format!("{path:?} is only read with {whose} token");
             let seen = format!("{} {} with another", foreign.method, foreign.path);
             return Err(scenario.failed(expected, &seen));
         }
@@ -229,10 +230,10 @@ pub(crate) fn expect_each_with_its_own(scenario: &Scenario) -> StepResult {
     Ok(())
 }
 
-/// Lets the other client read a secret that Vault denies it.
+/// Lets the other client read a secret that Vault denies to it.
 ///
 /// # Errors
-/// Blocked when Vault does not.
+/// Blocked if Vault does not deny it.
 pub(crate) async fn let_other_read(scenario: &mut Scenario, path: &str) -> StepResult {
     expect_denied_by_vault(scenario, path).await?;
     let act = Act::read(scenario.mount()?, path);
@@ -246,10 +247,10 @@ pub(crate) async fn let_other_read(scenario: &mut Scenario, path: &str) -> StepR
     Ok(())
 }
 
-/// Asks for a secret in the agent's session, with what a feature words so in place of its token.
+/// Requests a secret in the agent's session, with another credential that a feature names.
 ///
 /// # Errors
-/// Blocked when nothing is worded so.
+/// Blocked if the feature's words are unknown.
 pub(crate) async fn ask_in_session(scenario: &mut Scenario, path: &str, with: &str) -> StepResult {
     let act = about::reading(scenario, path)?;
     let headers = match with {
@@ -263,7 +264,11 @@ pub(crate) async fn ask_in_session(scenario: &mut Scenario, path: &str, with: &s
             bringing(scenario, Some(&format!("hvs.{unknown}").into()))?
         }
         "a token that is empty" => Vec::new(),
-        _ => return Err(StepEnd::blocked(format!("nobody asks with {with:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {with:?}"
+            )));
+        }
     };
     let session = scenario.connection()?.session_headers();
     let mut asked = scenario.posted(&act, "vault-token-1")?.post(session);
@@ -275,11 +280,10 @@ pub(crate) async fn ask_in_session(scenario: &mut Scenario, path: &str, with: &s
     ask_raw(scenario, act, DENIED, &headers, &asked).await
 }
 
-/// Asks for a secret as a client does that has no token, or has one only in the address, as the
-/// parameter of this name.
+/// Requests a secret as a client without a token, or with a token only in the URL, as the parameter with this name.
 ///
 /// # Errors
-/// When there is no such secret.
+/// If the secret does not exist.
 pub(crate) async fn ask_without_token(
     scenario: &mut Scenario,
     path: &str,
@@ -307,10 +311,10 @@ pub(crate) async fn ask_without_token(
     Ok(())
 }
 
-/// Lets the agent ask for a secret with its token in the header as ever, and in the address besides.
+/// Lets the agent request a secret with its token in the header, and also in the URL.
 ///
 /// # Errors
-/// When there is no such secret.
+/// If the secret does not exist.
 pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &str) -> StepResult {
     let act = about::reading(scenario, path)?;
     let query = format!("token={}", scenario.token()?.secret.expose_secret());
@@ -322,12 +326,12 @@ pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &st
     ask_raw(scenario, act, CallOptions::default(), &[], &asked).await
 }
 
-/// That should have been refused.
+/// The server should have rejected this request.
 ///
 /// # Errors
-/// When it was not.
+/// If this is not the case.
 pub(crate) fn expect_address_refused(scenario: &Scenario) -> StepResult {
-    let missing = || StepEnd::blocked("nobody asked for the secret yet");
+    let missing = || StepEnd::blocked("no client has requested the secret yet");
     let told = scenario
         .state::<TokenUse>()
         .told
@@ -363,7 +367,7 @@ fn note_told(scenario: &mut Scenario, said: Said, passed: usize) {
 
 /// The endpoint, for requests with these headers.
 async fn stranger(scenario: &Scenario, headers: &[(String, SecretString)]) -> StepResult<RawHttp> {
-    let missing = || StepEnd::blocked("the server is not spoken to over HTTP");
+    let missing = || StepEnd::blocked("the transport is not HTTP");
     let connected = scenario.instance()?.another_with(headers).await;
     let connected = connected.map_err(StepEnd::blocked)?;
     connected.connection.http().ok_or_else(missing)
@@ -398,7 +402,7 @@ async fn session_of_stranger(
 /// Lets both clients list the tools.
 ///
 /// # Errors
-/// When one is not answered.
+/// If one is not answered.
 pub(crate) async fn let_both_list(scenario: &mut Scenario) -> StepResult {
     let mut lists = Vec::new();
     for connection in [scenario.connection()?, other(scenario)?] {
@@ -414,10 +418,10 @@ pub(crate) async fn let_both_list(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Lists that differ must not be for everybody to keep.
+/// Lists that differ must not be marked as cacheable for everybody.
 ///
 /// # Errors
-/// When one is.
+/// If this is not the case.
 pub(crate) fn expect_lists_private(scenario: &Scenario) -> StepResult {
     let [agents, others] = scenario.state::<VaultToken>().lists.as_slice() else {
         return Err(StepEnd::blocked("the clients listed nothing"));
@@ -425,7 +429,7 @@ pub(crate) fn expect_lists_private(scenario: &Scenario) -> StepResult {
     let is_public = |page: &Value| page["cacheScope"] == "public";
     if agents["tools"] != others["tools"] && (is_public(agents) || is_public(others)) {
         let seen = "lists that differ by the token, with \"cacheScope\": \"public\"";
-        return Err(scenario.failed("lists that nobody else is given", seen));
+        return Err(scenario.failed("lists that no other client receives", seen));
     }
     Ok(())
 }

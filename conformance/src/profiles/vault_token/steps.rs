@@ -1,4 +1,4 @@
-//! Steps about whose token a server acts with, and about whom it takes for Vault.
+//! Steps about the token that a server uses, and about which server it accepts as Vault.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     world::World,
 };
 
-// Each request brings its own.
+// Tokens of requests.
 
 #[given("a server that takes the Vault token from each request")]
 async fn per_request(world: &mut World) -> StepResult {
@@ -90,7 +90,7 @@ fn lists_private(world: &mut World) -> StepResult {
     requests::expect_lists_private(world.scenario()?)
 }
 
-// A token of the server's own.
+// The server's own token.
 
 #[given("a server that reads its token from a file")]
 async fn token_file(world: &mut World) -> StepResult {

@@ -1,5 +1,4 @@
-//! A value that has leaked: what a secret scanner knows, and how an agent finds it in Vault by what the target
-//! shows.
+//! A leaked value: what a secret scanner knows of it, and how an agent uses the target to find it in Vault.
 
 use serde_json::{Value, json};
 
@@ -12,19 +11,19 @@ use crate::{
     vocabulary::{about::contradiction, answered, kv::kv},
 };
 
-/// A value that has leaked, and where the agent has found it.
+/// A leaked value, and where the agent found it.
 pub(super) struct Leak {
-    /// The secret that it was of.
+    /// The secret that contained it.
     path: String,
     value: Value,
-    /// Secret and key.
+    /// Secrets and keys.
     found: Vec<(String, String)>,
 }
 
-/// Lets the agent know the value of a key of a secret, and not where it is.
+/// Tells the agent the value of a key of a secret, but not where it is.
 ///
 /// # Errors
-/// When there is no such key.
+/// If the key does not exist.
 pub(crate) fn leak(scenario: &mut Scenario, path: &str, key: &str) -> StepResult {
     let missing = || StepEnd::blocked(format!("the secret {path:?} has no key {key:?}"));
     let value = scenario.held(path)?.get(key).ok_or_else(missing)?.clone();
@@ -46,10 +45,10 @@ fn leaked(scenario: &Scenario) -> StepResult<&Leak> {
         .ok_or_else(missing)
 }
 
-/// Lets the agent list a folder and all below it, and read every secret there.
+/// Lets the agent list a folder and everything below it, and read every secret there.
 ///
 /// # Errors
-/// When the target does not show what there is; not applicable where it shows it as prose.
+/// If the target does not show what exists; not applicable if it shows it as prose.
 pub(crate) async fn look_for_leak(scenario: &mut Scenario, folder: &str) -> StepResult {
     let leaked = leaked(scenario)?.value.clone();
     let mut found = Vec::new();
@@ -83,21 +82,21 @@ pub(crate) async fn look_for_leak(scenario: &mut Scenario, folder: &str) -> Step
     Ok(())
 }
 
-/// What the last answer shows, as JSON.
+/// The content of the last answer, as JSON.
 fn shown(scenario: &Scenario) -> StepResult<Value> {
     match &answered::expect_success(scenario)?.data {
         Data::Json(value) => Ok(value.clone()),
         Data::Prose(_) => Err(StepEnd::not_claimed(
-            "the adapter finds no names or keys in what is prose",
+            "the adapter finds no names or keys in prose",
         )),
         Data::Unusable(why) => Err(scenario.failed("names or keys", why)),
     }
 }
 
-/// The agent must have found it in exactly these keys, each with its secret.
+/// The agent must have found the value in exactly these keys, each with its secret.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) fn expect_leak_found(scenario: &Scenario, expected: &[(String, String)]) -> StepResult {
     let found = &leaked(scenario)?.found;
     if found == expected {
@@ -114,10 +113,10 @@ pub(crate) fn expect_leak_found(scenario: &Scenario, expected: &[(String, String
     Err(scenario.failed(demanded, &say(found)))
 }
 
-/// Vault must give it out in no version of the secret that it was of.
+/// Vault must return the value in no version of the secret that contained it.
 ///
 /// # Errors
-/// When it does; blocked when it was of another secret.
+/// If Vault does; blocked if the value was in another secret.
 pub(crate) async fn expect_leak_gone(scenario: &Scenario, path: &str) -> StepResult {
     let leak = leaked(scenario)?;
     if leak.path != path {
@@ -138,7 +137,7 @@ pub(crate) async fn expect_leak_gone(scenario: &Scenario, path: &str) -> StepRes
             .as_object()
             .is_some_and(|held| held.values().any(|v| v == leaked))
         {
-            let demanded = format!("no version of {path} gives the leaked value out");
+            let demanded = format!("no version of {path} contains the leaked value");
             return Err(scenario.failed(demanded, &format!("version {number} does")));
         }
     }

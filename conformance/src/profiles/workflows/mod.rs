@@ -1,4 +1,4 @@
-//! What the sources tell of agents at work.
+//! The published workflows of agents.
 
 pub(crate) mod leak;
 mod steps;

@@ -1,4 +1,4 @@
-//! Steps of the sources' stories, each told in a Vault of its own.
+//! Steps of the published workflows, each of which runs in a Vault of its own.
 
 use cucumber::{given, then, when};
 

@@ -1,4 +1,4 @@
-//! How far a run has come: a bar on a terminal, now and then a line elsewhere.
+//! The progress of a run: a bar on a terminal, and an occasional line elsewhere.
 
 use std::{
     io::{self, Write},
@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::{event::Event, report::text::visible, verdict::Verdict};
 
-/// Scenarios after which a line is written, unless [`LINE_AFTER`] passes first.
+/// The number of scenarios after which a line is written, unless [`LINE_AFTER`] passes first.
 const LINE_AFTER_SCENARIOS: usize = 25;
-/// Time after which a line is written, at the next event.
+/// The time after which the next event writes a line.
 const LINE_AFTER: Duration = Duration::from_secs(10);
 
 /// Counts events and shows the counts.
@@ -28,13 +28,13 @@ enum Display {
     Bar(ProgressBar),
     Lines {
         stream: Box<dyn Write + Send>,
-        /// When the last line was written, and how many scenarios were done then.
+        /// When the last line was written, and how many scenarios had finished then.
         last: (Instant, usize),
     },
 }
 
 impl Progress {
-    /// On stderr, in the form that it can show.
+    /// Progress on stderr, as a bar on a terminal and as lines elsewhere.
     pub(super) fn on_stderr() -> Self {
         let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
         if bar.is_hidden() {
@@ -44,7 +44,7 @@ impl Progress {
         }
     }
 
-    /// As lines.
+    /// Progress as lines.
     pub(super) fn lines(stream: Box<dyn Write + Send>) -> Self {
         let last = (Instant::now(), 0);
         Self::new(Display::Lines { stream, last })
@@ -60,7 +60,7 @@ impl Progress {
         }
     }
 
-    /// Takes note of one event.
+    /// Handles one event.
     pub(super) fn on(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Started { scenarios, .. } => self.total = *scenarios,
@@ -115,11 +115,11 @@ impl Progress {
 }
 
 fn start(bar: &ProgressBar, total: usize) {
-    // First, as setting the length draws the bar.
+    // This comes first because setting the length draws the bar.
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {elapsed}  {wide_msg}") {
         bar.set_style(style);
     }
     bar.set_length(total as u64);
-    // Else the clock would stand still while a scenario takes long.
+    // Otherwise the clock would stand still during a long scenario.
     bar.enable_steady_tick(Duration::from_secs(1));
 }

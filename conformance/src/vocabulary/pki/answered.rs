@@ -1,4 +1,4 @@
-//! What the agent must have been told about issuers, roles and certificates.
+//! What the agent must receive about issuers, roles and certificates.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -20,12 +20,12 @@ use crate::{
     vocabulary::{answered, pki},
 };
 
-/// A block of PEM, with its line breaks as they are or escaped.
+/// A block of PEM, with plain or escaped line breaks.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static PEM: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?s)-----BEGIN [^-]+-----.*?-----END [^-]+-----").unwrap());
 
-/// Words that tell a reader that something lasts less long than was asked.
+/// Words that mean that a lifetime is shorter than requested.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static SHORTENED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -34,7 +34,7 @@ static SHORTENED: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// What the answer has where the adapter points to a fact; all of it where it points to none.
+/// The fact to which the adapter points, or the whole answer if the adapter does not point to it.
 fn said_of(scenario: &Scenario, fact: &str) -> StepResult<String> {
     let success = answered::expect_success(scenario)?;
     Ok(
@@ -53,10 +53,10 @@ pub(super) fn certificate_given(scenario: &Scenario) -> StepResult<Certificate> 
     Certificate::first_in(&said).ok_or_else(none)
 }
 
-/// The answer's certificate must verify against the authority that the suite made.
+/// The answer's certificate must verify against the CA that the suite made.
 ///
 /// # Errors
-/// When it does not, or there is none.
+/// If it does not, or there is none.
 pub(crate) fn expect_certificate_verifies(scenario: &Scenario) -> StepResult {
     let certificate = certificate_given(scenario)?;
     let pki = pki::pki(scenario)?;
@@ -71,10 +71,10 @@ pub(crate) fn expect_certificate_verifies(scenario: &Scenario) -> StepResult {
     })
 }
 
-/// The answer's certificate must be for all names and addresses that were asked for.
+/// The answer's certificate must have all requested names and addresses.
 ///
 /// # Errors
-/// When one is missing.
+/// If this is not the case.
 pub(crate) fn expect_names_on_certificate(scenario: &Scenario) -> StepResult {
     let certificate = certificate_given(scenario)?;
     let wanted = &pki::pki(scenario)?.wanted;
@@ -99,19 +99,18 @@ pub(crate) fn expect_names_on_certificate(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(demanded.trim_end(), &certificate.to_string()))
 }
 
-/// The answer's certificate must last as long as was asked, or the answer tell that it
-/// does not.
+/// The answer's certificate must be valid as long as requested, or the answer must say that it is not.
 ///
 /// # Errors
-/// When neither is so.
+/// If neither is the case.
 pub(crate) fn expect_lifetime_as_asked(scenario: &Scenario) -> StepResult {
     expect_lifetime(scenario, &certificate_given(scenario)?)
 }
 
-/// The same, where an error tells it as well.
+/// Like [`expect_lifetime_as_asked`], but an error may say so, too.
 ///
 /// # Errors
-/// When neither is so.
+/// If neither is the case.
 pub(crate) fn expect_lifetime_or_word(scenario: &Scenario) -> StepResult {
     match scenario.last()?.answer {
         Answer::Success(_) => expect_lifetime_as_asked(scenario),
@@ -119,8 +118,8 @@ pub(crate) fn expect_lifetime_or_word(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Whether the answer tells how long a certificate really lasts, or that it is shorter than
-/// was asked: in words, or by its end. A certificate itself tells nothing to a model.
+/// Whether the answer says how long a certificate is valid, or that this is shorter than requested: in words, or by its
+/// end. The certificate itself does not count, since a model cannot read it.
 pub(super) fn tells_the_end_of(scenario: &Scenario, certificate: &Certificate) -> StepResult<bool> {
     let whole = match &scenario.last()?.answer {
         Answer::Success(success) => PEM.replace_all(&success.whole, ""),
@@ -130,10 +129,10 @@ pub(super) fn tells_the_end_of(scenario: &Scenario, certificate: &Certificate) -
     Ok(SHORTENED.is_match(&whole) || tells(&whole, certificate))
 }
 
-/// The key in the answer, or that of the request, must be the certificate's.
+/// The private key in the answer, or that of the request, must belong to the certificate.
 ///
 /// # Errors
-/// When it is another, or there is none.
+/// If it does not, or there is none.
 pub(crate) fn expect_own_key(scenario: &Scenario) -> StepResult {
     let certificate = certificate_given(scenario)?;
     let own = match (
@@ -155,14 +154,14 @@ pub(crate) fn expect_own_key(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The answer must have certificate, chain, serial number and, where it was made, the key.
+/// The answer must contain the certificate, the chain, the serial number and, if it was generated, the key.
 ///
 /// # Errors
-/// When one is missing.
+/// If this is not the case.
 pub(crate) fn expect_complete(scenario: &Scenario) -> StepResult {
     let certificate = certificate_given(scenario)?;
     let root = pki::pki(scenario)?.root.clone();
-    // A chain may end below its root; whoever signed is then told elsewhere.
+    // A chain may end below its root. The signer is then checked elsewhere.
     let whole = &answered::expect_success(scenario)?.whole;
     let given = Certificate::all_in(whole);
     if !given.iter().any(|link| Some(link) == root.as_ref()) {
@@ -179,10 +178,10 @@ pub(crate) fn expect_complete(scenario: &Scenario) -> StepResult {
     Ok(())
 }
 
-/// Private keys must have been seen in the answers alone that made them, and in no log.
+/// Private keys must appear only in the answers that generated them, and in no log.
 ///
 /// # Errors
-/// When one was seen elsewhere.
+/// If one appeared elsewhere.
 pub(crate) fn expect_keys_seen_once(scenario: &Scenario) -> StepResult {
     let keys = scenario.ledger.matching(|label, _| label == "private key");
     let lines = scenario.connection()?.transcript().lines();
@@ -192,36 +191,36 @@ pub(crate) fn expect_keys_seen_once(scenario: &Scenario) -> StepResult {
     let elsewhere = seen.clone().find(|line| line.speaker != Speaker::Target);
     match (elsewhere, seen.count()) {
         (Some(line), _) => {
-            let seen = format!("it is in what the {} said", line.speaker.name());
-            Err(scenario.failed("the private key in one answer alone", &seen))
+            let seen = format!("it is in a line of the {}", line.speaker.name());
+            Err(scenario.failed("the private key in only one answer", &seen))
         }
         (None, 1) => Ok(()),
         (None, count) => {
             let seen = format!("it is in {count} messages");
-            Err(scenario.failed("the private key in one answer alone", &seen))
+            Err(scenario.failed("the private key in only one answer", &seen))
         }
     }
 }
 
-/// The error must carry the words in which Vault itself refuses the same.
+/// The error must contain the reason for which Vault itself rejects the request.
 ///
 /// # Errors
-/// When it does not; blocked where Vault does not refuse.
+/// If it does not; blocked if Vault does not reject it.
 pub(crate) async fn expect_vaults_refusal(scenario: &Scenario) -> StepResult {
     let reason = vaults_refusal(scenario).await?;
     answered::expect_told_reason(scenario, &reason)
 }
 
-/// The words in which Vault itself refuses what the agent did last.
+/// The reason for which Vault itself rejects the agent's last act.
 ///
 /// # Errors
-/// Blocked where Vault does not refuse it.
+/// Blocked if Vault does not reject it.
 pub(super) async fn vaults_refusal(scenario: &Scenario) -> StepResult<String> {
     let act = scenario.last()?.act.clone();
     let requests = act.operation.requests(&act.parameters, 2);
     let mut refusal = None;
     for request in &requests {
-        // Where the suite does not know the target's token its own asks: PKI refuses both alike.
+        // If the suite does not know the target's token, it uses its own: PKI rejects both alike.
         let token = scenario.token().map(|token| &token.secret);
         let token = token.unwrap_or_else(|_| scenario.oracle.root_token());
         let answer = scenario.oracle.ask(token, request).await;
@@ -230,14 +229,14 @@ pub(super) async fn vaults_refusal(scenario: &Scenario) -> StepResult<String> {
             refusal = answer.body["errors"][0].as_str().map(str::to_owned);
         }
     }
-    let none = || StepEnd::blocked("this Vault does not refuse the same");
+    let none = || StepEnd::blocked("Vault does not reject the same request");
     refusal.ok_or_else(none)
 }
 
-/// The error must name these: arguments of the call, or what they held.
+/// The error must name these: arguments of the call, or their values.
 ///
 /// # Errors
-/// When it does not.
+/// If this is not the case.
 pub(crate) fn expect_error_names(scenario: &Scenario, words: &[String]) -> StepResult {
     let error = answered::expect_error(scenario)?.to_lowercase();
     match words
@@ -266,7 +265,7 @@ fn expect_set(scenario: &Scenario, expected: &BTreeSet<String>) -> StepResult {
     expect_given_set(scenario, &given, expected)
 }
 
-/// Of prose, all must be in it; an empty list may be told in any words.
+/// Prose must contain all of them; an empty list may be described in any words.
 fn expect_given_set(
     scenario: &Scenario,
     given: &BTreeSet<String>,
@@ -305,7 +304,7 @@ pub(super) async fn expect_certificates_listed(scenario: &Scenario) -> StepResul
     let serials = serials.map_err(StepEnd::blocked)?;
     let given = names_given(answered::expect_success(scenario)?);
     let given: BTreeSet<_> = given.iter().map(|serial| vaults_serial(serial)).collect();
-    // Whether the authorities' own certificates are among them is for the server to say.
+    // The server decides whether the list contains the certificates of the CAs themselves.
     let roots = scenario
         .state::<Vec<PkiMount>>()
         .iter()
@@ -319,7 +318,7 @@ pub(super) async fn expect_certificates_listed(scenario: &Scenario) -> StepResul
     )
 }
 
-/// Each issuer must be in the list once, by its id or by its name.
+/// The list must contain each issuer once, by its id or by its name.
 pub(super) async fn expect_issuers_listed(scenario: &Scenario) -> StepResult {
     let success = answered::expect_success(scenario)?;
     let mount = scenario.last()?.act.text("mount");
@@ -371,7 +370,7 @@ fn expect_shown(scenario: &Scenario, expected: &Certificate) -> StepResult {
     Err(scenario.failed(expected.to_string(), &given.to_string()))
 }
 
-/// The settings that the adapter points to must be those of the role in Vault.
+/// The settings to which the adapter points must equal those of the role in Vault.
 pub(super) async fn expect_role_shown(scenario: &Scenario) -> StepResult {
     let success = answered::expect_success(scenario)?;
     let act = &scenario.last()?.act;
@@ -384,7 +383,7 @@ pub(super) async fn expect_role_shown(scenario: &Scenario) -> StepResult {
     for name in Operation::Pki(Pki::ReadRole).facts() {
         if answered::points_to(scenario, name)? {
             points = true;
-            // Servers leave out what is false, zero or empty.
+            // Servers omit what is false, zero or empty.
             let told = success.facts.get(*name).unwrap_or(&Value::Null);
             if !same(told, &role[*name]) {
                 let demanded = format!("{name} is {}", role[*name]);
@@ -403,8 +402,8 @@ pub(super) async fn expect_role_shown(scenario: &Scenario) -> StepResult {
     ))
 }
 
-/// Whether a text tells the day on which a certificate ends, or how long it lasts, in one of the
-/// ways in which dates and durations are commonly written.
+/// Whether a text contains the day on which a certificate ends, or how long it is valid, in one of the common formats
+/// of dates and durations.
 fn tells(text: &str, certificate: &Certificate) -> bool {
     let end = certificate.not_after();
     let days = [
@@ -426,7 +425,7 @@ fn tells(text: &str, certificate: &Certificate) -> bool {
         format!("{hours}h"),
         format!("{hours} h"),
     ];
-    // No part of a longer number.
+    // The text is not part of a longer number.
     let alone = |found: &str| {
         let digit = |c: char| c.is_ascii_digit();
         text.match_indices(found).any(|(at, _)| {
@@ -440,19 +439,19 @@ fn tells(text: &str, certificate: &Certificate) -> bool {
         .any(|it| alone(&it))
 }
 
-/// A serial number without what stands between its digits, which everybody writes differently.
+/// A serial number without separators, which servers write differently.
 fn plain_serial(text: &str) -> String {
     text.replace([':', '-', ' ', '\\'], "").to_lowercase()
 }
 
-/// A serial number as Vault writes it: `75:65:8f:...`.
+/// A serial number in Vault's format: `75:65:8f:...`.
 fn vaults_serial(text: &str) -> String {
     let digits: Vec<char> = plain_serial(text).chars().collect();
     let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect()).collect();
     pairs.join(":")
 }
 
-/// A certificate must last as long as the agent asked, or the agent be told that it does not.
+/// A certificate must be valid as long as the agent requested, or the agent must have been informed that it is not.
 pub(super) fn expect_lifetime(scenario: &Scenario, certificate: &Certificate) -> StepResult {
     let act = &scenario.last()?.act;
     let asked = duration(act.text("ttl")).filter(|_| pki::sends(scenario, act.operation, "ttl"));
@@ -464,7 +463,7 @@ pub(super) fn expect_lifetime(scenario: &Scenario, certificate: &Certificate) ->
     }
     let lasts = certificate.not_after() - OffsetDateTime::now_utc();
     let demanded = format!(
-        "a certificate that lasts {} h, or a word that it does not",
+        "a certificate that is valid for {} h, or a note that it is not",
         asked.as_secs() / 3600
     );
     let seen = format!(
@@ -474,7 +473,7 @@ pub(super) fn expect_lifetime(scenario: &Scenario, certificate: &Certificate) ->
     Err(scenario.failed(demanded, &seen))
 }
 
-/// The certificate that the last deed was about, as Vault has it.
+/// The certificate that the last act was about, from Vault.
 pub(super) async fn subject(scenario: &Scenario) -> StepResult<Certificate> {
     let act = &scenario.last()?.act;
     let pem = scenario
@@ -492,7 +491,7 @@ mod tests {
     #[test]
     fn an_end_is_told_by_its_day_or_by_how_long_it_is() {
         let bundle = Bundle::new("Old Root").unwrap();
-        // From 1975-01-01 to 4096-01-01, which is what is made where nothing is said.
+        // From 1975-01-01 to 4096-01-01, which is rcgen's default.
         let certificate = Certificate::first_in(&bundle.certificate).unwrap();
         for text in [
             "4096-01-01T00:00:00Z",

@@ -1,4 +1,4 @@
-//! What must have become of PKI in Vault once the agent has acted.
+//! The expected effect on PKI mounts in Vault after the agent has acted.
 
 use serde_json::{Map, Value};
 
@@ -76,7 +76,7 @@ async fn expect_enabled(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(demanded, &format!("{has} s")))
 }
 
-/// The issuers that the mount has more than before the last deed.
+/// The issuers that were added to the mount since before the last act.
 async fn new_issuers(scenario: &Scenario) -> StepResult<Vec<Issuer>> {
     let deed = scenario.last()?;
     let mount = deed.act.text("mount");
@@ -95,8 +95,7 @@ async fn new_issuers(scenario: &Scenario) -> StepResult<Vec<Issuer>> {
         .collect())
 }
 
-/// The certificate of the one issuer that is new. Those that lead from it to the root may have
-/// come with it: so its chain is complete.
+/// The certificate of the new issuer. Other new issuers may lead from it to the root, so that its chain is complete.
 async fn new_issuer_certificate(scenario: &Scenario) -> StepResult<(Issuer, Certificate)> {
     let mount = scenario.last()?.act.text("mount");
     let roots: Vec<_> = (scenario.state::<Vec<PkiMount>>().iter())
@@ -150,7 +149,7 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
         return Err(scenario.failed(demanded, &certificate.to_string()));
     }
     expect_lifetime(scenario, &certificate)?;
-    // What is issued in this mount from now on is verified against it.
+    // Certificates issued in this mount from now on are verified against it.
     let own = act.operation == Operation::Pki(Pki::CreateRoot)
         && act.text("mount") == pki::pki(scenario)?.path;
     if own && pki::pki(scenario)?.root.is_none() {
@@ -159,10 +158,10 @@ async fn expect_issuer(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// An authority that was asked for must be there as asked, or the agent be told that it is not.
+/// The requested CA must exist as requested, or the agent must have been informed that it does not.
 ///
 /// # Errors
-/// When neither is so.
+/// If neither is the case.
 pub(crate) async fn expect_issuer_or_word(scenario: &mut Scenario) -> StepResult {
     match scenario.last()?.answer {
         Answer::Success(_) => expect_issuer(scenario).await,
@@ -170,11 +169,10 @@ pub(crate) async fn expect_issuer_or_word(scenario: &mut Scenario) -> StepResult
     }
 }
 
-/// A role that was there must be as the agent asked for, or be as it was and the agent be told
-/// of an error.
+/// An existing role must be as the agent requested; or it must be unchanged, and the agent must have received an error.
 ///
 /// # Errors
-/// When neither is so.
+/// If neither is the case.
 pub(crate) async fn expect_role_or_word(scenario: &Scenario) -> StepResult {
     match scenario.last()?.answer {
         Answer::Success(_) => expect_role_of(scenario, &scenario.last()?.act).await,
@@ -185,10 +183,10 @@ pub(crate) async fn expect_role_or_word(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Vault must have the role that the agent made.
+/// Vault must have the role that the agent created.
 ///
 /// # Errors
-/// When it has not.
+/// If this is not the case.
 pub(crate) async fn expect_role_there(scenario: &Scenario) -> StepResult {
     match role(scenario).await? {
         Some(_) => Ok(()),
@@ -196,10 +194,10 @@ pub(crate) async fn expect_role_there(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// An issuer that is new must have the name that was asked for.
+/// The new issuer must have the requested name.
 ///
 /// # Errors
-/// When it has another.
+/// If it has another one.
 pub(crate) async fn expect_issuer_named(scenario: &Scenario) -> StepResult {
     let act = &scenario.last()?.act;
     pki::requires(scenario, act.operation, "issuer")?;
@@ -224,7 +222,7 @@ async fn role_of(scenario: &Scenario, act: &Act) -> StepResult<Option<Map<String
     role.map_err(StepEnd::blocked)
 }
 
-/// The role in Vault must have all settings that the target was told when it was made.
+/// The role in Vault must have all settings that the target received for it.
 pub(super) async fn expect_role_of(scenario: &Scenario, act: &Act) -> StepResult {
     let Some(role) = role_of(scenario, act).await? else {
         let demanded = format!("Vault has the role {}", act.text("role"));
@@ -243,10 +241,10 @@ pub(super) async fn expect_role_of(scenario: &Scenario, act: &Act) -> StepResult
     Ok(())
 }
 
-/// A role that was made with little said must not allow every name.
+/// A role that was created with few settings must not allow every name.
 ///
 /// # Errors
-/// When it does.
+/// If this is not the case.
 pub(crate) async fn expect_safe_role(scenario: &Scenario) -> StepResult {
     let role = role(scenario).await?.unwrap_or_default();
     if role.get("allow_any_name") == Some(&Value::Bool(true)) {

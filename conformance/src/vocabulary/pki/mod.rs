@@ -1,5 +1,5 @@
-//! PKI in a scenario: what it is given; what the agent must be told ([`answered`]) and what must
-//! have become of Vault ([`effect`]); and how an agent puts a role right ([`repair`]).
+//! PKI in a scenario: what it starts with, what the agent must receive ([`answered`]), the expected effect on Vault
+//! ([`effect`]), and how an agent corrects a role ([`repair`]).
 
 pub(crate) mod answered;
 pub(crate) mod effect;
@@ -28,15 +28,15 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// How long mounts of the suite let certificates live: longer than any scenario asks for.
+/// The maximum lifetime of certificates in the suite's mounts: longer than any scenario requests.
 const LONG: &str = "87600h";
-/// The name of the issuer that the suite makes.
+/// The name of the issuer that the suite creates.
 pub(crate) const ROOT: &str = "root-ca";
 
-/// Makes a PKI mount, with Vault's own longest lifetime unless `tuned`.
+/// Creates a PKI mount, with Vault's default maximum lifetime unless `tuned`.
 ///
 /// # Errors
-/// When Vault refuses; so have the others.
+/// If Vault rejects a request. This applies to all functions below.
 pub(crate) async fn make_pki_mount(scenario: &mut Scenario, name: &str, tuned: bool) -> StepResult {
     let path = scenario.path_of(name);
     let made = scenario
@@ -48,7 +48,7 @@ pub(crate) async fn make_pki_mount(scenario: &mut Scenario, name: &str, tuned: b
     Ok(())
 }
 
-/// Turns to a PKI mount that is there.
+/// Makes an existing PKI mount the scenario's mount.
 fn turn_to_pki_mount(scenario: &mut Scenario, name: &str) {
     let path = scenario.path_of(name);
     scenario.mount = Some(path.clone());
@@ -58,10 +58,10 @@ fn turn_to_pki_mount(scenario: &mut Scenario, name: &str) {
     });
 }
 
-/// Turns to the PKI mount of this name, which the agent has just made.
+/// Makes the PKI mount with this name, which the agent has just created, the scenario's mount.
 ///
 /// # Errors
-/// Blocked when the agent's last act was another.
+/// Blocked if the agent's last act was another.
 pub(crate) fn turn_to_agents_pki_mount(scenario: &mut Scenario, name: &str) -> StepResult {
     about::last_on_mount(scenario, name)?;
     about::expect_last_is(scenario, &[Operation::Pki(Pki::Enable)])?;
@@ -69,10 +69,10 @@ pub(crate) fn turn_to_agents_pki_mount(scenario: &mut Scenario, name: &str) -> S
     Ok(())
 }
 
-/// Makes a PKI mount with a root CA that lasts longer than any certificate.
+/// Creates a PKI mount with a root CA that is valid longer than any certificate.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_authority(scenario: &mut Scenario, name: &str) -> StepResult {
     make_pki_mount(scenario, name, true).await?;
     let path = &pki(scenario)?.path;
@@ -82,10 +82,10 @@ pub(crate) async fn make_authority(scenario: &mut Scenario, name: &str) -> StepR
     Ok(())
 }
 
-/// Makes a role with these settings, strict in all others, of which the scenario speaks from now on.
+/// Creates a role with these settings, strict in all others. It becomes the scenario's role.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_role(
     scenario: &mut Scenario,
     role: &str,
@@ -100,10 +100,10 @@ pub(crate) async fn make_role(
     Ok(())
 }
 
-/// Issues a certificate with the suite's own token, which the scenario's later steps are about.
+/// Issues a certificate with the suite's own token, for later steps of the scenario.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn issue(scenario: &mut Scenario, common_name: &str) -> StepResult {
     let pki = pki(scenario)?;
     let issued = scenario
@@ -117,10 +117,10 @@ pub(crate) async fn issue(scenario: &mut Scenario, common_name: &str) -> StepRes
     Ok(())
 }
 
-/// Lets the agent ask for a certificate.
+/// Lets the agent request a certificate.
 ///
 /// # Errors
-/// Not applicable where the target offers no way to ask for that.
+/// Not applicable if the target offers no argument for this.
 pub(crate) async fn let_agent_ask_for(scenario: &mut Scenario, wanted: Wanted) -> StepResult {
     let (names, addresses) = (&wanted.alt_names, &wanted.ip_sans);
     for (parameter, needed) in [
@@ -138,10 +138,10 @@ pub(crate) async fn let_agent_ask_for(scenario: &mut Scenario, wanted: Wanted) -
     scenario.let_agent(act).await
 }
 
-/// Lets the agent have a new key of its own certified.
+/// Lets the agent request a certificate for a new key of its own.
 ///
 /// # Errors
-/// When no request can be made.
+/// If the request cannot be made.
 pub(crate) async fn let_agent_sign_new(
     scenario: &mut Scenario,
     common_name: &str,
@@ -151,10 +151,10 @@ pub(crate) async fn let_agent_sign_new(
     let_agent_sign(scenario, request, common_name, ttl).await
 }
 
-/// Lets the agent have the key of a request certified.
+/// Lets the agent request a certificate for the key of a CSR.
 ///
 /// # Errors
-/// When the scenario gave no PKI mount.
+/// If the scenario has no PKI mount.
 pub(crate) async fn let_agent_sign(
     scenario: &mut Scenario,
     request: Request,
@@ -172,10 +172,10 @@ pub(crate) async fn let_agent_sign(
     scenario.let_agent(act).await
 }
 
-/// Lets the agent ask for a signature on what Vault must not sign.
+/// Lets the agent request a signature on a CSR that Vault must not sign.
 ///
 /// # Errors
-/// When no request can be made.
+/// If the CSR cannot be made.
 pub(crate) async fn let_agent_sign_rubbish(scenario: &mut Scenario, what: &str) -> StepResult {
     const NAME: &str = "weak.example.com";
     let pem = match what {
@@ -193,16 +193,16 @@ pub(crate) async fn let_agent_sign_rubbish(scenario: &mut Scenario, what: &str) 
     scenario.let_agent(act).await
 }
 
-/// Lets the agent import an authority that was made elsewhere, whole or (`half of a CA`) not.
+/// Lets the agent import a CA that was made elsewhere, complete or incomplete (`half of a CA`).
 ///
 /// # Errors
-/// When none can be made.
+/// If the CA cannot be made.
 pub(crate) async fn let_agent_import(scenario: &mut Scenario, what: &str) -> StepResult {
     let act = importing(scenario, what)?;
     scenario.let_agent(act).await
 }
 
-/// Importing an authority that was made elsewhere, whole or not.
+/// The act of importing a CA that was made elsewhere, complete or incomplete.
 pub(super) fn importing(scenario: &mut Scenario, what: &str) -> StepResult<Act> {
     let bundle = Bundle::new("Old Root").map_err(StepEnd::blocked)?;
     let mut pem = format!("{}{}", bundle.certificate, bundle.key.expose_secret());
@@ -214,10 +214,10 @@ pub(super) fn importing(scenario: &mut Scenario, what: &str) -> StepResult<Act> 
     Ok(Act::import_bundle(&pki(scenario)?.path, &pem))
 }
 
-/// Lets the agent make a role with these settings, strict in all others.
+/// Lets the agent create a role with these settings, strict in all others.
 ///
 /// # Errors
-/// Not applicable where the adapter has no argument for one of these settings.
+/// Not applicable if the adapter has no argument for one of these settings.
 pub(crate) async fn let_agent_make_role(
     scenario: &mut Scenario,
     role: &str,
@@ -232,10 +232,10 @@ pub(crate) async fn let_agent_make_role(
     scenario.let_agent(act).await
 }
 
-/// Makes the scenario speak of a role that is there.
+/// Makes an existing role the scenario's role.
 ///
 /// # Errors
-/// Blocked when Vault has no such role.
+/// Blocked if Vault has no such role.
 pub(crate) async fn turn_to_role(scenario: &mut Scenario, role: &str) -> StepResult {
     let found = scenario.oracle.role(&pki(scenario)?.path, role).await;
     if found.map_err(StepEnd::blocked)?.is_none() {
@@ -245,19 +245,19 @@ pub(crate) async fn turn_to_role(scenario: &mut Scenario, role: &str) -> StepRes
     speak_of_role(scenario, role)
 }
 
-/// Makes the scenario speak of another role, whether or not it is there.
+/// Makes another role the scenario's role, whether or not it exists.
 ///
 /// # Errors
-/// When there is no PKI mount.
+/// If there is no PKI mount.
 pub(crate) fn speak_of_role(scenario: &mut Scenario, role: &str) -> StepResult {
     role.clone_into(&mut pki_mut(scenario)?.role);
     Ok(())
 }
 
-/// Lets the agent do in the KV mount what belongs in one of PKI.
+/// Lets the agent perform a PKI operation in the KV mount.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 pub(crate) async fn let_agent_misplace(scenario: &mut Scenario, what: &str) -> StepResult {
     let mount = &kv(scenario)?.path;
     let act = match what {
@@ -291,10 +291,10 @@ pub(crate) fn sends(scenario: &Scenario, operation: Operation, parameter: &str) 
     })
 }
 
-/// A parameter without which the scenario says nothing of this target.
+/// Checks that the adapter has an argument for a parameter that the scenario needs.
 ///
 /// # Errors
-/// Not applicable where the adapter has no argument for it.
+/// Not applicable if it has none.
 pub(crate) fn requires(scenario: &Scenario, operation: Operation, parameter: &str) -> StepResult {
     if sends(scenario, operation, parameter) {
         return Ok(());
@@ -304,10 +304,10 @@ pub(crate) fn requires(scenario: &Scenario, operation: Operation, parameter: &st
     )))
 }
 
-/// Lets the agent make a role with nothing but what the tool's schema requires.
+/// Lets the agent create a role with only the arguments that the tool's schema requires.
 ///
 /// # Errors
-/// Not applicable where the schema does not tell.
+/// Not applicable if the schema does not list them.
 pub(crate) async fn let_agent_make_bare_role(scenario: &mut Scenario, role: &str) -> StepResult {
     let mut settings = strict_role();
     // Some servers require domains.
@@ -317,10 +317,10 @@ pub(crate) async fn let_agent_make_bare_role(scenario: &mut Scenario, role: &str
     scenario.let_agent_with(act, Arguments::RequiredOnly).await
 }
 
-/// The settings of a role that a scenario words so.
+/// The settings of a role from the words of a scenario.
 ///
 /// # Errors
-/// When no settings are worded so.
+/// If the words are unknown.
 pub(crate) fn role_settings(text: &str) -> StepResult<Map<String, Value>> {
     let mut settings = Map::new();
     for part in text.split(" and ") {

@@ -1,5 +1,5 @@
-//! A role that is put right in a scenario: the fault that it has, the agent of [`crate::repair`]
-//! at the target's tools, and what the role must allow then, and what not.
+//! The correction of a role in a scenario: its fault, the agent of [`crate::repair`] with the target's tools, and what
+//! the role must and must not allow afterwards.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ use crate::{
     vocabulary::{about::contradiction, pki, unchanged},
 };
 
-/// How long certificates of a role with a fault may last: a repair has to keep it.
+/// The maximum lifetime of certificates of a role with a fault, which a correction must keep.
 const MAX_TTL: &str = "720h";
-/// A domain that no scenario asks a certificate for.
+/// A domain for which no scenario requests a certificate.
 const ELSEWHERE: &str = "elsewhere.example";
-/// What can be wrong with a role for which a certificate's name is refused.
+/// The faults of a role because of which a certificate's name is rejected.
 const FAULTS: [&str; 4] = [
     "allows another domain",
     "does not allow subdomains",
@@ -35,7 +35,7 @@ const FAULTS: [&str; 4] = [
     "does not exist",
 ];
 
-/// The settings, besides a strict role's, of a role with a fault; none where there is no role.
+/// The settings, besides a strict role's, of a role with a fault; `None` if the role does not exist.
 fn faulty(fault: &str, name: &str) -> StepResult<Option<Map<String, Value>>> {
     let parent = name.split_once('.').map_or(name, |(_, parent)| parent);
     let (domain, more) = match fault {
@@ -48,7 +48,11 @@ fn faulty(fault: &str, name: &str) -> StepResult<Option<Map<String, Value>>> {
             parent,
             json!({ "allow_subdomains": true, "key_type": "rsa", "key_bits": 2048 }),
         ),
-        _ => return Err(StepEnd::blocked(format!("no fault is worded {fault:?}"))),
+        _ => {
+            return Err(StepEnd::blocked(format!(
+                "the step does not support {fault:?}"
+            )));
+        }
     };
     let mut settings = more.as_object().cloned().unwrap_or_default();
     settings.insert("allowed_domains".to_owned(), json!([domain]));
@@ -56,10 +60,10 @@ fn faulty(fault: &str, name: &str) -> StepResult<Option<Map<String, Value>>> {
     Ok(Some(settings))
 }
 
-/// Makes a role that should allow a name and has a fault, worded so, with which it does not.
+/// Creates a role that should allow a name, but has a fault, named by these words, that prevents it.
 ///
 /// # Errors
-/// When no fault is worded so, or Vault refuses; so have the others.
+/// If the words are unknown, or Vault rejects a request. This applies to all functions below.
 pub(crate) async fn make_faulty_role(
     scenario: &mut Scenario,
     role: &str,
@@ -108,18 +112,18 @@ fn label(scenario: &mut Scenario) -> String {
     format!("n{letters}")
 }
 
-/// A random DNS name that is deep enough for its domain to be somebody's own.
+/// A random DNS name whose domain is deep enough to belong to one owner.
 fn name(scenario: &mut Scenario) -> String {
     let depth = scenario.random.random_range(3..=5);
     let labels: Vec<_> = (0..depth).map(|_| label(scenario)).collect();
     labels.join(".")
 }
 
-/// Draws a certificate and a role that refuses it, for one reason or for two, of what the
-/// target lets an agent ask for and put right.
+/// Draws a certificate and a role that does not allow it, for one reason or for two. It only uses what the target lets
+/// an agent request and correct.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn draw_faulty_role(scenario: &mut Scenario) -> StepResult {
     let settles = |setting| pki::sends(scenario, Operation::Pki(Pki::CreateRole), setting);
     let mut second = vec!["nothing else"];
@@ -180,10 +184,10 @@ pub(crate) async fn draw_faulty_role(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Lets the agent ask for the certificate that was drawn.
+/// Lets the agent request the certificate that was drawn.
 ///
 /// # Errors
-/// When none was.
+/// If none was drawn.
 pub(crate) async fn let_agent_ask_for_drawn(scenario: &mut Scenario) -> StepResult {
     let pki = pki::pki(scenario)?;
     let (wanted, request) = (pki.repair.wanted.clone(), pki.request.clone());
@@ -196,12 +200,11 @@ pub(crate) async fn let_agent_ask_for_drawn(scenario: &mut Scenario) -> StepResu
     }
 }
 
-/// Lets the agent put right, by the error that it was just given and by nothing else, what
-/// it was refused.
+/// Lets the agent correct the role from the error that it has just received, and from nothing else.
 ///
 /// # Errors
-/// When the error does not tell enough, or the role cannot be made; not applicable where the
-/// target lets nobody choose what is needed; blocked when the role should allow another name.
+/// If the error is not sufficient, or the role cannot be created. Not applicable if the target does not offer the
+/// necessary setting. Blocked if the role should allow another name.
 pub(crate) async fn let_agent_repair(scenario: &mut Scenario) -> StepResult {
     let error = crate::vocabulary::answered::expect_error(scenario)?.to_owned();
     let asking = scenario.last()?.act.clone();
@@ -218,12 +221,12 @@ pub(crate) async fn let_agent_repair(scenario: &mut Scenario) -> StepResult {
     put_right(scenario, &error).await
 }
 
-/// Lets the agent ask again, and as long as it may make calls put right what is still refused.
+/// Lets the agent request the certificate again, and correct the role as long as it may make calls.
 ///
 /// # Errors
-/// When it is refused to the end.
+/// If the certificate is still refused at the end.
 pub(crate) async fn let_agent_ask_again(scenario: &mut Scenario) -> StepResult {
-    let missing = || StepEnd::blocked("the agent has asked for nothing yet");
+    let missing = || StepEnd::blocked("the agent has requested nothing yet");
     let asking = pki::pki(scenario)?
         .repair
         .asking
@@ -235,9 +238,9 @@ pub(crate) async fn let_agent_ask_again(scenario: &mut Scenario) -> StepResult {
             return Ok(());
         };
         let error = error.clone();
-        // Putting it right and asking again are two more.
+        // The correction and the new request are two more calls.
         if pki::pki(scenario)?.repair.calls + 2 > MAX_CALLS {
-            // A role that is not what the agent made says more than the refusal.
+            // If the role differs from what the agent created, this is a better explanation than the refusal.
             if let Some(made) = pki::pki(scenario)?.repair.made.clone() {
                 pki::effect::expect_role_of(scenario, &made).await?;
             }
@@ -282,17 +285,14 @@ async fn put_right(scenario: &mut Scenario, error: &str) -> StepResult {
             )));
         }
         Err(why) => {
-            let demanded = format!(
-                "an error that says in Vault's own words what was refused{}",
-                drawn(scenario)?
-            );
+            let demanded = format!("an error with Vault's own reason{}", drawn(scenario)?);
             return Err(scenario.failed(demanded, &format!("{why}: {error}")));
         }
     };
     let act = Act::create_role(&pki.path, &pki.role, settings.clone());
     let_repairer(scenario, act.clone()).await?;
     if let Answer::Error(_) | Answer::Nothing(_) = &scenario.last()?.answer {
-        let demanded = format!("the role can be made anew{}", drawn(scenario)?);
+        let demanded = format!("the role can be created again{}", drawn(scenario)?);
         return Err(scenario.failed(demanded, &scenario.last()?.answer.describe()));
     }
     let repair = &mut pki::state::pki_mut(scenario)?.repair;
@@ -300,8 +300,7 @@ async fn put_right(scenario: &mut Scenario, error: &str) -> StepResult {
     Ok(())
 }
 
-/// Lets the agent look at the role, where the target shows it and the error does not say
-/// that there is none.
+/// Lets the agent read the role, if the target shows it and the error does not say that it does not exist.
 async fn look_at_role(scenario: &mut Scenario, error: &str) -> StepResult {
     let refusals = Refusal::all_in(error);
     let missing = |refusal: &Refusal| matches!(refusal, Refusal::UnknownRole(_));
@@ -343,20 +342,20 @@ fn asked(scenario: &Scenario) -> StepResult<CertificateAsked> {
     })
 }
 
-/// The target must have refused what Vault itself refuses, and Vault be as it was.
+/// The target must have refused what Vault itself rejects, and Vault must be unchanged.
 ///
 /// # Errors
-/// When it has not; blocked where Vault does not refuse.
+/// If not; blocked if Vault does not reject it.
 pub(crate) async fn expect_refused(scenario: &mut Scenario) -> StepResult {
     crate::vocabulary::answered::expect_error(scenario)?;
     crate::vocabulary::pki::answered::vaults_refusal(scenario).await?;
     unchanged::expect_unchanged(scenario, false).await
 }
 
-/// The certificate must be all that was asked for, and last just as long.
+/// The certificate must be exactly as requested, including its lifetime.
 ///
 /// # Errors
-/// When it is not.
+/// If this is not the case.
 pub(crate) fn expect_certificate_as_asked(scenario: &Scenario) -> StepResult {
     crate::vocabulary::answered::expect_success(scenario)?;
     crate::vocabulary::pki::answered::expect_certificate_verifies(scenario)?;
@@ -371,15 +370,14 @@ pub(crate) fn expect_certificate_as_asked(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(demanded, &certificate.to_string()))
 }
 
-/// The role must have all settings that the agent gave it; it must have kept what it had, and
-/// allow no more than that and what was asked for. Vault itself is asked for certificates
-/// that it must refuse.
+/// The role must have all settings that the agent gave it. It must have kept its earlier settings, and must allow only
+/// these and the request. The suite requests certificates from Vault that the role must not allow.
 ///
 /// # Errors
 /// When it is not so.
 pub(crate) async fn expect_least_role(scenario: &mut Scenario) -> StepResult {
     let pki = pki::pki(scenario)?;
-    let missing = || StepEnd::blocked("the agent has put no role right");
+    let missing = || StepEnd::blocked("the agent has corrected no role");
     let made = pki.repair.made.clone().ok_or_else(missing)?;
     pki::effect::expect_role_of(scenario, &made).await?;
     let role = scenario.oracle.role(&pki.path, &pki.role).await;
@@ -393,7 +391,7 @@ pub(crate) async fn expect_least_role(scenario: &mut Scenario) -> StepResult {
 fn expect_least(scenario: &Scenario, setting: &str, now: &Value) -> StepResult {
     let (repair, asked) = (&pki::pki(scenario)?.repair, asked(scenario)?);
     let sent = pki::sends(scenario, Operation::Pki(Pki::CreateRole), setting);
-    // What cannot be said of a role is as Vault makes it, but for every name.
+    // A setting that the target does not accept has Vault's default, except for the permission of all names.
     if !sent && setting != "allow_any_name" {
         return Ok(());
     }
@@ -405,14 +403,14 @@ fn expect_least(scenario: &Scenario, setting: &str, now: &Value) -> StepResult {
         return Ok(());
     }
     let demanded = format!(
-        "a role that has kept its {setting}, {was}, with no more than was asked for{}",
+        "a role that keeps its {setting}, {was}, and adds only what was requested{}",
         drawn(scenario)?
     );
     Err(scenario.failed(demanded, &format!("{setting} is {now}")))
 }
 
-/// Vault must refuse, through the role as it is now, names of other domains, and addresses
-/// if none were asked for.
+/// With the role as it is now, Vault must not issue certificates for names of other domains, or for addresses if none
+/// were requested.
 async fn expect_strangers_refused(scenario: &mut Scenario) -> StepResult {
     let asked = asked(scenario)?;
     let own = asked.names.first().map(String::as_str).unwrap_or_default();
@@ -430,7 +428,7 @@ async fn expect_strangers_refused(scenario: &mut Scenario) -> StepResult {
         let issues = scenario.oracle.issues(&pki.path, &pki.role, &wanted).await;
         if issues.map_err(StepEnd::blocked)? {
             let demanded = format!(
-                "a role that allows what was asked for and not {wanted}{}",
+                "a role that allows what was requested, but not {wanted}{}",
                 drawn(scenario)?
             );
             return Err(scenario.failed(demanded, "Vault issues the certificate"));
@@ -439,8 +437,8 @@ async fn expect_strangers_refused(scenario: &mut Scenario) -> StepResult {
     Ok(())
 }
 
-/// Whether a setting of a role that was put right allows no more than it did and what was asked
-/// for, and, where the agent could know it, no less than it did.
+/// Whether a setting of a corrected role allows no more than before and what was requested, and, if the agent could
+/// know it, no less than before.
 fn is_least(
     setting: &str,
     (was, now): (&Value, &Value),
@@ -458,7 +456,7 @@ fn is_least(
         }
         "allow_any_name" => now == was || *now == json!(false),
         "allow_ip_sans" => now == was || asked.addresses,
-        // With a domain of its own each may be what lets the name through.
+        // With a domain of its own, each flag may be what permits the name.
         "allow_subdomains" | "allow_bare_domains" | "allow_glob_domains" => {
             !known || *now == json!(true) || *was == json!(false)
         }
@@ -467,7 +465,7 @@ fn is_least(
     }
 }
 
-/// What a role for a name may list: it, the domain that it is in, and the names of that domain.
+/// What a role for a name may list: the name, its domain, and the names of that domain.
 fn around(name: &str) -> Vec<Value> {
     let parent = name.split_once('.').map_or(name, |(_, parent)| parent);
     vec![json!(name), json!(parent), json!(format!("*.{parent}"))]

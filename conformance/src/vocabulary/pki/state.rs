@@ -1,4 +1,4 @@
-//! What a scenario has of PKI mounts, and how settings and lifetimes are compared.
+//! What a scenario keeps about PKI mounts, and how settings and lifetimes are compared.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// By how much a lifetime may differ from what was asked for: clocks, and the way of the call.
+/// How much a lifetime may differ from the request, because of clocks and the duration of the call.
 const TOLERANCE: Duration = Duration::from_secs(300);
 
 /// A PKI mount of the scenario.
@@ -21,24 +21,24 @@ const TOLERANCE: Duration = Duration::from_secs(300);
 pub(crate) struct PkiMount {
     /// Its path in Vault, which no other scenario uses.
     pub path: String,
-    /// The certificate of the authority that the suite made in it.
+    /// The certificate of the CA that the suite made in it.
     pub root: Option<Certificate>,
-    /// The role that the scenario speaks of.
+    /// The role that the scenario is about.
     pub role: String,
-    /// The certificate that the agent asked for last.
+    /// The certificate that the agent requested last.
     pub wanted: Wanted,
-    /// The request for a certificate, with the key that it is for.
+    /// The certificate signing request, with its key.
     pub request: Option<Request>,
-    /// The certificate that was issued before.
+    /// The certificate that was issued earlier.
     pub earlier: Option<Certificate>,
-    /// How the role is put right.
+    /// The correction of the role.
     pub repair: Repair,
 }
 
 /// The PKI mount that the scenario made last.
 ///
 /// # Errors
-/// When it made none.
+/// If it has made none.
 pub(crate) fn pki(scenario: &Scenario) -> StepResult<&PkiMount> {
     let missing = || StepEnd::blocked("the scenario gave no PKI mount");
     scenario.state::<Vec<PkiMount>>().last().ok_or_else(missing)
@@ -52,42 +52,42 @@ pub(crate) fn pki_mut(scenario: &mut Scenario) -> StepResult<&mut PkiMount> {
         .ok_or_else(missing)
 }
 
-/// The first certificate of an answer of Vault.
+/// The first certificate in an answer of Vault.
 pub(super) fn parsed(text: &str) -> StepResult<Certificate> {
     let missing = || StepEnd::blocked("Vault gave no certificate that can be read");
     Certificate::first_in(text).ok_or_else(missing)
 }
 
-/// A role that is put right.
+/// The correction of a role.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Repair {
-    /// What was drawn at random, for whoever reads a failure.
+    /// What was drawn at random, for the report of a failure.
     pub(super) drawn: String,
-    /// The certificate to ask for where it was drawn.
+    /// The certificate that was drawn.
     pub(super) wanted: Wanted,
     /// The name that the scenario says the role should allow.
     pub(super) allows: Option<String>,
     /// The role as it was in Vault.
     pub(super) before: Option<Map<String, Value>>,
-    /// What the agent was refused, and asks for again.
+    /// The agent's refused act, which it repeats.
     pub(super) asking: Option<Act>,
     /// How many calls the agent has made.
     pub(super) calls: usize,
     /// What the agent knows of the role's settings.
     pub(super) known: Option<Parameters>,
-    /// The settings that the target showed it.
+    /// The settings that the target showed to the agent.
     pub(super) shown: Vec<String>,
-    /// The role as the agent made it last.
+    /// The act with which the agent created the role last.
     pub(super) made: Option<Act>,
 }
 
-/// Whether a certificate that was just made lasts so long.
+/// Whether the lifetime of a new certificate is as requested.
 pub(super) fn lasts(certificate: &Certificate, asked: Duration) -> bool {
     let lasts = certificate.not_after() - OffsetDateTime::now_utc();
     (lasts - asked).unsigned_abs() <= TOLERANCE
 }
 
-/// Whether a setting is as it was sent; Vault tells durations in seconds.
+/// Whether a setting equals what was sent; Vault returns durations in seconds.
 pub(super) fn same(sent: &Value, has: &Value) -> bool {
     let seconds = |value: &Value| match value {
         Value::String(text) => duration(text).map(|length| length.as_secs()),

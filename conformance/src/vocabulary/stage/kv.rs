@@ -1,4 +1,4 @@
-//! What the operations on KV mounts are about.
+//! The stage of the operations on KV mounts.
 
 use super::engine::Stage;
 use crate::{

@@ -1,5 +1,5 @@
-//! The stage of an operation: what it is about, made through the oracle, so that any operation can be
-//! asked for wherever all of them are. One module an engine.
+//! The stage of an operation: the objects that it acts on, made through the oracle. With it, each operation can be
+//! called where all of them are checked. Each engine is one module.
 
 mod engine;
 mod kv;
@@ -16,20 +16,19 @@ use crate::{
     vocabulary::given,
 };
 
-/// Lets the agent do an operation on what it is about.
+/// Prepares the stage of an operation, and lets the agent perform it.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn let_agent_do(scenario: &mut Scenario, operation: Operation) -> StepResult {
     let act = set_stage(scenario, operation, "pki").await?;
     scenario.let_agent(act).await
 }
 
-/// Makes what an operation is about, and nothing else, in mounts that are called as the
-/// policies of the sources call them.
+/// Prepares the stage of an operation, and nothing else. The mounts have the names in the policies of the sources.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn set_stage(
     scenario: &mut Scenario,
     operation: Operation,
@@ -42,20 +41,20 @@ pub(crate) async fn set_stage(
     }
 }
 
-/// A stage on which the agent can do everything, made once for all operations.
+/// Prepares one stage for all operations, on which the agent may do everything.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn make_shared_stage(scenario: &mut Scenario) -> StepResult {
     given::make_mount(scenario, mounts::SPARE, 2).await?;
     pki::make(scenario, "pki").await?;
     kv::make(scenario).await
 }
 
-/// An operation on the stage that is shared.
+/// An act on the shared stage.
 ///
 /// # Errors
-/// When Vault refuses.
+/// If Vault rejects a request.
 pub(crate) async fn act_on_shared_stage(
     scenario: &mut Scenario,
     operation: Operation,
@@ -67,10 +66,10 @@ pub(crate) async fn act_on_shared_stage(
     }
 }
 
-/// The operation that a feature calls so.
+/// The operation with this name in features.
 ///
 /// # Errors
-/// Blocked when none is called so.
+/// Blocked if there is none.
 pub(crate) fn operation(name: &str) -> StepResult<Operation> {
     let unknown = || StepEnd::blocked(format!("no operation is called {name:?}"));
     Operation::named(name).ok_or_else(unknown)

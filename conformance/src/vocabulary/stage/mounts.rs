@@ -1,4 +1,4 @@
-//! What the operations on mounts are about.
+//! The stage of the operations on mounts.
 
 use super::engine::Stage;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     vocabulary::{given, pki},
 };
 
-/// The mounts that operations make on the stage that they share.
+/// The mounts that operations create on the shared stage.
 pub(crate) const NEW_MOUNTS: [&str; 2] = ["extra", "more"];
 /// The mount that is removed there.
 pub(super) const SPARE: &str = "spare";

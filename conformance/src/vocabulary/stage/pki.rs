@@ -1,4 +1,4 @@
-//! What the operations on PKI mounts are about.
+//! The stage of the operations on PKI mounts.
 
 use super::{
     engine::{LONGEST, Stage},
@@ -16,14 +16,14 @@ use crate::{
     vocabulary::pki::{self, ROOT, role_settings, state::pki_mut},
 };
 
-/// The role, what it allows, and a name within that.
+/// The role, the domain that it allows, and a name in it.
 const ROLE: &str = "inventory";
 const DOMAINS: &str = r#"subdomains of "inventory.internal""#;
 const NAME: &str = "prod.inventory.internal";
-/// A lifetime within that of the suite's authorities.
+/// A lifetime shorter than that of the suite's CAs.
 const LIFETIME: &str = "72h";
 
-/// An authority with a role.
+/// Creates a CA with a role.
 pub(super) async fn make(scenario: &mut Scenario, pki: &str) -> StepResult {
     pki::make_authority(scenario, pki).await?;
     pki::make_role(scenario, ROLE, role_settings(DOMAINS)?).await?;
@@ -35,7 +35,7 @@ pub(super) async fn make(scenario: &mut Scenario, pki: &str) -> StepResult {
     Ok(())
 }
 
-/// A certificate of that authority; returns its serial number.
+/// Issues a certificate of that CA; returns its serial number.
 async fn issue(scenario: &mut Scenario) -> StepResult<String> {
     pki::issue(scenario, NAME).await?;
     let issued = pki::pki(scenario)?.earlier.as_ref();
@@ -80,7 +80,7 @@ impl Stage for Pki {
                 Act::enable_pki(&scenario.path_of(new), LONGEST)
             }
             Self::CreateRoot => Act::create_root(&mount, "new-root", "New Root", LONGEST),
-            // No policy of the sources speaks of two PKI mounts: one can hold both authorities.
+            // No policy of the sources has two PKI mounts, so one mount has both CAs.
             Self::CreateIntermediate => {
                 let root = (mount.as_str(), ROOT);
                 Act::create_intermediate(&mount, "new-intermediate", "New CA", LONGEST, root)

@@ -1,4 +1,4 @@
-//! Servers that were given a certificate: files right and wrong.
+//! Servers that are started with certificate files, valid and invalid.
 
 use std::{io, path::Path};
 
@@ -14,7 +14,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// Where the files are that were made for the server; removed with the scenario.
+/// The folder with the files for the server; removed with the scenario.
 #[derive(Default)]
 struct Files(Option<TempDir>);
 
@@ -27,7 +27,7 @@ pub(crate) async fn start_with_certificate(scenario: &mut Scenario) -> StepResul
     scenario.start_server(setup).await
 }
 
-/// The same for a server that listens on all addresses.
+/// Like [`start_with_certificate`], for a server that listens on all addresses.
 ///
 /// # Errors
 /// When it does not start.
@@ -36,16 +36,16 @@ pub(crate) async fn start_exposed_with_certificate(scenario: &mut Scenario) -> S
     scenario.start_server(setup).await
 }
 
-/// How a server with a certificate that listens on all addresses is set up.
+/// The setup of a server with a certificate that listens on all addresses.
 ///
 /// # Errors
-/// Blocked when the files cannot be written.
+/// Blocked if the files cannot be written.
 pub(crate) async fn exposed_with_certificate(scenario: &mut Scenario) -> StepResult<Setup> {
     let setup = certified(scenario, "a certificate").await?;
     Ok(setup.and(Mode::AllInterfaces))
 }
 
-/// Writes the files, and says where they are.
+/// Writes the files, and returns a setup with their paths.
 pub(crate) async fn certified(scenario: &mut Scenario, what: &str) -> StepResult<Setup> {
     let own = ServerCertificate::new().map_err(StepEnd::blocked)?;
     let other = ServerCertificate::new().map_err(StepEnd::blocked)?;
@@ -61,7 +61,7 @@ pub(crate) async fn certified(scenario: &mut Scenario, what: &str) -> StepResult
         "a key file that is no key" => key = Some(own.certificate.clone().into()),
         _ => {
             return Err(StepEnd::blocked(format!(
-                "no server is started with {what:?}"
+                "the step does not support {what:?}"
             )));
         }
     }
@@ -83,8 +83,8 @@ fn unwritten<T>(written: io::Result<T>) -> StepResult<T> {
     written.map_err(|error| StepEnd::blocked(format!("no certificate can be written: {error}")))
 }
 
-/// Writes a certificate and a key into a folder of their own; returns it, and their paths: empty for what
-/// there is none of.
+/// Writes a certificate and a key into a new folder. Returns the folder and their paths; a path is empty if there is no
+/// file.
 fn write(
     certificate: Option<&str>,
     key: Option<&SecretString>,
@@ -96,7 +96,7 @@ fn write(
             return Ok(String::new());
         };
         let path = folder.path().join(name);
-        // The folder is readable by its owner alone.
+        // Only the owner can read the folder.
         std::fs::write(&path, text)?;
         Ok(shown(&path))
     };
@@ -109,10 +109,10 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Keeps a file with this certificate for as long as the scenario lasts; returns its path.
+/// Keeps a file with this certificate until the scenario ends; returns its path.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If it cannot be written.
 pub(super) async fn keep_file(scenario: &mut Scenario, certificate: String) -> StepResult<String> {
     let written = tokio::task::spawn_blocking(move || write(Some(&certificate), None)).await;
     let (folder, (path, _)) = unwritten(written.map_err(StepEnd::blocked)?)?;

@@ -13,10 +13,10 @@ use crate::{
     vault::notes::{HOME_PREFIX, note_home},
     verdict::{StepEnd, StepResult},
 };
-/// How much of the file is read.
+/// How many bytes of the file are read.
 const MAX_LOG: u64 = 32 << 20;
 
-/// Where a server was told to log.
+/// The file to which a server logs.
 pub(crate) struct LogFile {
     /// Removed with the scenario.
     _folder: TempDir,
@@ -33,11 +33,11 @@ impl LogFile {
         })
     }
 
-    /// What is in it; nothing where there is no file.
+    /// The lines of the file; empty if it does not exist.
     pub(crate) async fn lines(&self) -> Vec<String> {
         let mut bytes = Vec::new();
         if let Ok(file) = tokio::fs::File::open(&self.path).await {
-            // What cannot be read is looked for again.
+            // What cannot be read yet is read the next time.
             drop(file.take(MAX_LOG).read_to_end(&mut bytes).await);
         }
         let text = String::from_utf8_lossy(&bytes);
@@ -48,7 +48,7 @@ impl LogFile {
 /// Starts a server that logs to a file.
 ///
 /// # Errors
-/// When it does not start; not applicable where its files are not those of this machine.
+/// If it does not start; not applicable if its files are not on this machine.
 pub(crate) async fn start_with_log_file(scenario: &mut Scenario) -> StepResult {
     let adapter = &scenario.target.adapter;
     let contained = match scenario.planned.transport {
@@ -56,9 +56,7 @@ pub(crate) async fn start_with_log_file(scenario: &mut Scenario) -> StepResult {
         TransportKind::Http => adapter.http.as_ref().map(|launch| launch.container),
     };
     if contained == Some(true) {
-        return Err(StepEnd::no_evidence(
-            "what it logs to is a file in its container",
-        ));
+        return Err(StepEnd::no_evidence("it logs to a file in its container"));
     }
     let made = tokio::task::spawn_blocking(LogFile::new).await;
     let made = made.map_err(StepEnd::blocked)?;

@@ -1,4 +1,4 @@
-//! Servers that are started in each of the modes that an adapter describes, with all that the mode needs.
+//! Starts servers in each mode that an adapter describes, with all that the mode needs.
 
 pub(crate) mod certificate;
 pub(crate) mod log_file;
@@ -15,24 +15,24 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// What the server's limit lets through, if it has one.
+/// The limit of the server, if it has one.
 #[derive(Default)]
 pub(crate) struct Limit(pub(crate) Option<Allowance>);
 
-/// More than the clients of one scenario ask for.
+/// More than the clients of one scenario need.
 const ALLOWANCE: Allowance = Allowance {
     rate: 50,
     burst: 100,
 };
-/// A page that may call where the mode is about pages.
+/// A page that may call the server in the mode for pages.
 const PAGE: &str = "https://app.example.com";
-/// How long the server's token lives where the server renews it.
+/// The TTL of the server's token in the mode in which the server renews it.
 const TOKEN_LIFE: Duration = Duration::from_secs(5);
 
 /// Starts a server in a mode, with all that the mode needs.
 ///
 /// # Errors
-/// When it does not start; not applicable where it cannot be started so, or the suite cannot make what the mode
+/// If it does not start; not applicable if it cannot be started this way, or if the suite cannot make what the mode
 /// needs.
 pub(crate) async fn start_in_mode(scenario: &mut Scenario, mode: Mode) -> StepResult {
     match mode {
@@ -55,7 +55,7 @@ pub(crate) async fn start_in_mode(scenario: &mut Scenario, mode: Mode) -> StepRe
     }
 }
 
-/// Starts a server with a certificate that listens on all addresses. Not every server can do both.
+/// Starts a server with a certificate that listens on all addresses, if it can. Not every server supports both.
 async fn start_exposed_if_it_can(scenario: &mut Scenario) -> StepResult {
     let setup = certificate::exposed_with_certificate(scenario).await?;
     let demanded = format!("the server starts {setup}");
@@ -86,7 +86,7 @@ pub(crate) async fn start_limited(
     Ok(())
 }
 
-/// Starts a server that pages of these origins may call.
+/// Starts a server for which these origins are allowed.
 ///
 /// # Errors
 /// When it does not start.
@@ -95,13 +95,13 @@ pub(crate) async fn start_for_pages(scenario: &mut Scenario, origins: &[&str]) -
     scenario.start_server(setup).await
 }
 
-/// The namespace that a server is told to work in.
+/// The namespace for a server.
 pub(crate) const NAMESPACE: &str = "team";
 
-/// Starts a server that works in a namespace.
+/// Starts a server that uses a namespace.
 ///
 /// # Errors
-/// When it does not start; not applicable where Vault knows namespaces, and has none of this name.
+/// If it does not start; not applicable if Vault supports namespaces, and has none with this name.
 pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
     let health = VaultRequest::new("GET", "sys/health");
     let health = scenario
@@ -118,7 +118,7 @@ pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
     scenario.start_server(setup).await
 }
 
-/// Starts a server that renews its token, which ends so soon without.
+/// Starts a server that renews its token, which expires after this time otherwise.
 ///
 /// # Errors
 /// When it does not start.

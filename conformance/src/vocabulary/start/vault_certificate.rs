@@ -1,4 +1,4 @@
-//! Servers whose Vault shows a certificate that the suite has made: the right one, or one that must not be taken for it.
+//! Servers whose Vault presents a certificate made by the suite: the right one, or one that the server must not accept.
 
 use super::certificate;
 use crate::{
@@ -10,18 +10,18 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
-/// What the server meets at Vault.
+/// The certificate that Vault presents to the server.
 #[derive(Default)]
 pub(crate) struct VaultFront(pub(crate) Option<TlsIdentity>);
 
-/// What Vault shows, as a feature words it.
+/// What Vault presents, in the words of a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// A certificate of the authority that the server may be told.
+    /// A certificate of the CA that the server trusts.
     Right,
-    /// One of that authority, with a flaw.
+    /// A certificate of that CA, with a flaw.
     Flawed(Flaw),
-    /// One of an authority of the same name.
+    /// A certificate of another CA with the same name.
     OfAnother,
 }
 
@@ -31,7 +31,11 @@ impl Shown {
             "of another authority" => Self::OfAnother,
             "for another name" => Self::Flawed(Flaw::OtherName),
             "whose time is over" => Self::Flawed(Flaw::Expired),
-            _ => return Err(StepEnd::blocked(format!("no certificate is one {words:?}"))),
+            _ => {
+                return Err(StepEnd::blocked(format!(
+                    "the step does not support {words:?}"
+                )));
+            }
         })
     }
 
@@ -44,17 +48,17 @@ impl Shown {
     }
 }
 
-/// Starts a server that was told the authority of Vault's certificate.
+/// Starts a server that trusts the CA of Vault's certificate.
 ///
 /// # Errors
-/// When it does not start.
+/// If it does not start.
 pub(crate) async fn start_with_authority(scenario: &mut Scenario) -> StepResult {
     let setup = before_vault(scenario, Setup::of(Mode::VaultCa), Shown::Right);
     let setup = setup.await?;
     scenario.start_server(setup).await
 }
 
-/// A Vault that shows this, and the file with the authority that would be the right one.
+/// A Vault that presents this, and the file with the CA of the right certificate.
 pub(crate) async fn before_vault(
     scenario: &mut Scenario,
     setup: Setup,
