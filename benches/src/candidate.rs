@@ -213,6 +213,7 @@ impl Candidate {
             instance,
             task.operation,
             &task.parameters,
+            2,
             Arguments::All,
         );
         let call = call.map_err(|stop| self.failed(task, stop.to_string()))?;

@@ -2,31 +2,25 @@
 
 pub mod launch;
 pub mod mapping;
+mod reader;
 pub mod template;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     path::PathBuf,
     time::Duration,
 };
 
 use serde::Deserialize;
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
 
 use crate::{
     adapter::{
-        launch::{
-            HttpLaunch, LAUNCH_PLACEHOLDERS, Launch, Limits, MODE_PLACEHOLDERS, Mode, ModeSettings,
-            Remote,
-        },
-        mapping::{Mapping, Problem},
+        launch::{HttpLaunch, Launch, Limits, Mode, ModeSettings, Remote},
+        mapping::Mapping,
     },
     engines::Operation,
     mcp::connection::{Budget, Patience},
-    suggest::{self, did_you_mean},
     transport::TransportKind,
 };
 
@@ -57,6 +51,8 @@ pub struct Adapter {
     pub budgets: Budgets,
     /// The tool call for each operation that the target offers.
     pub operations: BTreeMap<Operation, Mapping>,
+    /// The versions of the KV engine that it supports.
+    pub kv_versions: BTreeSet<u8>,
 }
 
 /// How long the target may take. A target that takes longer fails.
@@ -148,105 +144,63 @@ pub enum AdapterError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The base adapter extends another adapter itself.
-    #[error("the base adapter extends another adapter; extend that one instead")]
-    ExtendsFurther,
-    /// The content of the file is invalid.
-    #[error("{file}:{line}: {problem}")]
+    /// The adapter that another extends extends a further one.
+    #[error(
+        "{name:?} extends an adapter itself ({further:?}): an adapter extends one that extends none"
+    )]
+    ExtendsFurther {
+        /// The adapter that was to be extended.
+        name: String,
+        /// The one that it extends.
+        further: String,
+    },
+    /// The file says something that an adapter cannot say.
+    #[error("{}", listed(mistakes, *left_out))]
     Wrong {
-        /// The path of the adapter file.
-        file: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong, and what was likely meant.
-        problem: String,
+        /// What is wrong, in the order of the file.
+        mistakes: Vec<Mistake>,
+        /// How many further mistakes are not listed.
+        left_out: usize,
     },
 }
 
-/// The format of the file. The names of operations are checked after parsing.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: String,
-    extends: Option<String>,
-    title: Option<String>,
-    homepage: Option<String>,
-    build: Option<String>,
-    #[serde(default)]
-    build_automatically: bool,
-    stdio: Option<Launch>,
-    http: Option<HttpLaunch>,
-    remote: Option<Remote>,
-    #[serde(default)]
-    modes: BTreeMap<String, ModeSettings>,
-    limits: Option<Limits>,
-    budgets: Option<Budgets>,
-    #[serde(default)]
-    operations: BTreeMap<String, Mapping>,
+/// A mistake in an adapter file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mistake {
+    /// The file.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong, and what was likely meant.
+    pub problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.problem)
+    }
+}
+
+fn listed(mistakes: &[Mistake], left_out: usize) -> String {
+    let mut lines: Vec<_> = mistakes.iter().map(Mistake::to_string).collect();
+    if left_out > 0 {
+        lines.push(format!("and {left_out} more"));
+    }
+    lines.join("\n")
 }
 
 impl Adapter {
-    /// Parses an adapter; `file` is its name in errors, and `base` finds the adapter that it extends.
+    /// Reads an adapter; `file` is its name in errors, and `base` finds the adapter that it extends.
     ///
     /// # Errors
-    /// If the adapter is invalid. The error has the line and a suggestion.
+    /// All mistakes, each with its line and what was likely meant.
     pub fn parse(
         file: &str,
         text: &str,
         base: impl FnOnce(&str) -> Result<Self, AdapterError>,
     ) -> Result<Self, AdapterError> {
-        let checker = Checker { file, text };
-        let read: File = toml::from_str(text).map_err(|error| checker.syntax(&error))?;
-        let (started, remote) = (
-            read.stdio.is_some() || read.http.is_some(),
-            read.remote.is_some(),
-        );
-        let base = match &read.extends {
-            Some(name) => Some(base(name).map_err(|error| checker.wrong("extends", &error))?),
-            None if started || remote => None,
-            None => {
-                let problem =
-                    "neither [stdio], [http] nor [remote] says how to start or reach the target";
-                return Err(checker.wrong("name", &problem));
-            }
-        };
-        if started && remote {
-            let problem = "the suite does not start a target that already runs ([remote]): remove [stdio] and [http]";
-            return Err(checker.wrong("[remote]", &problem));
-        }
-        checker.launches(&read)?;
-        let mut modes = BTreeMap::new();
-        for (name, settings) in read.modes {
-            modes.insert(checker.mode(&name, &settings)?, settings);
-        }
-        let mut operations = BTreeMap::new();
-        for (name, mapping) in read.operations {
-            let operation = checker.operation(&name)?;
-            checker.mapping(operation, &mapping)?;
-            operations.insert(operation, mapping);
-        }
-        let own = Self {
-            title: read.title.unwrap_or_else(|| read.name.clone()),
-            name: read.name,
-            homepage: read.homepage,
-            build: read.build,
-            build_automatically: read.build_automatically,
-            stdio: read.stdio,
-            http: read.http,
-            remote: read.remote,
-            modes,
-            limits: read.limits.unwrap_or_default(),
-            budgets: read.budgets.unwrap_or_default(),
-            operations,
-        };
-        Ok(match base {
-            None => own,
-            Some(base) => Self {
-                limits: read.limits.unwrap_or(base.limits),
-                budgets: read.budgets.unwrap_or(base.budgets),
-                ..own.over(base)
-            },
-        })
+        reader::read(file, text, base)
     }
 
     /// This adapter, with everything that it omits taken from `base`. A launch section or a build command replaces that
@@ -343,233 +297,16 @@ impl Adapter {
     }
 }
 
-/// Turns a problem into an error with its place in the file.
-struct Checker<'a> {
-    file: &'a str,
-    text: &'a str,
-}
-
-impl Checker<'_> {
-    fn launches(&self, file: &File) -> Result<(), AdapterError> {
-        if let Some(launch) = &file.stdio {
-            self.launch("[stdio]", launch, &[])?;
-        }
-        if let Some(launch) = &file.http {
-            let texts: Vec<_> = [&launch.url]
-                .into_iter()
-                .chain(&launch.ready)
-                .chain(launch.headers.values())
-                .collect();
-            self.launch("[http]", &launch.launch(), &texts)?;
-            self.url(&launch.url)?;
-            self.headers(&launch.headers)?;
-        }
-        if let Some(remote) = &file.remote {
-            self.url(&remote.url)?;
-            self.headers(&remote.headers)?;
-            self.placeholders(&remote.url, &[])?;
-            for text in remote.headers.values() {
-                let unknown = template::placeholders(text).find(|name| !name.starts_with("env:"));
-                if let Some(name) = unknown {
-                    let problem = format!(
-                        "the placeholder {{{name}}} has no meaning here; {{env:NAME}} is the variable NAME of the suite's environment"
-                    );
-                    return Err(self.wrong(&format!("{{{name}}}"), &problem));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn launch(
-        &self,
-        section: &str,
-        launch: &Launch,
-        texts: &[&String],
-    ) -> Result<(), AdapterError> {
-        if launch.command.first().is_none_or(String::is_empty) {
-            let problem = format!("the command of {section} names no program");
-            return Err(self.wrong(section, &problem));
-        }
-        if launch.container && launch.command.get(1).is_none_or(|word| word != "run") {
-            let problem = format!(
-                "with container = true the command of {section} is a `docker run` line: [\"docker\", \"run\", ...]"
-            );
-            return Err(self.wrong("container", &problem));
-        }
-        let texts = launch
-            .command
-            .iter()
-            .chain(launch.env.values())
-            .chain(texts.iter().copied());
-        for text in texts {
-            let later = template::placeholders(text).find(|name| MODE_PLACEHOLDERS.contains(name));
-            if let Some(name) = later {
-                let problem =
-                    format!("the placeholder {{{name}}} can only be used within [modes.*]");
-                return Err(self.wrong(&format!("{{{name}}}"), &problem));
-            }
-            self.placeholders(text, &LAUNCH_PLACEHOLDERS)?;
-        }
-        Ok(())
-    }
-
-    fn url(&self, url: &str) -> Result<(), AdapterError> {
-        let plausible = url.replace("{port}", "1").parse::<http::Uri>();
-        match plausible.is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some()) {
-            true => Ok(()),
-            false => {
-                let problem = format!(
-                    "{url:?} is not a valid address; an example is \"http://127.0.0.1:{{port}}/mcp\""
-                );
-                Err(self.wrong("url", &problem))
-            }
-        }
-    }
-
-    fn headers(&self, headers: &BTreeMap<String, String>) -> Result<(), AdapterError> {
-        let wrong = |name: &&String| name.parse::<http::HeaderName>().is_err();
-        headers.keys().find(wrong).map_or(Ok(()), |name| {
-            let problem = format!("{name:?} is not a valid header name");
-            Err(self.wrong(name, &problem))
-        })
-    }
-
-    fn mode(&self, name: &str, settings: &ModeSettings) -> Result<Mode, AdapterError> {
-        let known = Mode::ALL.map(Mode::name);
-        let mode = Mode::named(name).ok_or_else(|| {
-            let problem = format!("there is no mode {name:?}{}", did_you_mean(name, &known));
-            self.wrong(&format!("modes.{name}"), &problem)
-        })?;
-        let known: Vec<_> = LAUNCH_PLACEHOLDERS
-            .into_iter()
-            .chain(MODE_PLACEHOLDERS)
-            .collect();
-        for text in settings.texts() {
-            self.placeholders(text, &known)?;
-        }
-        self.headers(&settings.headers)?;
-        for url in settings.url.iter().chain(&settings.ready) {
-            self.url(url)?;
-        }
-        if settings
-            .command
-            .as_ref()
-            .is_some_and(|command| command.first().is_none_or(String::is_empty))
-        {
-            let problem = format!("the command of [modes.{name}] names no program");
-            return Err(self.wrong(&format!("modes.{name}"), &problem));
-        }
-        Ok(mode)
-    }
-
-    fn operation(&self, name: &str) -> Result<Operation, AdapterError> {
-        Operation::named(name).ok_or_else(|| {
-            let known = Operation::ALL.map(Operation::name);
-            let problem = format!(
-                "there is no operation {name:?}{}",
-                did_you_mean(name, &known)
-            );
-            self.wrong(name, &problem)
-        })
-    }
-
-    fn mapping(&self, operation: Operation, mapping: &Mapping) -> Result<(), AdapterError> {
-        let wrong = |Problem { field, text, what }| {
-            let place = self.place_in(operation, field, &text);
-            Err(self.at(place.unwrap_or(0), what))
-        };
-        if let Some(problem) = mapping.problem(operation) {
-            return wrong(problem);
-        }
-        for text in template::strings(&mapping.arguments) {
-            if let Some((text, what)) = unknown_placeholder(text, operation.parameters()) {
-                let what = format!("{operation}: {what}");
-                let field = "arguments";
-                return wrong(Problem { field, text, what });
-            }
-        }
-        Ok(())
-    }
-
-    fn placeholders(&self, text: &str, known: &[&str]) -> Result<(), AdapterError> {
-        unknown_placeholder(text, known).map_or(Ok(()), |(placeholder, problem)| {
-            Err(self.wrong(&placeholder, &problem))
-        })
-    }
-
-    /// The place where a field of an operation's mapping contains `text`; otherwise the place of the field or of the
-    /// mapping. The search is limited to this mapping because others may contain the same text.
-    fn place_in(&self, operation: Operation, field: &str, text: &str) -> Option<usize> {
-        let file = DeTable::parse(self.text).ok()?;
-        let operations = file.get_ref().get("operations")?.get_ref().as_table()?;
-        let (name, mapping) = operations.get_key_value(operation.name())?;
-        let mapping = mapping.get_ref().as_table()?;
-        let Some((key, value)) = mapping.get_key_value(field) else {
-            return Some(name.span().start);
-        };
-        let mut said = Vec::new();
-        texts(value, &mut said);
-        said.sort_by_key(|(said, at)| (*said != text, *at));
-        let mut found = said.iter().filter(|(said, _)| said.contains(text));
-        let place = found.next().filter(|_| !text.is_empty());
-        Some(place.map_or(key.span().start, |(_, at)| *at))
-    }
-
-    fn syntax(&self, error: &toml::de::Error) -> AdapterError {
-        let at = error.span().map_or(0, |span| span.start);
-        self.at(at, suggest::syntax(error))
-    }
-
-    /// An error at the first place where the file contains `needle`.
-    fn wrong(&self, needle: &str, problem: &dyn std::fmt::Display) -> AdapterError {
-        self.at(self.text.find(needle).unwrap_or(0), problem.to_string())
-    }
-
-    fn at(&self, offset: usize, problem: String) -> AdapterError {
-        AdapterError::Wrong {
-            file: self.file.to_owned(),
-            line: suggest::line_at(self.text, offset),
-            problem,
-        }
-    }
-}
-
-/// The first unknown placeholder of a text, and the message about it.
-fn unknown_placeholder(text: &str, known: &[&str]) -> Option<(String, String)> {
-    let name = template::placeholders(text).find(|name| !known.contains(name))?;
-    let known = match known {
-        [] => ": there are none".to_owned(),
-        known => did_you_mean(name, known),
-    };
-    Some((
-        format!("{{{name}}}"),
-        format!("the placeholder {{{name}}} has no meaning here{known}"),
-    ))
-}
-
-/// The keys and strings within a value, each with its place.
-fn texts<'a>(value: &'a Spanned<DeValue<'_>>, into: &mut Vec<(&'a str, usize)>) {
-    match value.get_ref() {
-        DeValue::String(text) => into.push((text, value.span().start)),
-        DeValue::Array(items) => items.iter().for_each(|item| texts(item, into)),
-        DeValue::Table(fields) => {
-            for (key, field) in fields {
-                into.push((key.get_ref(), key.span().start));
-                texts(field, into);
-            }
-        }
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::engines::kv::Kv;
+    use crate::{
+        adapter::launch::{LAUNCH_PLACEHOLDERS, MODE_PLACEHOLDERS},
+        engines::kv::Kv,
+    };
     use proptest::prelude::*;
 
     use super::{
-        Adapter, AdapterError, Budgets, Duration, LAUNCH_PLACEHOLDERS, MODE_PLACEHOLDERS, Mode,
+        Adapter, AdapterError, Budgets, Duration, Mode,
         Operation, Patience,
     };
 

@@ -417,7 +417,7 @@ reason = "a bug: https://example.com/1"
             (
                 "reason = \"slow",
                 "raeson = \"slow",
-                "known.toml:5: unknown field `raeson`, expected one of `key`, `keys`, `reason`; did you mean \"reason\"?",
+                "known.toml:5: there is no key \"raeson\" here; did you mean \"reason\"?",
             ),
             ("\"slow", "slow", "known.toml:5: "),
             ("[[known]]\nkey", "[known]\nkey", "known.toml:"),

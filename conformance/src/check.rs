@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     adapter::{
         Adapter,
-        mapping::{Mapping, ResultPart},
+        mapping::{Mapping, ResultPart, ResultShape},
         template,
     },
     engines::{Operation, mounts::Mounts},
@@ -257,7 +257,7 @@ fn check(
 /// What an operation offers and its mapping does not use.
 fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
     let mut found = Vec::new();
-    let sent: BTreeSet<_> = template::strings(&mapping.arguments)
+    let sent: BTreeSet<_> = template::texts(&mapping.arguments)
         .into_iter()
         .flat_map(template::placeholders)
         .collect();
@@ -270,14 +270,13 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
             found.push((Gravity::Hint, problem));
         }
     }
-    // A JSON pointer cannot point into prose.
-    let prose = matches!(
-        mapping.result.from,
-        ResultPart::Text | ResultPart::TextLines
-    );
+    // Prose has no place to point to.
+    let is_prose =
+        |shape: &ResultShape| matches!(shape.from, ResultPart::Text | ResultPart::TextLines);
+    let prose = mapping.result.all().any(is_prose);
     let facts = operation.facts().iter();
     let missing: Vec<_> = facts
-        .filter(|fact| !prose && !mapping.result.facts.contains_key(**fact))
+        .filter(|fact| !prose && !mapping.result.point_to(fact))
         .map(|fact| format!("{fact:?}"))
         .collect();
     if !missing.is_empty() {
@@ -373,7 +372,7 @@ fn samples(operation: Operation, mapping: &Mapping, name: &str, value: &Value) -
         };
         operation.parameters().iter().map(sample).collect()
     });
-    let constant = template::strings(value)
+    let constant = template::texts(value)
         .into_iter()
         .all(|text| template::placeholders(text).next().is_none());
     versions

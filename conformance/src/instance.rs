@@ -674,8 +674,7 @@ impl Starting<'_> {
     }
 
     fn paces(&self) -> Vec<Arc<Pace>> {
-        let limits = self.adapter.limits;
-        let own = limits.session.map(|limit| Arc::new(Pace::within(limit)));
+        let own = self.adapter.limits.session_pace();
         own.into_iter()
             .chain(self.surroundings.pace.clone())
             .collect()

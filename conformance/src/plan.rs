@@ -175,6 +175,11 @@ impl Planned {
             .find(|operation| !adapter.operations.contains_key(operation));
         let unmapped = unmapped
             .map(|operation| not_claimed(format!("the adapter maps no tool to {operation}")));
+        let mut versions = requirement.kv_versions.iter();
+        let unsupported = versions.find(|version| !adapter.kv_versions.contains(version));
+        let unsupported = unsupported.map(|version| {
+            not_claimed(format!("the adapter's kv_versions do not contain {version}"))
+        });
         let missing = requirement.evidence.iter().find(|e| !evidence.contains(e));
         let missing =
             missing.map(|missing| format!("{}: {}", NotApplicable::NoEvidence, missing.missing()));
@@ -183,7 +188,10 @@ impl Planned {
             requirement: Arc::clone(requirement),
             transport,
             revision,
-            not_applicable: not_spoken.or(no_mode).or(unmapped).or(missing),
+            not_applicable: (not_spoken.or(no_mode))
+                .or(unmapped)
+                .or(unsupported)
+                .or(missing),
         }
     }
 

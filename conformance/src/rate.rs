@@ -13,6 +13,17 @@ pub struct Rate {
     pub burst: NonZeroU32,
 }
 
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counted {
+    /// Every message of a client.
+    #[default]
+    Messages,
+    /// Tool calls alone.
+    Calls,
+}
+
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.per_second, self.burst)

@@ -3,27 +3,21 @@
 //! A rule of a feature is a requirement: its name is the normative sentence, and its scenarios are the ways to check
 //! it. The tags of a rule identify it:
 //!
-//! - `@<profile>.<slug>`: the id of the requirement
-//! - `@must` or `@should`: its level
-//! - `@source:X:PLACE`: the source that demands it, and the place in the source
-//!
-//! Other tags are on the rule or on the scenarios to which they apply:
-//!
-//! - `@needs:OP`: an operation without which it cannot be checked
-//! - `@evidence:KIND`: evidence that is needed, and that is not always available
-//! - `@own-vault`: the scenario has a Vault to itself
-//! - `@transport:T`: it applies to this transport only
-//! - `@era:session` or `@era:stateless`: it applies to the revisions of this era only (also on a feature)
-//! - `@every-revision`: it is checked in all revisions that the target speaks (also on a feature)
-//! - `@mode:NAME`: a mode without which it cannot be checked; the scenario starts the target itself, in this mode
-//! - `@own-target`: no later scenario may use its target
-//! - `@slow`: it takes seconds
-//! - `@seen-in:ID`: it is checked by what was seen in the scenarios of another requirement
-//!
-//! In an outline, `@needs:<operation>` and `@mode:<mode>` are the operation and the mode that the row names. Tags of
-//! examples apply to their rows.
+//! Other tags stand at the rule, or at the scenarios that they are about: `@needs:OP` the operations without which it
+//! cannot be checked, `@evidence:KIND` what it is judged by that the suite does not always have, `@own-vault` that it
+//! has a Vault to itself, `@transport:T` the one transport that it is about, `@era:session` or `@era:stateless` that
+//! it is about the revisions of one era, `@every-revision` that it is checked in all revisions that the target speaks
+//! (both at its feature, too), `@mode:NAME` the modes without which it cannot be checked and in which it starts the
+//! target itself, `@own-target` that no later scenario may use its target, `@slow` that it takes seconds,
+//! `@any-kv-version` that its scenarios have mounts of versions of the KV engine which the server need not support,
+//! `@seen-in:ID` that it is judged by what was seen in another requirement's scenarios. In an outline,
+//! `@needs:<operation>` and `@mode:<mode>` are the operation and the mode that the row names; tags of its examples are
+//! those of their rows.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 use cucumber::feature::Ext as _;
 use gherkin::GherkinEnv;
@@ -71,7 +65,9 @@ pub struct Requirement {
     pub every_revision: bool,
     /// The modes that the target must claim. The scenario starts the target in these modes.
     pub modes: Vec<Mode>,
-    /// The requirement whose scenarios show what this one needs; it is checked when all have ended.
+    /// The versions of the KV engine that the target must support.
+    pub kv_versions: BTreeSet<u8>,
+    /// The requirement in whose scenarios is seen what it is judged by, once all have ended.
     pub seen_in: Option<String>,
     /// Whether no later scenario may use its target.
     pub own_target: bool,
@@ -175,8 +171,18 @@ fn cells(scenario: &gherkin::Scenario) -> Option<&[String]> {
     }
 }
 
-/// The name of a row in keys: the readable part of its values, and six hexadecimal digits of their SHA-256. The name
-/// does not depend on other rows, and is valid in a file name, a TOML string and a shell word.
+/// The versions of the KV engine that the steps of a scenario name.
+fn kv_versions(scenario: &gherkin::Scenario) -> BTreeSet<u8> {
+    let steps = scenario.steps.iter().map(|step| step.value.as_str());
+    let named = steps.flat_map(|step| step.split("KV version ").skip(1));
+    let digits = named.filter_map(|rest| rest.chars().next()?.to_digit(10));
+    digits
+        .filter_map(|digit| u8::try_from(digit).ok())
+        .collect()
+}
+
+/// The name of a row in keys: what can be read of its values, and six hexadecimal digits of their SHA-256. It does not
+/// depend on the rows beside it, and can stand in a file name, a TOML string and a shell word.
 fn row_name(cells: &[String]) -> String {
     /// The number of characters shown of the values.
     const READABLE: usize = 32;
@@ -293,6 +299,7 @@ fn of_scenario(
     let (mut slow, mut own_target, mut seen_in) = (false, false, None);
     let (mut era, mut modes) = (None, Vec::new());
     let mut every_revision = false;
+    let mut kv_versions = kv_versions(&scenario);
     let is_about_revisions = |tag: &&String| *tag == EVERY_REVISION || tag.starts_with("era:");
     let of_feature = feature.tags.iter().filter(is_about_revisions);
     for tag in of_feature.chain(&scenario.tags) {
@@ -326,6 +333,7 @@ fn of_scenario(
             ),
             Some(("seen-in", id)) => seen_in = Some(id.to_owned()),
             None if tag == EVERY_REVISION => every_revision = true,
+            None if tag == "any-kv-version" => kv_versions.clear(),
             None if tag == "slow" => slow = true,
             None if tag == "own-target" => own_target = true,
             None if tag == "own-vault" => evidence.push(Evidence::DedicatedVault),
@@ -354,6 +362,7 @@ fn of_scenario(
         era,
         every_revision,
         modes,
+        kv_versions,
         seen_in,
         own_target,
         slow,

@@ -109,9 +109,9 @@ impl Slots {
         sabotage: Option<Sabotage>,
     ) -> Self {
         let adapter = &target.adapter;
-        let global = adapter.limits.global.filter(|_| adapter.remote.is_some());
+        let global = adapter.limits.global_pace();
         Self {
-            pace: global.map(|limit| Arc::new(Pace::within(limit))),
+            pace: global.filter(|_| adapter.remote.is_some()),
             oracle,
             target,
             programs,
@@ -314,10 +314,9 @@ impl Slots {
             )
             .await
             .map_err(SlotError::LaunchContext)?;
-        let limit = adapter.limits.global;
         let surroundings = LaunchContext {
             vault_addr,
-            pace: limit.map(|limit| Arc::new(Pace::within(limit))),
+            pace: adapter.limits.global_pace(),
             token: token.secret.clone(),
             setup: setup.clone(),
             started_by: sabotage.map(Sabotage::started_by).unwrap_or_default(),

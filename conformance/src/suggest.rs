@@ -42,18 +42,58 @@ pub(crate) fn did_you_mean(found: &str, known: &[&str]) -> String {
     )
 }
 
-/// The message of the TOML parser, on one line and with a suggestion.
+/// What is wrong in a TOML file, on one line, in plain words and with what was likely meant.
 pub(crate) fn syntax(error: &toml::de::Error) -> String {
-    let message = error.message();
-    // serde puts what it found and what it knows in backticks.
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let guess = match quoted.next() {
-        Some(found) if message.starts_with("unknown") => {
-            did_you_mean(found, &quoted.collect::<Vec<_>>())
+    let message = error.message().replace('\n', " ");
+    // serde names what it found and what it knows in backticks.
+    let quoted: Vec<_> = message.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((found, [])) if message.starts_with("unknown field") => {
+            return format!("there is no key {found:?} here");
         }
-        _ => String::new(),
-    };
-    format!("{}{guess}", message.replace('\n', " "))
+        Some((found, known)) if message.starts_with("unknown field") => {
+            return format!(
+                "there is no key {found:?} here{}",
+                did_you_mean(found, known)
+            );
+        }
+        Some((found, known)) if message.starts_with("unknown variant") => {
+            return format!("{found:?} is not valid here{}", did_you_mean(found, known));
+        }
+        Some((missing, _)) if message.starts_with("missing field") => {
+            return format!("the key {missing:?} is missing");
+        }
+        _ => {}
+    }
+    let invalid = ["invalid type: ", "invalid value: "];
+    let invalid = invalid
+        .into_iter()
+        .find_map(|kind| message.strip_prefix(kind));
+    match invalid.and_then(|rest| rest.rsplit_once(", expected ")) {
+        Some((found, expected)) => {
+            format!("{} is needed, not {}", kind_of(expected), kind_of(found))
+        }
+        None => message,
+    }
+}
+
+/// A kind of value, or a value with its kind, that serde names in words of its own.
+fn kind_of(serde: &str) -> String {
+    let (kind, rest) = serde.split_once(' ').unwrap_or((serde, ""));
+    let value = rest.trim_matches('`');
+    match (kind, serde) {
+        ("integer", _) | ("floating", _) => {
+            format!("the number {}", value.trim_start_matches("point `"))
+        }
+        ("string", _) => format!("the text {rest}"),
+        ("boolean", _) => value.to_owned(),
+        ("struct", _) | (_, "map" | "a map") => "a table".to_owned(),
+        (_, "sequence" | "a sequence") => "a list".to_owned(),
+        (_, "a string") => "a text in quotes".to_owned(),
+        (_, "a boolean") => "true or false".to_owned(),
+        (_, "u8" | "u16" | "u32" | "u64" | "usize" | "i64") => "a whole number".to_owned(),
+        _ => serde.to_owned(),
+    }
 }
 
 /// The line of a byte of a text, counted from 1.

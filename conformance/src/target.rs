@@ -65,7 +65,12 @@ impl Target {
         let adapter = Adapter::parse(file, text, |name| {
             let base = Self::text_of(name, folder)?;
             digest.update(base.1.as_bytes());
-            let no_further = |_: &str| Err(AdapterError::ExtendsFurther);
+            let no_further = |further: &str| {
+                Err(AdapterError::ExtendsFurther {
+                    name: name.to_owned(),
+                    further: further.to_owned(),
+                })
+            };
             Adapter::parse(&base.0, &base.1, no_further)
         })?;
         Ok(Self {

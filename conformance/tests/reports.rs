@@ -283,7 +283,7 @@ fn matrix_shown(cells: Vec<PolicyCell>) -> String {
         ..all_met()
     };
     let text = redacted(&render(&report, HEADLINE, Path::new("out")));
-    let begin = text.find("what the server made").expect("a matrix");
+    let begin = text.find("policy matrix").expect("a matrix");
     let end = text.find("profile ").expect("the profiles");
     text[begin..end].to_owned()
 }

@@ -33,7 +33,7 @@ Feature: Creating and deleting mounts
     Scenario Outline: the path <path>, while a mount exists at the path team
       Given a KV version 2 mount "team"
       And the secret "app/database" with the keys "username, password"
-      When the agent creates a mount "<path>" of KV version 1
+      When the agent creates a mount "<path>" of KV version 2
       Then the server reports an error
       And nothing in Vault has changed
 
@@ -58,7 +58,7 @@ Feature: Creating and deleting mounts
         | identity/conformance  |
         | cubbyhole/conformance |
 
-  @mounts.delete @must @source:KAG:2-kagent-discovers-tools+mounts @source:VAULT:api-docs/system/mounts#disable-secrets-engine @needs:mounts.delete
+  @mounts.delete @must @source:KAG:2-kagent-discovers-tools+mounts @source:VAULT:api-docs/system/mounts#disable-secrets-engine @needs:mounts.delete @any-kv-version
   Rule: The server MUST delete the mount that it is asked to delete and report success, and MUST NOT change any other mount or its secrets
 
     Scenario Outline: the mount <path>, next to mounts with similar paths

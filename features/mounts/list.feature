@@ -1,7 +1,7 @@
 @mounts
 Feature: Listing mounts
 
-  @mounts.list @must @source:TUT:scenario+mounts @source:GUIDE:mount-management-tools @source:VAULT:api-docs/system/mounts#list-mounted-secrets-engines @needs:mounts.list
+  @mounts.list @must @source:TUT:scenario+mounts @source:GUIDE:mount-management-tools @source:VAULT:api-docs/system/mounts#list-mounted-secrets-engines @needs:mounts.list @any-kv-version
   Rule: When asked for the mounts, the server MUST list each secrets engine mount that its token may see, with its type, and MUST NOT change Vault
 
     Scenario: two KV mounts and a transit mount
@@ -13,7 +13,7 @@ Feature: Listing mounts
       And the server returns each mount with its type
       And nothing in Vault has changed
 
-  @mounts.list-details @should @source:TUT:plan-secret-structure-and-write-credentials @source:VAULT:api-docs/system/mounts#list-mounted-secrets-engines @needs:mounts.list
+  @mounts.list-details @should @source:TUT:plan-secret-structure-and-write-credentials @source:VAULT:api-docs/system/mounts#list-mounted-secrets-engines @needs:mounts.list @any-kv-version
   Rule: The server SHOULD include the KV version and the description of each KV mount in its list of mounts
 
     Scenario Outline: the <detail> of two mounts

@@ -3,7 +3,7 @@ Feature: PKI operations in KV mounts
 
   # A KV version 1 mount accepts a write to any path as a secret, so the server has to check the type of the mount.
 
-  @pki.role-elsewhere @must @source:SEC:write-outside-scope @needs:pki.create_role
+  @pki.role-elsewhere @must @source:SEC:write-outside-scope @needs:pki.create_role @any-kv-version
   Rule: When asked to create a PKI role in a KV mount, the server MUST return an error, and MUST NOT change Vault
 
     Scenario Outline: a KV version <version> mount
@@ -18,7 +18,7 @@ Feature: PKI operations in KV mounts
         | 1       |
         | 2       |
 
-  @pki.root-elsewhere @must @source:SEC:write-outside-scope @needs:pki.create_root
+  @pki.root-elsewhere @must @source:SEC:write-outside-scope @needs:pki.create_root @any-kv-version
   Rule: When asked to create a root CA in a KV mount, the server MUST return an error, and MUST NOT change Vault
 
     Scenario Outline: a KV version <version> mount
@@ -33,7 +33,7 @@ Feature: PKI operations in KV mounts
         | 1       |
         | 2       |
 
-  @pki.issue-elsewhere @must @source:SEC:write-outside-scope @needs:pki.issue
+  @pki.issue-elsewhere @must @source:SEC:write-outside-scope @needs:pki.issue @any-kv-version
   Rule: When asked to issue a certificate from a KV mount, the server MUST return an error, and MUST NOT change Vault
 
     Scenario Outline: a KV version <version> mount

@@ -1,13 +1,18 @@
 //! How an adapter says that a target is started or reached: the launch sections, the modes in which the target can also
 //! run, and the limits on calls that it sets.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
 
 use super::template;
-use crate::rate::Rate;
+use crate::{
+    mcp::pace::Pace,
+    rate::{Counted, Rate},
+};
 
 /// The placeholders of a launch section.
 pub(crate) const LAUNCH_PLACEHOLDERS: [&str; 4] =
@@ -31,6 +36,7 @@ pub(super) const MODE_PLACEHOLDERS: [&str; 9] = [
 #[serde(deny_unknown_fields)]
 pub struct Launch {
     /// The program and its arguments.
+    #[serde(deserialize_with = "words")]
     pub command: Vec<String>,
     /// The environment of the program, besides the few variables that every program gets.
     #[serde(default)]
@@ -45,6 +51,7 @@ pub struct Launch {
 #[serde(deny_unknown_fields)]
 pub struct HttpLaunch {
     /// The program and its arguments; `{port}` is a free port.
+    #[serde(deserialize_with = "words")]
     pub command: Vec<String>,
     /// The environment of the program, besides the few variables that every program gets.
     #[serde(default)]
@@ -184,11 +191,13 @@ impl fmt::Display for Mode {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModeSettings {
-    /// The program and its arguments; they replace those of the launch.
+    /// The program and its arguments, in place of those of the launch.
+    #[serde(deserialize_with = "some_words")]
     pub command: Option<Vec<String>>,
     /// Variables; they replace those of the same name.
     pub env: BTreeMap<String, String>,
-    /// Arguments that are added at the end.
+    /// Further arguments, after the others.
+    #[serde(deserialize_with = "words")]
     pub args: Vec<String>,
     /// Headers; they replace those of the same name.
     pub headers: BTreeMap<String, String>,
@@ -248,6 +257,56 @@ pub struct Limits {
     pub session: Option<Rate>,
     /// For all clients of one server together.
     pub global: Option<Rate>,
+    /// What they count.
+    pub counts: Counted,
+}
+
+impl Limits {
+    /// Keeps one client within its limit.
+    #[must_use]
+    pub fn session_pace(&self) -> Option<Arc<Pace>> {
+        self.pace(self.session)
+    }
+
+    /// Keeps all clients together within theirs.
+    #[must_use]
+    pub fn global_pace(&self) -> Option<Arc<Pace>> {
+        self.pace(self.global)
+    }
+
+    fn pace(&self, limit: Option<Rate>) -> Option<Arc<Pace>> {
+        limit.map(|limit| Arc::new(Pace::within(limit, self.counts)))
+    }
+}
+
+/// A list of words. Its error says how one word after the other is written.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Words;
+
+    impl<'de> Visitor<'de> for Words {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of words")
+        }
+
+        fn visit_str<E: Error>(self, line: &str) -> Result<Self::Value, E> {
+            let words: Vec<_> = line.split_whitespace().collect();
+            Err(E::custom(format!(
+                "{line:?} is one text, and a list of words is needed: {words:?}"
+            )))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(words))
+        }
+    }
+
+    deserializer.deserialize_any(Words)
+}
+
+fn some_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    words(deserializer).map(Some)
 }
 
 /// The variables of the suite's environment that a text uses.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
+    de::{Error, MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
 use serde_json::{Map, Value};
 
@@ -42,16 +42,39 @@ pub struct Mapping {
     pub comma_arguments: Vec<String>,
     /// Where in the result the data is.
     #[serde(default)]
-    pub result: ResultShape,
+    pub result: Shapes,
+    /// For lists: how to ask for the next page.
+    pub next: Option<NextPage>,
+}
+
+/// How a tool gives a list in pages.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NextPage {
+    /// The argument that asks for the page after another.
+    pub argument: String,
+    /// A JSON pointer, from where `at` starts, to the value of that argument; on the last page there is nothing, null
+    /// or an empty text.
+    pub at: String,
+}
+
+/// Where in a tool's result the data of an operation is, for each version of the KV engine.
+#[derive(Clone, Debug)]
+pub struct Shapes {
+    v1: ResultShape,
+    /// Of all engines but KV version 1.
+    v2: ResultShape,
 }
 
 /// Where in a tool's result the data of an operation is.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResultShape {
     /// Which part of the result has the data.
     pub from: ResultPart,
-    /// A JSON pointer (RFC 6901) to a string that contains JSON; `at` starts within it.
+    /// A text after which the JSON begins: the first place where it stands counts.
+    pub after: Option<String>,
+    /// A JSON pointer (RFC 6901) to a string that is itself JSON; `at` starts within it.
     pub json_at: Option<String>,
     /// A JSON pointer to the data; empty for the whole. For lists, it points to an array of items, or to an object
     /// whose keys are the names.
@@ -139,52 +162,65 @@ impl Mapping {
         }
     }
 
-    /// What is wrong with this mapping for the operation, if anything.
-    pub(super) fn problem(&self, operation: Operation) -> Option<Problem> {
-        let at = |field, text: &str, what| {
-            Some(Problem {
+    /// What is wrong with it as a mapping of this operation.
+    pub(super) fn problems(&self, operation: Operation) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut at = |field, text: &str, what| {
+            problems.push(Problem {
                 field,
                 text: text.to_owned(),
                 what,
-            })
+            });
         };
         if self.tools.is_empty() || self.tools.iter().any(String::is_empty) {
-            return at("tool", "", format!("{operation} names no tool"));
+            at("tool", "", format!("{operation} names no tool"));
+        }
+        for tool in &self.tools {
+            if let Some(name) = template::alike(tool).next() {
+                let what = format!(
+                    "the name of a tool of {operation} has no placeholders, but {{{name}}}"
+                );
+                at("tool", tool, what);
+            }
         }
         if !self.arguments.is_null() && !self.arguments.is_object() {
             let what = format!("the arguments of {operation} are not a table");
-            return at("arguments", "", what);
+            at("arguments", "", what);
         }
-        let shape = &self.result;
-        let pointers = [&shape.at, &shape.each].into_iter().chain(&shape.json_at);
-        for pointer in pointers.chain(shape.facts.values()) {
-            if !pointer.is_empty() && !pointer.starts_with('/') {
-                let meant = format!("/{pointer}");
-                let what = format!(
-                    "{operation}: {pointer:?} is not a JSON pointer; did you mean {meant:?}?"
-                );
-                return at("result", pointer, what);
+        if self.result.differ() && !matches!(operation, Operation::Kv(_)) {
+            let what =
+                format!("{operation} is not about KV: give one shape, without `v1` and `v2`");
+            at("result", "", what);
+        }
+        for shape in self.result.all() {
+            for (text, what) in shape.problems(operation) {
+                at("result", &text, what);
             }
         }
-        let known = operation.facts();
-        if let Some(fact) = shape.facts.keys().find(|f| !known.contains(&f.as_str())) {
-            let what = match known {
-                [] if operation.has_data() => {
-                    format!("{operation} has no facts besides its data: remove `facts`")
-                }
-                [] => format!("{operation} has no facts: remove `facts`"),
-                known => format!(
-                    "{operation} has no fact {fact:?}{}",
-                    did_you_mean(fact, known)
-                ),
-            };
-            return at("result", fact, what);
+        if let Some(next) = &self.next {
+            if !operation.lists() {
+                at(
+                    "next",
+                    "",
+                    format!("{operation} is no list: remove `next`"),
+                );
+            }
+            if next.argument.is_empty() {
+                at(
+                    "next",
+                    "",
+                    format!("the `next` of {operation} names no argument"),
+                );
+            }
+            if let Some(what) = no_pointer(operation, &next.at) {
+                at("next", &next.at, what);
+            }
         }
         let known = operation.parameters();
         if let Some(name) = self.values.keys().find(|n| !known.contains(&n.as_str())) {
             let guess = did_you_mean(name, known);
             let what = format!("{operation} has no parameter {name:?}{guess}");
-            return at("values", name, what);
+            at("values", name, what);
         }
         let names = template::names(&self.arguments);
         for (field, wanted) in [
@@ -196,10 +232,133 @@ impl Mapping {
             if let Some(name) = foreign {
                 let guess = did_you_mean(name, &names);
                 let what = format!("the arguments of {operation} have no {name:?}{guess}");
-                return at(field, name, what);
+                at(field, name, what);
             }
         }
-        None
+        problems
+    }
+}
+
+impl ResultShape {
+    /// What is wrong with it for this operation, each with the text within it that is wrong.
+    fn problems(&self, operation: Operation) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        let pointers = [&self.at, &self.each].into_iter().chain(&self.json_at);
+        for pointer in pointers.chain(self.facts.values()) {
+            let what = no_pointer(operation, pointer);
+            problems.extend(what.map(|what| (pointer.clone(), what)));
+        }
+        let is_text = matches!(self.from, ResultPart::Auto | ResultPart::TextJson);
+        if self.after.is_some() && !is_text {
+            let what = format!(
+                "{operation}: `after` is about JSON in the text of a result: from = \"text-json\""
+            );
+            problems.push((String::new(), what));
+        }
+        let known = operation.facts();
+        for fact in self.facts.keys().filter(|f| !known.contains(&f.as_str())) {
+            let what = match known {
+                [] if operation.has_data() => {
+                    format!("{operation} has no facts besides its data: remove `facts`")
+                }
+                [] => format!("{operation} has no facts: remove `facts`"),
+                known => format!(
+                    "{operation} has no fact {fact:?}{}",
+                    did_you_mean(fact, known)
+                ),
+            };
+            problems.push((fact.clone(), what));
+        }
+        problems
+    }
+}
+
+/// What to say of a text that should be a JSON pointer and is none.
+fn no_pointer(operation: Operation, pointer: &str) -> Option<String> {
+    let is_pointer = pointer.is_empty() || pointer.starts_with('/');
+    let meant = format!("/{pointer}");
+    (!is_pointer)
+        .then(|| format!("{operation}: {pointer:?} is not a JSON pointer; did you mean {meant:?}?"))
+}
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Self::from(ResultShape::default())
+    }
+}
+
+impl From<ResultShape> for Shapes {
+    fn from(shape: ResultShape) -> Self {
+        Self {
+            v1: shape.clone(),
+            v2: shape,
+        }
+    }
+}
+
+impl Shapes {
+    /// The shape of a result about a mount of this KV version.
+    #[must_use]
+    pub fn of(&self, kv_version: u8) -> &ResultShape {
+        match kv_version {
+            1 => &self.v1,
+            _ => &self.v2,
+        }
+    }
+
+    /// The shapes that there are.
+    pub fn all(&self) -> impl Iterator<Item = &ResultShape> {
+        std::iter::once(&self.v2).chain(self.differ().then_some(&self.v1))
+    }
+
+    fn differ(&self) -> bool {
+        self.v1 != self.v2
+    }
+
+    /// Whether a fact can be found in each of them.
+    #[must_use]
+    pub fn point_to(&self, fact: &str) -> bool {
+        self.all().all(|shape| shape.facts.contains_key(fact))
+    }
+}
+
+impl<'de> Deserialize<'de> for Shapes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ShapesVisitor;
+
+        impl<'de> Visitor<'de> for ShapesVisitor {
+            type Value = Shapes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+                let (mut v1, mut v2) = (None, None);
+                let mut fields = Map::new();
+                while let Some(key) = entries.next_key::<String>()? {
+                    match key.as_str() {
+                        "v1" => v1 = Some(entries.next_value()?),
+                        "v2" => v2 = Some(entries.next_value()?),
+                        _ => _ = fields.insert(key, entries.next_value()?),
+                    }
+                }
+                match (v1, v2) {
+                    (None, None) => ResultShape::deserialize(Value::Object(fields))
+                        .map(Shapes::from)
+                        .map_err(A::Error::custom),
+                    (Some(v1), Some(v2)) if fields.is_empty() => Ok(Shapes { v1, v2 }),
+                    (Some(_), Some(_)) => Err(A::Error::custom(
+                        "`result` has `v1` and `v2`: what else it has belongs into one of these",
+                    )),
+                    _ => Err(A::Error::custom(
+                        "`result` needs both `v1` and `v2` where one of them is given",
+                    )),
+                }
+            }
+        }
+
+        deserializer.deserialize_map(ShapesVisitor)
     }
 }
 
@@ -328,13 +487,13 @@ mod tests {
             ("tool = 't'\nvalues.pth = {}", "did you mean \"path\"?"),
             ("tool = 't'\nomit_when_empty = ['path']", "have no \"path\""),
         ] {
-            let problem = mapping(toml).problem(Operation::Kv(Kv::Read)).unwrap();
-            assert!(problem.what.contains(part), "{problem:?}");
+            let problems = mapping(toml).problems(Operation::Kv(Kv::Read));
+            assert!(problems[0].what.contains(part), "{problems:?}");
         }
         let facts = mapping("tool = 't'\nresult = { facts = { version = '/v' } }");
-        let problem = facts.problem(Operation::Kv(Kv::Purge)).unwrap();
-        assert_eq!(problem.what, "kv.purge has no facts: remove `facts`");
+        let problems = facts.problems(Operation::Kv(Kv::Purge));
+        assert_eq!(problems[0].what, "kv.purge has no facts: remove `facts`");
         let right = "tool = 't'\narguments = { p = '{path}' }\nomit_when_empty = ['p']";
-        assert_eq!(mapping(right).problem(Operation::Kv(Kv::Read)), None);
+        assert_eq!(mapping(right).problems(Operation::Kv(Kv::Read)), []);
     }
 }

@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
             self.note_at(&["name"], "", problem);
         }
         if started && is_remote {
-            let problem = "a target that runs already ([remote]) is not started: leave [stdio] and [http] out";
+            let problem = "the suite does not start a target that already runs ([remote]): remove [stdio] and [http]";
             self.note_at(&["remote"], "", problem);
         }
         let base = self.take::<String>(&mut table, "extends").and_then(|name| {
@@ -335,7 +335,7 @@ impl<'a> Reader<'a> {
             match later {
                 Some(name) => {
                     let problem =
-                        format!("the placeholder {{{name}}} has a meaning only within [modes.*]");
+                        format!("the placeholder {{{name}}} can only be used within [modes.*]");
                     self.note_at(&[section], text, problem);
                 }
                 None => self.placeholders(&[section], text, &LAUNCH_PLACEHOLDERS),
@@ -347,7 +347,7 @@ impl<'a> Reader<'a> {
         let plausible = url.replace("{port}", "1").parse::<http::Uri>();
         if !plausible.is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some()) {
             let problem =
-                format!("{url:?} is no address; one is \"http://127.0.0.1:{{port}}/mcp\"");
+                format!("{url:?} is not a valid address; an example is \"http://127.0.0.1:{{port}}/mcp\"");
             self.note_at(path, "", problem);
         }
     }
@@ -355,7 +355,7 @@ impl<'a> Reader<'a> {
     fn headers(&mut self, path: &[&str], headers: &BTreeMap<String, String>) {
         for name in headers.keys() {
             if name.parse::<http::HeaderName>().is_err() {
-                self.note_at(path, name, format!("{name:?} is no name of a header"));
+                self.note_at(path, name, format!("{name:?} is not a valid header name"));
             }
         }
     }
@@ -631,12 +631,12 @@ result = { at = "keys", facts = { version = "/v" } }
             "mine.toml:1: there is no key \"nmae\" here; did you mean \"name\"?",
             "mine.toml:1: the key \"name\" is missing",
             "mine.toml:3: stdio: \"server stdio --log {vault_adr}\" is one text, and a list of words is needed: [\"server\", \"stdio\", \"--log\", \"{vault_adr}\"]",
-            "mine.toml:6: \"localhost\" is no address",
+            "mine.toml:6: \"localhost\" is not a valid address",
             "mine.toml:7: the name of an operation needs quotes, because a dot begins a table within a table: [operations.\"kv.read\"]",
             "mine.toml:9: kv.write: the key \"tool\" is missing",
             "mine.toml:13: kv.list: the placeholder {pth} has no meaning here; did you mean \"path\"?",
             "mine.toml:13: kv.list: the placeholder { path } has no meaning here; did you mean \"path\"?",
-            "mine.toml:14: kv.list: \"keys\" is no JSON pointer; did you mean \"/keys\"?",
+            "mine.toml:14: kv.list: \"keys\" is not a JSON pointer; did you mean \"/keys\"?",
             "mine.toml:14: kv.list has no fact",
         ];
         let lines: Vec<_> = errors.lines().collect();

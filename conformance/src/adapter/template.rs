@@ -11,6 +11,19 @@ use crate::engines::Parameters;
 static PLACEHOLDER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\{([a-z_]+|env:[A-Za-z_][A-Za-z0-9_]*)\}").unwrap());
 
+/// Whatever looks like a placeholder. `${NAME}` is a variable of a shell.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static ALIKE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(\$?)\{( *[A-Za-z][A-Za-z0-9_:. -]*)\}").unwrap());
+
+/// What stands in braces in a text like the name of a placeholder, in order, blanks included.
+pub fn alike(text: &str) -> impl Iterator<Item = &str> {
+    ALIKE
+        .captures_iter(text)
+        .filter(|found| found[1].is_empty())
+        .filter_map(|found| found.get(2).map(|name| name.as_str()))
+}
+
 /// The names of the placeholders in a text, in order.
 pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     PLACEHOLDER
@@ -41,13 +54,14 @@ pub fn text(value: &Value) -> String {
 
 /// The arguments of a tool, with the operation's parameters filled in.
 ///
-/// A string that consists of one placeholder becomes the parameter's value with its type. Within a longer string, a
-/// parameter appears as text.
+/// A string that is one placeholder becomes the parameter's value with its type; within
+/// a longer string, and in the name of a field, a parameter appears as text.
 pub fn fill_value(template: &Value, parameters: &Parameters) -> Value {
+    let as_text = |text: &str| replace(text, |name| parameters.get(name).map(self::text));
     match template {
         Value::String(text) => match whole(text).and_then(|name| parameters.get(name)) {
             Some(value) => value.clone(),
-            None => Value::String(replace(text, |name| parameters.get(name).map(self::text))),
+            None => Value::String(as_text(text)),
         },
         Value::Array(items) => items
             .iter()
@@ -55,7 +69,7 @@ pub fn fill_value(template: &Value, parameters: &Parameters) -> Value {
             .collect(),
         Value::Object(fields) => fields
             .iter()
-            .map(|(name, field)| (name.clone(), fill_value(field, parameters)))
+            .map(|(name, field)| (as_text(name), fill_value(field, parameters)))
             .collect(),
         other => other.clone(),
     }
@@ -66,12 +80,15 @@ fn whole(text: &str) -> Option<&str> {
     (placeholders(text).next() == Some(inner)).then_some(inner)
 }
 
-/// The strings within a value, at any depth.
-pub fn strings(value: &Value) -> Vec<&str> {
+/// The strings and the names of fields within a value, at any depth: all that can have placeholders.
+pub fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
-        Value::Array(items) => items.iter().flat_map(strings).collect(),
-        Value::Object(fields) => fields.values().flat_map(strings).collect(),
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, field)| std::iter::once(name.as_str()).chain(texts(field)))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -93,7 +110,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::{fill, fill_value};
+    use super::{alike, fill, fill_value};
 
     #[test]
     fn a_whole_placeholder_keeps_the_type_of_its_value() {
@@ -106,6 +123,27 @@ mod tests {
             filled,
             json!({ "v": 2, "p": "team/x", "n": [{ "m": "team" }], "t": "v2" })
         );
+    }
+
+    #[test]
+    fn the_name_of_a_field_can_have_a_placeholder() {
+        let parameters = json!({ "key": "{value}", "value": { "a": 1 } });
+        let template = json!({ "data": { "{key}": "{value}", "x-{key}": 2 } });
+        assert_eq!(
+            fill_value(&template, parameters.as_object().unwrap()),
+            json!({ "data": { "{value}": { "a": 1 }, "x-{value}": 2 } })
+        );
+    }
+
+    #[test]
+    fn what_looks_like_a_placeholder_is_found_and_a_shells_variable_is_none() {
+        let found = |text| alike(text).collect::<Vec<_>>();
+        assert_eq!(found("{mount}/{ Path }"), ["mount", " Path "]);
+        assert_eq!(found(r#"{"mount": "{mount}"}"#), ["mount"]);
+        assert_eq!(found("{vault-addr}{env:A}"), ["vault-addr", "env:A"]);
+        for other in ["${HOME}", "{.Names}", "{}", "{\"a\":1}", "{1}"] {
+            assert!(found(other).is_empty(), "{other}");
+        }
     }
 
     proptest! {

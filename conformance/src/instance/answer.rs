@@ -9,7 +9,7 @@ use super::Instance;
 use crate::{
     adapter::{
         Adapter,
-        mapping::{Mapping, ResultPart, ResultShape},
+        mapping::{Mapping, NextPage, ResultPart, ResultShape},
     },
     engines::{Operation, Parameters},
     mcp::{
@@ -40,8 +40,30 @@ pub struct Success {
     pub facts: Facts,
     /// For lists: the items, with their facts.
     pub items: Vec<Item>,
-    /// The whole result as JSON, which can be searched.
+    /// The whole result as JSON, in which anything can be looked for; of a list in pages all results, one a line.
     pub whole: String,
+}
+
+impl Success {
+    /// This list with its next page.
+    fn with_page(mut self, page: Self) -> Self {
+        self.data = match (self.data, page.data) {
+            (Data::Json(Value::Array(mut names)), Data::Json(Value::Array(further))) => {
+                names.extend(further);
+                Data::Json(Value::Array(names))
+            }
+            (Data::Prose(text), Data::Prose(further)) => Data::Prose(format!("{text}\n{further}")),
+            (unusable @ Data::Unusable(_), _) | (_, unusable) => unusable,
+        };
+        self.items.extend(page.items);
+        self.whole = format!("{}\n{}", self.whole, page.whole);
+        self
+    }
+
+    /// The last result as JSON.
+    fn last_page(&self) -> &str {
+        self.whole.lines().next_back().unwrap_or_default()
+    }
 }
 
 /// Facts, besides the data, by name.
@@ -69,8 +91,11 @@ pub enum Data {
     Unusable(String),
 }
 
-/// Words that mean that permission was denied. The number must be a separate word, since it can be part of a random
-/// name or a port.
+/// After how many pages a list is taken to have no end.
+const MOST_PAGES: usize = 1000;
+
+/// Words that tell a reader that permission was denied, whatever else is said. The number is
+/// a word of its own: in a random name or a port it means nothing.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static DENIAL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -132,14 +157,16 @@ pub enum Arguments<'n> {
 #[derive(Clone, Debug)]
 pub struct ToolCall<'a> {
     operation: Operation,
-    /// The adapter's mapping of the operation.
+    /// The version of the KV mount that it is about; 2 if it is about none.
+    kv_version: u8,
+    /// How the adapter carries the operation out.
     pub mapping: &'a Mapping,
     /// The parameters of `tools/call`.
     pub params: Value,
 }
 
 impl<'a> ToolCall<'a> {
-    /// The call for this operation.
+    /// The call for this operation. What it is about lies in a KV mount of this version, if in any.
     ///
     /// # Errors
     /// Not applicable if the adapter does not map the operation; failed if it maps the operation to a tool that the
@@ -149,6 +176,7 @@ impl<'a> ToolCall<'a> {
         instance: &Instance,
         operation: Operation,
         parameters: &Parameters,
+        kv_version: u8,
         arguments: Arguments<'_>,
     ) -> StepResult<Self> {
         let (mapping, tool) = match arguments {
@@ -162,16 +190,48 @@ impl<'a> ToolCall<'a> {
         }
         Ok(Self {
             operation,
+            kv_version,
             mapping,
             params: json!({ "name": tool, "arguments": values }),
         })
     }
 
-    /// Makes the call; returns the answer, and how long it took.
+    /// Makes it; returns what was answered, and how long that took. A list that comes in pages is
+    /// asked for to its end, in one call a page.
     pub async fn make(&self, connection: &Connection) -> (Answer, Duration) {
-        let (reply, took) = connection
-            .timed_request("tools/call", self.params.clone())
-            .await;
+        let (mut answer, mut took) = self.make_with(connection, self.params.clone()).await;
+        let Some(next) = &self.mapping.next else {
+            return (answer, took);
+        };
+        let mut asked = Vec::new();
+        while let Answer::Success(so_far) = &mut answer {
+            let Some(page) = self.page_after(next, so_far) else {
+                break;
+            };
+            if asked.contains(&page) || asked.len() == MOST_PAGES {
+                let pages = asked.len() + 1;
+                so_far.data = Data::Unusable(format!(
+                    "it has no end: after {pages} pages the next one is {page}"
+                ));
+                break;
+            }
+            let mut params = self.params.clone();
+            params["arguments"][&next.argument] = page.clone();
+            asked.push(page);
+            let (further, took_further) = self.make_with(connection, params).await;
+            took += took_further;
+            answer = match (answer, further) {
+                (Answer::Success(so_far), Answer::Success(further)) => {
+                    Answer::Success(so_far.with_page(further))
+                }
+                (_, failed) => failed,
+            };
+        }
+        (answer, took)
+    }
+
+    async fn make_with(&self, connection: &Connection, params: Value) -> (Answer, Duration) {
+        let (reply, took) = connection.timed_request("tools/call", params).await;
         let answer = match reply {
             Ok(reply) => self.read(&reply),
             Err(why) => Answer::Nothing(why),
@@ -179,10 +239,25 @@ impl<'a> ToolCall<'a> {
         (answer, took)
     }
 
-    /// Reads a reply to the call.
+    /// What asks for the page after this one, if there is one.
+    fn page_after(&self, next: &NextPage, page: &Success) -> Option<Value> {
+        let result: Value = serde_json::from_str(page.last_page()).ok()?;
+        let root = root(self.shape(), &result).ok().flatten()?;
+        let page = root.pointer(&next.at)?;
+        let is_last = page.is_null() || page.as_str() == Some("") || *page == false;
+        (!is_last).then(|| page.clone())
+    }
+
+    /// Where the data of its result is.
+    #[must_use]
+    pub fn shape(&self) -> &'a ResultShape {
+        self.mapping.result.of(self.kv_version)
+    }
+
+    /// What a reply to it says.
     #[must_use]
     pub fn read(&self, reply: &Reply) -> Answer {
-        read(self.operation, self.mapping, reply)
+        read(self.operation, self.shape(), reply)
     }
 
     /// Reads an answer over HTTP that the suite waited for this long.
@@ -247,8 +322,8 @@ fn leave_required(arguments: &mut Value, mapping: &Mapping, about: Option<&Value
     Ok(())
 }
 
-/// Reads a reply as the mapping of this operation says.
-pub(crate) fn read(operation: Operation, mapping: &Mapping, reply: &Reply) -> Answer {
+/// What a reply to this operation says, with its data where the shape says.
+pub(crate) fn read(operation: Operation, shape: &ResultShape, reply: &Reply) -> Answer {
     let result = match reply {
         Reply::Result(result) => result,
         Reply::Error { code, message } => return Answer::Error(format!("{code} {message}")),
@@ -262,8 +337,7 @@ pub(crate) fn read(operation: Operation, mapping: &Mapping, reply: &Reply) -> An
         items: Vec::new(),
         whole: result.to_string(),
     };
-    success.data =
-        data_of(operation, &mapping.result, result, &mut success).unwrap_or_else(Data::Unusable);
+    success.data = data_of(operation, shape, result, &mut success).unwrap_or_else(Data::Unusable);
     Answer::Success(success)
 }
 
@@ -304,7 +378,15 @@ pub fn root(shape: &ResultShape, result: &Value) -> Result<Option<Value>, String
         (ResultPart::Structured, None) => return Err("it has no structuredContent".to_owned()),
         (ResultPart::Structured | ResultPart::Auto, Some(content)) => content.clone(),
         (ResultPart::Auto, None) | (ResultPart::TextJson, _) => {
-            parse(&text_of(result), "its text")?
+            let text = text_of(result);
+            match &shape.after {
+                None => parse(&text, "its text")?,
+                Some(marker) => {
+                    let missing = || format!("its text does not have {marker:?}: {text}");
+                    let (_, rest) = text.split_once(marker.as_str()).ok_or_else(missing)?;
+                    begins_with(rest, marker)?
+                }
+            }
         }
     };
     match &shape.json_at {
@@ -352,6 +434,16 @@ fn facts_of(shape: &ResultShape, from: &Value) -> Facts {
     shape.facts.iter().filter_map(found).collect()
 }
 
+/// The JSON with which a text begins, whatever follows it.
+fn begins_with(text: &str, marker: &str) -> Result<Value, String> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter();
+    let missing = |why: String| format!("no JSON follows {marker:?} ({why}): {text}");
+    match values.next() {
+        Some(value) => value.map_err(|error: serde_json::Error| missing(error.to_string())),
+        None => Err(missing("its text ends".to_owned())),
+    }
+}
+
 fn parse(text: &str, what: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("{what} is not JSON ({error}): {text}"))
 }
@@ -371,8 +463,8 @@ mod tests {
     use crate::{engines::Operation, mcp::inbox::Reply};
 
     fn answer_to(operation: Operation, shape: Value, result: Value) -> Answer {
-        let mapping = serde_json::from_value(json!({ "tool": "t", "result": shape })).unwrap();
-        read(operation, &mapping, &Reply::Result(result))
+        let shape = serde_json::from_value(shape).unwrap();
+        read(operation, &shape, &Reply::Result(result))
     }
 
     fn success_of(operation: Operation, shape: Value, result: Value) -> Success {
@@ -419,6 +511,21 @@ mod tests {
         let success = success_of(Operation::Kv(Kv::Read), shape, result);
         assert_eq!(success.data, Data::Json(json!({ "k": "x" })));
         assert_eq!(success.facts["version"], 3);
+    }
+
+    #[test]
+    fn json_can_follow_prose_and_be_followed_by_it() {
+        let shape = json!({ "after": "data:", "at": "/k" });
+        let read = |text_of_result| {
+            success_of(Operation::Kv(Kv::Read), shape.clone(), text(text_of_result)).data
+        };
+        assert_eq!(
+            read("Secret data: {\"k\": {\"a\": \"data:\"}}\nDone."),
+            Data::Json(json!({ "a": "data:" }))
+        );
+        for wrong in ["{\"k\": 1}", "data: none", "data:"] {
+            assert!(matches!(read(wrong), Data::Unusable(_)), "{wrong}");
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ mod tests {
         let Err(NotReady::Ever(why)) = asked("https", OK).await else {
             panic!("it is waited for");
         };
-        assert!(why.contains("speaks no TLS"), "{why}");
+        assert!(why.contains("does not use TLS"), "{why}");
     }
 
     #[tokio::test]

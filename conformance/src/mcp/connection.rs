@@ -347,7 +347,7 @@ impl Connection {
         method: &str,
         params: Value,
     ) -> (Result<Reply, NoReply>, Duration) {
-        self.keep_pace().await;
+        self.keep_pace(method).await;
         let patience = self.budget().time;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let revision = *self.revision.lock();
@@ -376,7 +376,7 @@ impl Connection {
 
     /// Sends a notification, and waits only until it has been sent.
     pub async fn notify(&self, method: &str, params: Value) {
-        self.keep_pace().await;
+        self.keep_pace(method).await;
         let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         self.inbox
             .transcript()
@@ -439,7 +439,7 @@ impl Connection {
         wire: &StdioWire,
         text: &str,
     ) -> (mpsc::UnboundedReceiver<Value>, Said) {
-        self.keep_pace().await;
+        self.keep_pace(text).await;
         let heard = self.inbox.listen(text);
         self.inbox
             .transcript()
@@ -535,9 +535,9 @@ impl Connection {
         }
     }
 
-    async fn keep_pace(&self) {
+    async fn keep_pace(&self, message: &str) {
         for pace in &self.paces {
-            pace.wait().await;
+            pace.wait(message).await;
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use crate::rate::Rate;
+use crate::rate::{Counted, Rate};
 
 /// A token bucket that is smaller than the target's: it fills at nine tenths of the rate, and holds one request less.
 ///
@@ -18,7 +18,8 @@ use crate::rate::Rate;
 #[derive(Debug)]
 pub struct Pace {
     interval: Duration,
-    /// How far ahead of its time a request may be sent.
+    counted: Counted,
+    /// How far ahead of its time a request may come.
     ahead: Duration,
     /// The time of the next request if all were sent at regular intervals.
     due: Mutex<Option<Instant>>,
@@ -27,17 +28,21 @@ pub struct Pace {
 impl Pace {
     /// Keeps within a limit, with a margin.
     #[must_use]
-    pub fn within(limit: Rate) -> Self {
+    pub fn within(limit: Rate, counted: Counted) -> Self {
         let interval = Duration::from_secs(1) / limit.per_second.get() * 10 / 9;
         Self {
             interval,
+            counted,
             ahead: interval * limit.burst.get().saturating_sub(2),
             due: Mutex::default(),
         }
     }
 
-    /// Waits until one more request may be sent.
-    pub async fn wait(&self) {
+    /// Waits until this message, as JSON or as its method, may be sent.
+    pub async fn wait(&self, message: &str) {
+        if self.counted == Counted::Calls && !message.contains("tools/call") {
+            return;
+        }
         let at = self.reserve(Instant::now());
         sleep_until(at).await;
     }
@@ -67,7 +72,7 @@ mod tests {
     use proptest::prelude::*;
     use tokio::time::Instant;
 
-    use super::{Pace, Rate};
+    use super::{Counted, Pace, Rate};
 
     fn rate(per_second: u32, burst: u32) -> Rate {
         Rate {
@@ -85,6 +90,19 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn where_calls_are_counted_other_messages_wait_for_nothing() {
+        let pace = Pace::within(rate(1, 1), Counted::Calls);
+        let begun = Instant::now();
+        for _ in 0..5 {
+            pace.wait("tools/list").await;
+        }
+        pace.wait("tools/call").await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        pace.wait(r#"{"method":"tools/call"}"#).await;
+        assert!(begun.elapsed() > Duration::from_secs(1));
+    }
+
     proptest! {
         #[test]
         fn no_request_is_too_much_for_the_target_though_each_is_late_by_some_jitter(
@@ -93,7 +111,7 @@ mod tests {
             requests in proptest::collection::vec((0_u64..400, 0.0..=1.0_f64), 1..60),
         ) {
             let limit = rate(per_second, burst);
-            let pace = Pace::within(limit);
+            let pace = Pace::within(limit, Counted::Messages);
             let mut now = Instant::now();
             // The target's own bucket, initially full.
             let (mut level, mut last) = (f64::from(burst), now);
@@ -116,7 +134,7 @@ mod tests {
             (per_second, burst) in (1_u32..50, 1_u32..20),
             requests in 1_u32..200,
         ) {
-            let pace = Pace::within(rate(per_second, burst));
+            let pace = Pace::within(rate(per_second, burst), Counted::Messages);
             let begun = Instant::now();
             let ended = (0..requests).map(|_| pace.reserve(begun)).last();
             let took = ended.map(|ended| (ended - begun).as_secs_f64());

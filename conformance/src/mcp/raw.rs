@@ -53,8 +53,9 @@ impl RawHttp {
     /// # Errors
     /// If there is no answer.
     pub async fn send(&self, asked: &HttpAsk, patience: Duration) -> Result<HttpAnswer, NoHttp> {
+        let body = String::from_utf8_lossy(&asked.body);
         for pace in &self.paces {
-            pace.wait().await;
+            pace.wait(&body).await;
         }
         self.write_down(asked);
         let exchange = self.exchange(asked);

@@ -155,7 +155,16 @@ impl Scenario {
 
     fn tool_call_with(&self, act: &Act, arguments: Arguments<'_>) -> StepResult<ToolCall<'_>> {
         let (adapter, instance) = (&self.target.adapter, self.instance()?);
-        ToolCall::new(adapter, instance, act.operation, &act.parameters, arguments)
+        let mount = act.parameters.get("mount").and_then(Value::as_str);
+        let kv_version = mount.and_then(|mount| self.ledger.kv_versions.get(mount));
+        ToolCall::new(
+            adapter,
+            instance,
+            act.operation,
+            &act.parameters,
+            kv_version.copied().unwrap_or(2),
+            arguments,
+        )
     }
 
     /// Makes the tool call that performs an act.

@@ -21,6 +21,8 @@ pub(crate) struct Ledger {
     pub(crate) holds: HashMap<String, SecretData>,
     /// The contents of the first version of each secret.
     pub(crate) first: HashMap<String, SecretData>,
+    /// The version of each KV mount that was made, by path.
+    pub(crate) kv_versions: HashMap<String, u8>,
     canaries: Mutex<Vec<Canary>>,
 }
 

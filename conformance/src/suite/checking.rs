@@ -153,9 +153,9 @@ impl Prepared {
             (Operation::Pki(Pki::ReadCert), "", Value::Null),
         ] {
             let adapter = &self.target.adapter;
-            let Some(mapping) = adapter.operations.get(&operation) else {
+            if !adapter.operations.contains_key(&operation) {
                 continue;
-            };
+            }
             let mut parameters = Parameters::new();
             for name in operation.parameters() {
                 let parameter = match *name {
@@ -170,11 +170,11 @@ impl Prepared {
                 parameters.insert((*name).to_owned(), parameter);
             }
             let instance = &slot.instance;
-            let call = ToolCall::new(adapter, instance, operation, &parameters, Arguments::All);
+            let call = ToolCall::new(adapter, instance, operation, &parameters, 2, Arguments::All);
             let judged = match call {
                 Ok(call) => {
                     let (answer, _) = call.make(&instance.connection).await;
-                    judge(operation, &mapping.result, &answer, &expected)
+                    judge(operation, call.shape(), &answer, &expected)
                 }
                 // The findings already contain a missing tool.
                 Err(StepEnd::Failed { .. } | StepEnd::NotApplicable { .. }) => continue,
@@ -352,20 +352,20 @@ mod tests {
 
     use super::judge;
     use crate::{
-        adapter::mapping::Mapping, engines::Operation, instance::answer::read, mcp::inbox::Reply,
+        adapter::mapping::ResultShape, engines::Operation, instance::answer::read,
+        mcp::inbox::Reply,
     };
 
     fn judged(operation: Operation, shape: Value, text: &Value) -> Result<String, String> {
-        let mapping = json!({ "tool": "t", "result": shape });
-        let mapping: Mapping = serde_json::from_value(mapping).unwrap();
+        let shape: ResultShape = serde_json::from_value(shape).unwrap();
         let result = json!({ "content": [{ "type": "text", "text": text.to_string() }] });
-        let answer = read(operation, &mapping, &Reply::Result(result));
+        let answer = read(operation, &shape, &Reply::Result(result));
         let expected = match operation {
             Operation::Mounts(Mounts::List) => json!(["team/"]),
             Operation::Kv(Kv::Read) => json!({ "k": "x" }),
             _ => Value::Null,
         };
-        judge(operation, &mapping.result, &answer, &expected)
+        judge(operation, &shape, &answer, &expected)
     }
 
     #[test]

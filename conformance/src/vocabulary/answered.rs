@@ -436,7 +436,7 @@ pub(crate) fn expect_custom_metadata(scenario: &Scenario) -> StepResult {
 pub(super) fn points_to(scenario: &Scenario, fact: &str) -> StepResult<bool> {
     let operation = scenario.last()?.act.operation;
     let mapping = scenario.target.adapter.operations.get(&operation);
-    Ok(mapping.is_some_and(|mapping| mapping.result.facts.contains_key(fact)))
+    Ok(mapping.is_some_and(|mapping| mapping.result.point_to(fact)))
 }
 
 /// A fact to which the adapter points in the result of the last act.

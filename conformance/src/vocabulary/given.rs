@@ -98,6 +98,7 @@ pub(crate) async fn make_mount(scenario: &mut Scenario, name: &str, version: u8)
     let made = scenario.oracle.make_kv_mount(&path, version).await;
     made.map_err(StepEnd::blocked)?;
     scenario.mount = Some(path.clone());
+    scenario.ledger.kv_versions.insert(path.clone(), version);
     scenario.state_mut::<KvState>().mount = Some(KvMount { path, version });
     forget_secrets(scenario);
     Ok(())

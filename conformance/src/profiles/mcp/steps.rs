@@ -87,7 +87,7 @@ async fn write_out_of_turn(world: &mut World, when: String) -> StepResult {
 }
 
 #[when(
-    regex = r"^the client sends (an? (?:method|tool|call|message (?:with|that does|of JSON|whose)|text$|number$|empty|answer).*|half a message|text that is no JSON|JSON that .+|control characters)$"
+    regex = r"^the client sends (an? (?:unknown method|unknown tool|method|tool|call|message (?:with|without|that does|of JSON|whose)|text$|number$|empty|answer).*|half a message|text that is no JSON|JSON that .+|control characters)$"
 )]
 async fn say_odd(world: &mut World, what: String) -> StepResult {
     messages::say_odd(world.scenario()?, &what).await

@@ -284,7 +284,7 @@ pub(crate) async fn let_agent_misplace(scenario: &mut Scenario, what: &str) -> S
 pub(crate) fn sends(scenario: &Scenario, operation: Operation, parameter: &str) -> bool {
     let mapping = scenario.target.adapter.operations.get(&operation);
     mapping.is_some_and(|mapping| {
-        template::strings(&mapping.arguments)
+        template::texts(&mapping.arguments)
             .into_iter()
             .flat_map(template::placeholders)
             .any(|sent| sent == parameter)
