@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A secret that always exists, for positive controls.
-pub(crate) const WITNESS: &str = "witness";
+pub(crate) const CONTROL: &str = "control";
 
 #[given(expr = "a KV version {int} mount {string}")]
 async fn a_mount(world: &mut World, version: u8, name: String) -> StepResult {

@@ -29,7 +29,7 @@ const LITERARY: [&str; 18] = [
     "tells",
     " the stories",
     "whoever",
-    "witness",
+    "control",
 ];
 
 fn literary(text: &str) -> Option<&'static str> {

@@ -9,7 +9,7 @@ use crate::{
     vocabulary::{
         about, answered, effect, given,
         kv::secret_paths,
-        kv_steps::{WITNESS, quoted},
+        kv_steps::{CONTROL, quoted},
     },
     world::World,
 };
@@ -226,8 +226,8 @@ fn given_a_version(world: &mut World, version: u64) -> StepResult {
 #[then("the agent can still read a secret that exists")]
 async fn another_can_be_read(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
-    given::make_secret(scenario, WITNESS, &["key"]).await?;
-    let act = Act::read(scenario.mount()?, WITNESS);
+    given::make_secret(scenario, CONTROL, &["key"]).await?;
+    let act = Act::read(scenario.mount()?, CONTROL);
     scenario.let_agent(act).await?;
     answered::expect_given(scenario)
 }

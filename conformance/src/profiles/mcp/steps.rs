@@ -179,7 +179,7 @@ async fn ask_in_no_revision(world: &mut World) -> StepResult {
     stateless::ask_in_no_revision(world.scenario()?).await
 }
 
-#[when(regex = "^the client requests (a .+)$")]
+#[when(regex = "^the client requests (an? .+)$")]
 async fn ask_for_nothing(world: &mut World, what: String) -> StepResult {
     stateless::ask_for_nothing(world.scenario()?, &what).await
 }
