@@ -29,7 +29,7 @@ const LITERARY: [&str; 18] = [
     "tells",
     " the stories",
     "whoever",
-    "control",
+    "witness",
 ];
 
 fn literary(text: &str) -> Option<&'static str> {
