@@ -128,13 +128,15 @@ impl Budgets {
 pub enum AdapterError {
     /// No target with this name comes with the suite.
     #[error(
-        "unknown target {name:?}{hint}; for another server, give the path of its adapter file"
+        "unknown target {name:?}{hint}; known targets: {known}; for another server, give the path of its adapter file"
     )]
     NoSuchTarget {
         /// The requested name.
         name: String,
-        /// The name that was likely meant, or all names.
+        /// A suggestion, if a known name is like it.
         hint: String,
+        /// The names of the targets that exist.
+        known: String,
     },
     /// The file cannot be read.
     #[error("the adapter file {} cannot be read: {source}", file.display())]

@@ -396,7 +396,7 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         Err(error) => {
             tell(&error);
             if args.update_baseline {
-                anstream::eprintln!("the baseline is unchanged: nothing was checked");
+                anstream::eprintln!("the baseline was not updated: nothing was checked");
             }
             let report = error.report().into_iter();
             for trouble in report.flat_map(|report| &report.cleanup_errors) {

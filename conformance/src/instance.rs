@@ -233,6 +233,14 @@ pub struct StartError {
 }
 
 impl StartError {
+    /// Whether the target runs, and was to use TLS, but does not.
+    pub(crate) fn serves_without_tls(&self) -> bool {
+        // rustls says so of a connection whose other end sends something else.
+        [ready::NO_TLS, "InvalidContentType"]
+            .iter()
+            .any(|words| self.problem.contains(words))
+    }
+
     fn describe(&self) -> String {
         let mut text = format!("{}\n  {}", self.problem, self.command);
         for (stream, lines) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
@@ -427,6 +435,13 @@ impl Instance {
     pub fn authority(&self) -> Option<String> {
         let uri: http::Uri = self.url()?.parse().ok()?;
         uri.authority().map(ToString::to_string)
+    }
+
+    /// The path of the endpoint; `None` over stdio.
+    #[must_use]
+    pub fn path(&self) -> Option<String> {
+        let uri: http::Uri = self.url()?.parse().ok()?;
+        Some(uri.path().to_owned())
     }
 
     /// The TCP ports on which the process and its children listen. `None` if they cannot be seen: in a container, or on

@@ -28,6 +28,8 @@ pub enum Invariant {
     ValueSaid,
     /// The target sent an invalid message.
     InvalidMessage,
+    /// The target sent a request or a notification for which no capability was declared.
+    NotNegotiated,
     /// Standard output contains something other than messages.
     Noise,
     /// The target's process ended.
@@ -44,6 +46,7 @@ impl Invariant {
             "ambient.token-unseen" => Self::TokenSaid,
             "ambient.values-unseen" => Self::ValueSaid,
             "ambient.messages-valid" => Self::InvalidMessage,
+            "ambient.only-agreed" => Self::NotNegotiated,
             "ambient.stdout-clean" => Self::Noise,
             "ambient.alive" => Self::Ended,
             "ambient.own-token" => Self::ForeignToken,
@@ -55,7 +58,11 @@ impl Invariant {
     #[must_use]
     pub const fn shows_in_lines(self) -> bool {
         match self {
-            Self::TokenSaid | Self::ValueSaid | Self::InvalidMessage | Self::Noise => true,
+            Self::TokenSaid
+            | Self::ValueSaid
+            | Self::InvalidMessage
+            | Self::NotNegotiated
+            | Self::Noise => true,
             Self::Ended | Self::ForeignToken => false,
         }
     }
@@ -325,6 +332,12 @@ fn findings_of_server(
     }
     if let Some(problem) = wire::first_problem(&server.lines, revision) {
         findings.push((Invariant::InvalidMessage, evidence.secrets.redact(&problem)));
+    }
+    if let Some(message) = wire::first_not_negotiated(&server.lines) {
+        findings.push((
+            Invariant::NotNegotiated,
+            evidence.secrets.redact(&message),
+        ));
     }
     if let Some(how) = &server.ended {
         findings.push((Invariant::Ended, format!("its process ended: {how}")));

@@ -14,15 +14,15 @@ const LONG: usize = 1 << 20;
 /// How many objects and how many lists deep JSON is nested: usual parsers accept this, including the message around it.
 const DEEP: usize = 50;
 
-/// The problem with a schema, if there is one. It must describe an object and be valid in its dialect, which is JSON
-/// Schema 2020-12 unless it names another. The revision 2025-06-18 does not specify a dialect, so draft 7 is accepted
+/// The problem with a schema, if there is one. It must describe an object, if so demanded, and be valid in its dialect,
+/// which is JSON Schema 2020-12 unless it names another. The revision 2025-06-18 does not specify a dialect, so draft 7 is accepted
 /// there, too.
 #[must_use]
-pub fn problem(schema: &Value, revision: Revision) -> Option<String> {
+pub fn problem(schema: &Value, revision: Revision, is_object: bool) -> Option<String> {
     if !schema.is_object() {
         return Some("it is no JSON object".to_owned());
     }
-    if schema["type"] != "object" {
+    if is_object && schema["type"] != "object" {
         return Some(format!("its type is {}, not \"object\"", schema["type"]));
     }
     let dialect = schema["$schema"].as_str();
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_schema_is_held_to_its_own_dialect() {
-        let newest = |schema: Value| problem(&schema, Revision::R2025_11_25);
+        let newest = |schema: Value| problem(&schema, Revision::R2025_11_25, true);
         assert_eq!(newest(schema()), None);
         assert_eq!(newest(json!({ "type": "object" })), None);
         assert!(newest(json!({ "type": "string" })).is_some());
@@ -421,7 +421,7 @@ mod tests {
         // A list of schemas for `items` is valid in draft 7, and removed in 2020-12.
         let items = json!({ "type": "object", "properties": { "a": { "items": [{}] } } });
         assert!(newest(items.clone()).is_some());
-        assert_eq!(problem(&items, Revision::R2025_06_18), None);
+        assert_eq!(problem(&items, Revision::R2025_06_18, true), None);
         let mut draft7 = items;
         draft7["$schema"] = json!("http://json-schema.org/draft-07/schema#");
         assert_eq!(newest(draft7), None);

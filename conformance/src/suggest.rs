@@ -4,8 +4,9 @@
 const ALIKE: f64 = 0.8;
 
 /// Profiles that were renamed in version 0.2.0; the mode `session` had the name of its profile.
-const RENAMED: [(&str, &str); 4] = [
+const RENAMED: [(&str, &str); 5] = [
     ("custody", "vault_token"),
+    ("mcp.only-agreed", "ambient.only-agreed"),
     ("limits", "rate_limits"),
     ("session", "launcher"),
     ("traces", "audit_trail"),

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     adapter::{Adapter, AdapterError},
-    suggest::did_you_mean,
+    suggest::closest,
 };
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/targets");
@@ -98,10 +98,12 @@ impl Target {
             .get_file(format!("{name_or_file}.toml"))
             .ok_or_else(|| {
                 let names = Self::built_in_names();
-                let names: Vec<_> = names.iter().map(String::as_str).collect();
+                let meant = closest(name_or_file, names.iter().map(String::as_str));
+                let meant = meant.map(|name| format!("; did you mean {name:?}?"));
                 AdapterError::NoSuchTarget {
                     name: name_or_file.to_owned(),
-                    hint: did_you_mean(name_or_file, &names),
+                    hint: meant.unwrap_or_default(),
+                    known: names.join(", "),
                 }
             })?;
         let text = file.contents_utf8().unwrap_or_default();

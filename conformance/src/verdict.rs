@@ -43,6 +43,8 @@ pub enum NotApplicable {
     NotClaimed,
     /// The suite lacks the evidence that the scenario needs.
     NoEvidence,
+    /// What the requirement builds on has failed. Another requirement is about that.
+    Precondition,
     /// The run on a mutant has already shown on this transport what it can show.
     AlreadyShown,
 }
@@ -52,6 +54,7 @@ impl fmt::Display for NotApplicable {
         f.write_str(match self {
             Self::NotClaimed => "not_claimed",
             Self::NoEvidence => "no_evidence",
+            Self::Precondition => "precondition",
             Self::AlreadyShown => "already_shown",
         })
     }
@@ -131,6 +134,14 @@ impl StepEnd {
     pub fn no_evidence(detail: impl Into<String>) -> Self {
         Self::NotApplicable {
             reason: NotApplicable::NoEvidence,
+            detail: detail.into(),
+        }
+    }
+
+    /// What the requirement builds on has failed.
+    pub fn precondition(detail: impl Into<String>) -> Self {
+        Self::NotApplicable {
+            reason: NotApplicable::Precondition,
             detail: detail.into(),
         }
     }

@@ -183,7 +183,7 @@ async fn a_scenario_in_a_revision_that_is_not_spoken_leaves_nothing_to_run() {
     let ended = trial.with(&["--scenario", key]).ended().await;
     ended
         .exits_with(4)
-        .says(&["nothing to run", "trial speaks 2025-11-25 on stdio"]);
+        .says(&["nothing to run", "trial supports 2025-11-25 on stdio"]);
     ended.leaves_nothing_behind().await;
 }
 
@@ -212,7 +212,7 @@ async fn an_invalid_value_is_a_usage_error_that_says_what_is_valid() {
         (&["--jobs", "many"], &["--jobs", "a whole number from 1 on"]),
         (&["--seed", "1e3"], &["--seed", "a whole number from 0 to"]),
         (&["--transport", "stdoi"], &["stdio, http or all"]),
-        (&["--target", "hashicrop"], &["did you mean \"hashicorp\"?"]),
+        (&["--target", "hashicrop"], &["did you mean \"hashicorp\"?", "reference"]),
         (
             &["--vault", "external", "--vault-addr", "vault:8200"],
             &[

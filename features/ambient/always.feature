@@ -26,6 +26,12 @@ Feature: Invariants of every scenario
     Scenario: all messages of the run
       Then every message of the server was valid for the revision in use
 
+  @ambient.only-agreed @must @source:MCP:basic/lifecycle#operation
+  Rule: To a client without capabilities, the server MUST NOT send requests other than `ping`, or notifications of capabilities that the server does not declare
+
+    Scenario: all requests and notifications of the run
+      Then the server sent no request or notification that was not negotiated
+
   @ambient.stdout-clean @must @source:MCP:basic/transports#stdio @transport:stdio
   Rule: Over the stdio transport, the server MUST NOT write anything but protocol messages to standard output
 

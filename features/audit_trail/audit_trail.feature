@@ -45,7 +45,7 @@ Feature: Log records of tool calls
       And one line of the server's log is about the call and records that Vault has denied it
 
   @audit_trail.audited @should @source:BLOG:how-vault-mcp-fits-into-this @source:KAG:secret-access-flow @mode:log_file @evidence:tap @evidence:audit @own-target @needs:kv.read
-  Rule: A server that logs to a file SHOULD send Vault a correlation ID for each tool call, and SHOULD write the same ID to its log
+  Rule: For each tool call, a server that logs to a file SHOULD log or return an ID of the request in Vault's audit log
 
     Scenario Outline: the policy allows <rights>
       Given a server that logs to a file
@@ -53,7 +53,7 @@ Feature: Log records of tool calls
       And the secret "app/database" with the keys "username, password"
       And the agent's token may do <rights>
       When the agent reads the secret "app/database"
-      Then Vault's audit log and the server's log contain the same correlation id for the call
+      Then an id of the call in Vault's audit log is in the server's log or answer
 
       Examples:
         | rights     |

@@ -3,7 +3,7 @@ Feature: Reading metadata of secrets
   The tutorial asks for key names and versions only, so that no value has to enter a conversation.
 
   @kv.metadata-told @must @source:TUT:plan-secret-structure-and-write-credentials @needs:kv.metadata
-  Rule: When asked for metadata of a KV version 2 secret, the server MUST return key names, version and time, and MUST NOT return values or change Vault
+  Rule: For metadata of a KV version 2 secret, the server MUST return version, time and the key names that its adapter declares, and MUST NOT return values or change Vault
 
     Scenario: a secret with two versions
       Given a KV version 2 mount "team"
@@ -17,7 +17,7 @@ Feature: Reading metadata of secrets
       And nothing in Vault has changed
 
   @kv.metadata-unversioned @must @source:TUT:scenario @source:TUT:plan-secret-structure-and-write-credentials @needs:kv.metadata
-  Rule: When asked for metadata of a KV version 1 secret, the server MUST return its key names, and MUST NOT return values
+  Rule: For metadata of a KV version 1 secret, the server MUST return the key names that its adapter declares, and MUST NOT return values
 
     Scenario: a secret of a KV version 1 mount
       Given a KV version 1 mount "team"

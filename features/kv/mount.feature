@@ -47,7 +47,7 @@ Feature: KV mounts of any path and version
         | 2       | delete the secret "app/database"   |
 
   @kv.only-kv @must @source:SEC:write-outside-scope @evidence:tap
-  Rule: When asked to read, write or delete in a mount that is not a KV mount, the server MUST return an error, and MUST NOT send writes there
+  Rule: When asked to read, write or delete in a mount that is not a KV mount, the server MUST return an error, and MUST NOT change it
 
     Scenario Outline: a transit key is not <done> as a secret
       Given a transit mount "team" with the key "app"

@@ -55,8 +55,8 @@ Feature: Tool arguments
         | of the wrong type |
         | left out          |
 
-  @mcp.argument-unknown @should @source:MCP:server/tools#security-considerations @evidence:launch
-  Rule: The server SHOULD return an error for a call of a read-only tool with an argument that the tool does not have
+  @mcp.argument-unknown @should @source:SEC:silent-failure @evidence:launch
+  Rule: The server SHOULD return an error for a call of a reading tool with an unknown argument, unless its `inputSchema` allows additional properties
 
     Scenario: every tool that only reads, with one additional argument
       When the client calls every tool that reads with an unknown argument

@@ -52,12 +52,12 @@ Feature: Streamable HTTP with sessions
       When the client lists the tools without its session
       Then the server answers with HTTP status 400
 
-  @mcp.http-session-invented @should @source:SEC:session-hijacking @transport:http
-  Rule: The server SHOULD reject an HTTP request with a session ID that the server never assigned
+  @mcp.http-session-invented @should @source:MCP:basic/transports#session-management+ended @source:SEC:session-hijacking @transport:http
+  Rule: The server SHOULD answer an HTTP request with a well-formed but unknown session ID with status 404
 
     Scenario: a list of tools with an invented session ID
       When the client lists the tools in a session that the server never created
-      Then the server refuses the request over HTTP
+      Then the server answers with HTTP status 404
 
   @mcp.http-odd @must @source:SEC:denial-of-service @transport:http @evidence:launch @own-target
   Rule: For a malformed, unsupported or oversized HTTP request, the server MUST send a response or close the connection, and MUST continue to serve requests

@@ -9,16 +9,10 @@ Feature: Tool definitions
       Then every tool has a valid JSON Schema for its arguments
 
   @mcp.output-schemas @must @source:MCP:basic/index#schema-validation @source:MCP:schema#tool-outputschema
-  Rule: Every `outputSchema` that a tool declares MUST be valid JSON Schema with the root type `object`
+  Rule: Every `outputSchema` that a tool declares MUST be valid JSON Schema, before revision 2026-07-28 with the root type `object`
 
     Scenario: the output schemas of all tools
       Then every result schema is a valid JSON Schema
-
-  @mcp.output-declared @should @source:MCP:server/tools#output-schema
-  Rule: Every tool SHOULD declare an `outputSchema`
-
-    Scenario: all tools
-      Then every tool has a result schema
 
   @mcp.tool-names @should @source:MCP:server/tools#tool-names
   Rule: The name of every tool SHOULD be unique and consist of 1 to 128 ASCII letters, digits, underscores, hyphens and dots
@@ -47,8 +41,8 @@ Feature: Tool definitions
       When the agent performs every write operation whose tool declares that it only reads
       Then those operations change nothing in Vault
 
-  @mcp.idempotent-hint @must @source:MCP:schema#toolannotations-idempotenthint
-  Rule: A tool that changes Vault again when the same call is repeated MUST NOT be marked as idempotent with `idempotentHint`
+  @mcp.idempotent-hint @should @source:MCP:schema#toolannotations-idempotenthint
+  Rule: A tool that changes Vault again when the same call is repeated SHOULD NOT be marked as idempotent with `idempotentHint`
 
     Scenario: repeated writing operations whose tools are marked as idempotent
       When the agent performs twice every write operation whose tool declares that it is idempotent

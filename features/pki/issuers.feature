@@ -12,8 +12,8 @@ Feature: Creating and reading issuers
       And the call had the requested effect
       And nothing else in Vault has changed
 
-  @pki.root-shortened @must @source:BLOG:what-happens-when-the-policy-says-no+ttl @source:SEC:silent-failure @needs:pki.create_root
-  Rule: When Vault limits a new root CA to a shorter lifetime than requested, the server MUST report the shorter lifetime or expiry date, or return an error
+  @pki.root-shortened @should @source:BLOG:what-happens-when-the-policy-says-no+ttl @source:SEC:silent-failure @needs:pki.create_root
+  Rule: When Vault limits a new root CA to a shorter lifetime than requested, the server SHOULD report the shorter lifetime or expiry date, or return an error
 
     Scenario: the mount has Vault's default maximum TTL
       Given a PKI mount "certs" with Vault's default maximum TTL

@@ -34,8 +34,8 @@ Feature: Creating and reading roles
       Then Vault has the role as requested, or the server reports an error and changes nothing
       And nothing else in Vault has changed
 
-  @pki.role-bare @must @source:MCP:server/tools#tool @needs:pki.create_role
-  Rule: The server MUST create a PKI role when a call has only the role, the mount and the arguments that the tool's `inputSchema` requires
+  @pki.role-bare @should @source:MCP:server/tools#tool @needs:pki.create_role
+  Rule: The server SHOULD create a PKI role when a call has only the role, the mount and the arguments that the tool's `inputSchema` requires
 
     Scenario: no optional settings
       Given a PKI mount "certs" with a root CA
@@ -49,8 +49,8 @@ Feature: Creating and reading roles
     Scenario: no optional settings
       Given a PKI mount "certs" with a root CA
       When the agent creates the role "web" with only the required arguments
-      Then the server reports success
-      And the role does not allow every name
+      Given the call succeeded
+      Then the role does not allow every name
 
   @pki.list-roles @must @source:KAG:2-kagent-discovers-tools+pki @source:VAULT:api-docs/secret/pki#list-roles @needs:pki.list_roles
   Rule: The server MUST list exactly the names of the roles of a PKI mount

@@ -35,7 +35,7 @@ Feature: TLS between client and server
   Rule: A server with a TLS certificate MUST accept TLS 1.2 and MUST refuse TLS 1.0 and TLS 1.1, without interrupting service
 
     Scenario Outline: TLS <version>
-      Given a server with a certificate
+      Given a server that uses its certificate
       Then the server refuses a TLS <version> handshake and accepts a TLS 1.2 handshake
       And the next call works
 

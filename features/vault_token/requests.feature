@@ -84,11 +84,16 @@ Feature: Vault tokens in requests
   @vault_token.address-refused @should @source:SEC:token-disclosure @mode:per_request_token @transport:http @evidence:launch @needs:kv.read
   Rule: A server with per-request Vault tokens SHOULD reject a request that has a token in its URL, even if a header brings a valid token
 
-    Scenario: a token in a header and in the URL
+    Scenario Outline: a token in a header and in the query parameter "<parameter>"
       Given a server that takes the Vault token from each request
       And a KV version 2 mount "team"
       And the secret "app/database" with the keys "username, password"
       When the agent reads the secret "app/database"
       Then the server returns exactly the data that Vault holds
-      When the agent requests the secret "app/database" with its token also in the URL
+      When the agent requests the secret "app/database" with its token also in the URL, as the parameter "<parameter>"
       Then the server refuses a request that has a token in the URL
+
+      Examples:
+        | parameter     |
+        | VAULT_TOKEN   |
+        | X-Vault-Token |

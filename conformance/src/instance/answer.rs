@@ -135,6 +135,18 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// All that was answered, secrets included.
+    #[must_use]
+    pub fn describe_whole(&self) -> String {
+        match self {
+            Self::Success(success) => success.whole.clone(),
+            Self::Error(text) => text.clone(),
+            Self::Nothing(why) => why.to_string(),
+        }
+    }
+}
+
 /// Whether a text says that permission was denied.
 #[must_use]
 pub fn tells_of_denial(text: &str) -> bool {

@@ -7,6 +7,8 @@ use tokio::net::TcpStream;
 
 use crate::{error_chain::error_chain, http_client};
 
+/// What is said of a target that was to use TLS.
+pub(super) const NO_TLS: &str = "it serves plain HTTP there, without TLS";
 /// The time limit for one request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -60,7 +62,7 @@ impl Probe {
             }
             // A port that serves something else will not start to use TLS.
             Err(error) if is_no_tls(&error) => Err(NotReady::Ever(format!(
-                "{url} did not answer: the listener there does not use TLS"
+                "{url} did not answer: the server started, but {NO_TLS}"
             ))),
             Err(error) => Err(NotReady::Yet(error_chain(&error.without_url()))),
         }
@@ -94,7 +96,7 @@ mod tests {
         net::TcpListener,
     };
 
-    use super::{NotReady, Probe};
+    use super::{NO_TLS, NotReady, Probe};
     use crate::ports::free_port;
 
     fn probe(port: u16, url: Option<String>) -> Probe {
@@ -131,7 +133,7 @@ mod tests {
         let Err(NotReady::Ever(why)) = asked("https", OK).await else {
             panic!("it is waited for");
         };
-        assert!(why.contains("does not use TLS"), "{why}");
+        assert!(why.contains(NO_TLS), "{why}");
     }
 
     #[tokio::test]

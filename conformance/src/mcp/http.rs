@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rand::{RngExt as _, rngs::StdRng};
 use reqwest::{
     Certificate,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 use serde_json::Value;
 
@@ -23,6 +23,8 @@ use crate::{
 
 /// The maximum size of a body from a target.
 const MAX_BODY: usize = 32 << 20;
+/// How much of the body of a refusal is shown, in characters.
+const SHOWN_OF_BODY: usize = 300;
 /// The header that names the session.
 pub const SESSION: &str = "mcp-session-id";
 /// The header that names the revision.
@@ -144,6 +146,10 @@ impl HttpWire {
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let seen = format!("HTTP {status}, content type {kind:?}");
+        let retry_after = answer.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|after| after.to_str().ok());
+        let retry_after = retry_after.map_or(String::new(), |after| format!(" Retry-After: {after}"));
+        let mut body = String::new();
 
         match kind {
             "text/event-stream" => {
@@ -158,13 +164,22 @@ impl HttpWire {
                     }
                 }
             }
-            "application/json" => inbox.receive(&body_of(answer).await?),
+            "application/json" => {
+                body = body_of(answer).await?;
+                inbox.receive(&body);
+            }
             _ => {
-                let body = body_of(answer).await?;
+                body = body_of(answer).await?;
                 if !body.is_empty() {
-                    inbox.transcript().record(Speaker::Log, body);
+                    inbox.transcript().record(Speaker::Log, body.clone());
                 }
             }
+        }
+        if status.is_client_error() || status.is_server_error() {
+            // A caller that already has its answer is not affected.
+            let begins: String = body.chars().take(SHOWN_OF_BODY).collect();
+            let text = format!("HTTP {status} {begins}{retry_after}");
+            return Err(NoReply::Refused(status.as_u16(), text));
         }
         let is_request = message["id"].is_u64() && message["method"].is_string();
         if is_request || !status.is_success() {

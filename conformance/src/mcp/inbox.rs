@@ -43,9 +43,18 @@ impl Reply {
             (result, Value::Null) if !result.is_null() => Self::Result(result.clone()),
             (_, error) => Self::Error {
                 code: error["code"].as_i64().unwrap_or_default(),
-                message: error["message"].as_str().unwrap_or_default().to_owned(),
+                message: message_of(error),
             },
         }
+    }
+}
+
+/// The message of a JSON-RPC error with its data, if it has any.
+fn message_of(error: &Value) -> String {
+    let message = error["message"].as_str().unwrap_or_default();
+    match &error["data"] {
+        Value::Null => message.to_owned(),
+        data => format!("{message} {data}"),
     }
 }
 
@@ -61,6 +70,9 @@ pub enum NoReply {
     /// The HTTP response did not contain the answer.
     #[error("the HTTP response contains no answer: {0}")]
     Unanswered(String),
+    /// The HTTP response rejects the request by its status, with this description.
+    #[error("{1}")]
+    Refused(u16, String),
 }
 
 /// The request that an answer belongs to, as the suite sent it.
@@ -318,7 +330,13 @@ impl Inbox {
     /// Ends the wait for `id` without a reply.
     pub fn fail(&self, id: u64, why: NoReply) {
         if let Some(waiting) = self.pending.lock().remove(&id) {
-            waiting.answer(Err(why));
+            waiting.answer(match why {
+                NoReply::Refused(status, message) => Ok(Reply::Error {
+                    code: i64::from(status),
+                    message,
+                }),
+                why => Err(why),
+            });
         }
     }
 

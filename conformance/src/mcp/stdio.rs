@@ -32,6 +32,7 @@ impl StdioWire {
     ) -> Self {
         tokio::spawn(async move {
             let end = read_lines(stdout, |line| match line.exact() {
+                Some(text) if is_log_line(text) => inbox.receive_noise(text),
                 Some(text) => inbox.receive(text),
                 // Not a message: JSON-RPC on stdio is UTF-8.
                 None => inbox.receive_noise(&line.text()),
@@ -95,5 +96,47 @@ async fn read_lines(from: impl AsyncRead + Unpin, mut take: impl FnMut(Line<'_>)
     match each_line(BufReader::new(from), handed_on).await {
         Ok(()) => "the target closed its output".to_owned(),
         Err(error) => format!("its output: {error}"),
+    }
+}
+
+/// Whether a line is JSON, but not meant as a message: a structured log line. An invalid message is one all the same.
+fn is_log_line(text: &str) -> bool {
+    let Ok(Value::Object(fields)) = serde_json::from_str(text) else {
+        return false;
+    };
+    let of_messages = ["id", "method", "params", "result", "error"];
+    let is_about_messages = |name: &String| of_messages.contains(&name.as_str());
+    let has_answer = ["result", "error"].map(|name| fields.get(name).is_some_and(Value::is_object));
+    let is_message = fields.contains_key("jsonrpc")
+        || has_answer.contains(&true)
+        || !fields.is_empty() && fields.keys().all(is_about_messages);
+    !is_message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_log_line;
+
+    #[test]
+    fn a_structured_log_line_is_no_message_and_an_invalid_message_is_one() {
+        for line in [
+            r#"{"level":"info","msg":"starting"}"#,
+            r#"{"time":"now","level":"error","error":"permission denied","id":7}"#,
+            r#"{"method":"GET","path":"/v1/sys/health","status":200}"#,
+            "{}",
+        ] {
+            assert!(is_log_line(line), "{line}");
+        }
+        for message in [
+            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+            r#"{"id":1,"result":{}}"#,
+            r#"{"id":1,"error":{"code":1,"message":"x"},"level":"info"}"#,
+            r#"{"jsonrpc":"1.0","time":"now"}"#,
+            r#"{"method":"notifications/message","params":{}}"#,
+            r#"[{"jsonrpc":"2.0"}]"#,
+            "not JSON",
+        ] {
+            assert!(!is_log_line(message), "{message}");
+        }
     }
 }

@@ -30,6 +30,48 @@ pub fn first_problem(lines: &[Line], revision: Revision) -> Option<String> {
     })
 }
 
+/// The first request or notification for which neither side declared a capability. The suite's clients declare none.
+#[must_use]
+pub fn first_not_negotiated(lines: &[Line]) -> Option<String> {
+    let said = lines.iter().filter(|line| line.speaker == Speaker::Target);
+    let messages: Vec<Value> = said
+        .filter_map(|line| serde_json::from_str(&line.text).ok())
+        .collect();
+    let greetings = messages.iter().map(|message| &message["result"]);
+    let offers: Vec<_> = greetings
+        .filter(|result| result["protocolVersion"].is_string())
+        .map(|result| &result["capabilities"])
+        .collect();
+    let offered = |wanted: &dyn Fn(&Value) -> bool| {
+        // A connection that was opened before shows no capabilities.
+        offers.is_empty() || offers.iter().any(|offer| wanted(offer))
+    };
+    let is_agreed = |message: &Value| {
+        let Some(method) = message["method"].as_str() else {
+            return true;
+        };
+        if !message["id"].is_null() {
+            return method == "ping";
+        }
+        match method {
+            "notifications/progress" | "notifications/cancelled" => true,
+            "notifications/message" => offered(&|offer| offer["logging"].is_object()),
+            _ => match method
+                .strip_prefix("notifications/")
+                .and_then(|rest| rest.split_once('/'))
+            {
+                Some((what, "list_changed")) => offered(&|offer| offer[what]["listChanged"] == true),
+                Some((what, "updated")) => offered(&|offer| offer[what]["subscribe"] == true),
+                Some(("tasks", "status")) => offered(&|offer| offer["tasks"].is_object()),
+                Some(("subscriptions", _)) => true,
+                _ => false,
+            },
+        }
+    };
+    let stray = messages.iter().find(|message| !is_agreed(message));
+    stray.map(Value::to_string)
+}
+
 /// The open requests: their methods, by their ids as JSON.
 #[derive(Default)]
 struct Open {

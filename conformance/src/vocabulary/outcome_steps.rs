@@ -10,6 +10,11 @@ use crate::{
     world::World,
 };
 
+#[given("the call succeeded")]
+fn succeeded(world: &mut World) -> StepResult {
+    answered::need_success(world.scenario()?)
+}
+
 #[then("the server reports success")]
 fn told_of_success(world: &mut World) -> StepResult {
     answered::expect_success(world.scenario()?).map(drop)
@@ -28,6 +33,14 @@ fn told_of_a_denial(world: &mut World) -> StepResult {
 #[then("the server reports that it does not exist")]
 fn told_of_absence(world: &mut World) -> StepResult {
     answered::expect_absence_told(world.scenario()?)
+}
+
+#[then("the server reports an error or that it does not exist")]
+fn told_of_error_or_absence(world: &mut World) -> StepResult {
+    let scenario = world.scenario()?;
+    answered::expect_error(scenario)
+        .map(drop)
+        .or_else(|_| answered::expect_absence_told(scenario))
 }
 
 #[then("the server returns no secret value")]

@@ -432,7 +432,7 @@ async fn an_error_about_a_secret_that_nobody_made_shows_nothing() {
         r#"Then the server does not start, or reports an error for the secret "app/other" and uses no token"#,
         r#"When a client requests the secret "app/other" without a token"#,
         r#"When a client requests the secret "app/other" in the agent's session with no token"#,
-        r#"When the agent requests the secret "app/other" with its token also in the URL"#,
+        r#"When the agent requests the secret "app/other" with its token also in the URL, as the parameter "VAULT_TOKEN""#,
         r#"Then version 1 of the secret "app/other" is destroyed"#,
         r#"Then Vault holds the secret "app/other" as before"#,
     ] {

@@ -495,7 +495,7 @@ async fn an_external_vault_with_tls_is_judged_by_with_its_authority_and_refused_
     let ended = trial(&https, None).ended().await;
     ended
         .exits_with(3)
-        .says(&["cannot speak TLS", "--vault-ca"]);
+        .says(&["TLS handshake with", "--vault-ca"]);
     let ended = trial(&format!("http://127.0.0.1:{port}"), None)
         .ended()
         .await;

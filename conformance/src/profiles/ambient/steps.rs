@@ -24,6 +24,14 @@ fn messages_valid(world: &mut World) -> StepResult {
     )
 }
 
+#[then("the server sent no request or notification that was not negotiated")]
+fn only_agreed(world: &mut World) -> StepResult {
+    world.expect_unseen(
+        Invariant::NotNegotiated,
+        "only requests and notifications for which a capability was declared",
+    )
+}
+
 #[then("the server wrote only protocol messages to standard output")]
 fn stdout_clean(world: &mut World) -> StepResult {
     world.expect_unseen(

@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 use super::{McpState, tools::name_of};
 use crate::{
     engines::Operation,
-    mcp::inbox::Reply,
+    instance::setup::Setup,
+    mcp::inbox::{NoReply, Reply},
     profiles::mcp::tools,
     scenario::Scenario,
     schema::{self, ArgumentFault, Bad},
+    tap::Tap,
     verdict::{StepEnd, StepResult},
     vocabulary::stage::{self, NEW_MOUNTS},
 };
@@ -20,6 +22,8 @@ const HARMLESS: [&str; 2] = ["/v1/sys/capabilities", "/v1/auth/token/"];
 
 /// The maximum length of an answer in a failure, in bytes.
 const LONG: usize = 16 << 10;
+/// How many times a server that ended is started again.
+const MOST_STARTS: usize = 20;
 /// An argument that no tool has.
 const UNKNOWN: &str = "no_such_argument";
 
@@ -36,7 +40,7 @@ pub(crate) struct Trial {
 enum Seen {
     Success(String),
     Error(String),
-    Nothing(String),
+    Nothing(NoReply),
 }
 
 impl Trial {
@@ -48,7 +52,7 @@ impl Trial {
         let seen = match &self.seen {
             Seen::Success(text) => format!("a success: {}", cut(text)),
             Seen::Error(text) => format!("an error: {}", cut(text)),
-            Seen::Nothing(why) => why.clone(),
+            Seen::Nothing(why) => why.to_string(),
         };
         format!("{} with {} so: {seen}", self.tool, self.argument)
     }
@@ -95,7 +99,7 @@ async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
             false => Seen::Success(result.to_string()),
         },
         Ok(Reply::Error { code, message }) => Seen::Error(format!("{code} {message}")),
-        Err(why) => Seen::Nothing(why.to_string()),
+        Err(why) => Seen::Nothing(why),
     };
     scenario.state_mut::<McpState>().trials.push(Trial {
         tool: name_of(tool).to_owned(),
@@ -123,7 +127,7 @@ pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
             fits: true,
         };
         call(scenario, &tool, bare).await?;
-        if scenario.calls.is_unanswered() {
+        if !goes_on(scenario).await? {
             break;
         }
     }
@@ -149,7 +153,7 @@ pub(crate) async fn call_with(scenario: &mut Scenario, fault: ArgumentFault) -> 
                 continue;
             }
             call(scenario, &tool, bad).await?;
-            if scenario.calls.is_unanswered() {
+            if !goes_on(scenario).await? {
                 return Ok(());
             }
             let text = arguments.to_string();
@@ -165,6 +169,27 @@ pub(crate) async fn call_with(scenario: &mut Scenario, fault: ArgumentFault) -> 
         .all(|trial| !trial.fits);
     scenario.state_mut::<McpState>().written = never_right && scenario.snapshot().await? != before;
     Ok(())
+}
+
+/// Whether more calls can be made. A server that ended is started again, so that one crash hides nothing.
+async fn goes_on(scenario: &mut Scenario) -> StepResult<bool> {
+    let trials = &scenario.state::<McpState>().trials;
+    let is_silent = |trial: &&Trial| matches!(trial.seen, Seen::Nothing(_));
+    match trials.last().map(|trial| &trial.seen) {
+        Some(Seen::Nothing(NoReply::Closed(_))) => {}
+        Some(Seen::Nothing(_)) => return Ok(false),
+        _ => return Ok(true),
+    }
+    // On a fixed port there is one server at a time, and it is not the suite's to start elsewhere.
+    let adapter = &scenario.target.adapter;
+    if adapter.remote.is_some()
+        || adapter.fixed_port().is_some()
+        || trials.iter().filter(is_silent).count() > MOST_STARTS
+    {
+        return Ok(false);
+    }
+    scenario.start_server(Setup::default()).await?;
+    Ok(true)
 }
 
 async fn remove_if_told_as_made(scenario: &Scenario, path: &str) -> StepResult {
@@ -189,7 +214,9 @@ pub(crate) async fn call_with_unknown_argument(scenario: &mut Scenario) -> StepR
             let carrier = tools::tool_of(scenario, *operation);
             operation.reads() && carrier.is_some_and(|carrier| name_of(carrier) == name_of(&tool))
         };
-        if !Operation::ALL.iter().any(reads) {
+        let additional = &tool["inputSchema"]["additionalProperties"];
+        let is_allowed = *additional == true || additional.is_object();
+        if is_allowed || !Operation::ALL.iter().any(reads) {
             continue;
         }
         let mut arguments = arguments;
@@ -217,10 +244,19 @@ fn trials(scenario: &Scenario) -> StepResult<&[Trial]> {
 /// If this is not the case.
 pub(crate) fn expect_all_answered(scenario: &Scenario) -> StepResult {
     let silent = |trial: &&Trial| matches!(trial.seen, Seen::Nothing(_));
-    match trials(scenario)?.iter().find(silent) {
-        None => Ok(()),
-        Some(trial) => Err(scenario.failed("an answer to every call", &trial.describe())),
+    let silent: Vec<_> = trials(scenario)?.iter().filter(silent).collect();
+    let Some(first) = silent.first() else {
+        return Ok(());
+    };
+    let mut seen = first.describe();
+    // Each tool once: the rest is in the transcript.
+    let mut tools = BTreeSet::from([&first.tool]);
+    for trial in &silent {
+        if tools.insert(&trial.tool) {
+            seen += &format!("; likewise {} with {}", trial.tool, trial.argument);
+        }
     }
+    Err(scenario.failed("an answer to every call", &seen))
 }
 
 /// A call that the tool's schema does not allow must have returned an error. If all calls were of this kind, nothing
@@ -280,7 +316,8 @@ pub(crate) fn expect_all_refused(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// If this is not the case.
 pub(crate) fn expect_nothing_written_outside(scenario: &Scenario) -> StepResult {
-    let exchanges = scenario.tap()?.exchanges();
+    let taps = scenario.agents.all.iter().filter_map(|agent| agent.slot.tap.as_ref());
+    let exchanges: Vec<_> = taps.flat_map(Tap::exchanges).collect();
     let outside = exchanges.iter().find(|exchange| {
         let reads = matches!(exchange.method.as_str(), "GET" | "LIST" | "HEAD");
         let path = &exchange.path;

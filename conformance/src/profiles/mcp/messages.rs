@@ -452,35 +452,3 @@ pub(crate) fn expect_progress(scenario: &Scenario) -> StepResult {
         )),
     }
 }
-
-/// The target must have sent only requests and notifications for which the client declared a capability. The suite
-/// declares none.
-///
-/// # Errors
-/// If it sent another one.
-pub(crate) fn expect_only_agreed(scenario: &Scenario) -> StepResult {
-    let greeting = mcp::greeting(scenario)?;
-    let offers = &greeting["capabilities"];
-    for message in mcp::messages_of_target(scenario, true)? {
-        let Some(method) = message["method"].as_str() else {
-            continue;
-        };
-        let agreed = match method {
-            "ping" | "notifications/progress" | "notifications/cancelled" => true,
-            "notifications/message" => offers["logging"].is_object(),
-            _ => match method
-                .strip_prefix("notifications/")
-                .and_then(|m| m.split_once('/'))
-            {
-                Some((what, "list_changed")) => offers[what]["listChanged"] == true,
-                Some((what, "updated")) => offers[what]["subscribe"] == true,
-                _ => false,
-            },
-        };
-        if !agreed {
-            let expected = "only messages for which a capability was declared";
-            return Err(scenario.failed(expected, &message.to_string()));
-        }
-    }
-    Ok(())
-}

@@ -151,19 +151,20 @@ pub(crate) fn expect_other_offered(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// The capabilities that the server declares must work.
+/// The capabilities and sub-capabilities that the server declares must work.
 ///
 /// # Errors
 /// If this is not the case.
 pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepResult {
-    let greeting = mcp::greeting(scenario)?;
+    const METHOD_NOT_FOUND: i64 = -32601;
+    let capabilities = mcp::greeting(scenario)?["capabilities"].take();
     for (capability, method, params) in [
-        ("tools", "tools/list", json!({})),
-        ("prompts", "prompts/list", json!({})),
-        ("resources", "resources/list", json!({})),
-        ("logging", "logging/setLevel", json!({ "level": "error" })),
+        ("/tools", "tools/list", json!({})),
+        ("/prompts", "prompts/list", json!({})),
+        ("/resources", "resources/list", json!({})),
+        ("/logging", "logging/setLevel", json!({ "level": "error" })),
     ] {
-        if !greeting["capabilities"][capability].is_object() {
+        if !declares(&capabilities, capability) {
             continue;
         }
         let reply = scenario.request(method, params).await?;
@@ -173,7 +174,39 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
             return Err(scenario.failed(expected, &format!("{reply:?}")));
         }
     }
+    // Nothing is known that these could be about: an error is as good as a result, unless the method is unknown.
+    let resource = json!({ "uri": "vault://no/such/resource" });
+    let completion = json!({
+        "ref": { "type": "ref/prompt", "name": "no-such-prompt" },
+        "argument": { "name": "name", "value": "v" },
+    });
+    for (capability, method, params) in [
+        ("/resources/subscribe", "resources/subscribe", resource),
+        ("/completions", "completion/complete", completion),
+        ("/tasks/list", "tasks/list", json!({})),
+    ] {
+        if !declares(&capabilities, capability) {
+            continue;
+        }
+        let reply = scenario.request(method, params).await?;
+        let is_known = match &reply {
+            Ok(Reply::Result(_)) => true,
+            Ok(Reply::Error { code, .. }) => *code != METHOD_NOT_FOUND,
+            Err(_) => false,
+        };
+        if !is_known {
+            let expected = format!(
+                "a result of {method}, or an error about its parameters, because the server declares {capability}"
+            );
+            return Err(scenario.failed(expected, &format!("{reply:?}")));
+        }
+    }
     Ok(())
+}
+
+fn declares(capabilities: &Value, pointer: &str) -> bool {
+    let found = capabilities.pointer(pointer);
+    found.is_some_and(|found| found.is_object() || *found == true)
 }
 
 /// The answer to a ping must be an empty result.

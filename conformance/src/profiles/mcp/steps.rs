@@ -53,11 +53,6 @@ async fn capabilities(world: &mut World) -> StepResult {
     opening::expect_capabilities_work(world.scenario()?).await
 }
 
-#[then("the server sent no request or notification that was not negotiated")]
-fn only_agreed(world: &mut World) -> StepResult {
-    messages::expect_only_agreed(world.scenario()?)
-}
-
 #[then("the server answers a ping with an empty result")]
 async fn ping(world: &mut World) -> StepResult {
     opening::expect_ping(world.scenario()?).await
@@ -238,11 +233,6 @@ fn input_schemas(world: &mut World) -> StepResult {
 #[then("every result schema is a valid JSON Schema")]
 fn output_schemas(world: &mut World) -> StepResult {
     tools::expect_output_schemas(world.scenario()?)
-}
-
-#[then("every tool has a result schema")]
-fn output_declared(world: &mut World) -> StepResult {
-    tools::expect_output_declared(world.scenario()?)
 }
 
 #[then("every tool name is unique and follows the recommended format")]

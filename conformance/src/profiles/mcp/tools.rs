@@ -11,6 +11,7 @@ use crate::{
     profiles::mcp,
     scenario::Scenario,
     schema,
+    transport::Era,
     verdict::{StepEnd, StepResult},
 };
 
@@ -52,10 +53,13 @@ pub(crate) fn expect_output_schemas(scenario: &Scenario) -> StepResult {
 }
 
 fn expect_schema(scenario: &Scenario, tool: &Value, field: &str) -> StepResult {
-    let problem = schema::problem(&tool[field], scenario.planned.revision);
+    // From 2026-07-28 on a structured result can be any JSON value.
+    let revision = scenario.planned.revision;
+    let is_object = field == "inputSchema" || revision.era() == Era::Session;
+    let problem = schema::problem(&tool[field], revision, is_object);
     problem.map_or(Ok(()), |problem| {
         let expected = format!(
-            "valid JSON Schema of an object for {field} of {}",
+            "valid JSON Schema for {field} of {}",
             name_of(tool)
         );
         Err(scenario.failed(expected, &problem))
@@ -77,22 +81,6 @@ pub(crate) fn expect_tool_names(scenario: &Scenario) -> StepResult {
         }
     }
     Ok(())
-}
-
-/// Every tool should have an output schema.
-///
-/// # Errors
-/// If this is not the case.
-pub(crate) fn expect_output_declared(scenario: &Scenario) -> StepResult {
-    let tools = &scenario.instance()?.tools;
-    let without = tools
-        .iter()
-        .filter(|tool| !tool["outputSchema"].is_object());
-    let without: Vec<_> = without.map(name_of).collect();
-    match without.is_empty() {
-        true => Ok(()),
-        false => Err(scenario.failed("an output schema for every tool", &without.join(", "))),
-    }
 }
 
 /// The tool that performs an operation, as listed; `None` if the target hides it.

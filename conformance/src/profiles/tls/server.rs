@@ -12,7 +12,10 @@ use tokio::{
 use crate::{
     adapter::launch::Mode,
     instance::{StartError, setup::Setup},
-    mcp::hello::{HANDSHAKE, Version, client_hello},
+    mcp::{
+        hello::{HANDSHAKE, Version, client_hello},
+        request::initialize,
+    },
     scenario::Scenario,
     verdict::{StepEnd, StepResult},
     vocabulary::start::certificate::certified,
@@ -80,20 +83,20 @@ async fn answer_to(scenario: &Scenario, bytes: &[u8]) -> StepResult<Vec<u8>> {
 /// A client without TLS must learn nothing about what the server offers.
 ///
 /// # Errors
-/// If the server answers over HTTP with more than a refusal.
+/// If the server answers over plain HTTP with a success.
 pub(crate) async fn expect_nothing_without_tls(scenario: &Scenario) -> StepResult {
-    let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let path = scenario.instance()?.path().unwrap_or("/mcp".to_owned());
+    let message = initialize("plain-1", scenario.planned.revision.name());
     let request = format!(
-        "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          accept: application/json, text/event-stream\r\ncontent-length: {}\r\n\r\n{message}",
         message.len()
     );
     let answer = answer_to(scenario, request.as_bytes()).await?;
     let text = String::from_utf8_lossy(&answer).into_owned();
-    let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
-    // Some servers answer 400 in plain text that they need TLS.
-    match status {
-        Some(status) if status != "400" => {
+    // Some servers answer in plain HTTP that they need TLS, or redirect to https.
+    match text.split_whitespace().nth(1) {
+        Some(status) if text.starts_with("HTTP/1.") && status.starts_with('2') => {
             let seen = text.lines().next().unwrap_or_default().to_owned();
             Err(scenario.failed("no answer, or a refusal, without TLS", &seen))
         }

@@ -15,6 +15,11 @@ async fn certificate(world: &mut World) -> StepResult {
     certificate::start_with_certificate(world.scenario()?).await
 }
 
+#[given("a server that uses its certificate")]
+async fn used_certificate(world: &mut World) -> StepResult {
+    certificate::start_using_certificate(world.scenario()?).await
+}
+
 #[given("a server that has a certificate and listens on all addresses")]
 async fn exposed_with_certificate(world: &mut World) -> StepResult {
     certificate::start_exposed_with_certificate(world.scenario()?).await

@@ -311,13 +311,20 @@ pub(crate) async fn ask_without_token(
     Ok(())
 }
 
-/// Lets the agent request a secret with its token in the header, and also in the URL.
+/// Lets the agent request a secret with its token in the header, and also in the URL: as the parameter with this name.
 ///
 /// # Errors
 /// If the secret does not exist.
-pub(crate) async fn ask_with_token_in_address(scenario: &mut Scenario, path: &str) -> StepResult {
+pub(crate) async fn ask_with_token_in_address(
+    scenario: &mut Scenario,
+    path: &str,
+    parameter: &str,
+) -> StepResult {
     let act = about::reading(scenario, path)?;
-    let query = format!("token={}", scenario.token()?.secret.expose_secret());
+    let query = format!(
+        "{parameter}={}",
+        scenario.token()?.secret.expose_secret()
+    );
     let session = scenario.connection()?.session_headers();
     let asked = scenario
         .posted(&act, "vault-token-1")?

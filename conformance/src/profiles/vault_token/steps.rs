@@ -53,9 +53,15 @@ async fn asked_by_address(world: &mut World, path: String, parameter: String) ->
     requests::ask_without_token(scenario, &path, Some(&parameter)).await
 }
 
-#[when(expr = "the agent requests the secret {string} with its token also in the URL")]
-async fn asked_by_both(world: &mut World, path: String) -> StepResult {
-    requests::ask_with_token_in_address(world.scenario()?, &path).await
+#[when(
+    expr = "the agent requests the secret {string} with its token also in the URL, as the parameter {string}"
+)]
+async fn asked_by_both(
+    world: &mut World,
+    path: String,
+    parameter: String,
+) -> StepResult {
+    requests::ask_with_token_in_address(world.scenario()?, &path, &parameter).await
 }
 
 #[when("the agent and the other client list the tools")]

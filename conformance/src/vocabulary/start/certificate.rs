@@ -27,6 +27,22 @@ pub(crate) async fn start_with_certificate(scenario: &mut Scenario) -> StepResul
     scenario.start_server(setup).await
 }
 
+/// Like [`start_with_certificate`], for what can be seen only if the server uses TLS.
+///
+/// # Errors
+/// When it does not start; not applicable if it starts without TLS.
+pub(crate) async fn start_using_certificate(scenario: &mut Scenario) -> StepResult {
+    let setup = certified(scenario, "a certificate").await?;
+    let demanded = format!("the server starts {setup}");
+    match scenario.try_to_start_server(setup).await? {
+        None => Ok(()),
+        Some(refusal) if refusal.serves_without_tls() => Err(StepEnd::precondition(
+            "the server does not use TLS (tls.spoken is about that)",
+        )),
+        Some(refusal) => Err(scenario.failed(demanded, &refusal.to_string())),
+    }
+}
+
 /// Like [`start_with_certificate`], for a server that listens on all addresses.
 ///
 /// # Errors
