@@ -53,6 +53,8 @@ pub struct Adapter {
     pub operations: BTreeMap<Operation, Mapping>,
     /// The versions of the KV engine that it supports.
     pub kv_versions: BTreeSet<u8>,
+    /// Tools that no scenario calls.
+    pub never_call: BTreeSet<String>,
 }
 
 /// How long the target may take. A target that takes longer fails.
@@ -307,10 +309,7 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    use super::{
-        Adapter, AdapterError, Budgets, Duration, Mode,
-        Operation, Patience,
-    };
+    use super::{Adapter, AdapterError, Budgets, Duration, Mode, Operation, Patience};
 
     const RIGHT: &str = r#"name = "mine"
 

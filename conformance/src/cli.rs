@@ -24,6 +24,7 @@ use vault_mcp_conformance::{
     plan::tags::Tags,
     progress::Progress,
     report::{
+        Demands,
         console::{Console, ConsoleFormat},
         github::GithubSummary,
         json::JsonFile,
@@ -136,6 +137,15 @@ struct RunArgs {
     /// Exit with 1 if an operation exceeds its budget (95th percentile of at least 20 calls)
     #[arg(long)]
     strict_latency: bool,
+    /// Exit with 1 unless these profiles are conformant: neither partial nor not applicable
+    #[arg(long, value_delimiter = ',', value_name = "P,...")]
+    require: Vec<String>,
+    /// Exit with 1 if less of the specification's requirements were tested
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    min_coverage: Option<u8>,
+    /// With --vault external: also call tools that no operation maps
+    #[arg(long)]
+    call_unmapped_tools: bool,
     /// The folder for report.json, junit.xml and transcripts
     #[arg(long, default_value = "target/conformance", value_name = "DIR")]
     output: PathBuf,
@@ -309,6 +319,12 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(wrong)
 }
 
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.trim_end_matches('%').parse().ok();
+    let number = number.filter(|number| *number <= 100);
+    number.ok_or_else(|| "it is a percentage, a whole number from 0 to 100".to_owned())
+}
+
 fn seed(text: &str) -> Result<u64, String> {
     let wrong = |_| format!("a seed is a whole number from 0 to {}", u64::MAX);
     text.parse().map_err(wrong)
@@ -361,6 +377,11 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         .profiles(args.profile)
         .fail_fast(args.fail_fast)
         .strict_latency(args.strict_latency)
+        .demanding(Demands {
+            conformant: args.require,
+            min_coverage: args.min_coverage,
+        })
+        .call_unmapped_tools(args.call_unmapped_tools)
         .vault(vault)
         .output(&args.output)
         .build(when_to_build(args.build))

@@ -334,10 +334,7 @@ fn findings_of_server(
         findings.push((Invariant::InvalidMessage, evidence.secrets.redact(&problem)));
     }
     if let Some(message) = wire::first_not_negotiated(&server.lines) {
-        findings.push((
-            Invariant::NotNegotiated,
-            evidence.secrets.redact(&message),
-        ));
+        findings.push((Invariant::NotNegotiated, evidence.secrets.redact(&message)));
     }
     if let Some(how) = &server.ended {
         findings.push((Invariant::Ended, format!("its process ended: {how}")));

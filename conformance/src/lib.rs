@@ -42,6 +42,7 @@ pub mod catalogue;
 pub mod certificate;
 #[doc(hidden)]
 pub mod check;
+pub mod coverage;
 #[doc(hidden)]
 pub mod doctor;
 #[doc(hidden)]

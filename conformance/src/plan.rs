@@ -178,7 +178,9 @@ impl Planned {
         let mut versions = requirement.kv_versions.iter();
         let unsupported = versions.find(|version| !adapter.kv_versions.contains(version));
         let unsupported = unsupported.map(|version| {
-            not_claimed(format!("the adapter's kv_versions do not contain {version}"))
+            not_claimed(format!(
+                "the adapter's kv_versions do not contain {version}"
+            ))
         });
         let missing = requirement.evidence.iter().find(|e| !evidence.contains(e));
         let missing =

@@ -49,6 +49,9 @@ pub enum SlotError {
     /// Vault or this machine does not provide what a slot needs.
     #[error("{0}")]
     LaunchContext(String),
+    /// The adapter names a program for a mode that is not on this machine.
+    #[error("the program {0:?} of the adapter was not found: install it, or give its path")]
+    NoProgram(String),
     /// The target does not answer, or its process has ended.
     #[error(transparent)]
     Target(#[from] StartError),
@@ -303,6 +306,9 @@ impl Slots {
         };
         let word = adapter.command(transport).and_then(<[String]>::first);
         let program = word.and_then(|word| self.programs.get(word)).cloned();
+        if let (Some(word), None) = (word, &program) {
+            return Err(SlotError::NoProgram(word.clone()));
+        }
         let (tap, vault_addr) = self
             .tap(
                 oracle,

@@ -23,6 +23,8 @@ pub struct Target {
     pub file: Option<PathBuf>,
     /// The program to start instead of the one that the adapter names.
     pub program: Option<PathBuf>,
+    /// Whether scenarios call tools that no operation maps, too.
+    pub(crate) calls_unmapped_tools: bool,
 }
 
 impl Target {
@@ -82,6 +84,7 @@ impl Target {
                 .collect(),
             file: None,
             program: None,
+            calls_unmapped_tools: true,
         })
     }
 
@@ -115,6 +118,13 @@ impl Target {
     pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
         self
+    }
+
+    /// Whether a scenario that tries all tools may call this one.
+    pub(crate) fn may_call(&self, tool: &str) -> bool {
+        let mut mappings = self.adapter.operations.values();
+        let is_mapped = mappings.any(|mapping| mapping.tools.iter().any(|name| name == tool));
+        !self.adapter.never_call.contains(tool) && (is_mapped || self.calls_unmapped_tools)
     }
 
     /// The names of the targets that come with the suite, sorted.

@@ -199,11 +199,7 @@ impl Mapping {
         }
         if let Some(next) = &self.next {
             if !operation.lists() {
-                at(
-                    "next",
-                    "",
-                    format!("{operation} is no list: remove `next`"),
-                );
+                at("next", "", format!("{operation} is no list: remove `next`"));
             }
             if next.argument.is_empty() {
                 at(

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The keys of an adapter file.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "extends",
     "title",
@@ -41,6 +41,7 @@ const KEYS: [&str; 14] = [
     "budgets",
     "operations",
     "kv_versions",
+    "never_call",
 ];
 
 /// How many mistakes are shown.
@@ -133,6 +134,7 @@ impl<'a> Reader<'a> {
         let limits = self.take(&mut table, "limits");
         let budgets = self.take(&mut table, "budgets");
         let kv_versions = self.kv_versions(&mut table);
+        let never_call = self.never_call(&mut table, &operations.described);
         let name = name.unwrap_or_default();
         let own = Adapter {
             title: title.unwrap_or_else(|| name.clone()),
@@ -150,6 +152,7 @@ impl<'a> Reader<'a> {
             budgets: budgets.unwrap_or_default(),
             operations: operations.described,
             kv_versions: kv_versions.clone().unwrap_or_else(|| [1, 2].into()),
+            never_call,
         };
         let Some(mut base) = base else {
             if !extends {
@@ -168,8 +171,27 @@ impl<'a> Reader<'a> {
             limits: limits.unwrap_or(base.limits),
             budgets: budgets.unwrap_or(base.budgets),
             kv_versions: kv_versions.unwrap_or_else(|| base.kv_versions.clone()),
+            never_call: &own.never_call | &base.never_call,
             ..own.over(base)
         })
+    }
+
+    /// Tools that no scenario may call. What carries an operation out is called.
+    fn never_call(
+        &mut self,
+        table: &mut DeTable<'a>,
+        operations: &BTreeMap<Operation, Mapping>,
+    ) -> BTreeSet<String> {
+        let tools: BTreeSet<String> = self.take(table, "never_call").unwrap_or_default();
+        for (operation, mapping) in operations {
+            if let Some(tool) = mapping.tools.iter().find(|tool| tools.contains(*tool)) {
+                let problem = format!(
+                    "{operation} calls {tool:?}, which never_call forbids: take one of them back"
+                );
+                self.note_at(&["never_call"], tool, problem);
+            }
+        }
+        tools
     }
 
     fn unknown_keys(&mut self, table: &DeTable<'_>) {
@@ -346,8 +368,9 @@ impl<'a> Reader<'a> {
     fn url(&mut self, path: &[&str], url: &str) {
         let plausible = url.replace("{port}", "1").parse::<http::Uri>();
         if !plausible.is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some()) {
-            let problem =
-                format!("{url:?} is not a valid address; an example is \"http://127.0.0.1:{{port}}/mcp\"");
+            let problem = format!(
+                "{url:?} is not a valid address; an example is \"http://127.0.0.1:{{port}}/mcp\""
+            );
             self.note_at(path, "", problem);
         }
     }

@@ -148,7 +148,8 @@ impl HttpWire {
         let seen = format!("HTTP {status}, content type {kind:?}");
         let retry_after = answer.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|after| after.to_str().ok());
-        let retry_after = retry_after.map_or(String::new(), |after| format!(" Retry-After: {after}"));
+        let retry_after =
+            retry_after.map_or(String::new(), |after| format!(" Retry-After: {after}"));
         let mut body = String::new();
 
         match kind {

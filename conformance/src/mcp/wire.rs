@@ -60,7 +60,9 @@ pub fn first_not_negotiated(lines: &[Line]) -> Option<String> {
                 .strip_prefix("notifications/")
                 .and_then(|rest| rest.split_once('/'))
             {
-                Some((what, "list_changed")) => offered(&|offer| offer[what]["listChanged"] == true),
+                Some((what, "list_changed")) => {
+                    offered(&|offer| offer[what]["listChanged"] == true)
+                }
                 Some((what, "updated")) => offered(&|offer| offer[what]["subscribe"] == true),
                 Some(("tasks", "status")) => offered(&|offer| offer["tasks"].is_object()),
                 Some(("subscriptions", _)) => true,

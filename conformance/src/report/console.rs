@@ -328,6 +328,7 @@ fn table(profiles: &[ProfileResult]) -> String {
         result,
         must,
         should,
+        missing_operations,
     } in profiles
     {
         let (must, should) = match result {
@@ -336,7 +337,13 @@ fn table(profiles: &[ProfileResult]) -> String {
         };
         let (word, style) = outcome(*result);
         let name = visible(name);
-        out += &format!("{name:<name_width$}{must:<16}{should:<16}{style}{word}{style:#}\n");
+        let missing = match missing_operations.as_slice() {
+            [] => String::new(),
+            _ if *result == ProfileVerdict::NotApplicable => String::new(),
+            missing => format!(" (not mapped: {})", missing.join(", ")),
+        };
+        out +=
+            &format!("{name:<name_width$}{must:<16}{should:<16}{style}{word}{style:#}{missing}\n");
     }
     out + "\n"
 }
@@ -498,8 +505,14 @@ fn summary(report: &Report) -> String {
         0 => String::new(),
         not_run => format!(", {not_run} not run"),
     };
+    let missed = report.missed_demands().into_iter();
+    let missed: String = missed
+        .map(|missed| format!("{RED}missed{RED:#}: {}\n", visible(&missed)))
+        .collect();
+    let coverage = report.coverage;
     format!(
-        "{style}{word}{style:#}: {pass} passed, {fail} failed{known}, {warn} warned, \
-         {not_applicable} not applicable, {blocked} blocked{not_run} in {seconds:.1} s\n"
+        "{missed}{style}{word}{style:#}: {pass} passed, {fail} failed{known}, {warn} warned, \
+         {not_applicable} not applicable, {blocked} blocked{not_run} in {seconds:.1} s\n\
+         tested: {coverage}\n"
     )
 }

@@ -83,6 +83,10 @@ fn markdown(report: &Report, headline: &str) -> String {
         out += &format!("{}\n\n", inline(headline));
     }
     out += &counts(report);
+    out += &format!("Tested: {}\n\n", report.coverage);
+    for missed in report.missed_demands() {
+        out += &format!("**Missed:** {}\n\n", inline(&missed));
+    }
     if !report.profiles.is_empty() {
         out += "| profile | MUST | SHOULD | result |\n|---|---|---|---|\n";
         for profile in &report.profiles {

@@ -54,6 +54,7 @@ fn to_xml(report: &Report) -> io::Result<String> {
             ("target", visible(&report.target.name)),
             ("vault", visible(&report.vault.version)),
             ("seed", report.seed.to_string()),
+            ("coverage", report.coverage.to_string()),
         ] {
             suite.add_property(Property::new(name, value));
         }
@@ -88,6 +89,9 @@ fn run_cases(report: &Report) -> Vec<TestCase> {
         cases.push(case("clean-up", error(), trouble));
     }
     let failure = || TestCaseStatus::non_success(NonSuccessKind::Failure);
+    for missed in report.missed_demands() {
+        cases.push(case("demanded", failure(), &missed));
+    }
     for latency in report.missed_budgets() {
         let message = format!(
             "the 95th percentile of {} on {} is {} ms, more than {} ms",

@@ -21,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    coverage::Coverage,
     exit::Exit,
     latency::Latency,
     plan::Planned,
@@ -62,6 +63,12 @@ pub struct Report {
     pub not_run: usize,
     /// One entry for each profile, in the order of the features.
     pub profiles: Vec<ProfileResult>,
+    /// How much of the specification was tested.
+    #[serde(default)]
+    pub coverage: Coverage,
+    /// What the user demands of the run, besides that no MUST fails.
+    #[serde(default)]
+    pub demanded: Demands,
     /// One entry for each scenario, transport, revision and row, sorted by key.
     pub scenarios: Vec<ScenarioResult>,
     /// The texts of the places in sources that the scenarios cite.
@@ -134,9 +141,9 @@ pub struct VaultInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProfileVerdict {
-    /// Every MUST that applies passed, and all evidence was available.
+    /// Every MUST that applies passed, all evidence was available, and the adapter maps the core operations.
     Conformant,
-    /// No MUST failed, but some could not be checked.
+    /// No MUST failed, but some could not be checked, or a core operation is not mapped.
     Partial,
     /// A MUST failed.
     Nonconformant,
@@ -166,6 +173,19 @@ pub struct ProfileResult {
     pub must: Tally,
     /// Scenarios of level SHOULD; `fail` counts the warnings.
     pub should: Tally,
+    /// Core operations of the profile that the adapter does not map. With one of them missing, the profile is partial
+    /// at best.
+    #[serde(default)]
+    pub missing_operations: Vec<String>,
+}
+
+/// What the user demands of a run, besides that no MUST fails.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Demands {
+    /// The profiles that must be conformant (`--require`).
+    pub conformant: Vec<String>,
+    /// The percentage of the requirements that must be tested at least (`--min-coverage`).
+    pub min_coverage: Option<u8>,
 }
 
 /// `kv: conformant, MUST 128 of 128, SHOULD 30 of 32`
@@ -232,6 +252,12 @@ pub struct ScenarioResult {
 }
 
 impl ScenarioResult {
+    /// Whether the target passed or failed it.
+    #[must_use]
+    pub fn is_tested(&self) -> bool {
+        matches!(self.verdict, Verdict::Pass | Verdict::Fail | Verdict::Warn)
+    }
+
     /// Whether the scenario is not applicable for this reason.
     #[must_use]
     pub fn lacks(&self, what: NotApplicable) -> bool {
@@ -360,7 +386,7 @@ impl Summary {
 impl ProfileResult {
     /// Counts the scenarios of one profile.
     #[must_use]
-    pub fn of(name: &str, scenarios: &[ScenarioResult]) -> Self {
+    pub fn of(name: &str, scenarios: &[ScenarioResult], missing_operations: &[String]) -> Self {
         let (mut must, mut should) = (Tally::default(), Tally::default());
         let mut unproven = false;
         for scenario in scenarios.iter().filter(|s| s.profile == name) {
@@ -383,7 +409,7 @@ impl ProfileResult {
             && !unproven
         {
             ProfileVerdict::NotApplicable
-        } else if unproven {
+        } else if unproven || !missing_operations.is_empty() {
             ProfileVerdict::Partial
         } else {
             ProfileVerdict::Conformant
@@ -393,6 +419,7 @@ impl ProfileResult {
             result,
             must,
             should,
+            missing_operations: missing_operations.to_vec(),
         }
     }
 }
@@ -442,6 +469,7 @@ impl Report {
                     result: ProfileVerdict::Partial,
                     must: Tally::default(),
                     should: Tally::default(),
+                    missing_operations: Vec::new(),
                 }),
             }
         }
@@ -493,6 +521,7 @@ impl Report {
                 .into_iter()
                 .map(|reason| format!("BLOCKED {reason}")),
         );
+        lines.extend(self.missed_demands());
         for missed in self.missed_budgets() {
             lines.push(format!(
                 "LATENCY {} on {}",
@@ -516,6 +545,34 @@ impl Report {
         lines.join("\n")
     }
 
+    /// What the user demanded and the run did not show, one sentence each.
+    #[must_use]
+    pub fn missed_demands(&self) -> Vec<String> {
+        let mut missed = Vec::new();
+        for name in &self.demanded.conformant {
+            let profile = self.profiles.iter().find(|profile| profile.name == *name);
+            match profile.map(|profile| profile.result) {
+                Some(ProfileVerdict::Conformant) => {}
+                Some(result) => missed.push(format!(
+                    "the profile {name} is {result}, and --require demands that it is conformant"
+                )),
+                None => missed.push(format!(
+                    "the profile {name} was not tested, and --require demands that it is conformant"
+                )),
+            }
+        }
+        let tested = self.coverage.requirements;
+        if let Some(least) = self.demanded.min_coverage
+            && tested.percent() < usize::from(least)
+        {
+            missed.push(format!(
+                "{tested} requirements were tested ({} %), and --min-coverage demands {least} %",
+                tested.percent()
+            ));
+        }
+        missed
+    }
+
     /// The missed budgets that fail the run: none without `--strict-latency`.
     pub fn missed_budgets(&self) -> impl Iterator<Item = &Latency> {
         let entries = self.latency.iter().filter(|_| self.strict_latency);
@@ -537,7 +594,8 @@ impl Report {
             .as_ref()
             .is_some_and(BaselineResult::is_updated);
         let failed = self.summary.fail > self.summary.known && !updated;
-        if failed || self.missed_budgets().next().is_some() {
+        let is_missed = self.missed_budgets().next().is_some() || !self.missed_demands().is_empty();
+        if failed || is_missed {
             exit = exit.worse(Exit::Nonconformant);
         }
         if self.baseline.as_ref().is_some_and(BaselineResult::is_stale) {

@@ -26,12 +26,12 @@ use crate::{
     mutation::{aim::Aim, sabotage::Sabotage},
     plan::{Revisions, Selection, Spoken, keys, plan, tags::Tags},
     progress::Progress,
-    report::Report,
+    report::{Demands, Report},
     requirement::{self, FeatureError, Requirement},
     suggest,
     target::Target,
     transport::{Revision, TransportKind},
-    vault::provider::{Vault, VaultOptions},
+    vault::provider::{Vault, VaultChoice, VaultOptions},
 };
 
 /// The conformance suite.
@@ -154,6 +154,8 @@ pub struct Builder {
     baseline: Option<Baseline>,
     fail_fast: bool,
     strict_latency: bool,
+    demanded: Demands,
+    call_unmapped_tools: bool,
     output: Option<PathBuf>,
     build: Build,
     progress: Progress,
@@ -178,6 +180,8 @@ impl Default for Builder {
             baseline: None,
             fail_fast: false,
             strict_latency: false,
+            demanded: Demands::default(),
+            call_unmapped_tools: false,
             output: None,
             build: Build::default(),
             progress: Progress::silent(),
@@ -269,6 +273,20 @@ impl Builder {
         self
     }
 
+    /// Demands more of the run than that no MUST fails.
+    #[must_use]
+    pub fn demanding(mut self, demanded: Demands) -> Self {
+        self.demanded = demanded;
+        self
+    }
+
+    /// In a Vault that the suite did not start, also calls tools that no operation of the adapter maps.
+    #[must_use]
+    pub fn call_unmapped_tools(mut self, call: bool) -> Self {
+        self.call_unmapped_tools = call;
+        self
+    }
+
     /// How many scenarios run side by side.
     #[must_use]
     pub fn jobs(mut self, jobs: usize) -> Self {
@@ -332,6 +350,7 @@ impl Builder {
     /// report has it.
     pub async fn run(self) -> Result<Report, SuiteError> {
         let prepared = self.prepare().await?;
+        prepared.need_operations()?;
         let vault = match prepared.start_vault().await {
             Ok(vault) => vault,
             Err(error) => return Err(prepared.end(error, None)),
@@ -347,13 +366,14 @@ impl Builder {
     /// As [`Builder::run`].
     pub async fn run_on(self, vault: &Vault) -> Result<Report, SuiteError> {
         let prepared = self.prepare().await?;
+        prepared.need_operations()?;
         let judged = prepared.run_on(vault).await;
         prepared.conclude(judged, None)
     }
 
     /// Validates the selection and finds the target's programs.
     pub(crate) async fn prepare(self) -> Result<Prepared, SuiteError> {
-        let target = match self.target {
+        let mut target = match self.target {
             Some(target) => target,
             None => Target::find("reference")?,
         };
@@ -374,10 +394,12 @@ impl Builder {
                 "the target offers only {offered}"
             )));
         }
+        // In somebody else's Vault a tool that nobody described could do anything.
+        target.calls_unmapped_tools =
+            self.vault.choice != VaultChoice::External || self.call_unmapped_tools;
         let requirements: Vec<_> = requirement::all()?.into_iter().map(Arc::new).collect();
-        if let Some(profile) = self
-            .profiles
-            .iter()
+        if let Some(profile) = (self.profiles.iter())
+            .chain(&self.demanded.conformant)
             .find(|profile| requirements.iter().all(|r| r.profile != **profile))
         {
             let mut known: Vec<_> = requirements.iter().map(|r| r.profile.as_str()).collect();
@@ -433,6 +455,7 @@ impl Builder {
             baseline: self.baseline,
             fail_fast: self.fail_fast,
             strict_latency: self.strict_latency,
+            demanded: self.demanded,
             output: self.output,
             progress: self.progress,
             reporters: Mutex::new(self.reporters),

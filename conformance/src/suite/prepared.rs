@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::SuiteError;
 use crate::{
     baseline::Baseline,
+    coverage::{Coverage, MissingOperations},
     event::{Event, Reporter},
     instance::locate::{self, Build},
     latency::direct::DirectRequests,
@@ -21,8 +22,8 @@ use crate::{
     plan::{Planned, Selection, Spoken, further_revisions, keys, plan},
     progress::Progress,
     report::{
-        ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo, Summary, TargetInfo,
-        VaultInfo,
+        Demands, ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo, Summary,
+        TargetInfo, VaultInfo,
     },
     requirement::Requirement,
     run::{Run, Running, result_of},
@@ -55,6 +56,7 @@ pub(crate) struct Prepared {
     pub(super) baseline: Option<Baseline>,
     pub(super) fail_fast: bool,
     pub(super) strict_latency: bool,
+    pub(super) demanded: Demands,
     pub(super) output: Option<PathBuf>,
     pub(super) progress: Progress,
     pub(super) reporters: Mutex<Vec<Box<dyn Reporter>>>,
@@ -88,6 +90,19 @@ fn tell_end(report: &mut Report, reporters: &mut [Box<dyn Reporter>]) {
 }
 
 impl Prepared {
+    /// Without an operation nothing of what the target does with Vault can be tested.
+    pub(super) fn need_operations(&self) -> Result<(), SuiteError> {
+        let adapter = &self.target.adapter;
+        match adapter.operations.is_empty() {
+            false => Ok(()),
+            true => Err(SuiteError::Usage(format!(
+                "the adapter of {:?} maps no operation, so nothing that the server does with Vault can be tested: add \
+                 [operations.\"kv.read\"] or others, and check the adapter with `check`",
+                adapter.name
+            ))),
+        }
+    }
+
     /// Starts the selected Vault.
     pub(super) async fn start_vault(&self) -> Result<Vault, SuiteError> {
         // A target that already runs does not know a Vault that is started now.
@@ -420,6 +435,7 @@ impl Prepared {
         revisions.sort();
         revisions.dedup();
         let adapter = &self.target.adapter;
+        let missing = MissingOperations::of(adapter, profiles.iter().map(String::as_str));
         let command = (self.transports.iter()).find_map(|&transport| adapter.command(transport));
         let word = command.and_then(<[String]>::first);
         let program = word.and_then(|word| self.programs.get(word));
@@ -448,8 +464,17 @@ impl Prepared {
             not_run: 0,
             profiles: profiles
                 .iter()
-                .map(|name| ProfileResult::of(name, &scenarios))
+                .map(|name| ProfileResult::of(name, &scenarios, missing.for_profile(name)))
                 .collect(),
+            coverage: Coverage::of(
+                adapter,
+                self.requirements.iter().map(Arc::as_ref),
+                scenarios
+                    .iter()
+                    .filter(|s| s.is_tested())
+                    .map(|s| s.id.as_str()),
+            ),
+            demanded: self.demanded.clone(),
             summary: Summary::of(&scenarios),
             sources: citations(&scenarios),
             scenarios,

@@ -325,7 +325,10 @@ pub(crate) fn expect_no_write(scenario: &Scenario, name: &str) -> StepResult {
     });
     write.map_or(Ok(()), |write| {
         let seen = format!("{} {}", write.method, write.path);
-        Err(scenario.failed(format!("no request that writes to {name} and that Vault accepts"), &seen))
+        Err(scenario.failed(
+            format!("no request that writes to {name} and that Vault accepts"),
+            &seen,
+        ))
     })
 }
 

@@ -148,7 +148,9 @@ pub(crate) async fn expect_audited(scenario: &Scenario) -> StepResult {
             "there is none",
         ));
     }
-    let sent = asked.iter().filter_map(|entry| entry.correlation_id.clone());
+    let sent = asked
+        .iter()
+        .filter_map(|entry| entry.correlation_id.clone());
     // Vault answers with its own id, which leads to the entry as well.
     let ids: Vec<_> = sent
         .chain(asked.iter().map(|entry| entry.request_id.clone()))

@@ -15,6 +15,7 @@ use crate::{
     instance::setup::Setup,
     redact::Secrets,
     scenario::Scenario,
+    slot::SlotError,
     tap::fault::{Fault, FaultAction},
     vault::{
         notes::{HOME_PREFIX, note_home},
@@ -132,6 +133,7 @@ async fn run_session_with(
     let setup = Setup::of(Mode::Launcher).with("command", program);
     let (tap, launched) = match scenario.slots.run_with(&setup, &token).await {
         Ok(run) => run,
+        Err(problem @ SlotError::NoProgram(_)) => return Err(StepEnd::blocked(problem)),
         Err(problem) => return Err(scenario.failed("the session begins", &problem.to_string())),
     };
     if is_refused {

@@ -58,6 +58,13 @@ impl Trial {
     }
 }
 
+/// The tools that may be called, mapped or not.
+fn callable_tools(scenario: &Scenario) -> StepResult<Vec<Value>> {
+    let tools = scenario.instance()?.tools.iter();
+    let tools = tools.filter(|tool| scenario.target.may_call(name_of(tool)));
+    Ok(tools.cloned().collect())
+}
+
 /// Valid arguments for each tool: those of an operation that it performs, on a stage on which that is possible, or
 /// otherwise arguments made from its schema.
 async fn right_arguments(scenario: &mut Scenario) -> StepResult<Vec<(Value, Value)>> {
@@ -65,7 +72,7 @@ async fn right_arguments(scenario: &mut Scenario) -> StepResult<Vec<(Value, Valu
     scenario.ledger.disclose_all();
     let name = scenario.path_of("made-up");
     let mut calls = Vec::new();
-    for tool in scenario.instance()?.tools.clone() {
+    for tool in callable_tools(scenario)? {
         if tool["execution"]["taskSupport"] == "required" {
             continue;
         }
@@ -116,7 +123,7 @@ async fn call(scenario: &mut Scenario, tool: &Value, bad: Bad) -> StepResult {
 /// If Vault fails.
 pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
     let name = scenario.path_of("made-up");
-    for tool in scenario.instance()?.tools.clone() {
+    for tool in callable_tools(scenario)? {
         if tool["execution"]["taskSupport"] == "required" {
             continue;
         }
@@ -316,7 +323,11 @@ pub(crate) fn expect_all_refused(scenario: &Scenario) -> StepResult {
 /// # Errors
 /// If this is not the case.
 pub(crate) fn expect_nothing_written_outside(scenario: &Scenario) -> StepResult {
-    let taps = scenario.agents.all.iter().filter_map(|agent| agent.slot.tap.as_ref());
+    let taps = scenario
+        .agents
+        .all
+        .iter()
+        .filter_map(|agent| agent.slot.tap.as_ref());
     let exchanges: Vec<_> = taps.flat_map(Tap::exchanges).collect();
     let outside = exchanges.iter().find(|exchange| {
         let reads = matches!(exchange.method.as_str(), "GET" | "LIST" | "HEAD");

@@ -58,10 +58,7 @@ fn expect_schema(scenario: &Scenario, tool: &Value, field: &str) -> StepResult {
     let is_object = field == "inputSchema" || revision.era() == Era::Session;
     let problem = schema::problem(&tool[field], revision, is_object);
     problem.map_or(Ok(()), |problem| {
-        let expected = format!(
-            "valid JSON Schema for {field} of {}",
-            name_of(tool)
-        );
+        let expected = format!("valid JSON Schema for {field} of {}", name_of(tool));
         Err(scenario.failed(expected, &problem))
     })
 }

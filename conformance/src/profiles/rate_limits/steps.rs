@@ -102,7 +102,9 @@ fn modest_served(world: &mut World) -> StepResult {
     load::expect_modest_served(world.scenario()?)
 }
 
-#[then(expr = "a server whose limit is {string} for each client does not start, or logs that the limit is invalid")]
+#[then(
+    expr = "a server whose limit is {string} for each client does not start, or logs that the limit is invalid"
+)]
 async fn nonsense_refused(world: &mut World, nonsense: String) -> StepResult {
     let setup = Setup::of(Mode::RateLimit);
     load::expect_limit_refused(world.scenario()?, setup, &nonsense).await

@@ -321,10 +321,7 @@ pub(crate) async fn ask_with_token_in_address(
     parameter: &str,
 ) -> StepResult {
     let act = about::reading(scenario, path)?;
-    let query = format!(
-        "{parameter}={}",
-        scenario.token()?.secret.expose_secret()
-    );
+    let query = format!("{parameter}={}", scenario.token()?.secret.expose_secret());
     let session = scenario.connection()?.session_headers();
     let asked = scenario
         .posted(&act, "vault-token-1")?

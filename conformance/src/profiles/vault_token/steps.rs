@@ -56,11 +56,7 @@ async fn asked_by_address(world: &mut World, path: String, parameter: String) ->
 #[when(
     expr = "the agent requests the secret {string} with its token also in the URL, as the parameter {string}"
 )]
-async fn asked_by_both(
-    world: &mut World,
-    path: String,
-    parameter: String,
-) -> StepResult {
+async fn asked_by_both(world: &mut World, path: String, parameter: String) -> StepResult {
     requests::ask_with_token_in_address(world.scenario()?, &path, &parameter).await
 }
 
