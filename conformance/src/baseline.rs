@@ -13,7 +13,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    report::{BaselineResult, BaselineUpdate, Report, ScenarioResult, StaleKey, UnknownKey, file},
+    report::{
+        BaselineResult, BaselineUpdate, IntermittentKey, Report, ScenarioResult, StaleKey,
+        UnknownKey, file,
+    },
     requirement::AMBIENT,
     suggest,
     verdict::{NotApplicable, Verdict},
@@ -39,6 +42,7 @@ pub struct Baseline {
 struct Entry {
     key: String,
     reason: String,
+    intermittent: bool,
 }
 
 /// Why a baseline is invalid.
@@ -82,6 +86,8 @@ struct Known {
     key: Option<Spanned<String>>,
     keys: Option<Vec<Spanned<String>>>,
     reason: Option<Spanned<String>>,
+    #[serde(default)]
+    intermittent: bool,
 }
 
 impl Baseline {
@@ -93,6 +99,7 @@ impl Baseline {
     /// [[known]]
     /// key = "policy.denied@stdio@2025-06-18#1-delete-the-secret-team-databas-685821"        # or keys = ["...", "..."]
     /// reason = "a denied delete is reported as a missing secret"
+    /// intermittent = true         # optional: it fails in some runs; neither outcome fails the run
     /// ```
     ///
     /// # Errors
@@ -136,7 +143,12 @@ impl Baseline {
         let mut entries: Vec<Entry> = Vec::new();
         for table in read.known {
             let start = table.span().start;
-            let Known { key, keys, reason } = table.into_inner();
+            let Known {
+                key,
+                keys,
+                reason,
+                intermittent,
+            } = table.into_inner();
             let keys = match (key, keys) {
                 (Some(key), None) => vec![key],
                 (None, Some(keys)) if !keys.is_empty() => keys,
@@ -174,7 +186,11 @@ impl Baseline {
                     return Err(wrong(at, format!("{key} is listed twice")));
                 }
                 let reason = reason.clone();
-                entries.push(Entry { key, reason });
+                entries.push(Entry {
+                    key,
+                    reason,
+                    intermittent,
+                });
             }
         }
         let target = read.target.map(|target| {
@@ -229,9 +245,15 @@ impl Baseline {
             not_judged: 0,
             stale: Vec::new(),
             unknown: Vec::new(),
+            intermittent: Vec::new(),
             update: None,
         };
-        for Entry { key, reason } in &self.entries {
+        for Entry {
+            key,
+            reason,
+            intermittent,
+        } in &self.entries
+        {
             if !catalogue.contains(key) {
                 let known = catalogue.iter().map(String::as_str);
                 let closest = suggest::closest(key, known).map(str::to_owned);
@@ -240,8 +262,16 @@ impl Baseline {
                 continue;
             }
             let scenario = report.scenarios.iter().find(|s| s.key == *key);
+            if let Some(scenario) = scenario.filter(|s| *intermittent && s.is_tested()) {
+                result.intermittent.push(IntermittentKey {
+                    key: key.clone(),
+                    reason: reason.clone(),
+                    now: scenario.verdict,
+                });
+            }
             match scenario {
                 Some(scenario) if scenario.verdict == Verdict::Fail => result.known += 1,
+                Some(scenario) if *intermittent && scenario.is_tested() => {}
                 Some(scenario) if disproves(scenario, report, narrowed) => {
                     result.stale.push(StaleKey {
                         key: key.clone(),

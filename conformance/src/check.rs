@@ -281,7 +281,7 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
         .collect();
     if !missing.is_empty() {
         let problem = format!(
-            "it points to no fact {}: requirements that need it are checked less strictly, or not at all",
+            "it points to no fact {}: requirements about it are checked less strictly, or not at all",
             missing.join(", ")
         );
         found.push((Gravity::Hint, problem));
@@ -318,6 +318,7 @@ fn arguments(
         }
     }
     let names: Vec<_> = known.keys().map(String::as_str).collect();
+    pages(operation, mapping, tool, &names, found);
     let open = schema["additionalProperties"] == true || schema["additionalProperties"].is_object();
     for (name, value) in sent {
         match known.get(name) {
@@ -350,6 +351,41 @@ fn arguments(
                 }
             }
         }
+    }
+}
+
+/// The argument that asks for the next page, against those that the tool knows.
+fn pages(
+    operation: Operation,
+    mapping: &Mapping,
+    tool: &str,
+    names: &[&str],
+    found: &mut Vec<(Gravity, String)>,
+) {
+    const PAGES: [&str; 6] = ["cursor", "page", "page_token", "offset", "next", "after"];
+    match &mapping.next {
+        Some(next) if !names.contains(&next.argument.as_str()) => {
+            let guess = closest(&next.argument, names.iter().copied()).map_or_else(
+                || format!("; it knows {}", names.join(", ")),
+                |name| format!("; did you mean {name:?}?"),
+            );
+            let argument = &next.argument;
+            let problem =
+                format!("{tool} does not know the argument {argument:?} of `next`{guess}");
+            found.push((Gravity::Error, problem));
+        }
+        None if operation.lists() => {
+            let sent = mapping.arguments.as_object();
+            let is_sent = |name: &&str| sent.is_some_and(|sent| sent.contains_key(*name));
+            let page = names
+                .iter()
+                .find(|name| PAGES.contains(name) && !is_sent(name));
+            let hint = page.map(|page| {
+                format!("{tool} has the argument {page:?}: if it lists in pages, describe that with `next`")
+            });
+            found.extend(hint.map(|hint| (Gravity::Hint, hint)));
+        }
+        _ => {}
     }
 }
 

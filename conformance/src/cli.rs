@@ -1,7 +1,8 @@
 //! The command line: its commands and flags, and what each command runs.
 
 use std::{
-    io::Write as _,
+    fs::{File, TryLockError},
+    io::{self, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
@@ -38,7 +39,7 @@ use vault_mcp_conformance::{
         build,
         endpoint::{Endpoint, EndpointError},
         external::ExternalOptions,
-        image,
+        image, leftovers,
         provider::{self, VaultChoice, VaultOptions},
     },
 };
@@ -90,6 +91,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = DoctorFormat::Console)]
         format: DoctorFormat,
     },
+    /// Remove what runs that were killed have left on this machine: containers, processes and files
+    Clean,
     /// Run mutation tests: the suite must detect each defect in a conforming server
     Mutants(MutantsArgs),
     /// Build, start or package the Vault that the suite uses
@@ -216,11 +219,21 @@ const NOT_EXTERNAL: &str =
     "only `run` can use an external Vault; this command needs one that the suite starts";
 
 impl VaultArgs {
+    /// A requested image is binding, so no provider may ignore it.
+    fn image_is_used(&self) -> Result<(), String> {
+        let ignores = !matches!(self.choice, VaultChoice::Auto | VaultChoice::Container);
+        match self.image.is_some() && ignores {
+            false => Ok(()),
+            true => Err("--vault-image needs --vault auto or --vault container: other Vaults do not come from an image".to_owned()),
+        }
+    }
+
     /// The options, for a command that needs a Vault that the suite starts.
     fn own(self) -> Result<VaultOptions, String> {
         if self.choice == VaultChoice::External {
             return Err(NOT_EXTERNAL.to_owned());
         }
+        self.image_is_used()?;
         Ok(VaultOptions {
             choice: self.choice,
             image: self.image,
@@ -259,6 +272,7 @@ impl ExternalArgs {
                 None => vault.own(),
             };
         }
+        vault.image_is_used()?;
         let address = self.address.ok_or(
             "--vault external needs --vault-addr, such as https://vault.example.org:8200; \
              VAULT_ADDR is ignored",
@@ -338,6 +352,7 @@ impl Cli {
     pub(crate) async fn execute(self) -> anyhow::Result<Exit> {
         match self.command {
             Command::Run(args) => run(*args).await,
+            Command::Clean => clean().await,
             Command::Targets => targets(),
             Command::Check(args) => check(args).await,
             Command::Requirements { markdown } => requirements(markdown),
@@ -358,6 +373,25 @@ fn tell(error: &dyn std::fmt::Display) {
     anstream::eprintln!("error: {error}");
 }
 
+async fn clean() -> anyhow::Result<Exit> {
+    let Some(cache) = or_tell(Cache::locate()) else {
+        return Ok(Exit::Environment);
+    };
+    let (removed, left) = leftovers::clean(&cache, &Progress::stderr()).await;
+    let mut out = anstream::stdout();
+    match removed {
+        0 if left.is_empty() => writeln!(out, "nothing is left of killed runs")?,
+        _ => writeln!(out, "removed: {removed}")?,
+    }
+    for what in &left {
+        writeln!(out, "still there: {what}")?;
+    }
+    Ok(match left.is_empty() {
+        true => Exit::Conformant,
+        false => Exit::Environment,
+    })
+}
+
 async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let Some(target) = or_tell(Target::find(&args.target)) else {
         return Ok(Exit::Usage);
@@ -368,9 +402,9 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let Some(vault) = or_tell(args.external.options(args.vault)) else {
         return Ok(Exit::Usage);
     };
-    if or_tell(prepare_output(&args.output)).is_none() {
+    let Some(_lock) = or_tell(prepare_output(&args.output)) else {
         return Ok(Exit::Usage);
-    }
+    };
     let mut builder = Suite::builder()
         .target(target)
         .transports(args.transport.0)
@@ -486,10 +520,15 @@ fn baseline(file: Option<PathBuf>, update: bool) -> Result<Option<Baseline>, Bas
 }
 
 /// The reporters that write files.
+/// The files of a run's report.
+const REPORTS: [&str; 2] = ["report.json", "junit.xml"];
+/// The file that a run keeps locked in the folder of its reports.
+const LOCK: &str = ".lock";
+
 fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     let mut files: Vec<Box<dyn Reporter>> = vec![
-        Box::new(JsonFile::new(output.join("report.json"))),
-        Box::new(JunitFile::new(output.join("junit.xml"))),
+        Box::new(JsonFile::new(output.join(REPORTS[0]))),
+        Box::new(JunitFile::new(output.join(REPORTS[1]))),
     ];
     if let Some(summary) = GithubSummary::from_environment() {
         files.push(Box::new(summary));
@@ -497,11 +536,29 @@ fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     files
 }
 
-/// Creates the folder of the reports before the run, so that no run ends without a place for its report. Removes
-/// transcripts of an earlier run, which could be mistaken for new ones.
-fn prepare_output(output: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(output)
-        .map_err(|error| format!("--output {}: {error}", output.display()))?;
+/// Creates the folder of the reports before the run, so that no run ends without a place for its report. Removes the
+/// reports and transcripts of an earlier run, which could be mistaken for new ones.
+///
+/// The returned file is locked: it keeps a second run out of the folder for as long as it is open.
+fn prepare_output(output: &Path) -> Result<File, String> {
+    let wrong =
+        |problem: &dyn std::fmt::Display| format!("--output {}: {problem}", output.display());
+    std::fs::create_dir_all(output).map_err(|error| wrong(&error))?;
+    let lock = File::create(output.join(LOCK)).map_err(|error| wrong(&error))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => {
+            wrong(&"another run writes its reports there; choose another folder")
+        }
+        TryLockError::Error(error) => wrong(&error),
+    })?;
+    for name in REPORTS {
+        match std::fs::remove_file(output.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(wrong(&format!("the old {name} cannot be removed: {error}")));
+            }
+            _ => {}
+        }
+    }
     let entries = std::fs::read_dir(output.join("transcripts"))
         .into_iter()
         .flatten();
@@ -514,7 +571,7 @@ fn prepare_output(output: &Path) -> Result<(), String> {
             let _ = std::fs::remove_file(path);
         }
     }
-    Ok(())
+    Ok(lock)
 }
 
 /// A token that Ctrl-C or SIGTERM cancels; a second signal ends the program at once.

@@ -1,15 +1,19 @@
-//! The signals that end a program of the suite early: Ctrl-C and SIGTERM.
+//! The signals that end a program of the suite early: Ctrl-C, SIGTERM, and SIGHUP of a terminal that is closed.
 
-/// Returns on the next Ctrl-C or SIGTERM. After this call, neither ends the process any more.
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Returns on the next Ctrl-C, SIGTERM or SIGHUP. After this call, none of them ends the process any more.
 pub async fn signalled() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
+        () = received(SignalKind::terminate()) => {}
+        () = received(SignalKind::hangup()) => {}
+    }
+}
+
+async fn received(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signal) => _ = signal.recv().await,
+        Err(_) => std::future::pending().await,
     }
 }

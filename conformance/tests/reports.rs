@@ -583,6 +583,7 @@ fn report_with_a_known_failure() -> Report {
         not_judged: 0,
         stale: Vec::new(),
         unknown: Vec::new(),
+        intermittent: Vec::new(),
         update: None,
     });
     report

@@ -40,6 +40,9 @@ pub struct Mapping {
     /// Arguments, at any depth, that are lists and are sent as comma-separated text.
     #[serde(default)]
     pub comma_arguments: Vec<String>,
+    /// Arguments, at any depth, that are sent as text although they are numbers or booleans.
+    #[serde(default)]
+    pub text_arguments: Vec<String>,
     /// Where in the result the data is.
     #[serde(default)]
     pub result: Shapes,
@@ -74,6 +77,8 @@ pub struct ResultShape {
     pub from: ResultPart,
     /// A text after which the JSON begins: the first place where it stands counts.
     pub after: Option<String>,
+    /// For lists: a text that stands for a list without names.
+    pub empty: Option<String>,
     /// A JSON pointer (RFC 6901) to a string that is itself JSON; `at` starts within it.
     pub json_at: Option<String>,
     /// A JSON pointer to the data; empty for the whole. For lists, it points to an array of items, or to an object
@@ -151,6 +156,11 @@ impl Mapping {
                     field if self.json_arguments.contains(&name) => {
                         (name, Value::String(field.to_string()))
                     }
+                    field @ (Value::Number(_) | Value::Bool(_))
+                        if self.text_arguments.contains(&name) =>
+                    {
+                        (name, Value::String(field.to_string()))
+                    }
                     Value::Array(items) if self.comma_arguments.contains(&name) => {
                         let items: Vec<_> = items.iter().map(template::text).collect();
                         (name, Value::String(items.join(",")))
@@ -223,6 +233,7 @@ impl Mapping {
             ("omit_when_empty", &self.omit_when_empty),
             ("json_arguments", &self.json_arguments),
             ("comma_arguments", &self.comma_arguments),
+            ("text_arguments", &self.text_arguments),
         ] {
             let foreign = wanted.iter().find(|name| !names.contains(&name.as_str()));
             if let Some(name) = foreign {
@@ -249,6 +260,10 @@ impl ResultShape {
             let what = format!(
                 "{operation}: `after` is about JSON in the text of a result: from = \"text-json\""
             );
+            problems.push((String::new(), what));
+        }
+        if self.empty.is_some() && !operation.lists() {
+            let what = format!("{operation} is no list: remove `empty`");
             problems.push((String::new(), what));
         }
         let known = operation.facts();
@@ -440,6 +455,14 @@ mod tests {
         assert_eq!(arguments(&toml, parameters), as_text);
         let none = json!({ "allowed_domains": [] });
         assert_eq!(arguments(&toml, none), json!({ "domains": "" }));
+    }
+
+    #[test]
+    fn a_number_is_sent_as_text_where_the_adapter_says_so() {
+        let toml =
+            "tool = 'r'\narguments = { version = '{version}' }\ntext_arguments = ['version']";
+        let sent = arguments(toml, json!({ "version": 2 }));
+        assert_eq!(sent, json!({ "version": "2" }));
     }
 
     #[test]

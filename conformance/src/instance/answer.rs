@@ -360,6 +360,9 @@ fn data_of(
     result: &Value,
     success: &mut Success,
 ) -> Result<Data, String> {
+    if operation.lists() && is_empty(shape, result) {
+        return Ok(Data::Json(Value::Array(Vec::new())));
+    }
     let Some(whole) = root(shape, result)? else {
         return Ok(Data::Prose(text_of(result)));
     };
@@ -372,6 +375,15 @@ fn data_of(
     success.items = items_of(shape, part)?;
     let names = success.items.iter().map(|item| item.name.as_str());
     Ok(Data::Json(names.collect()))
+}
+
+/// Whether a result says in the adapter's words that a list has no names.
+fn is_empty(shape: &ResultShape, result: &Value) -> bool {
+    let text = text_of(result);
+    shape
+        .empty
+        .as_ref()
+        .is_some_and(|empty| text.contains(empty))
 }
 
 /// The JSON of a result in which an adapter's pointers begin; `None` if the result is prose.
@@ -456,8 +468,23 @@ fn begins_with(text: &str, marker: &str) -> Result<Value, String> {
     }
 }
 
+/// What to say if JSON follows prose.
+fn after_hint(text: &str) -> &'static str {
+    let from = text.find(['{', '[']).filter(|at| *at > 0);
+    let json = from.and_then(|at| text.get(at..));
+    let follows = json.is_some_and(|json| {
+        let mut values = serde_json::Deserializer::from_str(json).into_iter::<Value>();
+        values.next().is_some_and(|value| value.is_ok())
+    });
+    match follows {
+        true => "; JSON follows other text: set `after` to the words before it",
+        false => "",
+    }
+}
+
 fn parse(text: &str, what: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("{what} is not JSON ({error}): {text}"))
+    serde_json::from_str(text)
+        .map_err(|error| format!("{what} is not JSON ({error}){}: {text}", after_hint(text)))
 }
 
 fn text_of(result: &Value) -> String {
@@ -523,6 +550,15 @@ mod tests {
         let success = success_of(Operation::Kv(Kv::Read), shape, result);
         assert_eq!(success.data, Data::Json(json!({ "k": "x" })));
         assert_eq!(success.facts["version"], 3);
+    }
+
+    #[test]
+    fn a_text_can_stand_for_an_empty_list() {
+        let shape = json!({ "after": "Names:", "empty": "The folder is empty." });
+        let names = |said| success_of(Operation::Kv(Kv::List), shape.clone(), text(said)).data;
+        assert_eq!(names("The folder is empty."), Data::Json(json!([])));
+        assert_eq!(names("Names: [\"a\"]"), Data::Json(json!(["a"])));
+        assert!(matches!(names("Nothing here."), Data::Unusable(_)));
     }
 
     #[test]

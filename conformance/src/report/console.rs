@@ -94,8 +94,12 @@ impl Console {
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
-        self.results.write_all(text.as_bytes())?;
-        self.results.flush()
+        let written = self.results.write_all(text.as_bytes());
+        match written.and_then(|()| self.results.flush()) {
+            // Its reader has seen enough, as in `| head -1`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
     }
 }
 
@@ -150,8 +154,11 @@ fn results(report: &Report, output_dir: &Path) -> String {
         out += "\n";
     }
     out += &summary(report);
-    let path = output_dir.join("report.json").display().to_string();
-    out += &format!("report: {}\n", visible(&path));
+    // A run removes the report of an earlier one when it starts.
+    let path = output_dir.join("report.json");
+    if path.is_file() {
+        out += &format!("report: {}\n", visible(&path.display().to_string()));
+    }
     out
 }
 
@@ -223,6 +230,15 @@ fn stale(baseline: &BaselineResult) -> String {
         out += &format!("{RED}STALE{RED:#}  {key}  {now}; it was listed as: ");
         out += &format!("{}\n", visible(&cut(&stale.reason)));
     }
+    let mut intermittent = String::new();
+    for known in &baseline.intermittent {
+        let now = match known.now {
+            Verdict::Fail => "failed this time",
+            _ => "did not fail this time",
+        };
+        let (key, reason) = (visible(&known.key), visible(&cut(&known.reason)));
+        intermittent += &format!("{YELLOW}INTERMITTENT{YELLOW:#}  {key}  {now}: {reason}\n");
+    }
     for unknown in &baseline.unknown {
         let key = visible(&unknown.key);
         let hint = match &unknown.closest {
@@ -247,7 +263,7 @@ fn stale(baseline: &BaselineResult) -> String {
             };
         }
     }
-    paragraphed(out)
+    paragraphed(intermittent + &out)
 }
 
 /// The lines with an empty line below, or nothing.

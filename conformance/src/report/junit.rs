@@ -43,7 +43,9 @@ fn to_xml(report: &Report) -> io::Result<String> {
     let mut junit = quick_junit::Report::new("vault-mcp-conformance");
     junit.timestamp = report.started_at.parse().ok();
     junit.set_time(Duration::from_millis(report.duration_ms));
-    for profile in &report.profiles {
+    // Without a Vault or a target all scenarios are blocked for one reason, which one test case says.
+    let common = report.blocked_as_a_whole();
+    for profile in report.profiles.iter().filter(|_| common.is_none()) {
         let scenarios = report
             .scenarios
             .iter()
@@ -79,6 +81,9 @@ fn run_cases(report: &Report) -> Vec<TestCase> {
     let error = || TestCaseStatus::non_success(NonSuccessKind::Error);
     let not_run = format!("{} scenarios were not run", report.not_run);
     let mut cases = Vec::new();
+    if let Some(reason) = report.blocked_as_a_whole() {
+        cases.push(case("environment", error(), reason));
+    }
     if report.interrupted {
         let message = format!("the run was interrupted; {not_run}");
         cases.push(case("interrupted", error(), &message));

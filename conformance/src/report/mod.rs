@@ -295,6 +295,9 @@ pub struct BaselineResult {
     pub stale: Vec<StaleKey>,
     /// Its keys that match no scenario for this target.
     pub unknown: Vec<UnknownKey>,
+    /// Its keys that fail in some runs only, with the outcome in this run.
+    #[serde(default)]
+    pub intermittent: Vec<IntermittentKey>,
     /// The result of the update of the file, if an update was requested.
     pub update: Option<BaselineUpdate>,
 }
@@ -323,6 +326,17 @@ pub struct StaleKey {
     /// Why the failure was accepted.
     pub reason: String,
     /// The present verdict: `pass`, `warn` or `not_applicable`.
+    pub now: Verdict,
+}
+
+/// A baseline entry for a failure that occurs in some runs only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IntermittentKey {
+    /// Its key.
+    pub key: String,
+    /// Why the failure is accepted.
+    pub reason: String,
+    /// The verdict in this run.
     pub now: Verdict,
 }
 
@@ -474,6 +488,16 @@ impl Report {
             }
         }
         self.profiles.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    /// The one reason for which every scenario is blocked, if there is one.
+    #[must_use]
+    pub fn blocked_as_a_whole(&self) -> Option<&str> {
+        let first = self.scenarios.first()?.reason.as_deref()?;
+        let mut scenarios = self.scenarios.iter();
+        let is_common =
+            scenarios.all(|s| s.verdict == Verdict::Blocked && s.reason.as_deref() == Some(first));
+        (is_common && self.scenarios.len() > 1).then_some(first)
     }
 
     /// The failures that no baseline lists.

@@ -80,8 +80,9 @@ impl Judged {
 }
 
 fn tell_end(report: &mut Report, reporters: &mut [Box<dyn Reporter>]) {
-    let event = Event::Finished(Box::new(report.clone()));
     for reporter in reporters {
+        // A later reporter shows what an earlier one could not write.
+        let event = Event::Finished(Box::new(report.clone()));
         if let Err(error) = reporter.on(&event) {
             let trouble = format!("a report could not be written: {error}");
             report.cleanup_errors.push(trouble);

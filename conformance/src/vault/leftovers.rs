@@ -39,13 +39,20 @@ pub(super) async fn sweep(progress: &Progress) {
     SWEPT
         .get_or_init(|| async {
             if let Ok(cache) = Cache::locate() {
-                sweep_in(&cache, progress).await;
+                _ = sweep_in(&cache, progress).await;
             }
         })
         .await;
 }
 
-async fn sweep_in(cache: &Cache, progress: &Progress) {
+/// Removes what dead runs left on this machine. Returns how much was removed, and what is still there.
+pub async fn clean(cache: &Cache, progress: &Progress) -> (usize, Vec<String>) {
+    let removed = sweep_in(cache, progress).await;
+    (removed, left(cache).await)
+}
+
+async fn sweep_in(cache: &Cache, progress: &Progress) -> usize {
+    let mut count = 0;
     for mut dead in dead_runs(cache) {
         let mut kept = Vec::new();
         for line in dead.lines() {
@@ -64,13 +71,17 @@ async fn sweep_in(cache: &Cache, progress: &Progress) {
                 Ok(false) // cut off when the run was killed
             };
             match removed {
-                Ok(true) => tell_removed(progress, &line),
+                Ok(true) => {
+                    count += 1;
+                    tell_removed(progress, &line);
+                }
                 Ok(false) => {}
                 Err(()) => kept.push(line),
             }
         }
         dead.keep(&kept);
     }
+    count
 }
 
 /// Removes what dead runs left in this Vault.

@@ -49,7 +49,7 @@ pub fn for_prefix(hcl: &str, prefix: &str) -> String {
 #[must_use]
 pub fn sufficient(prefix: &str) -> String {
     format!(
-        r#"path "{prefix}*" {{ capabilities = ["create", "read", "update", "delete", "list"] }}
+        r#"path "{prefix}*" {{ capabilities = ["create", "read", "update", "patch", "delete", "list"] }}
 path "sys/mounts" {{ capabilities = ["read"] }}
 path "sys/mounts/{prefix}*" {{ capabilities = ["create", "read", "update", "delete"] }}
 "#
@@ -59,7 +59,7 @@ path "sys/mounts/{prefix}*" {{ capabilities = ["create", "read", "update", "dele
 /// All rights on the secrets of a KV mount, and no others: not on its description, and not on the table of mounts.
 #[must_use]
 pub fn secrets_alone(mount: &str, version: u8) -> String {
-    const ALL: &str = r#"["create", "read", "update", "delete", "list"]"#;
+    const ALL: &str = r#"["create", "read", "update", "patch", "delete", "list"]"#;
     match version {
         2 => format!(
             "path \"{mount}/data/*\" {{ capabilities = {ALL} }}\n\

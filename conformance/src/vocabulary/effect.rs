@@ -184,6 +184,8 @@ pub(crate) async fn expect_purged(scenario: &mut Scenario, path: &str) -> StepRe
 /// If one is lost or has another value; blocked if another client wrote to another secret.
 pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepResult {
     let mut expected = scenario.held(path)?.clone();
+    let mut refusal = None;
+    let mut any_success = false;
     let is_about = |written: &str, by: &str| match written == path {
         true => Ok(()),
         false => {
@@ -203,10 +205,18 @@ pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepR
         } = &deed.act.effect
         {
             is_about(written, "the agent")?;
-            if let Answer::Success(_) = deed.answer {
-                expected.extend(data.clone());
+            match &deed.answer {
+                Answer::Success(_) => {
+                    any_success = true;
+                    expected.extend(data.clone());
+                }
+                other => refusal = refusal.or(Some(other)),
             }
         }
+    }
+    // A server that refuses every write loses nothing, and shows nothing.
+    if let Some(refusal) = refusal.filter(|_| !any_success) {
+        return Err(scenario.failed("at least one write succeeds", &refusal.describe()));
     }
     let held = read(scenario, path).await?.unwrap_or_default();
     let lost = |(key, value): &(&String, &Value)| held.get(*key) != Some(*value);
