@@ -15,6 +15,8 @@ mod baseline;
 mod doctor;
 #[path = "cli/external.rs"]
 mod external;
+#[path = "cli/gates.rs"]
+mod gates;
 #[path = "cli/lost.rs"]
 mod lost;
 #[path = "cli/odd_targets.rs"]
@@ -212,7 +214,10 @@ async fn an_invalid_value_is_a_usage_error_that_says_what_is_valid() {
         (&["--jobs", "many"], &["--jobs", "a whole number from 1 on"]),
         (&["--seed", "1e3"], &["--seed", "a whole number from 0 to"]),
         (&["--transport", "stdoi"], &["stdio, http or all"]),
-        (&["--target", "hashicrop"], &["did you mean \"hashicorp\"?", "reference"]),
+        (
+            &["--target", "hashicrop"],
+            &["did you mean \"hashicorp\"?", "reference"],
+        ),
         (
             &["--vault", "external", "--vault-addr", "vault:8200"],
             &[

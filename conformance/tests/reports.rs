@@ -1047,3 +1047,21 @@ mod any_text {
         }
     }
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    struct Closed;
+    impl io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let streams = (Box::new(Closed), Box::new(io::sink()));
+    let mut console = Console::with_streams(ConsoleFormat::Json, "out", streams.0, streams.1);
+    let finished = Event::Finished(Box::new(all_met()));
+    assert!(console.on(&finished).is_ok());
+}

@@ -1,6 +1,6 @@
 //! What a mutant or variant is: data, in `fixtures/mutants/*.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use include_dir::{Dir, include_dir};
 use regex::Regex;
@@ -44,6 +44,8 @@ pub struct Mutation {
     /// The mode in which a target must be started for it to act; without one, it acts always.
     #[serde(default, deserialize_with = "mode")]
     pub mode: Option<Mode>,
+    /// The versions of the KV engine that its adapter claims, if they differ.
+    pub kv_versions: Option<BTreeSet<u8>>,
     /// A command that is put before the target's command.
     #[serde(default)]
     pub started_by: Vec<String>,

@@ -56,6 +56,12 @@ impl Sabotage {
         self.0.started_by.clone()
     }
 
+    /// The versions of the KV engine that the target claims with it, if they differ.
+    #[must_use]
+    pub fn kv_versions(&self) -> Option<&BTreeSet<u8>> {
+        self.0.kv_versions.as_ref()
+    }
+
     /// Variables for a target with this setup; they replace those of its adapter.
     #[must_use]
     pub fn env(&self, setup: &Setup) -> BTreeMap<String, String> {

@@ -394,6 +394,10 @@ impl Builder {
                 "the target offers only {offered}"
             )));
         }
+        let claimed = self.sabotage.as_ref().and_then(Sabotage::kv_versions);
+        if let Some(versions) = claimed {
+            target.adapter.kv_versions.clone_from(versions);
+        }
         // In somebody else's Vault a tool that nobody described could do anything.
         target.calls_unmapped_tools =
             self.vault.choice != VaultChoice::External || self.call_unmapped_tools;

@@ -15,6 +15,17 @@ use crate::{
 /// A secret that always exists, for positive controls.
 pub(crate) const CONTROL: &str = "control";
 
+#[given(expr = "a server without support for KV version {int}")]
+fn unsupported(world: &mut World, version: u8) -> StepResult {
+    let claimed = &world.scenario()?.target.adapter.kv_versions;
+    match claimed.contains(&version) {
+        false => Ok(()),
+        true => Err(StepEnd::not_claimed(format!(
+            "the server supports KV version {version}"
+        ))),
+    }
+}
+
 #[given(expr = "a KV version {int} mount {string}")]
 async fn a_mount(world: &mut World, version: u8, name: String) -> StepResult {
     given::make_mount(world.scenario()?, &name, version).await
