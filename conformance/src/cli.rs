@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    io::{self, Write as _},
+    io::Write as _,
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
@@ -58,9 +58,10 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
     0  conformant (warnings are allowed)
-    1  a MUST failed that the baseline does not list, or --strict-latency and a budget was missed
-    2  the command line, the adapter file or the baseline is wrong
-    3  no Vault, the target does not start, or something was blocked or left behind
+    1  a MUST failed that the baseline does not list, or what --strict-latency, --require or --min-coverage demands
+       was not met
+    2  the command line, the adapter file or the baseline is wrong, or another run uses the folder of --output
+    3  no Vault, the target does not start, or something was blocked, left behind or could not be written
     4  no scenario was selected, or none was applicable
     5  the baseline lists what no longer fails, or what does not exist
    70  a fault of the suite itself
@@ -447,7 +448,12 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         .run()
         .await;
     match ended {
-        Ok(report) => Ok(report.exit()),
+        Ok(report) => {
+            for trouble in &report.cleanup_errors {
+                tell(trouble);
+            }
+            Ok(report.exit())
+        }
         Err(error) => {
             tell(&error);
             if args.update_baseline {
@@ -519,16 +525,14 @@ fn baseline(file: Option<PathBuf>, update: bool) -> Result<Option<Baseline>, Bas
     .transpose()
 }
 
-/// The reporters that write files.
-/// The files of a run's report.
-const REPORTS: [&str; 2] = ["report.json", "junit.xml"];
 /// The file that a run keeps locked in the folder of its reports.
 const LOCK: &str = ".lock";
 
+/// The reporters that write files.
 fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     let mut files: Vec<Box<dyn Reporter>> = vec![
-        Box::new(JsonFile::new(output.join(REPORTS[0]))),
-        Box::new(JunitFile::new(output.join(REPORTS[1]))),
+        Box::new(JsonFile::new(output.join("report.json"))),
+        Box::new(JunitFile::new(output.join("junit.xml"))),
     ];
     if let Some(summary) = GithubSummary::from_environment() {
         files.push(Box::new(summary));
@@ -536,8 +540,8 @@ fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     files
 }
 
-/// Creates the folder of the reports before the run, so that no run ends without a place for its report. Removes the
-/// reports and transcripts of an earlier run, which could be mistaken for new ones.
+/// Creates the folder of the reports before the run, so that no run ends without a place for its report. Removes
+/// transcripts of an earlier run, which could be mistaken for new ones; each reporter removes its own file.
 ///
 /// The returned file is locked: it keeps a second run out of the folder for as long as it is open.
 fn prepare_output(output: &Path) -> Result<File, String> {
@@ -551,14 +555,6 @@ fn prepare_output(output: &Path) -> Result<File, String> {
         }
         TryLockError::Error(error) => wrong(&error),
     })?;
-    for name in REPORTS {
-        match std::fs::remove_file(output.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(wrong(&format!("the old {name} cannot be removed: {error}")));
-            }
-            _ => {}
-        }
-    }
     let entries = std::fs::read_dir(output.join("transcripts"))
         .into_iter()
         .flatten();
@@ -574,7 +570,7 @@ fn prepare_output(output: &Path) -> Result<File, String> {
     Ok(lock)
 }
 
-/// A token that Ctrl-C or SIGTERM cancels; a second signal ends the program at once.
+/// A token that Ctrl-C, SIGTERM or SIGHUP cancels; a second signal ends the program at once.
 fn on_interrupt() -> CancellationToken {
     let token = CancellationToken::new();
     let interrupted = token.clone();

@@ -247,6 +247,12 @@ impl Mapping {
 }
 
 impl ResultShape {
+    /// Whether a fact can be found.
+    #[must_use]
+    pub fn points_to(&self, fact: &str) -> bool {
+        self.facts.contains_key(fact)
+    }
+
     /// What is wrong with it for this operation, each with the text within it that is wrong.
     fn problems(&self, operation: Operation) -> Vec<(String, String)> {
         let mut problems = Vec::new();
@@ -329,7 +335,7 @@ impl Shapes {
     /// Whether a fact can be found in each of them.
     #[must_use]
     pub fn point_to(&self, fact: &str) -> bool {
-        self.all().all(|shape| shape.facts.contains_key(fact))
+        self.all().all(|shape| shape.points_to(fact))
     }
 }
 

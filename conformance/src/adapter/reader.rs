@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         let limits = self.take(&mut table, "limits");
         let budgets = self.take(&mut table, "budgets");
         let kv_versions = self.kv_versions(&mut table);
-        let never_call = self.never_call(&mut table, &operations.described);
+        let never_call = self.take(&mut table, "never_call").unwrap_or_default();
         let name = name.unwrap_or_default();
         let own = Adapter {
             title: title.unwrap_or_else(|| name.clone()),
@@ -158,6 +158,7 @@ impl<'a> Reader<'a> {
             if !extends {
                 self.nothing_to_take_back(&modes.taken_back, &operations.taken_back);
             }
+            self.check_never_call(&own);
             return Some(own);
         };
         let modes = modes.taken_back.into_iter();
@@ -167,31 +168,28 @@ impl<'a> Reader<'a> {
         let unknown = operations.filter(|operation| base.operations.remove(operation).is_none());
         let unknown_operations: BTreeSet<_> = unknown.collect();
         self.nothing_to_take_back(&unknown_modes, &unknown_operations);
-        Some(Adapter {
+        let whole = Adapter {
             limits: limits.unwrap_or(base.limits),
             budgets: budgets.unwrap_or(base.budgets),
             kv_versions: kv_versions.unwrap_or_else(|| base.kv_versions.clone()),
             never_call: &own.never_call | &base.never_call,
             ..own.over(base)
-        })
+        };
+        self.check_never_call(&whole);
+        Some(whole)
     }
 
-    /// Tools that no scenario may call. What carries an operation out is called.
-    fn never_call(
-        &mut self,
-        table: &mut DeTable<'a>,
-        operations: &BTreeMap<Operation, Mapping>,
-    ) -> BTreeSet<String> {
-        let tools: BTreeSet<String> = self.take(table, "never_call").unwrap_or_default();
-        for (operation, mapping) in operations {
-            if let Some(tool) = mapping.tools.iter().find(|tool| tools.contains(*tool)) {
+    /// A tool that carries an operation out is called, whatever `never_call` says.
+    fn check_never_call(&mut self, adapter: &Adapter) {
+        let forbidden = |tool: &&String| adapter.never_call.contains(*tool);
+        for (operation, mapping) in &adapter.operations {
+            if let Some(tool) = mapping.tools.iter().find(forbidden) {
                 let problem = format!(
-                    "{operation} calls {tool:?}, which never_call forbids: take one of them back"
+                    "{operation} calls {tool:?}, which never_call forbids: remove one of them"
                 );
                 self.note_at(&["never_call"], tool, problem);
             }
         }
-        tools
     }
 
     fn unknown_keys(&mut self, table: &DeTable<'_>) {
@@ -324,7 +322,10 @@ impl<'a> Reader<'a> {
             self.headers(&["remote", "headers"], &remote.headers);
             self.placeholders(&["remote", "url"], &remote.url, &[]);
             for text in remote.headers.values() {
-                let unknown = template::placeholders(text).find(|name| !name.starts_with("env:"));
+                let well_formed: Vec<_> = template::placeholders(text).collect();
+                let is_variable =
+                    |name: &&str| name.starts_with("env:") && well_formed.contains(name);
+                let unknown = template::alike(text).find(|name| !is_variable(name));
                 if let Some(name) = unknown {
                     let problem = format!(
                         "the placeholder {{{name}}} has no meaning here; {{env:NAME}} is the variable NAME of the suite's environment"
@@ -700,6 +701,18 @@ result = { at = "keys", facts = { version = "/v" } }
         }
         let both = parse("name = 'x'\nstdio.command = ['x']").unwrap();
         assert_eq!(both.kv_versions, [1, 2].into());
+    }
+
+    #[test]
+    fn what_is_never_called_carries_no_operation() {
+        let text = "name = 'x'\nextends = 'base'\nnever_call = ['wipe', 'read']";
+        let error = mistakes(text);
+        assert_eq!(
+            error,
+            "mine.toml:3: kv.read calls \"read\", which never_call forbids: remove one of them"
+        );
+        let fine = parse("name = 'x'\nextends = 'base'\nnever_call = ['wipe']").unwrap();
+        assert_eq!(fine.never_call, ["wipe".to_owned()].into());
     }
 
     #[test]

@@ -6,6 +6,17 @@ use std::{
     path::Path,
 };
 
+/// Removes the file of an earlier run: a reader must not take it for that of the present one.
+pub(crate) fn remove_old(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io::Error::new(
+            error.kind(),
+            format!("cannot remove the old {}: {error}", path.display()),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Replaces the file at `path` as a whole, so that no reader ever sees half of it.
 pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     let temporary = path.with_added_extension("tmp");

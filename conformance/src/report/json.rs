@@ -4,7 +4,11 @@ use std::{fmt::Write as _, io, path::PathBuf};
 
 use schemars::generate::SchemaSettings;
 
-use super::{Report, file::write_atomically, text::is_inert};
+use super::{
+    Report,
+    file::{remove_old, write_atomically},
+    text::is_inert,
+};
 use crate::event::{Event, Reporter};
 
 /// Writes the report to a file at the end of the run.
@@ -24,9 +28,8 @@ impl Reporter for JsonFile {
     fn on(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Finished(report) => write_atomically(&self.path, &to_text(report)?),
-            Event::Started { .. } | Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) => {
-                Ok(())
-            }
+            Event::Started { .. } => remove_old(&self.path),
+            Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) => Ok(()),
         }
     }
 }

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use super::{
     Report, ScenarioResult,
-    file::write_atomically,
+    file::{remove_old, write_atomically},
     text::{cut, visible, visible_lines},
 };
 use crate::{
@@ -31,9 +31,8 @@ impl Reporter for JunitFile {
     fn on(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Finished(report) => write_atomically(&self.path, &to_xml(report)?),
-            Event::Started { .. } | Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) => {
-                Ok(())
-            }
+            Event::Started { .. } => remove_old(&self.path),
+            Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) => Ok(()),
         }
     }
 }

@@ -471,9 +471,8 @@ pub(crate) fn expect_custom_metadata(scenario: &Scenario) -> StepResult {
 
 /// Whether the adapter points to a fact in the result of the last act.
 pub(super) fn points_to(scenario: &Scenario, fact: &str) -> StepResult<bool> {
-    let operation = scenario.last()?.act.operation;
-    let mapping = scenario.target.adapter.operations.get(&operation);
-    Ok(mapping.is_some_and(|mapping| mapping.result.point_to(fact)))
+    let call = scenario.tool_call(&scenario.last()?.act)?;
+    Ok(call.shape().points_to(fact))
 }
 
 /// A fact to which the adapter points in the result of the last act.

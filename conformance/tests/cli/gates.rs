@@ -140,16 +140,16 @@ async fn a_second_run_does_not_write_to_the_folder_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_report_that_is_not_there_is_not_pointed_to() {
-    let trial = fake_from_call(1, "");
+async fn a_report_that_could_not_be_written_is_an_error_and_not_pointed_to() {
+    let trial = fake("").with_baseline(&known());
     // A folder in its place keeps the file from being written, and from being removed.
-    let output = trial.path("output");
-    fs::create_dir_all(output.join("report.json").join("in-its-place")).unwrap();
+    let in_its_place = trial.path("output").join("report.json");
+    fs::create_dir_all(in_its_place.join("folder")).unwrap();
     let ended = trial.ended().await;
     ended
-        .exits_with(2)
-        .says(&["--output", "the old report.json cannot be removed"]);
-    assert!(!ended.stdout.contains("report:"), "{}", ended.stdout);
+        .exits_with(3)
+        .says(&["a report could not be written", "report.json"]);
+    assert!(!ended.stdout.contains("\nreport: "), "{}", ended.stdout);
 }
 
 #[tokio::test]

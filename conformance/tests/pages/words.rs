@@ -78,6 +78,7 @@ fn the_help_uses_plain_words() {
         "requirements",
         "targets",
         "doctor",
+        "clean",
         "vault",
     ];
     assert_eq!(literary(&help_of(&[]).unwrap()), None);
