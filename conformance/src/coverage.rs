@@ -40,14 +40,14 @@ impl Share {
     }
 }
 
-/// `9 of 31`
+/// `9 of 30`
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.tested, self.of)
     }
 }
 
-/// `9 of 31 operations, 140 of 262 requirements (53 %)`
+/// `9 of 30 operations, 140 of 262 requirements (53 %)`
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (operations, requirements) = (self.operations, self.requirements);

@@ -502,6 +502,12 @@ fn summary(report: &Report) -> String {
         (ProfileVerdict::Conformant, false) if report.missed_budgets().next().is_some() => {
             ("conformant, but too slow", RED)
         }
+        (ProfileVerdict::Conformant, false) if !report.missed_demands().is_empty() => {
+            ("conformant, but less than demanded", RED)
+        }
+        (ProfileVerdict::Partial, false) if !report.missed_demands().is_empty() => {
+            ("partial, and less than demanded", RED)
+        }
         (result, false) => outcome(result),
     };
     let Summary {
