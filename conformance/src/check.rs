@@ -14,6 +14,7 @@ use crate::{
     },
     engines::{Operation, mounts::Mounts},
     suggest::closest,
+    transport::TransportKind,
 };
 
 /// The findings about an adapter.
@@ -21,6 +22,8 @@ use crate::{
 pub struct Checked {
     /// The adapter's name for the server.
     pub target: String,
+    /// Why the server cannot be used on a transport.
+    pub unusable: Vec<String>,
     /// The transports on which the server was started or reached.
     pub transports: Vec<String>,
     /// The names of the tools that the server lists.
@@ -124,12 +127,47 @@ impl Checked {
             .values()
             .filter_map(|mapping| mapping.tool(&names))
             .collect();
-        let idle = names.iter().filter(|name| !called.contains(name.as_str()));
-        self.findings.extend(idle.map(|name| Finding {
+        let hint = |text: String| Finding {
             gravity: Gravity::Hint,
             operation: None,
-            text: format!("no operation maps the tool {name:?}: it is not tested"),
-        }));
+            text,
+        };
+        let idle = names.iter().map(String::as_str);
+        let idle: Vec<_> = idle.filter(|name| !called.contains(name)).collect();
+        let (forbidden, idle): (Vec<_>, Vec<_>) = idle
+            .into_iter()
+            .partition(|name| adapter.never_call.contains(*name));
+        if !idle.is_empty() {
+            self.findings.push(hint(format!(
+                "no operation maps {}: {}; some scenarios call such tools with made-up arguments, except those in never_call",
+                counted(idle.len(), "tool"),
+                idle.join(", ")
+            )));
+        }
+        if !forbidden.is_empty() {
+            let forbidden = forbidden.join(", ");
+            self.findings
+                .push(hint(format!("never called: {forbidden}")));
+        }
+        let hidden = called
+            .iter()
+            .filter(|name| !names.iter().any(|n| n == *name));
+        let hidden: Vec<_> = hidden.copied().collect();
+        if !hidden.is_empty() {
+            self.findings.push(hint(format!(
+                "tools/list does not have {}: {}; called anyway (hidden = true)",
+                counted(hidden.len(), "tool"),
+                hidden.join(", ")
+            )));
+        }
+        let is_missing = |tool: &&String| !names.contains(tool);
+        for tool in adapter.never_call.iter().filter(is_missing) {
+            let guess = closest(tool, names.iter().map(String::as_str));
+            let guess = guess.map_or(String::new(), |name| format!("; did you mean {name:?}?"));
+            self.findings.push(hint(format!(
+                "never_call names {tool:?}, which the server does not list{guess}"
+            )));
+        }
         self.findings.sort();
         self.findings.dedup();
         self.tools.extend(names);
@@ -137,11 +175,18 @@ impl Checked {
         self.tools.dedup();
     }
 
+    /// Records that the server cannot be used on a transport.
+    pub(crate) fn note_unusable(&mut self, transport: TransportKind, problem: &str) {
+        self.unusable.push(format!("over {transport}: {problem}"));
+    }
+
     /// Whether the adapter matches the server.
     #[must_use]
     pub fn fits(&self) -> bool {
         let wrong = |finding: &Finding| finding.gravity == Gravity::Error;
-        !self.findings.iter().any(wrong) && self.trials.iter().all(|trial| trial.found)
+        self.unusable.is_empty()
+            && !self.findings.iter().any(wrong)
+            && self.trials.iter().all(|trial| trial.found)
     }
 
     /// The findings as text for readers.
@@ -168,6 +213,9 @@ impl Checked {
             &list(&self.limits.iter().map(String::as_str).collect::<Vec<_>>()),
         );
         line("", "");
+        for problem in &self.unusable {
+            line("unusable", problem);
+        }
         for trial in &self.trials {
             let label = if trial.found { "ok" } else { "error" };
             line(
@@ -208,7 +256,8 @@ impl Checked {
             .filter(|f| f.gravity == Gravity::Error)
             .count();
         let lost = self.trials.iter().filter(|trial| !trial.found).count();
-        (errors + lost, self.findings.len() - errors)
+        let wrong = errors + lost + self.unusable.len();
+        (wrong, self.findings.len() - errors)
     }
 }
 
@@ -240,10 +289,8 @@ fn check(
         return vec![(Gravity::Error, problem)];
     };
     let mut found = left_out(operation, mapping);
+    // A hidden tool has no schema to compare with.
     let Some(tool) = tools.iter().find(|tool| tool["name"] == name) else {
-        let hidden =
-            format!("the tool {name:?} is not listed; it is called anyway (hidden = true)");
-        found.push((Gravity::Hint, hidden));
         return found;
     };
     if mapping.hidden {
@@ -479,8 +526,8 @@ mod tests {
         ];
         let mut checked = Checked::of(&adapter);
         checked.hold_against(&adapter, &tools);
-        let spare = "no operation maps the tool \"spare\": it is not tested";
-        let rest = checked.findings.into_iter().filter(|f| f.text != spare);
+        let spare = "no operation maps 1 tool: spare; ";
+        let rest = (checked.findings.into_iter()).filter(|f| !f.text.starts_with(spare));
         rest.map(|finding| (finding.gravity, finding.text))
             .collect()
     }
@@ -585,7 +632,8 @@ mod tests {
             "{found:?}"
         );
         assert!(
-            found.iter().any(|(_, text)| text.contains("not listed")),
+            found.iter().any(|(_, text)| text
+                == "tools/list does not have 1 tool: secret; called anyway (hidden = true)"),
             "{found:?}"
         );
     }

@@ -499,6 +499,8 @@ async fn check(args: CheckArgs) -> anyhow::Result<Exit> {
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(match checked.fits() {
         true => Exit::Conformant,
+        // Whether the adapter is to blame is not known.
+        false if !checked.unusable.is_empty() => Exit::Environment,
         false => Exit::Usage,
     })
 }

@@ -9,7 +9,7 @@ use crate::{
     engines::{Operation, Parameters, Pki, kv::Kv, mounts::Mounts},
     instance::answer::{Answer, Arguments, Data, Success, ToolCall, root},
     redact::Secrets,
-    slot::{Slot, Slots},
+    slot::{Slot, SlotError, Slots},
     vault::{
         oracle::{Oracle, OracleError},
         policy,
@@ -62,8 +62,15 @@ impl Prepared {
         let adapter = &self.target.adapter;
         let mut checked = Checked::of(adapter);
         for &transport in &self.transports {
-            let slot = slots.try_out(transport, None).await;
-            let slot = slot.map_err(|error| error.to_string())?;
+            let slot = match slots.try_out(transport, None).await {
+                Ok(slot) => slot,
+                // The other transport may have more to say.
+                Err(SlotError::Target(problem)) => {
+                    checked.note_unusable(transport, &problem.to_string());
+                    continue;
+                }
+                Err(problem) => return Err(problem.to_string()),
+            };
             checked.transports.push(transport.to_string());
             checked.hold_against(adapter, &slot.instance.tools);
             let number = rand::random::<u32>();
@@ -76,7 +83,10 @@ impl Prepared {
             checked.trials.extend(tried?);
             slots.give_back(slot).await?;
         }
-        Ok(checked)
+        match checked.transports.is_empty() {
+            true => Err(checked.unusable.join("\n")),
+            false => Ok(checked),
+        }
     }
 
     /// Performs each mapped operation that only reads once.
@@ -94,7 +104,12 @@ impl Prepared {
                 .await
                 .map_err(in_vault)?;
         }
-        oracle.make_kv_mount(mount, 2).await.map_err(in_vault)?;
+        let versions = &self.target.adapter.kv_versions;
+        let version = versions.last().copied().unwrap_or(2);
+        oracle
+            .make_kv_mount(mount, version)
+            .await
+            .map_err(in_vault)?;
         let mut secrets = Secrets::default();
         // There are two versions, so that a target that reads the latest instead of the first is detected.
         let first = format!("{:016x}", rand::random::<u64>());
@@ -105,16 +120,18 @@ impl Prepared {
         ] {
             let data = Parameters::from_iter([(KEY.to_owned(), json!(value))]);
             oracle
-                .write_secret(mount, 2, SECRET, &data)
+                .write_secret(mount, version, SECRET, &data)
                 .await
                 .map_err(in_vault)?;
             secrets.add(label, value.clone().into());
         }
         let custom = json!({ "made-by": "vault-mcp-conformance" });
-        oracle
-            .set_custom_metadata(mount, SECRET, &custom)
-            .await
-            .map_err(in_vault)?;
+        if version == 2 {
+            oracle
+                .set_custom_metadata(mount, SECRET, &custom)
+                .await
+                .map_err(in_vault)?;
+        }
         if let Some(token) = &slot.token {
             secrets.add("server's Vault token", token.secret.clone());
         }
@@ -153,7 +170,8 @@ impl Prepared {
             (Operation::Pki(Pki::ReadCert), "", Value::Null),
         ] {
             let adapter = &self.target.adapter;
-            if !adapter.operations.contains_key(&operation) {
+            let has_versions = version == 2 || operation != Operation::Kv(Kv::ReadVersion);
+            if !adapter.operations.contains_key(&operation) || !has_versions {
                 continue;
             }
             let mut parameters = Parameters::new();
@@ -170,7 +188,14 @@ impl Prepared {
                 parameters.insert((*name).to_owned(), parameter);
             }
             let instance = &slot.instance;
-            let call = ToolCall::new(adapter, instance, operation, &parameters, 2, Arguments::All);
+            let call = ToolCall::new(
+                adapter,
+                instance,
+                operation,
+                &parameters,
+                version,
+                Arguments::All,
+            );
             let judged = match call {
                 Ok(call) => {
                     let (answer, _) = call.make(&instance.connection).await;

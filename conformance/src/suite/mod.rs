@@ -349,8 +349,8 @@ impl Builder {
     /// If the selection is invalid, or if there is no usable Vault or target. A failure of the target is no error: the
     /// report has it.
     pub async fn run(self) -> Result<Report, SuiteError> {
+        self.need_operations()?;
         let prepared = self.prepare().await?;
-        prepared.need_operations()?;
         let vault = match prepared.start_vault().await {
             Ok(vault) => vault,
             Err(error) => return Err(prepared.end(error, None)),
@@ -365,10 +365,24 @@ impl Builder {
     /// # Errors
     /// As [`Builder::run`].
     pub async fn run_on(self, vault: &Vault) -> Result<Report, SuiteError> {
+        self.need_operations()?;
         let prepared = self.prepare().await?;
-        prepared.need_operations()?;
         let judged = prepared.run_on(vault).await;
         prepared.conclude(judged, None)
+    }
+
+    /// Without an operation nothing of what the target does with Vault can be tested.
+    fn need_operations(&self) -> Result<(), SuiteError> {
+        match &self.target {
+            Some(target) if target.adapter.operations.is_empty() => {
+                Err(SuiteError::Usage(format!(
+                    "the adapter of {:?} maps no operation, so nothing that the server does with Vault can be tested: \
+                     add [operations.\"kv.read\"] or others, and check the adapter with `check`",
+                    target.adapter.name
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Validates the selection and finds the target's programs.

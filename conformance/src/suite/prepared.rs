@@ -91,19 +91,6 @@ fn tell_end(report: &mut Report, reporters: &mut [Box<dyn Reporter>]) {
 }
 
 impl Prepared {
-    /// Without an operation nothing of what the target does with Vault can be tested.
-    pub(super) fn need_operations(&self) -> Result<(), SuiteError> {
-        let adapter = &self.target.adapter;
-        match adapter.operations.is_empty() {
-            false => Ok(()),
-            true => Err(SuiteError::Usage(format!(
-                "the adapter of {:?} maps no operation, so nothing that the server does with Vault can be tested: add \
-                 [operations.\"kv.read\"] or others, and check the adapter with `check`",
-                adapter.name
-            ))),
-        }
-    }
-
     /// Starts the selected Vault.
     pub(super) async fn start_vault(&self) -> Result<Vault, SuiteError> {
         // A target that already runs does not know a Vault that is started now.

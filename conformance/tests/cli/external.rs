@@ -499,7 +499,7 @@ async fn an_external_vault_with_tls_is_judged_by_with_its_authority_and_refused_
     let ended = trial(&format!("http://127.0.0.1:{port}"), None)
         .ended()
         .await;
-    ended.exits_with(3).says(&["speaks TLS", "use https://"]);
+    ended.exits_with(3).says(&["requires TLS", "use https://"]);
     let ended = trial(&https, Some(Path::new("/no/such.pem"))).ended().await;
     ended.exits_with(3).says(&["/no/such.pem", "--vault-ca"]);
     vault.kill().await.unwrap();

@@ -198,7 +198,9 @@ async fn goes_on(scenario: &mut Scenario) -> StepResult<bool> {
     scenario.start_server(Setup::default()).await?;
     // Each of the servers works within the scenario's names with a token of its own.
     let agents = scenario.agents.all.iter();
-    let tokens: Vec<_> = agents.filter_map(|agent| agent.slot.token.clone()).collect();
+    let tokens: Vec<_> = agents
+        .filter_map(|agent| agent.slot.token.clone())
+        .collect();
     scenario.agents.further_tokens.extend(tokens);
     Ok(true)
 }
