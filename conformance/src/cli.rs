@@ -385,7 +385,11 @@ async fn clean() -> anyhow::Result<Exit> {
         _ => writeln!(out, "removed: {removed}")?,
     }
     for what in &left {
-        writeln!(out, "still there: {what}")?;
+        let hint = match what.starts_with("external") {
+            true => ": the next run on that Vault removes it",
+            false => "",
+        };
+        writeln!(out, "still there: {what}{hint}")?;
     }
     Ok(match left.is_empty() {
         true => Exit::Conformant,
@@ -403,6 +407,12 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let Some(vault) = or_tell(args.external.options(args.vault)) else {
         return Ok(Exit::Usage);
     };
+    if args.call_unmapped_tools && vault.choice != VaultChoice::External {
+        tell(
+            &"--call-unmapped-tools needs --vault external: elsewhere such tools are called anyway",
+        );
+        return Ok(Exit::Usage);
+    }
     let Some(_lock) = or_tell(prepare_output(&args.output)) else {
         return Ok(Exit::Usage);
     };

@@ -56,8 +56,8 @@ pub struct Mapping {
 pub struct NextPage {
     /// The argument that asks for the page after another.
     pub argument: String,
-    /// A JSON pointer, from where `at` starts, to the value of that argument; on the last page there is nothing, null
-    /// or an empty text.
+    /// A JSON pointer, from where `at` starts, to the value of that argument; on the last page there is nothing, null,
+    /// `false` or an empty text.
     pub at: String,
 }
 
@@ -77,7 +77,7 @@ pub struct ResultShape {
     pub from: ResultPart,
     /// A text after which the JSON begins: the first place where it stands counts.
     pub after: Option<String>,
-    /// For lists: a text that stands for a list without names.
+    /// For lists: the text of a result, as a whole, that stands for a list without names.
     pub empty: Option<String>,
     /// A JSON pointer (RFC 6901) to a string that is itself JSON; `at` starts within it.
     pub json_at: Option<String>,
@@ -211,12 +211,10 @@ impl Mapping {
             if !operation.lists() {
                 at("next", "", format!("{operation} is no list: remove `next`"));
             }
-            if next.argument.is_empty() {
-                at(
-                    "next",
-                    "",
-                    format!("the `next` of {operation} names no argument"),
-                );
+            if next.argument.is_empty() || template::alike(&next.argument).next().is_some() {
+                let what =
+                    format!("the `next` of {operation} names one argument, without placeholders");
+                at("next", &next.argument, what);
             }
             if let Some(what) = no_pointer(operation, &next.at) {
                 at("next", &next.at, what);

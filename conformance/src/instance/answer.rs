@@ -361,7 +361,7 @@ fn data_of(
     success: &mut Success,
 ) -> Result<Data, String> {
     if operation.lists() && is_empty(shape, result) {
-        return Ok(Data::Json(Value::Array(Vec::new())));
+        return Ok(Data::Json(json!([])));
     }
     let Some(whole) = root(shape, result)? else {
         return Ok(Data::Prose(text_of(result)));
@@ -377,13 +377,11 @@ fn data_of(
     Ok(Data::Json(names.collect()))
 }
 
-/// Whether a result says in the adapter's words that a list has no names.
+/// Whether a result is only the adapter's words for a list without names. A name in a list can contain them, too.
 fn is_empty(shape: &ResultShape, result: &Value) -> bool {
     let text = text_of(result);
-    shape
-        .empty
-        .as_ref()
-        .is_some_and(|empty| text.contains(empty))
+    let empty = shape.empty.as_ref();
+    empty.is_some_and(|empty| text.trim() == empty.trim())
 }
 
 /// The JSON of a result in which an adapter's pointers begin; `None` if the result is prose.

@@ -41,7 +41,11 @@ async fn too_little_coverage_ends_with_1() {
 
 #[tokio::test]
 async fn demands_that_cannot_be_met_are_usage_errors() {
-    let cases: [(&[&str], &[&str]); 3] = [
+    let cases: [(&[&str], &[&str]); 4] = [
+        (
+            &["--call-unmapped-tools"],
+            &["--call-unmapped-tools needs --vault external"],
+        ),
         (&["--require", "kb"], &["there is no profile \"kb\""]),
         (
             &["--min-coverage", "101"],
