@@ -124,8 +124,9 @@ async fn conformant() -> Result<(), String> {
     })
 }
 
-/// The requirements that do not apply to this server: all its tools fit one page.
-const NOT_APPLICABLE: [&str; 1] = ["mcp.pages-end"];
+/// The requirements that do not apply to this server: it supports both versions of the KV engine, and all its tools fit
+/// one page.
+const NOT_APPLICABLE: [&str; 2] = ["kv.unsupported-version", "mcp.pages-end"];
 
 /// Checks that each requirement passed on each transport, and in each revision that it applies to. Only the known
 /// requirements and those of `lacks_evidence` may be not applicable.
