@@ -540,6 +540,20 @@ fn baseline(file: Option<PathBuf>, update: bool) -> Result<Option<Baseline>, Bas
 /// The file that a run keeps locked in the folder of its reports.
 const LOCK: &str = ".lock";
 
+/// Keeps a second run out of the folder of the reports.
+struct OutputLock {
+    path: PathBuf,
+    /// Locked for as long as it is open.
+    _file: File,
+}
+
+impl Drop for OutputLock {
+    fn drop(&mut self) {
+        // Whoever opened it meanwhile did not get the lock.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// The reporters that write files.
 fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     let mut files: Vec<Box<dyn Reporter>> = vec![
@@ -554,14 +568,13 @@ fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
 
 /// Creates the folder of the reports before the run, so that no run ends without a place for its report. Removes
 /// transcripts of an earlier run, which could be mistaken for new ones; each reporter removes its own file.
-///
-/// The returned file is locked: it keeps a second run out of the folder for as long as it is open.
-fn prepare_output(output: &Path) -> Result<File, String> {
+fn prepare_output(output: &Path) -> Result<OutputLock, String> {
     let wrong =
         |problem: &dyn std::fmt::Display| format!("--output {}: {problem}", output.display());
     std::fs::create_dir_all(output).map_err(|error| wrong(&error))?;
-    let lock = File::create(output.join(LOCK)).map_err(|error| wrong(&error))?;
-    lock.try_lock().map_err(|error| match error {
+    let path = output.join(LOCK);
+    let file = File::create(&path).map_err(|error| wrong(&error))?;
+    file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => {
             wrong(&"another run writes its reports there; choose another folder")
         }
@@ -579,7 +592,7 @@ fn prepare_output(output: &Path) -> Result<File, String> {
             let _ = std::fs::remove_file(path);
         }
     }
-    Ok(lock)
+    Ok(OutputLock { path, _file: file })
 }
 
 /// A token that Ctrl-C, SIGTERM or SIGHUP cancels; a second signal ends the program at once.

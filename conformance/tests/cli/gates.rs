@@ -154,6 +154,7 @@ async fn a_report_that_could_not_be_written_is_an_error_and_not_pointed_to() {
         .exits_with(3)
         .says(&["a report could not be written", "report.json"]);
     assert!(!ended.stdout.contains("\nreport: "), "{}", ended.stdout);
+    assert!(!ended.folder.path().join("output/.lock").exists());
 }
 
 #[tokio::test]
