@@ -263,7 +263,16 @@ impl Saboteur {
     }
 
     fn alter(&self, rule: &AnswerRule, message: &mut Value) {
-        let text_result = |text: &str, is_error: bool| json!({ "content": [{ "type": "text", "text": text }], "isError": is_error });
+        // The stateless era demands the type of a result.
+        let result_type = message["result"]["resultType"].clone();
+        let text_result = |text: &str, is_error: bool| {
+            let mut result =
+                json!({ "content": [{ "type": "text", "text": text }], "isError": is_error });
+            if !result_type.is_null() {
+                result["resultType"] = result_type.clone();
+            }
+            result
+        };
         if rule.succeed_with.is_some() || rule.fail_with.is_some() {
             message
                 .as_object_mut()
