@@ -371,10 +371,7 @@ fn arguments(
         match known.get(name) {
             None if open => {}
             None => {
-                let guess = closest(name, names.iter().copied()).map_or_else(
-                    || format!("; it knows {}", names.join(", ")),
-                    |name| format!("; did you mean {name:?}?"),
-                );
+                let guess = meant(name, &names);
                 let problem = format!("{tool} does not know the argument {name:?}{guess}");
                 found.push((Gravity::Error, problem));
             }
@@ -401,6 +398,14 @@ fn arguments(
     }
 }
 
+/// The argument that was likely meant, or all arguments of the tool.
+fn meant(name: &str, known: &[&str]) -> String {
+    closest(name, known.iter().copied()).map_or_else(
+        || format!("; it knows {}", known.join(", ")),
+        |name| format!("; did you mean {name:?}?"),
+    )
+}
+
 /// The argument that asks for the next page, against those that the tool knows.
 fn pages(
     operation: Operation,
@@ -412,10 +417,7 @@ fn pages(
     const PAGES: [&str; 6] = ["cursor", "page", "page_token", "offset", "next", "after"];
     match &mapping.next {
         Some(next) if !names.contains(&next.argument.as_str()) => {
-            let guess = closest(&next.argument, names.iter().copied()).map_or_else(
-                || format!("; it knows {}", names.join(", ")),
-                |name| format!("; did you mean {name:?}?"),
-            );
+            let guess = meant(&next.argument, names);
             let argument = &next.argument;
             let problem =
                 format!("{tool} does not know the argument {argument:?} of `next`{guess}");

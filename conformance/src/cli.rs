@@ -549,7 +549,7 @@ struct OutputLock {
 
 impl Drop for OutputLock {
     fn drop(&mut self) {
-        // Whoever opened it meanwhile did not get the lock.
+        // A process that opened it meanwhile did not get the lock.
         let _ = std::fs::remove_file(&self.path);
     }
 }

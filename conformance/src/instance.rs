@@ -170,7 +170,7 @@ pub struct RawConnection {
 }
 
 impl RawConnection {
-    /// Closes the standard input of the process. Over HTTP there is none.
+    /// Closes the standard input of the process. Over HTTP it does nothing.
     pub async fn close_input(&self) {
         if let Wire::Stdio(wire) = self.connection.wire() {
             wire.close().await;

@@ -288,7 +288,7 @@ impl ResultShape {
     }
 }
 
-/// What to say of a text that should be a JSON pointer and is none.
+/// The message about a text that is not a JSON pointer, if it is not.
 fn no_pointer(operation: Operation, pointer: &str) -> Option<String> {
     let is_pointer = pointer.is_empty() || pointer.starts_with('/');
     let meant = format!("/{pointer}");

@@ -447,7 +447,7 @@ impl<'a> Reader<'a> {
         Some((operation, mapping))
     }
 
-    /// A name that is none of an operation, or the first part of some that were written without quotes.
+    /// Notes an unknown operation, or names of operations that were written without quotes.
     fn no_operation(&mut self, name: &str, value: &Spanned<DeValue<'a>>) {
         let known = Operation::ALL.map(Operation::name);
         let names: Vec<_> = match value.get_ref() {

@@ -86,7 +86,7 @@ impl Browser {
     /// The browser in [`VARIABLE`], or otherwise the first of [`PROGRAMS`] on PATH.
     ///
     /// # Errors
-    /// If there is none.
+    /// If no browser was found.
     pub fn find() -> Result<Self, NoBrowser> {
         Self::choose(env::var_os(VARIABLE), binary::on_path)
     }

@@ -15,7 +15,7 @@ impl Certificate {
     /// Verifies the certificate as a TLS client does that connects to `name`, a DNS name or an IP address. The `root`
     /// must have signed it, directly or through the `chain` (in any order, with or without the root). It must be valid
     /// at that time, for a server, and for that name. Only alternative names count, not the common name. The `root` is
-    /// trusted whoever signed it, but it must be a valid CA. The strength of the certificate's own key is not checked
+    /// trusted regardless of its signer, but it must be a valid CA. The strength of the certificate's own key is not checked
     /// ([`Certificate::key_kind`]).
     ///
     /// # Errors

@@ -561,7 +561,7 @@ impl Connection {
     }
 }
 
-/// The result in a reply to this method, or why there is none.
+/// The result in a reply to this method, or why the reply has no result.
 fn result_in(method: &str, reply: Result<Reply, NoReply>) -> Result<Value, String> {
     match reply {
         Ok(Reply::Result(result)) => Ok(result),

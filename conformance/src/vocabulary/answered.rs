@@ -49,17 +49,21 @@ pub(crate) fn expect_success(scenario: &Scenario) -> StepResult<&Success> {
     }
 }
 
-/// Whether Vault denied a PATCH of the agent's last call. Vault documents it for changing one key of a secret, but the
+/// Whether Vault denied a PATCH of the agent's last call in the mount that the call is about. Vault documents it for changing one key of a secret, but the
 /// sources' policies do not grant it.
 fn was_denied_a_patch(scenario: &Scenario) -> StepResult<bool> {
     let Some(tap) = &scenario.slot()?.tap else {
         return Ok(false);
     };
-    let passed = scenario.last()?.passed;
+    let last = scenario.last()?;
+    // Elsewhere the server has nothing to change, whatever a policy grants.
+    let below = format!("/v1/{}/", last.act.text("mount"));
     let exchanges = tap.exchanges();
-    let mut since = exchanges.iter().skip(passed);
+    let mut since = exchanges.iter().skip(last.passed);
     Ok(since.any(|exchange| {
-        exchange.method == Method::PATCH && exchange.status == StatusCode::FORBIDDEN
+        exchange.method == Method::PATCH
+            && exchange.status == StatusCode::FORBIDDEN
+            && exchange.path.starts_with(&below)
     }))
 }
 

@@ -44,13 +44,9 @@ pub(super) fn sources(folder: &Path, above: &[String], found: &mut BTreeMap<Modu
 /// The paths in a source that begin at the crate, at the module or at a parent module, with braces expanded. Code for
 /// tests only is left out.
 fn paths(tokens: TokenStream, found: &mut Vec<Vec<String>>) {
-    let tokens: Vec<_> = tokens.into_iter().collect();
+    let tokens = without_tests(tokens);
     let mut at = 0;
     while at < tokens.len() {
-        if is_for_tests(&tokens[at..]) {
-            at = end_of_item(&tokens, at + 2);
-            continue;
-        }
         match &tokens[at] {
             TokenTree::Ident(word) if begins_path(&word.to_string(), &tokens[..at]) => {
                 at = follow(&tokens, at, Vec::new(), found);
@@ -64,8 +60,24 @@ fn paths(tokens: TokenStream, found: &mut Vec<Vec<String>>) {
     }
 }
 
+/// The tokens, without the items that are compiled for tests alone.
+pub(super) fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if is_for_tests(&tokens[at..]) {
+            at = end_of_item(&tokens, at + 2);
+        } else {
+            kept.push(tokens[at].clone());
+            at += 1;
+        }
+    }
+    kept
+}
+
 /// Whether `#[cfg(test)]` stands here.
-pub(super) fn is_for_tests(tokens: &[TokenTree]) -> bool {
+fn is_for_tests(tokens: &[TokenTree]) -> bool {
     let [TokenTree::Punct(hash), TokenTree::Group(attribute), ..] = tokens else {
         return false;
     };
@@ -73,7 +85,7 @@ pub(super) fn is_for_tests(tokens: &[TokenTree]) -> bool {
 }
 
 /// The end of the item that begins here.
-pub(super) fn end_of_item(tokens: &[TokenTree], begin: usize) -> usize {
+fn end_of_item(tokens: &[TokenTree], begin: usize) -> usize {
     let ends = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => punct.as_char() == ';',
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,

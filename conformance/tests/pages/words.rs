@@ -6,7 +6,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::{
     documents::{documents, help_of},
-    imports::{end_of_item, is_for_tests, sources},
+    imports::{sources, without_tests},
     page, root,
 };
 
@@ -39,24 +39,17 @@ fn literary(text: &str) -> Option<&'static str> {
 
 /// The string literals of a source. Doc comments, and what is compiled for tests alone, are left out.
 fn literals(tokens: TokenStream, found: &mut Vec<String>) {
-    let tokens: Vec<_> = tokens.into_iter().collect();
-    let mut at = 0;
-    while at < tokens.len() {
-        if is_for_tests(&tokens[at..]) {
-            at = end_of_item(&tokens, at + 2);
-            continue;
-        }
-        match &tokens[at] {
+    for token in without_tests(tokens) {
+        match token {
             TokenTree::Literal(literal) => {
                 let text = literal.to_string();
                 found.extend(text.contains('"').then_some(text));
             }
             TokenTree::Group(group) if !is_comment(group.stream()) => {
-                literals(group.stream(), found)
+                literals(group.stream(), found);
             }
             _ => {}
         }
-        at += 1;
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn expect_plain_refusals(scenario: &Scenario) -> StepResult {
         })
         .collect();
     if errors.is_empty() {
-        let why = "no call returned an error (read_only.errors is about that)";
+        let why = "no call returned an error (read_only.no-write is about that)";
         return Err(StepEnd::precondition(why));
     }
     let demanded = "an error which says that the server is read-only, or has no such tool";
