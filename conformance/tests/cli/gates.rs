@@ -124,7 +124,11 @@ async fn the_report_of_an_earlier_run_is_gone_when_a_run_is_killed() {
             "{name}"
         );
     }
-    killed.end_targets();
+    program(["clean"])
+        .after(&killed)
+        .ended()
+        .await
+        .exits_with(0);
 }
 
 #[tokio::test]
