@@ -26,7 +26,7 @@ use vault_mcp_conformance::{
     progress::Progress,
     report::{
         Demands,
-        console::{Console, ConsoleFormat},
+        console::{Console, ConsoleFormat, Detail},
         github::GithubSummary,
         json::JsonFile,
         junit::JunitFile,
@@ -156,6 +156,9 @@ struct RunArgs {
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = ConsoleFormat::Console)]
     format: ConsoleFormat,
+    /// Show each failure and each warning with its sources and its transcript, not only their causes
+    #[arg(long)]
+    verbose: bool,
     /// How many scenarios run at the same time [default: two a core, at most 8]
     #[arg(long, value_name = "N", value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
@@ -453,8 +456,12 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     for file in report_files(&args.output) {
         builder = builder.reporter(file);
     }
+    let detail = match args.verbose {
+        true => Detail::All,
+        false => Detail::Causes,
+    };
     let ended = builder
-        .reporter(Console::new(args.format, &args.output))
+        .reporter(Console::new(args.format, &args.output).detail(detail))
         .run()
         .await;
     match ended {

@@ -83,6 +83,11 @@ const INHERITED: [&str; 16] = [
     "XDG_RUNTIME_DIR",
 ];
 
+/// How the error of a server begins that does not start.
+pub(crate) const NOT_STARTED: &str = "the server does not start";
+/// How the error of a running server begins that the suite cannot use.
+const NOT_USABLE: &str = "the server cannot be used";
+
 /// How long a process may take to end after its connection has ended.
 const END: Duration = Duration::from_secs(2);
 
@@ -323,8 +328,8 @@ impl Instance {
             };
             let (stdout, stderr) = (said(Speaker::Noise, 5), said(Speaker::Log, 10));
             let what = match adapter.remote {
-                Some(_) => "the target cannot be used",
-                None => "the target does not start",
+                Some(_) => NOT_USABLE,
+                None => NOT_STARTED,
             };
             let hint = hint(adapter, &stderr);
             let lines = transcript.lines();

@@ -5,8 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 
 use crate::{
+    cause::Cause,
     engines::Operation,
     mcp::{
+        inbox::SentRequest,
         transcript::{Line, Speaker},
         wire,
     },
@@ -77,6 +79,8 @@ pub struct Finding {
     pub scenario: String,
     /// What was seen, with secrets redacted.
     pub what: String,
+    /// The crash, if the process ended in one.
+    pub crash: Option<Cause>,
 }
 
 impl Finding {
@@ -85,6 +89,7 @@ impl Finding {
             concern: Invariant::ForeignToken,
             scenario: scenario.to_owned(),
             what: format!("{} {} with another token", entry.operation, entry.path),
+            crash: None,
         }
     }
 }
@@ -110,6 +115,20 @@ struct Owner {
     scenario: String,
     prefix: String,
     accessors: Vec<String>,
+}
+
+impl Watched {
+    /// The cause of all violations of an invariant, if it is one and the same, and the first scenario that shows it.
+    pub(crate) fn cause_of(&self, concern: Invariant) -> (Option<Cause>, Option<String>) {
+        let mut found = (self.findings.iter()).filter(|finding| finding.concern == concern);
+        let Some(first) = found.next() else {
+            return (None, None);
+        };
+        let is_common = first.crash.is_some() && found.all(|other| other.crash == first.crash);
+        let cause = first.crash.clone().filter(|_| is_common);
+        let caused_by = first.crash.as_ref().map(|_| first.scenario.clone());
+        (cause, caused_by)
+    }
 }
 
 /// The monitor of a whole run.
@@ -142,6 +161,8 @@ pub struct Evidence {
     pub values: Secrets,
     /// All secrets of the scenario, for redacting.
     pub secrets: Secrets,
+    /// The crash of one of its servers.
+    pub crash: Option<Cause>,
 }
 
 /// The evidence about one server.
@@ -178,9 +199,15 @@ impl DedicatedRequests {
 }
 
 impl InvariantMonitor {
-    /// Examines the evidence of one scenario; returns whether there is a violation.
-    pub fn examine(&self, way: Binding, evidence: &Evidence) -> bool {
-        let found = findings(way.1, evidence);
+    /// Examines the evidence of one scenario; returns whether there is a violation. `transcript` has the lines of the
+    /// scenario's transcript.
+    pub fn examine(
+        &self,
+        way: Binding,
+        evidence: &Evidence,
+        transcript: impl Fn() -> Vec<Line>,
+    ) -> bool {
+        let found = findings(way.1, evidence, &transcript);
         let any = !found.is_empty();
         let mut seen = self.seen.lock();
         let watched = seen.entry(way).or_default();
@@ -207,6 +234,7 @@ impl InvariantMonitor {
             concern: Invariant::TokenSaid,
             scenario: "the end of a server".to_owned(),
             what: format!("a log contains the server's Vault token: {said}"),
+            crash: None,
         };
         self.seen
             .lock()
@@ -272,14 +300,19 @@ impl InvariantMonitor {
     }
 }
 
-fn findings(revision: Revision, evidence: &Evidence) -> Vec<Finding> {
+fn findings(
+    revision: Revision,
+    evidence: &Evidence,
+    transcript: &dyn Fn() -> Vec<Line>,
+) -> Vec<Finding> {
     let finding = |concern, what: String| Finding {
         concern,
         scenario: evidence.scenario.clone(),
         what,
+        crash: (evidence.crash.clone()).filter(|_| concern == Invariant::Ended),
     };
     let mut findings: Vec<_> = (evidence.servers.iter())
-        .flat_map(|server| findings_of_server(revision, evidence, server))
+        .flat_map(|server| findings_of_server(revision, evidence, server, transcript))
         .map(|(concern, what)| finding(concern, what))
         .collect();
     for _ in 0..evidence.refusals_with_token {
@@ -299,6 +332,7 @@ fn findings_of_server(
     revision: Revision,
     evidence: &Evidence,
     server: &ServerEvidence,
+    transcript: &dyn Fn() -> Vec<Line>,
 ) -> Vec<(Invariant, String)> {
     let mut findings = Vec::new();
     for line in &server.lines {
@@ -312,7 +346,10 @@ fn findings_of_server(
         if let Some(label) = evidence.tokens.found(&text) {
             findings.push((
                 Invariant::TokenSaid,
-                format!("{place} contains the {label}"),
+                format!(
+                    "{place} contains the {label}{}",
+                    place_in(&transcript(), line)
+                ),
             ));
         }
         let forbidden = match log {
@@ -322,7 +359,10 @@ fn findings_of_server(
         if let Some(label) = forbidden.found(&text) {
             findings.push((
                 Invariant::ValueSaid,
-                format!("{place} contains the {label}"),
+                format!(
+                    "{place} contains the {label}{}",
+                    place_in(&transcript(), line)
+                ),
             ));
         }
         if line.speaker == Speaker::Noise {
@@ -340,6 +380,22 @@ fn findings_of_server(
         findings.push((Invariant::Ended, format!("its process ended: {how}")));
     }
     findings
+}
+
+/// Where a line is: the call before it, and its number in the transcript. Empty if the transcript does not have it.
+fn place_in(transcript: &[Line], line: &Line) -> String {
+    let is_it = |other: &Line| other.speaker == line.speaker && other.text == line.text;
+    let Some(index) = transcript.iter().position(is_it) else {
+        return String::new();
+    };
+    let before = transcript[..index].iter().rev();
+    let mut calls = before
+        .filter(|line| line.speaker == Speaker::Suite)
+        .filter_map(|line| SentRequest::of(&line.text).tool);
+    let call = calls
+        .next()
+        .map_or_else(String::new, |tool| format!(" in a call of `{tool}`"));
+    format!("{call} (line {} of the transcript)", index + 1)
 }
 
 #[cfg(test)]
@@ -380,7 +436,7 @@ mod tests {
             secrets: secrets(&[TOKEN, ASKED, UNASKED]),
             ..Evidence::default()
         };
-        let findings = findings(Revision::R2025_11_25, &evidence);
+        let findings = findings(Revision::R2025_11_25, &evidence, &Vec::new);
         for finding in &findings {
             for secret in [TOKEN, ASKED, UNASKED] {
                 assert!(!finding.what.contains(secret), "{finding:?}");
@@ -405,6 +461,43 @@ mod tests {
             let concern = Invariant::of_requirement(&ambient.id);
             assert!(concern.is_some(), "{}", ambient.id);
         }
+    }
+
+    #[test]
+    fn a_leak_is_told_with_its_tool_and_its_line_in_the_transcript() {
+        let line = |speaker, text: String| Line {
+            at_ms: 0,
+            speaker,
+            text,
+        };
+        let call = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": { "name": "read_secret", "arguments": {} } });
+        let lines = vec![
+            line(Speaker::Note, "connected".to_owned()),
+            line(Speaker::Suite, call.to_string()),
+            line(Speaker::Log, format!("using {TOKEN}")),
+        ];
+        let mut tokens = Secrets::default();
+        tokens.add("server's Vault token", TOKEN.into());
+        let evidence = Evidence {
+            servers: vec![ServerEvidence {
+                lines: lines.clone(),
+                ..ServerEvidence::default()
+            }],
+            tokens,
+            ..Evidence::default()
+        };
+        let findings = findings(Revision::R2025_11_25, &evidence, &|| lines.clone());
+        let told: Vec<_> = findings
+            .iter()
+            .map(|finding| finding.what.as_str())
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "a log or header contains the server's Vault token in a call of `read_secret` (line 3 of the transcript)"
+            ]
+        );
     }
 
     #[test]

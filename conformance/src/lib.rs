@@ -38,6 +38,7 @@ pub mod browser;
 pub mod cache;
 #[doc(hidden)]
 pub mod catalogue;
+pub mod cause;
 #[doc(hidden)]
 pub mod certificate;
 #[doc(hidden)]

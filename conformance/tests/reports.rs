@@ -15,15 +15,17 @@ use std::{
 use quick_junit::{Report as Junit, TestCase, TestCaseStatus};
 use serde_json::json;
 use vault_mcp_conformance::{
+    cause::{Cause, CauseKind},
     coverage::{Coverage, Share},
     event::{Event, Reporter},
     exit::Exit,
     latency::Latency,
     policy_matrix::{Outcome, PolicyCell, Ruling, agrees},
     report::{
-        BaselineResult, BaselineUpdate, Demands, Failure, ProfileResult, Report, SCHEMA_VERSION,
-        ScenarioResult, StaleKey, SuiteInfo, Summary, TargetInfo, UnknownKey, VaultInfo,
-        console::{Console, ConsoleFormat, render},
+        BaselineResult, BaselineUpdate, CauseResult, Demands, Failure, ProfileResult, Report,
+        SCHEMA_VERSION, ScenarioResult, StaleKey, SuiteInfo, Summary, TargetInfo, UnknownKey,
+        VaultInfo,
+        console::{Console, ConsoleFormat, Detail, render},
         github::GithubSummary,
         json::{self, JsonFile},
         junit::JunitFile,
@@ -84,6 +86,8 @@ fn unmet(id: &str, level: Level, verdict: Verdict, expected: &str, actual: &str)
             step: "Then nothing has changed".to_owned(),
             expected: expected.to_owned(),
             actual: actual.to_owned(),
+            cause: Cause::of_requirement(&scenario(id, level, verdict).demand),
+            caused_by: None,
             transcript: Some(format!("transcripts/{id}@stdio.jsonl")),
             reproduce: format!(
                 "cargo conformance run --target hashicorp --scenario {id}@stdio@2025-11-25 --seed 4711"
@@ -143,6 +147,7 @@ fn report_of(mut scenarios: Vec<ScenarioResult>) -> Report {
         unmapped_tools: Vec::new(),
         cleanup_errors: Vec::new(),
         summary: Summary::of(&scenarios),
+        causes: CauseResult::of(&scenarios),
         sources: sources(),
         scenarios,
     }
@@ -263,18 +268,53 @@ fn finish(reporter: &mut dyn Reporter, report: &Report) {
 // ---- console ----
 
 #[test]
-fn the_console_shows_findings_then_profiles_then_the_summary() {
+fn the_console_shows_causes_then_profiles_then_what_to_fix_first() {
+    let mut report = report_with_everything();
+    let crash = Cause {
+        kind: CauseKind::Crash,
+        what: "`delete_secret` panics: index out of range".to_owned(),
+    };
+    for (index, scenario) in report.scenarios.iter_mut().enumerate() {
+        if scenario.verdict == Verdict::Pass {
+            let (id, level, step) = (&scenario.id, Level::Must, "Given the secret");
+            let saw = "the connection ended before an answer: end of file\n".repeat(5);
+            let mut failed = unmet(id, level, Verdict::Fail, "a success", &saw);
+            let failure = failed.failure.as_mut().expect("it failed");
+            failure.cause = crash.clone();
+            failure.step = step.to_owned();
+            failure.caused_by = (index == 0).then(|| "mounts.list@stdio@2025-11-25".to_owned());
+            *scenario = failed;
+        }
+    }
+    report.causes = CauseResult::of(&report.scenarios);
+    let text = render(
+        &report,
+        HEADLINE,
+        Path::new("target/conformance"),
+        Detail::Causes,
+    );
+    insta::assert_snapshot!(redacted(&text));
+}
+
+#[test]
+fn with_all_details_the_console_shows_findings_then_profiles_then_the_summary() {
     let text = render(
         &report_with_everything(),
         HEADLINE,
         Path::new("target/conformance"),
+        Detail::All,
     );
     insta::assert_snapshot!(redacted(&text));
 }
 
 #[test]
 fn a_run_without_findings_is_short() {
-    let text = render(&all_met(), HEADLINE, Path::new("target/conformance"));
+    let text = render(
+        &all_met(),
+        HEADLINE,
+        Path::new("target/conformance"),
+        Detail::Causes,
+    );
     insta::assert_snapshot!(redacted(&text), @r"
     Vault 1.21.1 (container)   target hashicorp 0.2.0   stdio + http   seed 4711
 
@@ -291,7 +331,7 @@ fn matrix_shown(cells: Vec<PolicyCell>) -> String {
         policy_matrix: cells,
         ..all_met()
     };
-    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    let text = redacted(&render(&report, HEADLINE, Path::new("out"), Detail::Causes));
     let begin = text.find("policy matrix").expect("a matrix");
     let end = text.find("profile ").expect("the profiles");
     text[begin..end].to_owned()
@@ -334,7 +374,7 @@ fn an_interrupted_run_is_not_called_conformant() {
         interrupted: true,
         ..all_met()
     };
-    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    let text = redacted(&render(&report, HEADLINE, Path::new("out"), Detail::Causes));
     assert!(text.contains("\ninterrupted: 2 passed"), "{text}");
 }
 
@@ -352,7 +392,7 @@ fn a_target_cannot_send_escape_sequences_to_the_terminal() {
     report.unmapped_tools = vec![evil.to_owned()];
     report.cleanup_errors = vec![evil.to_owned()];
 
-    let text = render(&report, evil, Path::new(evil));
+    let text = render(&report, evil, Path::new(evil), Detail::All);
     // `render` itself adds only colours: ESC [ digits and semicolons m.
     for sequence in text.split('\u{1b}').skip(1) {
         let end = sequence.find('m').expect("a colour");
@@ -384,7 +424,9 @@ fn a_long_answer_is_cut_on_the_console_and_whole_in_the_file() {
         "less",
         &long,
     )]);
-    let text = render(&report, HEADLINE, Path::new("out"));
+    let text = render(&report, HEADLINE, Path::new("out"), Detail::Causes);
+    assert!(text.len() < 1_500, "{}", text.len());
+    let text = render(&report, HEADLINE, Path::new("out"), Detail::All);
     assert!(text.len() < 4_000, "{}", text.len());
     assert!(text.contains("8000 more characters"), "{text}");
 
@@ -448,7 +490,12 @@ fn what_is_shown_during_a_run_adds_up_to_what_render_returns() {
     let (out, _) = run(ConsoleFormat::Console, &report);
     assert_eq!(
         out,
-        render(&report, HEADLINE, Path::new("target/conformance"))
+        render(
+            &report,
+            HEADLINE,
+            Path::new("target/conformance"),
+            Detail::Causes
+        )
     );
 }
 
@@ -494,7 +541,8 @@ fn without_a_terminal_there_is_a_line_of_progress_every_25_scenarios() {
     let (out, err) = run(ConsoleFormat::Console, &report_of(scenarios.collect()));
     assert_eq!(
         err,
-        "25 of 60 scenarios, 1 failed\n50 of 60 scenarios, 1 failed\n"
+        "FAIL  kv.n07@stdio@2025-11-25  The server MUST do what kv.n07 demands\n\
+         25 of 60 scenarios, 1 failed\n50 of 60 scenarios, 1 failed\n"
     );
     assert!(!out.contains("of 60 scenarios"), "{out}");
 }
@@ -518,7 +566,7 @@ fn a_missed_budget_is_shown_and_fails_the_run_only_where_that_is_asked_for() {
     let report = report_of_a_slow_target(false);
     assert_eq!(report.exit(), Exit::Conformant);
     assert_eq!(run(ConsoleFormat::Quiet, &report), Default::default());
-    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    let text = redacted(&render(&report, HEADLINE, Path::new("out"), Detail::Causes));
     assert!(
         text.contains("missed") && text.contains("\nconformant: "),
         "{text}"
@@ -526,7 +574,7 @@ fn a_missed_budget_is_shown_and_fails_the_run_only_where_that_is_asked_for() {
 
     let strict = report_of_a_slow_target(true);
     assert_eq!(strict.exit(), Exit::Nonconformant);
-    let text = redacted(&render(&strict, HEADLINE, Path::new("out")));
+    let text = redacted(&render(&strict, HEADLINE, Path::new("out"), Detail::Causes));
     insta::assert_snapshot!(text);
     let (quiet, _) = run(ConsoleFormat::Quiet, &strict);
     assert!(redacted(&quiet).contains("SLOW  kv.write"), "{quiet}");
@@ -610,11 +658,11 @@ fn report_with_a_stale_baseline() -> Report {
 fn a_known_failure_is_one_line_and_does_not_count_for_the_exit_code() {
     let report = report_with_a_known_failure();
     assert_eq!(report.exit(), Exit::Conformant);
-    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    let text = redacted(&render(&report, HEADLINE, Path::new("out"), Detail::Causes));
     insta::assert_snapshot!(text, @"
     Vault 1.21.1 (container)   target hashicorp 0.2.0   stdio + http   seed 4711
 
-    KNOWN  kv.write@stdio@2025-11-25  upstream: <b>1</b>
+    KNOWN  kv.write  upstream: <b>1</b>
 
     profile    MUST            SHOULD          result
     kv         1 of 2          -               nonconformant
@@ -638,7 +686,7 @@ fn a_failure_beside_a_known_one_still_counts() {
 fn what_the_baseline_lists_in_vain_is_told_with_what_to_do() {
     let report = report_with_a_stale_baseline();
     assert_eq!(report.exit(), Exit::StaleBaseline);
-    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    let text = redacted(&render(&report, HEADLINE, Path::new("out"), Detail::Causes));
     for line in [
         "STALE  kv.read@stdio@2025-11-25  passes now; it was listed as: slow",
         "UNKNOWN  kv.raed@stdio@2025-11-25  no scenario has this key; did you mean kv.read@stdio@2025-11-25?",
@@ -662,7 +710,7 @@ fn a_baseline_that_was_brought_up_to_date_is_not_stale() {
                 refused: refused.map(str::to_owned),
             });
         }
-        let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+        let text = redacted(&render(&report, HEADLINE, Path::new("out"), Detail::Causes));
         (report.exit(), text)
     };
     let (exit, text) = update(None);
@@ -725,7 +773,7 @@ fn a_run_that_stopped_early_says_how_much_was_not_run() {
         not_run: 97,
         ..report_of(vec![failed])
     };
-    let text = redacted(&render(&report, HEADLINE, Path::new("out")));
+    let text = redacted(&render(&report, HEADLINE, Path::new("out"), Detail::Causes));
     assert!(
         text.contains("\nnonconformant, stopped early: 0 passed, 1 failed, "),
         "{text}"
@@ -759,7 +807,7 @@ fn the_job_summary_has_profiles_failures_and_what_is_known() {
         "## Vault MCP conformance: HashiCorp vault-mcp-server",
         "**1 failed**, 2 passed",
         "| kv | 1 of 2 | 0 of 1 | **nonconformant** |",
-        "### Failed\n\n- **kv.delete-missing-key",
+        "### Failed\n\n**The server MUST do what kv.delete-missing-key demands** (1)\n\n- **kv.delete-missing-key",
         "  - expected: secret still at version 1, an error or a note\n",
         "### Blocked",
         "### Not cleaned up",

@@ -29,7 +29,11 @@ use vault_mcp_conformance::{
         matrix::{self, Scope},
     },
     progress::Progress,
-    report::{Report, console, json::JsonFile},
+    report::{
+        Report,
+        console::{self, Detail},
+        json::JsonFile,
+    },
     requirement::{self, Requirement},
     target::Target,
     transport::{Revision, TransportKind},
@@ -106,7 +110,7 @@ async fn conformant() -> Result<(), String> {
         .run()
         .await
         .map_err(|error| error.to_string())?;
-    let shown = || console::render(&report, "", output.path());
+    let shown = || console::render(&report, "", output.path(), Detail::All);
     expect(report.exit() == Exit::Conformant, shown)?;
     tested_everywhere(&report, &Revision::ALL, |_| false)?;
     expect(report.unmapped_tools.is_empty(), shown)?;
@@ -280,7 +284,7 @@ async fn judged_by_external(vault: &Vault) -> Result<(), String> {
         .run()
         .await
         .map_err(|error| error.to_string())?;
-    let shown = || console::render(&report, "", ".".as_ref());
+    let shown = || console::render(&report, "", ".".as_ref(), Detail::All);
     expect(report.exit() == Exit::Conformant, shown)?;
     // In an external Vault the suite cannot read the audit log, no scenario has its own Vault, and only a root token
     // can create a root token.

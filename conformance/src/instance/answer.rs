@@ -136,6 +136,21 @@ impl Answer {
 }
 
 impl Answer {
+    /// Like [`Answer::describe`], where an error is expected: a success may be an error that is not marked.
+    #[must_use]
+    pub fn describe_unmarked(&self) -> String {
+        match self {
+            Self::Success(success) => {
+                let result: Value = serde_json::from_str(&success.whole).unwrap_or_default();
+                format!(
+                    "an answer that is not marked with isError: {}",
+                    text_of(&result)
+                )
+            }
+            other => other.describe(),
+        }
+    }
+
     /// All that was answered, secrets included.
     #[must_use]
     pub fn describe_whole(&self) -> String {
@@ -485,7 +500,8 @@ fn parse(text: &str, what: &str) -> Result<Value, String> {
         .map_err(|error| format!("{what} is not JSON ({error}){}: {text}", after_hint(text)))
 }
 
-fn text_of(result: &Value) -> String {
+/// The text of a tool's result.
+pub(crate) fn text_of(result: &Value) -> String {
     let items = result["content"].as_array().into_iter().flatten();
     let texts: Vec<_> = items.filter_map(|item| item["text"].as_str()).collect();
     texts.join("\n")

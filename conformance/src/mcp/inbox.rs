@@ -75,6 +75,28 @@ pub enum NoReply {
     Refused(u16, String),
 }
 
+/// What a request returned, for the report of a failure; secrets are not redacted yet.
+pub(crate) fn describe(reply: &Result<Reply, NoReply>) -> String {
+    match reply {
+        Ok(Reply::Result(result)) => format!("the result {result}"),
+        Ok(Reply::Error { code, message }) => format!("the error {code}: {message}"),
+        Err(why) => why.to_string(),
+    }
+}
+
+impl NoReply {
+    /// Whether a text of the suite says that a request has no answer.
+    pub(crate) fn is_told_in(text: &str) -> bool {
+        [
+            "no answer within ",
+            "the connection ended before an answer: ",
+            "the HTTP response contains no answer: ",
+        ]
+        .iter()
+        .any(|told| text.contains(told))
+    }
+}
+
 /// The request that an answer belongs to, as the suite sent it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SentRequest {

@@ -103,7 +103,7 @@ mod tests {
             tokens,
             ..Evidence::default()
         };
-        assert!(watch.examine((transport, Revision::R2025_11_25), &evidence));
+        assert!(watch.examine((transport, Revision::R2025_11_25), &evidence, Vec::new));
         watch
     }
 

@@ -3,6 +3,7 @@
 //! Much of the text comes from a target. It must not control the terminal, so control characters are written as
 //! escapes.
 
+mod findings;
 mod progress;
 
 use std::{
@@ -14,17 +15,19 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 
-use self::progress::Progress;
+use self::{
+    findings::{findings, fix_first, paragraph, paragraphed},
+    progress::Progress,
+};
 use super::{
-    BaselineResult, ProfileResult, ProfileVerdict, Report, ScenarioResult, Summary, Tally, json,
+    ProfileResult, ProfileVerdict, Report, Summary, Tally, json,
     policy_matrix::{self, LEGEND},
-    text::{cut, visible, visible_lines, wrap},
+    text::visible,
 };
 use crate::{
     event::{Event, Reporter},
     exit::Exit,
     policy_matrix::{Outcome, PolicyCell},
-    verdict::Verdict,
 };
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -33,11 +36,6 @@ const MAGENTA: Style = AnsiColor::Magenta.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
-
-/// The width of the column for labels such as `expected`.
-const LABEL_WIDTH: usize = 10;
-/// The width of the text beside a label.
-const TEXT_WIDTH: usize = 84;
 
 /// The format of stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -51,9 +49,20 @@ pub enum ConsoleFormat {
     Quiet,
 }
 
+/// How much of the failures and warnings is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// A block for each cause of failures, and a line for each requirement that warns.
+    #[default]
+    Causes,
+    /// A block for each failure and for each warning, with its sources and its transcript.
+    All,
+}
+
 /// Shows the results of a run on stdout and its progress on stderr.
 pub struct Console {
     format: ConsoleFormat,
+    detail: Detail,
     output_dir: PathBuf,
     results: Box<dyn Write + Send>,
     progress: Option<Progress>,
@@ -69,6 +78,7 @@ impl Console {
     pub fn new(format: ConsoleFormat, output_dir: impl Into<PathBuf>) -> Self {
         Self {
             format,
+            detail: Detail::default(),
             output_dir: output_dir.into(),
             results: Box::new(anstream::stdout()),
             progress: (format != ConsoleFormat::Quiet).then(Progress::on_stderr),
@@ -86,11 +96,19 @@ impl Console {
     ) -> Self {
         Self {
             format,
+            detail: Detail::default(),
             output_dir: output_dir.into(),
             results,
             progress: (format != ConsoleFormat::Quiet).then(|| Progress::lines(progress)),
             has_begun: false,
         }
+    }
+
+    /// Shows this much of the failures and warnings.
+    #[must_use]
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
@@ -121,11 +139,12 @@ impl Reporter for Console {
         match self.format {
             // If a run did not begin, its error says everything.
             ConsoleFormat::Console | ConsoleFormat::Quiet if !self.has_begun => Ok(()),
-            ConsoleFormat::Console => self.write(&results(report, &self.output_dir)),
+            ConsoleFormat::Console => self.write(&results(report, &self.output_dir, self.detail)),
             ConsoleFormat::Json => self.write(&json::to_text(report)?),
             ConsoleFormat::Quiet if report.exit() == Exit::Conformant => Ok(()),
             ConsoleFormat::Quiet => {
-                self.write(&(findings(report, &self.output_dir) + &summary(report)))
+                let found = findings(report, &self.output_dir, self.detail);
+                self.write(&(found + &summary(report)))
             }
         }
     }
@@ -135,16 +154,16 @@ impl Reporter for Console {
 ///
 /// `headline` has the Vault, the target, the transports and the seed; `output_dir` is the folder of the report's files.
 #[must_use]
-pub fn render(report: &Report, headline: &str, output_dir: &Path) -> String {
-    heading(headline) + &results(report, output_dir)
+pub fn render(report: &Report, headline: &str, output_dir: &Path, detail: Detail) -> String {
+    heading(headline) + &results(report, output_dir, detail)
 }
 
 fn heading(headline: &str) -> String {
     format!("{}\n\n", visible(headline))
 }
 
-fn results(report: &Report, output_dir: &Path) -> String {
-    let mut out = findings(report, output_dir);
+fn results(report: &Report, output_dir: &Path, detail: Detail) -> String {
+    let mut out = findings(report, output_dir, detail);
     out += &matrix(&report.policy_matrix);
     out += &table(&report.profiles);
     out += &latencies(report);
@@ -153,6 +172,7 @@ fn results(report: &Report, output_dir: &Path) -> String {
         out += &paragraph(&report.unmapped_tools.join(", "));
         out += "\n";
     }
+    out += &fix_first(report);
     out += &summary(report);
     // A run removes the report of an earlier one when it starts.
     let path = output_dir.join("report.json");
@@ -160,173 +180,6 @@ fn results(report: &Report, output_dir: &Path) -> String {
         out += &format!("report: {}\n", visible(&path.display().to_string()));
     }
     out
-}
-
-/// The findings: one block for each scenario that failed, warned or was blocked, the most severe first, and then what
-/// could not be cleaned up.
-fn findings(report: &Report, output_dir: &Path) -> String {
-    let mut out = String::new();
-    for (verdict, word, style) in [
-        (Verdict::Fail, "FAIL", RED),
-        (Verdict::Warn, "WARN", YELLOW),
-        (Verdict::Blocked, "BLOCKED", MAGENTA),
-    ] {
-        let found = report.scenarios.iter();
-        for scenario in found.filter(|s| s.verdict == verdict && s.known.is_none()) {
-            out += &format!("{style}{word}{style:#}  ");
-            out += &block(report, scenario, output_dir);
-            out += "\n";
-        }
-    }
-    out += &missed_budgets(report);
-    out += &known(report);
-    out += &report.baseline.as_ref().map(stale).unwrap_or_default();
-    if !report.cleanup_errors.is_empty() {
-        out += &format!("{MAGENTA}not cleaned up{MAGENTA:#}\n");
-        for error in &report.cleanup_errors {
-            out += &paragraph(error);
-        }
-        out += "\n";
-    }
-    out
-}
-
-/// A line for each missed budget that makes the run fail.
-fn missed_budgets(report: &Report) -> String {
-    let missed = report.missed_budgets().map(|latency| {
-        let (operation, transport) = (visible(&latency.operation), visible(&latency.transport));
-        format!(
-            "{RED}SLOW{RED:#}  {BOLD}{operation}{BOLD:#}  {transport}  the 95th percentile of {} calls is {:.1} ms, \
-             more than {} ms\n",
-            latency.samples,
-            latency.p95_ms,
-            latency.budget_ms.unwrap_or_default()
-        )
-    });
-    paragraphed(missed.collect())
-}
-
-/// A line for each known failure.
-fn known(report: &Report) -> String {
-    let known = report.scenarios.iter().filter_map(|scenario| {
-        let reason = visible(&cut(scenario.known.as_deref()?));
-        let key = visible(&scenario.key);
-        Some(format!("{YELLOW}KNOWN{YELLOW:#}  {key}  {reason}\n"))
-    });
-    paragraphed(known.collect())
-}
-
-/// The entries of the baseline that do not apply, and the result of an update.
-fn stale(baseline: &BaselineResult) -> String {
-    let file = visible(&baseline.file);
-    let mut out = String::new();
-    for stale in &baseline.stale {
-        let now = match stale.now {
-            Verdict::Warn => "only warns now",
-            Verdict::NotApplicable => "does not apply any more",
-            _ => "passes now",
-        };
-        let key = visible(&stale.key);
-        out += &format!("{RED}STALE{RED:#}  {key}  {now}; it was listed as: ");
-        out += &format!("{}\n", visible(&cut(&stale.reason)));
-    }
-    let mut intermittent = String::new();
-    for known in &baseline.intermittent {
-        let now = match known.now {
-            Verdict::Fail => "failed this time",
-            _ => "did not fail this time",
-        };
-        let (key, reason) = (visible(&known.key), visible(&cut(&known.reason)));
-        intermittent += &format!("{YELLOW}INTERMITTENT{YELLOW:#}  {key}  {now}: {reason}\n");
-    }
-    for unknown in &baseline.unknown {
-        let key = visible(&unknown.key);
-        let hint = match &unknown.closest {
-            Some(closest) => format!("; did you mean {}?", visible(closest)),
-            None => String::new(),
-        };
-        out += &format!("{RED}UNKNOWN{RED:#}  {key}  no scenario has this key{hint}\n");
-    }
-    match &baseline.update {
-        None if out.is_empty() => {}
-        None => out += &format!("remove these from {file}, or let --update-baseline do it\n"),
-        Some(update) => {
-            let (added, removed) = (update.added.len(), update.removed.len());
-            out += &match &update.refused {
-                Some(why) => format!("{file} was not updated: {why}\n"),
-                None if added + removed == 0 => format!("{file} is up to date\n"),
-                None if added == 0 => format!("{file} was updated: {removed} removed\n"),
-                None => format!(
-                    "{file} was updated: {added} added, {removed} removed; \
-                     write the reason of each that was added\n"
-                ),
-            };
-        }
-    }
-    paragraphed(intermittent + &out)
-}
-
-/// The lines with an empty line below, or nothing.
-fn paragraphed(lines: String) -> String {
-    if lines.is_empty() {
-        lines
-    } else {
-        lines + "\n"
-    }
-}
-
-/// A finding without its first word.
-fn block(report: &Report, scenario: &ScenarioResult, output_dir: &Path) -> String {
-    let (key, level) = (visible(&scenario.key), scenario.level);
-    let mut out = format!("{BOLD}{key}{BOLD:#}  {level}\n");
-    out += &paragraph(&scenario.demand);
-    out += &field("case", &scenario.title);
-    if let Some(reason) = &scenario.reason {
-        out += &field("reason", reason);
-    }
-    if let Some(failure) = &scenario.failure {
-        out += &field("expected", &failure.expected);
-        out += &field("saw", &failure.actual);
-    }
-    for (source, address) in report.cited_by(scenario) {
-        out += &field("source", &source);
-        out += &(address.map(|address| line("", &visible(address)))).unwrap_or_default();
-    }
-    if let Some(failure) = &scenario.failure {
-        if let Some(transcript) = &failure.transcript {
-            let path = output_dir.join(transcript).display().to_string();
-            out += &line("look", &visible(&path));
-        }
-        out += &line("rerun", &visible(&failure.reproduce));
-    }
-    out
-}
-
-/// Text below the first line of a block, wrapped.
-fn paragraph(text: &str) -> String {
-    let mut out = String::new();
-    for text in visible_lines(&cut(text)).lines() {
-        for part in wrap(text, TEXT_WIDTH + LABEL_WIDTH) {
-            out += &format!("      {part}\n");
-        }
-    }
-    out
-}
-
-/// Text beside a label, wrapped.
-fn field(label: &str, text: &str) -> String {
-    let text = visible_lines(&cut(text));
-    let parts = text.lines().flat_map(|line| wrap(line, TEXT_WIDTH));
-    let labels = iter::once(label).chain(iter::repeat(""));
-    labels
-        .zip(parts)
-        .map(|(label, part)| line(label, part))
-        .collect()
-}
-
-/// One line beside a label, not wrapped, so that paths and commands can be copied.
-fn line(label: &str, text: &str) -> String {
-    format!("      {DIM}{label:<LABEL_WIDTH$}{DIM:#}{text}\n")
 }
 
 fn table(profiles: &[ProfileResult]) -> String {

@@ -5,7 +5,7 @@
 use std::{env, fmt::Write as _, fs::OpenOptions, io, io::Write as _, iter, path::PathBuf};
 
 use super::{
-    ProfileVerdict, Report, ScenarioResult, Tally,
+    CauseResult, ProfileVerdict, Report, ScenarioResult, Tally,
     policy_matrix::{self, LEGEND},
     text::visible,
 };
@@ -107,7 +107,8 @@ fn markdown(report: &Report, headline: &str) -> String {
         scenarios.filter(move |s| s.verdict == verdict && s.known.is_none())
     };
     let finding = |scenario| finding(report, scenario);
-    lines.section("Failed", of(Verdict::Fail).map(finding));
+    lines.section("Fix first", report.fix_first().map(cause));
+    lines.section("Failed", failed_by_cause(report));
     lines.section(
         "The baseline has entries that do not apply",
         report
@@ -190,6 +191,35 @@ fn latencies(report: &Report) -> String {
     }
     let heading = "| latency in ms | | calls | p50 | p95 | direct p50 | budget | |\n|---|---|---|---|---|---|---|---|\n";
     format!("{heading}{rows}\n")
+}
+
+/// A cause, with the number of its failures.
+fn cause(cause: &CauseResult) -> String {
+    format!(
+        "- {} failed: {}\n",
+        cause.failures.len(),
+        inline(&cause.cause.what)
+    )
+}
+
+/// The failures that no baseline lists, after the cause that they have in common.
+fn failed_by_cause(report: &Report) -> impl Iterator<Item = String> {
+    let causes = report
+        .causes
+        .iter()
+        .filter(|cause| !cause.failures.is_empty());
+    causes.flat_map(move |cause| {
+        let heading = format!(
+            "**{}** ({})\n\n",
+            inline(&cause.cause.what),
+            cause.failures.len()
+        );
+        let failed = (report.scenarios.iter())
+            .filter(|scenario| cause.failures.contains(&scenario.key))
+            .map(|scenario| finding(report, scenario));
+        let end = "\n".to_owned();
+        (iter::once(heading).chain(failed).chain([end])).collect::<Vec<_>>()
+    })
 }
 
 /// One scenario, with what was expected and seen.

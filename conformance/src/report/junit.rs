@@ -208,6 +208,8 @@ fn details(report: &Report, scenario: &ScenarioResult) -> String {
             ("step", Some(failure.step.as_str())),
             ("expected", Some(failure.expected.as_str())),
             ("saw", Some(failure.actual.as_str())),
+            ("cause", failure.cause.beside_the_demand()),
+            ("follows", failure.caused_by.as_deref()),
         ]);
     }
     fields.extend(

@@ -21,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cause::{Cause, CauseKind},
     coverage::Coverage,
     exit::Exit,
     latency::Latency,
@@ -71,6 +72,9 @@ pub struct Report {
     pub demanded: Demands,
     /// One entry for each scenario, transport, revision and row, sorted by key.
     pub scenarios: Vec<ScenarioResult>,
+    /// The failures and warnings, grouped by cause: crashes first, then the causes of most failures.
+    #[serde(default)]
+    pub causes: Vec<CauseResult>,
     /// The texts of the places in sources that the scenarios cite.
     #[serde(default)]
     pub sources: BTreeMap<String, Citation>,
@@ -276,10 +280,71 @@ pub struct Failure {
     pub expected: String,
     /// What was seen instead, with secrets redacted.
     pub actual: String,
+    /// What the server did, as far as the evidence shows it. Failures with the same cause are one entry of
+    /// [`Report::causes`].
+    #[serde(default = "Cause::unknown")]
+    pub cause: Cause,
+    /// The key of another failure, if this one only follows from it.
+    #[serde(default)]
+    pub caused_by: Option<String>,
     /// The path of the transcript, relative to the output folder.
     pub transcript: Option<String>,
     /// The command that reruns this scenario.
     pub reproduce: String,
+}
+
+/// A cause, with the scenarios that show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CauseResult {
+    /// The cause.
+    #[serde(flatten)]
+    pub cause: Cause,
+    /// The keys of the scenarios that failed for it and that no baseline lists, sorted.
+    pub failures: Vec<String>,
+    /// The keys of the scenarios that failed for it as the baseline says, sorted.
+    pub known: Vec<String>,
+    /// The keys of the scenarios that warned for it, sorted.
+    pub warnings: Vec<String>,
+    /// The key of the failure that shows it best: one that does not follow from another.
+    #[serde(default)]
+    pub example: Option<String>,
+}
+
+impl CauseResult {
+    /// Groups failures and warnings by cause.
+    #[must_use]
+    pub fn of(scenarios: &[ScenarioResult]) -> Vec<Self> {
+        let mut causes: BTreeMap<&Cause, Self> = BTreeMap::new();
+        for scenario in scenarios {
+            let Some(failure) = &scenario.failure else {
+                continue;
+            };
+            let group = causes.entry(&failure.cause).or_insert_with(|| Self {
+                cause: failure.cause.clone(),
+                failures: Vec::new(),
+                known: Vec::new(),
+                warnings: Vec::new(),
+                example: None,
+            });
+            let is_listed = scenario.known.is_some() || scenario.verdict == Verdict::Warn;
+            if failure.caused_by.is_none() && !is_listed {
+                group.example.get_or_insert_with(|| scenario.key.clone());
+            }
+            let keys = match scenario.verdict {
+                Verdict::Warn => &mut group.warnings,
+                _ if scenario.known.is_some() => &mut group.known,
+                _ => &mut group.failures,
+            };
+            keys.push(scenario.key.clone());
+        }
+        let mut causes: Vec<_> = causes.into_values().collect();
+        let severity = |cause: &Self| {
+            let is_crash = cause.cause.kind == CauseKind::Crash;
+            (is_crash, cause.failures.len(), cause.known.len())
+        };
+        causes.sort_by_key(|cause| std::cmp::Reverse(severity(cause)));
+        causes
+    }
 }
 
 /// The result of the comparison with a baseline.
@@ -451,6 +516,15 @@ impl Report {
             None => (place.clone(), None),
         };
         scenario.sources.iter().map(cited).collect()
+    }
+
+    /// The three causes of most failures that no baseline lists: without them, most scenarios would pass.
+    pub fn fix_first(&self) -> impl Iterator<Item = &CauseResult> {
+        let mut causes: Vec<_> = (self.causes.iter())
+            .filter(|cause| !cause.failures.is_empty())
+            .collect();
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.failures.len()));
+        causes.into_iter().take(3)
     }
 
     /// Whether the run ended early.

@@ -7,7 +7,10 @@ use cucumber::{
 };
 use futures::stream;
 
-use super::{Run, result::Running};
+use super::{
+    Run,
+    result::{Running, described},
+};
 use crate::{event::Event, plan::Planned, verdict::StepEnd, world::World};
 
 /// The tag that distinguishes cucumber's scenarios, because one requirement runs on several transports.
@@ -92,7 +95,7 @@ impl Recorder {
                     told::Step::Skipped => StepEnd::blocked("the suite has no such step"),
                     told::Step::Started | told::Step::Passed(..) => return,
                 };
-                running.stop(format!("{} {}", step.keyword.trim(), step.value), stop);
+                running.stop(described(&step), stop);
             }
             told::Scenario::Hook(kind, told::Hook::Failed(_, info)) => {
                 let why = format!("the suite failed {kind} it: {}", text_of(&info));
@@ -101,6 +104,17 @@ impl Recorder {
             told::Scenario::Finished => self.0.conclude(running),
             told::Scenario::Hook(..) | told::Scenario::Log(_) => {}
         }
+    }
+}
+
+/// What a scenario that failed expected and saw.
+pub(super) fn failure_of(end: &told::ScenarioFinished) -> Option<(String, String)> {
+    let told::ScenarioFinished::StepFailed(_, _, error) = end else {
+        return None;
+    };
+    match stop_of(error) {
+        StepEnd::Failed { expected, actual } => Some((expected, actual)),
+        StepEnd::NotApplicable { .. } | StepEnd::Blocked { .. } => None,
     }
 }
 

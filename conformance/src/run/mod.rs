@@ -20,14 +20,15 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::result::{Running, result_of};
 use self::{
-    cucumber::{InMemory, Recorder, features, key_of},
+    cucumber::{InMemory, Recorder, failure_of, features, key_of},
     result::Aftermath,
 };
 use crate::{
     baseline::Baseline,
+    cause::{Cause, CauseEvidence},
     event::{Event, Reporter},
     instance::setup::Setup,
-    invariants::InvariantMonitor,
+    invariants::{Evidence, InvariantMonitor},
     latency::Measurements,
     mutation::aim::Aim,
     panic_hook::PanicHookGuard,
@@ -263,13 +264,17 @@ impl Run {
         } else if let Err(error) = self.oracle.remove_mounts(&scenario.prefix).await {
             self.note_problem(planned, &error);
         }
-        let finish = scenario.finish().await;
-        if let Some(problem) = finish.problem {
+        let mut finish = scenario.finish().await;
+        if let Some(problem) = finish.problem.take() {
             self.note_problem(planned, &problem);
         }
-        let found = self.watch.examine(planned.way(), &finish.evidence);
+        let cause = cause_of(end, &scenario, &mut finish.evidence);
+        let found = self
+            .watch
+            .examine(planned.way(), &finish.evidence, || scenario.lines());
         let mut aftermath = Aftermath {
             vault_requests: finish.vault_requests,
+            cause,
             ..Aftermath::default()
         };
         if (failed || found)
@@ -295,6 +300,30 @@ impl Run {
         let problem = format!("after {}: {problem}", planned.key);
         self.troubles.lock().push(problem);
     }
+}
+
+/// The cause of a scenario's failure, if it failed and the evidence shows it. A crash is also noted in the evidence.
+fn cause_of(
+    end: &told::ScenarioFinished,
+    scenario: &Scenario,
+    evidence: &mut Evidence,
+) -> Option<Cause> {
+    let ended = (evidence.servers.iter()).find_map(|server| server.ended.clone());
+    let failure = failure_of(end);
+    if ended.is_none() && failure.is_none() {
+        return None;
+    }
+    let shown = CauseEvidence {
+        lines: scenario.lines(),
+        ended: ended.as_deref(),
+        prefix: &evidence.prefix,
+    };
+    let redacted = |cause: Cause| cause.redacted(&evidence.secrets);
+    let crash = shown.crash().map(redacted);
+    let cause = failure.and_then(|(expected, actual)| shown.cause_of(&expected, &actual));
+    let cause = cause.map(redacted);
+    evidence.crash = crash;
+    cause
 }
 
 async fn write_transcript(output: &Path, key: &str, text: &str) -> Result<String, String> {

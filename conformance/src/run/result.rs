@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Instant};
 
+use gherkin::StepType;
 use parking_lot::Mutex;
 
 use super::Run;
 use crate::{
+    cause::Cause,
     event::Event,
     instance::locate::checkout,
+    invariants::Invariant,
     plan::Planned,
     report::{Failure, ScenarioResult},
     verdict::{Level, StepEnd, Verdict},
@@ -32,6 +35,8 @@ struct Progress {
 pub(super) struct Aftermath {
     pub(super) vault_requests: usize,
     pub(super) transcript: Option<String>,
+    /// The cause of its failure, if the evidence shows it.
+    pub(super) cause: Option<Cause>,
     /// How the scenario's own Vault ended, if it did.
     pub(super) own_vault_lost: Option<String>,
 }
@@ -109,10 +114,18 @@ impl Run {
                 Verdict::Blocked
             }
             Some((step, StepEnd::Failed { expected, actual })) => {
+                let (cause, caused_by) = match Invariant::of_requirement(&planned.requirement.id) {
+                    Some(concern) => self.watch.seen(planned.way()).cause_of(concern),
+                    None => (aftermath.cause, None),
+                };
+                let cause =
+                    cause.unwrap_or_else(|| Cause::of_requirement(&planned.requirement.demand));
                 failure = Some(Failure {
                     step,
                     expected,
                     actual,
+                    cause,
+                    caused_by,
                     transcript: aftermath.transcript,
                     reproduce: self.reproduce(planned),
                 });
@@ -145,6 +158,50 @@ impl Run {
         self.tell(&Event::ScenarioFinished(Box::new(result)));
     }
 
+    /// Notes which failures only follow from another one: the failing step is no part of what the requirement demands,
+    /// and another scenario, with the same cause on the same transport, failed where it is.
+    pub(crate) fn link_failures(&self) {
+        let mut results = self.results.lock();
+        let failed: Vec<_> = (results.iter())
+            .filter_map(|result| {
+                let failure = result.failure.as_ref()?;
+                let is_own = !self.is_preparation(&result.key, &failure.step);
+                is_own.then(|| {
+                    let way = (result.transport.clone(), result.verdict != Verdict::Fail);
+                    (failure.cause.clone(), way, result.key.clone())
+                })
+            })
+            .collect();
+        for result in results.iter_mut() {
+            let (key, transport) = (&result.key, &result.transport);
+            let Some(failure) = &mut result.failure else {
+                continue;
+            };
+            if let Some(from) = &failure.caused_by {
+                // What was seen in a scenario that did not fail for it is the failure's own.
+                let failed_too = failed.iter().any(|(_, _, other)| other == from);
+                failure.caused_by = failure.caused_by.take().filter(|_| failed_too);
+            } else if self.is_preparation(key, &failure.step) {
+                let mut same: Vec<_> = (failed.iter())
+                    .filter(|(cause, way, _)| *cause == failure.cause && way.0 == *transport)
+                    .map(|(_, (_, only_warns), key)| (*only_warns, key))
+                    .collect();
+                same.sort();
+                failure.caused_by = same.first().map(|(_, key)| (*key).clone());
+            }
+        }
+    }
+
+    /// Whether this step of a scenario prepares what the requirement is about.
+    fn is_preparation(&self, key: &str, step: &str) -> bool {
+        let Some(running) = self.running.get(key) else {
+            return false;
+        };
+        let steps = running.planned.requirement.scenario.steps.iter();
+        let mut same = steps.filter(|s| described(s) == step);
+        same.next().is_some_and(|step| step.ty == StepType::Given)
+    }
+
     fn reproduce(&self, planned: &Planned) -> String {
         let target = match &self.target.file {
             Some(file) => file.display().to_string(),
@@ -164,6 +221,11 @@ impl Run {
             self.seed
         )
     }
+}
+
+/// A step, as reports show it.
+pub(super) fn described(step: &gherkin::Step) -> String {
+    format!("{} {}", step.keyword.trim(), step.value)
 }
 
 /// The result of one planned scenario.

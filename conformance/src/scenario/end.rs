@@ -58,10 +58,23 @@ impl Scenario {
                 unasked: self.ledger.unasked(),
                 values: self.ledger.all(),
                 secrets: self.secrets(),
+                crash: None,
             },
             vault_requests,
             problem,
         }
+    }
+
+    /// The messages, logs and requests of all its servers, in the order of time for each server.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        let mut lines: Vec<_> = self.agents.ended.said.iter().flatten().cloned().collect();
+        for Agent { slot, .. } in &self.agents.all {
+            let mut of_server = slot.instance.connection.transcript().lines();
+            of_server.extend(tapped(slot));
+            of_server.sort_by_key(|line| line.at_ms);
+            lines.extend(of_server);
+        }
+        lines
     }
 
     fn ended_servers(&self) -> Vec<ServerEvidence> {
@@ -129,10 +142,16 @@ fn exchanges(slot: &Slot) -> Vec<Exchange> {
 
 fn transcript(slot: &Slot, secrets: &Secrets) -> String {
     let transcript = slot.instance.connection.transcript();
-    let tapped = exchanges(slot).into_iter().map(|exchange| Line {
+    transcript.to_json_lines(tapped(slot), secrets)
+}
+
+/// The requests of a server to Vault, on the clock of its transcript.
+fn tapped(slot: &Slot) -> Vec<Line> {
+    let transcript = slot.instance.connection.transcript();
+    let line = |exchange: Exchange| Line {
         at_ms: transcript.millis(exchange.at),
         speaker: Speaker::Vault,
         text: exchange.to_string(),
-    });
-    transcript.to_json_lines(tapped.collect(), secrets)
+    };
+    exchanges(slot).into_iter().map(line).collect()
 }

@@ -44,6 +44,14 @@ impl Ledger {
         });
     }
 
+    /// Whether the scenario stored this value somewhere.
+    pub(crate) fn is_canary(&self, value: &str) -> bool {
+        let canaries = self.canaries.lock();
+        canaries
+            .iter()
+            .any(|canary| canary.value.expose_secret() == value)
+    }
+
     /// Remembers the private keys in a text, with their certificates. No later answer and no log may contain these
     /// keys.
     pub(crate) fn remember_keys(&self, said: &str, known_to_agent: bool) {

@@ -22,8 +22,8 @@ use crate::{
     plan::{Planned, Selection, Spoken, further_revisions, keys, plan},
     progress::Progress,
     report::{
-        Demands, ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo, Summary,
-        TargetInfo, VaultInfo,
+        CauseResult, Demands, ProfileResult, Report, SCHEMA_VERSION, ScenarioResult, SuiteInfo,
+        Summary, TargetInfo, VaultInfo,
     },
     requirement::Requirement,
     run::{Run, Running, result_of},
@@ -236,6 +236,7 @@ impl Prepared {
         troubles.extend(own_vaults.close().await);
         troubles.extend(clean_up(&oracle, &run.pulse).await);
         troubles.append(&mut run.troubles.lock());
+        run.link_failures();
         let scenarios = std::mem::take(&mut *run.results.lock());
         let mut report = self.report(scenarios, vault_info, learnt);
         report.latency = run.measurements.lock().entries();
@@ -464,6 +465,7 @@ impl Prepared {
             ),
             demanded: self.demanded.clone(),
             summary: Summary::of(&scenarios),
+            causes: CauseResult::of(&scenarios),
             sources: citations(&scenarios),
             scenarios,
             latency: Vec::new(),

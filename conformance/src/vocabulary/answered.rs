@@ -33,6 +33,12 @@ static ABSENCE: LazyLock<Regex> = LazyLock::new(|| {
 static TIME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?").unwrap());
 
+/// Whether the next call is the control: the same call, after the policy was changed to allow everything.
+#[derive(Default)]
+pub(crate) struct Control {
+    pub(crate) is_due: bool,
+}
+
 /// The agent must have received a success.
 ///
 /// # Errors
@@ -45,7 +51,13 @@ pub(crate) fn expect_success(scenario: &Scenario) -> StepResult<&Success> {
                 "the server writes with HTTP PATCH, for which the policy lacks the capability `patch`",
             ))
         }
-        other => Err(scenario.failed("an answer that reports success", &other.describe())),
+        other => {
+            let expected = match scenario.state::<Control>().is_due {
+                true => "the same call reports success once the policy allows everything",
+                false => "an answer that reports success",
+            };
+            Err(scenario.failed(expected, &other.describe()))
+        }
     }
 }
 
@@ -74,7 +86,7 @@ fn was_denied_a_patch(scenario: &Scenario) -> StepResult<bool> {
 pub(crate) fn expect_error(scenario: &Scenario) -> StepResult<&str> {
     match &scenario.last()?.answer {
         Answer::Error(text) => Ok(text),
-        other => Err(scenario.failed("an error", &other.describe())),
+        other => Err(scenario.failed("an error", &other.describe_unmarked())),
     }
 }
 
@@ -88,7 +100,7 @@ pub(crate) fn expect_denial(scenario: &Scenario) -> StepResult {
         return Ok(());
     }
     let expected = "an error that says that permission was denied, as Vault did";
-    Err(scenario.failed(expected, &answer.describe()))
+    Err(scenario.failed(expected, &answer.describe_unmarked()))
 }
 
 /// Ends the scenario as not applicable if the agent's last call failed: another requirement is about that.
@@ -320,7 +332,30 @@ pub(crate) fn expect_data(
     let keys: Vec<_> = expected.keys().map(String::as_str).collect();
     let keys = keys.join(", ");
     let demanded = format!("the keys {keys} with the values that Vault holds");
-    Err(scenario.failed(demanded, &answer.describe()))
+    let seen = match answer.data() {
+        Some(Data::Json(Value::Object(given))) => difference(scenario, given, expected),
+        _ => answer.describe(),
+    };
+    Err(scenario.failed(demanded, &seen))
+}
+
+/// The first difference between the data in an answer and what Vault holds.
+fn difference(scenario: &Scenario, given: &Facts, expected: &SecretData) -> String {
+    for (key, value) in expected {
+        match given.get(key) {
+            None => return format!("the answer lacks the key {key}"),
+            Some(other) if other == value => {}
+            Some(Value::String(other)) if scenario.ledger.is_canary(other) => {
+                return format!(
+                    "the answer holds an older value of {key}, or one of another secret"
+                );
+            }
+            Some(other) => return format!("the answer holds another value of {key}: {other}"),
+        }
+    }
+    let further = given.keys().find(|key| !expected.contains_key(*key));
+    let further = further.map_or("", String::as_str);
+    format!("the answer holds the key {further}, which Vault does not hold")
 }
 
 /// The version in the answer must be the secret's latest version in Vault.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::McpState;
 use crate::{
     mcp::{
-        inbox::Reply,
+        inbox::{Reply, describe},
         request::{PROBE, initialize, initialize_params},
     },
     profiles::mcp::{self, messages},
@@ -171,7 +171,7 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
         if !matches!(reply, Ok(Reply::Result(_))) {
             let expected =
                 format!("a result of {method}, because the server declares {capability}");
-            return Err(scenario.failed(expected, &format!("{reply:?}")));
+            return Err(scenario.failed(expected, &describe(&reply)));
         }
     }
     // Nothing is known that these could be about: an error is as good as a result, unless the method is unknown.
@@ -198,7 +198,7 @@ pub(crate) async fn expect_capabilities_work(scenario: &mut Scenario) -> StepRes
             let expected = format!(
                 "a result of {method}, or an error about its parameters, because the server declares {capability}"
             );
-            return Err(scenario.failed(expected, &format!("{reply:?}")));
+            return Err(scenario.failed(expected, &describe(&reply)));
         }
     }
     Ok(())
@@ -221,7 +221,7 @@ pub(crate) async fn expect_ping(scenario: &mut Scenario) -> StepResult {
     {
         return Ok(());
     }
-    Err(scenario.failed("an empty result", &format!("{reply:?}")))
+    Err(scenario.failed("an empty result", &describe(&reply)))
 }
 
 /// Sends the message that opens the connection again.

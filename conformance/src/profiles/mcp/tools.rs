@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::McpState;
 use crate::{
     engines::Operation,
-    mcp::inbox::Reply,
+    mcp::inbox::{Reply, describe},
     profiles::mcp,
     scenario::Scenario,
     schema,
@@ -218,8 +218,9 @@ pub(crate) async fn expect_pages_end(scenario: &mut Scenario) -> StepResult {
     let mut params = json!({});
     for _ in 0..MAX_PAGES {
         let reply = scenario.request("tools/list", params).await?;
-        let Ok(Reply::Result(page)) = reply else {
-            return Err(scenario.failed("a page of the list", &format!("{reply:?}")));
+        let page = match reply {
+            Ok(Reply::Result(page)) => page,
+            other => return Err(scenario.failed("a page of the list", &describe(&other))),
         };
         for tool in page["tools"].as_array().into_iter().flatten() {
             if !names.insert(name_of(tool).to_owned()) {
@@ -255,6 +256,6 @@ pub(crate) async fn expect_cursor_refused(scenario: &mut Scenario) -> StepResult
         Ok(Reply::Result(page)) if page["nextCursor"].is_null() => Err(StepEnd::not_claimed(
             "the list has one page, and cursors are ignored",
         )),
-        other => Err(scenario.failed("the JSON-RPC error -32602", &format!("{other:?}"))),
+        other => Err(scenario.failed("the JSON-RPC error -32602", &describe(other))),
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     policy_matrix::Ruling,
     profiles::policy::matrix,
     verdict::{StepEnd, StepResult},
-    vocabulary::given,
+    vocabulary::{answered::Control, given},
     world::World,
 };
 
@@ -19,7 +19,9 @@ async fn no_policy(world: &mut World) -> StepResult {
 
 #[when("the suite changes the token's policy to allow everything")]
 async fn allowed_now(world: &mut World) -> StepResult {
-    world.scenario()?.allow_all().await
+    let scenario = world.scenario()?;
+    scenario.state_mut::<Control>().is_due = true;
+    scenario.allow_all().await
 }
 
 #[when(

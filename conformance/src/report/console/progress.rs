@@ -7,7 +7,11 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use crate::{event::Event, report::text::visible, verdict::Verdict};
+use crate::{
+    event::Event,
+    report::text::{cut, visible},
+    verdict::Verdict,
+};
 
 /// The number of scenarios after which a line is written, unless [`LINE_AFTER`] passes first.
 const LINE_AFTER_SCENARIOS: usize = 25;
@@ -67,10 +71,14 @@ impl Progress {
             Event::ScenarioStarted { key } => self.running.push(visible(key)),
             Event::ScenarioFinished(scenario) => {
                 self.done += 1;
-                let failed = scenario.verdict == Verdict::Fail && scenario.known.is_none();
-                self.failed += usize::from(failed);
                 let key = visible(&scenario.key);
                 self.running.retain(|running| *running != key);
+                if scenario.verdict == Verdict::Fail && scenario.known.is_none() {
+                    self.failed += 1;
+                    let failure = scenario.failure.as_ref();
+                    let what = failure.map(|failure| visible(&cut(&failure.cause.what)));
+                    self.say(&format!("FAIL  {key}  {}", what.unwrap_or_default()))?;
+                }
             }
             Event::Finished(_) => {
                 if let Display::Bar(bar) = &self.display {
@@ -80,6 +88,17 @@ impl Progress {
             }
         }
         self.show()
+    }
+
+    /// Writes a line that stays.
+    fn say(&mut self, text: &str) -> io::Result<()> {
+        match &mut self.display {
+            Display::Bar(bar) => {
+                bar.println(text);
+                Ok(())
+            }
+            Display::Lines { stream, .. } => writeln!(stream, "{text}"),
+        }
     }
 
     fn show(&mut self) -> io::Result<()> {

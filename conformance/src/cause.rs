@@ -1,0 +1,492 @@
+//! The causes of failures: what the server did in the call that failed, as far as the evidence of a scenario shows it.
+//! Many scenarios can fail for one cause, so reports group failures by it.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    instance::{NOT_STARTED, answer::text_of},
+    mcp::{
+        inbox::NoReply,
+        transcript::{Line, Speaker},
+    },
+    redact::Secrets,
+};
+
+/// The maximum length of a text of the target in a cause, in characters.
+const LONGEST: usize = 140;
+
+/// The kind of a cause. The order is that of reports: the most severe first.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CauseKind {
+    /// The server panicked, or its process ended, in a call.
+    Crash,
+    /// The server did not start, or was not reachable.
+    NoStart,
+    /// The server did not answer a call.
+    NoAnswer,
+    /// The server made a request to Vault that its token does not allow.
+    Denied,
+    /// The server returned an error as an ordinary result, without `isError`.
+    Unmarked,
+    /// The server returned an error instead of a success.
+    Error,
+    /// None of these: what the requirement demands is not met.
+    Requirement,
+}
+
+/// The cause of a failure.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub struct Cause {
+    /// Its kind.
+    pub kind: CauseKind,
+    /// What the server did, as a sentence without a full stop and with secrets redacted; for
+    /// [`CauseKind::Requirement`], the requirement. Failures with the same text have the same cause.
+    pub what: String,
+}
+
+impl Cause {
+    /// The cause of a failure about which the evidence says no more: what a requirement demands is not met.
+    #[must_use]
+    pub fn of_requirement(demand: &str) -> Self {
+        Self {
+            kind: CauseKind::Requirement,
+            what: demand.to_owned(),
+        }
+    }
+
+    /// What the server did, if a reader of the requirement does not know it yet.
+    #[must_use]
+    pub fn beside_the_demand(&self) -> Option<&str> {
+        (self.kind != CauseKind::Requirement).then_some(&self.what)
+    }
+
+    /// The cause in a report that names none.
+    pub(crate) fn unknown() -> Self {
+        Self::of_requirement("unknown")
+    }
+
+    /// The same, without secrets.
+    pub(crate) fn redacted(self, secrets: &Secrets) -> Self {
+        Self {
+            what: secrets.redact(&self.what),
+            ..self
+        }
+    }
+}
+
+/// The evidence of a scenario about the causes of its failure.
+pub(crate) struct CauseEvidence<'e> {
+    /// The messages, logs and requests of all its servers, in the order of time for each server.
+    pub(crate) lines: Vec<Line>,
+    /// How the process of a server ended, if one has.
+    pub(crate) ended: Option<&'e str>,
+    /// The prefix of the scenario's random names. Causes do not contain it.
+    pub(crate) prefix: &'e str,
+}
+
+/// A request of the suite, with what followed it.
+struct Call<'l> {
+    id: Value,
+    /// The tool that it calls, or else its method.
+    name: String,
+    reply: Option<Value>,
+    /// The requests to Vault that followed it, as the tap notes them.
+    requests: Vec<&'l str>,
+}
+
+impl CauseEvidence<'_> {
+    /// Why a check with this expectation failed; `None` if the evidence shows none of the known causes.
+    pub(crate) fn cause_of(&self, expected: &str, actual: &str) -> Option<Cause> {
+        if actual.starts_with(NOT_STARTED) {
+            return Some(self.cause(CauseKind::NoStart, actual));
+        }
+        let calls = calls(&self.lines);
+        let last = last_of(&calls);
+        let panicked = last.is_some_and(|call| call.reply.is_none() || call.is_error());
+        if panicked && let Some(crash) = self.crash() {
+            return Some(crash);
+        }
+        let call = last?;
+        if NoReply::is_told_in(actual) {
+            let what = format!("a call of `{}` is not answered", call.name);
+            return Some(self.cause(CauseKind::NoAnswer, &what));
+        }
+        let wants_error = expected.starts_with("an error");
+        let reply = call.reply.as_ref()?;
+        if !call.is_error() {
+            let was_refused = call.requests.iter().any(|request| is_refused(request));
+            let says_so = ERROR.is_match(&text_of(&reply["result"]));
+            return (wants_error && was_refused && says_so).then(|| {
+                let what = "errors are not marked with `isError`";
+                self.cause(CauseKind::Unmarked, what)
+            });
+        }
+        if wants_error || !actual.contains("an error: ") {
+            return None;
+        }
+        let denied = call.requests.iter().rev().find_map(|request| {
+            let (request, status) = request.split_once(" -> ")?;
+            status.starts_with("403").then_some(request)
+        });
+        Some(match denied {
+            Some(request) => {
+                let what = format!("the server requests {request}, which Vault denies");
+                self.cause(CauseKind::Denied, &what)
+            }
+            None => {
+                let what = format!("`{}` returns an error: {}", call.name, call.error());
+                self.cause(CauseKind::Error, &what)
+            }
+        })
+    }
+
+    /// The crash in a call, if there was one.
+    pub(crate) fn crash(&self) -> Option<Cause> {
+        let calls = calls(&self.lines);
+        let mut unanswered: Vec<_> = (calls.iter())
+            .filter(|call| call.reply.is_none())
+            .map(|call| format!("`{}`", call.name))
+            .collect();
+        unanswered.sort();
+        unanswered.dedup();
+        let is_dead = self.ended.is_some() || self.lines.iter().any(is_panic);
+        if is_dead && unanswered.len() > 1 {
+            let what = format!(
+                "calls of {} end the server or the connection",
+                unanswered.join(", ")
+            );
+            return Some(self.cause(CauseKind::Crash, &what));
+        }
+        let name = last_of(&calls).map_or("initialize", |call| call.name.as_str());
+        let logs = (self.lines.iter()).filter(|line| line.speaker == Speaker::Log);
+        let mut panics = logs.filter_map(|line| panic_in(&line.text));
+        let what = match (panics.next(), self.ended) {
+            (Some(panic), _) => format!("`{name}` panics: {panic}"),
+            (None, Some(how)) => format!("the process ends in a call of `{name}`: {how}"),
+            (None, None) => return None,
+        };
+        Some(self.cause(CauseKind::Crash, &what))
+    }
+
+    fn cause(&self, kind: CauseKind, what: &str) -> Cause {
+        let what = what.replace(self.prefix, "");
+        let what = VARIABLE.replace_all(what.lines().next().unwrap_or_default(), "…");
+        let mut shown: String = what.chars().take(LONGEST).collect();
+        if shown.len() < what.len() {
+            shown.push('…');
+        }
+        Cause { kind, what: shown }
+    }
+}
+
+impl Call<'_> {
+    fn is_error(&self) -> bool {
+        let reply = self.reply.as_ref();
+        reply.is_some_and(|reply| !reply["error"].is_null() || reply["result"]["isError"] == true)
+    }
+
+    fn error(&self) -> String {
+        let reply = self.reply.as_ref();
+        reply.map_or_else(String::new, |reply| {
+            match reply["error"]["message"].as_str() {
+                Some(message) => message.to_owned(),
+                None => text_of(&reply["result"]),
+            }
+        })
+    }
+}
+
+fn calls(lines: &[Line]) -> Vec<Call<'_>> {
+    let mut calls: Vec<Call<'_>> = Vec::new();
+    for line in lines {
+        let message = || serde_json::from_str::<Value>(&line.text).ok();
+        match line.speaker {
+            Speaker::Suite => {
+                if let Some(message) = message()
+                    && let Some(method) = message["method"].as_str()
+                    && !message["id"].is_null()
+                {
+                    let tool = message["params"]["name"].as_str();
+                    calls.push(Call {
+                        id: message["id"].clone(),
+                        name: tool.unwrap_or(method).to_owned(),
+                        reply: None,
+                        requests: Vec::new(),
+                    });
+                }
+            }
+            Speaker::Target => {
+                if let Some(message) = message()
+                    && message["method"].is_null()
+                    && let Some(call) = calls.iter_mut().rev().find(|c| c.id == message["id"])
+                {
+                    call.reply = Some(message);
+                }
+            }
+            Speaker::Vault => {
+                if let Some(call) = calls.last_mut() {
+                    call.requests.push(&line.text);
+                }
+            }
+            Speaker::Noise | Speaker::Log | Speaker::Note => {}
+        }
+    }
+    calls
+}
+
+/// The call that has no reply, or else the last one.
+fn last_of<'c, 'l>(calls: &'c [Call<'l>]) -> Option<&'c Call<'l>> {
+    let unanswered = calls.iter().rev().find(|call| call.reply.is_none());
+    unanswered.or(calls.last())
+}
+
+/// Whether Vault answered this request, as the tap notes it, with an error.
+fn is_refused(request: &str) -> bool {
+    let status = request.split_once(" -> ").map(|(_, status)| status);
+    status.is_some_and(|status| status.starts_with(['4', '5']))
+}
+
+fn is_panic(line: &Line) -> bool {
+    line.speaker == Speaker::Log && panic_in(&line.text).is_some()
+}
+
+/// The message of a panic in a log, as Go and Rust write it.
+fn panic_in(log: &str) -> Option<String> {
+    let found = PANIC.captures(log)?;
+    let message = found.get(1).or(found.get(2))?;
+    Some(message.as_str().to_owned())
+}
+
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static PANIC: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"^(?:.*\b)?panic(?: serving \S+)?: (.+?)(?: \[recovered\].*)?$|^thread '.*panicked at (.+)$",
+    )
+    .unwrap()
+});
+
+/// Words of an error.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static ERROR: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)error|fail|denied|forbidden|not (found|exist)|cannot|could not|invalid|unable")
+        .unwrap()
+});
+
+/// What differs from run to run: addresses, long numbers and random ids.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?:127\.0\.0\.1|localhost|\[::1\]):\d+|0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27,}\b|\d{4,}",
+    )
+    .unwrap()
+});
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Cause, CauseEvidence, CauseKind};
+    use crate::mcp::transcript::{Line, Speaker};
+
+    const PREFIX: &str = "vmc-12345678-s7-";
+
+    fn line(speaker: Speaker, text: impl ToString) -> Line {
+        let text = text.to_string();
+        Line {
+            at_ms: 0,
+            speaker,
+            text,
+        }
+    }
+
+    fn called(id: u64, tool: &str) -> Line {
+        let params = json!({ "name": tool, "arguments": {} });
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        line(Speaker::Suite, call)
+    }
+
+    fn result(id: u64, text: &str, is_error: bool) -> Line {
+        let content = json!([{ "type": "text", "text": text }]);
+        let result = json!({ "content": content, "isError": is_error });
+        line(
+            Speaker::Target,
+            json!({ "jsonrpc": "2.0", "id": id, "result": result }),
+        )
+    }
+
+    fn vault(exchange: &str) -> Line {
+        line(Speaker::Vault, exchange)
+    }
+
+    fn cause(lines: Vec<Line>, ended: Option<&str>, failed: (&str, &str)) -> Option<Cause> {
+        let evidence = CauseEvidence {
+            lines,
+            ended,
+            prefix: PREFIX,
+        };
+        evidence.cause_of(failed.0, failed.1)
+    }
+
+    #[track_caller]
+    fn is(cause: Option<Cause>, kind: CauseKind, what: &str) {
+        let expected = Cause {
+            kind,
+            what: what.to_owned(),
+        };
+        assert_eq!(cause, Some(expected));
+    }
+
+    const SUCCESS: &str = "an answer that reports success";
+    const CLOSED: &str = "the connection ended before an answer: end of file";
+
+    #[test]
+    fn a_panic_is_one_cause_whether_or_not_the_process_survives_it() {
+        let panic = "panic: interface conversion: interface {} is nil, not string";
+        let what = "`delete` panics: interface conversion: interface {} is nil, not string";
+        let killed = vec![called(1, "delete"), line(Speaker::Log, panic)];
+        is(
+            cause(killed, Some("exit status: 2"), (SUCCESS, CLOSED)),
+            CauseKind::Crash,
+            what,
+        );
+        let serving = panic.replace("panic:", "panic serving 127.0.0.1:40312:");
+        let log = format!("2026/11/30 13:00:00 http: {serving}");
+        let survived = vec![called(1, "delete"), line(Speaker::Log, log)];
+        is(
+            cause(survived, None, (SUCCESS, CLOSED)),
+            CauseKind::Crash,
+            what,
+        );
+    }
+
+    #[test]
+    fn a_process_that_ends_silently_is_a_crash_in_the_call_without_answer() {
+        is(
+            cause(
+                vec![called(1, "read"), result(1, "{}", false), called(2, "list")],
+                Some("signal: 9 (SIGKILL)"),
+                (SUCCESS, CLOSED),
+            ),
+            CauseKind::Crash,
+            "the process ends in a call of `list`: signal: 9 (SIGKILL)",
+        );
+    }
+
+    #[test]
+    fn a_scenario_in_which_several_calls_crash_has_a_cause_of_its_own() {
+        let panic = || line(Speaker::Log, "panic: index out of range");
+        is(
+            cause(
+                vec![called(1, "write"), panic(), called(1, "delete"), panic()],
+                Some("exit status: 2"),
+                (SUCCESS, CLOSED),
+            ),
+            CauseKind::Crash,
+            "calls of `delete`, `write` end the server or the connection",
+        );
+    }
+
+    #[test]
+    fn a_log_that_mentions_a_panic_is_no_crash_of_a_call_that_succeeds() {
+        let lines = vec![
+            line(Speaker::Log, "panic: the handler for panics is installed"),
+            called(1, "read"),
+            result(1, "{}", false),
+        ];
+        assert_eq!(cause(lines, None, ("the keys a, b", "a success: {}")), None);
+    }
+
+    #[test]
+    fn a_call_without_answer_of_a_server_that_lives_is_named_by_its_tool() {
+        is(
+            cause(
+                vec![called(1, "read")],
+                None,
+                (SUCCESS, "no answer within 10 s"),
+            ),
+            CauseKind::NoAnswer,
+            "a call of `read` is not answered",
+        );
+    }
+
+    #[test]
+    fn a_denied_request_is_named_without_random_names() {
+        is(
+            cause(
+                vec![
+                    called(1, "read"),
+                    vault("GET /v1/sys/mounts/vmc-12345678-s7-team -> 403 Forbidden"),
+                    result(1, "no", true),
+                ],
+                None,
+                (SUCCESS, "an error: no"),
+            ),
+            CauseKind::Denied,
+            "the server requests GET /v1/sys/mounts/team, which Vault denies",
+        );
+    }
+
+    #[test]
+    fn a_denial_that_was_asked_for_is_no_cause() {
+        let lines = vec![
+            called(1, "read"),
+            vault("GET /v1/secret/data/x -> 403 Forbidden"),
+            result(1, "no such secret", true),
+        ];
+        let expected = "an error that says that permission was denied, as Vault did";
+        assert_eq!(
+            cause(lines, None, (expected, "an error: no such secret")),
+            None
+        );
+    }
+
+    #[test]
+    fn an_error_without_is_error_is_one_cause_for_all_tools() {
+        let failed = ("an error", "a success, but its text is not JSON");
+        for tool in ["read", "write"] {
+            let lines = vec![
+                called(1, tool),
+                vault("GET /v1/secret/data/x -> 404 Not Found"),
+                result(1, "Error: not found", false),
+            ];
+            is(
+                cause(lines, None, failed),
+                CauseKind::Unmarked,
+                "errors are not marked with `isError`",
+            );
+        }
+        let lies = vec![
+            called(1, "write"),
+            vault("POST /v1/secret/data/x -> 403 Forbidden"),
+            result(1, "done", false),
+        ];
+        assert_eq!(cause(lies, None, failed), None);
+    }
+
+    #[test]
+    fn an_error_is_shown_without_what_differs_between_runs() {
+        is(
+            cause(
+                vec![
+                    called(1, "list"),
+                    result(1, "dial 127.0.0.1:45671: vmc-12345678-s7-pki/roles", true),
+                ],
+                None,
+                ("the names", "an error: dial"),
+            ),
+            CauseKind::Error,
+            "`list` returns an error: dial …: pki/roles",
+        );
+    }
+}
