@@ -33,6 +33,8 @@ pub enum CauseKind {
     NoStart,
     /// The server did not answer a call.
     NoAnswer,
+    /// The server rejected a call because of its rate limit, which the adapter does not declare.
+    RateLimit,
     /// The server made a request to Vault that its token does not allow.
     Denied,
     /// The server returned an error as an ordinary result, without `isError`.
@@ -91,6 +93,8 @@ pub(crate) struct CauseEvidence<'e> {
     pub(crate) lines: Vec<Line>,
     /// How the process of a server ended, if one has.
     pub(crate) ended: Option<&'e str>,
+    /// Whether the adapter declares a limit on calls.
+    pub(crate) declares_limit: bool,
     /// The prefix of the scenario's random names. Causes do not contain it.
     pub(crate) prefix: &'e str,
 }
@@ -134,6 +138,11 @@ impl CauseEvidence<'_> {
         }
         if wants_error || !actual.contains("an error: ") {
             return None;
+        }
+        if !self.declares_limit && tells_of_limit(&call.error()) {
+            let what =
+                "the server limits the rate of calls: declare its limit in [limits] of the adapter";
+            return Some(self.cause(CauseKind::RateLimit, what));
         }
         let denied = call.requests.iter().rev().find_map(|request| {
             let (request, status) = request.split_once(" -> ")?;
@@ -261,6 +270,11 @@ fn is_panic(line: &Line) -> bool {
     line.speaker == Speaker::Log && panic_in(&line.text).is_some()
 }
 
+/// Whether a text says that the rate of calls is limited.
+pub(crate) fn tells_of_limit(text: &str) -> bool {
+    LIMITED.is_match(text)
+}
+
 /// The message of a panic in a log, as Go and Rust write it.
 fn panic_in(log: &str) -> Option<String> {
     let found = PANIC.captures(log)?;
@@ -274,6 +288,12 @@ static PANIC: LazyLock<Regex> = LazyLock::new(|| {
         r"^(?:.*\b)?panic(?: serving \S+)?: (.+?)(?: \[recovered\].*)?$|^thread '.*panicked at (.+)$",
     )
     .unwrap()
+});
+
+/// Words of a server that limits the rate of calls.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static LIMITED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)rate[ _-]?limit|too many (requests|calls)|\b429\b|retry after").unwrap()
 });
 
 /// Words of an error.
@@ -333,6 +353,7 @@ mod tests {
         let evidence = CauseEvidence {
             lines,
             ended,
+            declares_limit: false,
             prefix: PREFIX,
         };
         evidence.cause_of(failed.0, failed.1)
@@ -434,6 +455,20 @@ mod tests {
             ),
             CauseKind::Denied,
             "the server requests GET /v1/sys/mounts/team, which Vault denies",
+        );
+    }
+
+    #[test]
+    fn a_limit_that_is_not_declared_is_told_with_what_to_do() {
+        let error = "rate limit exceeded";
+        is(
+            cause(
+                vec![called(1, "read"), result(1, error, true)],
+                None,
+                (SUCCESS, "an error: rate limit exceeded"),
+            ),
+            CauseKind::RateLimit,
+            "the server limits the rate of calls: declare its limit in [limits] of the adapter",
         );
     }
 

@@ -1,5 +1,5 @@
-//! The findings about an adapter: compares the tools that the server lists with the arguments that the adapter sends,
-//! and calls each operation that only reads once.
+//! The findings about an adapter: the tools that the server lists, compared with the arguments that the adapter sends,
+//! and what calls of each operation showed.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -12,8 +12,14 @@ use crate::{
         mapping::{Mapping, ResultPart, ResultShape},
         template,
     },
+    cause::tells_of_limit,
     engines::{Operation, mounts::Mounts},
+    instance::Instance,
+    mcp::transcript::Speaker,
+    schema::problem,
+    slot::Slot,
     suggest::closest,
+    tap::TokenPrint,
     transport::TransportKind,
 };
 
@@ -30,9 +36,11 @@ pub struct Checked {
     pub tools: Vec<String>,
     /// What is wrong, the errors first.
     pub findings: Vec<Finding>,
-    /// The result of each operation that only reads; each was performed once.
+    /// The result of each operation; each was performed once, on mounts of the suite's own.
     pub trials: Vec<Trial>,
-    /// Operations that the adapter maps and that were not performed, because they write.
+    /// Defects of the server that the check came across.
+    pub defects: Vec<String>,
+    /// Operations that the adapter maps and that were not performed.
     pub untried: Vec<&'static str>,
     /// The operations that the adapter maps.
     pub mapped: Vec<&'static str>,
@@ -65,6 +73,16 @@ pub struct Finding {
     pub text: String,
 }
 
+/// What is to blame for a call that does not do what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The adapter does not match the server.
+    Adapter,
+    /// The server, as far as the check shows.
+    Server,
+}
+
 /// One operation, performed once on a mount of the suite's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trial {
@@ -72,8 +90,14 @@ pub struct Trial {
     pub operation: &'static str,
     /// The transport.
     pub transport: String,
-    /// Whether the adapter finds what Vault holds.
+    /// The version of the KV mount, if the operation is about one.
+    pub kv_version: Option<u8>,
+    /// Whether the adapter finds what Vault holds, or Vault has the effect.
     pub found: bool,
+    /// What is to blame, if not.
+    pub fault: Option<Fault>,
+    /// Whether this proves that the adapter is wrong.
+    pub is_proof: bool,
     /// What the server returned, with secrets redacted.
     pub text: String,
 }
@@ -91,11 +115,7 @@ impl Checked {
         ];
         Self {
             target: adapter.name.clone(),
-            untried: mapped
-                .iter()
-                .filter(|operation| !operation.reads())
-                .map(|operation| operation.name())
-                .collect(),
+            untried: mapped.iter().map(|operation| operation.name()).collect(),
             mapped: mapped.into_iter().map(Operation::name).collect(),
             unmapped: unmapped.into_iter().map(Operation::name).collect(),
             modes: adapter.modes.keys().map(|mode| mode.name()).collect(),
@@ -107,8 +127,69 @@ impl Checked {
         }
     }
 
+    /// Adds the results of operations that were performed.
+    pub(crate) fn note_trials(&mut self, trials: Vec<Trial>) {
+        for trial in &trials {
+            self.untried.retain(|untried| *untried != trial.operation);
+        }
+        self.trials.extend(trials);
+    }
+
+    /// Records whether the server uses the token that it was given.
+    pub(crate) fn note_token(&mut self, slot: &Slot) {
+        let (Some(token), Some(tap)) = (&slot.token, &slot.tap) else {
+            return;
+        };
+        let given = Some(TokenPrint::of(&token.secret));
+        let exchanges = tap.exchanges();
+        if exchanges.is_empty() || exchanges.iter().any(|exchange| exchange.token == given) {
+            return;
+        }
+        let text = "no request to Vault had the token that the suite made for the server: pass {vault_token} in `env`, \
+                    or in `headers` if the server takes the token from each request";
+        self.findings.push(Finding {
+            gravity: Gravity::Error,
+            operation: None,
+            text: text.to_owned(),
+        });
+    }
+
+    /// Records a line on standard output that is no message.
+    pub(crate) fn note_noise(&mut self, slot: &Slot) {
+        let transcript = slot.instance.connection.transcript();
+        if let Some(line) = transcript.last_words(Speaker::Noise, 1).first() {
+            let line = slot.secrets().redact(line);
+            let shown: String = line.chars().take(200).collect();
+            self.defects.push(format!(
+                "the server writes lines to standard output that are no messages, such as {shown:?}"
+            ));
+        }
+    }
+
+    /// Suggests a declaration if the server limits calls and the adapter declares no limit.
+    pub(crate) fn note_limits(&mut self, adapter: &Adapter) {
+        let is_limited = |trial: &&Trial| tells_of_limit(&trial.text);
+        let limited = self
+            .trials
+            .iter()
+            .find(|trial| !trial.found && is_limited(trial));
+        if let Some(trial) = limited.filter(|_| !adapter.limits.are_declared()) {
+            let operation = trial.operation;
+            self.findings.push(Finding {
+                gravity: Gravity::Error,
+                operation: Some(operation),
+                text: "the server limits the rate of calls: declare the limit in [limits], so that the suite keeps to it"
+                    .to_owned(),
+            });
+        }
+    }
+
     /// Compares the adapter with a server's tools, and adds the findings.
-    pub fn hold_against(&mut self, adapter: &Adapter, tools: &[Value]) {
+    pub fn hold_against(&mut self, adapter: &Adapter, instance: &Instance) {
+        self.hold_against_tools(adapter, &instance.tools);
+    }
+
+    fn hold_against_tools(&mut self, adapter: &Adapter, tools: &[Value]) {
         let names: Vec<String> = tools
             .iter()
             .filter_map(|tool| Some(tool["name"].as_str()?.to_owned()))
@@ -186,7 +267,14 @@ impl Checked {
         let wrong = |finding: &Finding| finding.gravity == Gravity::Error;
         self.unusable.is_empty()
             && !self.findings.iter().any(wrong)
-            && self.trials.iter().all(|trial| trial.found)
+            && !(self.trials.iter()).any(|trial| trial.fault == Some(Fault::Adapter))
+    }
+
+    /// Whether the check came across no defect of the server.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let is_servers = |trial: &Trial| trial.fault == Some(Fault::Server);
+        self.defects.is_empty() && !self.trials.iter().any(is_servers)
     }
 
     /// The findings as text for readers.
@@ -216,12 +304,41 @@ impl Checked {
         for problem in &self.unusable {
             line("unusable", problem);
         }
+        let mut trials: Vec<(&Trial, Vec<&str>)> = Vec::new();
         for trial in &self.trials {
-            let label = if trial.found { "ok" } else { "error" };
+            // Operations with the same result share a line.
+            let result = |trial: &Trial| {
+                (
+                    trial.transport.clone(),
+                    trial.kv_version,
+                    trial.text.clone(),
+                )
+            };
+            match trials.last_mut() {
+                Some((last, operations)) if result(last) == result(trial) => {
+                    operations.push(trial.operation);
+                }
+                _ => trials.push((trial, vec![trial.operation])),
+            }
+        }
+        for (trial, operations) in trials {
+            let label = match trial.fault {
+                None => "ok",
+                Some(Fault::Adapter) => "error",
+                Some(Fault::Server) => "server",
+            };
+            let version = trial
+                .kv_version
+                .map(|version| format!(", KV version {version}"));
+            let (operations, transport) = (operations.join(", "), &trial.transport);
+            let version = version.unwrap_or_default();
             line(
                 label,
-                &format!("{} ({}): {}", trial.operation, trial.transport, trial.text),
+                &format!("{operations} ({transport}{version}): {}", trial.text),
             );
+        }
+        for defect in &self.defects {
+            line("server", defect);
         }
         for finding in &self.findings {
             let label = match finding.gravity {
@@ -236,34 +353,70 @@ impl Checked {
         }
         if !self.untried.is_empty() {
             let untried = self.untried.join(", ");
-            let why = "they write, so only their arguments were compared with the schema";
+            let why = "not performed, only their arguments were compared with the schema";
             line("untried", &format!("{untried}: {why}"));
         }
-        let (wrong, hints) = self.count();
+        let (wrong, defects, hints) = self.count();
         line("", "");
+        let defects = match defects {
+            0 => String::new(),
+            _ => format!(", {} of the server", counted(defects, "defect")),
+        };
         line(
             if self.fits() { "fits" } else { "wrong" },
-            &format!("{}, {}", counted(wrong, "error"), counted(hints, "hint")),
+            &format!(
+                "{}, {}{defects}",
+                counted(wrong, "error"),
+                counted(hints, "hint")
+            ),
         );
         let lines: Vec<_> = text.lines().map(str::trim_end).collect();
         lines.join("\n") + "\n"
     }
 
-    fn count(&self) -> (usize, usize) {
+    /// The numbers of errors in the adapter, defects of the server, and hints.
+    fn count(&self) -> (usize, usize, usize) {
         let errors = self
             .findings
             .iter()
             .filter(|f| f.gravity == Gravity::Error)
             .count();
-        let lost = self.trials.iter().filter(|trial| !trial.found).count();
-        let wrong = errors + lost + self.unusable.len();
-        (wrong, self.findings.len() - errors)
+        let of = |fault| {
+            let trials = self.trials.iter();
+            trials.filter(|trial| trial.fault == Some(fault)).count()
+        };
+        let wrong = errors + of(Fault::Adapter) + self.unusable.len();
+        let defects = of(Fault::Server) + self.defects.len();
+        (wrong, defects, self.findings.len() - errors)
     }
 }
 
 fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+/// What the arguments of an adapter contradict in the schemas of a server's tools, one sentence each. A schema that is
+/// invalid proves nothing.
+pub(crate) fn mismatches(adapter: &Adapter, instance: &Instance) -> Vec<String> {
+    let mut all = Vec::new();
+    for (operation, mapping) in &adapter.operations {
+        let Some(name) = mapping.tool(&instance.tool_names) else {
+            continue;
+        };
+        let tool = instance.tools.iter().find(|tool| tool["name"] == name);
+        let schema = tool.map(|tool| &tool["inputSchema"]);
+        let is_valid = |schema: &&Value| problem(schema, instance.server.revision, true).is_none();
+        if let Some(schema) = schema.filter(is_valid) {
+            let mut found = Vec::new();
+            arguments(*operation, mapping, name, schema, &mut found);
+            let errors = found
+                .into_iter()
+                .filter(|(gravity, _)| *gravity == Gravity::Error);
+            all.extend(errors.map(|(_, text)| format!("{}: {text}", operation.name())));
+        }
+    }
+    all
 }
 
 /// The findings about one mapping.
@@ -527,7 +680,7 @@ mod tests {
             json!({ "name": "spare", "inputSchema": {} }),
         ];
         let mut checked = Checked::of(&adapter);
-        checked.hold_against(&adapter, &tools);
+        checked.hold_against_tools(&adapter, &tools);
         let spare = "no operation maps 1 tool: spare; ";
         let rest = (checked.findings.into_iter()).filter(|f| !f.text.starts_with(spare));
         rest.map(|finding| (finding.gravity, finding.text))

@@ -510,12 +510,13 @@ async fn check(args: CheckArgs) -> anyhow::Result<Exit> {
     };
     let text = match args.format {
         ConsoleFormat::Json => serde_json::to_string_pretty(&checked)? + "\n",
-        ConsoleFormat::Quiet if checked.fits() => String::new(),
+        ConsoleFormat::Quiet if checked.fits() && checked.is_sound() => String::new(),
         ConsoleFormat::Console | ConsoleFormat::Quiet => checked.text(),
     };
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(match checked.fits() {
-        true => Exit::Conformant,
+        true if checked.is_sound() => Exit::Conformant,
+        true => Exit::Nonconformant,
         // Whether the adapter is to blame is not known.
         false if !checked.unusable.is_empty() => Exit::Environment,
         false => Exit::Usage,

@@ -74,7 +74,7 @@ pub struct Slot {
 
 impl Slot {
     /// The secrets that its target must not reveal.
-    fn secrets(&self) -> Secrets {
+    pub(crate) fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
         if let Some(token) = &self.token {
             secrets.add("server's Vault token", token.secret.clone());

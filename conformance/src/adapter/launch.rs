@@ -262,6 +262,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether there is a limit.
+    #[must_use]
+    pub const fn are_declared(&self) -> bool {
+        self.session.is_some() || self.global.is_some()
+    }
+
     /// Keeps one client within its limit.
     #[must_use]
     pub fn session_pace(&self) -> Option<Arc<Pace>> {

@@ -268,7 +268,12 @@ impl Run {
         if let Some(problem) = finish.problem.take() {
             self.note_problem(planned, &problem);
         }
-        let cause = cause_of(end, &scenario, &mut finish.evidence);
+        let cause = cause_of(
+            end,
+            &scenario,
+            &mut finish.evidence,
+            self.target.adapter.limits.are_declared(),
+        );
         let found = self
             .watch
             .examine(planned.way(), &finish.evidence, || scenario.lines());
@@ -307,6 +312,7 @@ fn cause_of(
     end: &told::ScenarioFinished,
     scenario: &Scenario,
     evidence: &mut Evidence,
+    declares_limit: bool,
 ) -> Option<Cause> {
     let ended = (evidence.servers.iter()).find_map(|server| server.ended.clone());
     let failure = failure_of(end);
@@ -316,6 +322,7 @@ fn cause_of(
     let shown = CauseEvidence {
         lines: scenario.lines(),
         ended: ended.as_deref(),
+        declares_limit,
         prefix: &evidence.prefix,
     };
     let redacted = |cause: Cause| cause.redacted(&evidence.secrets);

@@ -1,7 +1,9 @@
 //! The suite as a library: select requirements, run them, and get the report as a value.
 
 mod checking;
+mod pointers;
 mod prepared;
+mod probes;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -73,6 +75,14 @@ pub enum SuiteError {
     /// The adapter is invalid.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+    /// Calls prove that the adapter does not match the server.
+    #[error("the adapter {name} does not match the server, so nothing was tested:\n  {}\n`check` shows more", proofs.join("\n  "))]
+    WrongAdapter {
+        /// The adapter's name for the server.
+        name: String,
+        /// What proves it, one sentence each.
+        proofs: Vec<String>,
+    },
     /// The baseline is invalid.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
@@ -115,7 +125,9 @@ impl SuiteError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Adapter(_) | Self::Baseline(_) | Self::Usage(_) => Exit::Usage,
+            Self::Adapter(_) | Self::WrongAdapter { .. } | Self::Baseline(_) | Self::Usage(_) => {
+                Exit::Usage
+            }
             Self::NothingSelected(_) => Exit::NothingApplicable,
             Self::Environment { .. } => Exit::Environment,
             Self::Interrupted { .. } => Exit::Interrupted,

@@ -182,6 +182,10 @@ impl Prepared {
             Some(Err(problem)) => Err(self.unusable(&pulse.lost().await.unwrap_or(&problem))),
             None => Err(self.interrupted()),
         };
+        let planned = match planned {
+            Ok(planned) => self.proven_wrong(&oracle, &slots).await.map(|()| planned),
+            Err(error) => Err(error),
+        };
         let (learnt, plan) = match planned {
             Ok(planned) => planned,
             Err(mut error) => {
@@ -252,6 +256,21 @@ impl Prepared {
             report,
             reporters: std::mem::take(&mut *run.reporters.lock()),
         })
+    }
+
+    /// Ends the run if calls prove that the adapter is wrong.
+    async fn proven_wrong(&self, oracle: &Oracle, slots: &Slots) -> Result<(), SuiteError> {
+        let _step = self.progress.step("trying out the adapter".to_owned());
+        let disproof = self.disproof(oracle, slots);
+        match self.interrupt.run_until_cancelled(disproof).await {
+            None => Err(self.interrupted()),
+            Some(Err(problem)) => Err(self.unusable(&problem)),
+            Some(Ok(proofs)) if proofs.is_empty() => Ok(()),
+            Some(Ok(proofs)) => Err(SuiteError::WrongAdapter {
+                name: self.target.adapter.name.clone(),
+                proofs,
+            }),
+        }
     }
 
     /// Starts the target once on each transport, so that an unusable target is reported at once. Returns what the

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use rustix::process::Signal;
 
-use crate::trial::{Ended, adapter, fake, is_left, run, succeeds};
+use crate::trial::{Ended, adapter, fake, has_containers, is_left, run};
 
 /// The target refuses a call, which is usually a failure; but Vault has just died.
 fn is_blamed_on_nobody(ended: &Ended, how: &str) {
@@ -51,8 +51,8 @@ async fn a_vault_process_that_is_killed_blocks_what_follows_and_fails_nothing() 
 
 #[tokio::test]
 async fn a_vault_container_that_is_killed_blocks_what_follows_and_fails_nothing() {
-    if !succeeds("docker", &["info"]) {
-        return eprintln!("not run: no docker");
+    if !has_containers().await {
+        return;
     }
     let trial = fake("kill").with(&["--vault", "container"]);
     let noted = trial.path("cache").join("runs");
@@ -74,8 +74,8 @@ async fn the_vault_process_of_a_run_that_was_killed_in_the_middle_goes_with_the_
 
 #[tokio::test]
 async fn the_vault_container_of_a_run_that_was_killed_in_the_middle_goes_with_the_next_run() {
-    if !succeeds("docker", &["info"]) {
-        return eprintln!("not run: no docker");
+    if !has_containers().await {
+        return;
     }
     the_next_run_cleans_up_after_a_killed_one("container", "container").await;
 }

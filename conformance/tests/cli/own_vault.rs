@@ -3,7 +3,7 @@
 
 use rustix::process::Signal;
 
-use crate::trial::{Ended, FAKE_TARGET, Trial, adapter, is_left, run, succeeds};
+use crate::trial::{Ended, FAKE_TARGET, Trial, adapter, has_containers, is_left, run};
 
 const STORY: &str = "workflows.environment-bootstrap";
 
@@ -49,8 +49,8 @@ async fn the_vault_process_of_a_story_goes_when_it_fails_and_with_ctrl_c() {
 
 #[tokio::test]
 async fn the_vault_container_of_a_story_goes_when_it_fails_and_with_ctrl_c() {
-    if !succeeds("docker", &["info"]) {
-        return eprintln!("not run: no docker");
+    if !has_containers().await {
+        return;
     }
     goes_with_the_run("container").await;
 }

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
+    sync::OnceCell,
     time::{sleep, timeout},
 };
 use vault_mcp_conformance::{cache::Cache, progress::Progress, report::json, vault::build};
@@ -180,13 +181,17 @@ impl Trial {
 
     /// Sends a signal to the program only, once a hanging target has started.
     pub(crate) async fn interrupted_by(mut self, signal: Option<Signal>) -> Ended {
-        let child = self.command.spawn().unwrap();
+        let mut child = self.command.spawn().unwrap();
         if let Some(signal) = signal {
+            let mut has_ended = false;
             eventually("the target to start", DEADLINE, || {
-                pids(self.folder.path()).len() >= 2
+                has_ended = child.try_wait().unwrap().is_some();
+                has_ended || pids(self.folder.path()).len() >= 2
             })
             .await;
-            kill_process(pid_of(&child), signal).unwrap();
+            if !has_ended {
+                kill_process(pid_of(&child), signal).unwrap();
+            }
         }
         let output = timeout(DEADLINE, child.wait_with_output())
             .await
@@ -424,6 +429,20 @@ fn is_running(pid: &str) -> bool {
         .unwrap();
     let state = String::from_utf8(told.stdout).unwrap();
     !state.trim().is_empty() && !state.starts_with('Z')
+}
+
+/// Whether Vault can run in a container here: with Docker, and an image of it, packed first if there is none.
+pub(crate) async fn has_containers() -> bool {
+    static HAS: OnceCell<bool> = OnceCell::const_new();
+    *HAS.get_or_init(|| async {
+        if !succeeds("docker", &["info"]) {
+            eprintln!("not run: no docker");
+            return false;
+        }
+        program(["vault", "image"]).ended().await.exits_with(0);
+        true
+    })
+    .await
 }
 
 pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {

@@ -17,8 +17,8 @@ const LABEL_WIDTH: usize = 10;
 const TEXT_WIDTH: usize = 84;
 /// Up to this number of causes each one is shown with what was expected, and with its transcript.
 const FEW_CAUSES: usize = 10;
-/// How many lines of one text are shown, unless all details are.
-const MOST_LINES: usize = 2;
+/// How many lines of one text are shown beside a few causes.
+const MOST_LINES: usize = 3;
 
 /// What the run found, the most severe first, and then what could not be cleaned up.
 pub(super) fn findings(report: &Report, output_dir: &Path, detail: Detail) -> String {
@@ -85,10 +85,11 @@ fn causes(report: &Report, output_dir: &Path) -> String {
         if let Some(failure) = shown.and_then(|scenario| scenario.failure.as_ref()) {
             let is_told = cause.cause.beside_the_demand().is_some();
             if is_short && !is_told {
-                out += &short_field("expected", &failure.expected);
+                out += &short_field("expected", &failure.expected, MOST_LINES);
             }
             if is_short || !is_told {
-                out += &short_field("saw", &failure.actual);
+                let most = if is_short { MOST_LINES } else { 1 };
+                out += &short_field("saw", &failure.actual, most);
             }
             if let Some(transcript) = failure.transcript.as_ref().filter(|_| is_short) {
                 let path = output_dir.join(transcript).display().to_string();
@@ -311,19 +312,21 @@ fn field(label: &str, text: &str) -> String {
     beside_label(label, parts)
 }
 
-/// The beginning of a text beside a label, on at most [`MOST_LINES`] lines.
-fn short_field(label: &str, text: &str) -> String {
+/// The beginning of a text beside a label, on at most this number of lines.
+fn short_field(label: &str, text: &str, most: usize) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     let text = visible(&words.join(" "));
-    let most = MOST_LINES * TEXT_WIDTH;
-    let shown = match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    };
-    let mut parts = wrap(&shown, TEXT_WIDTH);
-    // A word is not broken, and a line before a long one can be short.
-    parts.truncate(MOST_LINES);
-    beside_label(label, parts.into_iter())
+    let mut parts = wrap(&text, TEXT_WIDTH);
+    let is_cut = parts.len() > most || text.chars().count() > most * TEXT_WIDTH;
+    parts.truncate(most);
+    let mut parts: Vec<String> = (parts.into_iter())
+        // A word is not broken when lines are wrapped.
+        .map(|part| part.chars().take(TEXT_WIDTH).collect())
+        .collect();
+    if let Some(last) = parts.last_mut().filter(|_| is_cut) {
+        last.push_str(" …");
+    }
+    beside_label(label, parts.iter().map(String::as_str))
 }
 
 fn beside_label<'t>(label: &str, parts: impl Iterator<Item = &'t str>) -> String {
