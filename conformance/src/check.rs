@@ -662,7 +662,7 @@ fn contradicts(schema: &Value, value: &Value) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{Adapter, Checked, Gravity};
+    use super::{Adapter, Checked, Fault, Gravity, Trial};
 
     fn findings(operations: &str) -> Vec<(Gravity, String)> {
         let text = format!("name = 'x'\n[stdio]\ncommand = ['x']\n{operations}");
@@ -769,14 +769,51 @@ mod tests {
         only(&found, Gravity::Hint, "it points to no fact \"version\": ");
     }
 
+    fn trial(operation: &'static str, text: &str, fault: Option<Fault>) -> Trial {
+        Trial {
+            operation,
+            transport: "stdio".to_owned(),
+            kv_version: Some(2),
+            found: fault.is_none(),
+            fault,
+            is_proof: false,
+            text: text.to_owned(),
+        }
+    }
+
     #[test]
-    fn what_writes_is_told_to_be_untried() {
-        let text = "name = 'x'\n[stdio]\ncommand = ['x']\n[operations]\n'kv.read'.tool = 'r'\n'kv.purge'.tool = 'p'\n'kv.write'.tool = 'w'";
+    fn what_was_not_performed_is_told_and_what_had_the_same_result_shares_a_line() {
+        let text = "name = 'x'\n[stdio]\ncommand = ['x']\n[operations]\n'kv.read'.tool = 'r'\n'kv.purge'.tool = 'p'\n'kv.write'.tool = 'w'\n'kv.delete'.tool = 'd'";
         let adapter = Adapter::parse("x.toml", text, |_| panic!()).unwrap();
-        let checked = Checked::of(&adapter);
-        assert_eq!(checked.untried, ["kv.write", "kv.purge"]);
-        let line = "untried   kv.write, kv.purge: they write, so only their arguments were compared with the schema\n";
-        assert!(checked.text().contains(line), "{}", checked.text());
+        let mut checked = Checked::of(&adapter);
+        checked.note_trials(vec![
+            trial("kv.write", "it works", None),
+            trial("kv.delete", "it works", None),
+            trial("kv.read", "an error: no", Some(Fault::Server)),
+        ]);
+        assert_eq!(checked.untried, ["kv.purge"]);
+        for line in [
+            "untried   kv.purge: not performed, only their arguments were compared with the schema\n",
+            "ok        kv.write, kv.delete (stdio, KV version 2): it works\n",
+            "server    kv.read (stdio, KV version 2): an error: no\n",
+            "fits      0 errors, 0 hints, 1 defect of the server\n",
+        ] {
+            assert!(checked.text().contains(line), "{}", checked.text());
+        }
+        assert!(checked.fits() && !checked.is_sound());
+    }
+
+    #[test]
+    fn a_limit_that_is_not_declared_is_an_error_of_the_adapter() {
+        let text = "name = 'x'\n[stdio]\ncommand = ['x']\n[operations]\n'kv.read'.tool = 'r'";
+        let mut checked = Checked::of(&Adapter::parse("x.toml", text, |_| panic!()).unwrap());
+        let limited = "the server returned an error: rate limit exceeded";
+        checked.note_trials(vec![trial("kv.read", limited, Some(Fault::Server))]);
+        let declared = format!("{text}\n[limits]\nsession = '10:10'");
+        checked.note_limits(&Adapter::parse("x.toml", &declared, |_| panic!()).unwrap());
+        assert!(checked.fits());
+        checked.note_limits(&Adapter::parse("x.toml", text, |_| panic!()).unwrap());
+        assert!(!checked.fits() && checked.text().contains("[limits]"));
     }
 
     #[test]

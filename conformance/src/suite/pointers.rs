@@ -279,6 +279,9 @@ mod tests {
         mcp::inbox::Reply,
     };
 
+    /// What Vault holds.
+    const CANARY: &str = "0123456789abcdef";
+
     fn judged(operation: Operation, shape: Value, text: &Value) -> Result<String, String> {
         judged_as(operation, shape, &text.to_string(), "").map_err(|lost| lost.text)
     }
@@ -294,7 +297,7 @@ mod tests {
         let answer = read(operation, &shape, &Reply::Result(result));
         let expected = match operation {
             Operation::Mounts(Mounts::List) => json!(["team/"]),
-            Operation::Kv(Kv::Read) => json!({ "k": "x" }),
+            Operation::Kv(Kv::Read) => json!({ "k": CANARY }),
             _ => Value::Null,
         };
         judge(operation, &shape, &answer, (&expected, canary), true)
@@ -303,9 +306,9 @@ mod tests {
     #[test]
     fn a_pointer_beside_what_vault_holds_proves_that_the_adapter_is_wrong() {
         let read = Operation::Kv(Kv::Read);
-        let text = json!({ "data": { "k": "x" }, "mount": "m" }).to_string();
+        let text = json!({ "data": { "k": CANARY }, "mount": "m" }).to_string();
         for (at, is_proof) in [("/mount", true), ("/zz", true), ("", false)] {
-            let lost = judged_as(read, json!({ "at": at }), &text, "x").unwrap_err();
+            let lost = judged_as(read, json!({ "at": at }), &text, CANARY).unwrap_err();
             assert_eq!(
                 (lost.fault, lost.is_proof),
                 (Fault::Adapter, is_proof),
@@ -319,15 +322,18 @@ mod tests {
     fn a_value_that_is_nowhere_in_the_answer_is_the_servers_fault() {
         let read = Operation::Kv(Kv::Read);
         let text = json!({ "data": { "k": "y" } }).to_string();
-        let lost = judged_as(read, json!({ "at": "/data" }), &text, "x").unwrap_err();
+        let lost = judged_as(read, json!({ "at": "/data" }), &text, CANARY).unwrap_err();
         assert_eq!((lost.fault, lost.is_proof), (Fault::Server, false));
     }
 
     #[test]
     fn what_would_find_the_data_is_proposed_whatever_the_form_of_the_answer() {
         let read = Operation::Kv(Kv::Read);
-        let prose = format!("Found it.\nSecret:\n{}\nThat is all.", json!({ "k": "x" }));
-        let lost = judged_as(read, json!({}), &prose, "x").unwrap_err();
+        let prose = format!(
+            "Found it.\nSecret:\n{}\nThat is all.",
+            json!({ "k": CANARY })
+        );
+        let lost = judged_as(read, json!({}), &prose, CANARY).unwrap_err();
         assert_eq!(
             lost.proposal.as_deref(),
             Some(r#"{ from = "text-json", after = "Secret:" }"#)
@@ -347,7 +353,7 @@ mod tests {
         let found = judged(
             Operation::Kv(Kv::Read),
             shape,
-            &json!({ "data": { "k": "x" }, "v": 3 }),
+            &json!({ "data": { "k": CANARY }, "v": 3 }),
         );
         assert_eq!(
             found.unwrap(),
@@ -368,7 +374,7 @@ mod tests {
         let lost = judged(
             Operation::Kv(Kv::Read),
             shape,
-            &json!({ "data": { "k": "x" }, "v": 3 }),
+            &json!({ "data": { "k": CANARY }, "v": 3 }),
         );
         assert_eq!(
             lost.unwrap_err(),
@@ -395,7 +401,7 @@ mod tests {
 
     #[test]
     fn json_within_a_text_is_told_with_what_finds_it() {
-        let text = json!({ "result": json!({ "data": { "k": "x" } }).to_string() });
+        let text = json!({ "result": json!({ "data": { "k": CANARY } }).to_string() });
         let advice = "; the text at \"/result\" is JSON itself: set json_at = \"/result\"";
         for shape in [json!({ "at": "/data" }), json!({})] {
             let lost = judged(Operation::Kv(Kv::Read), shape, &text).unwrap_err();
