@@ -1,11 +1,12 @@
 @kv
 Feature: Secrets with unusual names
-  Vault accepts nearly every character in a name. Some characters have a meaning of their own in the path of a request:
-  a server that does not escape them, or that decodes a name twice, uses another secret than the one it was asked for.
+  Vault accepts nearly every character in a name. A name is unusual here if it has characters with a meaning of their own
+  in the path of a request (percent and number signs, question marks, plus signs, spaces, backslashes), begins or ends with
+  a dot, or has characters outside ASCII. A server that does not escape a name, or decodes it twice, uses another secret.
   In these scenarios that other secret exists. A server may restrict the names that it accepts, if it says so.
 
   @kv.name-read @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:misleading-result @needs:kv.read
-  Rule: For a secret whose name has characters that URLs reserve, the server MUST return exactly its data or an error, and MUST NOT change anything
+  Rule: When asked for a secret with an unusual name, the server MUST return exactly its data or an error, and MUST NOT change anything
 
     Scenario Outline: the name <name>, next to <other>, in a KV version <version> mount
       Given a KV version <version> mount "team"
@@ -35,7 +36,7 @@ Feature: Secrets with unusual names
         | card one       | card+one  | 1       |
 
   @kv.name-write @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:write-outside-scope @needs:kv.write_key
-  Rule: When asked to write a secret whose name has characters that URLs reserve, the server MUST write exactly this secret or return an error, and MUST NOT change anything else
+  Rule: When asked to write a secret with an unusual name, the server MUST write exactly this secret or return an error, and MUST NOT change anything else
 
     Scenario Outline: the name <name>, next to <other>, in a KV version <version> mount
       Given a KV version <version> mount "team"
@@ -65,7 +66,7 @@ Feature: Secrets with unusual names
         | card one       | card+one  | 1       |
 
   @kv.name-delete @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:write-outside-scope @needs:kv.delete
-  Rule: When asked to delete a secret whose name has characters that URLs reserve, the server MUST delete exactly this secret or return an error, and MUST NOT change anything else
+  Rule: When asked to delete a secret with an unusual name, the server MUST delete exactly this secret or return an error, and MUST NOT change anything else
 
     Scenario Outline: the name <name>, next to <other>, in a KV version <version> mount
       Given a KV version <version> mount "team"
@@ -95,7 +96,7 @@ Feature: Secrets with unusual names
         | card one       | card+one  | 1       |
 
   @kv.name-list @must @source:RFC:3986#2.4 @source:SEC:misleading-result @needs:kv.list
-  Rule: The server MUST list names of secrets exactly as Vault lists them, whatever their characters
+  Rule: The server MUST list unusual names of secrets exactly as Vault lists them
 
     Scenario Outline: a folder with unusual names, in a KV version <version> mount
       Given a KV version <version> mount "team"
@@ -109,7 +110,7 @@ Feature: Secrets with unusual names
         | 2       |
 
   @kv.name-folder @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:misleading-result @needs:kv.list
-  Rule: When asked to list a folder whose name has characters that URLs reserve, the server MUST list exactly this folder or return an error
+  Rule: When asked to list a folder with an unusual name, the server MUST list exactly this folder or return an error
 
     Scenario Outline: the folder <name>, next to <other>, in a KV version <version> mount
       Given a KV version <version> mount "team"
@@ -138,7 +139,7 @@ Feature: Secrets with unusual names
         | card one       | card+one  | 1       |
 
   @kv.name-mount @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:misleading-result @needs:kv.read @needs:kv.list
-  Rule: In a mount whose path has characters that URLs reserve, the server MUST read and list exactly the secrets of this mount or return an error
+  Rule: In a KV mount with an unusual path, the server MUST read and list exactly the secrets of this mount or return an error
 
     Scenario Outline: the mount <mount>, next to <other>, of KV version <version>
       Given a KV version <version> mount "<other>"
@@ -167,7 +168,7 @@ Feature: Secrets with unusual names
         | team 1     | team+1  | 1       |
 
   @kv.name-served @should @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @source:RFC:3986#2.2 @needs:kv.read @needs:kv.write_key @needs:kv.delete
-  Rule: The server SHOULD read, write and delete a secret whatever the characters of its name, if Vault accepts the name
+  Rule: The server SHOULD read, write and delete a secret with an unusual name that Vault accepts
 
     Scenario Outline: the name <name>
       Given a KV version 2 mount "team"

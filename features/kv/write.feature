@@ -51,7 +51,7 @@ Feature: Writing secrets
         | 2       |
 
   @kv.write-ended @must @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write
-  Rule: When asked to write a whole secret whose latest version is deleted or destroyed, the server MUST store exactly the given keys and values and report success, and MUST NOT change earlier versions
+  Rule: When the latest version of a secret is deleted or destroyed, the server MUST write the whole secret as asked and report success, and MUST NOT change earlier versions
 
     Scenario Outline: a secret whose only version was <ended>
       Given a KV version 2 mount "team"
@@ -69,7 +69,7 @@ Feature: Writing secrets
         | destroyed | destroyed                 |
 
   @kv.write-key-ended @must @source:SEC:silent-data-loss @source:VAULT:api-docs/secret/kv/kv-v2#delete-latest-version-of-secret @needs:kv.write_key
-  Rule: When asked to write a key of a secret whose latest version is deleted or destroyed, the server MUST store exactly this key or return an error, and MUST NOT bring back earlier keys or change anything else
+  Rule: When the latest version of a secret is deleted or destroyed, the server MUST write a key without earlier keys or return an error, and MUST NOT change anything else
 
     Scenario Outline: a secret whose only version was <ended>
       Given a KV version 2 mount "team"
@@ -102,7 +102,7 @@ Feature: Writing secrets
         | destroyed | destroyed                 | 1       |
 
   @kv.write-key-renews @should @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write_key
-  Rule: When asked to write a key of a secret whose latest version is deleted or destroyed, the server SHOULD store it as a new version and report success
+  Rule: When the latest version of a secret is deleted or destroyed, the server SHOULD write a key as a new version and report success
 
     Scenario Outline: a secret whose only version was <ended>
       Given a KV version 2 mount "team"

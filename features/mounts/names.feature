@@ -1,10 +1,11 @@
 @mounts
 Feature: Mounts with unusual paths
-  Vault accepts nearly every character in the path of a mount. A server that does not escape such a path in its request,
-  or that decodes it twice, creates or deletes another mount. A server may restrict the paths that it accepts, if it says so.
+  Vault accepts nearly every character in the path of a mount. Unusual paths have the same characters as the unusual names
+  of secrets. A server that does not escape such a path in its request, or decodes it twice, creates or deletes another
+  mount. A server may restrict the paths that it accepts, if it says so.
 
   @mounts.name-create @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:write-outside-scope @needs:mounts.create
-  Rule: When asked to create a mount whose path has characters that URLs reserve, the server MUST create it at exactly this path or return an error, and MUST NOT change anything else
+  Rule: When asked to create a mount at an unusual path, the server MUST create it at exactly this path or return an error, and MUST NOT change anything else
 
     Scenario Outline: the path <mount>
       When the agent creates a mount "<mount>" of KV version 2
@@ -25,7 +26,7 @@ Feature: Mounts with unusual paths
         | Zürich     |
 
   @mounts.name-delete @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:write-outside-scope @needs:mounts.delete
-  Rule: When asked to delete a mount whose path has characters that URLs reserve, the server MUST delete exactly this mount or return an error, and MUST NOT change anything else
+  Rule: When asked to delete a mount at an unusual path, the server MUST delete exactly this mount or return an error, and MUST NOT change anything else
 
     Scenario Outline: the path <mount>, next to <other>
       Given a KV version 2 mount "<other>"
@@ -50,7 +51,7 @@ Feature: Mounts with unusual paths
         | Zürich     | Zurich  |
 
   @mounts.name-list @must @source:RFC:3986#2.4 @source:SEC:misleading-result @needs:mounts.list
-  Rule: The server MUST list the paths of mounts exactly as Vault lists them, whatever their characters
+  Rule: The server MUST list mounts with unusual paths exactly as Vault lists them
 
     Scenario: mounts with unusual paths
       Given a KV version 2 mount "team%2Fkv"
@@ -68,7 +69,7 @@ Feature: Mounts with unusual paths
       And the server returns each mount with its type
 
   @mounts.name-served @should @source:VAULT:api-docs/system/mounts#enable-secrets-engine @source:RFC:3986#2.2 @needs:mounts.create @needs:mounts.delete
-  Rule: The server SHOULD create and delete a mount whatever the characters of its path, if Vault accepts the path
+  Rule: The server SHOULD create and delete a mount at an unusual path that Vault accepts
 
     Scenario Outline: the path <mount>
       When the agent creates a mount "<mount>" of KV version 2

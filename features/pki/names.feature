@@ -34,7 +34,7 @@ Feature: Roles with similar or unusual names
         | web/old    |
 
   @pki.name-create @must @source:SEC:write-outside-scope @source:RFC:3986#2.2 @needs:pki.create_role
-  Rule: When asked to create a PKI role, the server MUST create the role with exactly this name or return an error, and MUST NOT change anything else
+  Rule: When asked to create a PKI role, the server MUST create it under exactly the given name or return an error, and MUST NOT change anything else
 
     Scenario Outline: the role <role>, next to <other>
       Given a PKI mount "certs" with a root CA
