@@ -75,6 +75,36 @@ Feature: Deleting secrets
         | 1       |
         | 2       |
 
+    Scenario Outline: a secret whose only version was <ended>
+      Given a KV version 2 mount "team"
+      And the secret "app/lapsed" with the keys "username, host"
+      And the latest version of the secret "app/lapsed" was <ended>
+      When the agent deletes the key "host" of the secret "app/lapsed"
+      Then the server reports an error or that it does not exist
+      And nothing in Vault has changed
+
+      Examples:
+        | ended     |
+        | deleted   |
+        | destroyed |
+
+  @kv.delete-key-ended @must @source:SEC:silent-data-loss @source:VAULT:api-docs/secret/kv/kv-v2#delete-latest-version-of-secret @needs:kv.delete_key
+  Rule: When asked to delete a key of a secret whose latest version is deleted or destroyed, the server MUST answer, and MUST NOT change anything in Vault
+
+    Scenario Outline: a secret whose second version was <ended>, and whose first version still has data
+      Given a KV version 2 mount "team"
+      And the secret "app/lapsed" with the keys "username, host"
+      And the values of the secret "app/lapsed" were changed afterwards
+      And the latest version of the secret "app/lapsed" was <ended>
+      When the agent deletes the key "host" of the secret "app/lapsed"
+      Then the server answers the call
+      And nothing in Vault has changed
+
+      Examples:
+        | ended     |
+        | deleted   |
+        | destroyed |
+
   @kv.undelete @must @source:VAULT:api-docs/secret/kv/kv-v2#undelete-secret-versions @needs:kv.undelete
   Rule: When asked to undelete a version of a secret, the server MUST restore its data and report success, and MUST NOT change anything else
 

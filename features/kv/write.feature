@@ -50,6 +50,73 @@ Feature: Writing secrets
         | 1       |
         | 2       |
 
+  @kv.write-ended @must @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write
+  Rule: When the latest version of a secret is deleted or destroyed, the server MUST write the whole secret as asked and report success, and MUST NOT change earlier versions
+
+    Scenario Outline: a secret whose only version was <ended>
+      Given a KV version 2 mount "team"
+      And the secret "app/closed" with the keys "username, host"
+      And the latest version of the secret "app/closed" was <ended>
+      When the agent replaces the secret "app/closed" with the keys "username, password"
+      Then the server reports success
+      And Vault holds the secret "app/closed" exactly as written
+      And version 1 of the secret "app/closed" is <state>
+      And nothing else in Vault has changed
+
+      Examples:
+        | ended     | state                     |
+        | deleted   | deleted and not destroyed |
+        | destroyed | destroyed                 |
+
+  @kv.write-key-ended @must @source:SEC:silent-data-loss @source:VAULT:api-docs/secret/kv/kv-v2#delete-latest-version-of-secret @needs:kv.write_key
+  Rule: When the latest version of a secret is deleted or destroyed, the server MUST write a key without earlier keys or return an error, and MUST NOT change anything else
+
+    Scenario Outline: a secret whose only version was <ended>
+      Given a KV version 2 mount "team"
+      And the secret "app/retired" with the keys "username, host"
+      And the latest version of the secret "app/retired" was <ended>
+      When the agent writes the key "password" of the secret "app/retired"
+      Then the server writes the secret "app/retired" exactly as requested, or reports an error and changes nothing
+      And version 1 of the secret "app/retired" is <state>
+      And nothing else in Vault has changed
+
+      Examples:
+        | ended     | state                     |
+        | deleted   | deleted and not destroyed |
+        | destroyed | destroyed                 |
+
+    Scenario Outline: a secret whose second version was <ended>, and whose first version still has data
+      Given a KV version 2 mount "team"
+      And the secret "app/retired" with the keys "username, host"
+      And the values of the secret "app/retired" were changed afterwards
+      And the latest version of the secret "app/retired" was <ended>
+      When the agent writes the key "password" of the secret "app/retired"
+      Then the server writes the secret "app/retired" exactly as requested, or reports an error and changes nothing
+      And version <earlier> of the secret "app/retired" is as it was
+      And version 2 of the secret "app/retired" is <state>
+      And nothing else in Vault has changed
+
+      Examples:
+        | ended     | state                     | earlier |
+        | deleted   | deleted and not destroyed | 1       |
+        | destroyed | destroyed                 | 1       |
+
+  @kv.write-key-renews @should @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write_key
+  Rule: When the latest version of a secret is deleted or destroyed, the server SHOULD write a key as a new version and report success
+
+    Scenario Outline: a secret whose only version was <ended>
+      Given a KV version 2 mount "team"
+      And the secret "app/retired" with the keys "username, host"
+      And the latest version of the secret "app/retired" was <ended>
+      When the agent writes the key "password" of the secret "app/retired"
+      Then the server reports success
+      And Vault holds the secret "app/retired" exactly as written
+
+      Examples:
+        | ended     |
+        | deleted   |
+        | destroyed |
+
   @kv.write-intact @must @source:KAG:5-vault-server-response @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write_key
   Rule: The server MUST store a text value unchanged and report success, whatever its scripts, line breaks, quotes, template syntax, outer spaces or size up to 100 KiB
 

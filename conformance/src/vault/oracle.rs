@@ -429,13 +429,19 @@ impl Oracle {
         self.root(VaultRequest::new("DELETE", path)).await.map(drop)
     }
 
-    /// Deletes (`delete`) or destroys (`destroy`) the first version of a version 2 secret.
+    /// Deletes (`delete`) or destroys (`destroy`) one version of a version 2 secret.
     ///
     /// # Errors
     /// If Vault rejects a request.
-    pub async fn end_version(&self, mount: &str, how: &str, path: &str) -> Result<(), OracleError> {
+    pub async fn end_version(
+        &self,
+        mount: &str,
+        how: &str,
+        path: &str,
+        version: u64,
+    ) -> Result<(), OracleError> {
         let request = VaultRequest::new("PUT", format!("{mount}/{how}/{path}"));
-        self.root(request.with(json!({ "versions": [1] })))
+        self.root(request.with(json!({ "versions": [version] })))
             .await
             .map(drop)
     }

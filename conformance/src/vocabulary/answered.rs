@@ -90,6 +90,17 @@ pub(crate) fn expect_error(scenario: &Scenario) -> StepResult<&str> {
     }
 }
 
+/// The agent must have received an answer, whatever it says.
+///
+/// # Errors
+/// If it received none.
+pub(crate) fn expect_answer(scenario: &Scenario) -> StepResult {
+    match &scenario.last()?.answer {
+        Answer::Success(_) | Answer::Error(_) => Ok(()),
+        nothing @ Answer::Nothing(_) => Err(scenario.failed("an answer", &nothing.describe())),
+    }
+}
+
 /// The agent must have received an error which says that permission was denied.
 ///
 /// # Errors

@@ -241,7 +241,16 @@ pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepR
 /// If neither is the case; blocked if the agent's last act was another.
 pub(crate) async fn expect_written_or_refused(scenario: &mut Scenario, path: &str) -> StepResult {
     about::expect_last_is(scenario, &WRITES)?;
-    match about::last_on_secret(scenario, path)?.answer {
+    about::last_on_secret(scenario, path)?;
+    expect_effect_or_refusal(scenario).await
+}
+
+/// Either the agent's last act had its expected effect, or the agent received an error and nothing changed.
+///
+/// # Errors
+/// If neither is the case.
+pub(crate) async fn expect_effect_or_refusal(scenario: &mut Scenario) -> StepResult {
+    match scenario.last()?.answer {
         Answer::Success(_) => expect_effect(scenario).await,
         _ => {
             answered::expect_error(scenario)?;

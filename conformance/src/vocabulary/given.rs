@@ -258,13 +258,18 @@ pub(crate) async fn store(scenario: &mut Scenario, path: &str, data: SecretData)
     Ok(())
 }
 
-/// Deletes or destroys (`how`) the only version of a secret.
+/// Deletes or destroys (`how`) the latest version of a secret.
 ///
 /// # Errors
-/// If Vault rejects a request.
+/// If the scenario has no such secret, or Vault rejects a request.
 pub(crate) async fn end_secret(scenario: &mut Scenario, path: &str, how: &str) -> StepResult {
-    let kv = kv(scenario)?;
-    let ended = scenario.oracle.end_version(&kv.path, how, path).await;
+    scenario.held(path)?;
+    let (mount, oracle) = (&kv(scenario)?.path, &scenario.oracle);
+    let metadata = oracle.metadata(mount, path).await;
+    let latest = metadata.map_err(StepEnd::blocked)?["current_version"].as_u64();
+    let unversioned = || StepEnd::blocked(format!("Vault has no version of {path:?}"));
+    let latest = latest.ok_or_else(unversioned)?;
+    let ended = oracle.end_version(mount, how, path, latest).await;
     scenario.ledger.holds.remove(path);
     ended.map_err(StepEnd::blocked)
 }

@@ -53,6 +53,13 @@ async fn the_effect_shows(world: &mut World) -> StepResult {
     effect::expect_effect(world.scenario()?).await
 }
 
+#[then(
+    "the call had exactly the requested effect, or the server reports an error and changes nothing"
+)]
+async fn effect_or_refusal(world: &mut World) -> StepResult {
+    effect::expect_effect_or_refusal(world.scenario()?).await
+}
+
 #[then("nothing in Vault has changed")]
 async fn nothing_changed(world: &mut World) -> StepResult {
     unchanged::expect_unchanged(world.scenario()?, false).await

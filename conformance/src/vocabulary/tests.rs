@@ -435,6 +435,7 @@ async fn an_error_about_a_secret_that_nobody_made_shows_nothing() {
         r#"When the agent requests the secret "app/other" with its token also in the URL, as the parameter "VAULT_TOKEN""#,
         r#"Then version 1 of the secret "app/other" is destroyed"#,
         r#"Then Vault holds the secret "app/other" as before"#,
+        r#"Given the latest version of the secret "app/other" was deleted"#,
     ] {
         let why = blocked_after(read, wrong).await;
         let expected = r#"the scenario made no secret "app/other""#;

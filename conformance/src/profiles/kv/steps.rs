@@ -58,6 +58,15 @@ async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepRe
     given::end_secret(scenario, &path, how).await
 }
 
+#[given(regex = r#"^the latest version of the secret "([^"]+)" was (deleted|destroyed)$"#)]
+async fn an_ended_version(world: &mut World, path: String, end: String) -> StepResult {
+    let how = match end.as_str() {
+        "deleted" => "delete",
+        _ => "destroy",
+    };
+    given::end_secret(world.scenario()?, &path, how).await
+}
+
 #[when(
     regex = r#"^the agent writes a value of (.+) to the key "([^"]+)" of the secret "([^"]+)"$"#
 )]
@@ -161,6 +170,11 @@ async fn purges(world: &mut World, path: String) -> StepResult {
 async fn held_without_key(world: &mut World, path: String) -> StepResult {
     let deletes = [Operation::Kv(Kv::DeleteKey)];
     effect::expect_effect_on(world.scenario()?, &path, &deletes).await
+}
+
+#[then("the server answers the call")]
+fn answered_at_all(world: &mut World) -> StepResult {
+    answered::expect_answer(world.scenario()?)
 }
 
 #[then(expr = "Vault no longer returns the secret {string}")]

@@ -48,7 +48,8 @@ impl Stage for Kv {
             Self::Delete => Act::delete(&mount, SECRET),
             Self::DeleteKey => Act::delete_key(&mount, SECRET, "username"),
             Self::Undelete => {
-                let ended = scenario.oracle.end_version(&mount, "delete", SECRET).await;
+                let oracle = &scenario.oracle;
+                let ended = oracle.end_version(&mount, "delete", SECRET, 1).await;
                 ended.map_err(StepEnd::blocked)?;
                 on_first()
             }
