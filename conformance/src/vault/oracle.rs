@@ -306,6 +306,38 @@ impl Oracle {
             .map(drop)
     }
 
+    /// Makes a KV version 2 mount, or one secret of it, delete each version this long after it was written. It concerns
+    /// only versions that are written afterwards.
+    ///
+    /// # Errors
+    /// If Vault rejects a request.
+    pub async fn delete_versions_after(
+        &self,
+        mount: &str,
+        secret: Option<&str>,
+        time: Duration,
+    ) -> Result<(), OracleError> {
+        let path = match secret {
+            Some(path) => format!("{mount}/metadata/{path}"),
+            None => format!("{mount}/config"),
+        };
+        let after = json!({ "delete_version_after": format!("{}s", time.as_secs()) });
+        self.root(VaultRequest::new("POST", path).with(after))
+            .await
+            .map(drop)
+    }
+
+    /// Makes a KV version 2 mount keep only this many versions of each secret.
+    ///
+    /// # Errors
+    /// If Vault rejects a request.
+    pub async fn keep_versions(&self, mount: &str, count: u32) -> Result<(), OracleError> {
+        let request = VaultRequest::new("POST", format!("{mount}/config"));
+        self.root(request.with(json!({ "max_versions": count })))
+            .await
+            .map(drop)
+    }
+
     /// Creates a key in a transit mount that may be deleted.
     ///
     /// # Errors
