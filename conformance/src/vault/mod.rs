@@ -18,3 +18,4 @@ pub mod pki;
 pub mod policy;
 pub mod prefix;
 pub mod provider;
+pub mod token_form;

@@ -467,6 +467,10 @@ async fn a_leak_is_looked_for_where_it_was() {
 async fn words_that_mean_nothing_are_blocked() {
     for (wrong, expected) in [
         (
+            "Given a server whose token is a root token",
+            r#"the step does not support "a root token""#,
+        ),
+        (
             "When the agent tries to read the secret",
             r#"the suite does not know the act "read the secret""#,
         ),
