@@ -121,9 +121,18 @@ pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
 /// Starts a server that renews its token, which expires after this time otherwise.
 ///
 /// # Errors
-/// When it does not start.
+/// When it does not start. Not applicable if the token has expired before it has started: no server renews a token that
+/// it does not have yet.
 pub(crate) async fn start_renewing(scenario: &mut Scenario, ttl: Duration) -> StepResult {
     let mut setup = Setup::of(Mode::TokenRenewal);
     setup.token_ttl = Some(ttl);
-    scenario.start_server(setup).await
+    scenario.start_server(setup).await?;
+    let has_token = scenario.oracle.has_token(scenario.token()?).await;
+    match has_token.map_err(StepEnd::blocked)? {
+        true => Ok(()),
+        false => Err(StepEnd::no_evidence(format!(
+            "the server takes longer to start than its token lasts, which is {} s",
+            ttl.as_secs()
+        ))),
+    }
 }
