@@ -12,6 +12,7 @@ pub mod health;
 pub mod image;
 pub mod inventory;
 pub mod leftovers;
+pub mod namespaces;
 pub mod notes;
 pub mod oracle;
 pub mod pki;

@@ -8,8 +8,14 @@ use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
 
-use super::{endpoint::Endpoint, prefix::RunPrefix, token_form::TokenForm};
+use super::{
+    endpoint::Endpoint,
+    namespaces::{self, Namespaces},
+    prefix::RunPrefix,
+    token_form::TokenForm,
+};
 use crate::error_chain::error_chain;
 
 /// The time limit for one request.
@@ -134,6 +140,7 @@ enum Made {
     Token { accessor: String },
     Policy { name: String },
     Mount { path: String },
+    Namespace { name: String },
 }
 
 /// The suite's privileged access to Vault.
@@ -144,6 +151,10 @@ pub struct Oracle {
     root: SecretString,
     prefix: RunPrefix,
     made: Mutex<Vec<Made>>,
+    /// The namespace of all its requests, if it is not the root namespace.
+    namespace: Option<String>,
+    /// What became of the namespace of the run.
+    namespaces: OnceCell<Namespaces>,
 }
 
 impl Oracle {
@@ -162,7 +173,65 @@ impl Oracle {
             root: root.clone(),
             prefix: prefix.clone(),
             made: Mutex::default(),
+            namespace: None,
+            namespaces: OnceCell::new(),
         })
+    }
+
+    /// The same access, in a namespace. What it makes there ends with the namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self {
+            client: self.client.clone(),
+            endpoint: self.endpoint.clone(),
+            root: self.root.clone(),
+            prefix: self.prefix.clone(),
+            made: Mutex::default(),
+            namespace: Some(namespace.to_owned()),
+            namespaces: OnceCell::new(),
+        }
+    }
+
+    /// The namespace of all its requests; `None` for the root namespace.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The name of the run's own namespace.
+    #[must_use]
+    pub fn own_namespace(&self) -> String {
+        format!("{}team", self.prefix)
+    }
+
+    /// Makes the run's own namespace, if this Vault has namespaces. All scenarios share it.
+    ///
+    /// # Errors
+    /// If Vault does not answer.
+    pub async fn provide_namespace(&self) -> Result<&Namespaces, OracleError> {
+        let provide = || async { namespaces::provide(self, &self.own_namespace()).await };
+        self.namespaces.get_or_try_init(provide).await
+    }
+
+    /// Makes a namespace.
+    ///
+    /// # Errors
+    /// If Vault rejects the request.
+    pub(super) async fn make_namespace(&self, name: &str) -> Result<(), OracleError> {
+        let request = VaultRequest::new("POST", format!("sys/namespaces/{name}"));
+        let path = request.path.clone();
+        let answer = self.root(request).await?;
+        if answer.status >= 300 {
+            return Err(OracleError::Refused {
+                request: format!("POST {path}"),
+                status: answer.status,
+                errors: answer.body["errors"].to_string(),
+            });
+        }
+        self.made.lock().push(Made::Namespace {
+            name: name.to_owned(),
+        });
+        Ok(())
     }
 
     /// The endpoint of the Vault.
@@ -206,6 +275,9 @@ impl Oracle {
             .request(request.method.clone(), url)
             .header("x-vault-token", token.expose_secret())
             .header("x-correlation-id", CORRELATION_ID);
+        if let Some(namespace) = &self.namespace {
+            builder = builder.header("x-vault-namespace", namespace);
+        }
         if let Some(body) = &request.body {
             builder = builder.json(body);
         }
@@ -668,6 +740,9 @@ impl Oracle {
                     VaultRequest::new("DELETE", format!("sys/policies/acl/{name}"))
                 }
                 Made::Mount { path } => VaultRequest::new("DELETE", format!("sys/mounts/{path}")),
+                Made::Namespace { name } => {
+                    VaultRequest::new("DELETE", format!("sys/namespaces/{name}"))
+                }
             };
             if let Err(error) = self.root(request).await {
                 left.push(format!("{thing:?} is left in Vault: {error}"));
