@@ -231,7 +231,7 @@ impl Slots {
             .map_err(refused)?;
         let token = match setup.token_ttl {
             Some(ttl) => oracle.make_renewable_token(&policy_name, ttl).await,
-            None => oracle.make_token(&policy_name).await,
+            None => oracle.make_token_of(setup.token_form, &policy_name).await,
         };
         let token = token.map_err(refused)?;
         self.start(oracle, transport, revision, setup, token).await

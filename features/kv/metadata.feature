@@ -27,6 +27,21 @@ Feature: Reading metadata of secrets
       And the server reports the key names of the secret
       And the server returns no secret value
 
+  @kv.metadata-state @must @source:VAULT:api-docs/secret/kv/kv-v2#read-secret-metadata @source:VAULT:api-docs/secret/kv/kv-v2#configure-the-kv-engine+delete-version-after @needs:kv.metadata
+  Rule: In metadata, the server MUST NOT report a version as deleted before its deletion time, and MUST NOT report a deleted version as not deleted
+
+    Scenario Outline: a secret that <state>, in a mount where versions are deleted after 30 days
+      Given a KV version 2 mount "team"
+      And versions in the mount "team" are deleted after 30 days
+      And the secret "<secret>" that <state>
+      When the agent reads the metadata of the secret "<secret>"
+      Then the server does not misreport whether the secret "<secret>" is deleted
+
+      Examples:
+        | secret       | state          |
+        | app/expiring | is not deleted |
+        | app/deleted  | was deleted    |
+
   @kv.metadata-custom @should @source:VAULT:api-docs/secret/kv/kv-v2#read-secret-metadata @needs:kv.metadata
   Rule: When asked for metadata of a KV version 2 secret, the server SHOULD include its custom metadata
 

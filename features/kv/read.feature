@@ -53,6 +53,42 @@ Feature: Reading secrets
       When the agent reads version 1 of the secret "app/database"
       Then the server returns exactly the data that Vault held in version 1
 
+  # Vault notes the deletion time of such a version when it is written. Until then the version is like any other.
+  @kv.read-expiring @must @source:VAULT:api-docs/secret/kv/kv-v2#configure-the-kv-engine+delete-version-after @needs:kv.read
+  Rule: The server MUST return a secret whose deletion time lies ahead with exactly the keys and values that Vault holds
+
+    Scenario Outline: versions <of> are deleted after 30 days
+      Given a KV version 2 mount "team"
+      And versions <of> are deleted after 30 days
+      And the secret "app/expiring" with the keys "username, password"
+      When the agent reads the secret "app/expiring"
+      Then the server returns exactly the data that Vault holds
+      And nothing in Vault has changed
+
+      Examples:
+        | of                           |
+        | in the mount "team"          |
+        | of the secret "app/expiring" |
+
+  @kv.read-version-gone @must @source:VAULT:api-docs/secret/kv/kv-v2#configure-the-kv-engine+max-versions @needs:kv.read_version
+  Rule: When a call names a version that Vault no longer keeps, the server MUST return an error without any value, and MUST still read other secrets
+
+    Scenario Outline: the first of three versions, in a mount that keeps <count>
+      Given a KV version 2 mount "team"
+      And the mount "team" keeps <count> of each secret
+      And the secret "app/rotated" with the keys "username, password"
+      And the values of the secret "app/rotated" were changed afterwards
+      And the values of the secret "app/rotated" were changed afterwards
+      When the agent reads version 1 of the secret "app/rotated"
+      Then the server reports an error
+      And the server returns no secret value
+      And the agent can still read a secret that exists
+
+      Examples:
+        | count      |
+        | 1 version  |
+        | 2 versions |
+
   @kv.read-missing @must @source:VAULT:api-docs#http-status-codes @source:VAULT:api-docs/secret/kv/kv-v2#delete-latest-version-of-secret @needs:kv.read
   Rule: For a secret that never existed, was deleted or was destroyed, the server MUST return an error without any value, and MUST still read other secrets
 

@@ -2,6 +2,26 @@
 Feature: The server's own Vault token
   A token in a file can be replaced by the program that renews it, and does not have to be in a configuration.
 
+  # A root token can choose the id of a new token, and a batch token begins with "hvb.".
+  @vault_token.any-form @must @source:VAULT:api-docs/auth/token#create-token @evidence:launch @own-target @needs:kv.read
+  Rule: The server MUST accept every token that Vault accepts, whatever its prefix, its length and its characters
+
+    Scenario Outline: <token>
+      Given a server whose token is <token>
+      And a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+
+      Examples:
+        | token                                     |
+        | a batch token                             |
+        | a UUID                                    |
+        | 12 letters and digits                     |
+        | words with dashes and underscores         |
+        | letters with plus, slash and equals signs |
+        | 200 letters and digits                    |
+
   @vault_token.file @must @source:SEC:token-disclosure @mode:token_file @evidence:launch @needs:kv.read
   Rule: A server that is configured with a token file MUST be able to read secrets with the token in that file
 

@@ -58,7 +58,7 @@ impl Engine for Kv {
     fn about(self) -> About {
         const ONE_SECRET: &[&str] = &["mount", "path"];
         const VERSION: &[&str] = &["mount", "path", "version"];
-        const METADATA: &[&str] = &["keys", "version", "created", "updated", "custom"];
+        const METADATA: &[&str] = &["keys", "version", "created", "updated", "custom", "deleted"];
         match self {
             Self::List => about(Answers::Names, "kv.list", ONE_SECRET, &[]),
             Self::ListAll => about(Answers::Names, "kv.list_all", ONE_SECRET, &[]),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::token_file::TokenFileState;
-use crate::{adapter::launch::Mode, tap::tls::TlsIdentity};
+use crate::{adapter::launch::Mode, tap::tls::TlsIdentity, vault::token_form::TokenForm};
 
 /// How a target is set up for a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Setup {
     pub token_file: TokenFileState,
     /// The TTL of its token if it is not renewed; by default longer than a run.
     pub token_ttl: Option<Duration>,
+    /// The form of its token.
+    pub token_form: TokenForm,
     /// The certificate that Vault presents to the target; without it, the connection does not use TLS.
     pub front: Option<TlsIdentity>,
 }

@@ -261,7 +261,7 @@ impl Run {
                 running.note(aftermath);
                 return self.release(scenario, false).await;
             }
-        } else if let Err(error) = self.oracle.remove_mounts(&scenario.prefix).await {
+        } else if let Err(error) = scenario.oracle.remove_mounts(&scenario.prefix).await {
             self.note_problem(planned, &error);
         }
         let mut finish = scenario.finish().await;
@@ -292,7 +292,8 @@ impl Run {
         }
         running.note(aftermath);
         let worn = scenario.calls.is_unanswered() || planned.requirement.own_target;
-        let reusable = !worn && scenario.own.is_none();
+        let elsewhere = scenario.own.is_some() || scenario.oracle.namespace().is_some();
+        let reusable = !worn && !elsewhere;
         self.release(scenario, reusable).await;
     }
 

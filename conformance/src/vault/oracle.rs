@@ -8,8 +8,14 @@ use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
 
-use super::{endpoint::Endpoint, prefix::RunPrefix};
+use super::{
+    endpoint::Endpoint,
+    namespaces::{self, Namespaces},
+    prefix::RunPrefix,
+    token_form::TokenForm,
+};
 use crate::error_chain::error_chain;
 
 /// The time limit for one request.
@@ -134,6 +140,7 @@ enum Made {
     Token { accessor: String },
     Policy { name: String },
     Mount { path: String },
+    Namespace { name: String },
 }
 
 /// The suite's privileged access to Vault.
@@ -144,6 +151,10 @@ pub struct Oracle {
     root: SecretString,
     prefix: RunPrefix,
     made: Mutex<Vec<Made>>,
+    /// The namespace of all its requests, if it is not the root namespace.
+    namespace: Option<String>,
+    /// What became of the namespace of the run.
+    namespaces: OnceCell<Namespaces>,
 }
 
 impl Oracle {
@@ -162,7 +173,65 @@ impl Oracle {
             root: root.clone(),
             prefix: prefix.clone(),
             made: Mutex::default(),
+            namespace: None,
+            namespaces: OnceCell::new(),
         })
+    }
+
+    /// The same access, in a namespace. What it makes there ends with the namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self {
+            client: self.client.clone(),
+            endpoint: self.endpoint.clone(),
+            root: self.root.clone(),
+            prefix: self.prefix.clone(),
+            made: Mutex::default(),
+            namespace: Some(namespace.to_owned()),
+            namespaces: OnceCell::new(),
+        }
+    }
+
+    /// The namespace of all its requests; `None` for the root namespace.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The name of the run's own namespace.
+    #[must_use]
+    pub fn own_namespace(&self) -> String {
+        format!("{}team", self.prefix)
+    }
+
+    /// Makes the run's own namespace, if this Vault has namespaces. All scenarios share it.
+    ///
+    /// # Errors
+    /// If Vault does not answer.
+    pub async fn provide_namespace(&self) -> Result<&Namespaces, OracleError> {
+        let provide = || async { namespaces::provide(self, &self.own_namespace()).await };
+        self.namespaces.get_or_try_init(provide).await
+    }
+
+    /// Makes a namespace.
+    ///
+    /// # Errors
+    /// If Vault rejects the request.
+    pub(super) async fn make_namespace(&self, name: &str) -> Result<(), OracleError> {
+        let request = VaultRequest::new("POST", format!("sys/namespaces/{name}"));
+        let path = request.path.clone();
+        let answer = self.root(request).await?;
+        if answer.status >= 300 {
+            return Err(OracleError::Refused {
+                request: format!("POST {path}"),
+                status: answer.status,
+                errors: answer.body["errors"].to_string(),
+            });
+        }
+        self.made.lock().push(Made::Namespace {
+            name: name.to_owned(),
+        });
+        Ok(())
     }
 
     /// The endpoint of the Vault.
@@ -206,6 +275,9 @@ impl Oracle {
             .request(request.method.clone(), url)
             .header("x-vault-token", token.expose_secret())
             .header("x-correlation-id", CORRELATION_ID);
+        if let Some(namespace) = &self.namespace {
+            builder = builder.header("x-vault-namespace", namespace);
+        }
         if let Some(body) = &request.body {
             builder = builder.json(body);
         }
@@ -302,6 +374,38 @@ impl Oracle {
     pub async fn demand_check_and_set(&self, mount: &str) -> Result<(), OracleError> {
         let request = VaultRequest::new("POST", format!("{mount}/config"));
         self.root(request.with(json!({ "cas_required": true })))
+            .await
+            .map(drop)
+    }
+
+    /// Makes a KV version 2 mount, or one secret of it, delete each version this long after it was written. It concerns
+    /// only versions that are written afterwards.
+    ///
+    /// # Errors
+    /// If Vault rejects a request.
+    pub async fn delete_versions_after(
+        &self,
+        mount: &str,
+        secret: Option<&str>,
+        time: Duration,
+    ) -> Result<(), OracleError> {
+        let path = match secret {
+            Some(path) => format!("{mount}/metadata/{path}"),
+            None => format!("{mount}/config"),
+        };
+        let after = json!({ "delete_version_after": format!("{}s", time.as_secs()) });
+        self.root(VaultRequest::new("POST", path).with(after))
+            .await
+            .map(drop)
+    }
+
+    /// Makes a KV version 2 mount keep only this many versions of each secret.
+    ///
+    /// # Errors
+    /// If Vault rejects a request.
+    pub async fn keep_versions(&self, mount: &str, count: u32) -> Result<(), OracleError> {
+        let request = VaultRequest::new("POST", format!("{mount}/config"));
+        self.root(request.with(json!({ "max_versions": count })))
             .await
             .map(drop)
     }
@@ -518,17 +622,44 @@ impl Oracle {
         self.make_token_for(&[policy], ttl).await
     }
 
+    /// Creates a token of this form with one policy besides `default`.
+    ///
+    /// # Errors
+    /// If Vault rejects a request, as it does for some forms and in some versions.
+    pub async fn make_token_of(&self, form: TokenForm, policy: &str) -> Result<Token, OracleError> {
+        self.make(form, &[policy], LONGEST).await
+    }
+
     async fn make_token_for(&self, policies: &[&str], ttl: Duration) -> Result<Token, OracleError> {
-        let seconds = |time: Duration| format!("{}s", time.as_secs());
-        let body = json!({ "policies": policies, "ttl": seconds(ttl), "explicit_max_ttl": seconds(LONGEST), "display_name": "conformance" });
+        self.make(TokenForm::Service, policies, ttl).await
+    }
+
+    async fn make(
+        &self,
+        form: TokenForm,
+        policies: &[&str],
+        ttl: Duration,
+    ) -> Result<Token, OracleError> {
+        let seconds = |time: Duration| json!(format!("{}s", time.as_secs()));
+        let mut body = form.demands();
+        body["policies"] = json!(policies);
+        body["ttl"] = seconds(ttl);
+        body["display_name"] = json!("conformance");
+        // The lifetime of a batch token is fixed anyway.
+        if form != TokenForm::Batch {
+            body["explicit_max_ttl"] = seconds(LONGEST);
+        }
         let answer = self
             .root(VaultRequest::new("POST", "auth/token/create").with(body))
             .await?;
         let auth = &answer.body["auth"];
         let accessor = auth["accessor"].as_str().unwrap_or_default().to_owned();
-        self.made.lock().push(Made::Token {
-            accessor: accessor.clone(),
-        });
+        // Vault stores no batch token, so none is left behind.
+        if !accessor.is_empty() {
+            self.made.lock().push(Made::Token {
+                accessor: accessor.clone(),
+            });
+        }
         Ok(Token {
             secret: auth["client_token"].as_str().unwrap_or_default().into(),
             accessor,
@@ -615,6 +746,9 @@ impl Oracle {
                     VaultRequest::new("DELETE", format!("sys/policies/acl/{name}"))
                 }
                 Made::Mount { path } => VaultRequest::new("DELETE", format!("sys/mounts/{path}")),
+                Made::Namespace { name } => {
+                    VaultRequest::new("DELETE", format!("sys/namespaces/{name}"))
+                }
             };
             if let Err(error) = self.root(request).await {
                 left.push(format!("{thing:?} is left in Vault: {error}"));

@@ -4,7 +4,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use http::{Method, StatusCode};
 use regex::Regex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     about::{self, contradiction},
@@ -519,6 +519,94 @@ pub(crate) fn expect_custom_metadata(scenario: &Scenario) -> StepResult {
     Err(scenario.failed(demanded, &format!("a success: {}", success.whole)))
 }
 
+/// If the answer says whether the only version of the secret is deleted, that must be so in Vault now. A deletion time
+/// is no such statement: it can lie ahead.
+///
+/// # Errors
+/// If Vault says otherwise; not applicable if the answer does not say it; blocked if the agent's last act was about
+/// another secret, or the secret has several versions.
+pub(crate) async fn expect_state(scenario: &Scenario, path: &str) -> StepResult {
+    about::last_on_secret(scenario, path)?;
+    let metadata = metadata(scenario, path).await?;
+    let versions = metadata["versions"].as_object().map_or(0, Map::len);
+    if versions != 1 {
+        let scenario = format!("{path:?} has {versions}");
+        return Err(contradiction("the only version of a secret", scenario));
+    }
+    let mount = &kv(scenario)?.path;
+    let held = scenario.oracle.read_version(mount, path, 1).await;
+    let is_deleted = held.map_err(StepEnd::blocked)?.is_none();
+    let success = match (&scenario.last()?.answer, is_deleted) {
+        (Answer::Error(_), true) => return Ok(()),
+        _ => expect_success(scenario)?,
+    };
+    let told = match fact_if_pointed_to(scenario, success, "deleted")? {
+        Some(told) => state_in(told),
+        None => state_in_all(&success.whole),
+    };
+    let words = |deleted| match deleted {
+        true => "deleted",
+        false => "not deleted",
+    };
+    match told {
+        None => Err(StepEnd::not_claimed(
+            "the answer does not say whether the version is deleted",
+        )),
+        Some(told) if told == is_deleted => Ok(()),
+        Some(told) => {
+            let demanded = format!(
+                "no other state of the version than Vault's: {}",
+                words(is_deleted)
+            );
+            let seen = format!("it is reported as {}: {}", words(told), success.whole);
+            Err(scenario.failed(demanded, &seen))
+        }
+    }
+}
+
+/// Whether a value says that a version is deleted.
+fn state_in(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(deleted) => Some(*deleted),
+        Value::String(text) => match text.to_lowercase().as_str() {
+            "true" | "deleted" | "soft-deleted" | "soft_deleted" | "destroyed" => Some(true),
+            "" => None,
+            _ => Some(false),
+        },
+        _ => None,
+    }
+}
+
+/// Whether a JSON text says that a version is deleted: in a field `deleted` or `is_deleted`, or in a state or status
+/// that is called deleted. In other words it would be a guess. One that says so counts more than others that do not.
+fn state_in_all(text: &str) -> Option<bool> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    state_below(&value)
+}
+
+fn state_below(value: &Value) -> Option<bool> {
+    let (mut deleted, mut below) = (None, Vec::new());
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                deleted = match name.to_lowercase().as_str() {
+                    "deleted" | "is_deleted" | "isdeleted" => deleted.max(state_in(field)),
+                    "state" | "status" => deleted.max(state_in(field).filter(|is| *is)),
+                    _ => deleted,
+                };
+                below.push(field);
+            }
+        }
+        Value::Array(items) => below.extend(items),
+        // The texts of a result can be JSON, too.
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
+            return state_in_all(text);
+        }
+        _ => {}
+    }
+    below.into_iter().map(state_below).fold(deleted, Ord::max)
+}
+
 /// Whether the adapter points to a fact in the result of the last act.
 pub(super) fn points_to(scenario: &Scenario, fact: &str) -> StepResult<bool> {
     let call = scenario.tool_call(&scenario.last()?.act)?;
@@ -602,7 +690,7 @@ pub(crate) async fn expect_next_call_works(scenario: &mut Scenario) -> StepResul
 mod tests {
     use serde_json::json;
 
-    use super::{ABSENCE, number_in};
+    use super::{ABSENCE, number_in, state_in_all};
 
     #[test]
     fn absence_is_told_by_its_words() {
@@ -624,6 +712,33 @@ mod tests {
         ] {
             assert!(!ABSENCE.is_match(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_deletion_time_says_no_state_and_a_field_for_it_does() {
+        let vaults = json!({ "versions": { "1": { "deletion_time": "2030-01-01T00:00:00Z", "destroyed": false } } });
+        for (answer, expected) in [
+            (vaults, None),
+            (json!({ "status": "ok", "state": "active" }), None),
+            (json!({ "note": "deleted: true" }), None),
+            (json!({ "versions": [{ "deleted": true }] }), Some(true)),
+            (
+                json!({ "versions": [{ "is_deleted": "false" }] }),
+                Some(false),
+            ),
+            (
+                json!({ "versions": { "1": { "state": "deleted" } } }),
+                Some(true),
+            ),
+            (json!({ "text": r#"{"isDeleted": true}"# }), Some(true)),
+            (
+                json!({ "deleted": false, "versions": [{ "deleted": true }] }),
+                Some(true),
+            ),
+        ] {
+            assert_eq!(state_in_all(&answer.to_string()), expected, "{answer}");
+        }
+        assert_eq!(state_in_all("the version is deleted"), None);
     }
 
     #[test]

@@ -274,9 +274,14 @@ pub(crate) async fn expect_version(
         about::held_in(scenario, path, version)?;
     }
     let about = answered::metadata(scenario, path).await?["versions"][version.to_string()].take();
-    let deleted = about["deletion_time"]
+    // A deletion time can lie ahead; what is deleted, Vault does not return.
+    let timed = about["deletion_time"]
         .as_str()
         .is_some_and(|t| !t.is_empty());
+    let kv = kv(scenario)?;
+    let held = scenario.oracle.read_version(&kv.path, path, version).await;
+    let held = held.map_err(StepEnd::blocked)?;
+    let deleted = timed && held.is_none();
     let seen = match (about["destroyed"] == true, deleted) {
         _ if about.is_null() => None,
         (true, _) => Some(VersionState::Destroyed),
@@ -288,12 +293,8 @@ pub(crate) async fn expect_version(
         let seen = seen.map_or("unknown to Vault".to_owned(), |seen| format!("{seen:?}"));
         return Err(scenario.failed(demanded, &format!("it is {}", seen.to_lowercase())));
     }
-    if state == VersionState::Intact {
-        let kv = kv(scenario)?;
-        let held = scenario.oracle.read_version(&kv.path, path, version).await;
-        if held.map_err(StepEnd::blocked)?.as_ref() != Some(first) {
-            return Err(scenario.failed(demanded, "it holds something else"));
-        }
+    if state == VersionState::Intact && held.as_ref() != Some(first) {
+        return Err(scenario.failed(demanded, "it holds something else"));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::{
         policy,
     },
     verdict::{StepEnd, StepResult},
-    vocabulary::kv::{KvMount, KvState, kv},
+    vocabulary::kv::{KvMount, KvState, kv, secret_paths},
 };
 
 /// How many secrets are made at the same time.
@@ -172,6 +172,58 @@ pub(crate) async fn demand_check_and_set(scenario: &Scenario, name: &str) -> Ste
     let mount = &about::kv_named(scenario, name)?.path;
     let demanded = scenario.oracle.demand_check_and_set(mount).await;
     demanded.map_err(StepEnd::blocked)
+}
+
+/// Makes Vault delete each version in the KV mount with this name this long after it was written.
+///
+/// # Errors
+/// If Vault rejects a request; blocked if the scenario's KV mount is another, or already has secrets, whose versions
+/// have no deletion time.
+pub(crate) async fn delete_versions_after(
+    scenario: &Scenario,
+    name: &str,
+    time: Duration,
+) -> StepResult {
+    let mount = &about::kv_named(scenario, name)?.path;
+    expect_no_secrets(scenario)?;
+    let set = scenario.oracle.delete_versions_after(mount, None, time);
+    set.await.map_err(StepEnd::blocked)
+}
+
+/// Makes Vault delete each version of one secret this long after it was written.
+///
+/// # Errors
+/// If Vault rejects a request; blocked if the secret exists, because then its version has no deletion time.
+pub(crate) async fn delete_versions_of_secret_after(
+    scenario: &Scenario,
+    path: &str,
+    time: Duration,
+) -> StepResult {
+    about::expect_never_made(scenario, path)?;
+    let mount = &kv(scenario)?.path;
+    let set = (scenario.oracle).delete_versions_after(mount, Some(path), time);
+    set.await.map_err(StepEnd::blocked)
+}
+
+/// Makes the KV mount with this name keep only this many versions of each secret.
+///
+/// # Errors
+/// If Vault rejects a request; blocked if the scenario's KV mount is another.
+pub(crate) async fn keep_versions(scenario: &Scenario, name: &str, count: u32) -> StepResult {
+    let mount = &about::kv_named(scenario, name)?.path;
+    let set = scenario.oracle.keep_versions(mount, count);
+    set.await.map_err(StepEnd::blocked)
+}
+
+/// What a mount is set to concerns only versions that are written afterwards.
+fn expect_no_secrets(scenario: &Scenario) -> StepResult {
+    match secret_paths(scenario).as_slice() {
+        [] => Ok(()),
+        [first, ..] => {
+            let scenario = format!("the scenario has already made {first:?}");
+            Err(contradiction("versions that are written later", scenario))
+        }
+    }
 }
 
 /// Stores a secret with these keys and random values.

@@ -322,6 +322,10 @@ const CASES: &[(CallRecord, &str, &[&str])] = &[
             r#"Given the mount "other" was deleted and recreated with KV version 1"#,
             r#"Given the agent's token may access the secrets of the mount "other" and nothing else"#,
             r#"Given the agent's token may read the metadata of the mount "other" and nothing else"#,
+            r#"Given the mount "other" keeps 1 version of each secret"#,
+            r#"Given versions in the mount "other" are deleted after 30 days"#,
+            r#"Given versions in the mount "team" are deleted after 30 days"#,
+            r#"Given versions of the secret "app/database" are deleted after 30 days"#,
         ],
     ),
     (
@@ -334,6 +338,7 @@ const CASES: &[(CallRecord, &str, &[&str])] = &[
         r#"Then the server reports the secret's latest version and a time that Vault has for the secret"#,
         &[
             r#"Then the server reports the secret's custom metadata"#,
+            r#"Then the server does not misreport whether the secret "app/other" is deleted"#,
             r#"Then the server returns exactly the paths of the secrets that Vault holds there"#,
         ],
     ),
@@ -462,6 +467,10 @@ async fn a_leak_is_looked_for_where_it_was() {
 #[tokio::test]
 async fn words_that_mean_nothing_are_blocked() {
     for (wrong, expected) in [
+        (
+            "Given a server whose token is a root token",
+            r#"the step does not support "a root token""#,
+        ),
         (
             "When the agent tries to read the secret",
             r#"the suite does not know the act "read the secret""#,

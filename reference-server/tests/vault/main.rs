@@ -77,6 +77,7 @@ fn main() -> ExitCode {
             metadata_rights_alone_tell_versions,
             no_rights_are_a_denial,
             a_deleted_and_a_destroyed_version_still_have_metadata,
+            a_version_that_is_deleted_later_is_not_deleted_yet,
             metadata_without_a_version_is_told,
             kv_v1_has_key_names_alone,
             what_is_not_there_is_not_found;

@@ -114,6 +114,9 @@ pub(crate) async fn a_deleted_and_a_destroyed_version_still_have_metadata(world:
         .unwrap();
     assert_eq!(answer.get("keys"), None);
     assert_ne!(answer["versions"][1]["deletion_time"], Value::Null);
+    assert_eq!(answer["deleted"], true);
+    let states = [0, 1].map(|version| answer["versions"][version]["deleted"].clone());
+    assert_eq!(states, [false, true]);
     assert!(
         notes(&answer).contains("version, 2, was deleted"),
         "{answer}"
@@ -123,6 +126,7 @@ pub(crate) async fn a_deleted_and_a_destroyed_version_still_have_metadata(world:
         .await;
     let answer = client.call("read_secret_metadata", read).await.unwrap();
     assert_eq!(answer["versions"][1]["destroyed"], true);
+    assert_eq!(answer["deleted"], false);
     assert!(
         notes(&answer).contains("version, 2, was destroyed"),
         "{answer}"
@@ -192,4 +196,26 @@ pub(crate) async fn what_is_not_there_is_not_found(world: &World) {
         .await
         .unwrap_err();
     assert_eq!(error["kind"], "not_found");
+}
+
+pub(crate) async fn a_version_that_is_deleted_later_is_not_deleted_yet(world: &World) {
+    world.mount("meta-later", 2).await;
+    let after = json!({ "delete_version_after": "720h" });
+    world.write("meta-later/config", after).await;
+    world.versions("meta-later", 1).await;
+    let rights: [(&str, &[(&str, &str)]); 2] = [
+        ("meta-later-all", &[("meta-later/*", "read")]),
+        ("meta-later-times", &[("meta-later/metadata/*", "read")]),
+    ];
+    for (name, grants) in rights {
+        let mut client = world.client(name, grants).await;
+        let answer = client
+            .call("read_secret_metadata", app("meta-later", json!({})))
+            .await
+            .unwrap();
+        assert_eq!(answer["deleted"], false, "{answer}");
+        let version = &answer["versions"][0];
+        assert_ne!(version["deletion_time"], Value::Null, "{answer}");
+        assert_eq!(version["deleted"], false, "{answer}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Steps about secrets in KV mounts that no other profile uses.
 
+use std::time::Duration;
+
 use cucumber::{given, then, when};
 
 use crate::{
@@ -17,6 +19,25 @@ use crate::{
 #[given(expr = "the mount {string} requires check-and-set")]
 async fn a_strict_mount(world: &mut World, name: String) -> StepResult {
     given::demand_check_and_set(world.scenario()?, &name).await
+}
+
+#[given(expr = "versions in the mount {string} are deleted after {int} days")]
+async fn expiring_in_mount(world: &mut World, name: String, days: u64) -> StepResult {
+    given::delete_versions_after(world.scenario()?, &name, in_days(days)).await
+}
+
+#[given(expr = "versions of the secret {string} are deleted after {int} days")]
+async fn expiring_secret(world: &mut World, path: String, days: u64) -> StepResult {
+    given::delete_versions_of_secret_after(world.scenario()?, &path, in_days(days)).await
+}
+
+fn in_days(days: u64) -> Duration {
+    Duration::from_secs(days.saturating_mul(24 * 60 * 60))
+}
+
+#[given(expr = "the mount {string} keeps {int} version(s) of each secret")]
+async fn few_versions(world: &mut World, name: String, count: u32) -> StepResult {
+    given::keep_versions(world.scenario()?, &name, count).await
 }
 
 #[given(expr = "the mount {string} was deleted and recreated with KV version {int}")]
@@ -46,16 +67,22 @@ async fn an_upgrade(world: &mut World) -> StepResult {
     given::pretend_to_upgrade(world.scenario()?)
 }
 
-#[given(regex = r#"^the secret "([^"]+)" that (never existed|was deleted|was destroyed)$"#)]
+#[given(
+    regex = r#"^the secret "([^"]+)" that (never existed|is not deleted|was deleted|was destroyed)$"#
+)]
 async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepResult {
     let scenario = world.scenario()?;
     let how = match end.as_str() {
-        "was deleted" => "delete",
-        "was destroyed" => "destroy",
+        "is not deleted" => None,
+        "was deleted" => Some("delete"),
+        "was destroyed" => Some("destroy"),
         _ => return about::expect_never_made(scenario, &path),
     };
     given::make_secret(scenario, &path, &["username", "password"]).await?;
-    given::end_secret(scenario, &path, how).await
+    match how {
+        Some(how) => given::end_secret(scenario, &path, how).await,
+        None => Ok(()),
+    }
 }
 
 #[given(regex = r#"^the latest version of the secret "([^"]+)" was (deleted|destroyed)$"#)]
@@ -215,6 +242,11 @@ async fn told_version_or_denial(world: &mut World) -> StepResult {
 #[then("the server reports the secret's custom metadata")]
 fn told_custom_metadata(world: &mut World) -> StepResult {
     answered::expect_custom_metadata(world.scenario()?)
+}
+
+#[then(expr = "the server does not misreport whether the secret {string} is deleted")]
+async fn told_state(world: &mut World, path: String) -> StepResult {
+    answered::expect_state(world.scenario()?, &path).await
 }
 
 #[then("the server returns for each read exactly the data that Vault holds")]

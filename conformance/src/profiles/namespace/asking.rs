@@ -1,5 +1,6 @@
 //! Namespaces of Vault: to which namespace the server sends requests for each client. The community edition ignores the
-//! namespace header, so calls succeed even in a namespace that does not exist. The tap shows the header.
+//! namespace header, so calls succeed even in a namespace that does not exist. The tap shows the header. In a Vault that
+//! has namespaces, the suite makes one for the server, and none for its clients.
 
 use futures::future::try_join_all;
 
@@ -13,10 +14,10 @@ use crate::{
     scenario::{Scenario, calls::CallOptions},
     tap::{Exchange, NAMESPACE},
     verdict::{StepEnd, StepResult},
-    vocabulary::{about::contradiction, kv::secret_paths, start::NAMESPACE as OWN},
+    vocabulary::{about::contradiction, kv::secret_paths},
 };
-/// The namespaces that clients name. They are below the server's own, because a server may only allow those.
-const NAMED: [&str; 2] = ["team/a", "team/b"];
+/// The namespaces that clients name, below the server's own, because a server may only allow those.
+const BELOW: [&str; 2] = ["a", "b"];
 /// How many calls of a client are open at the same time.
 const AT_ONCE: usize = 4;
 /// Requests that a server may make for itself outside the namespace; Vault answers some of them only in the root
@@ -38,7 +39,31 @@ pub(super) struct Namespaces {
 /// A secret, and the namespace of its client, if it has one.
 struct SecretIn {
     secret: String,
-    namespace: Option<&'static str>,
+    namespace: Option<String>,
+}
+
+/// The namespace of the server.
+fn own(scenario: &Scenario) -> StepResult<&str> {
+    let values = &scenario.slot()?.kind.setup.values;
+    let missing = || StepEnd::blocked("the scenario has no server that uses a namespace");
+    values
+        .get("namespace")
+        .map(String::as_str)
+        .ok_or_else(missing)
+}
+
+/// The namespaces that clients name.
+///
+/// # Errors
+/// Not applicable if this Vault has namespaces: it has none with these names.
+fn named(scenario: &Scenario) -> StepResult<[String; 2]> {
+    if scenario.oracle.namespace().is_some() {
+        return Err(StepEnd::no_evidence(
+            "this Vault has namespaces, and the suite makes none for clients there",
+        ));
+    }
+    let own = own(scenario)?;
+    Ok(BELOW.map(|name| format!("{own}/{name}")))
 }
 
 fn namespace_mode(scenario: &Scenario) -> StepResult<&ModeSettings> {
@@ -59,11 +84,12 @@ pub(crate) fn expect_in_namespace(scenario: &Scenario) -> StepResult {
                 .any(|own| exchange.path.starts_with(own))
         })
         .peekable();
-    let expected = format!("requests to Vault with {NAMESPACE}: {OWN}");
+    let own = own(scenario)?;
+    let expected = format!("requests to Vault with {NAMESPACE}: {own}");
     if requests.peek().is_none() {
         return Err(scenario.failed(expected, "no request to Vault"));
     }
-    match requests.find(|exchange| !is_in(exchange, Some(OWN))) {
+    match requests.find(|exchange| !is_in(exchange, Some(own))) {
         None => Ok(()),
         Some(other) => Err(scenario.failed(expected, &told(other))),
     }
@@ -79,21 +105,24 @@ pub(crate) async fn let_clients_read_in_namespaces(
     scenario: &mut Scenario,
     times: usize,
 ) -> StepResult {
-    let own = namespace_mode(scenario)?.starts_with("namespace");
-    let named = NAMED.map(Some).into_iter().chain([None]);
     let secrets = secret_paths(scenario);
-    if secrets.len() != NAMED.len() + 1 {
+    if secrets.len() != BELOW.len() + 1 {
         let scenario = format!("the scenario made {} secrets", secrets.len());
         return Err(contradiction("three clients with a secret each", scenario));
     }
+    let named = named(scenario)?.map(Some).into_iter().chain([None]);
+    let starts_in = match namespace_mode(scenario)?.starts_with("namespace") {
+        true => Some(own(scenario)?.to_owned()),
+        false => None,
+    };
     let mut clients = Vec::new();
     for (secret, named) in secrets.iter().zip(named) {
         let act = Act::read(scenario.mount()?, secret);
-        let client = client_in(scenario, named).await?;
+        let client = client_in(scenario, named.as_deref()).await?;
         clients.push((client, act));
         scenario.state_mut::<Namespaces>().asked.push(SecretIn {
             secret: secret.clone(),
-            namespace: named.or(own.then_some(OWN)),
+            namespace: named.or_else(|| starts_in.clone()),
         });
     }
     let shared = &*scenario;
@@ -121,16 +150,16 @@ pub(crate) async fn let_client_change_namespace(
     one: &str,
     other: &str,
 ) -> StepResult {
-    let [first, second] = NAMED;
+    let [first, second] = named(scenario)?;
     let (one, other) = (
         Act::read(scenario.mount()?, one),
         Act::read(scenario.mount()?, other),
     );
-    let client = client_in(scenario, Some(first)).await?;
+    let client = client_in(scenario, Some(&first)).await?;
     read_on(scenario, &client, &one).await?;
     let call = scenario.posted(&other, "in-another")?;
     let mut asked = call.post(client.connection.session_headers());
-    for (name, value) in naming(scenario, Some(second))? {
+    for (name, value) in naming(scenario, Some(&second))? {
         asked = asked.with(&name, &value);
     }
     let endpoint = client.connection.http();
@@ -206,8 +235,8 @@ pub(crate) fn expect_own_namespaces(scenario: &Scenario) -> StepResult {
         let about = |exchange: &&Exchange| exchange.path.contains(&asked.secret);
         for exchange in exchanges.iter().filter(about) {
             seen += 1;
-            if !is_in(exchange, asked.namespace) {
-                let namespace = asked.namespace.unwrap_or("none");
+            if !is_in(exchange, asked.namespace.as_deref()) {
+                let namespace = asked.namespace.as_deref().unwrap_or("none");
                 let expected = format!(
                     "the secret {} is requested with {NAMESPACE}: {namespace}, as its client names it",
                     asked.secret

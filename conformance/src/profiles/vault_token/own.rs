@@ -12,7 +12,10 @@ use crate::{
     mcp::transcript::Speaker,
     scenario::Scenario,
     tap::TokenPrint,
-    vault::oracle::VaultRequest,
+    vault::{
+        oracle::{OracleError, VaultRequest},
+        token_form::TokenForm,
+    },
     verdict::{StepEnd, StepResult},
     vocabulary::{about::contradiction, answered, token_use},
 };
@@ -62,6 +65,56 @@ fn warns(line: &str) -> bool {
 pub(crate) async fn start_with_token_file(scenario: &mut Scenario) -> StepResult {
     scenario.end_servers().await?;
     scenario.start_server(Setup::of(Mode::TokenFile)).await
+}
+
+/// Starts a server with a token of the form that a feature names.
+///
+/// # Errors
+/// If it does not start, although it starts with another token. Not applicable if Vault makes no such token. Blocked if
+/// Vault does not accept the token, or if the feature's words are unknown.
+pub(crate) async fn start_with_token_of(scenario: &mut Scenario, words: &str) -> StepResult {
+    let unknown = || StepEnd::blocked(format!("the step does not support {words:?}"));
+    let token_form = TokenForm::named(words).ok_or_else(unknown)?;
+    expect_accepted_by_vault(scenario, token_form).await?;
+    scenario.end_servers().await?;
+    let setup = Setup {
+        token_form,
+        ..Setup::default()
+    };
+    let Some(refusal) = scenario.try_to_start_server(setup).await? else {
+        return Ok(());
+    };
+    if let Some(control) = scenario.try_to_start_server(Setup::default()).await? {
+        return Err(StepEnd::blocked(format!(
+            "the server does not start with another token, either: {control}"
+        )));
+    }
+    let demanded = format!("the server starts with a token that is {words}");
+    Err(scenario.failed(demanded, &refusal.to_string()))
+}
+
+/// Vault must make tokens of this form, and accept them.
+async fn expect_accepted_by_vault(scenario: &mut Scenario, form: TokenForm) -> StepResult {
+    let policy = scenario.path_of("probe");
+    let token = match scenario.oracle.make_token_of(form, &policy).await {
+        Ok(token) => token,
+        Err(
+            refused @ OracleError::Refused {
+                status: 400 | 403, ..
+            },
+        ) => return Err(StepEnd::no_evidence(refused.to_string())),
+        Err(error) => return Err(StepEnd::blocked(error)),
+    };
+    // The scenario knows the token from here on, so that it is always redacted.
+    scenario.agents.further_tokens.push(token.clone());
+    let lookup = VaultRequest::new("GET", "auth/token/lookup-self");
+    let answer = scenario.oracle.ask(&token.secret, &lookup).await;
+    match answer.map_err(StepEnd::blocked)?.status {
+        200 => Ok(()),
+        status => Err(StepEnd::blocked(format!(
+            "Vault answers {status} to a token that it has made"
+        ))),
+    }
 }
 
 /// Starts a server with a token file in the state that a feature names.

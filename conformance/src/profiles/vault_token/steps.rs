@@ -94,6 +94,11 @@ fn lists_private(world: &mut World) -> StepResult {
 
 // The server's own token.
 
+#[given(regex = "^a server whose token is (.+)$")]
+async fn token_form(world: &mut World, words: String) -> StepResult {
+    own::start_with_token_of(world.scenario()?, &words).await
+}
+
 #[given("a server that reads its token from a file")]
 async fn token_file(world: &mut World) -> StepResult {
     own::start_with_token_file(world.scenario()?).await

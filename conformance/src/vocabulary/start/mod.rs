@@ -4,14 +4,15 @@ pub(crate) mod certificate;
 pub(crate) mod log_file;
 pub(crate) mod vault_certificate;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     adapter::launch::Mode,
     instance::setup::Setup,
     pressure::Allowance,
     scenario::Scenario,
-    vault::oracle::VaultRequest,
+    slot::SlotError,
+    vault::{namespaces::Namespaces, policy},
     verdict::{StepEnd, StepResult},
 };
 
@@ -95,35 +96,65 @@ pub(crate) async fn start_for_pages(scenario: &mut Scenario, origins: &[&str]) -
     scenario.start_server(setup).await
 }
 
-/// The namespace for a server.
-pub(crate) const NAMESPACE: &str = "team";
+/// The namespace for a server, where Vault has no namespaces.
+const NAMESPACE: &str = "team";
 
-/// Starts a server that uses a namespace.
+/// Starts a server that uses a namespace. Where Vault has namespaces, the scenario continues in it.
 ///
 /// # Errors
-/// If it does not start; not applicable if Vault supports namespaces, and has none with this name.
+/// If it does not start; not applicable if Vault has namespaces, and makes none for the suite.
 pub(crate) async fn start_in_namespace(scenario: &mut Scenario) -> StepResult {
-    let health = VaultRequest::new("GET", "sys/health");
-    let health = scenario
-        .oracle
-        .ask(scenario.oracle.root_token(), &health)
-        .await;
-    let health = health.map_err(StepEnd::blocked)?;
-    if health.body["enterprise"] == true {
-        return Err(StepEnd::no_evidence(
-            "this Vault has namespaces, and the suite makes none there",
-        ));
+    let provided = scenario.oracle.provide_namespace().await;
+    match provided.map_err(StepEnd::blocked)? {
+        Namespaces::Ignored => {
+            let setup = Setup::of(Mode::Namespace).with("namespace", NAMESPACE);
+            scenario.start_server(setup).await
+        }
+        Namespaces::Made => {
+            let name = scenario.oracle.own_namespace();
+            start_inside(scenario, &name).await
+        }
+        Namespaces::Refused(why) => Err(StepEnd::no_evidence(format!(
+            "this Vault has namespaces, and the suite cannot make one: {why}"
+        ))),
     }
-    let setup = Setup::of(Mode::Namespace).with("namespace", NAMESPACE);
-    scenario.start_server(setup).await
+}
+
+/// Starts a server in a namespace that exists, with a token of this namespace.
+async fn start_inside(scenario: &mut Scenario, name: &str) -> StepResult {
+    scenario.oracle = Arc::new(scenario.oracle.within(name));
+    let policy = scenario.path_of("server");
+    let oracle = Arc::clone(&scenario.oracle);
+    let written = oracle.write_policy(&policy, policy::NONE).await;
+    written.map_err(StepEnd::blocked)?;
+    let token = oracle.make_token(&policy).await.map_err(StepEnd::blocked)?;
+    let kind = scenario.kind(Setup::of(Mode::Namespace).with("namespace", name));
+    match scenario.slots.make_on(&oracle, &kind, token).await {
+        Ok(slot) => scenario.agents.add("", slot),
+        Err(SlotError::Target(refusal)) => {
+            let demanded = format!("the server starts {}", kind.setup);
+            return Err(scenario.failed(demanded, &refusal.to_string()));
+        }
+        Err(problem) => return Err(StepEnd::blocked(problem)),
+    }
+    scenario.allow_all().await
 }
 
 /// Starts a server that renews its token, which expires after this time otherwise.
 ///
 /// # Errors
-/// When it does not start.
+/// When it does not start. Not applicable if the token has expired before it has started: no server renews a token that
+/// it does not have yet.
 pub(crate) async fn start_renewing(scenario: &mut Scenario, ttl: Duration) -> StepResult {
     let mut setup = Setup::of(Mode::TokenRenewal);
     setup.token_ttl = Some(ttl);
-    scenario.start_server(setup).await
+    scenario.start_server(setup).await?;
+    let has_token = scenario.oracle.has_token(scenario.token()?).await;
+    match has_token.map_err(StepEnd::blocked)? {
+        true => Ok(()),
+        false => Err(StepEnd::no_evidence(format!(
+            "the server takes longer to start than its token lasts, which is {} s",
+            ttl.as_secs()
+        ))),
+    }
 }
