@@ -4,6 +4,7 @@
 //! and [`result`] turns what it reports into the suite's own results.
 
 mod cucumber;
+mod links;
 mod result;
 
 use std::{
