@@ -53,6 +53,8 @@ pub struct Adapter {
     pub operations: BTreeMap<Operation, Mapping>,
     /// The versions of the KV engine that it supports.
     pub kv_versions: BTreeSet<u8>,
+    /// The path of the only KV mount that it works on, if it is fixed to one.
+    pub mount: Option<String>,
     /// Tools that no scenario calls.
     pub never_call: BTreeSet<String>,
 }
@@ -217,6 +219,7 @@ impl Adapter {
             self.modes.entry(mode).or_insert(settings);
         }
         self.homepage = self.homepage.or(base.homepage);
+        self.mount = self.mount.or(base.mount);
         if self.stdio.is_none() && self.http.is_none() && self.remote.is_none() {
             self.stdio = base.stdio;
             self.http = base.http;

@@ -732,6 +732,17 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     for row in &matrix.mutations {
         writeln!(out, "{:<34} {}", row.name, matrix::verdict_of(row))?;
     }
+    let never_failed = matrix.never_failed();
+    if args.all && !never_failed.is_empty() {
+        let count = never_failed.len();
+        writeln!(
+            out,
+            "\n{count} scenarios were tested, and no mutant failed them:"
+        )?;
+        for case in never_failed {
+            writeln!(out, "  {case}")?;
+        }
+    }
     let run = (matrix.mutations.iter()).filter(|row| row.not_run.is_none());
     let (variants, mutants): (Vec<_>, Vec<_>) = run.partition(|row| row.variant);
     let not_run = (matrix.mutations.iter()).filter(|row| row.not_run.is_some());

@@ -182,7 +182,11 @@ impl Planned {
                 "the adapter's kv_versions do not contain {version}"
             ))
         });
-        let missing = requirement.evidence.iter().find(|e| !evidence.contains(e));
+        // Each scenario needs the mount for itself.
+        let own_vault = (adapter.mount.is_some() && requirement.can_have_kv_mount())
+            .then_some(&Evidence::DedicatedVault);
+        let mut needed = requirement.evidence.iter().chain(own_vault);
+        let missing = needed.find(|e| !evidence.contains(e));
         let missing =
             missing.map(|missing| format!("{}: {}", NotApplicable::NoEvidence, missing.missing()));
         Self {

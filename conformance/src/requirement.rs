@@ -67,6 +67,8 @@ pub struct Requirement {
     pub modes: Vec<Mode>,
     /// The versions of the KV engine that the target must support.
     pub kv_versions: BTreeSet<u8>,
+    /// Whether a step of its scenario names a KV mount.
+    names_kv_mount: bool,
     /// The requirement in whose scenarios is seen what it is judged by, once all have ended.
     pub seen_in: Option<String>,
     /// Whether no later scenario may use its target.
@@ -86,6 +88,16 @@ impl Requirement {
     #[must_use]
     pub fn has_own_vault(&self) -> bool {
         self.evidence.contains(&Evidence::DedicatedVault)
+    }
+
+    /// Whether its scenario can have a KV mount. It has none for certain if it needs operations on PKI alone, or is about
+    /// a launcher.
+    #[must_use]
+    pub fn can_have_kv_mount(&self) -> bool {
+        let is_pki = |operation: &Operation| matches!(operation, Operation::Pki(_));
+        let is_about_pki = !self.needs.is_empty() && self.needs.iter().all(is_pki);
+        let has_other_work = is_about_pki || self.modes.contains(&Mode::Launcher);
+        !self.is_judged_last() && (self.names_kv_mount || !has_other_work)
     }
 
     /// Whether it applies whatever the agent does.
@@ -300,6 +312,7 @@ fn of_scenario(
     let (mut era, mut modes) = (None, Vec::new());
     let mut every_revision = false;
     let mut kv_versions = kv_versions(&scenario);
+    let names_kv_mount = !kv_versions.is_empty();
     let is_about_revisions = |tag: &&String| *tag == EVERY_REVISION || tag.starts_with("era:");
     let of_feature = feature.tags.iter().filter(is_about_revisions);
     for tag in of_feature.chain(&scenario.tags) {
@@ -363,6 +376,7 @@ fn of_scenario(
         every_revision,
         modes,
         kv_versions,
+        names_kv_mount,
         seen_in,
         own_target,
         slow,

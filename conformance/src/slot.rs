@@ -146,6 +146,26 @@ impl Slots {
         Ok(slot)
     }
 
+    /// A new slot of this kind on another Vault, with a token that has no rights yet.
+    ///
+    /// # Errors
+    /// As [`Slots::lease`].
+    pub(crate) async fn lease_on(
+        &self,
+        oracle: &Oracle,
+        kind: &SlotKind,
+    ) -> Result<Slot, SlotError> {
+        let turn = self.turn(kind.transport).await;
+        self.make_room(turn.is_some()).await?;
+        let token = self.token(oracle, &kind.setup).await?;
+        let revision = Some(kind.revision);
+        let mut slot = self
+            .start(oracle, kind.transport, revision, &kind.setup, token)
+            .await?;
+        slot.turn = turn;
+        Ok(slot)
+    }
+
     /// A slot in the requested revision, or in any revision that the target speaks.
     ///
     /// # Errors
@@ -221,9 +241,15 @@ impl Slots {
         if self.target.adapter.remote.is_some() {
             return self.reach(transport, revision).await;
         }
+        let token = self.token(&self.oracle, setup).await?;
+        self.start(&self.oracle, transport, revision, setup, token)
+            .await
+    }
+
+    /// A new token for a target, with a policy of its own that grants nothing yet.
+    async fn token(&self, oracle: &Oracle, setup: &Setup) -> Result<Token, SlotError> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let policy_name = format!("{}slot-{number}", self.oracle.prefix());
-        let oracle = &self.oracle;
+        let policy_name = format!("{}slot-{number}", oracle.prefix());
         let refused = |error: OracleError| SlotError::LaunchContext(error.to_string());
         oracle
             .write_policy(&policy_name, policy::NONE)
@@ -233,8 +259,7 @@ impl Slots {
             Some(ttl) => oracle.make_renewable_token(&policy_name, ttl).await,
             None => oracle.make_token_of(setup.token_form, &policy_name).await,
         };
-        let token = token.map_err(refused)?;
-        self.start(oracle, transport, revision, setup, token).await
+        token.map_err(refused)
     }
 
     /// Starts a target with this token.

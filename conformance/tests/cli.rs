@@ -23,6 +23,8 @@ mod lost;
 mod odd_targets;
 #[path = "cli/own_vault.rs"]
 mod own_vault;
+#[path = "cli/probes.rs"]
+mod probes;
 #[path = "cli/trial.rs"]
 mod trial;
 

@@ -48,6 +48,9 @@ pub struct Mapping {
     pub result: Shapes,
     /// For lists: how to ask for the next page.
     pub next: Option<NextPage>,
+    /// For writes: whether the tool only creates secrets, and refuses to change one that exists.
+    #[serde(default)]
+    pub create_only: bool,
 }
 
 /// How a tool gives a list in pages.

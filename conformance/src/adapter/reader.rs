@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The keys of an adapter file.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "name",
     "extends",
     "title",
@@ -41,6 +41,7 @@ const KEYS: [&str; 15] = [
     "budgets",
     "operations",
     "kv_versions",
+    "mount",
     "never_call",
 ];
 
@@ -152,6 +153,7 @@ impl<'a> Reader<'a> {
             budgets: budgets.unwrap_or_default(),
             operations: operations.described,
             kv_versions: kv_versions.clone().unwrap_or_else(|| [1, 2].into()),
+            mount: self.mount(&mut table),
             never_call,
         };
         let Some(mut base) = base else {
@@ -221,6 +223,17 @@ impl<'a> Reader<'a> {
             );
             self.note_at(&[table, name], "", problem);
         }
+    }
+
+    fn mount(&mut self, table: &mut DeTable<'a>) -> Option<String> {
+        let mount: String = self.take(table, "mount")?;
+        let is_path = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        if mount.is_empty() || mount.ends_with('/') || !mount.chars().all(is_path) {
+            let problem = "mount is the path of the only KV mount that the server works on, without a slash at its \
+                           end: mount = \"secret\"";
+            self.note_at(&["mount"], "", problem);
+        }
+        Some(mount)
     }
 
     fn kv_versions(&mut self, table: &mut DeTable<'a>) -> Option<BTreeSet<u8>> {

@@ -29,6 +29,15 @@ pub struct Matrix {
     pub mutations: Vec<Row>,
 }
 
+/// A scenario, whatever its transport and revision: `id` or `id#row`.
+fn case_of(key: &str) -> String {
+    let id = key.split('@').next().unwrap_or_default();
+    match key.split_once('#') {
+        Some((_, row)) => format!("{id}#{row}"),
+        None => id.to_owned(),
+    }
+}
+
 impl Row {
     /// The row of a mutation that has not been run yet.
     fn of(mutation: &Mutation) -> Self {
@@ -39,6 +48,8 @@ impl Row {
             failed: BTreeMap::new(),
             wrong: Vec::new(),
             not_run: None,
+            tested: BTreeSet::new(),
+            failed_cases: BTreeSet::new(),
         }
     }
 }
@@ -58,6 +69,12 @@ pub struct Row {
     pub wrong: Vec<String>,
     /// Why the mutation was not run.
     pub not_run: Option<String>,
+    /// The scenarios that passed or failed, whatever their transport and revision.
+    #[serde(skip)]
+    tested: BTreeSet<String>,
+    /// Those of them that failed.
+    #[serde(skip)]
+    failed_cases: BTreeSet<String>,
 }
 
 impl Matrix {
@@ -65,6 +82,18 @@ impl Matrix {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.mutations.iter().all(|row| row.wrong.is_empty())
+    }
+
+    /// The scenarios that were tested and that no mutant failed: `id`, or `id#row` for a row of an outline.
+    #[must_use]
+    pub fn never_failed(&self) -> Vec<&str> {
+        let mutants = || self.mutations.iter().filter(|row| !row.variant);
+        let failed: BTreeSet<_> = mutants().flat_map(|row| &row.failed_cases).collect();
+        let tested: BTreeSet<_> = mutants().flat_map(|row| &row.tested).collect();
+        tested
+            .difference(&failed)
+            .map(|case| case.as_str())
+            .collect()
     }
 }
 
@@ -392,9 +421,14 @@ impl Coverage {
 fn row(mutation: &Mutation, report: &Report) -> Row {
     let mut failed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut wrong = Vec::new();
+    let (mut tested, mut failed_cases) = (BTreeSet::new(), BTreeSet::new());
     for scenario in &report.scenarios {
+        if scenario.is_tested() {
+            tested.insert(case_of(&scenario.key));
+        }
         match scenario.verdict {
             Verdict::Fail | Verdict::Warn => {
+                failed_cases.insert(case_of(&scenario.key));
                 let transports = failed.entry(scenario.id.clone()).or_default();
                 if !transports.contains(&scenario.transport) {
                     transports.push(scenario.transport.clone());
@@ -440,6 +474,8 @@ fn row(mutation: &Mutation, report: &Report) -> Row {
     Row {
         failed,
         wrong,
+        tested,
+        failed_cases,
         ..Row::of(mutation)
     }
 }
@@ -462,5 +498,42 @@ pub fn verdict_of(row: &Row) -> String {
         (true, false) => format!("killed by {}", by()),
         (false, true) => format!("WRONGED: {}", row.wrong.join("; ")),
         (false, false) => format!("SURVIVED: {}", row.wrong.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Matrix, Row, case_of};
+
+    fn row(variant: bool, tested: &[&str], failed: &[&str]) -> Row {
+        let cases = |keys: &[&str]| keys.iter().map(|key| case_of(key)).collect::<BTreeSet<_>>();
+        Row {
+            name: "some".to_owned(),
+            does: "something".to_owned(),
+            variant,
+            failed: [].into(),
+            wrong: Vec::new(),
+            not_run: None,
+            tested: cases(tested),
+            failed_cases: cases(failed),
+        }
+    }
+
+    #[test]
+    fn a_row_that_fails_on_one_transport_of_one_mutant_is_not_listed() {
+        let rows = [
+            "kv.read@stdio@2025-11-25#1",
+            "kv.read@http@2025-11-25#2",
+            "kv.list@stdio@2025-11-25",
+        ];
+        let matrix = Matrix {
+            mutations: vec![
+                row(false, &rows, &["kv.read@http@2025-11-25#1"]),
+                row(true, &rows, &["kv.list@stdio@2025-11-25"]),
+            ],
+        };
+        assert_eq!(matrix.never_failed(), ["kv.list", "kv.read#2"]);
     }
 }

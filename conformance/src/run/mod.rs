@@ -4,6 +4,7 @@
 //! and [`result`] turns what it reports into the suite's own results.
 
 mod cucumber;
+mod links;
 mod result;
 
 use std::{
@@ -194,8 +195,11 @@ impl Run {
                         .to_owned(),
             }));
         }
-        let scenario = match planned.requirement.has_own_vault() {
+        let requirement = &planned.requirement;
+        let is_fixed = self.target.adapter.mount.is_some() && requirement.can_have_kv_mount();
+        let scenario = match requirement.has_own_vault() {
             true => self.dedicated_scenario(planned).await,
+            false if is_fixed => self.scenario_on_fixed_mount(planned).await,
             false => self.new_scenario(planned).await,
         };
         world.set_scenario(scenario);
@@ -224,6 +228,19 @@ impl Run {
         Ok(Scenario::new_on_own(
             planned, vault, target, slots, self.seed,
         ))
+    }
+
+    /// A scenario for a target that works on one KV mount only, which no other scenario may use.
+    async fn scenario_on_fixed_mount(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
+        let mut scenario = self.dedicated_scenario(planned).await?;
+        scenario.audit = scenario.own.as_ref().and_then(|own| own.audit.clone());
+        if planned.requirement.modes.is_empty()
+            && let Err(stop) = scenario.start_server(Setup::default()).await
+        {
+            self.release(scenario, false).await;
+            return Err(stop);
+        }
+        Ok(scenario)
     }
 
     async fn take_down(

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use gherkin::StepType;
 use parking_lot::Mutex;
 
-use super::Run;
+use super::{Run, links::link_failures};
 use crate::{
     cause::Cause,
     event::Event,
@@ -158,38 +158,10 @@ impl Run {
         self.tell(&Event::ScenarioFinished(Box::new(result)));
     }
 
-    /// Notes which failures only follow from another one: the failing step is no part of what the requirement demands,
-    /// and another scenario, with the same cause on the same transport, failed where it is.
+    /// Notes which failures only follow from another one.
     pub(crate) fn link_failures(&self) {
         let mut results = self.results.lock();
-        let failed: Vec<_> = (results.iter())
-            .filter_map(|result| {
-                let failure = result.failure.as_ref()?;
-                let is_own = !self.is_preparation(&result.key, &failure.step);
-                is_own.then(|| {
-                    let way = (result.transport.clone(), result.verdict != Verdict::Fail);
-                    (failure.cause.clone(), way, result.key.clone())
-                })
-            })
-            .collect();
-        for result in results.iter_mut() {
-            let (key, transport) = (&result.key, &result.transport);
-            let Some(failure) = &mut result.failure else {
-                continue;
-            };
-            if let Some(from) = &failure.caused_by {
-                // What was seen in a scenario that did not fail for it is the failure's own.
-                let failed_too = failed.iter().any(|(_, _, other)| other == from);
-                failure.caused_by = failure.caused_by.take().filter(|_| failed_too);
-            } else if self.is_preparation(key, &failure.step) {
-                let mut same: Vec<_> = (failed.iter())
-                    .filter(|(cause, way, _)| *cause == failure.cause && way.0 == *transport)
-                    .map(|(_, (_, only_warns), key)| (*only_warns, key))
-                    .collect();
-                same.sort();
-                failure.caused_by = same.first().map(|(_, key)| (*key).clone());
-            }
-        }
+        link_failures(&mut results, |key, step| self.is_preparation(key, step));
     }
 
     /// Whether this step of a scenario prepares what the requirement is about.

@@ -168,7 +168,12 @@ impl Scenario {
 
     /// Leases a slot for a server with this setup, or returns why the server does not start.
     pub(crate) async fn lease(&mut self, setup: Setup) -> StepResult<Result<Slot, StartError>> {
-        let slot = match self.slots.lease(&self.kind(setup)).await {
+        let kind = self.kind(setup);
+        let leased = match &self.own {
+            Some(own) => self.slots.lease_on(&own.oracle, &kind).await,
+            None => self.slots.lease(&kind).await,
+        };
+        let slot = match leased {
             Ok(slot) => slot,
             Err(SlotError::Target(refusal)) => {
                 self.agents.ended.told_token += usize::from(refusal.said_secret);
@@ -209,7 +214,11 @@ impl Scenario {
     /// # Errors
     /// If Vault rejects a request.
     pub(crate) async fn allow_all(&self) -> StepResult {
-        self.set_policy(&policy::sufficient(&self.prefix)).await
+        let mut hcl = policy::sufficient(&self.prefix);
+        if let Some(mount) = &self.target.adapter.mount {
+            hcl += &policy::sufficient(mount);
+        }
+        self.set_policy(&hcl).await
     }
 
     /// Gives the agent's token these rights.

@@ -155,6 +155,20 @@ impl Scenario {
 
     fn tool_call_with(&self, act: &Act, arguments: Arguments<'_>) -> StepResult<ToolCall<'_>> {
         let (adapter, instance) = (&self.target.adapter, self.instance()?);
+        let only_creates = adapter
+            .operations
+            .get(&act.operation)
+            .is_some_and(|m| m.create_only);
+        if only_creates
+            && act
+                .secret()
+                .is_some_and(|path| self.ledger.holds.contains_key(path))
+        {
+            return Err(StepEnd::not_claimed(format!(
+                "the tool for {} only creates secrets (create_only), and this one exists",
+                act.operation
+            )));
+        }
         let mount = act.parameters.get("mount").and_then(Value::as_str);
         let kv_version = mount.and_then(|mount| self.ledger.kv_versions.get(mount));
         ToolCall::new(

@@ -96,6 +96,7 @@ impl Scenario {
         audit.settle().await.map_err(|error| error.to_string())?;
         let agents = self.agents.all.iter();
         let tokens = agents.filter_map(|agent| agent.slot.token.as_ref());
+        let tokens = tokens.chain(&self.agents.further_tokens);
         Ok(Some(DedicatedRequests {
             entries: audit.entries_since(own.leased_at, |_| true),
             accessors: tokens.map(|token| token.accessor.clone()).collect(),

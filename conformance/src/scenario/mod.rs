@@ -47,6 +47,8 @@ pub struct Scenario {
     pub prefix: String,
     /// The mount that the scenario made last.
     pub(crate) mount: Option<String>,
+    /// What the scenario calls the only KV mount on which the target works, once it has made it.
+    pub(crate) fixed_mount: Option<String>,
     pub(crate) ledger: Ledger,
     pub(crate) calls: Calls,
     /// What the steps of the profiles keep.
@@ -103,6 +105,7 @@ impl Scenario {
             random: StdRng::from_seed(digest.into()),
             prefix: String::new(),
             mount: None,
+            fixed_mount: None,
             ledger: Ledger::default(),
             calls: Calls::default(),
             states: States::default(),
@@ -123,7 +126,21 @@ impl Scenario {
     /// The name in Vault of what the scenario calls `name`.
     #[must_use]
     pub fn path_of(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
+        match (&self.target.adapter.mount, &self.fixed_mount) {
+            // A name can also be of something below the mount.
+            (Some(path), Some(fixed)) if is_at_or_below(name, fixed) => {
+                format!("{path}{}", &name[fixed.len()..])
+            }
+            _ => format!("{}{name}", self.prefix),
+        }
+    }
+
+    /// What the scenario calls the object with this name in Vault.
+    pub(crate) fn name_of<'p>(&'p self, path: &'p str) -> &'p str {
+        match (&self.target.adapter.mount, &self.fixed_mount) {
+            (Some(mount), Some(fixed)) if mount == path => fixed,
+            _ => path.strip_prefix(&self.prefix).unwrap_or(path),
+        }
     }
 
     /// The mount that the scenario made last.
@@ -170,4 +187,10 @@ impl Scenario {
         secrets.extend(self.agents.credentials());
         secrets
     }
+}
+
+/// Whether a path is this one, or lies below it.
+fn is_at_or_below(path: &str, other: &str) -> bool {
+    path.strip_prefix(other)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -21,7 +21,7 @@ use crate::{
         dedicated::DedicatedVaults,
         oracle::{Oracle, OracleError},
         policy,
-        provider::Vault,
+        provider::{Vault, VaultChoice},
     },
     verdict::{StepEnd, StepResult},
     vocabulary::{answered, effect, given, stage},
@@ -57,11 +57,8 @@ impl Prepared {
         };
         let mut proofs = mismatches(adapter, &slot.instance);
         let version = adapter.kv_versions.last().copied().unwrap_or(2);
-        let mount = own_mount(oracle);
-        let tried = self.try_reads(oracle, &slot, (&mount, version)).await;
-        let removed = oracle.remove_mounts(&mount).await;
+        let tried = self.try_reads(oracle, &slot, version).await;
         slots.give_back(slot).await?;
-        removed.map_err(|error| error.to_string())?;
         let proven = tried?.into_iter().filter(|trial| trial.is_proof);
         proofs.extend(proven.map(|trial| format!("{}: {}", trial.operation, trial.text)));
         Ok(proofs)
@@ -72,6 +69,25 @@ impl Prepared {
     /// # Errors
     /// If Vault rejects a request.
     pub(super) async fn try_reads(
+        &self,
+        oracle: &Oracle,
+        slot: &Slot,
+        version: u8,
+    ) -> Result<Vec<Trial>, String> {
+        let mount = match &self.target.adapter.mount {
+            None => own_mount(oracle),
+            // It may hold somebody's secrets.
+            Some(_) if self.vault.choice == VaultChoice::External => return Ok(Vec::new()),
+            Some(fixed) => fixed.clone(),
+        };
+        let in_vault = |error: OracleError| error.to_string();
+        oracle.remove_mounts(&mount).await.map_err(in_vault)?;
+        let tried = self.try_reads_in(oracle, slot, (&mount, version)).await;
+        oracle.remove_mounts(&mount).await.map_err(in_vault)?;
+        tried
+    }
+
+    async fn try_reads_in(
         &self,
         oracle: &Oracle,
         slot: &Slot,
@@ -131,7 +147,8 @@ impl Prepared {
                 Operation::Mounts(Mounts::List),
                 "",
                 json!([format!("{mount}/")]),
-                mount,
+                // A name that is not random can stand anywhere.
+                self.target.adapter.mount.as_ref().map_or(mount, |_| ""),
             ),
             (Operation::Kv(Kv::List), FOLDER, json!([name]), name),
             (Operation::Kv(Kv::ListAll), "", json!([secret]), name),
@@ -257,8 +274,9 @@ impl Prepared {
             return Ok(Vec::new());
         };
         // The objects of an operation on secrets are made in a mount of version 2.
+        let is_somebodys = adapter.mount.is_some() && self.vault.choice == VaultChoice::External;
         let can_be_tried = |operation: &Operation| match operation {
-            Operation::Kv(_) => adapter.kv_versions.contains(&2),
+            Operation::Kv(_) => adapter.kv_versions.contains(&2) && !is_somebodys,
             Operation::Mounts(_) | Operation::Pki(_) => true,
         };
         let writes = adapter.operations.keys().copied();
@@ -344,7 +362,7 @@ async fn try_write(scenario: &mut Scenario, operation: Operation) -> StepResult 
 }
 
 /// A new name for a mount.
-pub(super) fn own_mount(oracle: &Oracle) -> String {
+fn own_mount(oracle: &Oracle) -> String {
     let number = rand::random::<u32>();
     format!("{}check-{number:08x}", oracle.prefix())
 }

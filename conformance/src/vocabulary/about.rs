@@ -19,18 +19,13 @@ pub(crate) fn contradiction(named: impl fmt::Display, scenario: impl fmt::Displa
     StepEnd::blocked(format!("the step is about {named}, but {scenario}"))
 }
 
-/// The scenario's name for a path in Vault.
-fn name_of<'p>(scenario: &Scenario, path: &'p str) -> &'p str {
-    path.strip_prefix(&scenario.prefix).unwrap_or(path)
-}
-
 /// The scenario's KV mount, if it has this name.
 pub(super) fn kv_named<'s>(scenario: &'s Scenario, name: &str) -> StepResult<&'s KvMount> {
     let kv = kv(scenario)?;
     if kv.path == scenario.path_of(name) {
         return Ok(kv);
     }
-    let made = name_of(scenario, &kv.path);
+    let made = scenario.name_of(&kv.path);
     let scenario = format!("the scenario's KV mount is {made:?}");
     Err(contradiction(format!("the mount {name:?}"), scenario))
 }
@@ -92,7 +87,7 @@ fn last_in_words(scenario: &Scenario) -> StepResult<String> {
     let about = match (act.secret(), act.text("mount")) {
         (Some(secret), _) => format!("{operation} on the secret {secret:?}"),
         (None, "") => operation.to_string(),
-        (None, mount) => format!("{operation} on the mount {:?}", name_of(scenario, mount)),
+        (None, mount) => format!("{operation} on the mount {:?}", scenario.name_of(mount)),
     };
     Ok(format!("the agent's last act was {about}"))
 }

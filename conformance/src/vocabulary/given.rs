@@ -32,13 +32,20 @@ const HELD_BACK_LONGEST: Duration = Duration::from_secs(10);
 /// With this number of secrets or more, Vault is not compared before and after.
 const VAST: usize = 500;
 
+/// Whether the agent's token has policies of the sources.
+#[derive(Default)]
+struct SourcePolicies {
+    are_used: bool,
+}
+
 /// Gives the agent's token policies of the sources, adapted to the scenario's mounts. In a Vault of its own, the agent
 /// gets a server whose token has the unchanged policies. `none` grants nothing.
 ///
 /// # Errors
 /// If a policy does not exist, or Vault rejects a request.
 pub(crate) async fn use_policies(scenario: &mut Scenario, names: &[&str]) -> StepResult {
-    if scenario.own.is_some() {
+    scenario.state_mut::<SourcePolicies>().are_used = true;
+    if scenario.planned.requirement.has_own_vault() {
         return own_vault::add_agent(scenario, "", names).await;
     }
     let texts: StepResult<Vec<_>> = names.iter().map(|name| policy::known(name)).collect();
@@ -94,6 +101,7 @@ pub(crate) async fn allow_mount_at(scenario: &Scenario, path: &str) -> StepResul
 /// # Errors
 /// If Vault rejects a request.
 pub(crate) async fn make_mount(scenario: &mut Scenario, name: &str, version: u8) -> StepResult {
+    take_fixed_mount(scenario, name).await?;
     let path = scenario.path_of(name);
     let made = scenario.oracle.make_kv_mount(&path, version).await;
     made.map_err(StepEnd::blocked)?;
@@ -101,6 +109,43 @@ pub(crate) async fn make_mount(scenario: &mut Scenario, name: &str, version: u8)
     scenario.ledger.kv_versions.insert(path.clone(), version);
     scenario.state_mut::<KvState>().mount = Some(KvMount { path, version });
     forget_secrets(scenario);
+    Ok(())
+}
+
+/// Lets the only KV mount on which the target works stand for the mount with this name, and removes what is there.
+///
+/// # Errors
+/// If Vault rejects a request; not applicable if the scenario has another KV mount, or if a policy of the sources is
+/// about the name.
+async fn take_fixed_mount(scenario: &mut Scenario, name: &str) -> StepResult {
+    let Some(path) = scenario.target.adapter.mount.clone() else {
+        return Ok(());
+    };
+    let only = |why: &str| {
+        StepEnd::not_claimed(format!(
+            "the server works on the KV mount {path:?} alone, and {why}"
+        ))
+    };
+    if scenario
+        .fixed_mount
+        .as_deref()
+        .is_some_and(|taken| taken != name)
+    {
+        return Err(only("the scenario needs a second one"));
+    }
+    let has_policies =
+        scenario.planned.requirement.has_own_vault() || scenario.state::<SourcePolicies>().are_used;
+    if has_policies && name != path {
+        return Err(only(&format!(
+            "the policy of the scenario is about {name:?}"
+        )));
+    }
+    scenario.fixed_mount = Some(name.to_owned());
+    let mounts = scenario.oracle.mounts().await.map_err(StepEnd::blocked)?;
+    if mounts.contains_key(&path) {
+        let removed = scenario.oracle.remove_mount(&path).await;
+        removed.map_err(StepEnd::blocked)?;
+    }
     Ok(())
 }
 
@@ -132,6 +177,7 @@ pub(crate) async fn remove_mounts(scenario: &mut Scenario) -> StepResult {
 /// Forgets all mounts and their contents.
 pub(crate) fn forget_mounts(scenario: &mut Scenario) {
     scenario.mount = None;
+    scenario.fixed_mount = None;
     scenario.state_mut::<KvState>().mount = None;
     scenario.state_mut::<Vec<PkiMount>>().clear();
     forget_secrets(scenario);
@@ -152,6 +198,11 @@ pub(crate) async fn make_transit_mount(
     name: &str,
     key: &str,
 ) -> StepResult {
+    if let Some(fixed) = &scenario.target.adapter.mount {
+        return Err(StepEnd::not_claimed(format!(
+            "the server works on the KV mount {fixed:?} alone, not on a mount of another type"
+        )));
+    }
     let path = scenario.path_of(name);
     let made = scenario
         .oracle

@@ -30,6 +30,17 @@ pub(crate) fn expect_own_vault(scenario: &Scenario) -> StepResult {
 /// Blocked if this Vault does not have it in that version.
 pub(crate) async fn find_mount(scenario: &mut Scenario, path: &str, version: u8) -> StepResult {
     own(scenario)?;
+    if let Some(fixed) = scenario
+        .target
+        .adapter
+        .mount
+        .as_deref()
+        .filter(|f| *f != path)
+    {
+        return Err(StepEnd::not_claimed(format!(
+            "the server works on the KV mount {fixed:?} alone, not on {path:?}"
+        )));
+    }
     let mounts = scenario.oracle.mounts().await.map_err(StepEnd::blocked)?;
     let about = mounts.get(path).unwrap_or(&Value::Null);
     let found = about["options"]["version"].as_str();

@@ -1,0 +1,179 @@
+//! What a run tries out before it tests anything, and servers with designs of their own: one KV mount, tools that only
+//! create.
+
+use serde_json::Value;
+
+use crate::{
+    odd_targets::with_programs,
+    trial::{Ended, Trial, run},
+};
+
+/// An adapter of the reference server over stdio, with these lines in front and this text at the end.
+fn reference(front: &str, end: &str) -> Trial {
+    let text = with_programs(&format!(
+        r#"name = "trial"
+extends = "reference"
+{front}
+[stdio]
+command = ["REFERENCE_SERVER", "stdio"]
+env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}", MCP_RATE_LIMIT_SESSION = "10000:10000", MCP_RATE_LIMIT_GLOBAL = "10000:10000" }}
+{end}"#
+    ));
+    run(&text).with_vault()
+}
+
+fn read_at(pointer: &str) -> String {
+    format!(
+        r#"[operations."kv.read"]
+tool = "read_secret"
+arguments = {{ mount = "{{mount}}", path = "{{path}}" }}
+result = {{ at = "{pointer}" }}
+"#
+    )
+}
+
+/// The verdicts of a requirement, each with the reason.
+fn verdicts(ended: &Ended, id: &str) -> Vec<(String, String)> {
+    let report = ended.report();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let scenarios = report["scenarios"].as_array().unwrap().iter();
+    let of_id = scenarios.filter(|scenario| scenario["id"] == id);
+    of_id
+        .map(|scenario| (text(&scenario["verdict"]), text(&scenario["reason"])))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_pointer_beside_what_vault_holds_ends_the_run_with_2_and_tells_the_right_one() {
+    let trial = reference("", &read_at("/mount")).with(&["--scenario", "kv.read-exact"]);
+    let ended = trial.ended().await;
+    ended.exits_with(2).says(&[
+        "the adapter trial does not match the server, so nothing was tested",
+        "kv.read: the adapter finds",
+        r#"what Vault holds would be found by result.v2 = { at = "/data" }"#,
+    ]);
+    assert!(!ended.folder.path().join("output/report.json").exists());
+}
+
+#[tokio::test]
+async fn an_argument_that_the_schema_contradicts_ends_the_run_with_2() {
+    for (arguments, told) in [
+        (
+            r#"mount = "{mount}", paht = "{path}""#,
+            "does not know the argument \"paht\"; did you mean \"path\"?",
+        ),
+        (
+            r#"mount = "{mount}""#,
+            "requires the argument \"path\", which is never sent",
+        ),
+        (
+            r#"mount = "{mount}", path = 7"#,
+            "is a number, and should be of type string",
+        ),
+    ] {
+        let operation = format!(
+            "[operations.\"kv.read\"]\ntool = \"read_secret\"\narguments = {{ {arguments} }}\nresult = {{ at = \"/data\" }}\n"
+        );
+        let trial = reference("", &operation).with(&["--scenario", "kv.read-exact"]);
+        trial.ended().await.exits_with(2).says(&[told]);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_prove_that_the_adapter_is_wrong_is_left_to_the_scenarios() {
+    let missing = "[operations.\"kv.read\"]\ntool = \"raed_secret\"\n";
+    let trial = reference("", missing).with(&["--scenario", "kv.read-exact"]);
+    let ended = trial.ended().await;
+    ended.exits_with(1);
+    let failed = verdicts(&ended, "kv.read-exact");
+    assert!(
+        failed.iter().all(|(verdict, _)| verdict == "fail"),
+        "{failed:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_for_one_mount_gets_a_vault_for_each_scenario() {
+    let names = [
+        (
+            "kv.list",
+            "list_secrets",
+            r#"path = "{path}""#,
+            r#"result = { at = "/entries", each = "/name" }"#,
+        ),
+        (
+            "kv.read",
+            "read_secret",
+            r#"path = "{path}""#,
+            r#"result = { at = "/data" }"#,
+        ),
+        (
+            "kv.write_key",
+            "write_secret",
+            r#"path = "{path}", key = "{key}", value = "{value}""#,
+            "",
+        ),
+    ];
+    let operations = names.map(|(operation, tool, arguments, result)| {
+        format!(
+            "[operations.\"{operation}\"]\ntool = \"{tool}\"\narguments = {{ mount = \"secret\", {arguments} }}\n{result}\n"
+        )
+    });
+    let selected = [
+        "kv.read-exact",
+        "kv.write-merges",
+        "kv.only-kv",
+        "policy.allowed",
+        "policy.denied",
+        "pki.role-elsewhere",
+        "mcp.tools-carry-no-data",
+    ];
+    let arguments = selected.iter().flat_map(|id| ["--scenario", *id]);
+    let trial =
+        reference("mount = \"secret\"", &operations.concat()).with(&arguments.collect::<Vec<_>>());
+    let ended = trial.ended().await;
+    ended.exits_with(0);
+    for id in [
+        "kv.read-exact",
+        "kv.write-merges",
+        "policy.allowed",
+        "pki.role-elsewhere",
+    ] {
+        let all = verdicts(&ended, id);
+        assert!(
+            all.iter().any(|(verdict, _)| verdict == "pass"),
+            "{id}: {all:?}"
+        );
+    }
+    for (id, why) in [
+        ("kv.only-kv", "not on a mount of another type"),
+        (
+            "policy.denied",
+            "the policy of the scenario is about \"other\"",
+        ),
+    ] {
+        let all = verdicts(&ended, id);
+        assert!(
+            all.iter().any(|(_, reason)| reason.contains(why)),
+            "{id}: {all:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_only_creates_is_not_blamed_for_what_it_does_not_change() {
+    let write = r#"[operations."kv.write_key"]
+tool = "write_secret"
+arguments = { mount = "{mount}", path = "{path}", key = "{key}", value = "{value}" }
+create_only = true
+"#;
+    let trial = reference("", write).with(&["--scenario", "kv.write-overwrites"]);
+    let ended = trial.ended().await;
+    let all = verdicts(&ended, "kv.write-overwrites");
+    assert!(
+        all.iter()
+            .any(|(verdict, reason)| verdict == "not_applicable" && reason.contains("create_only")),
+        "{all:?}"
+    );
+    assert!(all.iter().all(|(verdict, _)| verdict != "fail"), "{all:?}");
+}
