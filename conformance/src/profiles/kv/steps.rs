@@ -8,7 +8,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
     vocabulary::{
         about, answered, effect, given,
-        kv::secret_paths,
+        kv::{secret_paths, writing},
         kv_steps::{CONTROL, quoted},
     },
     world::World,
@@ -77,7 +77,7 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
             )));
         }
     };
-    let act = Act::write(scenario.mount()?, &path, &key, &value);
+    let act = writing(scenario, &path, &key, &value)?;
     scenario.let_agent(act).await
 }
 
