@@ -490,6 +490,7 @@ mod tests {
             "kv.write-cas-required",
             "kv.write-merges",
             "kv.write-overwrites",
+            "kv.write-unread",
             "workflows.leaked-credential",
             "workflows.leaked-credential-gone",
             "workflows.payments-credentials",

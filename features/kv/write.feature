@@ -155,6 +155,22 @@ Feature: Writing secrets
         | app/database |
         | app/new      |
 
+  @kv.write-unread @should @source:VAULT:api-docs/secret/kv/kv-v2#patch-secret @source:SEC:silent-data-loss @needs:kv.write_key @evidence:launch
+  Rule: With a token that may create, update and patch secrets but not read them, the server SHOULD write a key and keep the others, or report denied permission and change nothing
+
+    Scenario Outline: <what>
+      Given a KV version 2 mount "team"
+      And the secret "app/unread" with the keys "username, host"
+      And the agent's token may create, update and patch the secrets of the mount "team" and nothing else
+      And Vault denies the same token to read the secret "app/unread"
+      When the agent writes the key "password" of the secret "<secret>"
+      Then the server writes the secret "<secret>" exactly as requested, or reports that permission was denied and changes nothing
+
+      Examples:
+        | what                     | secret         |
+        | a secret with other keys | app/unread     |
+        | a new secret             | app/unread-new |
+
   @kv.write-one-request @should @source:SEC:denial-of-service @needs:kv.write @evidence:tap
   Rule: When a whole secret is written again, the server SHOULD send exactly one request to Vault, not counting requests under `sys/`
 

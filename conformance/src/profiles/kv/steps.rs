@@ -177,6 +177,13 @@ async fn written_or_refused(world: &mut World, path: String) -> StepResult {
 }
 
 #[then(
+    expr = "the server writes the secret {string} exactly as requested, or reports that permission was denied and changes nothing"
+)]
+async fn written_or_denied(world: &mut World, path: String) -> StepResult {
+    effect::expect_written_or_denied(world.scenario()?, &path).await
+}
+
+#[then(
     expr = "Vault holds every key of the secret {string} that existed before or was reported as written"
 )]
 async fn no_key_lost(world: &mut World, path: String) -> StepResult {
@@ -245,4 +252,11 @@ async fn secrets_alone(world: &mut World, mount: String) -> StepResult {
 #[given(expr = "the agent's token may read the metadata of the mount {string} and nothing else")]
 async fn metadata_alone(world: &mut World, mount: String) -> StepResult {
     given::allow_metadata_alone(world.scenario()?, &mount).await
+}
+
+#[given(
+    expr = "the agent's token may create, update and patch the secrets of the mount {string} and nothing else"
+)]
+async fn writes_alone(world: &mut World, mount: String) -> StepResult {
+    given::allow_writes_alone(world.scenario()?, &mount).await
 }
