@@ -169,12 +169,11 @@ impl Planned {
         let no_mode = modes.find(|mode| !adapter.modes.contains_key(mode));
         let no_mode =
             no_mode.map(|mode| not_claimed(format!("the adapter describes no mode {mode}")));
-        let unmapped = requirement
-            .needs
-            .iter()
-            .find(|operation| !adapter.operations.contains_key(operation));
-        let unmapped = unmapped
-            .map(|operation| not_claimed(format!("the adapter maps no tool to {operation}")));
+        let mapped = |operation: &_| adapter.operations.contains_key(operation);
+        let mut needs = requirement.needs.iter();
+        let unmapped = needs.find(|need| !need.is_met(mapped));
+        let unmapped =
+            unmapped.map(|need| not_claimed(format!("the adapter maps no tool to {need}")));
         let mut versions = requirement.kv_versions.iter();
         let unsupported = versions.find(|version| !adapter.kv_versions.contains(version));
         let unsupported = unsupported.map(|version| {
@@ -345,12 +344,12 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{collections::BTreeSet, sync::Arc};
 
     use super::{Planned, Revisions, Selection, Spoken, keys, plan};
     use crate::{
         adapter::launch::Mode,
-        engines::Operation,
+        engines::{Kv, Operation},
         evidence::Evidence,
         requirement::{self, Requirement},
         target::Target,
@@ -472,6 +471,52 @@ mod tests {
         assert_eq!(
             reason,
             Some("not_claimed: the adapter maps no tool to kv.read_version")
+        );
+    }
+
+    #[test]
+    fn writing_a_whole_secret_stands_in_for_writing_a_key_except_where_other_keys_stay() {
+        let mut adapter = Target::find("reference").unwrap().adapter;
+        adapter.operations.remove(&Operation::Kv(Kv::WriteKey));
+        let spoken = Spoken::alone(TransportKind::Http, Revision::NEWEST_OF_SESSIONS);
+        let planned = plan(
+            &requirements(),
+            &adapter,
+            &Selection::of_all(vec![spoken.clone()]),
+        );
+        let left_out = |planned: &[Planned]| -> BTreeSet<String> {
+            let left_out = planned.iter().filter(|p| p.not_applicable.is_some());
+            left_out.map(|p| p.requirement.id.clone()).collect()
+        };
+        let merging = [
+            "kv.write-at-once",
+            "kv.write-between",
+            "kv.write-cas-required",
+            "kv.write-merges",
+            "kv.write-overwrites",
+            "kv.write-unread",
+            "workflows.leaked-credential",
+            "workflows.leaked-credential-gone",
+            "workflows.payments-credentials",
+        ];
+        // Rows that name the operation.
+        let rows = [
+            "audit_trail.no-value",
+            "namespace.sent",
+            "policy.matrix",
+            "read_only.no-write",
+            "read_only.plain",
+        ];
+        let expected = merging.iter().chain(&rows).map(|id| (*id).to_owned());
+        assert_eq!(left_out(&planned), expected.collect());
+        adapter.operations.remove(&Operation::Kv(Kv::Write));
+        let planned = plan(&requirements(), &adapter, &Selection::of_all(vec![spoken]));
+        let reason = planned
+            .iter()
+            .find(|p| p.requirement.id == "kv.write-exact");
+        assert_eq!(
+            reason.and_then(|planned| planned.not_applicable.as_deref()),
+            Some("not_claimed: the adapter maps no tool to kv.write_key or kv.write")
         );
     }
 

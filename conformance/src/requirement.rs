@@ -4,7 +4,7 @@
 //! it. The tags of a rule identify it:
 //!
 //! Other tags stand at the rule, or at the scenarios that they are about: `@needs:OP` the operations without which it
-//! cannot be checked, `@evidence:KIND` what it is judged by that the suite does not always have, `@own-vault` that it
+//! cannot be checked (`@needs:OP|OTHER` one of several), `@evidence:KIND` what it is judged by that the suite does not always have, `@own-vault` that it
 //! has a Vault to itself, `@transport:T` the one transport that it is about, `@era:session` or `@era:stateless` that
 //! it is about the revisions of one era, `@every-revision` that it is checked in all revisions that the target speaks
 //! (both at its feature, too), `@mode:NAME` the modes without which it cannot be checked and in which it starts the
@@ -16,6 +16,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     sync::{Arc, LazyLock},
 };
 
@@ -53,8 +54,8 @@ pub struct Requirement {
     pub level: Level,
     /// The sources that demand it, with the place in each.
     pub sources: Vec<Place>,
-    /// Operations that the target must offer.
-    pub needs: Vec<Operation>,
+    /// What the target must offer.
+    pub needs: Vec<Need>,
     /// The evidence that it needs and that is not always available.
     pub evidence: Vec<Evidence>,
     /// The only transport to which it applies, if any.
@@ -81,6 +82,27 @@ pub struct Requirement {
     pub feature: Arc<gherkin::Feature>,
     /// The scenario itself.
     pub scenario: gherkin::Scenario,
+}
+
+/// Operations of which the target must offer at least one. The first is the one that the scenario is written for; another
+/// one stands in for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need(pub Vec<Operation>);
+
+impl Need {
+    /// Whether a target that offers these operations is enough.
+    #[must_use]
+    pub fn is_met(&self, offers: impl Fn(&Operation) -> bool) -> bool {
+        self.0.iter().any(offers)
+    }
+}
+
+/// `kv.write_key or kv.write`
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|operation| operation.name()).collect();
+        f.write_str(&names.join(" or "))
+    }
 }
 
 impl Requirement {
@@ -320,11 +342,14 @@ fn of_scenario(
             Some(("source", name)) => {
                 sources.push(Place::of_tag(name).map_err(|problem| format!("names {problem}"))?)
             }
-            Some(("needs", name)) => needs.push(
-                resolved(&scenario, name)
-                    .and_then(Operation::named)
-                    .ok_or_else(|| format!("needs the unknown operation {name}"))?,
-            ),
+            Some(("needs", names)) => {
+                let named = resolved(&scenario, names).unwrap_or(names).split('|');
+                let named = named.map(|name| {
+                    let unknown = || format!("needs the unknown operation {name}");
+                    Operation::named(name).ok_or_else(unknown)
+                });
+                needs.push(Need(named.collect::<Result<_, _>>()?));
+            }
             Some(("evidence", name)) => evidence.push(
                 Evidence::named(name)
                     .ok_or_else(|| format!("names the unknown evidence {name}"))?,
@@ -390,7 +415,7 @@ fn of_scenario(
 mod tests {
     use proptest::{collection::vec, prelude::*};
 
-    use super::{all, of_feature, row_name};
+    use super::{Need, all, of_feature, row_name};
     use crate::{
         adapter::launch::Mode,
         engines::{Operation, kv::Kv},
@@ -465,7 +490,8 @@ mod tests {
             .into_iter()
             .flat_map(|r| r.needs)
             .collect();
-        assert_eq!(needs, [Operation::Kv(Kv::Read), Operation::Kv(Kv::List)]);
+        let one = |operation| Need(vec![Operation::Kv(operation)]);
+        assert_eq!(needs, [one(Kv::Read), one(Kv::List)]);
         assert!(of_feature("f", "kv", &text.replace("kv.list", "kv.lost")).is_err());
         assert!(of_feature("f", "kv", &text.replace("@needs:<what>", "@needs:<who>")).is_err());
     }
@@ -509,12 +535,33 @@ mod tests {
     }
 
     #[test]
+    fn another_operation_can_stand_in_for_the_one_that_is_needed() {
+        let text = outline(
+            "@kv.a / @needs:kv.write_key|kv.write",
+            "s <n>",
+            "      Examples:\n        | n |\n        | 1 |\n",
+        );
+        let needs = &of_feature("f", "kv", &text).unwrap()[0].needs;
+        let [need] = needs.as_slice() else {
+            panic!("{needs:?}")
+        };
+        assert_eq!(need.to_string(), "kv.write_key or kv.write");
+        for offered in Kv::ALL {
+            let met = need.is_met(|operation| *operation == Operation::Kv(offered));
+            assert_eq!(met, matches!(offered, Kv::Write | Kv::WriteKey));
+        }
+        assert!(of_feature("f", "kv", &text.replace("|kv.write", "|kv.writ")).is_err());
+        assert!(of_feature("f", "kv", &text.replace("|kv.write", "|")).is_err());
+    }
+
+    #[test]
     fn the_policy_matrix_has_a_row_for_each_operation_in_order() {
         let rows: Vec<_> = all()
             .unwrap()
             .into_iter()
             .filter(|r| r.id == "policy.matrix")
             .flat_map(|r| r.needs)
+            .flat_map(|need| need.0)
             .collect();
         assert_eq!(rows, Operation::ALL);
     }

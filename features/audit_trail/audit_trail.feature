@@ -78,7 +78,7 @@ Feature: Log records of tool calls
         | pki.import_bundle |
         | pki.issue         |
 
-  @audit_trail.no-value-refused @must @source:SEC:value-disclosure @mode:log_file @evidence:launch @own-target @needs:kv.write_key
+  @audit_trail.no-value-refused @must @source:SEC:value-disclosure @mode:log_file @evidence:launch @own-target @needs:kv.write_key|kv.write
   Rule: When Vault denies a tool call, or the call has invalid arguments or names an unknown tool, the server MUST NOT log any secret value
 
     Scenario Outline: a write that <fails>

@@ -15,7 +15,7 @@ Feature: Calls from web pages
       When the agent reads the secret "app/database"
       Then the server returns exactly the data that Vault holds
 
-  @browser.strict-write @must @source:MCP:basic/transports#security-warning @source:TUT:streamablehttp-transport+cors @transport:http @needs:kv.write_key
+  @browser.strict-write @must @source:MCP:basic/transports#security-warning @source:TUT:streamablehttp-transport+cors @transport:http @needs:kv.write_key|kv.write
   Rule: By default, the server MUST refuse a web page's call to write a secret, MUST NOT change anything in Vault, and MUST continue to serve agents
 
     Scenario: no origins are allowed, and a page writes a secret

@@ -3,7 +3,7 @@ Feature: KV mounts of any path and version
   Vault can accept a request that has the wrong form for a mount without an error.
   A server therefore has to know the type and version of the mount that it writes to.
 
-  @kv.nested-mount @must @source:VAULT:docs/secrets#secrets-engines-lifecycle @needs:kv.read @needs:kv.write_key @needs:kv.list
+  @kv.nested-mount @must @source:VAULT:docs/secrets#secrets-engines-lifecycle @needs:kv.read @needs:kv.write_key|kv.write @needs:kv.list
   Rule: In a KV mount whose path has several segments, the server MUST read, write and list secrets exactly, and MUST NOT change anything else
 
     Scenario Outline: a mount at a path of three segments, of KV version <version>
@@ -46,7 +46,7 @@ Feature: KV mounts of any path and version
         | 1       | delete the secret "app/database"   |
         | 2       | delete the secret "app/database"   |
 
-  @kv.unsupported-version @must @source:SEC:write-outside-scope @any-kv-version @needs:kv.write_key
+  @kv.unsupported-version @must @source:SEC:write-outside-scope @any-kv-version @needs:kv.write_key|kv.write
   Rule: In a KV mount of a version that it does not support, the server MUST write a secret correctly, or return an error and change nothing
 
     Scenario Outline: version <version>
@@ -77,7 +77,7 @@ Feature: KV mounts of any path and version
         | written | write to the secret "keys/other" |
         | deleted | delete the secret "keys/app"     |
 
-  @kv.recreated @must @source:VAULT:docs/secrets/kv#version-comparison @source:SEC:silent-data-loss @needs:kv.read @needs:kv.write_key
+  @kv.recreated @must @source:VAULT:docs/secrets/kv#version-comparison @source:SEC:silent-data-loss @needs:kv.read @needs:kv.write_key|kv.write
   Rule: After a KV mount is recreated in another KV version, the server MUST write a secret there exactly, or return an error and change nothing
 
     Scenario Outline: from KV version <version> to KV version <later>

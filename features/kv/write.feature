@@ -3,7 +3,7 @@ Feature: Writing secrets
   After each write, the suite reads Vault with its own token.
   The answer of the server is not evidence that a secret was written.
 
-  @kv.write-exact @must @source:KAG:5-vault-server-response @source:TUT:scenario @needs:kv.write_key
+  @kv.write-exact @must @source:KAG:5-vault-server-response @source:TUT:scenario @needs:kv.write_key|kv.write
   Rule: When asked to write a key of a new secret, the server MUST store exactly that key and value and report success, and MUST NOT change anything else
 
     Scenario Outline: a new secret of a KV version <version> mount
@@ -117,7 +117,7 @@ Feature: Writing secrets
         | deleted   |
         | destroyed |
 
-  @kv.write-intact @must @source:KAG:5-vault-server-response @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write_key
+  @kv.write-intact @must @source:KAG:5-vault-server-response @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write_key|kv.write
   Rule: The server MUST store a text value unchanged and report success, whatever its scripts, line breaks, quotes, template syntax, outer spaces or size up to 100 KiB
 
     Scenario Outline: a value of <value>
@@ -174,7 +174,7 @@ Feature: Writing secrets
       Then the server reports success
       And Vault holds the secret "app/config" exactly as written
 
-  @kv.write-version @must @source:KAG:secret-storage-workflow @needs:kv.write_key
+  @kv.write-version @must @source:KAG:secret-storage-workflow @needs:kv.write_key|kv.write
   Rule: When the server reports the version of a secret that it has written, that version MUST be the latest in Vault
 
     Scenario: the third version of a secret
@@ -221,6 +221,22 @@ Feature: Writing secrets
         | secret       |
         | app/database |
         | app/new      |
+
+  @kv.write-unread @should @source:VAULT:api-docs/secret/kv/kv-v2#patch-secret @source:SEC:silent-data-loss @needs:kv.write_key @evidence:launch
+  Rule: With a token that may create, update and patch secrets but not read them, the server SHOULD write a key and keep the others, or report denied permission and change nothing
+
+    Scenario Outline: <what>
+      Given a KV version 2 mount "team"
+      And the secret "app/unread" with the keys "username, host"
+      And the agent's token may create, update and patch the secrets of the mount "team" and nothing else
+      And Vault denies the same token to read the secret "app/unread"
+      When the agent writes the key "password" of the secret "<secret>"
+      Then the server writes the secret "<secret>" exactly as requested, or reports that permission was denied and changes nothing
+
+      Examples:
+        | what                     | secret         |
+        | a secret with other keys | app/unread     |
+        | a new secret             | app/unread-new |
 
   @kv.write-one-request @should @source:SEC:denial-of-service @needs:kv.write @evidence:tap
   Rule: When a whole secret is written again, the server SHOULD send exactly one request to Vault, not counting requests under `sys/`

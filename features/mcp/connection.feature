@@ -61,7 +61,7 @@ Feature: Opening a connection
       When the client initializes the open connection again
       Then the next call works
 
-  @mcp.out-of-turn @must @source:SEC:unreported-write @needs:kv.write_key
+  @mcp.out-of-turn @must @source:SEC:unreported-write @needs:kv.write_key|kv.write
   Rule: A write that is sent before `initialize` or in a JSON-RPC batch MUST NOT change Vault unless the server reports success, and the server MUST continue to serve requests
 
     Scenario Outline: a write <when>

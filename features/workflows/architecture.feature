@@ -3,7 +3,7 @@ Feature: Workflows of the kagent architecture
   The policies are those of the architecture. The token may also read the table of mounts, which their paths do
   not cover.
 
-  @workflows.store-and-retrieve @must @own-vault @source:KAG:secret-storage-workflow @source:KAG:6-response-to-ai-assistant @needs:kv.write_key @needs:kv.read
+  @workflows.store-and-retrieve @must @own-vault @source:KAG:secret-storage-workflow @source:KAG:6-response-to-ai-assistant @needs:kv.write_key|kv.write @needs:kv.read
   Rule: Under the kagent policy, the server MUST store a value that an agent writes, return it on the next read, and change nothing else in Vault
 
     Scenario Outline: the <what>
@@ -22,7 +22,7 @@ Feature: Workflows of the kagent architecture
         | database password           | myapp/database | password |
         | payment processor's API key | payment/api    | api_key  |
 
-  @workflows.retrieve @must @own-vault @source:KAG:secret-retrieval-workflow @source:KAG:token-permission-model+read-only @needs:kv.read @needs:kv.write_key
+  @workflows.retrieve @must @own-vault @source:KAG:secret-retrieval-workflow @source:KAG:token-permission-model+read-only @needs:kv.read @needs:kv.write_key|kv.write
   Rule: With a read-only token, the server MUST return a secret as Vault holds it, report a write as permission denied, and change nothing in Vault
 
     Scenario: production database credentials

@@ -69,7 +69,7 @@ Feature: Workflows of the blog post
       Then the certificate verifies against the mount's CA and has the requested lifetime
       And the role allows what it allowed before and what was requested, and nothing else
 
-  @workflows.scoped-groups @must @own-vault @source:BLOG:what-this-enables-and-what-it-isnt @needs:kv.read @needs:kv.write_key @needs:mounts.create
+  @workflows.scoped-groups @must @own-vault @source:BLOG:what-this-enables-and-what-it-isnt @needs:kv.read @needs:kv.write_key|kv.write @needs:mounts.create
   Rule: Each of several servers on one Vault MUST perform what its own token's policy allows, and MUST report other operations as permission denied
 
     Scenario: developers, operators and platform team

@@ -237,6 +237,9 @@ pub struct RequestRule {
     /// Applies only to paths that match this expression.
     #[serde(deserialize_with = "expression")]
     pub path: Regex,
+    /// Applies only if the last tool call before the request is one of this operation's tool.
+    #[serde(default, deserialize_with = "operation")]
+    pub operation: Option<Operation>,
     /// Appends this to the path.
     pub append_to_path: Option<String>,
     /// A text in the path, and its replacement.

@@ -23,6 +23,7 @@ use super::definition::{
 use crate::{
     adapter::{Adapter, launch::LAUNCH_PLACEHOLDERS, template},
     certificate::private_keys_in,
+    engines::Operation,
     instance::setup::Setup,
     mcp::{
         hello::Version,
@@ -99,16 +100,17 @@ impl Sabotage {
         token: &SecretString,
         root: &SecretString,
     ) -> Saboteur {
-        let tools = self.0.answer.iter().map(|rule| {
-            let mapping = rule
-                .operation
-                .and_then(|operation| adapter.operations.get(&operation));
+        let tools = |operation: Option<Operation>| {
+            let mapping = operation.and_then(|operation| adapter.operations.get(&operation));
             mapping
                 .map(|mapping| mapping.tools.clone())
                 .unwrap_or_default()
-        });
+        };
+        let (answers, requests) = (self.0.answer.iter(), self.0.vault_request.iter());
         Saboteur {
-            tools: tools.collect(),
+            tools: answers.map(|rule| tools(rule.operation)).collect(),
+            requesting_tools: requests.map(|rule| tools(rule.operation)).collect(),
+            last_tool: Mutex::default(),
             mutation: Arc::clone(&self.0),
             token: token.clone(),
             root: root.clone(),
@@ -128,6 +130,10 @@ pub struct Saboteur {
     mutation: Arc<Mutation>,
     /// For each answer rule, the tools to which it applies.
     tools: Vec<Vec<String>>,
+    /// For each rule about requests to Vault, the tools to which it applies.
+    requesting_tools: Vec<Vec<String>>,
+    /// The tool of the last tool call, if a rule about requests to Vault depends on it.
+    last_tool: Mutex<String>,
     token: SecretString,
     root: SecretString,
     last_value: Mutex<String>,
@@ -152,6 +158,7 @@ impl AnswerFilter for Saboteur {
     }
 
     fn sent(&self, text: &str) -> Option<String> {
+        self.note_tool(text);
         let mut rules = self.mutation.message.iter();
         let rule = rules.find(|rule| text.contains(&rule.contains))?;
         let replaced = rule.replace.iter();
@@ -330,6 +337,20 @@ impl Saboteur {
         }
     }
 
+    fn note_tool(&self, text: &str) {
+        let mut rules = self.mutation.vault_request.iter();
+        if rules.any(|rule| rule.operation.is_some())
+            && let SentRequest {
+                method,
+                tool: Some(tool),
+                ..
+            } = SentRequest::of(text)
+            && method == "tools/call"
+        {
+            *self.last_tool.lock() = tool;
+        }
+    }
+
     fn note_key(&self, body: &Bytes) {
         let keys = private_keys_in(&String::from_utf8_lossy(body));
         if let Some(key) = keys.into_iter().next() {
@@ -359,9 +380,11 @@ impl Saboteur {
 impl VaultFilter for Saboteur {
     fn request(&self, request: &mut Request<Bytes>) -> Option<Response<Bytes>> {
         self.note_key(request.body());
-        for rule in &self.mutation.vault_request {
+        let rules = self.mutation.vault_request.iter();
+        for (rule, only) in rules.zip(&self.requesting_tools) {
             let path = request.uri().to_string();
-            if matches(&rule.method, request.method()) && rule.path.is_match(&path) {
+            let about_this = rule.operation.is_none() || only.contains(&self.last_tool.lock());
+            if about_this && matches(&rule.method, request.method()) && rule.path.is_match(&path) {
                 if let Some(answer) = &rule.answer {
                     return Some(canned(answer));
                 }
@@ -752,6 +775,23 @@ mod tests {
             arriving("header_of_the_last = 'X-Vault-Namespace'"),
             ["a", "", "b", "b"]
         );
+    }
+
+    #[test]
+    fn a_rule_about_requests_to_vault_can_act_on_those_of_one_tool() {
+        let saboteur = saboteur(
+            "[[vault_request]]\nmethod = ['GET']\npath = '/data/'\noperation = 'kv.write_key'\n\
+             answer = { status = 403 }",
+        );
+        let is_answered = |tool: &str| {
+            let call = json!({ "method": "tools/call", "params": { "name": tool } });
+            assert_eq!(saboteur.sent(&call.to_string()), None);
+            let request = Request::get("/v1/kv/data/a").body(Bytes::new());
+            saboteur.request(&mut request.unwrap()).is_some()
+        };
+        assert!(!is_answered("read_secret"));
+        assert!(is_answered("write_secret"));
+        assert!(!is_answered("put_secret"));
     }
 
     #[test]

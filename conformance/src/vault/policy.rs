@@ -69,6 +69,12 @@ pub fn secrets_alone(mount: &str, version: u8) -> String {
     }
 }
 
+/// The rights to create, update and patch the secrets of a KV version 2 mount, and no others.
+#[must_use]
+pub fn writes_alone(mount: &str) -> String {
+    format!("path \"{mount}/data/*\" {{ capabilities = [\"create\", \"update\", \"patch\"] }}\n")
+}
+
 /// The right to read and list the metadata of a KV version 2 mount, and no others.
 #[must_use]
 pub fn metadata_alone(mount: &str) -> String {

@@ -240,6 +240,26 @@ pub(crate) async fn expect_no_key_lost(scenario: &Scenario, path: &str) -> StepR
 /// # Errors
 /// If neither is the case; blocked if the agent's last act was another.
 pub(crate) async fn expect_written_or_refused(scenario: &mut Scenario, path: &str) -> StepResult {
+    expect_written_or(scenario, path, |scenario| {
+        answered::expect_error(scenario).map(drop)
+    })
+    .await
+}
+
+/// Either Vault holds what the agent wrote to this secret, or the agent learned that permission was denied, and nothing
+/// changed.
+///
+/// # Errors
+/// If neither is the case; blocked if the agent's last act was another.
+pub(crate) async fn expect_written_or_denied(scenario: &mut Scenario, path: &str) -> StepResult {
+    expect_written_or(scenario, path, answered::expect_denial).await
+}
+
+async fn expect_written_or(
+    scenario: &mut Scenario,
+    path: &str,
+    refused: impl FnOnce(&Scenario) -> StepResult,
+) -> StepResult {
     about::expect_last_is(scenario, &WRITES)?;
     about::last_on_secret(scenario, path)?;
     expect_effect_or_refusal(scenario).await
@@ -253,7 +273,7 @@ pub(crate) async fn expect_effect_or_refusal(scenario: &mut Scenario) -> StepRes
     match scenario.last()?.answer {
         Answer::Success(_) => expect_effect(scenario).await,
         _ => {
-            answered::expect_error(scenario)?;
+            refused(scenario)?;
             expect_unchanged(scenario, false).await
         }
     }

@@ -84,6 +84,19 @@ pub(crate) async fn allow_metadata_alone(scenario: &Scenario, name: &str) -> Ste
         .await
 }
 
+/// Lets the agent's token write the secrets of the KV version 2 mount with this name, but not read them, and gives it no
+/// other rights.
+///
+/// # Errors
+/// If Vault rejects a request; blocked if the scenario's KV mount is another.
+pub(crate) async fn allow_writes_alone(scenario: &Scenario, name: &str) -> StepResult {
+    scenario
+        .set_policy(&policy::writes_alone(
+            &about::kv_named(scenario, name)?.path,
+        ))
+        .await
+}
+
 /// Lets the agent's token create a mount at exactly this path, in addition to all rights within the scenario.
 ///
 /// # Errors

@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use crate::{
+    act::Act,
+    engines::{Operation, kv::Kv},
     scenario::Scenario,
     vault::oracle::SecretData,
     verdict::{StepEnd, StepResult},
@@ -40,6 +44,26 @@ pub(crate) fn kv(scenario: &Scenario) -> StepResult<&KvMount> {
     let missing = || StepEnd::blocked("the scenario gave no KV mount");
     let mount = scenario.state::<KvState>().mount.as_ref();
     mount.ok_or_else(missing)
+}
+
+/// The agent's write of one key of a secret. If the adapter maps no tool to that, the agent replaces the secret by one that
+/// has this key alone. Requirements about a secret's other keys need `kv.write_key`.
+///
+/// # Errors
+/// Blocked if the scenario has no mount.
+pub(crate) fn writing(scenario: &Scenario, path: &str, key: &str, value: &str) -> StepResult<Act> {
+    let mount = scenario.mount()?;
+    let maps = |operation| {
+        let operations = &scenario.target.adapter.operations;
+        operations.contains_key(&Operation::Kv(operation))
+    };
+    Ok(match maps(Kv::Write) && !maps(Kv::WriteKey) {
+        true => {
+            let data = SecretData::from_iter([(key.to_owned(), json!(value))]);
+            Act::replace(mount, path, data)
+        }
+        false => Act::write(mount, path, key, value),
+    })
 }
 
 /// The paths of all secrets that the scenario made, in order.

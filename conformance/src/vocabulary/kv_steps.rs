@@ -8,7 +8,7 @@ use crate::{
     act::Act,
     engines::{Operation, kv::Kv},
     verdict::{StepEnd, StepResult},
-    vocabulary::{answered, effect, given},
+    vocabulary::{answered, effect, given, kv::writing},
     world::World,
 };
 
@@ -63,7 +63,7 @@ async fn a_changed_secret(world: &mut World, path: String) -> StepResult {
 async fn writes_a_key(world: &mut World, key: String, path: String) -> StepResult {
     let scenario = world.scenario()?;
     let value = scenario.canary("value that the agent writes", true);
-    let act = Act::write(scenario.mount()?, &path, &key, &value);
+    let act = writing(scenario, &path, &key, &value)?;
     scenario.let_agent(act).await
 }
 

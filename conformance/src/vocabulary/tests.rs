@@ -268,6 +268,13 @@ const CASES: &[(CallRecord, &str, &[&str])] = &[
         ],
     ),
     (
+        write,
+        r#"Then the server writes the secret "app/database" exactly as requested, or reports that permission was denied and changes nothing"#,
+        &[
+            r#"Then the server writes the secret "app/other" exactly as requested, or reports that permission was denied and changes nothing"#,
+        ],
+    ),
+    (
         |scenario| {
             Ok(Act::write(
                 scenario.mount()?,
@@ -321,6 +328,7 @@ const CASES: &[(CallRecord, &str, &[&str])] = &[
             r#"Given the mount "other" requires check-and-set"#,
             r#"Given the mount "other" was deleted and recreated with KV version 1"#,
             r#"Given the agent's token may access the secrets of the mount "other" and nothing else"#,
+            r#"Given the agent's token may create, update and patch the secrets of the mount "other" and nothing else"#,
             r#"Given the agent's token may read the metadata of the mount "other" and nothing else"#,
             r#"Given the mount "other" keeps 1 version of each secret"#,
             r#"Given versions in the mount "other" are deleted after 30 days"#,

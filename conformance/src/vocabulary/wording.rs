@@ -8,6 +8,7 @@ use crate::{
     act::Act,
     scenario::Scenario,
     verdict::{StepEnd, StepResult},
+    vocabulary::kv::writing,
 };
 
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
@@ -54,7 +55,7 @@ fn parse(scenario: &mut Scenario, text: &str) -> StepResult<Act> {
         "delete the secret" => Ok(Act::delete(scenario.mount()?, name)),
         "write to the secret" => {
             let value = scenario.canary("value that the agent writes", true);
-            Ok(Act::write(scenario.mount()?, name, "token", &value))
+            writing(scenario, name, "token", &value)
         }
         _ => Err(unknown()),
     }

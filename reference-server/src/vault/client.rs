@@ -153,6 +153,14 @@ impl VaultClient {
         self.send(capability, path, None, Some(body)).await
     }
 
+    /// Merges a JSON merge patch into what a path holds. Vault returns 404 if it holds nothing.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn patch(&self, path: &ApiPath, body: Vec<u8>) -> Result<Answer, VaultError> {
+        self.send(Capability::Patch, path, None, Some(body)).await
+    }
+
     /// Deletes a path.
     ///
     /// # Errors
@@ -215,6 +223,7 @@ impl VaultClient {
             // Vault accepts GET with `list=true` for LIST, and so does every proxy.
             Capability::Read | Capability::List => Method::GET,
             Capability::Create | Capability::Update => Method::POST,
+            Capability::Patch => Method::PATCH,
             Capability::Delete => Method::DELETE,
         };
         if !self.address.access.permits(&method) {
@@ -234,7 +243,11 @@ impl VaultClient {
             request = request.header(NAMESPACE_HEADER, namespace.as_str());
         }
         if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
+            let content_type = match capability {
+                Capability::Patch => "application/merge-patch+json",
+                _ => "application/json",
+            };
+            request = request.header(CONTENT_TYPE, content_type).body(body);
         }
         let mut response = request.send().await.map_err(no_answer)?;
         let status = response.status();

@@ -17,6 +17,8 @@ pub enum Capability {
     Read,
     /// Change what exists.
     Update,
+    /// Change a part of what exists, without reading it.
+    Patch,
     /// Delete.
     Delete,
     /// List a folder.
@@ -29,6 +31,7 @@ impl fmt::Display for Capability {
             Self::Create => "create",
             Self::Read => "read",
             Self::Update => "update",
+            Self::Patch => "patch",
             Self::Delete => "delete",
             Self::List => "list",
         })

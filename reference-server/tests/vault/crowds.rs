@@ -9,21 +9,39 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::world::{World, app};
+use crate::{
+    client::Client,
+    world::{World, app},
+};
 
 const CALLS: usize = 200;
 
 pub(crate) async fn many_writers_through_two_servers_lose_nothing(world: &World) {
-    const WRITERS: usize = 40;
     world.mount("writers", 2).await;
-    let mut clients = [world.root().await, world.root().await];
+    let clients = [world.root().await, world.root().await];
+    write_in_a_crowd(world, "writers", clients).await;
+}
+
+pub(crate) async fn many_writers_that_may_not_read_lose_nothing(world: &World) {
+    world.mount("blind-writers", 2).await;
+    let grants = [("blind-writers/data/app", "create update patch")];
+    let clients = [
+        world.client("blind-writers", &grants).await,
+        world.client("blind-writers", &grants).await,
+    ];
+    write_in_a_crowd(world, "blind-writers", clients).await;
+}
+
+/// Writes many keys of one new secret through two servers at once. All must be there.
+async fn write_in_a_crowd(world: &World, mount: &str, mut clients: [Client; 2]) {
+    const WRITERS: usize = 40;
     let writes = clients
         .iter_mut()
         .enumerate()
         .map(|(server, client)| async move {
             for n in 0..WRITERS {
                 let write = app(
-                    "writers",
+                    mount,
                     json!({ "key": format!("{server}-{n}"), "value": "v" }),
                 );
                 client
@@ -39,7 +57,7 @@ pub(crate) async fn many_writers_through_two_servers_lose_nothing(world: &World)
             }
         });
     join_all(writes).await;
-    let stored = world.read("writers/data/app").await;
+    let stored = world.read(&format!("{mount}/data/app")).await;
     assert_eq!(stored["data"].as_object().unwrap().len(), 2 * WRITERS);
     assert_eq!(stored["metadata"]["version"], 2 * WRITERS);
 }

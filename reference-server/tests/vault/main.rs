@@ -59,6 +59,7 @@ fn main() -> ExitCode {
     tests! {
         crowds:
             many_writers_through_two_servers_lose_nothing,
+            many_writers_that_may_not_read_lose_nothing,
             two_hundred_calls_at_once_are_all_answered_over_stdio,
             two_hundred_calls_at_once_are_all_answered_over_http,
             progress_is_told_over_http;
@@ -155,6 +156,9 @@ fn main() -> ExitCode {
             put_checks_the_version_that_it_is_given,
             put_and_write_work_where_check_and_set_is_required,
             a_token_that_may_write_but_not_read_can_put,
+            a_key_is_merged_where_the_secret_may_not_be_read,
+            a_key_is_denied_where_neither_read_nor_patch_is_granted,
+            a_new_secret_is_created_only_with_the_right_to_create,
             large_values_and_many_keys_arrive_intact,
             a_key_is_deleted_and_the_others_are_kept,
             deleting_what_is_not_there_makes_no_version,

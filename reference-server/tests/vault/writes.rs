@@ -141,6 +141,87 @@ pub(crate) async fn a_token_that_may_write_but_not_read_can_put(world: &World) {
     }
 }
 
+pub(crate) async fn a_key_is_merged_where_the_secret_may_not_be_read(world: &World) {
+    world.mount("merged", 2).await;
+    let others = json!({ "n": 1.5, "deep": { "a": [null] } });
+    for path in ["app", "deleted"] {
+        let at = format!("merged/data/{path}");
+        world.write(&at, json!({ "data": others })).await;
+    }
+    world
+        .ask("DELETE", "merged/data/deleted", Value::Null)
+        .await;
+    let grants = [("merged/data/*", "create update patch")];
+    let mut client = world.client("merged", &grants).await;
+    for (path, version) in [("app", 2), ("deleted", 2), ("new", 1), ("new", 2)] {
+        let key = format!("k{version}");
+        let write = json!({ "mount": "merged", "path": path, "key": key, "value": "{\"x\":null}" });
+        let answer = client.call("write_secret", write).await.unwrap();
+        assert_eq!(answer["version"], version, "{path}");
+    }
+    let value = "{\"x\":null}";
+    for (path, data) in [
+        (
+            "app",
+            json!({ "n": 1.5, "deep": { "a": [null] }, "k2": value }),
+        ),
+        ("deleted", json!({ "k2": value })),
+        ("new", json!({ "k1": value, "k2": value })),
+    ] {
+        let stored = world.read(&format!("merged/data/{path}")).await;
+        assert_eq!(stored["data"], data, "{path}");
+    }
+}
+
+pub(crate) async fn a_key_is_denied_where_neither_read_nor_patch_is_granted(world: &World) {
+    world.mount("blind-key", 2).await;
+    world.mount("blind-key-v1", 1).await;
+    world.mount("blind-key-cas", 2).await;
+    let cas = json!({ "cas_required": true });
+    for (mount, path, grants) in [
+        ("blind-key", "blind-key/data/app", "create update"),
+        (
+            "blind-key-v1",
+            "blind-key-v1/app",
+            "create update patch delete list",
+        ),
+        (
+            "blind-key-cas",
+            "blind-key-cas/data/app",
+            "create update patch",
+        ),
+    ] {
+        let data = json!({ "other": "v" });
+        let body = match mount {
+            "blind-key-v1" => data.clone(),
+            _ => json!({ "data": data }),
+        };
+        world.write(path, body).await;
+        if mount == "blind-key-cas" {
+            world.write("blind-key-cas/config", cas.clone()).await;
+        }
+        let before = world.read(path).await;
+        let mut client = world.client(mount, &[(path, grants)]).await;
+        let write = app(mount, json!({ "key": "k", "value": "v" }));
+        let error = client.call("write_secret", write).await.unwrap_err();
+        assert_eq!(error["kind"], "permission_denied", "{mount}: {error}");
+        let missing = json!({ "capability": "read", "path": path });
+        assert_eq!(error["missing_capability"], missing, "{mount}");
+        assert_eq!(world.read(path).await, before, "{mount}");
+    }
+}
+
+pub(crate) async fn a_new_secret_is_created_only_with_the_right_to_create(world: &World) {
+    world.mount("no-create", 2).await;
+    let grants = [("no-create/data/app", "update patch")];
+    let mut client = world.client("no-create", &grants).await;
+    let write = app("no-create", json!({ "key": "k", "value": "v" }));
+    let error = client.call("write_secret", write).await.unwrap_err();
+    assert_eq!(error["kind"], "permission_denied");
+    assert_eq!(error["missing_capability"]["capability"], "create");
+    assert!(world.names("no-create/metadata").await.is_empty());
+}
+
 pub(crate) async fn large_values_and_many_keys_arrive_intact(world: &World) {
     world.mount("large", 2).await;
     let mut client = world.root().await;

@@ -17,7 +17,7 @@ use crate::{
     scenario::{Scenario, calls::CallOptions},
     vault::oracle::CORRELATION_ID,
     verdict::{StepEnd, StepResult},
-    vocabulary::{given, start::log_file::LogFile},
+    vocabulary::{given, kv::writing, start::log_file::LogFile},
 };
 
 /// How long the suite waits for a line in the log file.
@@ -187,7 +187,7 @@ pub(crate) async fn let_agent_fail_to_write(
     why: &str,
 ) -> StepResult {
     let value = scenario.canary("value that the agent sends", true);
-    let act = Act::write(scenario.mount()?, path, "password", &value);
+    let act = writing(scenario, path, "password", &value)?;
     if why == "Vault denies" {
         given::use_no_policy(scenario).await?;
         return scenario.let_agent(act).await;
@@ -196,7 +196,10 @@ pub(crate) async fn let_agent_fail_to_write(
     let mut arguments = call.params["arguments"].clone();
     let tool = call.params["name"].as_str().unwrap_or_default();
     let template = &call.mapping.arguments;
-    let carries = |name: &String| template[name].to_string().contains("{value}");
+    let carries = |name: &String| {
+        let argument = template[name].to_string();
+        argument.contains("{value}") || argument.contains("{data}")
+    };
     let fields = arguments
         .as_object_mut()
         .ok_or_else(|| StepEnd::blocked("a call has no arguments"))?;
@@ -209,7 +212,7 @@ pub(crate) async fn let_agent_fail_to_write(
         "has an argument of another kind" => {
             let name = fields.keys().find(|name| carries(name)).cloned();
             if let Some(argument) = name.and_then(|name| fields.get_mut(&name)) {
-                *argument = json!({ "of another kind": argument.take() });
+                *argument = json!([argument.take()]);
             }
             tool
         }

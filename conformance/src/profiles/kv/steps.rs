@@ -10,7 +10,7 @@ use crate::{
     verdict::{StepEnd, StepResult},
     vocabulary::{
         about, answered, effect, given,
-        kv::secret_paths,
+        kv::{secret_paths, writing},
         kv_steps::{CONTROL, quoted},
     },
     world::World,
@@ -113,7 +113,7 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
             )));
         }
     };
-    let act = Act::write(scenario.mount()?, &path, &key, &value);
+    let act = writing(scenario, &path, &key, &value)?;
     scenario.let_agent(act).await
 }
 
@@ -218,6 +218,13 @@ async fn written_or_refused(world: &mut World, path: String) -> StepResult {
 }
 
 #[then(
+    expr = "the server writes the secret {string} exactly as requested, or reports that permission was denied and changes nothing"
+)]
+async fn written_or_denied(world: &mut World, path: String) -> StepResult {
+    effect::expect_written_or_denied(world.scenario()?, &path).await
+}
+
+#[then(
     expr = "Vault holds every key of the secret {string} that existed before or was reported as written"
 )]
 async fn no_key_lost(world: &mut World, path: String) -> StepResult {
@@ -291,4 +298,11 @@ async fn secrets_alone(world: &mut World, mount: String) -> StepResult {
 #[given(expr = "the agent's token may read the metadata of the mount {string} and nothing else")]
 async fn metadata_alone(world: &mut World, mount: String) -> StepResult {
     given::allow_metadata_alone(world.scenario()?, &mount).await
+}
+
+#[given(
+    expr = "the agent's token may create, update and patch the secrets of the mount {string} and nothing else"
+)]
+async fn writes_alone(world: &mut World, mount: String) -> StepResult {
+    given::allow_writes_alone(world.scenario()?, &mount).await
 }

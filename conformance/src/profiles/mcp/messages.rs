@@ -22,7 +22,7 @@ use crate::{
     tap::fault::{Fault, FaultAction},
     vault::oracle::Snapshot,
     verdict::{StepEnd, StepResult},
-    vocabulary::{about, answered},
+    vocabulary::{about, answered, kv::writing},
 };
 
 /// How long Vault delays a read at most that is to be cancelled.
@@ -205,12 +205,7 @@ pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> St
         }
     };
     let value = scenario.canary("value that the agent writes", true);
-    let act = Act::write(
-        scenario.mount()?,
-        &about::only_secret(scenario)?,
-        "token",
-        &value,
-    );
+    let act = writing(scenario, &about::only_secret(scenario)?, "token", &value)?;
     let call = request(
         &json!(EARLY),
         "tools/call",

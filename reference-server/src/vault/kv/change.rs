@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Kv, KvVersion, Metadata, Secret, Stored};
 use crate::vault::{
+    client::Answer,
     error::{Capability, VaultError},
     path::{ApiPath, MountPath, SecretPath},
 };
@@ -15,6 +16,12 @@ use crate::vault::{
 const CHANGE_ATTEMPTS: u32 = 8;
 /// Pause after the first conflict; it doubles each time.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Why a value cannot be sent.
+const UNWRITABLE: VaultError = VaultError::Unexpected {
+    status: 200,
+    reason: "its values cannot be written back",
+};
 
 /// The result of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +78,8 @@ impl Kv {
         }
     }
 
-    /// Sets one key of a secret and keeps the others; creates the secret if it does not exist.
+    /// Sets one key of a secret to a value that is neither null nor an object, and keeps the other keys; creates the
+    /// secret if it does not exist. Where the token may not read a secret of KV v2, Vault itself merges the key.
     ///
     /// # Errors
     /// [`VaultError::Conflict`] if other writers kept changing the secret.
@@ -82,15 +90,83 @@ impl Kv {
         key: &str,
         value: &RawValue,
     ) -> Result<Changed, VaultError> {
-        self.change(mount, path, |_, stored| {
+        let set = |_: KvVersion, stored: Stored| {
             let mut data = match stored {
                 Stored::Present(data, _) => data,
                 Stored::Absent | Stored::Gone(_) => Secret::new(),
             };
             data.insert(key.to_owned(), value.to_owned());
             Ok(Change::Store(data))
-        })
-        .await
+        };
+        match self.change(mount, path, set).await {
+            Err(unread) if is_unreadable(&unread) => {
+                self.merge_key(mount, path, key, value, unread).await
+            }
+            result => result,
+        }
+    }
+
+    /// Sets one key of a secret that the token may not read, as `unread` says: with HTTP PATCH, or as a new version if
+    /// there is none to keep keys of. Vault merges under its own lock, so a merge needs no check-and-set.
+    async fn merge_key(
+        &self,
+        mount: &MountPath,
+        path: &SecretPath,
+        key: &str,
+        value: &RawValue,
+        unread: VaultError,
+    ) -> Result<Changed, VaultError> {
+        #[derive(Serialize)]
+        struct Merged<'a> {
+            data: &'a Secret,
+        }
+        /// What Vault says about a version that is gone.
+        #[derive(Deserialize)]
+        struct Gone {
+            version: u64,
+        }
+        // The denied read has verified the mount.
+        let kv_version = match self.remembered(mount) {
+            Some(kv_version) => kv_version,
+            None => self.verify(mount, Capability::Read).await?,
+        };
+        if kv_version == KvVersion::V1 {
+            return Err(unread);
+        }
+        let data = Secret::from([(key.to_owned(), value.to_owned())]);
+        let body = serde_json::to_vec(&Merged { data: &data }).map_err(|_| UNWRITABLE)?;
+        let at = ApiPath::secret(mount, kv_version, path);
+        let _turn = self.write_locks.take(mount, path).await;
+        for attempt in 0..CHANGE_ATTEMPTS {
+            pause_before(attempt).await;
+            let answer = match self.client.patch(&at, body.clone()).await {
+                Ok(answer) => answer,
+                // It needs a read, which is denied: the right `patch` is missing, the mount requires check-and-set
+                // with a version that only a read tells, or Vault is older than its PATCH.
+                Err(VaultError::Refused(refusal))
+                    if matches!(refusal.status, 403 | 405) || refusal.demands_a_version() =>
+                {
+                    return Err(unread);
+                }
+                Err(error) => return Err(error),
+            };
+            if !answer.is_not_found() {
+                return self.changed(mount, kv_version, &answer);
+            }
+            let latest = answer.kv_data().map_or(0, |Gone { version }| version);
+            let capability = match latest {
+                0 => Capability::Create,
+                _ => Capability::Update,
+            };
+            let created = self
+                .store(mount, kv_version, path, capability, Some(latest), &data)
+                .await;
+            match created {
+                Err(VaultError::Refused(refusal)) if refusal.is_conflict() => {}
+                result => return result,
+            }
+        }
+        Err(VaultError::Conflict(CHANGE_ATTEMPTS))
     }
 
     /// Deletes one key of a secret and keeps the others. With the last key it deletes the secret.
@@ -152,9 +228,7 @@ impl Kv {
     ) -> Result<Changed, VaultError> {
         let _turn = self.write_locks.take(mount, path).await;
         for attempt in 0..CHANGE_ATTEMPTS {
-            if attempt > 0 {
-                tokio::time::sleep(CONFLICT_PAUSE * 2_u32.pow(attempt - 1)).await;
-            }
+            pause_before(attempt).await;
             let (kv_version, stored) = self.stored(mount, path, None).await?;
             let latest = stored.latest_version();
             let capability = match stored {
@@ -207,14 +281,21 @@ impl Kv {
                 options: CheckAndSet { cas: latest },
             }),
         };
-        let body = body.map_err(|_| VaultError::Unexpected {
-            status: 200,
-            reason: "its values cannot be written back",
-        })?;
+        let body = body.map_err(|_| UNWRITABLE)?;
         let answer = self
             .client
             .write(&ApiPath::secret(mount, kv_version, path), capability, body)
             .await?;
+        self.changed(mount, kv_version, &answer)
+    }
+
+    /// What a write has changed, by Vault's answer.
+    fn changed(
+        &self,
+        mount: &MountPath,
+        kv_version: KvVersion,
+        answer: &Answer,
+    ) -> Result<Changed, VaultError> {
         let version = match kv_version {
             // KV v1 returns no body; a body means that the mount is now another one.
             KvVersion::V1 => (answer.status == 204).then_some(None),
@@ -259,6 +340,13 @@ impl Kv {
             deleted: true,
             checked: true,
         })
+    }
+}
+
+/// Waits before another attempt of a change, longer each time.
+async fn pause_before(attempt: u32) {
+    if let Some(earlier) = attempt.checked_sub(1) {
+        tokio::time::sleep(CONFLICT_PAUSE * 2_u32.pow(earlier)).await;
     }
 }
 

@@ -60,7 +60,7 @@ impl Kv {
         }
     }
 
-    fn remembered(&self, mount: &MountPath) -> Option<KvVersion> {
+    pub(super) fn remembered(&self, mount: &MountPath) -> Option<KvVersion> {
         self.versions.read().get(mount).copied()
     }
 
