@@ -422,7 +422,7 @@ async fn sigterm_while_a_target_hangs_ends_the_run_with_a_report_and_nothing_lef
 
 #[tokio::test]
 async fn ctrl_c_in_the_middle_of_a_call_ends_the_run_with_a_report_and_nothing_left() {
-    let ended = fake("hang").interrupted_by(Some(Signal::INT)).await;
+    let ended = fake("hang").interrupted_by(Signal::INT).await;
     ended.exits_with(130).says(&["interrupted"]);
     let report = ended.report();
     assert_eq!(report["interrupted"], true);
@@ -433,7 +433,7 @@ async fn ctrl_c_in_the_middle_of_a_call_ends_the_run_with_a_report_and_nothing_l
 #[tokio::test]
 async fn a_run_that_is_interrupted_reports_what_was_judged_before() {
     let trial = fake_from_call(2, "hang");
-    let ended = trial.interrupted_by(Some(Signal::INT)).await;
+    let ended = trial.interrupted_by(Signal::INT).await;
     ended.exits_with(130);
     let report = ended.report();
     assert_eq!(report["interrupted"], true);
@@ -449,7 +449,7 @@ async fn a_run_that_is_interrupted_reports_what_was_judged_before() {
 
 async fn interrupted(section: &str, signal: Signal) {
     let text = adapter(section, &["sh", "-c", HANGING]);
-    let ended = run(&text).with_vault().interrupted_by(Some(signal)).await;
+    let ended = run(&text).with_vault().interrupted_by(signal).await;
     ended.exits_with(130).says(&["interrupted"]);
     assert_eq!(ended.report()["interrupted"], true);
     ended.leaves_nothing_behind().await;

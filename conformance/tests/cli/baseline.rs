@@ -108,9 +108,7 @@ async fn an_interrupted_run_makes_nothing_stale_and_leaves_the_file_as_it_is() {
     let text = known(&["kv.list-level@stdio@2025-11-25#1-whole-mount-f7e5f2"]);
     let trial = fake_from_call(2, "hang").with_baseline(&text);
     let trial = trial.with(&["--update-baseline", "--scenario", "kv.list-level"]);
-    let ended = trial
-        .interrupted_by(Some(rustix::process::Signal::INT))
-        .await;
+    let ended = trial.interrupted_by(rustix::process::Signal::INT).await;
     ended.exits_with(130);
     assert_eq!(ended.read("known.toml"), text);
     let baseline = &ended.report()["baseline"];

@@ -134,7 +134,7 @@ async fn a_cache_that_cannot_be_written_is_named_with_the_variable_to_set() {
 #[tokio::test]
 async fn what_a_killed_run_left_is_told_of_and_still_there_after() {
     let killed = fake("hang")
-        .interrupted_by(Some(rustix::process::Signal::KILL))
+        .interrupted_by(rustix::process::Signal::KILL)
         .await;
     killed.end_targets();
     let doctor = || {

@@ -82,7 +82,7 @@ async fn the_vault_container_of_a_run_that_was_killed_in_the_middle_goes_with_th
 
 async fn the_next_run_cleans_up_after_a_killed_one(choice: &str, kind: &str) {
     let trial = fake("hang").with(&["--vault", choice]);
-    let killed = trial.interrupted_by(Some(Signal::KILL)).await;
+    let killed = trial.interrupted_by(Signal::KILL).await;
     let notes = killed.noted();
     let (vault, _): (Vec<_>, Vec<_>) = notes.iter().partition(|note| note.starts_with(kind));
     assert!(is_left(vault[0]), "{notes:?}");
