@@ -21,6 +21,8 @@ mod gates;
 mod lost;
 #[path = "cli/odd_targets.rs"]
 mod odd_targets;
+#[path = "cli/output.rs"]
+mod output;
 #[path = "cli/own_vault.rs"]
 mod own_vault;
 #[path = "cli/trial.rs"]
