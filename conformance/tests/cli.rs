@@ -27,6 +27,8 @@ mod output;
 mod own_vault;
 #[path = "cli/trial.rs"]
 mod trial;
+#[path = "cli/wrong_adapters.rs"]
+mod wrong_adapters;
 
 use rustix::process::Signal;
 use serde_json::Value;
