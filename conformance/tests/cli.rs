@@ -19,6 +19,8 @@ mod external;
 mod gates;
 #[path = "cli/lost.rs"]
 mod lost;
+#[path = "cli/odd_messages.rs"]
+mod odd_messages;
 #[path = "cli/odd_targets.rs"]
 mod odd_targets;
 #[path = "cli/output.rs"]
