@@ -587,7 +587,9 @@ async fn quiet_prints_what_explains_the_exit_code_and_nothing_else() {
     ended.exits_with(1);
     assert_eq!(ended.stderr, "");
     assert!(
-        ended.stdout.starts_with("FAIL  kv.read-exact"),
+        ended
+            .stdout
+            .starts_with("FAIL  `read_secret` returns an error"),
         "{}",
         ended.stdout
     );
