@@ -50,7 +50,20 @@ enum Oddity {
     Garbled,
     /// The same, with its token in the line for each call.
     GarbledLeak,
+    /// Prints a banner before its first message.
+    Banner,
+    /// Logs JSON to standard output, before its first message and before each answer.
+    JsonLogs,
+    /// Lists 200 further tools.
+    Crowded,
+    /// Asks the user before each answer to a call, and does not wait for the answer.
+    Asks,
+    /// Answers no call before the user has agreed.
+    NeedsConsent,
 }
+
+/// How many tools a crowded server lists besides the real ones.
+const CROWD: usize = 200;
 
 impl Oddity {
     fn named(name: &str) -> Option<Self> {
@@ -67,6 +80,11 @@ impl Oddity {
             "limited" => Self::Limited,
             "garbled" => Self::Garbled,
             "garbled-leak" => Self::GarbledLeak,
+            "banner" => Self::Banner,
+            "json-logs" => Self::JsonLogs,
+            "crowded" => Self::Crowded,
+            "asks" => Self::Asks,
+            "needs-consent" => Self::NeedsConsent,
             _ => return None,
         })
     }
@@ -78,6 +96,11 @@ impl Oddity {
             Self::Sluggish => Some(SLUGGISHNESS),
             _ => None,
         }
+    }
+
+    /// Whether it asks the user.
+    fn asks(self) -> bool {
+        matches!(self, Self::Asks | Self::NeedsConsent)
     }
 
     /// The message to the real server, if any.
@@ -129,6 +152,20 @@ impl Oddity {
                     },
                 }]);
             }
+            (Self::Crowded, "tools/list") => {
+                if let Some(tools) = message["result"]["tools"].as_array_mut() {
+                    let spare = (1..=CROWD).map(|number| {
+                        let schema = json!({ "type": "object" });
+                        json!({ "name": format!("spare_{number}"), "inputSchema": schema })
+                    });
+                    tools.extend(spare);
+                }
+            }
+            // The suite's clients declare no elicitation, so the user never agrees.
+            (Self::NeedsConsent, "tools/call") => {
+                let text = json!({ "type": "text", "text": "the user did not agree" });
+                message["result"] = json!({ "content": [text], "isError": true });
+            }
             (Self::Dispatch, "tools/call") if message["result"]["isError"] != true => {
                 let result = &mut message["result"];
                 let data = result["structuredContent"].take().to_string();
@@ -157,6 +194,8 @@ fn main() -> ExitCode {
             // If this write fails, the line is missing from the log, where a test looks for it.
             let _ = io::stderr().write_all(b"started \xff\xfe\n");
         }
+        Oddity::Banner => println!("vault-mcp 1.0 is ready"),
+        Oddity::JsonLogs => println!("{}", log_line("started")),
         _ => {}
     }
     match pass_on(oddity, Command::new(program).args(arguments)) {
@@ -166,6 +205,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn log_line(text: &str) -> Value {
+    json!({ "time": "2026-01-01T00:00:00Z", "level": "info", "msg": text })
+}
+
+/// A request to the client, which has declared no such capability.
+fn question(number: usize) -> Value {
+    let schema = json!({ "type": "object", "properties": {} });
+    let params = json!({ "message": "Shall I?", "requestedSchema": schema });
+    json!({ "jsonrpc": "2.0", "id": format!("ask-{number}"), "method": "elicitation/create", "params": params })
 }
 
 fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
@@ -215,6 +265,8 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
     for line in io::stdin().lock().split(b'\n') {
         let line = line?;
         let message = match serde_json::from_slice::<Value>(&line) {
+            // The answer to a question.
+            Ok(message) if oddity.asks() && message["method"].is_null() => continue,
             Ok(message) if message.is_object() => message,
             // The real server rejects invalid messages.
             _ => {
@@ -246,6 +298,10 @@ fn pass_on(oddity: Oddity, server: &mut Command) -> io::Result<()> {
                         env::var("VAULT_TOKEN").unwrap_or_default()
                     );
                 }
+                _ if oddity.asks() && method == "tools/call" => {
+                    // The receiver may be gone.
+                    let _ = refused.send(question(calls));
+                }
                 _ => {}
             }
             let mut open = open.lock();
@@ -275,6 +331,9 @@ fn tell(oddity: Oddity, answers: &mpsc::Receiver<Value>) {
             if oddity == Oddity::Rubbish {
                 // The reader may be gone; the same below.
                 let _ = writeln!(out, "looking it up ...");
+            }
+            if oddity == Oddity::JsonLogs {
+                let _ = writeln!(out, "{}", log_line("answered"));
             }
             let _ = writeln!(out, "{answer}");
         }

@@ -152,7 +152,7 @@ pub enum AdapterError {
     },
     /// The adapter that another extends extends a further one.
     #[error(
-        "{name:?} extends an adapter itself ({further:?}): an adapter extends one that extends none"
+        "{name:?} itself extends {further:?}, and an adapter can only extend one that extends none: remove `extends` from one of them"
     )]
     ExtendsFurther {
         /// The adapter that was to be extended.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    io::Write as _,
+    io::{self, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
@@ -374,7 +374,28 @@ fn or_tell<T>(result: Result<T, impl std::fmt::Display>) -> Option<T> {
 }
 
 fn tell(error: &dyn std::fmt::Display) {
-    anstream::eprintln!("error: {error}");
+    note(&format_args!("error: {error}"));
+}
+
+/// Prints a line on standard error. If that is closed or full, the exit code still says how the command ended.
+fn note(line: &dyn std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Prints a result on standard output.
+///
+/// # Errors
+/// If it cannot be written. A reader that has seen enough, as in `| head -1`, is no error.
+fn show(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("standard output cannot be written: {error}"),
+        )),
+        Ok(()) => Ok(()),
+    }
 }
 
 async fn clean() -> anyhow::Result<Exit> {
@@ -382,18 +403,18 @@ async fn clean() -> anyhow::Result<Exit> {
         return Ok(Exit::Environment);
     };
     let (removed, left) = leftovers::clean(&cache, &Progress::stderr()).await;
-    let mut out = anstream::stdout();
-    match removed {
-        0 if left.is_empty() => writeln!(out, "nothing is left of killed runs")?,
-        _ => writeln!(out, "removed: {removed}")?,
-    }
+    let mut out = match removed {
+        0 if left.is_empty() => "nothing is left of killed runs\n".to_owned(),
+        _ => format!("removed: {removed}\n"),
+    };
     for what in &left {
         let hint = match what.starts_with("external") {
             true => ": the next run on that Vault removes it",
             false => "",
         };
-        writeln!(out, "still there: {what}{hint}")?;
+        out += &format!("still there: {what}{hint}\n");
     }
+    show(&out)?;
     Ok(match left.is_empty() {
         true => Exit::Conformant,
         false => Exit::Environment,
@@ -419,6 +440,11 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let Some(_lock) = or_tell(prepare_output(&args.output)) else {
         return Ok(Exit::Usage);
     };
+    for name in [REPORT, JUNIT] {
+        // A run that ends without a report must not leave that of an earlier one. The reporter reports a file that
+        // cannot be removed.
+        let _ = std::fs::remove_file(args.output.join(name));
+    }
     let mut builder = Suite::builder()
         .target(target)
         .transports(args.transport.0)
@@ -474,7 +500,7 @@ async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         Err(error) => {
             tell(&error);
             if args.update_baseline {
-                anstream::eprintln!("the baseline was not updated: nothing was checked");
+                note(&"the baseline was not updated: nothing was checked");
             }
             let report = error.report().into_iter();
             for trouble in report.flat_map(|report| &report.cleanup_errors) {
@@ -513,7 +539,7 @@ async fn check(args: CheckArgs) -> anyhow::Result<Exit> {
         ConsoleFormat::Quiet if checked.fits() && checked.is_sound() => String::new(),
         ConsoleFormat::Console | ConsoleFormat::Quiet => checked.text(),
     };
-    anstream::stdout().write_all(text.as_bytes())?;
+    show(&text)?;
     Ok(match checked.fits() {
         true if checked.is_sound() => Exit::Conformant,
         true => Exit::Nonconformant,
@@ -545,6 +571,10 @@ fn baseline(file: Option<PathBuf>, update: bool) -> Result<Option<Baseline>, Bas
     .transpose()
 }
 
+/// The files of the reports.
+const REPORT: &str = "report.json";
+const JUNIT: &str = "junit.xml";
+
 /// The file that a run keeps locked in the folder of its reports.
 const LOCK: &str = ".lock";
 
@@ -565,8 +595,8 @@ impl Drop for OutputLock {
 /// The reporters that write files.
 fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
     let mut files: Vec<Box<dyn Reporter>> = vec![
-        Box::new(JsonFile::new(output.join("report.json"))),
-        Box::new(JunitFile::new(output.join("junit.xml"))),
+        Box::new(JsonFile::new(output.join(REPORT))),
+        Box::new(JunitFile::new(output.join(JUNIT))),
     ];
     if let Some(summary) = GithubSummary::from_environment() {
         files.push(Box::new(summary));
@@ -575,18 +605,28 @@ fn report_files(output: &Path) -> Vec<Box<dyn Reporter>> {
 }
 
 /// Creates the folder of the reports before the run, so that no run ends without a place for its report. Removes
-/// transcripts of an earlier run, which could be mistaken for new ones; each reporter removes its own file.
+/// transcripts of an earlier run, which could be mistaken for new ones.
 fn prepare_output(output: &Path) -> Result<OutputLock, String> {
     let wrong =
         |problem: &dyn std::fmt::Display| format!("--output {}: {problem}", output.display());
-    std::fs::create_dir_all(output).map_err(|error| wrong(&error))?;
+    let unwritable = |error: io::Error| {
+        let problem =
+            format!("the reports cannot be written there ({error}); choose another folder");
+        wrong(&problem)
+    };
+    if output.is_file() {
+        return Err(wrong(
+            &"the reports need a folder, and this is a file; choose another folder",
+        ));
+    }
+    std::fs::create_dir_all(output).map_err(unwritable)?;
     let path = output.join(LOCK);
-    let file = File::create(&path).map_err(|error| wrong(&error))?;
+    let file = File::create(&path).map_err(unwritable)?;
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => {
             wrong(&"another run writes its reports there; choose another folder")
         }
-        TryLockError::Error(error) => wrong(&error),
+        TryLockError::Error(error) => unwritable(error),
     })?;
     let entries = std::fs::read_dir(output.join("transcripts"))
         .into_iter()
@@ -610,9 +650,7 @@ fn on_interrupt() -> CancellationToken {
     tokio::spawn(async move {
         interrupt::signalled().await;
         interrupted.cancel();
-        anstream::eprintln!(
-            "interrupted: cleaning up (interrupt again to end without cleaning up)"
-        );
+        note(&"interrupted: cleaning up (interrupt again to end without cleaning up)");
         interrupt::signalled().await;
         std::process::exit(Exit::Interrupted.code().into());
     });
@@ -620,7 +658,7 @@ fn on_interrupt() -> CancellationToken {
 }
 
 fn targets() -> anyhow::Result<Exit> {
-    let mut out = anstream::stdout().lock();
+    let mut out = String::new();
     for name in Target::built_in_names() {
         let adapter = Target::find(&name)?.adapter;
         let transports: Vec<_> = adapter
@@ -636,8 +674,10 @@ fn targets() -> anyhow::Result<Exit> {
             transports.join(" "),
             modes.join(" ")
         );
-        writeln!(out, "{}", row.trim_end())?;
+        out += row.trim_end();
+        out += "\n";
     }
+    show(&out)?;
     Ok(Exit::Conformant)
 }
 
@@ -648,7 +688,7 @@ fn requirements(markdown: bool) -> anyhow::Result<Exit> {
     } else {
         catalogue::list(&requirements)
     };
-    anstream::stdout().write_all(text.as_bytes())?;
+    show(&text)?;
     Ok(Exit::Conformant)
 }
 
@@ -661,7 +701,7 @@ fn explain(id: &str) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    anstream::stdout().write_all(text.as_bytes())?;
+    show(&text)?;
     Ok(Exit::Conformant)
 }
 
@@ -680,7 +720,7 @@ async fn doctor(format: DoctorFormat) -> anyhow::Result<Exit> {
         DoctorFormat::Console => doctor::table(&diagnosis),
         DoctorFormat::Json => serde_json::to_string_pretty(&diagnosis)? + "\n",
     };
-    anstream::stdout().write_all(text.as_bytes())?;
+    show(&text)?;
     Ok(match diagnosis.can_run {
         true => Exit::Conformant,
         false => Exit::Environment,
@@ -700,9 +740,9 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     let Some(options) = or_tell(args.vault.own()) else {
         return Ok(Exit::Usage);
     };
-    if or_tell(prepare_output(&args.output)).is_none() {
+    let Some(_lock) = or_tell(prepare_output(&args.output)) else {
         return Ok(Exit::Usage);
-    }
+    };
     let Some(mutations) = or_tell(definition::named(&args.only)) else {
         return Ok(Exit::Usage);
     };
@@ -728,9 +768,9 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     };
     let file = args.output.join("mutants.json");
     std::fs::write(&file, serde_json::to_string_pretty(&matrix)? + "\n")?;
-    let mut out = anstream::stdout().lock();
+    let mut out = String::new();
     for row in &matrix.mutations {
-        writeln!(out, "{:<34} {}", row.name, matrix::verdict_of(row))?;
+        out += &format!("{:<34} {}\n", row.name, matrix::verdict_of(row));
     }
     let never_failed = matrix.never_failed();
     if args.all && !never_failed.is_empty() {
@@ -751,15 +791,15 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
         count => format!(", {count} not run"),
     };
     let right = |rows: &[&matrix::Row]| rows.iter().filter(|row| row.wrong.is_empty()).count();
-    writeln!(
-        out,
-        "\n{} of {} mutants killed, {} of {} variants pass{not_run}; {}",
+    out += &format!(
+        "\n{} of {} mutants killed, {} of {} variants pass{not_run}; {}\n",
         right(&mutants),
         mutants.len(),
         right(&variants),
         variants.len(),
         file.display()
-    )?;
+    );
+    show(&out)?;
     Ok(if matrix.holds() {
         Exit::Conformant
     } else {
@@ -797,7 +837,7 @@ async fn vault(command: VaultCommand) -> anyhow::Result<Exit> {
     let ended: anyhow::Result<Option<String>> = work.await;
     match ended {
         Ok(Some(result)) => {
-            writeln!(anstream::stdout(), "{result}")?;
+            show(&format!("{result}\n"))?;
             Ok(Exit::Conformant)
         }
         Ok(None) => Ok(Exit::Interrupted),
@@ -822,11 +862,11 @@ async fn start_vault(
         return Ok(None);
     };
     // The token only gives access to this temporary Vault, and the user asked for it.
-    anstream::println!(
-        "export VAULT_ADDR={}\nexport VAULT_TOKEN={}",
+    show(&format!(
+        "export VAULT_ADDR={}\nexport VAULT_TOKEN={}\n",
         vault.address(),
         vault.root_token().expose_secret()
-    );
+    ))?;
     interrupt.cancelled().await;
     vault.stop().await?;
     Ok(None)

@@ -138,6 +138,9 @@ pub async fn examine() -> Diagnosis {
         None => Check::new("--vault auto", State::Bad, "no provider is usable")
             .fix("start docker and pull the image, or install Vault or Go"),
     };
+    let targets: Vec<_> = (Target::built_in_names().iter())
+        .map(|name| target(name, &engine))
+        .collect();
     let mut checks = vec![
         engine,
         image,
@@ -152,8 +155,7 @@ pub async fn examine() -> Diagnosis {
         variables(),
         auto_check,
     ];
-    let targets = Target::built_in_names();
-    checks.extend(targets.into_iter().map(|name| target(name.as_ref())));
+    checks.extend(targets);
     let default = format!("target {DEFAULT_TARGET}");
     for check in checks.iter_mut().filter(|check| check.is_ok()) {
         check.fix = None;
@@ -398,7 +400,8 @@ fn variables() -> Check {
     }
 }
 
-fn target(name: &str) -> Check {
+/// Whether a run finds the program of this target, with the container engine that there is.
+fn target(name: &str, engine: &Check) -> Check {
     let title = format!("target {name}");
     let target = match Target::find(name) {
         Ok(target) => target,
@@ -406,13 +409,22 @@ fn target(name: &str) -> Check {
     };
     let adapter = &target.adapter;
     let launches = [
-        adapter.stdio.as_ref().map(|launch| &launch.command),
-        adapter.http.as_ref().map(|launch| &launch.command),
+        (adapter.stdio.as_ref()).map(|launch| (&launch.command, launch.container)),
+        (adapter.http.as_ref()).map(|launch| (&launch.command, launch.container)),
     ];
-    let commands = launches.into_iter().flatten();
-    let Some(command) = commands.filter_map(|command| command.first()).next() else {
+    let mut commands = launches.into_iter().flatten();
+    let command = commands.find_map(|(command, container)| Some((command.first()?, container)));
+    let Some((command, in_container)) = command else {
         return Check::new(&title, State::Note, "is not started by the suite");
     };
+    if in_container && !engine.is_ok() {
+        let detail = format!("it runs in a container: {}", engine.detail);
+        let check = Check::new(&title, State::Missing, detail);
+        return match &engine.fix {
+            Some(fix) => check.fix(fix),
+            None => check,
+        };
+    }
     let found: Result<PathBuf, _> = locate::locate(&target, command, Build::Automatically);
     match (found, &adapter.build) {
         (Ok(path), _) => Check::new(&title, State::Ok, path.display().to_string()),
@@ -422,6 +434,10 @@ fn target(name: &str) -> Check {
                 && binary::on_path("cargo").is_some() =>
         {
             Check::new(&title, State::Ok, "is built by the first run")
+        }
+        (Err(_), _) if in_container => {
+            Check::new(&title, State::Missing, format!("no `{command}` on PATH"))
+                .fix(format!("install `{command}`, the command"))
         }
         (Err(_), Some(_)) => Check::new(&title, State::Missing, format!("no `{command}`"))
             .fix(format!("run --target {name} --build")),

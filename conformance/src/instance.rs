@@ -331,7 +331,10 @@ impl Instance {
                 Some(_) => NOT_USABLE,
                 None => NOT_STARTED,
             };
-            let hint = hint(adapter, &stderr);
+            let hint = match hint_about_http(&problem) {
+                Some(hint) if transport == TransportKind::Http => hint.to_owned(),
+                _ => hint(adapter, &stderr),
+            };
             let lines = transcript.lines();
             let mut of_target = lines.iter().filter(|line| line.speaker.is_target());
             StartError {
@@ -575,6 +578,19 @@ fn hint(adapter: &Adapter, said: &[String]) -> String {
         Some(_) => "; its image is missing: use --build to build it".to_owned(),
         None => "; its image is missing: pull or build it".to_owned(),
     }
+}
+
+/// A hint about an endpoint that refuses the first request, if the status shows a likely reason.
+fn hint_about_http(problem: &str) -> Option<&'static str> {
+    let returned = |status: u16| problem.contains(&format!("returned the error {status} HTTP"));
+    if returned(401) || returned(403) {
+        return Some(
+            "; a server that takes the token from each request needs {vault_token} in `headers` of [http]",
+        );
+    }
+    (returned(404) || returned(405)).then_some(
+        "; the address may be wrong, or one of the transport HTTP+SSE of 2024-11-05, which is not supported",
+    )
 }
 
 struct Starting<'a> {

@@ -2,7 +2,10 @@
 
 mod cli;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 use vault_mcp_conformance::exit::Exit;
@@ -17,8 +20,12 @@ fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
-            Exit::Internal.into()
+            // If standard error is closed or full, the exit code still says it.
+            let _ = writeln!(anstream::stderr(), "error: {error:#}");
+            match error.is::<io::Error>() {
+                true => Exit::Environment.into(),
+                false => Exit::Internal.into(),
+            }
         }
     }
 }

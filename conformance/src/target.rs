@@ -30,7 +30,8 @@ pub struct Target {
 impl Target {
     /// Finds the target with this name that comes with the suite, or reads an adapter file.
     ///
-    /// A text with a path separator or the suffix `.toml` is a file.
+    /// A text with a path separator or the suffix `.toml` is a file; so is one with `.json`, and the error says how an
+    /// adapter begins for the server in it.
     ///
     /// # Errors
     /// If the target does not exist, or its adapter is invalid.
@@ -149,7 +150,7 @@ fn read(path: &Path) -> Result<(String, String), AdapterError> {
 
 /// Whether the name is a file, not a target that comes with the suite.
 fn is_file(name: &Path) -> bool {
-    name.components().count() > 1 || name.extension().is_some_and(|e| e == "toml")
+    name.components().count() > 1 || name.extension().is_some_and(|e| e == "toml" || e == "json")
 }
 
 #[cfg(test)]

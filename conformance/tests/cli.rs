@@ -19,14 +19,20 @@ mod external;
 mod gates;
 #[path = "cli/lost.rs"]
 mod lost;
+#[path = "cli/odd_messages.rs"]
+mod odd_messages;
 #[path = "cli/odd_targets.rs"]
 mod odd_targets;
+#[path = "cli/output.rs"]
+mod output;
 #[path = "cli/own_vault.rs"]
 mod own_vault;
 #[path = "cli/probes.rs"]
 mod probes;
 #[path = "cli/trial.rs"]
 mod trial;
+#[path = "cli/wrong_adapters.rs"]
+mod wrong_adapters;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -424,7 +430,7 @@ async fn sigterm_while_a_target_hangs_ends_the_run_with_a_report_and_nothing_lef
 
 #[tokio::test]
 async fn ctrl_c_in_the_middle_of_a_call_ends_the_run_with_a_report_and_nothing_left() {
-    let ended = fake("hang").interrupted_by(Some(Signal::INT)).await;
+    let ended = fake("hang").interrupted_by(Signal::INT).await;
     ended.exits_with(130).says(&["interrupted"]);
     let report = ended.report();
     assert_eq!(report["interrupted"], true);
@@ -435,7 +441,7 @@ async fn ctrl_c_in_the_middle_of_a_call_ends_the_run_with_a_report_and_nothing_l
 #[tokio::test]
 async fn a_run_that_is_interrupted_reports_what_was_judged_before() {
     let trial = fake_from_call(2, "hang");
-    let ended = trial.interrupted_by(Some(Signal::INT)).await;
+    let ended = trial.interrupted_by(Signal::INT).await;
     ended.exits_with(130);
     let report = ended.report();
     assert_eq!(report["interrupted"], true);
@@ -451,7 +457,7 @@ async fn a_run_that_is_interrupted_reports_what_was_judged_before() {
 
 async fn interrupted(section: &str, signal: Signal) {
     let text = adapter(section, &["sh", "-c", HANGING]);
-    let ended = run(&text).with_vault().interrupted_by(Some(signal)).await;
+    let ended = run(&text).with_vault().interrupted_by(signal).await;
     ended.exits_with(130).says(&["interrupted"]);
     assert_eq!(ended.report()["interrupted"], true);
     ended.leaves_nothing_behind().await;
@@ -583,7 +589,9 @@ async fn quiet_prints_what_explains_the_exit_code_and_nothing_else() {
     ended.exits_with(1);
     assert_eq!(ended.stderr, "");
     assert!(
-        ended.stdout.starts_with("FAIL  kv.read-exact"),
+        ended
+            .stdout
+            .starts_with("FAIL  `read_secret` returns an error"),
         "{}",
         ended.stdout
     );

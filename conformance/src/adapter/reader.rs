@@ -45,6 +45,8 @@ const KEYS: [&str; 16] = [
     "never_call",
 ];
 
+const NO_SSE: &str = "the transport HTTP+SSE of 2024-11-05 is not supported: the suite tests stdio and streamable HTTP";
+
 /// How many mistakes are shown.
 const ENOUGH: usize = 20;
 
@@ -195,16 +197,20 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown_keys(&mut self, table: &DeTable<'_>) {
-        for (key, _) in table.iter() {
+        for (key, value) in table.iter() {
             let (name, at) = (key.get_ref().as_ref(), key.span().start);
             let problem = match name {
                 _ if KEYS.contains(&name) => continue,
                 "command" | "env" | "url" | "headers" => {
                     format!("{name:?} belongs into a section: [stdio] or [http]")
                 }
-                "sse" => "the transport HTTP+SSE of 2024-11-05 is not supported: the suite tests stdio and \
-                          streamable HTTP"
-                    .to_owned(),
+                "sse" => NO_SSE.to_owned(),
+                "transport" | "type" if value.get_ref().as_str() == Some("sse") => {
+                    NO_SSE.to_owned()
+                }
+                "transport" | "type" => {
+                    format!("there is no key {name:?}: the sections [stdio] and [http] say it")
+                }
                 _ => format!("there is no key {name:?} here{}", did_you_mean(name, &KEYS)),
             };
             self.note(at, problem);
@@ -576,7 +582,9 @@ fn client_configuration(text: &str) -> Option<String> {
     let begins = server.map(|(name, server)| {
         let words = server["command"].as_str().into_iter();
         let words = words.chain(server["args"].as_array().into_iter().flatten().filter_map(Value::as_str));
+        let is_sse = ["type", "transport"].iter().any(|key| server[key] == "sse");
         match server["url"].as_str() {
+            _ if is_sse => format!("; the server {name:?} cannot be tested: {NO_SSE}"),
             Some(url) => format!("; for the server {name:?} it begins with name = {name:?}, and [remote] with url = {url:?}"),
             None => format!(
                 "; for the server {name:?} it begins with name = {name:?}, and [stdio] with command = {:?}",

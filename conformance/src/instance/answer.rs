@@ -325,7 +325,10 @@ pub(crate) fn carrier<'a>(
         let wanted = mapping.tools.join(" or ");
         StepEnd::failed(
             format!("the tool {wanted:?}, to which the adapter maps {operation}"),
-            format!("tools/list has {}", tools.join(", ")),
+            format!(
+                "tools/list has {}; for a tool that can be called although it is not listed, set hidden = true",
+                tools.join(", ")
+            ),
         )
     })?;
     Ok((mapping, tool))

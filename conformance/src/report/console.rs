@@ -116,7 +116,11 @@ impl Console {
         match written.and_then(|()| self.results.flush()) {
             // Its reader has seen enough, as in `| head -1`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written,
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                format!("cannot write to standard output: {error}"),
+            )),
+            Ok(()) => Ok(()),
         }
     }
 }
@@ -131,7 +135,8 @@ impl Reporter for Console {
             }
         }
         if let Some(progress) = &mut self.progress {
-            progress.on(event)?;
+            // If stderr is closed or full, nothing is lost: the results are elsewhere.
+            let _ = progress.on(event);
         }
         let Event::Finished(report) = event else {
             return Ok(());

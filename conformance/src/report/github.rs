@@ -61,7 +61,9 @@ impl Reporter for GithubSummary {
                     .open(&self.file);
                 if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
                     let file = self.file.display().to_string();
-                    anstream::eprintln!(
+                    // If standard error is closed or full, nothing more can be done.
+                    let _ = writeln!(
+                        anstream::stderr(),
                         "warning: the job summary {} could not be written: {error}",
                         visible(&file)
                     );

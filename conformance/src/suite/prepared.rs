@@ -183,7 +183,10 @@ impl Prepared {
             None => Err(self.interrupted()),
         };
         let planned = match planned {
-            Ok(planned) => self.proven_wrong(&oracle, &slots).await.map(|()| planned),
+            Ok(planned) => {
+                let proven = self.proven_wrong(&oracle, &slots, &pulse).await;
+                proven.map(|()| planned)
+            }
             Err(error) => Err(error),
         };
         let (learnt, plan) = match planned {
@@ -259,12 +262,17 @@ impl Prepared {
     }
 
     /// Ends the run if calls prove that the adapter is wrong.
-    async fn proven_wrong(&self, oracle: &Oracle, slots: &Slots) -> Result<(), SuiteError> {
+    async fn proven_wrong(
+        &self,
+        oracle: &Oracle,
+        slots: &Slots,
+        pulse: &HealthMonitor,
+    ) -> Result<(), SuiteError> {
         let _step = self.progress.step("trying out the adapter".to_owned());
         let disproof = self.disproof(oracle, slots);
         match self.interrupt.run_until_cancelled(disproof).await {
             None => Err(self.interrupted()),
-            Some(Err(problem)) => Err(self.unusable(&problem)),
+            Some(Err(problem)) => Err(self.unusable(&pulse.lost().await.unwrap_or(&problem))),
             Some(Ok(proofs)) if proofs.is_empty() => Ok(()),
             Some(Ok(proofs)) => Err(SuiteError::WrongAdapter {
                 name: self.target.adapter.name.clone(),

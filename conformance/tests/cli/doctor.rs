@@ -66,6 +66,25 @@ async fn the_vault_that_auto_would_take_is_named_for_programs_too() {
 }
 
 #[tokio::test]
+async fn a_target_in_a_container_is_not_called_fine_where_docker_does_not_answer() {
+    // Its command is there, but the service behind it is not.
+    let trial = program(["doctor", "--format", "json"]).without_vault();
+    symlink("/bin/echo", trial.path("empty").join("docker")).unwrap();
+    for trial in [
+        trial,
+        program(["doctor", "--format", "json"]).without_vault(),
+    ] {
+        let ended = trial.ended().await;
+        let target = check(&ended, "target hashicorp-docker");
+        assert_eq!(target["state"], "missing");
+        let detail = target["detail"].as_str().unwrap();
+        let told = "it runs in a container: docker does not answer at unix://";
+        assert!(detail.starts_with(told), "{detail}");
+        assert!(target["fix"].as_str().unwrap().contains("start docker"));
+    }
+}
+
+#[tokio::test]
 async fn an_image_that_was_asked_for_rules_a_vault_on_path_out() {
     let trial = program(["doctor", "--format", "json"]).without_vault();
     symlink("/bin/echo", trial.path("empty").join("vault")).unwrap();
@@ -134,7 +153,7 @@ async fn a_cache_that_cannot_be_written_is_named_with_the_variable_to_set() {
 #[tokio::test]
 async fn what_a_killed_run_left_is_told_of_and_still_there_after() {
     let killed = fake("hang")
-        .interrupted_by(Some(rustix::process::Signal::KILL))
+        .interrupted_by(rustix::process::Signal::KILL)
         .await;
     killed.end_targets();
     let doctor = || {

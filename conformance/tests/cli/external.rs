@@ -233,7 +233,7 @@ async fn ctrl_c_leaves_an_external_vault_as_it_was() {
     let before = theirs.picture().await;
 
     let trial = theirs.judged_by(fake("hang"));
-    let ended = trial.interrupted_by(Some(Signal::INT)).await;
+    let ended = trial.interrupted_by(Signal::INT).await;
 
     ended.exits_with(130);
     assert_eq!(theirs.picture().await, before);
@@ -246,7 +246,7 @@ async fn what_a_killed_run_left_in_an_external_vault_the_next_one_removes() {
     let before = theirs.picture().await;
 
     let trial = theirs.judged_by(fake("hang"));
-    let killed = trial.interrupted_by(Some(Signal::KILL)).await;
+    let killed = trial.interrupted_by(Signal::KILL).await;
     killed.end_targets();
 
     let left = theirs.picture().await;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # A small MCP server over stdio, which refuses every call. Its argument says what it does wrong:
 # `noise`, `leak`, `die`, `hang`, `kill` (what the command in $NOTES/kill ends), or nothing at
-# all; a second one, from which call on. It leaves its process id and token in $NOTES.
+# all; a second one, from which call of all scenarios on. `kill-early` is `kill` before the first
+# scenario. It leaves its process id and token in $NOTES.
 : > "$NOTES/$$.pid"
 echo "$VAULT_TOKEN" >> "$NOTES/tokens"
 
@@ -13,7 +14,7 @@ refuse() {
     answer '{"isError":true,"content":[{"type":"text","text":"'"$1"'"}]}'
 }
 
-calls=0 wrong=
+wrong=
 while read -r line; do
     id=${line#*'"id":'}
     id=${id%%[!0-9]*}
@@ -24,15 +25,21 @@ while read -r line; do
     *'"method":"tools/list"'*)
         answer '{"tools":[{"name":"read_secret","inputSchema":{"type":"object"}},{"name":"spare","inputSchema":{"type":"object"}}]}'
         ;;
+    *'"method":"tools/call"'*-check-*)
+        # The suite tries out the adapter, before any scenario runs.
+        [ "$1" = kill-early ] && sh "$NOTES/kill"
+        refuse 'permission denied'
+        ;;
     *'"method":"tools/call"'*)
-        calls=$((calls + 1))
+        calls=$(($(cat "$NOTES/calls" 2>/dev/null || echo 0) + 1))
+        echo "$calls" > "$NOTES/calls"
         [ "$calls" -ge "${2:-1}" ] && wrong=$1
         case $wrong in
         noise) echo 'looking for the secret' ;;
         leak) refuse "permission denied for $VAULT_TOKEN" && continue ;;
         die) exit 7 ;;
         kill) sh "$NOTES/kill" ;;
-        hang) sleep 600 & : > "$NOTES/$!.pid"; wait ;;
+        hang) sleep 600 & : > "$NOTES/$!.pid"; : > "$NOTES/hanging"; wait ;;
         esac
         refuse 'permission denied'
         ;;

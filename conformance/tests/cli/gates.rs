@@ -9,7 +9,7 @@ use crate::trial::{adapter, fake, fake_from_call, program, run};
 const FIRST: &str = "kv.read-exact@stdio@2025-11-25#1-6b86b2";
 const SECOND: &str = "kv.read-exact@stdio@2025-11-25#2-d4735e";
 
-fn known() -> String {
+pub(crate) fn known() -> String {
     format!("[[known]]\nkeys = [{FIRST:?}, {SECOND:?}]\nreason = \"it refuses everything\"\n")
 }
 
@@ -117,7 +117,7 @@ async fn the_report_of_an_earlier_run_is_gone_when_a_run_is_killed() {
     for name in ["report.json", "junit.xml"] {
         fs::write(trial.path("output").join(name), "old").unwrap();
     }
-    let killed = trial.interrupted_by(Some(Signal::KILL)).await;
+    let killed = trial.interrupted_by(Signal::KILL).await;
     for name in ["report.json", "junit.xml"] {
         assert!(
             !killed.folder.path().join("output").join(name).exists(),
@@ -183,7 +183,7 @@ async fn clean_says_that_nothing_is_left_where_nothing_is() {
 #[tokio::test]
 async fn clean_removes_what_a_killed_run_left() {
     let trial = fake("hang").with(&["--vault", "build"]);
-    let killed = trial.interrupted_by(Some(Signal::KILL)).await;
+    let killed = trial.interrupted_by(Signal::KILL).await;
     assert!(!killed.noted().is_empty());
     let ended = program(["clean"]).after(&killed).ended().await;
     ended.exits_with(0);

@@ -50,6 +50,19 @@ async fn a_vault_process_that_is_killed_blocks_what_follows_and_fails_nothing() 
 }
 
 #[tokio::test]
+async fn a_vault_that_is_killed_while_the_adapter_is_tried_out_blocks_everything() {
+    let trial = fake("kill-early").with(&["--vault", "binary"]);
+
+    let ended = trial.killing_its_vault_process().await.ended().await;
+
+    ended
+        .exits_with(3)
+        .says(&["Vault ended in the middle of the run", "signal: 9"])
+        .is_all_blocked();
+    ended.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
 async fn a_vault_container_that_is_killed_blocks_what_follows_and_fails_nothing() {
     if !has_containers().await {
         return;
@@ -82,7 +95,7 @@ async fn the_vault_container_of_a_run_that_was_killed_in_the_middle_goes_with_th
 
 async fn the_next_run_cleans_up_after_a_killed_one(choice: &str, kind: &str) {
     let trial = fake("hang").with(&["--vault", choice]);
-    let killed = trial.interrupted_by(Some(Signal::KILL)).await;
+    let killed = trial.interrupted_by(Signal::KILL).await;
     let notes = killed.noted();
     let (vault, _): (Vec<_>, Vec<_>) = notes.iter().partition(|note| note.starts_with(kind));
     assert!(is_left(vault[0]), "{notes:?}");

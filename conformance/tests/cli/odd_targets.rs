@@ -13,6 +13,11 @@ use crate::trial::{Ended, Trial, run};
 
 /// The odd server of the examples, and the reference server to which it forwards calls.
 pub(crate) fn programs() -> (PathBuf, PathBuf) {
+    (built("examples/fake_target"), built("vault-mcp-reference"))
+}
+
+/// A program of the workspace, which is built first.
+fn built(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_BIN_EXE_vault-mcp-conformance"))
@@ -20,7 +25,8 @@ pub(crate) fn programs() -> (PathBuf, PathBuf) {
             .unwrap();
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--workspace"]);
-        build.args(["--example", "fake_target", "--bin", "vault-mcp-reference"]);
+        build.args(["--example", "fake_target", "--example", "fake_endpoint"]);
+        build.args(["--bin", "vault-mcp-reference"]);
         if folder.ends_with("release") {
             build.arg("--release");
         }
@@ -34,24 +40,26 @@ pub(crate) fn programs() -> (PathBuf, PathBuf) {
         assert!(build.status().unwrap().success());
         folder.to_owned()
     });
-    let built = |name: &str| {
-        let path = folder.join(name);
-        assert!(path.is_file(), "{} was not built", path.display());
-        path
-    };
-    (built("examples/fake_target"), built("vault-mcp-reference"))
+    let path = folder.join(name);
+    assert!(path.is_file(), "{} was not built", path.display());
+    path
 }
 
 /// The text of an adapter with the programs inserted.
 pub(crate) fn with_programs(adapter: &str) -> String {
-    let (fake, reference) = programs();
-    adapter
-        .replace("FAKE_TARGET", &fake.display().to_string())
-        .replace("REFERENCE_SERVER", &reference.display().to_string())
+    [
+        ("FAKE_TARGET", "examples/fake_target"),
+        ("FAKE_ENDPOINT", "examples/fake_endpoint"),
+        ("REFERENCE_SERVER", "vault-mcp-reference"),
+    ]
+    .into_iter()
+    .fold(adapter.to_owned(), |text, (name, program)| {
+        text.replace(name, &built(program).display().to_string())
+    })
 }
 
 /// The adapter of a server with this oddity and the tools of the reference server.
-fn adapter(oddity: &str) -> String {
+pub(crate) fn adapter(oddity: &str) -> String {
     let hidden = include_str!("../fakes/hidden.toml");
     let launch = hidden.split("[operations").next().unwrap();
     let launch = launch.replace(" hidden ", &format!(" {oddity} "));
@@ -65,13 +73,13 @@ fn judged(adapter: &str) -> Trial {
     run(adapter).with_vault().with(&["--tags", tags])
 }
 
-fn counts(ended: &Ended) -> (u64, u64, u64) {
+pub(crate) fn counts(ended: &Ended) -> (u64, u64, u64) {
     let summary = &ended.report()["summary"];
     let count = |name: &str| summary[name].as_u64().unwrap();
     (count("pass"), count("fail"), count("blocked"))
 }
 
-async fn is_conformant(adapter: &str) -> Ended {
+pub(crate) async fn is_conformant(adapter: &str) -> Ended {
     let ended = judged(adapter).ended().await;
     ended.exits_with(0);
     let (pass, fail, blocked) = counts(&ended);
@@ -88,7 +96,7 @@ async fn a_server_that_takes_seconds_to_start_is_started_once_and_is_conformant(
 }
 
 /// The adapter of the reference server, started over stdio by this script.
-fn started_by(script: &str) -> String {
+pub(crate) fn started_by(script: &str) -> String {
     let text = adapter("started");
     let (before, after) = text.split_once("command = ").unwrap();
     let (_, after) = after.split_once('\n').unwrap();

@@ -36,7 +36,7 @@ async fn goes_with_the_run(choice: &str) {
     failed.leaves_nothing_behind().await;
 
     let trial = story("hang").with_vault().with(&["--vault", choice]);
-    let interrupted = trial.interrupted_by(Some(Signal::INT)).await;
+    let interrupted = trial.interrupted_by(Signal::INT).await;
     interrupted.exits_with(130);
     assert_eq!(vaults(&interrupted).len(), 2, "{:?}", interrupted.noted());
     interrupted.leaves_nothing_behind().await;
@@ -58,7 +58,7 @@ async fn the_vault_container_of_a_story_goes_when_it_fails_and_with_ctrl_c() {
 #[tokio::test]
 async fn the_vault_of_a_story_goes_with_the_run_after_one_that_was_killed() {
     let trial = story("hang").with_vault().with(&["--vault", "build"]);
-    let killed = trial.interrupted_by(Some(Signal::KILL)).await;
+    let killed = trial.interrupted_by(Signal::KILL).await;
     let left = vaults(&killed);
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(left.iter().all(|note| is_left(note)), "{left:?}");

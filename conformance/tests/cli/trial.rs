@@ -33,8 +33,9 @@ const GONE: Duration = Duration::from_secs(10);
 pub(crate) const FAKE_TARGET: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/fake-target.sh");
 
-/// Writes two process ids, its own and a child's, and then hangs.
-pub(crate) const HANGING: &str = r#"sleep 600 & : > "$NOTES/$!.pid"; : > "$NOTES/$$.pid"; wait"#;
+/// Writes two process ids, its own and a child's, and then hangs, and says so.
+pub(crate) const HANGING: &str =
+    r#"sleep 600 & : > "$NOTES/$!.pid"; : > "$NOTES/$$.pid"; : > "$NOTES/hanging"; wait"#;
 
 // The input of a run.
 
@@ -97,6 +98,24 @@ impl Trial {
 
     pub(crate) fn with_env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// In the trial's own folder, where relative paths begin.
+    pub(crate) fn in_its_folder(mut self) -> Self {
+        self.command.current_dir(self.folder.path());
+        self
+    }
+
+    /// With this standard output.
+    pub(crate) fn with_stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.command.stdout(stdout);
+        self
+    }
+
+    /// With this standard error.
+    pub(crate) fn with_stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.command.stderr(stderr);
         self
     }
 
@@ -176,24 +195,54 @@ impl Trial {
     }
 
     pub(crate) async fn ended(self) -> Ended {
-        self.interrupted_by(None).await
+        self.started().end().await
     }
 
-    /// Sends a signal to the program only, once a hanging target has started.
-    pub(crate) async fn interrupted_by(mut self, signal: Option<Signal>) -> Ended {
-        let mut child = self.command.spawn().unwrap();
-        if let Some(signal) = signal {
-            let mut has_ended = false;
-            eventually("the target to start", DEADLINE, || {
-                has_ended = child.try_wait().unwrap().is_some();
-                has_ended || pids(self.folder.path()).len() >= 2
-            })
-            .await;
-            if !has_ended {
-                kill_process(pid_of(&child), signal).unwrap();
-            }
+    /// Sends a signal to the program only, once its target hangs.
+    pub(crate) async fn interrupted_by(self, signal: Signal) -> Ended {
+        self.hanging().await.ended_by(signal).await
+    }
+
+    /// A run whose target hangs, or that has ended before.
+    pub(crate) async fn hanging(self) -> Running {
+        let mut running = self.started();
+        eventually("the target to hang", DEADLINE, || {
+            running.has_ended() || running.folder.path().join("notes/hanging").exists()
+        })
+        .await;
+        running
+    }
+
+    fn started(mut self) -> Running {
+        let child = self.command.spawn().unwrap();
+        Running {
+            child,
+            folder: self.folder,
         }
-        let output = timeout(DEADLINE, child.wait_with_output())
+    }
+}
+
+/// A run that has not ended.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) folder: TempDir,
+}
+
+impl Running {
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Ends it with a signal.
+    pub(crate) async fn ended_by(mut self, signal: Signal) -> Ended {
+        if !self.has_ended() {
+            kill_process(pid_of(&self.child), signal).unwrap();
+        }
+        self.end().await
+    }
+
+    async fn end(self) -> Ended {
+        let output = timeout(DEADLINE, self.child.wait_with_output())
             .await
             .expect("it ends")
             .unwrap();
@@ -241,7 +290,7 @@ pub(crate) fn fake(behaviour: &str) -> Trial {
     fake_from_call(1, behaviour)
 }
 
-/// The same; the target's fault begins at this call.
+/// The same; the target's fault begins at this call of the scenarios.
 pub(crate) fn fake_from_call(number: usize, behaviour: &str) -> Trial {
     let number = number.to_string();
     run(&adapter("stdio", &["sh", FAKE_TARGET, behaviour, &number]))
@@ -367,6 +416,25 @@ impl Ended {
         }
         let temporary: Vec<_> = fs::read_dir(path.join("tmp")).unwrap().collect();
         assert!(temporary.is_empty(), "{temporary:?}");
+    }
+
+    /// Checks how many errors are on standard error.
+    #[track_caller]
+    pub(crate) fn has_errors(&self, count: usize) -> &Self {
+        let lines = self.stderr.lines();
+        let errors = lines.filter(|line| line.starts_with("error")).count();
+        assert_eq!(errors, count, "{}", self.stderr);
+        self
+    }
+
+    /// Checks that the run ended before it made anything.
+    pub(crate) fn made_nothing(&self) {
+        let path = self.folder.path();
+        assert!(!path.join("output").exists());
+        for folder in ["cache", "tmp"] {
+            let made: Vec<_> = fs::read_dir(path.join(folder)).unwrap().collect();
+            assert!(made.is_empty(), "{made:?}");
+        }
     }
 
     /// Checks that no output of the run contains a token of the target.
