@@ -775,12 +775,9 @@ async fn mutants(args: MutantsArgs) -> anyhow::Result<Exit> {
     let never_failed = matrix.never_failed();
     if args.all && !never_failed.is_empty() {
         let count = never_failed.len();
-        writeln!(
-            out,
-            "\n{count} scenarios were tested, and no mutant failed them:"
-        )?;
+        out += &format!("\n{count} scenarios were tested, and no mutant failed them:\n");
         for case in never_failed {
-            writeln!(out, "  {case}")?;
+            out += &format!("  {case}\n");
         }
     }
     let run = (matrix.mutations.iter()).filter(|row| row.not_run.is_none());

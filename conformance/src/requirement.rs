@@ -116,7 +116,10 @@ impl Requirement {
     /// a launcher.
     #[must_use]
     pub fn can_have_kv_mount(&self) -> bool {
-        let is_pki = |operation: &Operation| matches!(operation, Operation::Pki(_));
+        let is_pki = |need: &Need| {
+            let mut operations = need.0.iter();
+            operations.all(|operation| matches!(operation, Operation::Pki(_)))
+        };
         let is_about_pki = !self.needs.is_empty() && self.needs.iter().all(is_pki);
         let has_other_work = is_about_pki || self.modes.contains(&Mode::Launcher);
         !self.is_judged_last() && (self.names_kv_mount || !has_other_work)

@@ -262,7 +262,7 @@ async fn expect_written_or(
 ) -> StepResult {
     about::expect_last_is(scenario, &WRITES)?;
     about::last_on_secret(scenario, path)?;
-    expect_effect_or_refusal(scenario).await
+    expect_effect_or(scenario, refused).await
 }
 
 /// Either the agent's last act had its expected effect, or the agent received an error and nothing changed.
@@ -270,6 +270,16 @@ async fn expect_written_or(
 /// # Errors
 /// If neither is the case.
 pub(crate) async fn expect_effect_or_refusal(scenario: &mut Scenario) -> StepResult {
+    expect_effect_or(scenario, |scenario| {
+        answered::expect_error(scenario).map(drop)
+    })
+    .await
+}
+
+async fn expect_effect_or(
+    scenario: &mut Scenario,
+    refused: impl FnOnce(&Scenario) -> StepResult,
+) -> StepResult {
     match scenario.last()?.answer {
         Answer::Success(_) => expect_effect(scenario).await,
         _ => {
