@@ -38,7 +38,7 @@ pub struct Candidate {
 
 #[derive(Debug)]
 enum Access {
-    Direct(Direct),
+    Direct(Box<Direct>),
     Server(Box<(Server, Instance)>),
 }
 
@@ -70,10 +70,10 @@ impl Candidate {
     pub fn direct(vault: &Vault, token: &SecretString) -> Result<Self, BenchError> {
         Ok(Self {
             name: "direct".to_owned(),
-            access: Access::Direct(Direct {
+            access: Access::Direct(Box::new(Direct {
                 vault: oracle(vault)?,
                 token: token.clone(),
-            }),
+            })),
         })
     }
 
