@@ -59,6 +59,19 @@ pub fn defaults(schema: &Value) -> Vec<(String, Value)> {
         .collect()
 }
 
+/// The arguments of a call that a tool's schema declares and does not require.
+#[must_use]
+pub fn optional_arguments(schema: &Value, arguments: &Value) -> Vec<String> {
+    let required = schema["required"].as_array();
+    let is_required = |name: &String| required.is_some_and(|all| all.contains(&json!(name)));
+    let given = arguments.as_object().into_iter().flat_map(Map::keys);
+    let declared = given.filter(|name| schema["properties"].get(name).is_some());
+    declared
+        .filter(|name| !is_required(name))
+        .cloned()
+        .collect()
+}
+
 /// Only the arguments that a tool's schema requires; `text` is the value wherever any text is valid.
 #[must_use]
 pub fn required_arguments(schema: &Value, text: &str) -> Value {
@@ -312,7 +325,10 @@ mod tests {
     use rand::{SeedableRng as _, rngs::StdRng};
     use serde_json::{Value, json};
 
-    use super::{ArgumentFault, Bad, Revision, defaults, problem, required_arguments, validator};
+    use super::{
+        ArgumentFault, Bad, Revision, defaults, optional_arguments, problem, required_arguments,
+        validator,
+    };
 
     fn schema() -> Value {
         json!({
@@ -360,6 +376,15 @@ mod tests {
         });
         assert_eq!(defaults(&schema), [("deep".to_owned(), json!(false))]);
         assert_eq!(defaults(&json!({ "type": "object" })), []);
+    }
+
+    #[test]
+    fn an_argument_is_optional_if_the_schema_knows_it_and_does_not_require_it() {
+        let call = json!({ "mount": "a", "note": "b", "unknown": "c" });
+        assert_eq!(optional_arguments(&schema(), &call), ["note"]);
+        let open = json!({ "properties": { "note": {} } });
+        assert_eq!(optional_arguments(&open, &call), ["note"]);
+        assert!(optional_arguments(&schema(), &Value::Null).is_empty());
     }
 
     #[test]

@@ -223,7 +223,7 @@ Feature: Writing secrets
         | app/new      |
 
   @kv.write-unread @should @source:VAULT:api-docs/secret/kv/kv-v2#patch-secret @source:SEC:silent-data-loss @needs:kv.write_key @evidence:launch
-  Rule: With a token that may create, update and patch secrets but not read them, the server SHOULD write a key and keep the others, or report denied permission and change nothing
+  Rule: With a token that may create, update and patch secrets but not read them, the server SHOULD write a key and keep the others, or report denied permission
 
     Scenario Outline: <what>
       Given a KV version 2 mount "team"

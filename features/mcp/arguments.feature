@@ -10,11 +10,20 @@ Feature: Tool arguments
       Then the server answers every call
       And the next call works
 
+  @mcp.optional-answered @must @source:SEC:denial-of-service @source:SEC:write-outside-scope @evidence:tap
+  Rule: The server MUST answer every operation that is called without one of its optional arguments, continue to serve requests, and write nothing outside the agent's mounts
+
+    Scenario: every operation, on objects that exist
+      When the agent performs every operation without each of its optional arguments in turn
+      Then the server answers every call
+      And the server wrote nothing outside the agent's mounts
+      And the next call works
+
   @mcp.optional-left-out @must @source:MCP:server/tools#tool
-  Rule: A tool that reads successfully with all arguments MUST also do so without the optional arguments that do not identify what to read
+  Rule: A tool that reads successfully with all arguments MUST also do so without one or all of the optional arguments that do not identify what to read
 
     Scenario: every operation that only reads
-      Then every read operation works with only the required arguments of its tool
+      Then every read operation works without each of its optional arguments, and without all of them
 
   @mcp.defaults @should @source:MCP:server/tools#tool
   Rule: A tool call without an optional argument SHOULD have the same result as the call with that argument's default value from the `inputSchema`

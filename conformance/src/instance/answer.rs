@@ -176,6 +176,8 @@ pub enum Arguments<'n> {
     All,
     /// Only the arguments that the tool's schema requires, and those that identify the object.
     RequiredOnly,
+    /// All arguments except the one with this name.
+    Without(&'n str),
     /// All arguments, with this name of the tool, whether the target lists it or not.
     Named(&'n str),
 }
@@ -208,12 +210,20 @@ impl<'a> ToolCall<'a> {
     ) -> StepResult<Self> {
         let (mapping, tool) = match arguments {
             Arguments::Named(name) => (mapping(adapter, operation)?, name),
-            Arguments::All | Arguments::RequiredOnly => carrier(adapter, instance, operation)?,
+            Arguments::All | Arguments::RequiredOnly | Arguments::Without(_) => {
+                carrier(adapter, instance, operation)?
+            }
         };
         let mut values = mapping.arguments(parameters);
-        if arguments == Arguments::RequiredOnly {
-            let about = instance.tools.iter().find(|about| about["name"] == tool);
-            leave_required(&mut values, mapping, about)?;
+        match arguments {
+            Arguments::All | Arguments::Named(_) => {}
+            Arguments::RequiredOnly => {
+                let about = instance.tools.iter().find(|about| about["name"] == tool);
+                leave_required(&mut values, mapping, about)?;
+            }
+            Arguments::Without(name) => {
+                values.as_object_mut().map(|values| values.remove(name));
+            }
         }
         Ok(Self {
             operation,

@@ -153,7 +153,15 @@ impl Scenario {
         self.tool_call_with(act, Arguments::All)
     }
 
-    fn tool_call_with(&self, act: &Act, arguments: Arguments<'_>) -> StepResult<ToolCall<'_>> {
+    /// The tool call that performs an act with these arguments.
+    ///
+    /// # Errors
+    /// As [`Scenario::tool_call`].
+    pub(crate) fn tool_call_with(
+        &self,
+        act: &Act,
+        arguments: Arguments<'_>,
+    ) -> StepResult<ToolCall<'_>> {
         let (adapter, instance) = (&self.target.adapter, self.instance()?);
         let only_creates = adapter
             .operations

@@ -14,7 +14,10 @@ use crate::{
     schema::{self, ArgumentFault, Bad},
     tap::Tap,
     verdict::{StepEnd, StepResult},
-    vocabulary::stage::{self, NEW_MOUNTS},
+    vocabulary::{
+        given,
+        stage::{self, NEW_MOUNTS},
+    },
 };
 
 /// Requests that Vault allows for any token, and that no tool call is about.
@@ -139,6 +142,60 @@ pub(crate) async fn call_barely(scenario: &mut Scenario) -> StepResult {
         }
     }
     Ok(())
+}
+
+/// Performs every operation once for each optional argument of its tool, without that argument and on objects that exist.
+///
+/// # Errors
+/// If Vault fails.
+pub(crate) async fn call_without_each_optional(scenario: &mut Scenario) -> StepResult {
+    let mut calls = Vec::new();
+    for (operation, mapping) in &scenario.target.adapter.operations {
+        let Some(tool) = tools::tool_of(scenario, *operation) else {
+            continue;
+        };
+        let optional = schema::optional_arguments(&tool["inputSchema"], &mapping.arguments);
+        let optional = optional.into_iter();
+        calls.extend(optional.map(|argument| (*operation, tool.clone(), argument)));
+    }
+    let prefix = scenario.prefix.clone();
+    let mut outcome = Ok(true);
+    for (number, (operation, tool, argument)) in calls.into_iter().enumerate() {
+        // Each call acts in mounts of its own.
+        scenario.prefix = format!("{prefix}{number}-");
+        outcome = call_without(scenario, operation, &tool, argument).await;
+        if !matches!(outcome, Ok(true)) {
+            break;
+        }
+    }
+    scenario.prefix = prefix;
+    outcome.map(drop)
+}
+
+/// Performs an operation without one argument. Returns whether more calls can be made.
+async fn call_without(
+    scenario: &mut Scenario,
+    operation: Operation,
+    tool: &Value,
+    argument: String,
+) -> StepResult<bool> {
+    given::forget_mounts(scenario);
+    let act = stage::set_stage(scenario, operation, "pki").await?;
+    scenario.ledger.disclose_all();
+    let mapping = scenario.target.adapter.operations.get(&operation);
+    let mut arguments = mapping.map_or(Value::Null, |m| m.arguments(&act.parameters));
+    let given = arguments.as_object_mut();
+    if given.and_then(|all| all.remove(&argument)).is_none() {
+        // It was empty, and therefore omitted.
+        return Ok(true);
+    }
+    let bad = Bad {
+        argument: format!("all arguments of {operation} but {argument:?}"),
+        arguments,
+        fits: true,
+    };
+    call(scenario, tool, bad).await?;
+    goes_on(scenario).await
 }
 
 /// Calls every tool once for each of its arguments, with this fault in it.

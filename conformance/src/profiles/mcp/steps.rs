@@ -313,9 +313,16 @@ async fn call_barely(world: &mut World) -> StepResult {
     arguments::call_barely(world.scenario()?).await
 }
 
-#[then("every read operation works with only the required arguments of its tool")]
-async fn read_with_required_alone(world: &mut World) -> StepResult {
-    tool_hints::read_with_required_alone(world.scenario()?).await
+#[when("the agent performs every operation without each of its optional arguments in turn")]
+async fn call_without_each_optional(world: &mut World) -> StepResult {
+    arguments::call_without_each_optional(world.scenario()?).await
+}
+
+#[then(
+    "every read operation works without each of its optional arguments, and without all of them"
+)]
+async fn read_without_optionals(world: &mut World) -> StepResult {
+    tool_hints::read_without_optionals(world.scenario()?).await
 }
 
 #[then("omitting an argument has the same result as passing its declared default")]

@@ -1,6 +1,6 @@
 //! Performs operations one by one and compares their effects with what the server declares about their tools.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     McpState,
@@ -237,12 +237,12 @@ pub(crate) fn expect_text_says_the_same(scenario: &Scenario) -> StepResult {
     }
 }
 
-/// Performs operations that only read, first with all arguments, and then only with those that the tool's schema
-/// requires or that identify the object. What works with all must work with these.
+/// Performs operations that only read: with all arguments, only with those that the tool's schema requires or that
+/// identify the object, and without each of the others. What works with all must work with these.
 ///
 /// # Errors
 /// If this is not the case.
-pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepResult {
+pub(crate) async fn read_without_optionals(scenario: &mut Scenario) -> StepResult {
     stage::make_shared_stage(scenario).await?;
     scenario.ledger.disclose_all();
     let mut judged = 0;
@@ -265,11 +265,25 @@ pub(crate) async fn read_with_required_alone(scenario: &mut Scenario) -> StepRes
             Err(StepEnd::NotApplicable { .. }) => continue,
             other => other?,
         };
-        if !matches!(answer, Answer::Success(_)) {
-            let expected = format!(
-                "{operation} works with the arguments that its tool requires, as it does with all"
-            );
-            return Err(scenario.failed(expected, &answer.describe()));
+        let expect_success = |answer: &Answer, with: &str| match answer {
+            Answer::Success(_) => Ok(()),
+            other => {
+                let expected = format!("{operation} works {with}, as it does with all arguments");
+                Err(scenario.failed(expected, &other.describe()))
+            }
+        };
+        expect_success(&answer, "with the arguments that its tool requires")?;
+        let names = |arguments| -> StepResult<Vec<String>> {
+            let call = scenario.tool_call_with(&act, arguments)?;
+            let arguments = call.params["arguments"].as_object();
+            Ok(arguments.into_iter().flat_map(Map::keys).cloned().collect())
+        };
+        let required = names(Arguments::RequiredOnly)?;
+        for optional in names(Arguments::All)? {
+            if !required.contains(&optional) {
+                let answer = perform(scenario, &act, Arguments::Without(&optional)).await?;
+                expect_success(&answer, &format!("without its argument {optional:?}"))?;
+            }
         }
         judged += 1;
     }
