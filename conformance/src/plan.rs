@@ -489,9 +489,13 @@ mod tests {
             left_out.map(|p| p.requirement.id.clone()).collect()
         };
         let merging = [
+            "kv.name-served",
+            "kv.name-write",
             "kv.write-at-once",
             "kv.write-between",
             "kv.write-cas-required",
+            "kv.write-key-ended",
+            "kv.write-key-renews",
             "kv.write-merges",
             "kv.write-overwrites",
             "kv.write-unread",

@@ -378,7 +378,7 @@ mod tests {
         );
         assert_eq!(
             lost.unwrap_err(),
-            r#"the fact "version" points to "/zz", where there is nothing in {"data":{"k":"x"},"v":3}"#
+            r#"the fact "version" points to "/zz", where there is nothing in {"data":{"k":"0123456789abcdef"},"v":3}"#
         );
     }
 
