@@ -11,6 +11,8 @@
 mod adapters;
 #[path = "cli/baseline.rs"]
 mod baseline;
+#[path = "cli/designs.rs"]
+mod designs;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/external.rs"]
@@ -27,8 +29,6 @@ mod odd_targets;
 mod output;
 #[path = "cli/own_vault.rs"]
 mod own_vault;
-#[path = "cli/probes.rs"]
-mod probes;
 #[path = "cli/trial.rs"]
 mod trial;
 #[path = "cli/wrong_adapters.rs"]

@@ -1,5 +1,4 @@
-//! What a run tries out before it tests anything, and servers with designs of their own: one KV mount, tools that only
-//! create.
+//! Servers with designs of their own: for one KV mount, with tools that only create.
 
 use serde_json::Value;
 
@@ -22,16 +21,6 @@ env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}", MCP_RAT
     run(&text).with_vault()
 }
 
-fn read_at(pointer: &str) -> String {
-    format!(
-        r#"[operations."kv.read"]
-tool = "read_secret"
-arguments = {{ mount = "{{mount}}", path = "{{path}}" }}
-result = {{ at = "{pointer}" }}
-"#
-    )
-}
-
 /// The verdicts of a requirement, each with the reason.
 fn verdicts(ended: &Ended, id: &str) -> Vec<(String, String)> {
     let report = ended.report();
@@ -41,55 +30,6 @@ fn verdicts(ended: &Ended, id: &str) -> Vec<(String, String)> {
     of_id
         .map(|scenario| (text(&scenario["verdict"]), text(&scenario["reason"])))
         .collect()
-}
-
-#[tokio::test]
-async fn a_pointer_beside_what_vault_holds_ends_the_run_with_2_and_tells_the_right_one() {
-    let trial = reference("", &read_at("/mount")).with(&["--scenario", "kv.read-exact"]);
-    let ended = trial.ended().await;
-    ended.exits_with(2).says(&[
-        "the adapter trial does not match the server, so nothing was tested",
-        "kv.read: the adapter finds",
-        r#"what Vault holds would be found by result.v2 = { at = "/data" }"#,
-    ]);
-    assert!(!ended.folder.path().join("output/report.json").exists());
-}
-
-#[tokio::test]
-async fn an_argument_that_the_schema_contradicts_ends_the_run_with_2() {
-    for (arguments, told) in [
-        (
-            r#"mount = "{mount}", paht = "{path}""#,
-            "does not know the argument \"paht\"; did you mean \"path\"?",
-        ),
-        (
-            r#"mount = "{mount}""#,
-            "requires the argument \"path\", which is never sent",
-        ),
-        (
-            r#"mount = "{mount}", path = 7"#,
-            "is a number, and should be of type string",
-        ),
-    ] {
-        let operation = format!(
-            "[operations.\"kv.read\"]\ntool = \"read_secret\"\narguments = {{ {arguments} }}\nresult = {{ at = \"/data\" }}\n"
-        );
-        let trial = reference("", &operation).with(&["--scenario", "kv.read-exact"]);
-        trial.ended().await.exits_with(2).says(&[told]);
-    }
-}
-
-#[tokio::test]
-async fn what_does_not_prove_that_the_adapter_is_wrong_is_left_to_the_scenarios() {
-    let missing = "[operations.\"kv.read\"]\ntool = \"raed_secret\"\n";
-    let trial = reference("", missing).with(&["--scenario", "kv.read-exact"]);
-    let ended = trial.ended().await;
-    ended.exits_with(1);
-    let failed = verdicts(&ended, "kv.read-exact");
-    assert!(
-        failed.iter().all(|(verdict, _)| verdict == "fail"),
-        "{failed:?}"
-    );
 }
 
 #[tokio::test]
