@@ -104,6 +104,8 @@ struct Call<'l> {
     id: Value,
     /// The tool that it calls, or else its method.
     name: String,
+    /// The texts in its arguments, by name, the longest first.
+    arguments: Vec<(String, String)>,
     reply: Option<Value>,
     /// The requests to Vault that followed it, as the tap notes them.
     requests: Vec<&'l str>,
@@ -126,12 +128,18 @@ impl CauseEvidence<'_> {
             let what = format!("a call of `{}` is not answered", call.name);
             return Some(self.cause(CauseKind::NoAnswer, &what));
         }
+        // A row of the policy matrix has many calls, and its last one may have been right.
+        if actual.starts_with("under ") {
+            return None;
+        }
         let wants_error = expected.starts_with("an error");
         let reply = call.reply.as_ref()?;
         if !call.is_error() {
-            let was_refused = call.requests.iter().any(|request| is_refused(request));
+            // A server that did what it was asked for is not wrong about how it says so.
+            let mut requests = call.requests.iter();
+            let did_it = requests.any(|request| is_accepted_write(request));
             let says_so = ERROR.is_match(&text_of(&reply["result"]));
-            return (wants_error && was_refused && says_so).then(|| {
+            return (wants_error && !did_it && says_so).then(|| {
                 let what = "errors are not marked with `isError`";
                 self.cause(CauseKind::Unmarked, what)
             });
@@ -150,11 +158,13 @@ impl CauseEvidence<'_> {
         });
         Some(match denied {
             Some(request) => {
+                let request = call.without_arguments(request);
                 let what = format!("the server requests {request}, which Vault denies");
                 self.cause(CauseKind::Denied, &what)
             }
             None => {
-                let what = format!("`{}` returns an error: {}", call.name, call.error());
+                let error = call.without_arguments(&call.error());
+                let what = format!("`{}` returns an error: {error}", call.name);
                 self.cause(CauseKind::Error, &what)
             }
         })
@@ -205,6 +215,15 @@ impl Call<'_> {
         reply.is_some_and(|reply| !reply["error"].is_null() || reply["result"]["isError"] == true)
     }
 
+    /// A text with the call's own arguments replaced by their names: they differ from scenario to scenario.
+    fn without_arguments(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (name, value) in &self.arguments {
+            text = text.replace(value, &format!("{{{name}}}"));
+        }
+        text
+    }
+
     fn error(&self) -> String {
         let reply = self.reply.as_ref();
         reply.map_or_else(String::new, |reply| {
@@ -230,6 +249,7 @@ fn calls(lines: &[Line]) -> Vec<Call<'_>> {
                     calls.push(Call {
                         id: message["id"].clone(),
                         name: tool.unwrap_or(method).to_owned(),
+                        arguments: texts_of(&message["params"]["arguments"]),
                         reply: None,
                         requests: Vec::new(),
                     });
@@ -254,16 +274,29 @@ fn calls(lines: &[Line]) -> Vec<Call<'_>> {
     calls
 }
 
+/// The texts in arguments, by name, the longest first. A short text can stand anywhere by chance.
+fn texts_of(arguments: &Value) -> Vec<(String, String)> {
+    const SHORT: usize = 3;
+    let fields = arguments.as_object().into_iter().flatten();
+    let mut texts: Vec<_> = fields
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .filter(|(_, text)| text.len() > SHORT)
+        .collect();
+    texts.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
+    texts
+}
+
 /// The call that has no reply, or else the last one.
 fn last_of<'c, 'l>(calls: &'c [Call<'l>]) -> Option<&'c Call<'l>> {
     let unanswered = calls.iter().rev().find(|call| call.reply.is_none());
     unanswered.or(calls.last())
 }
 
-/// Whether Vault answered this request, as the tap notes it, with an error.
-fn is_refused(request: &str) -> bool {
+/// Whether this request, as the tap notes it, changed something in Vault.
+fn is_accepted_write(request: &str) -> bool {
+    let reads = request.starts_with("GET ") || request.starts_with("LIST ");
     let status = request.split_once(" -> ").map(|(_, status)| status);
-    status.is_some_and(|status| status.starts_with(['4', '5']))
+    !reads && status.is_some_and(|status| status.starts_with('2'))
 }
 
 fn is_panic(line: &Line) -> bool {
@@ -299,15 +332,17 @@ static LIMITED: LazyLock<Regex> = LazyLock::new(|| {
 /// Words of an error.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static ERROR: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)error|fail|denied|forbidden|not (found|exist)|cannot|could not|invalid|unable")
-        .unwrap()
+    Regex::new(
+        r"(?i)error|fail|den(y|ied)|forbid|refuse|reject|n't\b|\b(not|no|never|none|cannot|unable|invalid|missing|unknown|deleted|destroyed)\b",
+    )
+    .unwrap()
 });
 
 /// What differs from run to run: addresses, long numbers and random ids.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?:127\.0\.0\.1|localhost|\[::1\]):\d+|0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27,}\b|\d{4,}",
+        r"(?:127\.0\.0\.1|localhost|\[::1\]):\d+|0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27,}\b|\b[0-9a-fA-F]{12,}\b|\b\d{4,}\b",
     )
     .unwrap()
 });
@@ -507,6 +542,47 @@ mod tests {
             result(1, "done", false),
         ];
         assert_eq!(cause(lies, None, failed), None);
+    }
+
+    #[test]
+    fn what_is_done_without_is_error_is_no_unmarked_error() {
+        let lines = vec![
+            called(1, "delete"),
+            vault("DELETE /v1/secret/app -> 204 No Content"),
+            result(1, "deleted, it is not there any more", false),
+        ];
+        assert_eq!(cause(lines, None, ("an error", "a success")), None);
+    }
+
+    #[test]
+    fn a_row_of_many_calls_has_no_cause_of_its_last_call() {
+        let lines = vec![
+            called(1, "read"),
+            vault("GET /v1/5-secret/data/x -> 403 Forbidden"),
+            result(1, "no", true),
+        ];
+        let failed = (
+            "success with its effect under a, b",
+            "under a: other error: an error: no",
+        );
+        assert_eq!(cause(lines, None, failed), None);
+    }
+
+    #[test]
+    fn the_arguments_of_a_call_are_named_in_its_error() {
+        let arguments = json!({ "mount": "vmc-12345678-s7-team", "path": "app/database" });
+        let params = json!({ "name": "read", "arguments": arguments });
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let error = "cannot read app/database in vmc-12345678-s7-team: trace 20debaca9f3e4d2a";
+        is(
+            cause(
+                vec![line(Speaker::Suite, call), result(1, error, true)],
+                None,
+                (SUCCESS, "an error: cannot read"),
+            ),
+            CauseKind::Error,
+            "`read` returns an error: cannot read {path} in {mount}: trace …",
+        );
     }
 
     #[test]

@@ -166,6 +166,32 @@ impl Checked {
         }
     }
 
+    /// Suggests `kv_versions` if no call in one version of the KV engine works, and all in the other do.
+    pub(crate) fn note_kv_versions(&mut self) {
+        let tried = |version: u8| {
+            let trials = self.trials.iter();
+            let of_version = trials.filter(move |trial| trial.kv_version == Some(version));
+            of_version.map(|trial| trial.fault).collect::<Vec<_>>()
+        };
+        let fails = |faults: &[Option<Fault>]| {
+            let is_servers = |fault: &Option<Fault>| *fault == Some(Fault::Server);
+            !faults.is_empty() && faults.iter().all(is_servers)
+        };
+        let works = |faults: &[Option<Fault>]| faults.iter().any(Option::is_none);
+        for (broken, other) in [(1, 2), (2, 1)] {
+            if fails(&tried(broken)) && works(&tried(other)) {
+                self.findings.push(Finding {
+                    gravity: Gravity::Error,
+                    operation: None,
+                    text: format!(
+                        "no call in a KV version {broken} mount works: write kv_versions = [{other}] at the top of the \
+                         file, if the server supports version {other} alone"
+                    ),
+                });
+            }
+        }
+    }
+
     /// Suggests a declaration if the server limits calls and the adapter declares no limit.
     pub(crate) fn note_limits(&mut self, adapter: &Adapter) {
         let is_limited = |trial: &&Trial| tells_of_limit(&trial.text);
@@ -195,7 +221,7 @@ impl Checked {
             .filter_map(|tool| Some(tool["name"].as_str()?.to_owned()))
             .collect();
         for (operation, mapping) in &adapter.operations {
-            let found = check(*operation, mapping, &names, tools);
+            let found = check(*operation, mapping, &names, tools, adapter.mount.is_some());
             self.findings
                 .extend(found.into_iter().map(|(gravity, text)| Finding {
                     gravity,
@@ -425,6 +451,7 @@ fn check(
     mapping: &Mapping,
     names: &[String],
     tools: &[Value],
+    is_fixed: bool,
 ) -> Vec<(Gravity, String)> {
     let Some(name) = mapping.tool(names) else {
         let wanted: Vec<_> = mapping
@@ -441,7 +468,7 @@ fn check(
         let problem = format!("the server has no tool {}{guess}", wanted.join(" or "));
         return vec![(Gravity::Error, problem)];
     };
-    let mut found = left_out(operation, mapping);
+    let mut found = left_out(operation, mapping, is_fixed);
     // A hidden tool has no schema to compare with.
     let Some(tool) = tools.iter().find(|tool| tool["name"] == name) else {
         return found;
@@ -455,7 +482,7 @@ fn check(
 }
 
 /// What an operation offers and its mapping does not use.
-fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
+fn left_out(operation: Operation, mapping: &Mapping, is_fixed: bool) -> Vec<(Gravity, String)> {
     let mut found = Vec::new();
     let sent: BTreeSet<_> = template::texts(&mapping.arguments)
         .into_iter()
@@ -463,8 +490,9 @@ fn left_out(operation: Operation, mapping: &Mapping) -> Vec<(Gravity, String)> {
         .collect();
     for parameter in operation.parameters() {
         // The description of a mount is not needed.
-        let needless =
-            operation == Operation::Mounts(Mounts::Create) && *parameter == "description";
+        let needless = operation == Operation::Mounts(Mounts::Create)
+            && *parameter == "description"
+            || is_fixed && matches!(operation, Operation::Kv(_)) && *parameter == "mount";
         if !needless && !sent.contains(parameter) {
             let problem = format!("its parameter {{{parameter}}} is used in no argument");
             found.push((Gravity::Hint, problem));
@@ -524,7 +552,12 @@ fn arguments(
         match known.get(name) {
             None if open => {}
             None => {
-                let guess = meant(name, &names);
+                let guess = match value.as_str() {
+                    Some("{mount}") => "; for a server that works on one KV mount, remove it and write mount = \"PATH\" at the \
+                                        top of the file"
+                        .to_owned(),
+                    _ => meant(name, &names),
+                };
                 let problem = format!("{tool} does not know the argument {name:?}{guess}");
                 found.push((Gravity::Error, problem));
             }
@@ -801,6 +834,23 @@ mod tests {
             assert!(checked.text().contains(line), "{}", checked.text());
         }
         assert!(checked.fits() && !checked.is_sound());
+    }
+
+    #[test]
+    fn a_version_in_which_nothing_works_is_told_with_the_setting() {
+        let text = "name = 'x'\n[stdio]\ncommand = ['x']\n[operations]\n'kv.read'.tool = 'r'";
+        let mut checked = Checked::of(&Adapter::parse("x.toml", text, |_| panic!()).unwrap());
+        let first = Trial {
+            kv_version: Some(1),
+            ..trial("kv.read", "an error: no", Some(Fault::Server))
+        };
+        checked.note_trials(vec![first, trial("kv.read", "it works", None)]);
+        checked.note_kv_versions();
+        assert!(
+            checked.text().contains("kv_versions = [2]"),
+            "{}",
+            checked.text()
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{
     fs::{File, TryLockError},
     io::{self, Write as _},
     num::NonZeroUsize,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -621,13 +622,20 @@ fn prepare_output(output: &Path) -> Result<OutputLock, String> {
     }
     std::fs::create_dir_all(output).map_err(unwritable)?;
     let path = output.join(LOCK);
-    let file = File::create(&path).map_err(unwritable)?;
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => {
-            wrong(&"another run writes its reports there; choose another folder")
+    let file = loop {
+        let file = File::create(&path).map_err(unwritable)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                wrong(&"another run writes its reports there; choose another folder")
+            }
+            TryLockError::Error(error) => unwritable(error),
+        })?;
+        // A run that has just ended may have removed the file that was opened here.
+        let locked = file.metadata().map_err(unwritable)?.ino();
+        if std::fs::metadata(&path).is_ok_and(|there| there.ino() == locked) {
+            break file;
         }
-        TryLockError::Error(error) => unwritable(error),
-    })?;
+    };
     let entries = std::fs::read_dir(output.join("transcripts"))
         .into_iter()
         .flatten();

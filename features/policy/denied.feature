@@ -59,3 +59,25 @@ Feature: Operations that the policy denies
         | act                                 |
         | read the secret "team/database"     |
         | write to the secret "team/database" |
+
+  @policy.revoked @must @source:BLOG:configuring-the-vault-mcp-server @source:VAULT:docs/concepts/policies @evidence:launch
+  Rule: When the policy no longer allows a read that succeeded before, the server MUST report it as denied, without the names or values that it returned before
+
+    Scenario Outline: the token may <act>, and then no longer
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent tries to <act>
+      Then the server reports success
+      When the suite takes all rights from the agent's token
+      And Vault denies the same token to <act>
+      And the agent tries to <act>
+      Then the server reports that permission was denied
+      And the server returns no secret value
+      When the suite changes the token's policy to allow everything
+      And the agent tries to <act>
+      Then the server reports success
+
+      Examples:
+        | act                            |
+        | read the secret "app/database" |
+        | list the folder "app"          |

@@ -234,7 +234,8 @@ impl<'a> Reader<'a> {
     fn mount(&mut self, table: &mut DeTable<'a>) -> Option<String> {
         let mount: String = self.take(table, "mount")?;
         let is_path = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-        if mount.is_empty() || mount.ends_with('/') || !mount.chars().all(is_path) {
+        let has_gap = mount.split('/').any(str::is_empty);
+        if has_gap || !mount.chars().all(is_path) {
             let problem = "mount is the path of the only KV mount that the server works on, without a slash at its \
                            end: mount = \"secret\"";
             self.note_at(&["mount"], "", problem);

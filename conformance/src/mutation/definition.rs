@@ -223,7 +223,7 @@ pub struct AnswerRule {
     pub lost: bool,
     /// Prints this line before the message.
     pub noise: Option<String>,
-    /// Sends the result of the previous call.
+    /// Sends the result of the last call before that succeeded.
     #[serde(default)]
     pub result_of_the_last: bool,
 }

@@ -177,6 +177,7 @@ impl AnswerFilter for Saboteur {
     fn filter(&self, asked: &SentRequest, message: Value) -> Vec<String> {
         let mut message = message;
         let mut arriving = Vec::new();
+        let last_result = self.last_result(asked, &message);
         let rules = self.mutation.answer.iter().zip(&self.tools);
         for ((rule, only), changed) in rules.zip(&self.changed) {
             let about_this = match (&rule.method, rule.operation) {
@@ -186,9 +187,8 @@ impl AnswerFilter for Saboteur {
                     asked.method == "tools/call" && only.iter().any(|name| asked.calls(name))
                 }
             };
-            let is_error = message["result"]["isError"] == true || !message["error"].is_null();
             let applies = about_this
-                && rule.error.is_none_or(|wanted| wanted == is_error)
+                && rule.error.is_none_or(|wanted| wanted == is_error(&message))
                 && (rule.contains.as_ref()).is_none_or(|part| message.to_string().contains(part))
                 && (rule.asked.as_ref()).is_none_or(|part| asked.text.contains(part))
                 && (rule.asked_without.as_ref()).is_none_or(|part| !asked.text.contains(part))
@@ -199,6 +199,11 @@ impl AnswerFilter for Saboteur {
                 }
                 arriving.extend(rule.noise.clone());
                 self.alter(rule, &mut message);
+                if rule.result_of_the_last
+                    && let Some(result) = &last_result
+                {
+                    message["result"] = result.clone();
+                }
             }
         }
         arriving.push(message.to_string());
@@ -318,11 +323,6 @@ impl Saboteur {
                 }
             }
         }
-        if rule.result_of_the_last {
-            let mut last = self.last_result.lock();
-            let result = last.replace(message["result"].clone());
-            message["result"] = result.unwrap_or(message["result"].take());
-        }
         if let Some((parent, name)) = rule.remove.as_deref().and_then(|at| at.rsplit_once('/'))
             && let Some(Value::Object(fields)) = message.pointer_mut(parent)
         {
@@ -334,6 +334,15 @@ impl Saboteur {
                 other => other.clone(),
             };
             set(message, pointer, &value);
+        }
+    }
+
+    /// The result of the last tool call before this one that succeeded, if there was one.
+    fn last_result(&self, asked: &SentRequest, message: &Value) -> Option<Value> {
+        let mut last = self.last_result.lock();
+        match asked.method == "tools/call" && !is_error(message) {
+            true => last.replace(message["result"].clone()),
+            false => last.clone(),
         }
     }
 
@@ -375,6 +384,10 @@ impl Saboteur {
             _ => None,
         })
     }
+}
+
+fn is_error(message: &Value) -> bool {
+    message["result"]["isError"] == true || !message["error"].is_null()
 }
 
 impl VaultFilter for Saboteur {

@@ -167,11 +167,7 @@ impl Scenario {
             .operations
             .get(&act.operation)
             .is_some_and(|m| m.create_only);
-        if only_creates
-            && act
-                .secret()
-                .is_some_and(|path| self.ledger.holds.contains_key(path))
-        {
+        if only_creates && act.secret().is_some_and(|path| self.ledger.has_made(path)) {
             return Err(StepEnd::not_claimed(format!(
                 "the tool for {} only creates secrets (create_only), and this one exists",
                 act.operation

@@ -44,6 +44,11 @@ impl Ledger {
         });
     }
 
+    /// Whether the scenario has made a secret there. Vault may still have versions of it though it was deleted.
+    pub(crate) fn has_made(&self, path: &str) -> bool {
+        self.holds.contains_key(path) || self.first.contains_key(path)
+    }
+
     /// Whether the scenario stored this value somewhere.
     pub(crate) fn is_canary(&self, value: &str) -> bool {
         let canaries = self.canaries.lock();

@@ -70,6 +70,7 @@ impl Prepared {
             checked.note_trials(tried);
         }
         checked.note_limits(adapter);
+        checked.note_kv_versions();
         match checked.transports.is_empty() {
             true => Err(checked.unusable.join("\n")),
             false => Ok(checked),

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     engines::{Operation, kv::Kv},
     instance::answer::{Answer, Data, Facts, Success},
-    mcp::inbox::Reply,
+    mcp::{
+        inbox::{NoReply, Reply},
+        transcript::Speaker,
+    },
     scenario::{Scenario, calls::CallRecord},
     vault::oracle::SecretData,
     verdict::{StepEnd, StepResult},
@@ -293,6 +296,11 @@ pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
     if !failed.is_empty() {
         expect_vault_in_time(scenario)?;
     }
+    let is_silent =
+        |deed: &&CallRecord| matches!(deed.answer, Answer::Nothing(NoReply::TimedOut(_)));
+    if failed.iter().any(|deed| is_silent(&deed)) {
+        expect_no_answers_under_way(scenario)?;
+    }
     failed
         .iter()
         .try_for_each(|deed| expect_given_to(scenario, deed))
@@ -301,6 +309,28 @@ pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
 fn expect_given_to(scenario: &Scenario, deed: &CallRecord) -> StepResult {
     let path = deed.act.secret().unwrap_or_default();
     expect_data(scenario, &deed.answer, scenario.held(path)?)
+}
+
+/// A server that answers one call after the other may not have finished when the time for one call is over.
+///
+/// # Errors
+/// Blocked if its answers were still arriving then.
+fn expect_no_answers_under_way(scenario: &Scenario) -> StepResult {
+    let lines = scenario.connection()?.transcript().scenario_lines();
+    let at = |speaker| lines.iter().rev().find(|line| line.speaker == speaker);
+    let (Some(asked), Some(answered)) = (at(Speaker::Suite), at(Speaker::Target)) else {
+        return Ok(());
+    };
+    // A server that loses an answer is silent for nearly all of this time.
+    let patience = scenario.patience().as_millis();
+    match answered.at_ms.saturating_sub(asked.at_ms) > patience / 2 {
+        false => Ok(()),
+        true => Err(StepEnd::blocked(format!(
+            "the server was still answering the concurrent calls after {} s, the time for one call: give it more time \
+             (call_seconds in [budgets])",
+            scenario.patience().as_secs()
+        ))),
+    }
 }
 
 /// Vault must have answered every request of the concurrent calls before any server gives up.

@@ -85,6 +85,7 @@ async fn policies(world: &mut World, names: String) -> StepResult {
 }
 
 #[given(regex = "^Vault (allows|denies) the same token to (.+)$")]
+#[when(regex = "^Vault (allows|denies) the same token to (.+)$")]
 async fn vault_decides(world: &mut World, decision: String, act: String) -> StepResult {
     let scenario = world.scenario()?;
     let asked = wording::act(scenario, &act)?;

@@ -17,6 +17,11 @@ async fn no_policy(world: &mut World) -> StepResult {
     given::use_no_policy(world.scenario()?).await
 }
 
+#[when("the suite takes all rights from the agent's token")]
+async fn denied_now(world: &mut World) -> StepResult {
+    given::use_no_policy(world.scenario()?).await
+}
+
 #[when("the suite changes the token's policy to allow everything")]
 async fn allowed_now(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;

@@ -321,9 +321,15 @@ fn short_field(label: &str, text: &str, most: usize) -> String {
     parts.truncate(most);
     let mut parts: Vec<String> = (parts.into_iter())
         // A word is not broken when lines are wrapped.
-        .map(|part| part.chars().take(TEXT_WIDTH).collect())
+        .map(|part| match part.char_indices().nth(TEXT_WIDTH) {
+            Some((end, _)) => format!("{}…", &part[..end]),
+            None => part.to_owned(),
+        })
         .collect();
-    if let Some(last) = parts.last_mut().filter(|_| is_cut) {
+    if let Some(last) = parts
+        .last_mut()
+        .filter(|last| is_cut && !last.ends_with('…'))
+    {
         last.push_str(" …");
     }
     beside_label(label, parts.iter().map(String::as_str))
