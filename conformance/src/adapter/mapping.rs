@@ -51,6 +51,9 @@ pub struct Mapping {
     /// For writes: whether the tool only creates secrets, and refuses to change one that exists.
     #[serde(default)]
     pub create_only: bool,
+    /// For writes: whether the tool only changes secrets that exist, and refuses to create one.
+    #[serde(default)]
+    pub existing_only: bool,
 }
 
 /// How a tool gives a list in pages.

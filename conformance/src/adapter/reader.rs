@@ -21,7 +21,7 @@ use super::{
     template,
 };
 use crate::{
-    engines::Operation,
+    engines::{Kv, Operation},
     suggest::{self, did_you_mean},
 };
 
@@ -163,6 +163,7 @@ impl<'a> Reader<'a> {
                 self.nothing_to_take_back(&modes.taken_back, &operations.taken_back);
             }
             self.check_never_call(&own);
+            self.check_what_is_written(&own);
             return Some(own);
         };
         let modes = modes.taken_back.into_iter();
@@ -180,7 +181,24 @@ impl<'a> Reader<'a> {
             ..own.over(base)
         };
         self.check_never_call(&whole);
+        self.check_what_is_written(&whole);
         Some(whole)
+    }
+
+    /// Only a tool that writes secrets can create them, or change those that exist.
+    fn check_what_is_written(&mut self, adapter: &Adapter) {
+        let writes = [Operation::Kv(Kv::Write), Operation::Kv(Kv::WriteKey)];
+        for (operation, mapping) in &adapter.operations {
+            let problem = match (mapping.create_only, mapping.existing_only) {
+                (true, true) => "a tool cannot be both create_only and existing_only",
+                (true, false) | (false, true) if !writes.contains(operation) => {
+                    "create_only and existing_only are for kv.write and kv.write_key"
+                }
+                _ => continue,
+            };
+            let name = operation.name();
+            self.note_at(&["operations", name], "", format!("{name}: {problem}"));
+        }
     }
 
     /// A tool that carries an operation out is called, whatever `never_call` says.
@@ -759,6 +777,48 @@ result = { at = "keys", facts = { version = "/v" } }
             let error = mistakes(text);
             assert!(error.contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn only_a_tool_that_writes_secrets_can_create_or_change_them_alone() {
+        let adapter = |operation: &str, fields: &str| {
+            parse(&format!(
+                "name = 'x'\nstdio.command = ['x']\n[operations.'{operation}']\ntool = 't'\n{fields}"
+            ))
+        };
+        for (operation, fields, told) in [
+            (
+                "kv.read",
+                "create_only = true",
+                "are for kv.write and kv.write_key",
+            ),
+            (
+                "kv.write",
+                "create_only = true\nexisting_only = true",
+                "cannot be both",
+            ),
+        ] {
+            let error = adapter(operation, fields).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+        assert!(adapter("kv.write", "existing_only = true").is_ok());
+    }
+
+    #[test]
+    fn a_fixed_mount_is_a_path_without_gaps() {
+        let adapter = |mount: &str| {
+            parse(&format!(
+                "name = 'x'\nmount = '{mount}'\nstdio.command = ['x']"
+            ))
+        };
+        for wrong in ["", "secret/", "/secret", "a//b", "a b"] {
+            let error = adapter(wrong).unwrap_err().to_string();
+            assert!(error.contains("mine.toml:2: mount is the path"), "{error}");
+        }
+        assert_eq!(
+            adapter("team/kv").unwrap().mount.as_deref(),
+            Some("team/kv")
+        );
     }
 
     #[test]

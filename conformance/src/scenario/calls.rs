@@ -163,15 +163,21 @@ impl Scenario {
         arguments: Arguments<'_>,
     ) -> StepResult<ToolCall<'_>> {
         let (adapter, instance) = (&self.target.adapter, self.instance()?);
-        let only_creates = adapter
-            .operations
-            .get(&act.operation)
-            .is_some_and(|m| m.create_only);
-        if only_creates && act.secret().is_some_and(|path| self.ledger.has_made(path)) {
-            return Err(StepEnd::not_claimed(format!(
-                "the tool for {} only creates secrets (create_only), and this one exists",
-                act.operation
-            )));
+        if let (Some(mapping), Some(path)) = (adapter.operations.get(&act.operation), act.secret())
+        {
+            let (operation, exists) = (act.operation, self.ledger.has_made(path));
+            let refused = match exists {
+                true => mapping
+                    .create_only
+                    .then_some("only creates secrets (create_only)"),
+                false => (mapping.existing_only)
+                    .then_some("only changes secrets that exist (existing_only)"),
+            };
+            if let Some(what) = refused {
+                return Err(StepEnd::not_claimed(format!(
+                    "the tool for {operation} {what}"
+                )));
+            }
         }
         let mount = act.parameters.get("mount").and_then(Value::as_str);
         let kv_version = mount.and_then(|mount| self.ledger.kv_versions.get(mount));

@@ -101,12 +101,13 @@ async fn a_server_for_one_mount_gets_a_vault_for_each_scenario() {
 }
 
 #[tokio::test]
-async fn a_tool_that_only_creates_is_not_blamed_for_what_it_does_not_change() {
+async fn a_tool_that_only_creates_or_only_changes_is_not_blamed_for_the_other() {
     let write = r#"[operations."kv.write_key"]
 tool = "write_secret"
 arguments = { mount = "{mount}", path = "{path}", key = "{key}", value = "{value}" }
 create_only = true
 "#;
+    let changes_only = write.replace("create_only", "existing_only");
     let trial = reference("", write).with(&["--scenario", "kv.write-overwrites"]);
     let ended = trial.ended().await;
     let all = verdicts(&ended, "kv.write-overwrites");
@@ -116,4 +117,19 @@ create_only = true
         "{all:?}"
     );
     assert!(all.iter().all(|(verdict, _)| verdict != "fail"), "{all:?}");
+    let trial = reference("", &changes_only).with(&[
+        "--scenario",
+        "kv.write-exact",
+        "--scenario",
+        "kv.write-overwrites",
+    ]);
+    let ended = trial.ended().await;
+    ended.exits_with(0);
+    let all = verdicts(&ended, "kv.write-exact");
+    let is_left_out = |(verdict, reason): &(String, String)| {
+        verdict == "not_applicable" && reason.contains("existing_only")
+    };
+    assert!(all.iter().any(is_left_out), "{all:?}");
+    let all = verdicts(&ended, "kv.write-overwrites");
+    assert!(all.iter().all(|(verdict, _)| verdict == "pass"), "{all:?}");
 }
