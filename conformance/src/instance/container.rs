@@ -54,15 +54,27 @@ pub(crate) async fn host_address(docker: &Path, launch: &Launch) -> Result<Ipv4A
             "the container cannot resolve {HOST}, the name of Vault's host: put \"--add-host\", \"{HOST}:host-gateway\" after \"run\" in the adapter's command"
         ));
     }
-    let gateway = "{{(index .IPAM.Config 0).Gateway}}";
-    let gateway = ask(
+    let format = "{{range .IPAM.Config}}{{.Gateway}} {{.Subnet}} {{end}}";
+    let about = ask(
         docker,
-        &["network", "inspect", "bridge", "--format", gateway],
+        &["network", "inspect", "bridge", "--format", format],
     )
     .await?;
-    gateway
-        .parse()
-        .map_err(|_| format!("Docker's default bridge has no IPv4 gateway but {gateway:?}"))
+    gateway_in(&about)
+        .ok_or_else(|| format!("Docker's default bridge has no IPv4 gateway but {about:?}"))
+}
+
+/// The IPv4 gateway in the gateways and subnets of a network. Some versions of Docker name the gateway only after a
+/// restart of the daemon; it is then the first address of the subnet.
+fn gateway_in(about: &str) -> Option<Ipv4Addr> {
+    let mut words = about.split_whitespace();
+    let named = words.clone().find_map(|word| word.parse().ok());
+    named.or_else(|| {
+        words.find_map(|word| {
+            let network: Ipv4Addr = word.split_once('/')?.0.parse().ok()?;
+            Some(Ipv4Addr::from(u32::from(network).checked_add(1)?))
+        })
+    })
 }
 
 async fn ask(docker: &Path, arguments: &[&str]) -> Result<String, String> {
@@ -193,5 +205,21 @@ impl Container {
             .take()
             .map(|mut out| out.read_to_string(&mut said));
         read.is_none() || said.contains(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::gateway_in;
+
+    #[test]
+    fn the_gateway_is_the_named_one_or_else_the_first_address_of_the_subnet() {
+        let gateway = Some(Ipv4Addr::new(172, 17, 0, 1));
+        assert_eq!(gateway_in("172.17.0.1 172.17.0.0/16"), gateway);
+        assert_eq!(gateway_in("172.17.0.0/16"), gateway);
+        assert_eq!(gateway_in("fd00::1 fd00::/64 172.17.0.0/16"), gateway);
+        assert_eq!(gateway_in("fd00::1 fd00::/64"), None);
     }
 }
