@@ -298,7 +298,7 @@ pub(crate) fn expect_each_given(scenario: &Scenario) -> StepResult {
     }
     let is_silent =
         |deed: &&CallRecord| matches!(deed.answer, Answer::Nothing(NoReply::TimedOut(_)));
-    if failed.iter().any(|deed| is_silent(&deed)) {
+    if failed.iter().any(is_silent) {
         expect_no_answers_under_way(scenario)?;
     }
     failed
