@@ -120,7 +120,7 @@ impl CauseEvidence<'_> {
         let calls = calls(&self.lines);
         let last = last_of(&calls);
         let panicked = last.is_some_and(|call| call.reply.is_none() || call.is_error());
-        if panicked && let Some(crash) = self.crash() {
+        if panicked && let Some(crash) = self.crash_in(&calls) {
             return Some(crash);
         }
         let call = last?;
@@ -172,25 +172,27 @@ impl CauseEvidence<'_> {
 
     /// The crash in a call, if there was one.
     pub(crate) fn crash(&self) -> Option<Cause> {
-        let calls = calls(&self.lines);
+        self.crash_in(&calls(&self.lines))
+    }
+
+    fn crash_in(&self, calls: &[Call<'_>]) -> Option<Cause> {
         let mut unanswered: Vec<_> = (calls.iter())
             .filter(|call| call.reply.is_none())
             .map(|call| format!("`{}`", call.name))
             .collect();
         unanswered.sort();
         unanswered.dedup();
-        let is_dead = self.ended.is_some() || self.lines.iter().any(is_panic);
-        if is_dead && unanswered.len() > 1 {
+        let logs = (self.lines.iter()).filter(|line| line.speaker == Speaker::Log);
+        let panic = logs.filter_map(|line| panic_in(&line.text)).next();
+        if (panic.is_some() || self.ended.is_some()) && unanswered.len() > 1 {
             let what = format!(
                 "calls of {} end the server or the connection",
                 unanswered.join(", ")
             );
             return Some(self.cause(CauseKind::Crash, &what));
         }
-        let name = last_of(&calls).map_or("initialize", |call| call.name.as_str());
-        let logs = (self.lines.iter()).filter(|line| line.speaker == Speaker::Log);
-        let mut panics = logs.filter_map(|line| panic_in(&line.text));
-        let what = match (panics.next(), self.ended) {
+        let name = last_of(calls).map_or("initialize", |call| call.name.as_str());
+        let what = match (panic, self.ended) {
             (Some(panic), _) => format!("`{name}` panics: {panic}"),
             (None, Some(how)) => format!("the process ends in a call of `{name}`: {how}"),
             (None, None) => return None,
@@ -297,10 +299,6 @@ fn is_accepted_write(request: &str) -> bool {
     let reads = request.starts_with("GET ") || request.starts_with("LIST ");
     let status = request.split_once(" -> ").map(|(_, status)| status);
     !reads && status.is_some_and(|status| status.starts_with('2'))
-}
-
-fn is_panic(line: &Line) -> bool {
-    line.speaker == Speaker::Log && panic_in(&line.text).is_some()
 }
 
 /// Whether a text says that the rate of calls is limited.

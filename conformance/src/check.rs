@@ -102,6 +102,14 @@ pub struct Trial {
     pub text: String,
 }
 
+impl Trial {
+    /// Whether both operations had the same result in the same circumstances, so that they share a line.
+    fn shows_the_same_as(&self, other: &Self) -> bool {
+        (&self.transport, self.kv_version, &self.text)
+            == (&other.transport, other.kv_version, &other.text)
+    }
+}
+
 impl Checked {
     /// The claims of an adapter, before they are compared with its server.
     #[must_use]
@@ -211,11 +219,7 @@ impl Checked {
     }
 
     /// Compares the adapter with a server's tools, and adds the findings.
-    pub fn hold_against(&mut self, adapter: &Adapter, instance: &Instance) {
-        self.hold_against_tools(adapter, &instance.tools);
-    }
-
-    fn hold_against_tools(&mut self, adapter: &Adapter, tools: &[Value]) {
+    pub fn hold_against(&mut self, adapter: &Adapter, tools: &[Value]) {
         let names: Vec<String> = tools
             .iter()
             .filter_map(|tool| Some(tool["name"].as_str()?.to_owned()))
@@ -332,16 +336,8 @@ impl Checked {
         }
         let mut trials: Vec<(&Trial, Vec<&str>)> = Vec::new();
         for trial in &self.trials {
-            // Operations with the same result share a line.
-            let result = |trial: &Trial| {
-                (
-                    trial.transport.clone(),
-                    trial.kv_version,
-                    trial.text.clone(),
-                )
-            };
             match trials.last_mut() {
-                Some((last, operations)) if result(last) == result(trial) => {
+                Some((last, operations)) if last.shows_the_same_as(trial) => {
                     operations.push(trial.operation);
                 }
                 _ => trials.push((trial, vec![trial.operation])),
@@ -713,7 +709,7 @@ mod tests {
             json!({ "name": "spare", "inputSchema": {} }),
         ];
         let mut checked = Checked::of(&adapter);
-        checked.hold_against_tools(&adapter, &tools);
+        checked.hold_against(&adapter, &tools);
         let spare = "no operation maps 1 tool: spare; ";
         let rest = (checked.findings.into_iter()).filter(|f| !f.text.starts_with(spare));
         rest.map(|finding| (finding.gravity, finding.text))

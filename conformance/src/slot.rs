@@ -155,15 +155,9 @@ impl Slots {
         oracle: &Oracle,
         kind: &SlotKind,
     ) -> Result<Slot, SlotError> {
-        let turn = self.turn(kind.transport).await;
-        self.make_room(turn.is_some()).await?;
+        let turn = self.free_turn(kind.transport).await?;
         let token = self.token(oracle, &kind.setup).await?;
-        let revision = Some(kind.revision);
-        let mut slot = self
-            .start(oracle, kind.transport, revision, &kind.setup, token)
-            .await?;
-        slot.turn = turn;
-        Ok(slot)
+        self.start_in(turn, oracle, kind, token).await
     }
 
     /// A slot in the requested revision, or in any revision that the target speaks.
@@ -176,8 +170,7 @@ impl Slots {
         transport: TransportKind,
         revision: Option<Revision>,
     ) -> Result<Slot, SlotError> {
-        let turn = self.turn(transport).await;
-        self.make_room(turn.is_some()).await?;
+        let turn = self.free_turn(transport).await?;
         let mut slot = self.make(transport, revision, &Setup::default()).await?;
         slot.turn = turn;
         Ok(slot)
@@ -193,14 +186,33 @@ impl Slots {
         kind: &SlotKind,
         token: Token,
     ) -> Result<Slot, SlotError> {
-        let turn = self.turn(kind.transport).await;
-        self.make_room(turn.is_some()).await?;
+        let turn = self.free_turn(kind.transport).await?;
+        self.start_in(turn, oracle, kind, token).await
+    }
+
+    async fn start_in(
+        &self,
+        turn: Option<OwnedMutexGuard<()>>,
+        oracle: &Oracle,
+        kind: &SlotKind,
+        token: Token,
+    ) -> Result<Slot, SlotError> {
         let revision = Some(kind.revision);
         let mut slot = self
             .start(oracle, kind.transport, revision, &kind.setup, token)
             .await?;
         slot.turn = turn;
         Ok(slot)
+    }
+
+    /// Waits until a new instance can run on this transport.
+    async fn free_turn(
+        &self,
+        transport: TransportKind,
+    ) -> Result<Option<OwnedMutexGuard<()>>, SlotError> {
+        let turn = self.turn(transport).await;
+        self.make_room(turn.is_some()).await?;
+        Ok(turn)
     }
 
     /// Ends the free instance of a target with a fixed port, if the port is needed.

@@ -385,3 +385,23 @@ fn answer_to(method: &str, id: &Value) -> Value {
         } })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::NoReply;
+
+    #[test]
+    fn a_text_about_a_missing_answer_is_recognised_and_a_refusal_is_an_answer() {
+        for (why, is_missing) in [
+            (NoReply::TimedOut(Duration::from_secs(3)), true),
+            (NoReply::Closed("end of file".to_owned()), true),
+            (NoReply::Unanswered("no body".to_owned()), true),
+            (NoReply::Refused(413, "too large".to_owned()), false),
+        ] {
+            let told = format!("under a: {why}");
+            assert_eq!(NoReply::is_told_in(&told), is_missing, "{told}");
+        }
+    }
+}

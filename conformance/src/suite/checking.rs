@@ -58,9 +58,9 @@ impl Prepared {
                 Err(problem) => return Err(problem.to_string()),
             };
             checked.transports.push(transport.to_string());
-            checked.hold_against(adapter, &slot.instance);
+            checked.hold_against(adapter, &slot.instance.tools);
             for version in adapter.kv_versions.iter().copied() {
-                checked.note_trials(self.try_reads(oracle, &slot, version).await?);
+                checked.note_trials(self.try_reads(vault, oracle, &slot, version).await?);
             }
             checked.note_token(&slot);
             checked.note_noise(&slot);

@@ -184,7 +184,7 @@ impl Prepared {
         };
         let planned = match planned {
             Ok(planned) => {
-                let proven = self.proven_wrong(&oracle, &slots, &pulse).await;
+                let proven = self.proven_wrong(vault, &oracle, &slots).await;
                 proven.map(|()| planned)
             }
             Err(error) => Err(error),
@@ -264,15 +264,18 @@ impl Prepared {
     /// Ends the run if calls prove that the adapter is wrong.
     async fn proven_wrong(
         &self,
+        vault: &Vault,
         oracle: &Oracle,
         slots: &Slots,
-        pulse: &HealthMonitor,
     ) -> Result<(), SuiteError> {
         let _step = self.progress.step("trying out the adapter".to_owned());
-        let disproof = self.disproof(oracle, slots);
+        let disproof = self.disproof(vault, oracle, slots);
         match self.interrupt.run_until_cancelled(disproof).await {
             None => Err(self.interrupted()),
-            Some(Err(problem)) => Err(self.unusable(&pulse.lost().await.unwrap_or(&problem))),
+            Some(Err(problem)) => {
+                let pulse = vault.pulse();
+                Err(self.unusable(&pulse.lost().await.unwrap_or(&problem)))
+            }
             Some(Ok(proofs)) if proofs.is_empty() => Ok(()),
             Some(Ok(proofs)) => Err(SuiteError::WrongAdapter {
                 name: self.target.adapter.name.clone(),

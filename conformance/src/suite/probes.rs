@@ -21,7 +21,7 @@ use crate::{
         dedicated::DedicatedVaults,
         oracle::{Oracle, OracleError},
         policy,
-        provider::{Vault, VaultChoice},
+        provider::{Vault, VaultProvider},
     },
     verdict::{StepEnd, StepResult},
     vocabulary::{answered, effect, given, stage},
@@ -42,6 +42,7 @@ impl Prepared {
     /// If Vault rejects a request, or a slot cannot be returned.
     pub(super) async fn disproof(
         &self,
+        vault: &Vault,
         oracle: &Oracle,
         slots: &Slots,
     ) -> Result<Vec<String>, String> {
@@ -57,7 +58,7 @@ impl Prepared {
         };
         let mut proofs = mismatches(adapter, &slot.instance);
         let version = adapter.kv_versions.last().copied().unwrap_or(2);
-        let tried = self.try_reads(oracle, &slot, version).await;
+        let tried = self.try_reads(vault, oracle, &slot, version).await;
         slots.give_back(slot).await?;
         let proven = tried?.into_iter().filter(|trial| trial.is_proof);
         proofs.extend(proven.map(|trial| format!("{}: {}", trial.operation, trial.text)));
@@ -70,20 +71,20 @@ impl Prepared {
     /// If Vault rejects a request.
     pub(super) async fn try_reads(
         &self,
+        vault: &Vault,
         oracle: &Oracle,
         slot: &Slot,
         version: u8,
     ) -> Result<Vec<Trial>, String> {
         let mount = match &self.target.adapter.mount {
             None => own_mount(oracle),
-            // It may hold somebody's secrets.
-            Some(_) if self.vault.choice == VaultChoice::External => return Ok(Vec::new()),
+            Some(_) if is_somebodys(vault) => return Ok(Vec::new()),
             Some(fixed) => fixed.clone(),
         };
         let in_vault = |error: OracleError| error.to_string();
-        oracle.remove_mounts(&mount).await.map_err(in_vault)?;
+        remove_own_mounts(oracle, &mount).await.map_err(in_vault)?;
         let tried = self.try_reads_in(oracle, slot, (&mount, version)).await;
-        oracle.remove_mounts(&mount).await.map_err(in_vault)?;
+        remove_own_mounts(oracle, &mount).await.map_err(in_vault)?;
         tried
     }
 
@@ -136,7 +137,7 @@ impl Prepared {
         for credential in &slot.instance.credentials {
             secrets.add("client's credential", credential.clone());
         }
-        let pki = format!("{mount}-pki");
+        let pki = pki_beside(mount);
         let (issuer, serial) = make_certificate(oracle, &pki, &mut secrets)
             .await
             .map_err(in_vault)?;
@@ -274,9 +275,9 @@ impl Prepared {
             return Ok(Vec::new());
         };
         // The objects of an operation on secrets are made in a mount of version 2.
-        let is_somebodys = adapter.mount.is_some() && self.vault.choice == VaultChoice::External;
+        let is_closed = adapter.mount.is_some() && is_somebodys(vault);
         let can_be_tried = |operation: &Operation| match operation {
-            Operation::Kv(_) => adapter.kv_versions.contains(&2) && !is_somebodys,
+            Operation::Kv(_) => adapter.kv_versions.contains(&2) && !is_closed,
             Operation::Mounts(_) | Operation::Pki(_) => true,
         };
         let writes = adapter.operations.keys().copied();
@@ -359,6 +360,27 @@ async fn try_write(scenario: &mut Scenario, operation: Operation) -> StepResult 
     stage::let_agent_do(scenario, operation).await?;
     answered::expect_success(scenario)?;
     effect::expect_effect(scenario).await
+}
+
+/// Whether somebody else runs this Vault. A mount there that the suite did not make can hold secrets.
+fn is_somebodys(vault: &Vault) -> bool {
+    vault.identity().provider == VaultProvider::External
+}
+
+/// The PKI mount that is made beside a KV mount.
+fn pki_beside(mount: &str) -> String {
+    format!("{mount}-pki")
+}
+
+/// Removes the KV mount with this path and the PKI mount beside it, where they are.
+async fn remove_own_mounts(oracle: &Oracle, mount: &str) -> Result<(), OracleError> {
+    let mounts = oracle.mounts().await?;
+    for path in [mount.to_owned(), pki_beside(mount)] {
+        if mounts.contains_key(&path) {
+            oracle.remove_mount(&path).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A new name for a mount.

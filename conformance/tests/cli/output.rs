@@ -1,4 +1,4 @@
-//! Output that cannot be written: a full disk, a folder that is none, a reader that has gone, another run in the same
+//! Output that cannot be written: a full disk, a file instead of a folder, a reader that has gone, another run in the same
 //! folder, a run that is killed.
 
 use std::{
@@ -114,7 +114,7 @@ async fn a_standard_error_without_room_changes_nothing() {
     ended.leaves_nothing_behind().await;
 }
 
-// A folder that is none.
+// A file instead of a folder.
 
 #[tokio::test]
 async fn an_output_folder_that_is_a_file_is_a_usage_error_and_the_file_is_kept() {

@@ -499,7 +499,7 @@ fn is_running(pid: &str) -> bool {
     !state.trim().is_empty() && !state.starts_with('Z')
 }
 
-/// Whether Vault can run in a container here: with Docker, and an image of it, packed first if there is none.
+/// Whether Vault can run in a container here. If Docker has no image of Vault, one is packed first.
 pub(crate) async fn has_containers() -> bool {
     static HAS: OnceCell<bool> = OnceCell::const_new();
     *HAS.get_or_init(|| async {

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{
     odd_targets::started_by,
-    trial::{Ended, program, run},
+    trial::{Ended, Trial, program, run},
 };
 
 /// A whole adapter; each test changes one thing.
@@ -119,12 +119,17 @@ async fn a_clients_configuration_is_rejected_with_how_an_adapter_begins() {
 
 // Adapters that only the running server proves wrong.
 
-/// The adapter of the reference server with another mapping, which the server proves wrong.
-async fn is_proven_wrong(mapping: &str, said: &[&str]) {
+/// A run of one requirement with the adapter of the reference server and another mapping.
+fn mapped(mapping: &str) -> Trial {
     let text = started_by(r#"exec "$REFERENCE" stdio"#) + mapping;
-    let trial = run(&text)
+    run(&text)
         .with_vault()
-        .with(&["--scenario", "kv.read-exact"]);
+        .with(&["--scenario", "kv.read-exact"])
+}
+
+/// The server proves this mapping wrong.
+async fn is_proven_wrong(mapping: &str, said: &[&str]) {
+    let trial = mapped(mapping);
     let output = trial.path("output");
     fs::create_dir_all(&output).unwrap();
     for name in ["report.json", "junit.xml"] {
@@ -165,11 +170,7 @@ tool = "read_secret_metadata"
 arguments = { mount = "{mount}", path = "{path}" }
 result = { at = "/data" }
 "#;
-    let text = started_by(r#"exec "$REFERENCE" stdio"#) + mapping;
-    let trial = run(&text)
-        .with_vault()
-        .with(&["--scenario", "kv.read-exact"]);
-    let ended = trial.ended().await;
+    let ended = mapped(mapping).ended().await;
     ended.exits_with(1);
     assert_eq!(ended.verdict_of("kv.read-exact"), "fail");
     ended.leaves_nothing_behind().await;

@@ -72,26 +72,27 @@ async fn an_upgrade(world: &mut World) -> StepResult {
 )]
 async fn an_ended_secret(world: &mut World, path: String, end: String) -> StepResult {
     let scenario = world.scenario()?;
-    let how = match end.as_str() {
-        "is not deleted" => None,
-        "was deleted" => Some("delete"),
-        "was destroyed" => Some("destroy"),
-        _ => return about::expect_never_made(scenario, &path),
-    };
+    if end == "never existed" {
+        return about::expect_never_made(scenario, &path);
+    }
     given::make_secret(scenario, &path, &["username", "password"]).await?;
-    match how {
-        Some(how) => given::end_secret(scenario, &path, how).await,
+    match end.strip_prefix("was ") {
+        Some(end) => given::end_secret(scenario, &path, request_for(end)).await,
         None => Ok(()),
     }
 }
 
 #[given(regex = r#"^the latest version of the secret "([^"]+)" was (deleted|destroyed)$"#)]
 async fn an_ended_version(world: &mut World, path: String, end: String) -> StepResult {
-    let how = match end.as_str() {
+    given::end_secret(world.scenario()?, &path, request_for(&end)).await
+}
+
+/// The request to Vault after which a version is deleted or destroyed.
+fn request_for(end: &str) -> &'static str {
+    match end {
         "deleted" => "delete",
         _ => "destroy",
-    };
-    given::end_secret(world.scenario()?, &path, how).await
+    }
 }
 
 #[when(

@@ -107,7 +107,7 @@ impl Kv {
     }
 
     /// Sets one key of a secret that the token may not read, as `unread` says: with HTTP PATCH, or as a new version if
-    /// there is none to keep keys of. Vault merges under its own lock, so a merge needs no check-and-set.
+    /// Vault has no version with data. Vault merges under its own lock, so a merge needs no check-and-set.
     async fn merge_key(
         &self,
         mount: &MountPath,
