@@ -194,7 +194,13 @@ impl CauseEvidence<'_> {
         let name = last_of(calls).map_or("initialize", |call| call.name.as_str());
         let what = match (panic, self.ended) {
             (Some(panic), _) => format!("`{name}` panics: {panic}"),
-            (None, Some(how)) => format!("the process ends in a call of `{name}`: {how}"),
+            (None, Some(how)) => {
+                let logs = (self.lines.iter()).filter(|line| line.speaker == Speaker::Log);
+                let logs: Vec<_> = logs.map(|line| line.text.as_str()).collect();
+                let exception = exception_in(&logs).map(|exception| format!(": {exception}"));
+                let exception = exception.unwrap_or_default();
+                format!("the process ends in a call of `{name}`: {how}{exception}")
+            }
             (None, None) => return None,
         };
         Some(self.cause(CauseKind::Crash, &what))
@@ -312,6 +318,32 @@ fn panic_in(log: &str) -> Option<String> {
     let message = found.get(1).or(found.get(2))?;
     Some(message.as_str().to_owned())
 }
+
+/// The last exception in a log, as Python and Node.js write it. A server that lives on logs exceptions too, so this alone
+/// is no crash.
+fn exception_in<'l>(logs: &[&'l str]) -> Option<&'l str> {
+    let of_python = |lines: &[&'l str]| {
+        let stack = lines.first()?.trim_start();
+        let is_stack = stack.starts_with("Traceback (most recent call last)");
+        let mut after = lines.iter().skip(1);
+        let last = after.find(|line| !line.starts_with(char::is_whitespace));
+        is_stack.then_some(*last?)
+    };
+    let of_node = |lines: &[&'l str]| match lines {
+        [error, stack, ..] if stack.starts_with("    at ") && EXCEPTION.is_match(error) => {
+            Some(*error)
+        }
+        _ => None,
+    };
+    let starts = (0..logs.len()).rev();
+    let mut tails = starts.map(|start| &logs[start..]);
+    tails.find_map(|lines| of_python(lines).or_else(|| of_node(lines)))
+}
+
+/// The first line of an error of Node.js.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static EXCEPTION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^(?:Uncaught )?\w*(?:Error|Exception)(?: \[\w+\])?: .").unwrap());
 
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static PANIC: LazyLock<Regex> = LazyLock::new(|| {
@@ -435,6 +467,33 @@ mod tests {
             CauseKind::Crash,
             "the process ends in a call of `list`: signal: 9 (SIGKILL)",
         );
+    }
+
+    #[test]
+    fn a_process_that_ends_with_an_exception_is_named_with_it() {
+        let python = [
+            "Traceback (most recent call last):",
+            "  File \"server.py\", line 12, in read",
+            "    return data[key]",
+            "KeyError: 'value'",
+        ];
+        let node = [
+            "        throw new TypeError(text)",
+            "        ^",
+            "",
+            "TypeError: data is undefined",
+            "    at read (server.js:12:15)",
+        ];
+        for (log, exception) in [(&python[..], "KeyError: 'value'"), (&node, node[3])] {
+            let logs = log.iter().map(|text| line(Speaker::Log, text));
+            let lines: Vec<_> = [called(1, "read")].into_iter().chain(logs).collect();
+            let what = format!("the process ends in a call of `read`: exit status: 1: {exception}");
+            is(
+                cause(lines, Some("exit status: 1"), (SUCCESS, CLOSED)),
+                CauseKind::Crash,
+                &what,
+            );
+        }
     }
 
     #[test]

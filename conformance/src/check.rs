@@ -1,7 +1,10 @@
 //! The findings about an adapter: the tools that the server lists, compared with the arguments that the adapter sends,
 //! and what calls of each operation showed.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -71,6 +74,15 @@ pub struct Finding {
     pub operation: Option<&'static str>,
     /// The finding, and a suggestion.
     pub text: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.operation {
+            write!(f, "{operation}: ")?;
+        }
+        f.write_str(&self.text)
+    }
 }
 
 /// What is to blame for a call that does not do what it should.
@@ -143,23 +155,64 @@ impl Checked {
         self.trials.extend(trials);
     }
 
-    /// Records whether the server uses the token that it was given.
-    pub(crate) fn note_token(&mut self, slot: &Slot) {
+    /// Records whether the server uses the token that it was given, and the mount that the adapter names. If not, all
+    /// calls fail for that: their failures are left out. Returns whether it does.
+    pub(crate) fn note_requests(&mut self, adapter: &Adapter, slot: &Slot) -> bool {
         let (Some(token), Some(tap)) = (&slot.token, &slot.tap) else {
-            return;
+            return true;
         };
         let given = Some(TokenPrint::of(&token.secret));
         let exchanges = tap.exchanges();
-        if exchanges.is_empty() || exchanges.iter().any(|exchange| exchange.token == given) {
-            return;
+        if exchanges.is_empty() {
+            return true;
         }
-        let text = "no request to Vault had the token that the suite made for the server: pass {vault_token} in `env`, \
-                    or in `headers` if the server takes the token from each request";
+        let other_mount = adapter.mount.as_ref().and_then(|fixed| {
+            let requested = exchanges.iter().filter_map(|exchange| {
+                let path = exchange.path.strip_prefix("/v1/")?;
+                let path = path.strip_prefix("sys/internal/ui/mounts/").unwrap_or(path);
+                path.split('/').next().filter(|first| *first != "sys")
+            });
+            let requested: BTreeSet<_> = requested.collect();
+            let is_in_fixed = |mount: &&str| fixed.split('/').next() == Some(*mount);
+            let other = !requested.is_empty() && !requested.iter().any(is_in_fixed);
+            let requested: Vec<_> = requested.into_iter().collect();
+            other.then(|| {
+                format!(
+                    "no request to Vault was about the mount {fixed:?} (mount = {fixed:?}), but about {}",
+                    requested.join(", ")
+                )
+            })
+        });
+        let text = match other_mount {
+            _ if exchanges.iter().all(|exchange| exchange.token != given) => {
+                "no request to Vault had the token that the suite made for the server: pass {vault_token} in `env`, \
+                 or in `headers` if the server takes the token from each request"
+                    .to_owned()
+            }
+            Some(text) => text,
+            None => return true,
+        };
+        self.trials.retain(|trial| trial.found);
         self.findings.push(Finding {
             gravity: Gravity::Error,
             operation: None,
-            text: text.to_owned(),
+            text,
         });
+        false
+    }
+
+    /// Leaves out the failures of calls that follow from an error in how the adapter maps the operation.
+    pub(crate) fn leave_out_consequences(&mut self) {
+        self.findings.sort();
+        self.findings.dedup();
+        let wrong = |operation: &str| {
+            let mut findings = self.findings.iter();
+            findings.any(|finding| {
+                finding.gravity == Gravity::Error && finding.operation == Some(operation)
+            })
+        };
+        (self.trials)
+            .retain(|trial| trial.fault != Some(Fault::Server) || !wrong(trial.operation));
     }
 
     /// Records a line on standard output that is no message.
@@ -334,6 +387,9 @@ impl Checked {
         for problem in &self.unusable {
             line("unusable", problem);
         }
+        for finding in self.findings_of(Gravity::Error) {
+            line("error", &finding.to_string());
+        }
         let mut trials: Vec<(&Trial, Vec<&str>)> = Vec::new();
         for trial in &self.trials {
             match trials.last_mut() {
@@ -362,16 +418,8 @@ impl Checked {
         for defect in &self.defects {
             line("server", defect);
         }
-        for finding in &self.findings {
-            let label = match finding.gravity {
-                Gravity::Error => "error",
-                Gravity::Hint => "hint",
-            };
-            let about = finding.operation.map(|name| format!("{name}: "));
-            line(
-                label,
-                &format!("{}{}", about.unwrap_or_default(), finding.text),
-            );
+        for finding in self.findings_of(Gravity::Hint) {
+            line("hint", &finding.to_string());
         }
         if !self.untried.is_empty() {
             let untried = self.untried.join(", ");
@@ -396,13 +444,14 @@ impl Checked {
         lines.join("\n") + "\n"
     }
 
+    fn findings_of(&self, gravity: Gravity) -> impl Iterator<Item = &Finding> {
+        let findings = self.findings.iter();
+        findings.filter(move |finding| finding.gravity == gravity)
+    }
+
     /// The numbers of errors in the adapter, defects of the server, and hints.
     fn count(&self) -> (usize, usize, usize) {
-        let errors = self
-            .findings
-            .iter()
-            .filter(|f| f.gravity == Gravity::Error)
-            .count();
+        let errors = self.findings_of(Gravity::Error).count();
         let of = |fault| {
             let trials = self.trials.iter();
             trials.filter(|trial| trial.fault == Some(fault)).count()

@@ -118,6 +118,12 @@ struct Owner {
 }
 
 impl Watched {
+    /// The first scenario that shows a violation of an invariant, by key.
+    pub(crate) fn first_with(&self, concern: Invariant) -> Option<&str> {
+        let mut found = (self.findings.iter()).filter(|finding| finding.concern == concern);
+        found.next().map(|finding| finding.scenario.as_str())
+    }
+
     /// The cause of all violations of an invariant, if it is one and the same, and the first scenario that shows it.
     pub(crate) fn cause_of(&self, concern: Invariant) -> (Option<Cause>, Option<String>) {
         let mut found = (self.findings.iter()).filter(|finding| finding.concern == concern);

@@ -46,20 +46,27 @@ Feature: KV mounts of any path and version
         | 1       | delete the secret "app/database"   |
         | 2       | delete the secret "app/database"   |
 
-  @kv.unsupported-version @must @source:SEC:write-outside-scope @any-kv-version @needs:kv.write_key|kv.write
-  Rule: In a KV mount of a version that it does not support, the server MUST write a secret correctly, or return an error and change nothing
+  @kv.unsupported-version @must @source:SEC:write-outside-scope @any-kv-version
+  Rule: In a KV mount of a version that it does not support, the server MUST write or delete a secret correctly, or return an error and change nothing
 
-    Scenario Outline: version <version>
+    @needs:<operation>
+    Scenario Outline: <operation> in a KV version <version> mount
       Given a server without support for KV version <version>
       And a KV version <version> mount "team"
       And the secret "app/database" with the keys "username, password"
-      When the agent tries to write to the secret "app/database"
-      Then the server writes the secret "app/database" exactly as requested, or reports an error and changes nothing
+      When the agent <acts>
+      Then the call had exactly the requested effect, or the server reports an error and changes nothing
 
       Examples:
-        | version |
-        | 1       |
-        | 2       |
+        | operation     | acts                                                              | version |
+        | kv.write_key  | writes the key "password" of the secret "app/database"            | 1       |
+        | kv.write_key  | writes the key "password" of the secret "app/database"            | 2       |
+        | kv.write      | replaces the secret "app/database" with the keys "username, host" | 1       |
+        | kv.write      | replaces the secret "app/database" with the keys "username, host" | 2       |
+        | kv.delete     | deletes the secret "app/database"                                 | 1       |
+        | kv.delete     | deletes the secret "app/database"                                 | 2       |
+        | kv.delete_key | deletes the key "password" of the secret "app/database"           | 1       |
+        | kv.delete_key | deletes the key "password" of the secret "app/database"           | 2       |
 
   @kv.only-kv @must @source:SEC:write-outside-scope @evidence:tap
   Rule: When asked to read, write or delete in a mount that is not a KV mount, the server MUST return an error, and MUST NOT change it

@@ -35,7 +35,7 @@ Feature: Secrets with unusual names
         | ticket#42      | ticket    | 1       |
         | card one       | card+one  | 1       |
 
-  @kv.name-write @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:write-outside-scope @needs:kv.write_key
+  @kv.name-write @must @source:RFC:3986#2.2 @source:RFC:3986#2.4 @source:SEC:write-outside-scope @needs:kv.write_key|kv.write
   Rule: When asked to write a secret with an unusual name, the server MUST write exactly this secret or return an error, and MUST NOT change anything else
 
     Scenario Outline: the name <name>, next to <other>, in a KV version <version> mount
@@ -167,7 +167,7 @@ Feature: Secrets with unusual names
         | team#1     | team    | 1       |
         | team 1     | team+1  | 1       |
 
-  @kv.name-served @should @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @source:RFC:3986#2.2 @needs:kv.read @needs:kv.write_key @needs:kv.delete
+  @kv.name-served @should @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @source:RFC:3986#2.2 @needs:kv.read @needs:kv.write_key|kv.write @needs:kv.delete
   Rule: The server SHOULD read, write and delete a secret with an unusual name that Vault accepts
 
     Scenario Outline: the name <name>

@@ -565,6 +565,11 @@ impl<'a> Reader<'a> {
 
 /// What to say of a placeholder in a text that is not known, or is misspelt.
 fn unknown_placeholder(text: &str, known: &[&str]) -> Option<String> {
+    if let Some(name) = template::shell_variables(text).find(|name| known.contains(name)) {
+        return Some(format!(
+            "write {{{name}}}: the dollar sign of ${{{name}}} would be sent as well"
+        ));
+    }
     let name = template::alike(text).find(|name| !known.contains(name))?;
     let hint = match known {
         [] => ": there are none".to_owned(),

@@ -24,6 +24,14 @@ pub fn alike(text: &str) -> impl Iterator<Item = &str> {
         .filter_map(|found| found.get(2).map(|name| name.as_str()))
 }
 
+/// The names that stand in braces after a dollar sign, as in a shell.
+pub fn shell_variables(text: &str) -> impl Iterator<Item = &str> {
+    ALIKE
+        .captures_iter(text)
+        .filter(|found| !found[1].is_empty())
+        .filter_map(|found| found.get(2).map(|name| name.as_str()))
+}
+
 /// The names of the placeholders in a text, in order.
 pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     PLACEHOLDER

@@ -352,15 +352,22 @@ fn cause_of(
 }
 
 async fn write_transcript(output: &Path, key: &str, text: &str) -> Result<String, String> {
-    let folder = output.join("transcripts");
-    let name = format!("{}.jsonl", key.replace('#', "-"));
-    let path = folder.join(&name);
+    let name = transcript_name(key);
+    let path = output.join(&name);
     let written = async {
-        tokio::fs::create_dir_all(&folder).await?;
+        tokio::fs::create_dir_all(output.join(TRANSCRIPTS)).await?;
         tokio::fs::write(&path, text).await
     };
     written
         .await
         .map_err(|error| format!("{} could not be written: {error}", path.display()))?;
-    Ok(format!("transcripts/{name}"))
+    Ok(name)
+}
+
+/// The folder of the transcripts in the output folder.
+const TRANSCRIPTS: &str = "transcripts";
+
+/// The path of a scenario's transcript, relative to the output folder.
+fn transcript_name(key: &str) -> String {
+    format!("{TRANSCRIPTS}/{}.jsonl", key.replace('#', "-"))
 }

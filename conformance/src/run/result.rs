@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Instant};
 use gherkin::StepType;
 use parking_lot::Mutex;
 
-use super::{Run, links::link_failures};
+use super::{Run, links::link_failures, transcript_name};
 use crate::{
     cause::Cause,
     event::Event,
     instance::locate::checkout,
-    invariants::Invariant,
+    invariants::{Invariant, Watched},
     plan::Planned,
     report::{Failure, ScenarioResult},
     verdict::{Level, StepEnd, Verdict},
@@ -114,10 +114,15 @@ impl Run {
                 Verdict::Blocked
             }
             Some((step, StepEnd::Failed { expected, actual })) => {
-                let (cause, caused_by) = match Invariant::of_requirement(&planned.requirement.id) {
-                    Some(concern) => self.watch.seen(planned.way()).cause_of(concern),
-                    None => (aftermath.cause, None),
-                };
+                let (cause, caused_by, seen_in) =
+                    match Invariant::of_requirement(&planned.requirement.id) {
+                        Some(concern) => {
+                            let seen = self.watch.seen(planned.way());
+                            let (cause, caused_by) = seen.cause_of(concern);
+                            (cause, caused_by, self.seen_in(&seen, concern))
+                        }
+                        None => (aftermath.cause, None, None),
+                    };
                 let cause =
                     cause.unwrap_or_else(|| Cause::of_requirement(&planned.requirement.demand));
                 failure = Some(Failure {
@@ -126,8 +131,11 @@ impl Run {
                     actual,
                     cause,
                     caused_by,
-                    transcript: aftermath.transcript,
-                    reproduce: self.reproduce(planned),
+                    transcript: match &seen_in {
+                        Some(first) => self.transcript_of(&first.key),
+                        None => aftermath.transcript,
+                    },
+                    reproduce: self.reproduce(planned, seen_in.as_deref()),
                 });
                 match planned.requirement.level {
                     Level::Must => Verdict::Fail,
@@ -174,15 +182,27 @@ impl Run {
         same.next().is_some_and(|step| step.ty == StepType::Given)
     }
 
-    fn reproduce(&self, planned: &Planned) -> String {
+    /// The first scenario in which an invariant was violated. Servers can also violate it while they are ended.
+    fn seen_in(&self, seen: &Watched, concern: Invariant) -> Option<Arc<Planned>> {
+        let first = self.running.get(seen.first_with(concern)?)?;
+        Some(Arc::clone(&first.planned))
+    }
+
+    /// The transcript of a scenario that has ended, if one is written.
+    fn transcript_of(&self, key: &str) -> Option<String> {
+        self.output.as_ref().map(|_| transcript_name(key))
+    }
+
+    fn reproduce(&self, planned: &Planned, seen_in: Option<&Planned>) -> String {
         let target = match &self.target.file {
             Some(file) => file.display().to_string(),
             None => self.target.adapter.name.clone(),
         };
-        // An ambient requirement is seen in all scenarios.
-        let scenario = match planned.is_ambient() {
-            true => format!("--transport {}", planned.transport),
-            false => format!("--scenario {}", planned.key),
+        // An ambient requirement is checked along with any scenario.
+        let scenario = match (seen_in, planned.is_ambient()) {
+            (Some(first), _) => format!("--scenario {}", first.key),
+            (None, true) => format!("--transport {}", planned.transport),
+            (None, false) => format!("--scenario {}", planned.key),
         };
         let program = match checkout() {
             Some(_) => "cargo conformance",

@@ -62,15 +62,19 @@ impl Prepared {
             for version in adapter.kv_versions.iter().copied() {
                 checked.note_trials(self.try_reads(vault, oracle, &slot, version).await?);
             }
-            checked.note_token(&slot);
+            let is_used = checked.note_requests(adapter, &slot);
             checked.note_noise(&slot);
             let way = (transport, slot.instance.server.revision);
             slots.give_back(slot).await?;
+            if !is_used {
+                continue;
+            }
             let tried = self.try_writes(vault, oracle, slots, way).await?;
             checked.note_trials(tried);
         }
         checked.note_limits(adapter);
         checked.note_kv_versions();
+        checked.leave_out_consequences();
         match checked.transports.is_empty() {
             true => Err(checked.unusable.join("\n")),
             false => Ok(checked),

@@ -133,3 +133,57 @@ create_only = true
     let all = verdicts(&ended, "kv.write-overwrites");
     assert!(all.iter().all(|(verdict, _)| verdict == "pass"), "{all:?}");
 }
+
+#[tokio::test]
+async fn check_names_a_fixed_mount_that_the_server_does_not_use() {
+    let mapping = r#"
+[operations."kv.read"]
+tool = "read_secret"
+arguments = { mount = "team", path = "{path}" }
+result = { at = "/data" }
+"#;
+    let text = with_programs(&format!(
+        r#"name = "trial"
+mount = "secret"
+[stdio]
+command = ["REFERENCE_SERVER", "stdio"]
+env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}" }}
+{mapping}"#
+    ));
+    let ended = run(&text).checking().with_vault().ended().await;
+    ended.exits_with(2);
+    let said = "no request to Vault was about the mount \"secret\" (mount = \"secret\"), but about team";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("defect"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn check_names_a_token_that_is_not_passed_on_before_all_else() {
+    let text = with_programs(
+        r#"name = "trial"
+[stdio]
+command = ["REFERENCE_SERVER", "stdio"]
+env = { VAULT_ADDR = "{vault_addr}", VAULT_TOKEN = "hvs.somebody-elses" }
+[operations."kv.read"]
+tool = "read_secret"
+arguments = { mount = "{mount}", path = "{path}" }
+result = { at = "/data" }
+"#,
+    );
+    let ended = run(&text).checking().with_vault().ended().await;
+    ended.exits_with(2);
+    let said = "error     no request to Vault had the token that the suite made for the server";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("defect"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn each_mapped_write_is_tried_in_a_mount_of_a_version_without_support() {
+    let trial = reference("kv_versions = [2]", "").with(&["--scenario", "kv.unsupported-version"]);
+    let ended = trial.ended().await;
+    ended.exits_with(0);
+    let all = verdicts(&ended, "kv.unsupported-version");
+    let passed = all.iter().filter(|(verdict, _)| verdict == "pass").count();
+    // Four writes in one mount of version 1, each in every revision.
+    assert!(passed >= 4 && passed.is_multiple_of(4), "{all:?}");
+}

@@ -19,6 +19,15 @@ async fn fails_for_that_alone(oddity: &str, requirement: &str, shown: &str) {
     assert!(pass > 0, "{}", ended.stdout);
     assert_eq!((fail, blocked), (1, 0), "{}", ended.stdout);
     assert!(ended.stdout.contains(shown), "{}", ended.stdout);
+    // The scenario that showed it is enough to see it again.
+    let report = ended.report();
+    let failures = report["scenarios"].as_array().unwrap().iter();
+    let failure = failures.map(|s| &s["failure"]).find(|f| f.is_object());
+    let rerun = failure.unwrap()["reproduce"].as_str().unwrap();
+    assert!(rerun.contains(" --scenario kv.read-exact@"), "{rerun}");
+    let transcript = failure.unwrap()["transcript"].as_str().unwrap();
+    let messages = ended.read(&format!("output/{transcript}"));
+    assert!(messages.contains("tools/call"), "{messages}");
     ended.leaves_nothing_behind().await;
 }
 

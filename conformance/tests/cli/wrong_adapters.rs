@@ -55,6 +55,12 @@ async fn a_placeholder_that_does_not_exist_is_rejected_with_the_one_that_was_mea
 }
 
 #[tokio::test]
+async fn a_placeholder_with_a_dollar_sign_is_rejected() {
+    let text = RIGHT.replace("{path}", "${path}");
+    is_rejected(&text, &["target.toml:7: ", "write {path}", "${path}"]).await;
+}
+
+#[tokio::test]
 async fn http_with_sse_is_rejected_however_it_is_written() {
     let section = "[sse]\nurl = \"http://127.0.0.1:{port}/sse\"\n";
     for text in [

@@ -155,6 +155,11 @@ async fn reads_at_once(world: &mut World) -> StepResult {
 #[when("the agent lists a mount that does not exist")]
 async fn lists_no_mount(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;
+    if let Some(fixed) = &scenario.target.adapter.mount {
+        return Err(StepEnd::not_claimed(format!(
+            "the server can only use the mount {fixed:?}"
+        )));
+    }
     let act = Act::list(&scenario.path_of("missing"), "");
     scenario.let_agent(act).await
 }
