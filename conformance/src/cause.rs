@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use percent_encoding::percent_decode_str;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,10 @@ pub enum CauseKind {
     RateLimit,
     /// The server made a request to Vault that its token does not allow.
     Denied,
+    /// The server changed an argument before it sent it to Vault.
+    Argument,
+    /// The server wrote the request body of KV version 2 to a mount of version 1.
+    KvVersion,
     /// The server returned an error as an ordinary result, without `isError`.
     Unmarked,
     /// The server returned an error instead of a success.
@@ -115,7 +120,7 @@ impl CauseEvidence<'_> {
     /// Why a check with this expectation failed; `None` if the evidence shows none of the known causes.
     pub(crate) fn cause_of(&self, expected: &str, actual: &str) -> Option<Cause> {
         if actual.starts_with(NOT_STARTED) {
-            return Some(self.cause(CauseKind::NoStart, actual));
+            return Some(self.cause(CauseKind::NoStart, &start_failure(actual)));
         }
         let calls = calls(&self.lines);
         let last = last_of(&calls);
@@ -124,6 +129,15 @@ impl CauseEvidence<'_> {
             return Some(crash);
         }
         let call = last?;
+        if calls.iter().any(Call::decodes_an_argument) {
+            let what = "arguments are percent-decoded before they are sent to Vault";
+            return Some(self.cause(CauseKind::Argument, what));
+        }
+        // No secret of the suite has a key of this name.
+        if actual.contains(&unexpected("data")) {
+            let what = "the request body of KV version 2 is written to a mount of version 1";
+            return Some(self.cause(CauseKind::KvVersion, what));
+        }
         if NoReply::is_told_in(actual) {
             let what = format!("a call of `{}` is not answered", call.name);
             return Some(self.cause(CauseKind::NoAnswer, &what));
@@ -223,6 +237,21 @@ impl Call<'_> {
         reply.is_some_and(|reply| !reply["error"].is_null() || reply["result"]["isError"] == true)
     }
 
+    /// Whether a request to Vault has an argument of this call decoded once more than it should be, and none has the
+    /// argument itself.
+    fn decodes_an_argument(&self) -> bool {
+        let requested = self.requests.iter().filter_map(|request| {
+            let path = request.split(' ').nth(1)?;
+            percent_decode_str(path).decode_utf8().ok()
+        });
+        let requested: Vec<_> = requested.collect();
+        let has = |text: &str| requested.iter().any(|path| path.contains(text));
+        self.arguments.iter().any(|(_, text)| {
+            let decoded = percent_decode_str(text).decode_utf8_lossy();
+            decoded != *text && !has(text) && has(&decoded)
+        })
+    }
+
     /// A text with the call's own arguments replaced by their names: they differ from scenario to scenario.
     fn without_arguments(&self, text: &str) -> String {
         let mut text = text.to_owned();
@@ -240,6 +269,25 @@ impl Call<'_> {
                 None => text_of(&reply["result"]),
             }
         })
+    }
+}
+
+/// What is said of a key that a secret should not have.
+pub(crate) fn unexpected(key: &str) -> String {
+    format!("{key} unexpected")
+}
+
+/// How a server that does not start ended, with the last line of its standard error.
+fn start_failure(actual: &str) -> String {
+    let how = actual.lines().next().unwrap_or_default();
+    let how = how.split("; ").next().unwrap_or_default();
+    let stderr = actual
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("  stderr    "));
+    match stderr {
+        Some(said) => format!("{how}: {said}"),
+        None => how.to_owned(),
     }
 }
 
@@ -317,6 +365,13 @@ fn panic_in(log: &str) -> Option<String> {
     let found = PANIC.captures(log)?;
     let message = found.get(1).or(found.get(2))?;
     Some(message.as_str().to_owned())
+}
+
+/// Whether a log shows a panic or an exception.
+pub(crate) fn shows_crash(lines: &[Line]) -> bool {
+    let logs = lines.iter().filter(|line| line.speaker == Speaker::Log);
+    let logs: Vec<_> = logs.map(|line| line.text.as_str()).collect();
+    logs.iter().any(|log| panic_in(log).is_some()) || exception_in(&logs).is_some()
 }
 
 /// The last exception in a log, as Python and Node.js write it. A server that lives on logs exceptions too, so this alone
@@ -561,6 +616,52 @@ mod tests {
             ),
             CauseKind::RateLimit,
             "the server limits the rate of calls: declare its limit in [limits] of the adapter",
+        );
+    }
+
+    #[test]
+    fn an_argument_that_is_decoded_once_more_is_one_cause_for_all_tools() {
+        let requested = |argument: &str, path: &str| {
+            let params = json!({ "name": "read", "arguments": { "path": argument } });
+            let call =
+                json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+            let lines = vec![
+                line(Speaker::Suite, call),
+                vault(&format!("GET /v1/team/data/{path} -> 200 OK")),
+                result(1, "{}", false),
+            ];
+            cause(lines, None, ("the keys a, b", "a success: {}"))
+        };
+        for path in ["app/cards/old", "app/cards%2Fold"] {
+            is(
+                requested("app/cards%2Fold", path),
+                CauseKind::Argument,
+                "arguments are percent-decoded before they are sent to Vault",
+            );
+        }
+        assert_eq!(requested("app/cards%2Fold", "app/cards%252Fold"), None);
+        assert_eq!(requested("app/50%", "app/50%25"), None);
+    }
+
+    #[test]
+    fn a_body_of_version_2_in_a_mount_of_version_1_is_a_cause() {
+        let lines = vec![called(1, "write"), result(1, "done", false)];
+        let actual = "Vault holds data unexpected, options unexpected, password missing";
+        is(
+            cause(lines, None, ("the key password", actual)),
+            CauseKind::KvVersion,
+            "the request body of KV version 2 is written to a mount of version 1",
+        );
+    }
+
+    #[test]
+    fn a_server_that_does_not_start_is_named_with_its_last_words() {
+        let actual = "the server does not start: it ended at once (exit status: 1); initialize was not answered\n  \
+                      serve --x\n  stderr    reading\n  stderr    VAULT_TOKEN has an invalid format";
+        is(
+            cause(Vec::new(), None, ("a server that starts", actual)),
+            CauseKind::NoStart,
+            "the server does not start: it ended at once (exit status: 1): VAULT_TOKEN has an invalid format",
         );
     }
 

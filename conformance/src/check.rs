@@ -211,8 +211,7 @@ impl Checked {
                 finding.gravity == Gravity::Error && finding.operation == Some(operation)
             })
         };
-        (self.trials)
-            .retain(|trial| trial.fault != Some(Fault::Server) || !wrong(trial.operation));
+        (self.trials).retain(|trial| trial.fault != Some(Fault::Server) || !wrong(trial.operation));
     }
 
     /// Records a line on standard output that is no message.

@@ -118,10 +118,10 @@ struct Owner {
 }
 
 impl Watched {
-    /// The first scenario that shows a violation of an invariant, by key.
-    pub(crate) fn first_with(&self, concern: Invariant) -> Option<&str> {
-        let mut found = (self.findings.iter()).filter(|finding| finding.concern == concern);
-        found.next().map(|finding| finding.scenario.as_str())
+    /// The scenarios that show a violation of an invariant, by key.
+    pub(crate) fn scenarios_with(&self, concern: Invariant) -> impl Iterator<Item = &str> {
+        let found = (self.findings.iter()).filter(move |finding| finding.concern == concern);
+        found.map(|finding| finding.scenario.as_str())
     }
 
     /// The cause of all violations of an invariant, if it is one and the same, and the first scenario that shows it.

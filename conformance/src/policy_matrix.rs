@@ -5,6 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engines::{Operation, kv::Kv};
+
 /// Vault's answer to the requests of an operation, made directly with the target's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +84,15 @@ impl PolicyCell {
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.agrees || self.target == Outcome::NeedsMore
+    }
+
+    /// Whether Vault denied a PATCH with which the target changes one key of a secret. That is the operation's own
+    /// request in another form, and no additional one.
+    #[must_use]
+    pub fn is_denied_patch(&self) -> bool {
+        let changes_a_key = [Kv::WriteKey, Kv::DeleteKey].map(|kv| Operation::Kv(kv).name());
+        let request = self.note.as_deref().unwrap_or_default();
+        changes_a_key.contains(&self.operation.as_str()) && request.starts_with("PATCH ")
     }
 }
 

@@ -173,6 +173,8 @@ fn fitting_text(schema: &Value, text: &str) -> String {
 pub enum ArgumentFault {
     /// It has another type than the schema declares.
     WrongType,
+    /// It could only be converted with a loss: a fraction for an integer, a number other than 0 and 1 for a boolean.
+    NearlyRight,
     /// It is required, but null.
     Null,
     /// It is required, but missing.
@@ -202,8 +204,9 @@ pub struct Bad {
 
 impl ArgumentFault {
     /// All faults.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::WrongType,
+        Self::NearlyRight,
         Self::Null,
         Self::Missing,
         Self::Empty,
@@ -218,6 +221,7 @@ impl ArgumentFault {
     pub const fn words(self) -> &'static str {
         match self {
             Self::WrongType => "of the wrong type",
+            Self::NearlyRight => "almost of the right type",
             Self::Null => "null",
             Self::Missing => "left out",
             Self::Empty => "empty",
@@ -261,6 +265,11 @@ impl ArgumentFault {
         );
         let among = match self {
             Self::WrongType | Self::Deep => names,
+            Self::NearlyRight => (names.into_iter())
+                .filter(|name| {
+                    matches!(kind_of(&schema["properties"][name]), "integer" | "boolean")
+                })
+                .collect(),
             Self::Null | Self::Missing => needed,
             Self::Empty | Self::Long | Self::Control | Self::Scripts => texts,
         };
@@ -279,13 +288,16 @@ impl ArgumentFault {
                         fits,
                     });
                 }
+                Self::NearlyRight if kind_of(&schema["properties"][&argument]) == "boolean" => {
+                    vec![json!(2)]
+                }
                 _ => self.values(random),
             };
             values.into_iter().find_map(|value| {
                 bad.insert(argument.clone(), value);
                 let arguments = Value::Object(bad.clone());
                 let fits = fits(&arguments);
-                let serves = self != Self::WrongType || !fits;
+                let serves = !matches!(self, Self::WrongType | Self::NearlyRight) || !fits;
                 serves.then(|| Bad {
                     argument: argument.clone(),
                     arguments,
@@ -307,6 +319,11 @@ impl ArgumentFault {
                     json!(["x"]),
                     json!({ "x": 1 }),
                 ];
+                values.shuffle(random);
+                values
+            }
+            Self::NearlyRight => {
+                let mut values = vec![json!(1.5), json!("1.5")];
                 values.shuffle(random);
                 values
             }

@@ -123,7 +123,7 @@ impl World {
         }
         let mut needed: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for cell in cells {
-            if cell.target == Outcome::NeedsMore {
+            if cell.target == Outcome::NeedsMore && !cell.is_denied_patch() {
                 let request = cell.note.unwrap_or_default();
                 let denied = format!("{request}, which Vault denies under {}", cell.policy);
                 needed.entry(denied).or_default().push(cell.operation);

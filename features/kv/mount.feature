@@ -84,11 +84,12 @@ Feature: KV mounts of any path and version
         | written | write to the secret "keys/other" |
         | deleted | delete the secret "keys/app"     |
 
-  @kv.recreated @must @source:VAULT:docs/secrets/kv#version-comparison @source:SEC:silent-data-loss @needs:kv.read @needs:kv.write_key|kv.write
+  @kv.recreated @must @source:VAULT:docs/secrets/kv#version-comparison @source:SEC:silent-data-loss @any-kv-version @needs:kv.read @needs:kv.write_key|kv.write
   Rule: After a KV mount is recreated in another KV version, the server MUST write a secret there exactly, or return an error and change nothing
 
     Scenario Outline: from KV version <version> to KV version <later>
-      Given a KV version <version> mount "team"
+      Given a server with support for KV version <version>
+      And a KV version <version> mount "team"
       And the secret "app/database" with the keys "username, host"
       When the agent reads the secret "app/database"
       Then the server returns exactly the data that Vault holds

@@ -43,6 +43,23 @@ Feature: Reading secrets
         | 1       |
         | 2       |
 
+  @kv.read-ended @must @source:KAG:caching-considerations @source:SEC:misleading-result @needs:kv.read
+  Rule: After the latest version of a secret is deleted or destroyed in Vault, the server MUST NOT return the values that it read before
+
+    Scenario Outline: a secret that is <ended> between two reads
+      Given a KV version 2 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent reads the secret "app/database"
+      Then the server returns exactly the data that Vault holds
+      Given the latest version of the secret "app/database" was <ended>
+      When the agent reads the secret "app/database"
+      Then the server returns no secret value
+
+      Examples:
+        | ended     |
+        | deleted   |
+        | destroyed |
+
   @kv.read-version @must @source:VAULT:docs/secrets/kv#kv-version-2 @needs:kv.read_version
   Rule: When a call names an earlier version of a secret, the server MUST return exactly what Vault holds for that version
 

@@ -105,7 +105,8 @@ Feature: Writing secrets
   Rule: When the latest version of a secret is deleted or destroyed, the server SHOULD write a key as a new version and report success
 
     Scenario Outline: a secret whose only version was <ended>
-      Given a KV version 2 mount "team"
+      Given a tool for one key that also creates secrets
+      And a KV version 2 mount "team"
       And the secret "app/retired" with the keys "username, host"
       And the latest version of the secret "app/retired" was <ended>
       When the agent writes the key "password" of the secret "app/retired"

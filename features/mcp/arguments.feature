@@ -44,6 +44,7 @@ Feature: Tool arguments
       Examples:
         | how                        |
         | of the wrong type          |
+        | almost of the right type   |
         | null                       |
         | left out                   |
         | empty                      |
@@ -65,7 +66,7 @@ Feature: Tool arguments
         | left out          |
 
   @mcp.argument-unknown @should @source:SEC:silent-failure @evidence:launch
-  Rule: The server SHOULD return an error for a call of a reading tool with an unknown argument, unless its `inputSchema` allows additional properties
+  Rule: The server SHOULD return an error for a call of a reading tool with an unknown argument, unless its `inputSchema` explicitly allows additional properties
 
     Scenario: every tool that only reads, with one additional argument
       When the client calls every tool that reads with an unknown argument

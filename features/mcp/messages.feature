@@ -20,18 +20,17 @@ Feature: Invalid messages, cancellation and progress
         | a call whose arguments are text   |
 
   @mcp.malformed @must @source:MCP:basic/index#messages @source:SEC:denial-of-service
-  Rule: The server MUST NOT return a successful result for malformed JSON or an invalid message, and MUST continue to serve requests
+  Rule: The server MUST NOT return a successful result for malformed JSON or an invalid message, and MUST continue to serve requests or, over stdio, end without a crash
 
     Scenario Outline: <what>
       When the client sends <what>
       Then the server answers the message with an error or not at all
-      And the next call works
+      And the next call works, over stdio perhaps only after the server was started again
 
       Examples:
         | what                               |
         | text that is no JSON               |
         | half a message                     |
-        | a message with something behind it |
         | JSON that is nested 20,000 deep    |
         | control characters                 |
         | a text                             |
@@ -42,8 +41,21 @@ Feature: Invalid messages, cancellation and progress
         | a call without parameters          |
         | an answer to nothing               |
 
+  @mcp.malformed-survived @should @source:SEC:denial-of-service @transport:stdio
+  Rule: Over stdio, the server SHOULD continue to serve requests after malformed JSON or an invalid message
+
+    Scenario Outline: <what>
+      When the client sends <what>
+      Then the next call works
+
+      Examples:
+        | what                 |
+        | text that is no JSON |
+        | a number             |
+        | an empty object      |
+
   @mcp.envelope @should @source:MCP:basic/index#messages @source:MCP:basic/index#requests
-  Rule: The server SHOULD NOT return a successful result for a message with an invalid JSON-RPC version or ID, and SHOULD continue to serve requests
+  Rule: The server SHOULD NOT return a successful result for a message with an invalid JSON-RPC version or ID, or with text behind it, and SHOULD continue to serve requests
 
     Scenario Outline: <what>
       When the client sends <what>
@@ -51,10 +63,11 @@ Feature: Invalid messages, cancellation and progress
       And the next call works
 
       Examples:
-        | what                          |
-        | a message without its version |
-        | a message of JSON-RPC 1.0     |
-        | a message whose id is a list  |
+        | what                               |
+        | a message without its version      |
+        | a message of JSON-RPC 1.0          |
+        | a message whose id is a list       |
+        | a message with something behind it |
 
   @mcp.error-codes @should @source:MCP:basic/index#messages @source:MCP:server/tools#error-handling
   Rule: The server SHOULD report unknown methods, unknown tools, invalid parameters, malformed JSON and invalid requests with the standard JSON-RPC error codes

@@ -28,7 +28,7 @@ Feature: Tool definitions
       Then every result matches the result schema of its tool
 
   @mcp.output-text @should @source:MCP:server/tools#structured-content
-  Rule: A successful result that contains `structuredContent` SHOULD contain the same JSON in a text block
+  Rule: A successful result that contains `structuredContent` SHOULD contain the same JSON, or the text that it wraps, in a text block
 
     Scenario: the successful results of all operations
       When the agent performs every operation

@@ -170,6 +170,18 @@ Feature: Issuing and managing certificates
       Then the server reports an error
       And nothing in Vault has changed
 
+  # Vault answers with success, a warning and no time of revocation, and puts nothing on its revocation list.
+  @pki.revoke-expired @must @source:SEC:silent-failure @source:VAULT:api-docs/secret/pki#revoke-certificate @needs:pki.revoke
+  Rule: When asked to revoke a certificate that has expired, the server MUST NOT report that it was revoked, and MUST NOT change Vault
+
+    Scenario: a certificate that expired before the call
+      Given a PKI mount "certs" with a root CA
+      And the role "web" that allows subdomains of "shop.example"
+      And a certificate for "pay.shop.example" that has expired
+      When the agent revokes the certificate
+      Then the server does not report that the certificate was revoked
+      And nothing in Vault has changed
+
   @pki.list-certificates @must @source:TUT:create-a-policy-for-the-mcp-server+pki @source:VAULT:api-docs/secret/pki#list-certificates @needs:pki.list_certs
   Rule: The server MUST list the serial numbers of exactly the certificates that a PKI mount has issued, with or without those of its CAs
 

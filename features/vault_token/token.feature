@@ -15,6 +15,7 @@ Feature: The server's own Vault token
 
       Examples:
         | token                                     |
+        | a service token with a dash or underscore |
         | a batch token                             |
         | a UUID                                    |
         | 12 letters and digits                     |

@@ -405,11 +405,13 @@ fn data_of(
     Ok(Data::Json(names.collect()))
 }
 
-/// Whether a result is only the adapter's words for a list without names. A name in a list can contain them, too.
+/// Whether a result begins with the adapter's words for a list without names. A name in a list can contain them, too.
 fn is_empty(shape: &ResultShape, result: &Value) -> bool {
+    let is_of_name = |letter: char| letter.is_alphanumeric() || "-_/".contains(letter);
     let text = text_of(result);
-    let empty = shape.empty.as_ref();
-    empty.is_some_and(|empty| text.trim() == empty.trim())
+    let empty = shape.empty.as_ref().map(|empty| empty.trim());
+    let rest = empty.and_then(|empty| text.trim_start().strip_prefix(empty));
+    rest.is_some_and(|rest| !rest.starts_with(is_of_name))
 }
 
 /// The JSON of a result in which an adapter's pointers begin; `None` if the result is prose.
@@ -584,6 +586,8 @@ mod tests {
         let shape = json!({ "after": "Names:", "empty": "The folder is empty." });
         let names = |said| success_of(Operation::Kv(Kv::List), shape.clone(), text(said)).data;
         assert_eq!(names("The folder is empty."), Data::Json(json!([])));
+        assert_eq!(names("The folder is empty. (app)"), Data::Json(json!([])));
+        assert!(matches!(names("The folder is empty.d"), Data::Unusable(_)));
         assert_eq!(names("Names: [\"a\"]"), Data::Json(json!(["a"])));
         assert!(matches!(names("Nothing here."), Data::Unusable(_)));
     }

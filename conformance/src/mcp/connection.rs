@@ -292,7 +292,8 @@ impl Connection {
                 NotOpened::Unusable(problem)
             })?;
         self.use_revision(revision);
-        self.notify("notifications/initialized", json!({})).await;
+        // Without parameters, as most clients send it.
+        self.notify("notifications/initialized", Value::Null).await;
         Ok(ServerInfo::new(revision, &result["serverInfo"]))
     }
 
@@ -374,10 +375,13 @@ impl Connection {
         }
     }
 
-    /// Sends a notification, and waits only until it has been sent.
+    /// Sends a notification, and waits only until it has been sent. Parameters that are null are left out.
     pub async fn notify(&self, method: &str, params: Value) {
         self.keep_pace(method).await;
-        let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        let mut message = json!({ "jsonrpc": "2.0", "method": method });
+        if !params.is_null() {
+            message["params"] = params;
+        }
         self.inbox
             .transcript()
             .record(Speaker::Suite, message.to_string());

@@ -80,6 +80,8 @@ struct Open {
     methods: HashMap<String, String>,
     /// Whether a batch was sent. A server that supports batches may answer with one.
     batch: bool,
+    /// What was sent that is no JSON. It can begin with a request that a server answers.
+    unreadable: Vec<String>,
 }
 
 impl Open {
@@ -90,8 +92,13 @@ impl Open {
                 messages.iter().for_each(|message| self.note_one(message));
             }
             Ok(message) => self.note_one(&message),
-            Err(_) => {}
+            Err(_) => self.unreadable.push(text.to_owned()),
         }
+    }
+
+    /// Whether something that is no JSON has this id in it.
+    fn may_have(&self, id: &str) -> bool {
+        self.unreadable.iter().any(|text| text.contains(id))
     }
 
     fn note_one(&mut self, message: &Value) {
@@ -146,9 +153,8 @@ fn problem(text: &str, era: Era, asked: &mut Open) -> Option<String> {
         (Some(result), None) => {
             let id = message.get("id").unwrap_or(&Value::Null);
             let Some(method) = asked.methods.remove(&id.to_string()) else {
-                return Some(format!(
-                    "an answer has the id {id}, which no open request has"
-                ));
+                let stray = format!("an answer has the id {id}, which no open request has");
+                return (!asked.may_have(&id.to_string())).then_some(stray);
             };
             match era {
                 Era::Session => result_problem(&method, result),

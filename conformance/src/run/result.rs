@@ -184,7 +184,7 @@ impl Run {
 
     /// The first scenario in which an invariant was violated. Servers can also violate it while they are ended.
     fn seen_in(&self, seen: &Watched, concern: Invariant) -> Option<Arc<Planned>> {
-        let first = self.running.get(seen.first_with(concern)?)?;
+        let first = self.running.get(seen.scenarios_with(concern).next()?)?;
         Some(Arc::clone(&first.planned))
     }
 

@@ -403,7 +403,7 @@ async fn make_certificate(
         ("key_type".to_owned(), json!("ec")),
     ]);
     oracle.make_role(mount, ROLE, &settings).await?;
-    let issued = oracle.issue(mount, ROLE, "check.example").await?;
+    let issued = oracle.issue(mount, ROLE, "check.example", None).await?;
     let text = |name: &str| issued[name].as_str().unwrap_or_default().to_owned();
     secrets.add("private key".to_owned(), text("private_key").into());
     let issuers = oracle.issuers(mount).await?;

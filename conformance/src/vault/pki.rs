@@ -84,7 +84,7 @@ impl Oracle {
         Ok(answer.body["data"].as_object().cloned())
     }
 
-    /// Issues a certificate; returns Vault's data, including the key.
+    /// Issues a certificate; returns Vault's data, including the key. Without a TTL (such as `72h`), it has the role's.
     ///
     /// # Errors
     /// If Vault rejects a request.
@@ -93,9 +93,13 @@ impl Oracle {
         mount: &str,
         role: &str,
         common_name: &str,
+        ttl: Option<&str>,
     ) -> Result<Value, OracleError> {
         let request = VaultRequest::new("POST", format!("{mount}/issue/{role}"));
-        let body = json!({ "common_name": common_name });
+        let mut body = json!({ "common_name": common_name });
+        if let Some(ttl) = ttl {
+            body["ttl"] = json!(ttl);
+        }
         let mut answer = self.root(request.with(body)).await?;
         Ok(answer.body["data"].take())
     }

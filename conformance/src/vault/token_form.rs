@@ -10,9 +10,12 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 /// The form of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenForm {
-    /// What Vault makes if it is not asked for anything else.
+    /// What Vault makes if it is not asked for anything else, of letters and digits behind the prefix. All servers get
+    /// such a token, so that whether one accepts its token does not depend on chance.
     #[default]
     Service,
+    /// The same, with a dash or an underscore behind the prefix: about half of Vault's tokens have one.
+    Dashed,
     /// A token that Vault does not store; it begins with `hvb.`, is longer, and has no accessor.
     Batch,
     /// A UUID, as Vault made them before its tokens had a prefix.
@@ -32,6 +35,7 @@ impl TokenForm {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
+            "a service token with a dash or underscore" => Self::Dashed,
             "a batch token" => Self::Batch,
             "a UUID" => Self::Uuid,
             "12 letters and digits" => Self::Short,
@@ -46,7 +50,7 @@ impl TokenForm {
     /// with a dot, and so those with a prefix of its own.
     pub(super) fn demands(self) -> Value {
         let id = match self {
-            Self::Service => return json!({}),
+            Self::Service | Self::Dashed => return json!({}),
             Self::Batch => return json!({ "type": "batch" }),
             Self::Uuid => {
                 let hex = letters(b"0123456789abcdef", 32);
@@ -61,6 +65,20 @@ impl TokenForm {
             Self::Long => letters(LETTERS, 200),
         };
         json!({ "id": id })
+    }
+}
+
+impl TokenForm {
+    /// Whether a token that Vault made has this form. Vault chooses the characters of a service token at random.
+    pub(super) fn is_of(self, token: &str) -> bool {
+        let is_plain = !token.contains(['-', '_']);
+        match self {
+            Self::Service => is_plain,
+            Self::Dashed => !is_plain,
+            Self::Batch | Self::Uuid | Self::Short | Self::Words | Self::Base64 | Self::Long => {
+                true
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     act::Effect,
+    cause::unexpected,
     engines::{Operation, kv::Kv, mounts::Mounts},
     instance::answer::Answer,
     scenario::Scenario,
@@ -421,7 +422,7 @@ fn describe_secret(held: Option<&SecretData>, expected: &SecretData) -> String {
                 of(value),
                 of(right)
             )),
-            None => Some(format!("{key} unexpected")),
+            None => Some(unexpected(key)),
         })
         .chain(
             expected

@@ -46,18 +46,21 @@ pub(crate) fn kv(scenario: &Scenario) -> StepResult<&KvMount> {
     mount.ok_or_else(missing)
 }
 
-/// The agent's write of one key of a secret. If the adapter maps no tool to that, the agent replaces the secret by one that
-/// has this key alone. Requirements about a secret's other keys need `kv.write_key`.
+/// The agent's write of one key of a secret. If the adapter maps no tool to that, or one that only changes secrets and this
+/// one does not exist, the agent replaces the secret by one that has this key alone. Requirements about a secret's other
+/// keys need `kv.write_key`.
 ///
 /// # Errors
 /// Blocked if the scenario has no mount.
 pub(crate) fn writing(scenario: &Scenario, path: &str, key: &str, value: &str) -> StepResult<Act> {
     let mount = scenario.mount()?;
-    let maps = |operation| {
+    let mapping = |operation| {
         let operations = &scenario.target.adapter.operations;
-        operations.contains_key(&Operation::Kv(operation))
+        operations.get(&Operation::Kv(operation))
     };
-    Ok(match maps(Kv::Write) && !maps(Kv::WriteKey) {
+    let can_write_key = mapping(Kv::WriteKey)
+        .is_some_and(|mapping| !mapping.existing_only || scenario.ledger.has_made(path));
+    Ok(match mapping(Kv::Write).is_some() && !can_write_key {
         true => {
             let data = SecretData::from_iter([(key.to_owned(), json!(value))]);
             Act::replace(mount, path, data)

@@ -26,6 +26,17 @@ fn unsupported(world: &mut World, version: u8) -> StepResult {
     }
 }
 
+#[given(expr = "a server with support for KV version {int}")]
+fn supported(world: &mut World, version: u8) -> StepResult {
+    let claimed = &world.scenario()?.target.adapter.kv_versions;
+    match claimed.contains(&version) {
+        true => Ok(()),
+        false => Err(StepEnd::not_claimed(format!(
+            "the adapter's kv_versions do not contain {version}"
+        ))),
+    }
+}
+
 #[given(expr = "a KV version {int} mount {string}")]
 async fn a_mount(world: &mut World, version: u8, name: String) -> StepResult {
     given::make_mount(world.scenario()?, &name, version).await

@@ -152,7 +152,8 @@ env = {{ VAULT_ADDR = "{{vault_addr}}", VAULT_TOKEN = "{{vault_token}}" }}
     ));
     let ended = run(&text).checking().with_vault().ended().await;
     ended.exits_with(2);
-    let said = "no request to Vault was about the mount \"secret\" (mount = \"secret\"), but about team";
+    let said =
+        "no request to Vault was about the mount \"secret\" (mount = \"secret\"), but about team";
     assert!(ended.stdout.contains(said), "{}", ended.stdout);
     assert!(!ended.stdout.contains("defect"), "{}", ended.stdout);
 }

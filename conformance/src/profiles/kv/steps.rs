@@ -152,6 +152,18 @@ async fn reads_at_once(world: &mut World) -> StepResult {
     crate::vocabulary::at_once::let_agent_at_once(scenario, acts?).await
 }
 
+#[given("a tool for one key that also creates secrets")]
+fn creating_tool(world: &mut World) -> StepResult {
+    let operations = &world.scenario()?.target.adapter.operations;
+    let mapping = operations.get(&Operation::Kv(Kv::WriteKey));
+    match mapping.is_some_and(|mapping| mapping.existing_only) {
+        false => Ok(()),
+        true => Err(StepEnd::not_claimed(
+            "the tool for kv.write_key only changes secrets that exist (existing_only)",
+        )),
+    }
+}
+
 #[when("the agent lists a mount that does not exist")]
 async fn lists_no_mount(world: &mut World) -> StepResult {
     let scenario = world.scenario()?;

@@ -1,6 +1,9 @@
 //! Messages that no well-behaved client sends, and the expected answers.
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    time::{Duration, Instant},
+};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -12,7 +15,9 @@ use tokio::{
 use super::McpState;
 use crate::{
     act::Act,
+    cause,
     engines::{Kv, Operation},
+    instance::setup::Setup,
     mcp::{
         connection::{Connection, Said},
         request::request,
@@ -20,6 +25,7 @@ use crate::{
     profiles::mcp,
     scenario::{Scenario, calls::CallOptions},
     tap::fault::{Fault, FaultAction},
+    transport::TransportKind,
     vault::oracle::Snapshot,
     verdict::{StepEnd, StepResult},
     vocabulary::{about, answered, kv::writing},
@@ -136,14 +142,42 @@ pub(crate) fn expect_refused_message(scenario: &Scenario, may_be_silent: bool) -
     Err(scenario.failed(expected, &said.describe()))
 }
 
-/// The answer must be this JSON-RPC error.
+/// The next call must work. Over stdio, the server may also have ended without a crash: the only client that it serves
+/// has sent what the protocol forbids. Then the call must work when the server is started again.
+///
+/// # Errors
+/// If it does not.
+pub(crate) async fn expect_served_or_ended(scenario: &mut Scenario) -> StepResult {
+    let failure = match answered::expect_next_call_works(scenario).await {
+        Err(failure @ StepEnd::Failed { .. }) => failure,
+        other => return other,
+    };
+    let is_stdio = scenario.planned.transport == TransportKind::Stdio;
+    let Some(slot) = scenario.agents.acting_mut().filter(|_| is_stdio) else {
+        return Err(failure);
+    };
+    let ended = slot.instance.ends().await;
+    let has_crashed = cause::shows_crash(&slot.instance.connection.transcript().lines());
+    if ended.is_none_or(|status| status.signal().is_some()) || has_crashed {
+        return Err(failure);
+    }
+    scenario.end_servers().await?;
+    scenario.start_server(Setup::default()).await?;
+    answered::expect_next_call_works(scenario).await
+}
+
+/// The answer must be this JSON-RPC error. For a message that cannot be read, an HTTP error without a message will do:
+/// the transport requires the status, and allows the error.
 ///
 /// # Errors
 /// If this is not the case.
 pub(crate) fn expect_error_code(scenario: &Scenario, code: i64) -> StepResult {
+    const UNREADABLE: [i64; 2] = [-32700, -32600];
     let said = said(scenario)?;
+    let is_refused = said.messages.is_empty() && said.status.is_some_and(|status| status >= 400);
     match said.error().map(|error| &error["code"]) {
         Some(seen) if *seen == code => Ok(()),
+        None if is_refused && UNREADABLE.contains(&code) => Ok(()),
         _ => Err(scenario.failed(format!("the JSON-RPC error {code}"), &said.describe())),
     }
 }

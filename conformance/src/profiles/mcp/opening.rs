@@ -238,7 +238,7 @@ pub(crate) async fn open_again(scenario: &mut Scenario) -> StepResult {
     if matches!(reply, Ok(Reply::Result(_))) {
         let connection = scenario.connection()?;
         connection
-            .notify("notifications/initialized", json!({}))
+            .notify("notifications/initialized", Value::Null)
             .await;
     }
     if scenario.snapshot().await? != before {

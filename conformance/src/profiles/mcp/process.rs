@@ -32,7 +32,7 @@ pub(crate) async fn start_and_end(scenario: &mut Scenario, how: &str) -> StepRes
         )));
     }
     connection
-        .notify("notifications/initialized", json!({}))
+        .notify("notifications/initialized", Value::Null)
         .await;
     let [bare] = scenario.agents.connections.as_mut_slice() else {
         return Err(StepEnd::blocked("the scenario started the server twice"));

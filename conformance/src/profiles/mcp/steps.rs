@@ -98,6 +98,11 @@ fn no_result(world: &mut World) -> StepResult {
     messages::expect_refused_message(world.scenario()?, true)
 }
 
+#[then("the next call works, over stdio perhaps only after the server was started again")]
+async fn served_or_ended(world: &mut World) -> StepResult {
+    messages::expect_served_or_ended(world.scenario()?).await
+}
+
 #[then(expr = "the server answers the message with the JSON-RPC error {int}")]
 fn error_code(world: &mut World, code: i64) -> StepResult {
     messages::expect_error_code(world.scenario()?, code)

@@ -1,3 +1,4 @@
 //! CAs, roles and certificates in PKI mounts.
 
+mod expired;
 mod steps;

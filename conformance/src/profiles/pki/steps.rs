@@ -2,6 +2,7 @@
 
 use cucumber::{given, then, when};
 
+use super::expired;
 use crate::{
     act::{
         Act,
@@ -28,7 +29,19 @@ async fn an_untuned_mount(world: &mut World, name: String) -> StepResult {
 
 #[given(expr = "a certificate for {string}")]
 async fn a_certificate(world: &mut World, name: String) -> StepResult {
-    pki::issue(world.scenario()?, &name).await
+    pki::issue(world.scenario()?, &name, None).await
+}
+
+#[given(expr = "a certificate for {string} that has expired")]
+async fn an_expired_certificate(world: &mut World, name: String) -> StepResult {
+    let scenario = world.scenario()?;
+    pki::issue(scenario, &name, Some("1s")).await?;
+    expired::wait_for_end(scenario).await
+}
+
+#[then("the server does not report that the certificate was revoked")]
+fn not_told_as_revoked(world: &mut World) -> StepResult {
+    expired::expect_not_told_as_revoked(world.scenario()?)
 }
 
 #[when(expr = "the agent enables PKI at {string} for certificates of up to {string}")]

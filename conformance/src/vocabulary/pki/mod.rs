@@ -100,15 +100,19 @@ pub(crate) async fn make_role(
     Ok(())
 }
 
-/// Issues a certificate with the suite's own token, for later steps of the scenario.
+/// Issues a certificate with the suite's own token, for later steps of the scenario. Without a TTL, it has the role's.
 ///
 /// # Errors
 /// If Vault rejects a request.
-pub(crate) async fn issue(scenario: &mut Scenario, common_name: &str) -> StepResult {
+pub(crate) async fn issue(
+    scenario: &mut Scenario,
+    common_name: &str,
+    ttl: Option<&str>,
+) -> StepResult {
     let pki = pki(scenario)?;
     let issued = scenario
         .oracle
-        .issue(&pki.path, &pki.role, common_name)
+        .issue(&pki.path, &pki.role, common_name, ttl)
         .await;
     let issued = issued.map_err(StepEnd::blocked)?;
     scenario.ledger.remember_keys(&issued.to_string(), false);

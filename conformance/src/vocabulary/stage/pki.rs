@@ -37,7 +37,7 @@ pub(super) async fn make(scenario: &mut Scenario, pki: &str) -> StepResult {
 
 /// Issues a certificate of that CA; returns its serial number.
 async fn issue(scenario: &mut Scenario) -> StepResult<String> {
-    pki::issue(scenario, NAME).await?;
+    pki::issue(scenario, NAME, None).await?;
     let issued = pki::pki(scenario)?.earlier.as_ref();
     let missing = || StepEnd::blocked("Vault issued no certificate");
     Ok(issued.ok_or_else(missing)?.serial())
