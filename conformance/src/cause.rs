@@ -1,7 +1,7 @@
 //! The causes of failures: what the server did in the call that failed, as far as the evidence of a scenario shows it.
 //! Many scenarios can fail for one cause, so reports group failures by it.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use percent_encoding::percent_decode_str;
 use regex::Regex;
@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    instance::{NOT_STARTED, answer::text_of},
+    instance::{
+        NOT_STARTED,
+        answer::{is_question, text_of},
+    },
     mcp::{
         inbox::NoReply,
         transcript::{Line, Speaker},
@@ -38,12 +41,16 @@ pub enum CauseKind {
     RateLimit,
     /// The server made a request to Vault that its token does not allow.
     Denied,
+    /// The server asked the client for input, for which no capability was declared.
+    Question,
     /// The server changed an argument before it sent it to Vault.
     Argument,
     /// The server wrote the request body of KV version 2 to a mount of version 1.
     KvVersion,
     /// The server returned an error as an ordinary result, without `isError`.
     Unmarked,
+    /// The server returned a success without any request to Vault.
+    Memory,
     /// The server returned an error instead of a success.
     Error,
     /// None of these: what the requirement demands is not met.
@@ -109,6 +116,8 @@ struct Call<'l> {
     id: Value,
     /// The tool that it calls, or else its method.
     name: String,
+    /// Whether it calls a tool.
+    is_tool: bool,
     /// The texts in its arguments, by name, the longest first.
     arguments: Vec<(String, String)>,
     reply: Option<Value>,
@@ -129,6 +138,14 @@ impl CauseEvidence<'_> {
             return Some(crash);
         }
         let call = last?;
+        if calls.iter().any(Call::is_question) {
+            let what = "the server asks the client for input that it did not offer (elicitation)";
+            return Some(self.cause(CauseKind::Question, what));
+        }
+        let unmarked = || self.cause(CauseKind::Unmarked, "errors are not marked with `isError`");
+        if calls.iter().any(Call::hides_a_refusal) {
+            return Some(unmarked());
+        }
         if calls.iter().any(Call::decodes_an_argument) {
             let what = "arguments are percent-decoded before they are sent to Vault";
             return Some(self.cause(CauseKind::Argument, what));
@@ -142,8 +159,16 @@ impl CauseEvidence<'_> {
             let what = format!("a call of `{}` is not answered", call.name);
             return Some(self.cause(CauseKind::NoAnswer, &what));
         }
+        let uses_vault = calls.iter().any(|call| !call.requests.is_empty());
+        let is_from_memory =
+            |call: &Call<'_>| uses_vault && call.is_success() && call.requests.is_empty();
+        let is_row_of_matrix = actual.starts_with("under ");
+        if is_from_memory(call) || is_row_of_matrix && calls.iter().any(is_from_memory) {
+            let what = "calls are answered from memory, without a request to Vault";
+            return Some(self.cause(CauseKind::Memory, what));
+        }
         // A row of the policy matrix has many calls, and its last one may have been right.
-        if actual.starts_with("under ") {
+        if is_row_of_matrix {
             return None;
         }
         let wants_error = expected.starts_with("an error");
@@ -153,10 +178,7 @@ impl CauseEvidence<'_> {
             let mut requests = call.requests.iter();
             let did_it = requests.any(|request| is_accepted_write(request));
             let says_so = ERROR.is_match(&text_of(&reply["result"]));
-            return (wants_error && !did_it && says_so).then(|| {
-                let what = "errors are not marked with `isError`";
-                self.cause(CauseKind::Unmarked, what)
-            });
+            return (wants_error && !did_it && says_so).then(unmarked);
         }
         if wants_error || !actual.contains("an error: ") {
             return None;
@@ -190,20 +212,13 @@ impl CauseEvidence<'_> {
     }
 
     fn crash_in(&self, calls: &[Call<'_>]) -> Option<Cause> {
-        let mut unanswered: Vec<_> = (calls.iter())
-            .filter(|call| call.reply.is_none())
-            .map(|call| format!("`{}`", call.name))
-            .collect();
-        unanswered.sort();
-        unanswered.dedup();
+        let unanswered = calls.iter().filter(|call| call.reply.is_none());
+        let unanswered: BTreeSet<_> = unanswered.map(|call| call.name.as_str()).collect();
         let logs = (self.lines.iter()).filter(|line| line.speaker == Speaker::Log);
         let panic = logs.filter_map(|line| panic_in(&line.text)).next();
         if (panic.is_some() || self.ended.is_some()) && unanswered.len() > 1 {
-            let what = format!(
-                "calls of {} end the server or the connection",
-                unanswered.join(", ")
-            );
-            return Some(self.cause(CauseKind::Crash, &what));
+            let what = "several calls end the server or the connection";
+            return Some(self.cause(CauseKind::Crash, what));
         }
         let name = last_of(calls).map_or("initialize", |call| call.name.as_str());
         let what = match (panic, self.ended) {
@@ -235,6 +250,32 @@ impl Call<'_> {
     fn is_error(&self) -> bool {
         let reply = self.reply.as_ref();
         reply.is_some_and(|reply| !reply["error"].is_null() || reply["result"]["isError"] == true)
+    }
+
+    /// Whether it is a tool call that was reported as a success.
+    fn is_success(&self) -> bool {
+        let result = self.reply.as_ref().map(|reply| &reply["result"]);
+        self.is_tool && result.is_some_and(Value::is_object) && !self.is_error()
+    }
+
+    /// Whether its answer is a request to the client.
+    fn is_question(&self) -> bool {
+        let reply = self.reply.as_ref();
+        reply.is_some_and(|reply| is_question(&reply["result"]))
+    }
+
+    /// Whether Vault refused it, and the server says so in an ordinary result.
+    fn hides_a_refusal(&self) -> bool {
+        let statuses = self.requests.iter().filter_map(|r| r.split_once(" -> "));
+        let last = statuses.last().map_or("", |(_, status)| status);
+        let text = self.reply.as_ref().map(|reply| text_of(&reply["result"]));
+        self.is_success()
+            && (last.starts_with("400") || last.starts_with("403"))
+            && !self
+                .requests
+                .iter()
+                .any(|request| is_accepted_write(request))
+            && text.is_some_and(|text| ERROR.is_match(&text))
     }
 
     /// Whether a request to Vault has an argument of this call decoded once more than it should be, and none has the
@@ -305,6 +346,7 @@ fn calls(lines: &[Line]) -> Vec<Call<'_>> {
                     calls.push(Call {
                         id: message["id"].clone(),
                         name: tool.unwrap_or(method).to_owned(),
+                        is_tool: tool.is_some(),
                         arguments: texts_of(&message["params"]["arguments"]),
                         reply: None,
                         requests: Vec::new(),
@@ -561,7 +603,7 @@ mod tests {
                 (SUCCESS, CLOSED),
             ),
             CauseKind::Crash,
-            "calls of `delete`, `write` end the server or the connection",
+            "several calls end the server or the connection",
         );
     }
 
@@ -616,6 +658,45 @@ mod tests {
             ),
             CauseKind::RateLimit,
             "the server limits the rate of calls: declare its limit in [limits] of the adapter",
+        );
+    }
+
+    #[test]
+    fn a_success_without_a_request_to_vault_is_one_from_memory() {
+        let read = |id| [called(id, "read"), result(id, "{}", false)];
+        let mut lines = read(1).to_vec();
+        lines.insert(1, vault("GET /v1/team/data/app -> 200 OK"));
+        lines.extend(read(2));
+        let failed = ("the keys a, b", "a success: {}");
+        let what = "calls are answered from memory, without a request to Vault";
+        is(cause(lines, None, failed), CauseKind::Memory, what);
+        // Without a tap nothing is known.
+        assert_eq!(cause(read(1).to_vec(), None, failed), None);
+    }
+
+    #[test]
+    fn a_refusal_that_is_not_marked_is_a_cause_whatever_was_expected() {
+        let lines = vec![
+            called(1, "write"),
+            vault("POST /v1/team/data/app -> 400 Bad Request"),
+            result(1, "Vault refused it", false),
+        ];
+        is(
+            cause(lines, None, ("every key", "password is lost")),
+            CauseKind::Unmarked,
+            "errors are not marked with `isError`",
+        );
+    }
+
+    #[test]
+    fn a_question_to_the_client_is_a_cause() {
+        let question =
+            json!({ "jsonrpc": "2.0", "id": 1, "result": { "resultType": "input_required" } });
+        let lines = vec![called(1, "delete"), line(Speaker::Target, question)];
+        is(
+            cause(lines, None, (SUCCESS, "an error: x")),
+            CauseKind::Question,
+            "the server asks the client for input that it did not offer (elicitation)",
         );
     }
 

@@ -489,8 +489,6 @@ mod tests {
             left_out.map(|p| p.requirement.id.clone()).collect()
         };
         let merging = [
-            "kv.name-served",
-            "kv.name-write",
             "kv.write-at-once",
             "kv.write-between",
             "kv.write-cas-required",
@@ -506,6 +504,7 @@ mod tests {
         // Rows that name the operation.
         let rows = [
             "audit_trail.no-value",
+            "kv.unsupported-version",
             "namespace.sent",
             "policy.matrix",
             "read_only.no-write",

@@ -119,7 +119,7 @@ Feature: Writing secrets
         | destroyed |
 
   @kv.write-intact @must @source:KAG:5-vault-server-response @source:VAULT:api-docs/secret/kv/kv-v2#create-update-secret @needs:kv.write_key|kv.write
-  Rule: The server MUST store a text value unchanged and report success, whatever its scripts, line breaks, quotes, template syntax, outer spaces or size up to 100 KiB
+  Rule: The server MUST store a text value unchanged and report success, whatever its scripts, line breaks, quotes, template or JSON syntax, outer spaces or size up to 100 KiB
 
     Scenario Outline: a value of <value>
       Given a KV version 2 mount "team"
@@ -133,6 +133,10 @@ Feature: Writing secrets
         | several lines               |
         | quotes and backslashes      |
         | what looks like a template  |
+        | what looks like an object   |
+        | what looks like a list      |
+        | what looks like a number    |
+        | what looks like null        |
         | leading and trailing spaces |
         | 100 KiB                     |
 

@@ -371,6 +371,11 @@ pub(crate) fn read(operation: Operation, shape: &ResultShape, reply: &Reply) -> 
     if result["isError"] == true {
         return Answer::Error(text_of(result));
     }
+    if is_question(result) {
+        return Answer::Error(
+            "the server asks the client for input, which the client did not offer".to_owned(),
+        );
+    }
     let mut success = Success {
         data: Data::Json(Value::Null),
         facts: Facts::new(),
@@ -379,6 +384,11 @@ pub(crate) fn read(operation: Operation, shape: &ResultShape, reply: &Reply) -> 
     };
     success.data = data_of(operation, shape, result, &mut success).unwrap_or_else(Data::Unusable);
     Answer::Success(success)
+}
+
+/// Whether a result is a request to the client, as revision 2026-07-28 makes it.
+pub(crate) fn is_question(result: &Value) -> bool {
+    result["resultType"] == "input_required"
 }
 
 /// Finds the data, and fills in facts and items.

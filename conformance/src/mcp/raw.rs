@@ -160,7 +160,9 @@ impl RawHttp {
             }
         }
         answer.body = String::from_utf8_lossy(&body).into_owned();
-        if !streams {
+        // The body of an HTTP error may be a JSON-RPC error, or anything else.
+        let is_message = answer.status < 400 || answer.body.contains("\"jsonrpc\"");
+        if !streams && is_message {
             answer.messages = self.inbox.arriving(&asked, &answer.body);
         }
         Ok(answer)

@@ -48,7 +48,8 @@ pub fn first_not_negotiated(lines: &[Line]) -> Option<String> {
     };
     let is_agreed = |message: &Value| {
         let Some(method) = message["method"].as_str() else {
-            return true;
+            // From 2026-07-28 on, a request to the client is a result.
+            return message["result"]["resultType"] != "input_required";
         };
         if !message["id"].is_null() {
             return method == "ping";

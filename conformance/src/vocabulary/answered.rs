@@ -22,6 +22,11 @@ use crate::{
     verdict::{StepEnd, StepResult},
 };
 
+/// Words of a success that mean that something does not exist any more, because the call removed it.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static AFTERWARDS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\bany ?more\b|\bno longer\b").unwrap());
+
 /// Words that mean that something does not exist.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static ABSENCE: LazyLock<Regex> = LazyLock::new(|| {
@@ -138,7 +143,9 @@ pub(crate) fn need_success(scenario: &Scenario) -> StepResult {
 pub(crate) fn expect_absence_told(scenario: &Scenario) -> StepResult {
     let answer = &scenario.last()?.answer;
     let told = match answer {
-        Answer::Success(success) => ABSENCE.is_match(&success.whole),
+        Answer::Success(success) => {
+            ABSENCE.is_match(&success.whole) && !AFTERWARDS.is_match(&success.whole)
+        }
         Answer::Error(text) => ABSENCE.is_match(text),
         Answer::Nothing(_) => false,
     };

@@ -106,6 +106,10 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
         "several lines" => format!("-----BEGIN-----\n{core}\r\n\tindented\n-----END-----\n"),
         "quotes and backslashes" => format!(r#"{{"a":"{core}"}} 'b' \n \\ \u0041 "#),
         "what looks like a template" => format!("%s %d {{{{{core}}}}} ${{HOME}} $(id) <%= 1 %>"),
+        "what looks like an object" => format!(r#"{{"user": "{core}", "port": 5432}}"#),
+        "what looks like a list" => format!(r#"["{core}", 1]"#),
+        "what looks like a number" => "007.50".to_owned(),
+        "what looks like null" => "null".to_owned(),
         "leading and trailing spaces" => format!("  {core}\t "),
         "100 KiB" => core.repeat(100 * 1024 / core.len() + 1),
         _ => {

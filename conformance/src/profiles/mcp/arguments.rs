@@ -303,7 +303,7 @@ pub(crate) async fn call_with_unknown_argument(scenario: &mut Scenario) -> StepR
 
 fn trials(scenario: &Scenario) -> StepResult<&[Trial]> {
     match scenario.state::<McpState>().trials.is_empty() {
-        true => Err(StepEnd::no_evidence("no tool can be called this way")),
+        true => Err(StepEnd::not_claimed("no tool can be called this way")),
         false => Ok(&scenario.state::<McpState>().trials),
     }
 }
