@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 
 use crate::{
-    cause::Cause,
+    cause::{Cause, shows_crash},
     engines::Operation,
     mcp::{
         inbox::SentRequest,
@@ -182,6 +182,8 @@ pub struct ServerEvidence {
     pub accessors: Vec<String>,
     /// How its process ended, if it has.
     pub ended: Option<String>,
+    /// Whether it has one client alone, over stdio.
+    pub is_on_stdio: bool,
 }
 
 /// The requests to the Vault that one scenario has to itself.
@@ -382,10 +384,25 @@ fn findings_of_server(
     if let Some(message) = wire::first_not_negotiated(&server.lines) {
         findings.push((Invariant::NotNegotiated, evidence.secrets.redact(&message)));
     }
-    if let Some(how) = &server.ended {
+    if let Some(how) = &server.ended
+        && !may_end(server, how)
+    {
         findings.push((Invariant::Ended, format!("its process ended: {how}")));
     }
     findings
+}
+
+/// Whether a server may end like this: over stdio, without a crash, after its only client sent what the protocol forbids.
+fn may_end(server: &ServerEvidence, how: &str) -> bool {
+    let has_exited = how.starts_with("exit status");
+    let mut sent = server
+        .lines
+        .iter()
+        .filter(|line| line.speaker == Speaker::Suite);
+    has_exited
+        && server.is_on_stdio
+        && !shows_crash(&server.lines)
+        && sent.any(|line| !wire::is_message(&line.text))
 }
 
 /// Where a line is: the call before it, and its number in the transcript. Empty if the transcript does not have it.
@@ -458,6 +475,31 @@ mod tests {
         serde_json::json!({ "jsonrpc": "2.0", "method": "notifications/message",
             "params": { "level": "info", "data": text } })
         .to_string()
+    }
+
+    #[test]
+    fn over_stdio_a_server_may_end_without_a_crash_after_what_is_no_message() {
+        let line = |speaker, text: &str| Line {
+            at_ms: 0,
+            speaker,
+            text: text.to_owned(),
+        };
+        let ends = |sent: &str, how: &str, log: &str, is_on_stdio| {
+            let server = ServerEvidence {
+                lines: vec![line(Speaker::Suite, sent), line(Speaker::Log, log)],
+                ended: Some(how.to_owned()),
+                is_on_stdio,
+                ..ServerEvidence::default()
+            };
+            super::may_end(&server, how)
+        };
+        let (odd, exit, log) = ("{ this is no JSON", "exit status: 1", "bad input");
+        assert!(ends(odd, exit, log, true));
+        let message = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        assert!(!ends(message, exit, log, true));
+        assert!(!ends(odd, "signal: 9 (SIGKILL)", log, true));
+        assert!(!ends(odd, exit, "panic: bad input", true));
+        assert!(!ends(odd, exit, log, false));
     }
 
     #[test]

@@ -75,6 +75,25 @@ pub fn first_not_negotiated(lines: &[Line]) -> Option<String> {
     stray.map(Value::to_string)
 }
 
+/// Whether a text is a message as every revision allows it: one JSON-RPC 2.0 request, notification or response.
+#[must_use]
+pub fn is_message(text: &str) -> bool {
+    let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
+        return false;
+    };
+    let id = message.get("id");
+    let has_id = id.is_none_or(|id| id.is_string() || id.is_i64() || id.is_u64());
+    let has_kind = match message.get("method") {
+        Some(method) => method.is_string(),
+        None => message.contains_key("result") || message.contains_key("error"),
+    };
+    has_id
+        && has_kind
+        && message
+            .get("jsonrpc")
+            .is_some_and(|version| version == "2.0")
+}
+
 /// The open requests: their methods, by their ids as JSON.
 #[derive(Default)]
 struct Open {
@@ -250,6 +269,30 @@ mod tests {
             "tools/call",
             &json!({ "jsonrpc": "2.0", "id": 1, "result": result }),
         )
+    }
+
+    #[test]
+    fn a_message_is_one_that_every_revision_allows() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+            r#"{"jsonrpc":"2.0","id":"a","result":{}}"#,
+        ] {
+            assert!(super::is_message(text), "{text}");
+        }
+        for text in [
+            "{ this is no JSON",
+            "42",
+            "[]",
+            "{}",
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"} x"#,
+        ] {
+            assert!(!super::is_message(text), "{text}");
+        }
     }
 
     #[test]

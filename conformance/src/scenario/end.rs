@@ -7,6 +7,7 @@ use crate::{
     redact::Secrets,
     slot::Slot,
     tap::{Exchange, Tap},
+    transport::TransportKind,
     vault::dedicated::DedicatedVaults,
 };
 
@@ -44,6 +45,7 @@ impl Scenario {
                 dropped,
                 accessors: accessors.map(|token| token.accessor.clone()).collect(),
                 ended: ended.map(|status| status.to_string()),
+                is_on_stdio: self.planned.transport == TransportKind::Stdio,
             });
             vault_requests += exchanges(slot).len();
         }
