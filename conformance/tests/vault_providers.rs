@@ -178,7 +178,7 @@ async fn an_image_that_is_nowhere_is_reported_with_the_pull_command() {
     let options = VaultOptions {
         choice: VaultChoice::Auto,
         image: Some("vault-mcp-conformance/nowhere:0".to_owned()),
-        external: None,
+        ..VaultOptions::default()
     };
     let error = start(&options, &Progress::silent()).await.unwrap_err();
     if let VaultError::Unavailable(attempt) = &error

@@ -272,6 +272,7 @@ async fn judged_by_external(vault: &Vault) -> Result<(), String> {
         .vault(VaultOptions {
             choice: VaultChoice::External,
             image: None,
+            binary: None,
             external: Some(ExternalOptions {
                 address: vault.address().to_owned(),
                 token: token.into(),

@@ -278,7 +278,7 @@ impl Run {
                 running.note(aftermath);
                 return self.release(scenario, false).await;
             }
-        } else if let Err(error) = scenario.oracle.remove_mounts(&scenario.prefix).await {
+        } else if let Err(error) = scenario.remove_objects().await {
             self.note_problem(planned, &error);
         }
         let mut finish = scenario.finish().await;

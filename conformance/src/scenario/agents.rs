@@ -214,11 +214,16 @@ impl Scenario {
     /// # Errors
     /// If Vault rejects a request.
     pub(crate) async fn allow_all(&self) -> StepResult {
+        self.set_policy(&self.all_rights()).await
+    }
+
+    /// The policy with all rights within the scenario.
+    pub(crate) fn all_rights(&self) -> String {
         let mut hcl = policy::sufficient(&self.prefix);
         if let Some(mount) = &self.target.adapter.mount {
             hcl += &policy::sufficient(mount);
         }
-        self.set_policy(&hcl).await
+        hcl
     }
 
     /// Gives the agent's token these rights.

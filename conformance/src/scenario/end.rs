@@ -7,7 +7,7 @@ use crate::{
     redact::Secrets,
     slot::Slot,
     tap::{Exchange, Tap},
-    vault::dedicated::DedicatedVaults,
+    vault::{dedicated::DedicatedVaults, oracle::OracleError},
 };
 
 /// The result of a scenario that has ended.
@@ -21,6 +21,15 @@ pub(crate) struct Finish {
 }
 
 impl Scenario {
+    /// Removes the mounts and namespaces of the scenario.
+    ///
+    /// # Errors
+    /// If Vault rejects a request.
+    pub(crate) async fn remove_objects(&self) -> Result<(), OracleError> {
+        self.oracle.remove_inner_namespaces().await?;
+        self.oracle.remove_mounts(&self.prefix).await
+    }
+
     /// Gathers the evidence. The scenario must do nothing afterwards.
     pub(crate) async fn finish(&mut self) -> Finish {
         let (dedicated, problem) = match self.dedicated_requests().await {

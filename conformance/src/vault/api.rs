@@ -104,6 +104,18 @@ impl RootApi {
         Ok(health.version)
     }
 
+    /// `Vault` or `OpenBao`, by the name of the builtin plugin that serves `sys/`. Nothing else tells them apart reliably.
+    pub(super) async fn product(&self) -> Result<&'static str, ApiError> {
+        let mounts: Value = self.ask(Method::GET, "sys/mounts", None).await?;
+        let plugin = mounts["data"]["sys/"]["running_plugin_version"].as_str();
+        Ok(
+            match plugin.is_some_and(|plugin| plugin.ends_with("+builtin.bao")) {
+                true => OPENBAO,
+                false => VAULT,
+            },
+        )
+    }
+
     /// Whether Vault answers and is unsealed.
     pub(super) async fn is_alive(&self) -> bool {
         self.version().await.is_ok()
@@ -180,6 +192,10 @@ impl RootApi {
         }
     }
 }
+
+/// The products that serve Vault's API.
+const VAULT: &str = "Vault";
+pub(super) const OPENBAO: &str = "OpenBao";
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
