@@ -8,6 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "vault_providers/openbao.rs"]
+mod openbao;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
