@@ -169,9 +169,10 @@ impl Scenario {
     /// Leases a slot for a server with this setup, or returns why the server does not start.
     pub(crate) async fn lease(&mut self, setup: Setup) -> StepResult<Result<Slot, StartError>> {
         let kind = self.kind(setup);
-        let leased = match &self.own {
-            Some(own) => self.slots.lease_on(&own.oracle, &kind).await,
-            None => self.slots.lease(&kind).await,
+        let leased = match (&self.own, &self.cluster) {
+            (Some(own), _) => self.slots.lease_on(&own.oracle, &kind).await,
+            (None, Some(_)) => self.slots.lease_on(&self.oracle, &kind).await,
+            (None, None) => self.slots.lease(&kind).await,
         };
         let slot = match leased {
             Ok(slot) => slot,

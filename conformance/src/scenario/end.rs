@@ -21,11 +21,14 @@ pub(crate) struct Finish {
 }
 
 impl Scenario {
-    /// Removes the mounts and namespaces of the scenario.
+    /// Removes the mounts and namespaces of the scenario. Those in a cluster of its own end with that.
     ///
     /// # Errors
     /// If Vault rejects a request.
     pub(crate) async fn remove_objects(&self) -> Result<(), OracleError> {
+        if self.cluster.is_some() {
+            return Ok(());
+        }
         self.oracle.remove_inner_namespaces().await?;
         self.oracle.remove_mounts(&self.prefix).await
     }
@@ -138,6 +141,9 @@ impl Scenario {
                 false => self.slots.end(slot).await,
             };
             problems.extend(released.err());
+        }
+        if let Some(cluster) = self.cluster {
+            problems.extend(cluster.stop().await.err());
         }
         if let Some(own) = self.own {
             problems.extend(dedicated_vaults.give_back(own).await.err());

@@ -193,31 +193,18 @@ impl DevProcess {
     ) -> Result<(Self, RootApi), BinaryError> {
         // A Vault on port P uses P+1 for its cluster.
         let port = free_port_pair().map_err(BinaryError::Ports)?;
-        let home = tempfile::Builder::new()
-            .prefix(HOME_PREFIX)
-            .tempdir()
-            .map_err(BinaryError::Home)?;
+        let home = new_home()?;
         let config = home.path().join("dev.hcl");
         tokio::fs::write(&config, DEV_CONFIG)
             .await
             .map_err(BinaryError::Home)?;
-        let mut command = Command::new(program);
+        let mut command = server_command(program, home.path());
         command
-            .args(["server", "-dev", "-dev-no-store-token"])
+            .args(["-dev", "-dev-no-store-token"])
             .arg(format!("-config={}", config.display()))
             .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
-            // An exported VAULT_* variable would change what is tested.
-            .env_clear()
-            .env("HOME", home.path())
             // An argument could be read by every user of the machine.
-            .env("VAULT_DEV_ROOT_TOKEN_ID", token.expose_secret())
-            .current_dir(home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        if let Some(system_root) = std::env::var_os("SystemRoot") {
-            command.env("SystemRoot", system_root); // sockets on Windows need it
-        }
+            .env("VAULT_DEV_ROOT_TOKEN_ID", token.expose_secret());
         let address = format!("http://127.0.0.1:{port}");
         note_process(&address, home.path());
         let mut group = ProcessGroup::spawn(&mut command).map_err(|source| BinaryError::Spawn {
@@ -279,6 +266,30 @@ impl DevProcess {
             )),
         }
     }
+}
+
+/// A home and working directory for a server.
+pub(super) fn new_home() -> Result<TempDir, BinaryError> {
+    let home = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir();
+    home.map_err(BinaryError::Home)
+}
+
+/// The command `server` of this program, in its home and with its output piped.
+pub(super) fn server_command(program: &Path, home: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg("server")
+        // An exported VAULT_* variable would change what is tested.
+        .env_clear()
+        .env("HOME", home)
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(system_root) = std::env::var_os("SystemRoot") {
+        command.env("SystemRoot", system_root); // sockets on Windows need it
+    }
+    command
 }
 
 /// The last lines that a program printed, for an error message about its end.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use rand::distr::{Alphanumeric, SampleString};
@@ -65,10 +65,15 @@ impl VaultOptions {
     /// The evidence that is available about that Vault.
     pub(crate) fn evidence(&self) -> BTreeSet<Evidence> {
         let mut evidence = BTreeSet::from(Evidence::ALL);
-        if self.choice == VaultChoice::External {
-            evidence.remove(&Evidence::Audit);
-            evidence.remove(&Evidence::DedicatedVault);
-        }
+        let missing: &[_] = match self.choice {
+            VaultChoice::External => {
+                &[Evidence::Audit, Evidence::DedicatedVault, Evidence::Cluster]
+            }
+            VaultChoice::Container => &[Evidence::Cluster],
+            // What it becomes is not known yet.
+            VaultChoice::Auto | VaultChoice::Binary | VaultChoice::Build => &[],
+        };
+        evidence.retain(|one| !missing.contains(one));
         evidence
     }
 }
@@ -461,6 +466,14 @@ pub(crate) struct Another {
 }
 
 impl Another {
+    /// The program of such a Vault, if it is a process.
+    pub(crate) fn program(&self) -> Option<&Path> {
+        match &self.dev {
+            DevVault::Program(program) => Some(program),
+            DevVault::Image(_) => None,
+        }
+    }
+
     /// Starts it, with its audit log enabled.
     ///
     /// # Errors
