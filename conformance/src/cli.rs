@@ -218,19 +218,25 @@ struct VaultArgs {
     /// The container image [default: $VAULT_IMAGE, else hashicorp/vault:1.21]
     #[arg(long = "vault-image", value_name = "I")]
     image: Option<String>,
+    /// The program of --vault binary, Vault or OpenBao [default: `vault` on PATH, else `bao`]
+    #[arg(long = "vault-binary", value_name = "FILE", conflicts_with = "image")]
+    binary: Option<PathBuf>,
 }
 
 const NOT_EXTERNAL: &str =
     "only `run` can use an external Vault; this command needs one that the suite starts";
 
 impl VaultArgs {
-    /// A requested image is binding, so no provider may ignore it.
-    fn image_is_used(&self) -> Result<(), String> {
-        let ignores = !matches!(self.choice, VaultChoice::Auto | VaultChoice::Container);
-        match self.image.is_some() && ignores {
-            false => Ok(()),
-            true => Err("--vault-image needs --vault auto or --vault container: other Vaults do not come from an image".to_owned()),
+    /// A requested image or program is binding, so no provider may ignore it.
+    fn source_is_used(&self) -> Result<(), String> {
+        let ignores = |uses| ![VaultChoice::Auto, uses].contains(&self.choice);
+        if self.image.is_some() && ignores(VaultChoice::Container) {
+            return Err("--vault-image needs --vault auto or --vault container: other Vaults do not come from an image".to_owned());
         }
+        if self.binary.is_some() && ignores(VaultChoice::Binary) {
+            return Err("--vault-binary needs --vault auto or --vault binary: other Vaults do not come from a program of yours".to_owned());
+        }
+        Ok(())
     }
 
     /// The options, for a command that needs a Vault that the suite starts.
@@ -238,10 +244,11 @@ impl VaultArgs {
         if self.choice == VaultChoice::External {
             return Err(NOT_EXTERNAL.to_owned());
         }
-        self.image_is_used()?;
+        self.source_is_used()?;
         Ok(VaultOptions {
             choice: self.choice,
             image: self.image,
+            binary: self.binary,
             external: None,
         })
     }
@@ -277,7 +284,7 @@ impl ExternalArgs {
                 None => vault.own(),
             };
         }
-        vault.image_is_used()?;
+        vault.source_is_used()?;
         let address = self.address.ok_or(
             "--vault external needs --vault-addr, such as https://vault.example.org:8200; \
              VAULT_ADDR is ignored",
@@ -302,6 +309,7 @@ impl ExternalArgs {
         Ok(VaultOptions {
             choice: VaultChoice::External,
             image: None,
+            binary: None,
             external: Some(ExternalOptions {
                 address,
                 token: token.into(),

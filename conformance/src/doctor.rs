@@ -101,15 +101,17 @@ impl Check {
 /// Checks this machine.
 pub async fn examine() -> Diagnosis {
     let cache = Cache::locate();
-    let (engine, vault, go, cargo, browser, leftovers) = tokio::join!(
+    let (engine, vault, bao, go, cargo, browser, leftovers) = tokio::join!(
         container_engine(),
         program("vault on PATH", "vault", "version"),
+        program("bao on PATH", "bao", "version"),
         go_toolchain(),
         program("cargo", "cargo", "--version"),
         browser(),
         leftovers(cache.as_ref().ok()),
     );
     let vault = vault.fix("install Vault: https://developer.hashicorp.com/vault/install");
+    let bao = bao.fix("only for tests with OpenBao: https://openbao.org/docs/install");
     let cargo = cargo.fix("install Rust: https://rustup.rs");
     let Engine {
         check: engine,
@@ -145,6 +147,7 @@ pub async fn examine() -> Diagnosis {
         engine,
         image,
         vault,
+        bao,
         built,
         go,
         cargo,

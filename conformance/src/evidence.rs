@@ -11,17 +11,20 @@ pub enum Evidence {
     Launch,
     /// A new Vault that only this scenario uses.
     DedicatedVault,
+    /// A new cluster of Vaults that only this scenario uses.
+    Cluster,
     /// What a page in a real browser sees.
     Browser,
 }
 
 impl Evidence {
     /// All kinds of evidence.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Tap,
         Self::Audit,
         Self::Launch,
         Self::DedicatedVault,
+        Self::Cluster,
         Self::Browser,
     ];
 
@@ -33,6 +36,7 @@ impl Evidence {
             Self::Audit => "audit",
             Self::Launch => "launch",
             Self::DedicatedVault => "own-vault",
+            Self::Cluster => "cluster",
             Self::Browser => "browser",
         }
     }
@@ -48,6 +52,9 @@ impl Evidence {
             }
             Self::DedicatedVault => {
                 "own-vault: the suite did not start this Vault, so it cannot start another one for a scenario"
+            }
+            Self::Cluster => {
+                "cluster: the suite does not run this Vault as a process, so it has no program to start a cluster with; --vault binary and --vault build have one"
             }
             Self::Browser => {
                 "there is no browser on this machine: install chromium, or name one in VAULT_MCP_CONFORMANCE_BROWSER"

@@ -112,6 +112,12 @@ impl Requirement {
         self.evidence.contains(&Evidence::DedicatedVault)
     }
 
+    /// Whether its scenario has a cluster of Vaults to itself.
+    #[must_use]
+    pub fn has_cluster(&self) -> bool {
+        self.evidence.contains(&Evidence::Cluster)
+    }
+
     /// Whether its scenario can have a KV mount. It has none for certain if it needs operations on PKI alone, or is about
     /// a launcher.
     #[must_use]

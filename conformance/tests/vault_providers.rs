@@ -8,6 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "vault_providers/openbao.rs"]
+mod openbao;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -178,7 +181,7 @@ async fn an_image_that_is_nowhere_is_reported_with_the_pull_command() {
     let options = VaultOptions {
         choice: VaultChoice::Auto,
         image: Some("vault-mcp-conformance/nowhere:0".to_owned()),
-        external: None,
+        ..VaultOptions::default()
     };
     let error = start(&options, &Progress::silent()).await.unwrap_err();
     if let VaultError::Unavailable(attempt) = &error

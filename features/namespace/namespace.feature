@@ -1,7 +1,7 @@
 @namespace
 Feature: Vault namespaces
-  In Vault Enterprise the same path is a different secret in each namespace. A request that loses its namespace, or
-  uses another client's, reads and writes another tenant's secrets.
+  In Vault Enterprise and in OpenBao the same path is a different secret in each namespace. A request that loses its
+  namespace, or uses another client's, reads and writes another tenant's secrets.
 
   @namespace.sent @must @source:GUIDE:authentication+namespace @source:VAULT:docs/enterprise/namespaces#vault-api-and-namespaces @mode:namespace @evidence:tap
   Rule: When a Vault namespace is configured, the server MUST complete each tool call with Vault requests in that namespace only

@@ -4,6 +4,7 @@
 pub(crate) mod ambient;
 pub(crate) mod audit_trail;
 pub(crate) mod browser;
+pub(crate) mod faults;
 pub(crate) mod kv;
 pub(crate) mod launcher;
 pub(crate) mod mcp;

@@ -53,7 +53,7 @@ fn to_xml(report: &Report) -> io::Result<String> {
         suite.set_time(scenarios.clone().map(duration).sum());
         for (name, value) in [
             ("target", visible(&report.target.name)),
-            ("vault", visible(&report.vault.version)),
+            ("vault", visible(&report.vault.name())),
             ("seed", report.seed.to_string()),
             ("coverage", report.coverage.to_string()),
         ] {

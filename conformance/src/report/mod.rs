@@ -131,7 +131,7 @@ pub struct TargetInfo {
 /// The Vault that was used. The fields are empty if no usable Vault was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VaultInfo {
-    /// The product, usually `Vault`.
+    /// The product: `Vault` or `OpenBao`.
     pub product: String,
     /// Its version.
     pub version: String,
@@ -139,6 +139,14 @@ pub struct VaultInfo {
     pub provider: String,
     /// The image, the path of the binary, or the address of an external Vault.
     pub detail: String,
+}
+
+impl VaultInfo {
+    /// Product and version: `Vault 1.21.1`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.product, self.version)
+    }
 }
 
 /// The result of a profile.

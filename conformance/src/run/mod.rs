@@ -28,6 +28,7 @@ use crate::{
     baseline::Baseline,
     cause::{Cause, CauseEvidence},
     event::{Event, Reporter},
+    evidence,
     instance::setup::Setup,
     invariants::{Evidence, InvariantMonitor},
     latency::Measurements,
@@ -199,20 +200,40 @@ impl Run {
         let is_fixed = self.target.adapter.mount.is_some() && requirement.can_have_kv_mount();
         let scenario = match requirement.has_own_vault() {
             true => self.dedicated_scenario(planned).await,
+            false if requirement.has_cluster() => self.scenario_on_cluster(planned).await,
             false if is_fixed => self.scenario_on_fixed_mount(planned).await,
             false => self.new_scenario(planned).await,
         };
         world.set_scenario(scenario);
     }
 
-    async fn new_scenario(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
-        let mut scenario = Scenario::new(
+    fn scenario_without_server(&self, planned: &Arc<Planned>) -> Scenario {
+        Scenario::new(
             Arc::clone(planned),
             Arc::clone(&self.target),
             Arc::clone(&self.slots),
             Arc::clone(&self.oracle),
             self.seed,
-        );
+        )
+    }
+
+    /// A scenario with a cluster of its own, to which its server's tap leads.
+    async fn scenario_on_cluster(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
+        let started = self.own_vaults.cluster().await.map_err(StepEnd::blocked)?;
+        let no_program = || StepEnd::no_evidence(evidence::Evidence::Cluster.missing());
+        let mut scenario = self.scenario_without_server(planned);
+        scenario.use_cluster(started.ok_or_else(no_program)?)?;
+        match scenario.start_server(Setup::default()).await {
+            Ok(()) => Ok(scenario),
+            Err(stop) => {
+                self.release(scenario, false).await;
+                Err(stop)
+            }
+        }
+    }
+
+    async fn new_scenario(&self, planned: &Arc<Planned>) -> StepResult<Scenario> {
+        let mut scenario = self.scenario_without_server(planned);
         scenario.audit.clone_from(&self.audit);
         // A scenario about modes starts the target itself, in these modes.
         if planned.requirement.modes.is_empty() {
@@ -263,8 +284,11 @@ impl Run {
         if self.pulse.known_lost().is_some() {
             return self.release(scenario, false).await;
         }
-        for call in scenario.calls.take_measured() {
-            self.measurements.lock().add(planned.transport, &call);
+        // A cluster writes to a disk, so its times cannot be compared with those of the run's Vault.
+        if scenario.cluster.is_none() {
+            for call in scenario.calls.take_measured() {
+                self.measurements.lock().add(planned.transport, &call);
+            }
         }
         self.watch
             .note_policy_cells(planned.way(), matrix::take_cells(&mut scenario));
@@ -278,7 +302,7 @@ impl Run {
                 running.note(aftermath);
                 return self.release(scenario, false).await;
             }
-        } else if let Err(error) = scenario.oracle.remove_mounts(&scenario.prefix).await {
+        } else if let Err(error) = scenario.remove_objects().await {
             self.note_problem(planned, &error);
         }
         let mut finish = scenario.finish().await;
@@ -309,7 +333,9 @@ impl Run {
         }
         running.note(aftermath);
         let worn = scenario.calls.is_unanswered() || planned.requirement.own_target;
-        let elsewhere = scenario.own.is_some() || scenario.oracle.namespace().is_some();
+        let elsewhere = scenario.own.is_some()
+            || scenario.cluster.is_some()
+            || scenario.oracle.namespace().is_some();
         let reusable = !worn && !elsewhere;
         self.release(scenario, reusable).await;
     }

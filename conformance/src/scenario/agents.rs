@@ -169,9 +169,10 @@ impl Scenario {
     /// Leases a slot for a server with this setup, or returns why the server does not start.
     pub(crate) async fn lease(&mut self, setup: Setup) -> StepResult<Result<Slot, StartError>> {
         let kind = self.kind(setup);
-        let leased = match &self.own {
-            Some(own) => self.slots.lease_on(&own.oracle, &kind).await,
-            None => self.slots.lease(&kind).await,
+        let leased = match (&self.own, &self.cluster) {
+            (Some(own), _) => self.slots.lease_on(&own.oracle, &kind).await,
+            (None, Some(_)) => self.slots.lease_on(&self.oracle, &kind).await,
+            (None, None) => self.slots.lease(&kind).await,
         };
         let slot = match leased {
             Ok(slot) => slot,
@@ -214,11 +215,16 @@ impl Scenario {
     /// # Errors
     /// If Vault rejects a request.
     pub(crate) async fn allow_all(&self) -> StepResult {
+        self.set_policy(&self.all_rights()).await
+    }
+
+    /// The policy with all rights within the scenario.
+    pub(crate) fn all_rights(&self) -> String {
         let mut hcl = policy::sufficient(&self.prefix);
         if let Some(mount) = &self.target.adapter.mount {
             hcl += &policy::sufficient(mount);
         }
-        self.set_policy(&hcl).await
+        hcl
     }
 
     /// Gives the agent's token these rights.

@@ -8,7 +8,7 @@ use crate::{
     slot::Slot,
     tap::{Exchange, Tap},
     transport::TransportKind,
-    vault::dedicated::DedicatedVaults,
+    vault::{dedicated::DedicatedVaults, oracle::OracleError},
 };
 
 /// The result of a scenario that has ended.
@@ -22,6 +22,18 @@ pub(crate) struct Finish {
 }
 
 impl Scenario {
+    /// Removes the mounts and namespaces of the scenario. Those in a cluster of its own end with that.
+    ///
+    /// # Errors
+    /// If Vault rejects a request.
+    pub(crate) async fn remove_objects(&self) -> Result<(), OracleError> {
+        if self.cluster.is_some() {
+            return Ok(());
+        }
+        self.oracle.remove_inner_namespaces().await?;
+        self.oracle.remove_mounts(&self.prefix).await
+    }
+
     /// Gathers the evidence. The scenario must do nothing afterwards.
     pub(crate) async fn finish(&mut self) -> Finish {
         let (dedicated, problem) = match self.dedicated_requests().await {
@@ -131,6 +143,9 @@ impl Scenario {
                 false => self.slots.end(slot).await,
             };
             problems.extend(released.err());
+        }
+        if let Some(cluster) = self.cluster {
+            problems.extend(cluster.stop().await.err());
         }
         if let Some(own) = self.own {
             problems.extend(dedicated_vaults.give_back(own).await.err());

@@ -22,6 +22,7 @@ use crate::{
     target::Target,
     vault::{
         audit::AuditLog,
+        cluster::Cluster,
         dedicated::DedicatedVault,
         oracle::{Oracle, SecretData},
     },
@@ -36,6 +37,8 @@ pub struct Scenario {
     pub agents: Agents,
     /// The Vault that the scenario has to itself, if it has one.
     pub own: Option<DedicatedVault>,
+    /// The cluster of Vaults that the scenario has to itself, if it has one.
+    pub(crate) cluster: Option<Cluster>,
     /// The audit log of the run's Vault.
     pub audit: Option<AuditLog>,
     pub(crate) target: Arc<Target>,
@@ -86,6 +89,26 @@ impl Scenario {
         scenario
     }
 
+    /// Moves a scenario in which no agent acts yet to a cluster of its own.
+    ///
+    /// # Errors
+    /// Blocked if the suite cannot send requests to it.
+    pub(crate) fn use_cluster(&mut self, cluster: Cluster) -> StepResult {
+        self.oracle = Arc::new(self.oracle_of(&cluster)?);
+        self.cluster = Some(cluster);
+        Ok(())
+    }
+
+    /// The suite's access to the active node of a cluster.
+    ///
+    /// # Errors
+    /// Blocked if the suite cannot send requests to it.
+    pub(crate) fn oracle_of(&self, cluster: &Cluster) -> StepResult<Oracle> {
+        let prefix = self.oracle.prefix();
+        let oracle = Oracle::new(cluster.active(), cluster.root_token(), prefix);
+        oracle.map_err(StepEnd::blocked)
+    }
+
     fn empty(
         planned: Arc<Planned>,
         target: Arc<Target>,
@@ -98,6 +121,7 @@ impl Scenario {
             planned,
             agents: Agents::default(),
             own: None,
+            cluster: None,
             audit: None,
             target,
             slots,

@@ -426,9 +426,8 @@ impl Prepared {
             .flatten()
             .collect::<Vec<_>>();
         format!(
-            "{} {} ({})   target {}   {}   seed {}",
-            vault.product,
-            vault.version,
+            "{} ({})   target {}   {}   seed {}",
+            vault.name(),
             vault.provider,
             target.join(" "),
             transports.join(" + "),

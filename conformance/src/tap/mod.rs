@@ -91,6 +91,7 @@ pub trait VaultFilter: Send + Sync {
 /// A running tap.
 pub struct Tap {
     address: String,
+    vault: Arc<Mutex<Endpoint>>,
     record: Arc<Mutex<Vec<Exchange>>>,
     longest_wait: Arc<LongestWait>,
     faults: Arc<Mutex<Vec<Fault>>>,
@@ -107,7 +108,7 @@ impl fmt::Debug for Tap {
 }
 
 struct ProxyState {
-    vault: Endpoint,
+    vault: Arc<Mutex<Endpoint>>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     record: Arc<Mutex<Vec<Exchange>>>,
     longest_wait: Arc<LongestWait>,
@@ -148,11 +149,13 @@ impl Tap {
         let address = listener
             .local_addr()
             .map_err(|error| format!("the tap cannot listen: {error}"))?;
+        let client = Client::builder(TokioExecutor::new()).build(vault.connector());
+        let vault = Arc::new(Mutex::new(vault.clone()));
         let (record, faults) = (Arc::default(), Arc::default());
         let longest_wait = Arc::default();
         let passage = Arc::new(ProxyState {
-            vault: vault.clone(),
-            client: Client::builder(TokioExecutor::new()).build(vault.connector()),
+            vault: Arc::clone(&vault),
+            client,
             record: Arc::clone(&record),
             longest_wait: Arc::clone(&longest_wait),
             faults: Arc::clone(&faults),
@@ -162,6 +165,7 @@ impl Tap {
         let server = tokio::spawn(serve(listener, passage, door, stop.clone()));
         Ok(Self {
             address: format!("{scheme}://{address}"),
+            vault,
             record,
             longest_wait,
             faults,
@@ -174,6 +178,11 @@ impl Tap {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Forwards requests from now on to another node of the same cluster, whose certificate is verified in the same way.
+    pub fn forward_to(&self, node: &Endpoint) {
+        self.vault.lock().clone_from(node);
     }
 
     /// Clears the record and the faults.
@@ -332,9 +341,10 @@ impl ProxyState {
             }
             None => {}
         }
+        let vault = self.vault.lock().clone();
         *request.uri_mut() = Uri::builder()
-            .scheme(self.vault.scheme())
-            .authority(self.vault.authority().clone())
+            .scheme(vault.scheme())
+            .authority(vault.authority().clone())
             .path_and_query(path)
             .build()
             .map_err(|error| format!("no address: {error}"))?;

@@ -104,6 +104,18 @@ impl RootApi {
         Ok(health.version)
     }
 
+    /// `Vault` or `OpenBao`, by the name of the builtin plugin that serves `sys/`. Nothing else tells them apart reliably.
+    pub(super) async fn product(&self) -> Result<&'static str, ApiError> {
+        let mounts: Value = self.ask(Method::GET, "sys/mounts", None).await?;
+        let plugin = mounts["data"]["sys/"]["running_plugin_version"].as_str();
+        Ok(
+            match plugin.is_some_and(|plugin| plugin.ends_with("+builtin.bao")) {
+                true => OPENBAO,
+                false => VAULT,
+            },
+        )
+    }
+
     /// Whether Vault answers and is unsealed.
     pub(super) async fn is_alive(&self) -> bool {
         self.version().await.is_ok()
@@ -181,5 +193,42 @@ impl RootApi {
     }
 }
 
+/// The products that serve Vault's API.
+const VAULT: &str = "Vault";
+pub(super) const OPENBAO: &str = "OpenBao";
+
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+    use super::RootApi;
+
+    #[tokio::test]
+    async fn the_product_is_what_serves_the_system_endpoints() {
+        for (system, product) in [
+            (
+                json!({ "running_plugin_version": "v1.21.1+builtin.vault" }),
+                "Vault",
+            ),
+            (
+                json!({ "running_plugin_version": "v2.7.2+builtin.bao" }),
+                "OpenBao",
+            ),
+            // Vault before 1.13.
+            (json!({}), "Vault"),
+        ] {
+            let server = MockServer::start().await;
+            let mounts = json!({ "data": { "sys/": system } });
+            Mock::given(path("/v1/sys/mounts"))
+                .respond_with(ResponseTemplate::new(200).set_body_json(mounts))
+                .mount(&server)
+                .await;
+            let api = RootApi::new(&server.uri(), "root".into()).unwrap();
+            assert_eq!(api.product().await.unwrap(), product);
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rand::distr::{Alphanumeric, SampleString};
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -14,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::api::{ApiError, RootApi};
 
-/// The path of the suite's audit device, below `sys/audit/`.
+/// The path of the suite's audit device, below `sys/audit/`; also in [`super::binary::DEV_CONFIG`].
 pub const AUDIT_DEVICE: &str = "conformance";
 
 const MAX_ENTRIES: usize = 200_000;
@@ -91,20 +92,42 @@ pub enum AuditError {
 }
 
 impl AuditLog {
-    /// Enables the audit device. `records` must already receive Vault's stdout.
+    /// Enables the audit device, unless Vault has it from its configuration. `records` must already receive Vault's
+    /// stdout.
     pub(super) async fn enable(api: RootApi, records: Records) -> Result<Self, AuditError> {
+        let log = Self { records, api };
+        if !log.is_enabled().await? {
+            log.enable_by_request().await?;
+        }
+        log.show_correlation_ids().await?;
+        log.settle().await?;
+        Ok(log)
+    }
+
+    async fn is_enabled(&self) -> Result<bool, AuditError> {
+        let devices = self.api.ask(Method::GET, "sys/audit", None).await;
+        let devices: Value = devices.map_err(AuditError::Enable)?;
+        Ok(devices["data"].get(format!("{AUDIT_DEVICE}/")).is_some())
+    }
+
+    async fn enable_by_request(&self) -> Result<(), AuditError> {
         // Accessors are no secrets, and they identify the token of a request.
         let device = serde_json::json!({
             "type": "file",
             "description": "read by the conformance suite",
             "options": { "file_path": "stdout", "hmac_accessor": "false" },
         });
-        api.put(&format!("sys/audit/{AUDIT_DEVICE}"), &device)
-            .await
-            .map_err(AuditError::Enable)?;
-        let log = Self { records, api };
-        log.settle().await?;
-        Ok(log)
+        let path = format!("sys/audit/{AUDIT_DEVICE}");
+        let enabled = self.api.put(&path, &device).await;
+        enabled.map_err(AuditError::Enable)
+    }
+
+    /// Lets the log have the header by which the suite's requests are known; Vault 1.17 and later do so by default.
+    async fn show_correlation_ids(&self) -> Result<(), AuditError> {
+        let path = "sys/config/auditing/request-headers/x-correlation-id";
+        let plain = serde_json::json!({ "hmac": false });
+        let shown = self.api.put(path, &plain).await;
+        shown.map_err(AuditError::Enable)
     }
 
     /// The kept entries that `wanted` selects, oldest first.

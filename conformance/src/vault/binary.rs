@@ -1,4 +1,5 @@
-//! A dev Vault as a child process, from the `vault` on PATH or from one that the suite built.
+//! A dev Vault as a child process: the `vault` or `bao` on PATH, a program that the user names, or one that the suite
+//! built.
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,8 +28,19 @@ const READY: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 /// The configuration of a dev Vault, besides its flags. By default, Vault keeps summaries of some 100 kB for each mount
-/// for a day: thousands of mounts need gigabytes.
-pub(super) const DEV_CONFIG: &str = "telemetry {\n  prometheus_retention_time = \"0s\"\n}\n";
+/// for a day: thousands of mounts need gigabytes. OpenBao reads its audit devices here, and from nowhere else; Vault
+/// ignores that part, and gets the same device through its API.
+pub(super) const DEV_CONFIG: &str = r#"telemetry {
+  prometheus_retention_time = "0s"
+}
+audit "file" "conformance" {
+  description = "read by the conformance suite"
+  options {
+    file_path     = "stdout"
+    hmac_accessor = "false"
+  }
+}
+"#;
 /// Another program may take a port between the suite's check and Vault's bind.
 pub(super) const PORT_ATTEMPTS: usize = 5;
 const KEPT_LINES: usize = 20;
@@ -39,6 +51,18 @@ pub enum BinaryError {
     /// Not on PATH.
     #[error("no `vault` on PATH")]
     NotFound,
+    /// There is no Vault on PATH, but OpenBao, which was not asked for.
+    #[error("no `vault` on PATH; there is OpenBao, which is not used unless you ask for it: {bao}", bao = .bao.display())]
+    OnlyOpenBao {
+        /// The `bao` on PATH.
+        bao: PathBuf,
+    },
+    /// The named program is not executable.
+    #[error("{program} is no program", program = .program.display())]
+    NoProgram {
+        /// The path that the user gave.
+        program: PathBuf,
+    },
     /// No two adjacent free ports.
     #[error("no two neighbouring free ports on 127.0.0.1: {0}")]
     Ports(#[source] io::Error),
@@ -82,6 +106,8 @@ impl BinaryError {
             Self::NotFound => {
                 "install Vault (https://developer.hashicorp.com/vault/install) so that `vault` is on PATH".to_owned()
             }
+            Self::OnlyOpenBao { .. } => "install Vault, or test with OpenBao: --vault binary".to_owned(),
+            Self::NoProgram { .. } => "correct --vault-binary".to_owned(),
             Self::Ports(_) => "stop the programs that use the ports".to_owned(),
             Self::Home(_) => "set TMPDIR to a folder to write to".to_owned(),
             Self::Spawn { program, .. } | Self::Ended { program, .. } | Self::NotReady { program, .. } => {
@@ -167,31 +193,18 @@ impl DevProcess {
     ) -> Result<(Self, RootApi), BinaryError> {
         // A Vault on port P uses P+1 for its cluster.
         let port = free_port_pair().map_err(BinaryError::Ports)?;
-        let home = tempfile::Builder::new()
-            .prefix(HOME_PREFIX)
-            .tempdir()
-            .map_err(BinaryError::Home)?;
+        let home = new_home()?;
         let config = home.path().join("dev.hcl");
         tokio::fs::write(&config, DEV_CONFIG)
             .await
             .map_err(BinaryError::Home)?;
-        let mut command = Command::new(program);
+        let mut command = server_command(program, home.path());
         command
-            .args(["server", "-dev", "-dev-no-store-token"])
+            .args(["-dev", "-dev-no-store-token"])
             .arg(format!("-config={}", config.display()))
             .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
-            // An exported VAULT_* variable would change what is tested.
-            .env_clear()
-            .env("HOME", home.path())
             // An argument could be read by every user of the machine.
-            .env("VAULT_DEV_ROOT_TOKEN_ID", token.expose_secret())
-            .current_dir(home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        if let Some(system_root) = std::env::var_os("SystemRoot") {
-            command.env("SystemRoot", system_root); // sockets on Windows need it
-        }
+            .env("VAULT_DEV_ROOT_TOKEN_ID", token.expose_secret());
         let address = format!("http://127.0.0.1:{port}");
         note_process(&address, home.path());
         let mut group = ProcessGroup::spawn(&mut command).map_err(|source| BinaryError::Spawn {
@@ -253,6 +266,30 @@ impl DevProcess {
             )),
         }
     }
+}
+
+/// A home and working directory for a server.
+pub(super) fn new_home() -> Result<TempDir, BinaryError> {
+    let home = tempfile::Builder::new().prefix(HOME_PREFIX).tempdir();
+    home.map_err(BinaryError::Home)
+}
+
+/// The command `server` of this program, in its home and with its output piped.
+pub(super) fn server_command(program: &Path, home: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg("server")
+        // An exported VAULT_* variable would change what is tested.
+        .env_clear()
+        .env("HOME", home)
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(system_root) = std::env::var_os("SystemRoot") {
+        command.env("SystemRoot", system_root); // sockets on Windows need it
+    }
+    command
 }
 
 /// The last lines that a program printed, for an error message about its end.

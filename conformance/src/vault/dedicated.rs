@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     audit::AuditLog,
+    cluster::{Cluster, ClusterError},
     health::HealthMonitor,
     inventory::Inventory,
     oracle::Oracle,
@@ -115,6 +116,17 @@ impl DedicatedVaults {
             oracle: Arc::new(oracle),
             at_first: at_first.map_err(|error| error.to_string())?,
         })
+    }
+
+    /// Starts a cluster of Vaults like these; `None` if the run's Vault is no process.
+    ///
+    /// # Errors
+    /// [`ClusterError`]
+    pub async fn cluster(&self) -> Result<Option<Cluster>, ClusterError> {
+        match self.another.as_ref().and_then(Another::program) {
+            Some(program) => Cluster::start(program).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Returns a Vault, which is then reset or ended.

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub mod audit;
 pub mod binary;
 pub mod build;
+pub mod cluster;
 pub mod container;
 pub mod dedicated;
 pub mod endpoint;

@@ -20,6 +20,9 @@ use crate::error_chain::error_chain;
 
 /// The time limit for one request.
 const BUDGET: Duration = Duration::from_secs(20);
+/// How often the suite looks whether Vault is done with work in the background.
+const TRIES: usize = 500;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 /// The maximum lifetime of a token.
 const LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
 /// After how many further tokens a form that Vault chooses by chance is given up.
@@ -145,6 +148,23 @@ enum Made {
     Namespace { name: String },
 }
 
+impl Made {
+    /// The request that removes it.
+    fn removal(&self) -> VaultRequest {
+        match self {
+            Self::Token { accessor } => VaultRequest::new("POST", "auth/token/revoke-accessor")
+                .with(json!({ "accessor": accessor })),
+            Self::Policy { name } => {
+                VaultRequest::new("DELETE", format!("sys/policies/acl/{name}"))
+            }
+            Self::Mount { path } => VaultRequest::new("DELETE", format!("sys/mounts/{path}")),
+            Self::Namespace { name } => {
+                VaultRequest::new("DELETE", format!("sys/namespaces/{name}"))
+            }
+        }
+    }
+}
+
 /// The suite's privileged access to Vault.
 #[derive(Debug)]
 pub struct Oracle {
@@ -234,6 +254,52 @@ impl Oracle {
             name: name.to_owned(),
         });
         Ok(())
+    }
+
+    /// Makes a namespace below the one of all its requests.
+    ///
+    /// # Errors
+    /// If Vault rejects the request.
+    pub async fn make_inner_namespace(&self, name: &str) -> Result<Self, OracleError> {
+        self.make_namespace(name).await?;
+        let parent = self.namespace.as_deref().unwrap_or_default();
+        Ok(self.within(format!("{parent}/{name}").trim_start_matches('/')))
+    }
+
+    /// Removes the namespaces that were made below the one of all its requests, with all that is in them. A namespace
+    /// with others in it cannot be removed.
+    ///
+    /// # Errors
+    /// If Vault rejects a request, or one is still there afterwards.
+    pub async fn remove_inner_namespaces(&self) -> Result<(), OracleError> {
+        let inner: Vec<_> = match self.namespace {
+            // The run's own one is used by all scenarios.
+            None => return Ok(()),
+            Some(_) => (self.made.lock())
+                .extract_if(.., |made| matches!(made, Made::Namespace { .. }))
+                .collect(),
+        };
+        for made in inner {
+            self.root(made.removal()).await?;
+            // Vault removes it in the background.
+            self.until_gone(made.removal().path).await?;
+        }
+        Ok(())
+    }
+
+    async fn until_gone(&self, path: String) -> Result<(), OracleError> {
+        let look = VaultRequest::new("GET", path);
+        for _ in 0..TRIES {
+            if self.root(look.clone()).await?.status == 404 {
+                return Ok(());
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+        Err(OracleError::Refused {
+            request: format!("GET {}", look.path),
+            status: 200,
+            errors: "it is still there".to_owned(),
+        })
     }
 
     /// The endpoint of the Vault.
@@ -351,7 +417,6 @@ impl Oracle {
     /// # Errors
     /// If it is not ready in time.
     pub async fn await_kv_mount(&self, path: &str, version: u8) -> Result<(), OracleError> {
-        const TRIES: usize = 500;
         // A new KV version 2 mount rejects requests while it upgrades its empty storage.
         let probe = match version {
             2 => VaultRequest::new("GET", format!("{path}/config")),
@@ -362,7 +427,7 @@ impl Oracle {
             match self.root(probe.clone()).await {
                 Err(OracleError::Refused { .. }) if tries < TRIES => {
                     tries += 1;
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    tokio::time::sleep(BETWEEN_TRIES).await;
                 }
                 done => return done.map(drop),
             }
@@ -758,18 +823,7 @@ impl Oracle {
         let made: Vec<_> = self.made.lock().drain(..).rev().collect();
         let mut left = Vec::new();
         for thing in made {
-            let request = match &thing {
-                Made::Token { accessor } => VaultRequest::new("POST", "auth/token/revoke-accessor")
-                    .with(json!({ "accessor": accessor })),
-                Made::Policy { name } => {
-                    VaultRequest::new("DELETE", format!("sys/policies/acl/{name}"))
-                }
-                Made::Mount { path } => VaultRequest::new("DELETE", format!("sys/mounts/{path}")),
-                Made::Namespace { name } => {
-                    VaultRequest::new("DELETE", format!("sys/namespaces/{name}"))
-                }
-            };
-            if let Err(error) = self.root(request).await {
+            if let Err(error) = self.root(thing.removal()).await {
                 left.push(format!("{thing:?} is left in Vault: {error}"));
             }
         }

@@ -45,6 +45,15 @@ pub fn for_prefix(hcl: &str, prefix: &str) -> String {
     .into_owned()
 }
 
+/// The policy, with each path in this namespace, which is below the one of the policy.
+#[must_use]
+pub fn in_namespace(hcl: &str, namespace: &str) -> String {
+    PATH.replace_all(hcl, |found: &Captures<'_>| {
+        format!("path \"{namespace}/{}\"", &found[1])
+    })
+    .into_owned()
+}
+
 /// All rights on a scenario's own mounts and on the table of mounts, and no others.
 #[must_use]
 pub fn sufficient(prefix: &str) -> String {

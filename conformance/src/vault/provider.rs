@@ -1,9 +1,9 @@
 //! Gets a real Vault on any machine: in a container, from a `vault` binary, or built with Go; or, if requested, one
-//! that somebody else runs. Each run reports which one it uses; nothing is chosen silently.
+//! that somebody else runs, or OpenBao. Each run reports which one it uses; nothing is chosen silently.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use rand::distr::{Alphanumeric, SampleString};
@@ -24,7 +24,7 @@ use crate::{
     cache::{Cache, CacheError},
     evidence::Evidence,
     progress::Progress,
-    vault::api::{ApiError, RootApi},
+    vault::api::{ApiError, OPENBAO, RootApi},
 };
 
 /// The variable with the default container image.
@@ -38,7 +38,7 @@ pub enum VaultChoice {
     Auto,
     /// A container image
     Container,
-    /// The `vault` on PATH
+    /// The program that --vault-binary names, or the `vault` on PATH, or the `bao` (OpenBao) if there is no `vault`
     Binary,
     /// A Vault built with Go, once, into the user's cache
     Build,
@@ -54,6 +54,9 @@ pub struct VaultOptions {
     /// The container image. The default is `VAULT_IMAGE`, or else `hashicorp/vault:1.21`. If an image is given in
     /// either way, [`VaultChoice::Auto`] uses no other provider, because the user wants to test with this Vault.
     pub image: Option<String>,
+    /// The program of [`VaultChoice::Binary`]. The default is the `vault` on PATH, or else the `bao`. If a program is
+    /// given, [`VaultChoice::Auto`] uses no other provider.
+    pub binary: Option<PathBuf>,
     /// The Vault of [`VaultChoice::External`]; unused for other choices.
     pub external: Option<ExternalOptions>,
 }
@@ -62,10 +65,15 @@ impl VaultOptions {
     /// The evidence that is available about that Vault.
     pub(crate) fn evidence(&self) -> BTreeSet<Evidence> {
         let mut evidence = BTreeSet::from(Evidence::ALL);
-        if self.choice == VaultChoice::External {
-            evidence.remove(&Evidence::Audit);
-            evidence.remove(&Evidence::DedicatedVault);
-        }
+        let missing: &[_] = match self.choice {
+            VaultChoice::External => {
+                &[Evidence::Audit, Evidence::DedicatedVault, Evidence::Cluster]
+            }
+            VaultChoice::Container => &[Evidence::Cluster],
+            // What it becomes is not known yet.
+            VaultChoice::Auto | VaultChoice::Binary | VaultChoice::Build => &[],
+        };
+        evidence.retain(|one| !missing.contains(one));
         evidence
     }
 }
@@ -75,7 +83,7 @@ impl VaultOptions {
 pub enum VaultProvider {
     /// A container.
     Container,
-    /// The `vault` on PATH.
+    /// A program on PATH, or one that the user named.
     Binary,
     /// A binary that the suite built.
     Build,
@@ -97,7 +105,7 @@ impl fmt::Display for VaultProvider {
 /// The identity of a Vault; shown by the console and the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultIdentity {
-    /// `Vault`.
+    /// `Vault` or `OpenBao`.
     pub product: String,
     /// The version that Vault reports: `1.21.1`.
     pub version: String,
@@ -108,13 +116,17 @@ pub struct VaultIdentity {
 }
 
 impl VaultIdentity {
-    fn new(provider: VaultProvider, version: String, detail: String) -> Self {
-        Self {
-            product: "Vault".to_owned(),
-            version,
+    async fn find_out(
+        api: &RootApi,
+        provider: VaultProvider,
+        detail: String,
+    ) -> Result<Self, ApiError> {
+        Ok(Self {
+            product: api.product().await?.to_owned(),
+            version: api.version().await?,
             provider,
             detail,
-        }
+        })
     }
 }
 
@@ -308,6 +320,7 @@ pub async fn start(options: &VaultOptions, progress: &Progress) -> Result<Vault,
     leftovers::sweep(progress).await;
     let image = asked_image(options);
     let providers: &[_] = match options.choice {
+        VaultChoice::Auto if options.binary.is_some() => &[VaultProvider::Binary],
         VaultChoice::Auto if image.is_some() => &[VaultProvider::Container],
         VaultChoice::Auto => &[
             VaultProvider::Container,
@@ -360,10 +373,9 @@ async fn start_with(
             (DevVault::Image(image).start(provider).await?, step)
         }
         VaultProvider::Binary | VaultProvider::Build => {
-            let program = if provider == VaultProvider::Binary {
-                binary::on_path("vault").ok_or(BinaryError::NotFound)?
-            } else {
-                build::get(&Cache::locate()?, progress).await?
+            let program = match provider {
+                VaultProvider::Binary => binary_of(options)?,
+                _ => build::get(&Cache::locate()?, progress).await?,
             };
             let step = progress.step("starting Vault");
             step.note(program.display().to_string());
@@ -374,10 +386,10 @@ async fn start_with(
             let step = progress.step("entering Vault");
             let prefix = RunPrefix::draw();
             let (vault, api) = ExternalVault::enter(options, &prefix, progress).await?;
-            let version = api.version().await?;
+            let address = options.address.clone();
             let vault = Vault {
+                identity: VaultIdentity::find_out(&api, provider, address).await?,
                 api,
-                identity: VaultIdentity::new(provider, version, options.address.clone()),
                 prefix,
                 // An audit device is a change that others see, and its log is on their disk.
                 audit: None,
@@ -388,7 +400,29 @@ async fn start_with(
         }
     };
     step.done(format_args!("{} at {}", vault.identity, vault.address()));
+    if vault.identity.product == OPENBAO {
+        progress.say(format_args!("this is OpenBao: {}", vault.identity));
+    }
     Ok(vault)
+}
+
+/// The program of [`VaultProvider::Binary`]. OpenBao is another product, so it is used only if the user asks for the
+/// provider or for the program, and not in the course of [`VaultChoice::Auto`].
+fn binary_of(options: &VaultOptions) -> Result<PathBuf, BinaryError> {
+    if let Some(program) = &options.binary {
+        return match binary::is_executable(program) {
+            true => Ok(program.clone()),
+            false => Err(BinaryError::NoProgram {
+                program: program.clone(),
+            }),
+        };
+    }
+    match (binary::on_path("vault"), binary::on_path("bao")) {
+        (Some(vault), _) => Ok(vault),
+        (None, Some(bao)) if options.choice == VaultChoice::Binary => Ok(bao),
+        (None, Some(bao)) => Err(BinaryError::OnlyOpenBao { bao }),
+        (None, None) => Err(BinaryError::NotFound),
+    }
 }
 
 /// The kinds of dev Vaults.
@@ -413,11 +447,10 @@ impl DevVault {
                 (detail, api, Backend::Process(Box::new(process)))
             }
         };
-        let version = api.version().await?;
         Ok(Vault {
             audit: Some(AuditLog::enable(api.clone(), records).await?),
+            identity: VaultIdentity::find_out(&api, provider, detail).await?,
             api,
-            identity: VaultIdentity::new(provider, version, detail),
             prefix: RunPrefix::draw(),
             backend,
             dev: Some(self.clone()),
@@ -433,6 +466,14 @@ pub(crate) struct Another {
 }
 
 impl Another {
+    /// The program of such a Vault, if it is a process.
+    pub(crate) fn program(&self) -> Option<&Path> {
+        match &self.dev {
+            DevVault::Program(program) => Some(program),
+            DevVault::Image(_) => None,
+        }
+    }
+
     /// Starts it, with its audit log enabled.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ async fn a_machine_without_anything_is_told_what_is_missing_and_how_to_get_it() 
         "fix: start docker",
         "no `vault` on PATH",
         "fix: install Vault",
+        "no `bao` on PATH",
         "no `go` on PATH",
         "fix: install Go 1.",
         "--vault auto",
@@ -54,6 +55,8 @@ async fn the_vault_that_auto_would_take_is_named_for_programs_too() {
     let vault = trial.path("empty").join("vault");
     // The doctor accepts any program that prints a version as `vault`.
     symlink("/bin/echo", &vault).unwrap();
+    let bao = trial.path("empty").join("bao");
+    symlink("/bin/echo", &bao).unwrap();
     let ended = trial.ended().await;
     let told: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(told["auto"], "binary on PATH");
@@ -61,6 +64,8 @@ async fn the_vault_that_auto_would_take_is_named_for_programs_too() {
     assert_eq!(found["state"], "ok");
     assert_eq!(found["detail"], format!("version ({})", vault.display()));
     assert_eq!(found["fix"], Value::Null);
+    let found = check(&ended, "bao on PATH");
+    assert_eq!(found["detail"], format!("version ({})", bao.display()));
     let can_run = told["can_run"].as_bool().unwrap();
     ended.exits_with(if can_run { 0 } else { 3 });
 }

@@ -41,7 +41,7 @@ async fn too_little_coverage_ends_with_1() {
 
 #[tokio::test]
 async fn demands_that_cannot_be_met_are_usage_errors() {
-    let cases: [(&[&str], &[&str]); 4] = [
+    let cases: [(&[&str], &[&str]); 5] = [
         (
             &["--call-unmapped-tools"],
             &["--call-unmapped-tools needs --vault external"],
@@ -54,6 +54,10 @@ async fn demands_that_cannot_be_met_are_usage_errors() {
         (
             &["--vault", "binary", "--vault-image", "hashicorp/vault:1.20"],
             &["--vault-image needs --vault auto or --vault container"],
+        ),
+        (
+            &["--vault", "build", "--vault-binary", "/usr/bin/bao"],
+            &["--vault-binary needs --vault auto or --vault binary"],
         ),
     ];
     for (wrong, said) in cases {

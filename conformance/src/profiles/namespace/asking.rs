@@ -1,6 +1,6 @@
 //! Namespaces of Vault: to which namespace the server sends requests for each client. The community edition ignores the
 //! namespace header, so calls succeed even in a namespace that does not exist. The tap shows the header. In a Vault that
-//! has namespaces, the suite makes one for the server, and none for its clients.
+//! has namespaces, the suite makes one for the server, and some below it for its clients.
 
 use futures::future::try_join_all;
 
@@ -13,9 +13,14 @@ use crate::{
     instance::{RawConnection, answer::Answer},
     scenario::{Scenario, calls::CallOptions},
     tap::{Exchange, NAMESPACE},
+    vault::policy,
     verdict::{StepEnd, StepResult},
-    vocabulary::{about::contradiction, kv::secret_paths},
+    vocabulary::{
+        about::contradiction,
+        kv::{KvMount, kv, secret_paths},
+    },
 };
+
 /// The namespaces that clients name, below the server's own, because a server may only allow those.
 const BELOW: [&str; 2] = ["a", "b"];
 /// How many calls of a client are open at the same time.
@@ -52,18 +57,37 @@ fn own(scenario: &Scenario) -> StepResult<&str> {
         .ok_or_else(missing)
 }
 
-/// The namespaces that clients name.
+/// The namespaces that clients name. Where Vault has namespaces, the suite makes them, with the scenario's mount and its
+/// secrets in each, and gives the server's token the same rights there.
 ///
 /// # Errors
-/// Not applicable if this Vault has namespaces: it has none with these names.
-fn named(scenario: &Scenario) -> StepResult<[String; 2]> {
-    if scenario.oracle.namespace().is_some() {
-        return Err(StepEnd::no_evidence(
-            "this Vault has namespaces, and the suite makes none for clients there",
-        ));
-    }
+/// If Vault rejects a request.
+async fn named(scenario: &Scenario) -> StepResult<[String; 2]> {
     let own = own(scenario)?;
-    Ok(BELOW.map(|name| format!("{own}/{name}")))
+    let names = BELOW.map(|name| scenario.path_of(name));
+    if scenario.oracle.namespace().is_some() {
+        let mut rights = scenario.all_rights();
+        for name in &names {
+            fill(scenario, name).await?;
+            rights += &policy::in_namespace(&scenario.all_rights(), name);
+        }
+        scenario.set_policy(&rights).await?;
+    }
+    Ok(names.map(|name| format!("{own}/{name}")))
+}
+
+/// Makes a namespace with the scenario's mount and its secrets.
+async fn fill(scenario: &Scenario, name: &str) -> StepResult {
+    let KvMount { path, version } = kv(scenario)?;
+    let inner = scenario.oracle.make_inner_namespace(name).await;
+    let inner = inner.map_err(StepEnd::blocked)?;
+    let made = inner.make_kv_mount(path, *version).await;
+    made.map_err(StepEnd::blocked)?;
+    for (secret, data) in &scenario.ledger.holds {
+        let written = inner.write_secret(path, *version, secret, data).await;
+        written.map_err(StepEnd::blocked)?;
+    }
+    Ok(())
 }
 
 fn namespace_mode(scenario: &Scenario) -> StepResult<&ModeSettings> {
@@ -110,7 +134,7 @@ pub(crate) async fn let_clients_read_in_namespaces(
         let scenario = format!("the scenario made {} secrets", secrets.len());
         return Err(contradiction("three clients with a secret each", scenario));
     }
-    let named = named(scenario)?.map(Some).into_iter().chain([None]);
+    let named = named(scenario).await?.map(Some).into_iter().chain([None]);
     let starts_in = match namespace_mode(scenario)?.starts_with("namespace") {
         true => Some(own(scenario)?.to_owned()),
         false => None,
@@ -150,7 +174,7 @@ pub(crate) async fn let_client_change_namespace(
     one: &str,
     other: &str,
 ) -> StepResult {
-    let [first, second] = named(scenario)?;
+    let [first, second] = named(scenario).await?;
     let (one, other) = (
         Act::read(scenario.mount()?, one),
         Act::read(scenario.mount()?, other),
