@@ -19,7 +19,6 @@ use crate::{
     schema::problem,
     slot::Slot,
     suggest::closest,
-    tap::TokenPrint,
     transport::TransportKind,
 };
 
@@ -145,12 +144,7 @@ impl Checked {
 
     /// Records whether the server uses the token that it was given.
     pub(crate) fn note_token(&mut self, slot: &Slot) {
-        let (Some(token), Some(tap)) = (&slot.token, &slot.tap) else {
-            return;
-        };
-        let given = Some(TokenPrint::of(&token.secret));
-        let exchanges = tap.exchanges();
-        if exchanges.is_empty() || exchanges.iter().any(|exchange| exchange.token == given) {
+        if slot.uses_its_token() != Some(false) {
             return;
         }
         let text = "no request to Vault had the token that the suite made for the server: pass {vault_token} in `env`, \
