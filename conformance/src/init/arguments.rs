@@ -41,7 +41,7 @@ pub(crate) struct Draft {
     pub(crate) placing: Placing,
     /// Parameters of the operation that no argument takes.
     pub(crate) left_over: Vec<&'static str>,
-    /// How well the names of the arguments fit, at most 1 for each parameter.
+    /// How well the names of the arguments fit, from 0 to 1.
     pub(crate) fit: f64,
     /// Required arguments that nothing fills.
     pub(crate) open: Vec<Argument>,
@@ -118,6 +118,7 @@ fn draft(
     let mut left_over = Vec::new();
     let mut fit = 0.0;
     if operation == Operation::Kv(Kv::WriteKey)
+        && form.envelope.is_none()
         && !(assigned.contains_key("key") && assigned.contains_key("value"))
     {
         builder.one_key_of_a_table(&mut assigned)?;
@@ -172,11 +173,12 @@ fn draft(
         create_only: false,
         existing_only: false,
     };
+    let count = u32::try_from(operation.parameters().len().max(1)).unwrap_or(u32::MAX);
     Some(Draft {
         mapping,
         placing,
         left_over,
-        fit,
+        fit: fit / f64::from(count),
         open,
         assumed: builder.assumed,
     })

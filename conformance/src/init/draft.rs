@@ -220,6 +220,14 @@ fn operation(text: &mut String, entry: &Entry) {
     }
     lists(text, mapping);
     results(text, entry);
+    for (name, holds) in [
+        ("create_only", mapping.create_only),
+        ("existing_only", mapping.existing_only),
+    ] {
+        if holds {
+            line(text, &format!("{name} = true"));
+        }
+    }
     if let Some(next) = &mapping.next {
         let fields = [
             ("argument", inline::text(&next.argument)),

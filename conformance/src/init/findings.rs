@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{
-    guess::{CLEAR, Candidate},
-    tools::one_line,
-};
+use super::guess::{CLEAR, Candidate};
 use crate::{adapter::mapping::Mapping, engines::Operation, rate::Rate};
+
+/// How many candidates are named for one operation.
+const MOST_OTHERS: usize = 3;
 
 /// What was found out about a server.
 #[derive(Clone, Debug, Default)]
@@ -71,16 +71,15 @@ impl Entry {
         };
         let mut entry = Self::of(operation, best, state);
         let mut seen = BTreeSet::from([best.form.tool.as_str()]);
-        for other in candidates {
-            if seen.insert(&other.form.tool) && seen.len() <= 4 {
-                let why = failed.iter().find(|(tool, _)| *tool == other.form.tool);
-                let why = why.map_or_else(
-                    || other.reason(operation),
-                    |(_, why)| format!("tried: {}", one_line(why)),
-                );
-                entry
-                    .notes
-                    .push(format!("Another candidate: {} ({why}).", other.form.tool));
+        for other in candidates.iter().filter(|other| other.points >= CLEAR) {
+            if seen.insert(&other.form.tool) && seen.len() <= MOST_OTHERS {
+                let why = failed.iter().any(|(tool, _)| *tool == other.form.tool);
+                let why = match why {
+                    true => "tried as well".to_owned(),
+                    false => other.reason(operation),
+                };
+                let note = format!("Another candidate: {} ({why}).", other.form.tool);
+                entry.notes.push(note);
             }
         }
         Some(entry)

@@ -8,7 +8,7 @@ use super::{
 use crate::engines::{Kv, Operation};
 
 /// With fewer points nothing but a successful call shows that a tool performs an operation.
-pub(crate) const CLEAR: f64 = 6.0;
+pub(crate) const CLEAR: f64 = 5.0;
 
 /// A tool call that may perform an operation.
 #[derive(Clone, Debug)]
@@ -91,13 +91,13 @@ fn points(operation: Operation, form: &Form, about: &OperationWords) -> Option<f
     if operation.reads() && form.only_reads == Some(false) {
         points -= 3.0;
     }
-    if needs_flag(operation) && named(about.hints) == 0 {
+    if needs_flag(operation) && named(about.hints) == 0 && described(about.hints) == 0 {
         let flags = super::words::flags(operation);
         let has_flag = form
             .arguments
             .iter()
             .any(|argument| flags.iter().any(|(name, _)| *name == argument.named));
-        points += if has_flag { 2.0 } else { -3.0 };
+        points += if has_flag { 2.0 } else { -4.0 };
     }
     Some(points)
 }
@@ -114,3 +114,6 @@ fn count<'w>(words: &[&str], found: impl Iterator<Item = &'w str>) -> u32 {
     let found = found.filter(|word| words.contains(word));
     u32::try_from(found.count()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

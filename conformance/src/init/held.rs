@@ -79,6 +79,19 @@ pub(super) fn is_token(value: &str) -> bool {
     rest.is_some_and(|rest| rest.len() >= 16 && rest.chars().all(allowed))
 }
 
+/// Whether a text looks random, as keys and passwords that programs make do.
+pub(super) fn looks_random(value: &str) -> bool {
+    const SHORTEST: usize = 20;
+    let has = |is: fn(&char) -> bool| value.chars().any(|letter| is(&letter));
+    value.len() >= SHORTEST
+        && value
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
+        && has(char::is_ascii_digit)
+        && has(char::is_ascii_lowercase)
+        && has(char::is_ascii_uppercase)
+}
+
 fn is_url(value: &str) -> bool {
     ["http://", "https://"]
         .iter()
@@ -90,19 +103,31 @@ fn is_vaults(value: &str) -> bool {
     value.trim_end_matches('/').ends_with(":8200") || value.to_lowercase().contains("vault")
 }
 
-/// Whether a value is surely no secret: a boolean, a number, or one short word in small letters.
+/// Whether a value is surely no secret: a boolean, a number, an address of numbers, one short word in small letters, or
+/// a path.
 pub(super) fn is_harmless(value: &str) -> bool {
-    const LONGEST: usize = 12;
-    let is_word = !value.is_empty()
-        && value.len() <= LONGEST
-        && value.chars().all(|letter| letter.is_ascii_lowercase());
-    let is_number = value.len() <= 6 && value.parse::<f64>().is_ok();
-    is_word
-        || is_number
-        || [
-            "TRUE", "FALSE", "True", "False", "INFO", "DEBUG", "WARN", "ERROR",
-        ]
-        .contains(&value)
+    const LONGEST_WORD: usize = 12;
+    const LONGEST_NUMBER: usize = 15;
+    const WORDS: [&str; 8] = [
+        "TRUE", "FALSE", "True", "False", "INFO", "DEBUG", "WARN", "ERROR",
+    ];
+    let only = |is: fn(char) -> bool, longest: usize| {
+        !value.is_empty() && value.len() <= longest && value.chars().all(is)
+    };
+    let is_path = ["/", "./", "../", "~/"]
+        .iter()
+        .any(|root| value.starts_with(root))
+        && !value.split(['/', '.', '_', '-']).any(looks_random)
+        && value
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "/._-~".contains(letter));
+    only(|letter| letter.is_ascii_lowercase(), LONGEST_WORD)
+        || only(
+            |letter| letter.is_ascii_digit() || ":.,/".contains(letter),
+            LONGEST_NUMBER,
+        )
+        || is_path
+        || WORDS.contains(&value)
 }
 
 /// A header as the draft has it, and what a reader should know: a value that may be a secret is taken from the

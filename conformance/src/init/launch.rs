@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    held::{Held, header, is_harmless, is_token, of_variable},
+    held::{Held, header, is_harmless, is_token, looks_random, of_variable},
     name::words,
 };
 use crate::adapter::launch::{HttpLaunch, Launch, Remote};
@@ -301,6 +301,7 @@ fn without_secrets(words: Vec<String>, tokens: &[String], notes: &mut Vec<String
             }
             Held::Other
                 if name.as_deref().is_some_and(names_secret) && !is_harmless(&value)
+                    || looks_random(&value)
                     || value.contains("${") =>
             {
                 notes.push(format!("A value is left out of the command, because it may be a secret: {LEFT_OUT} stands in its place."));

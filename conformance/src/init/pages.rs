@@ -22,14 +22,12 @@ pub(crate) fn next(form: &Form, shape: &ResultShape, whole: &str) -> Option<Next
     let argument = form.arguments.iter().find(is_page)?;
     let result: Value = serde_json::from_str(whole).ok()?;
     let root = root(shape, &result).ok().flatten()?;
-    let names = NEXT_PAGES.iter();
-    let mut found = names.filter_map(|wanted| {
-        let (name, _) = root
-            .as_object()?
-            .iter()
-            .find(|(name, _)| spaced(name) == **wanted)?;
-        Some(name.clone())
-    });
+    let in_answer = root.as_object().into_iter().flatten().map(|(name, _)| name);
+    // The last page may lack the field that its schema has.
+    let fields: Vec<_> = in_answer.chain(&form.answers).collect();
+    let mut found = NEXT_PAGES
+        .iter()
+        .filter_map(|wanted| fields.iter().find(|name| spaced(name) == **wanted));
     Some(NextPage {
         argument: argument.name().to_owned(),
         at: format!("/{}", found.next()?),

@@ -141,13 +141,25 @@ fn as_prose(operation: Operation, text: &str, expected: &Value) -> Option<Result
         .then(|| shape(ResultPart::Text))
 }
 
-/// The JSON after prose, and the prose's last line, after which it stands.
+/// The JSON after prose, and the prose's last words, after which it stands.
 fn after_prose(text: &str) -> Option<(String, Value)> {
+    const MOST_WORDS: usize = 3;
     let begin = text.find(['{', '['])?;
     let (prose, rest) = text.split_at(begin);
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
     let json = values.next()?.ok()?;
-    let marker = prose.trim_end().lines().next_back()?.trim().to_owned();
+    let line = prose.trim_end().lines().next_back()?.trim();
+    // Words with digits, slashes or quotes name what was asked for.
+    let is_fixed = |word: &&str| {
+        !word.contains(|letter: char| letter.is_ascii_digit() || "/\"'`".contains(letter))
+    };
+    let words: Vec<_> = line
+        .split(' ')
+        .rev()
+        .take(MOST_WORDS)
+        .take_while(is_fixed)
+        .collect();
+    let marker = words.into_iter().rev().collect::<Vec<_>>().join(" ");
     // The marker must not stand there before.
     (!marker.is_empty() && prose.matches(&marker).count() == 1).then_some((marker, json))
 }

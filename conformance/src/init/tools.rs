@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     name::{spaced, words},
-    words::{DISPATCHES, ENGINE_TYPES, ENVELOPES},
+    words::{ACTIONS, DISPATCHES, ENGINE_TYPES, ENVELOPES, is_verb},
 };
 
 /// How many forms of one tool are considered.
@@ -34,6 +34,8 @@ pub(crate) struct Form {
     pub(crate) envelope: Option<Argument>,
     /// Whether the server says that it only reads.
     pub(crate) only_reads: Option<bool>,
+    /// The fields of its structured answer.
+    pub(crate) answers: Vec<String>,
 }
 
 /// An argument of a tool.
@@ -146,6 +148,7 @@ fn forms_of(tool: &Value) -> Vec<Form> {
         arguments,
         envelope: None,
         only_reads: tool["annotations"]["readOnlyHint"].as_bool(),
+        answers: fields_of(&tool["outputSchema"]),
     };
     let mut forms = vec![whole];
     let selecting: Vec<Argument> = forms[0]
@@ -175,6 +178,14 @@ fn forms_of(tool: &Value) -> Vec<Form> {
     }
     for form in &mut forms {
         wrap(form);
+        // A tool may be called after what it shows: roles are listed, a role is read.
+        match is_plural(name) {
+            true => _ = form.described.insert("list".to_owned()),
+            false if !form.named.iter().any(|word| is_verb(word)) => {
+                _ = form.described.insert("read".to_owned())
+            }
+            false => {}
+        }
     }
     forms
 }
@@ -207,41 +218,35 @@ fn selects(argument: &Argument) -> bool {
         && !argument.allowed.iter().any(is_engine)
 }
 
-/// The values of a selecting argument, as its schema lists them, or else those in quotes in its description.
+/// The values of a selecting argument, as its schema lists them, or else the verbs in its description.
 fn values_of(argument: &Argument) -> Vec<String> {
     let listed = argument.allowed.iter().filter_map(Value::as_str);
     let listed: Vec<_> = listed.map(str::to_owned).collect();
-    if !listed.is_empty() || argument.named == "type" {
+    if !listed.is_empty() || !ACTIONS.contains(&argument.named.as_str()) {
         return listed;
     }
-    let mut quoted = Vec::new();
-    for quote in ['`', '"', '\''] {
-        let parts = argument.description.split(quote).skip(1).step_by(2);
-        quoted.extend(parts.filter(|part| is_identifier(part)).map(str::to_owned));
-    }
-    if quoted.is_empty() {
-        // One of: read, write, list.
-        let rest = argument
-            .description
-            .split(':')
-            .next_back()
-            .unwrap_or_default();
-        let parts = rest
-            .split([',', '|', '/'])
-            .map(|part| part.trim().trim_end_matches('.'));
-        let parts: Vec<_> = parts.map(str::to_owned).collect();
-        if parts.len() > 1 && parts.iter().all(|part| is_identifier(part)) {
-            quoted = parts;
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    let described = argument.description.split(|letter| !is_part(letter));
+    let described = described.map(|word| word.trim_matches('.'));
+    let is_action = |word: &&str| words(word).iter().any(|word| is_verb(word));
+    let mut actions: Vec<String> = Vec::new();
+    for action in described.filter(is_action) {
+        if !actions.iter().any(|known| known == action) {
+            actions.push(action.to_owned());
         }
     }
-    quoted.dedup();
-    quoted.truncate(MOST_VALUES);
-    quoted
+    actions.truncate(MOST_VALUES);
+    actions
 }
 
-fn is_identifier(text: &str) -> bool {
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
-    (2..=40).contains(&text.len()) && text.chars().all(allowed)
+/// The names of the fields of a schema.
+fn fields_of(schema: &Value) -> Vec<String> {
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    fields.map(|(name, _)| name.clone()).collect()
+}
+
+fn is_plural(name: &str) -> bool {
+    name.ends_with(['s', 'S']) && words(name).last().is_some_and(|last| !last.ends_with('s'))
 }
 
 fn first_sentence(text: &str) -> &str {

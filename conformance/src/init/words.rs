@@ -78,6 +78,18 @@ const SECRET: &[&str] = &[
     "value",
     "keyvalue",
 ];
+const FIELD: &[&str] = &[
+    "secret",
+    "kv",
+    "kv2",
+    "kvv2",
+    "key",
+    "field",
+    "value",
+    "attribute",
+    "property",
+    "entry",
+];
 const ISSUER: &[&str] = &["issuer", "ca", "authority"];
 const ROLE: &[&str] = &["role"];
 const CERT: &[&str] = &["certificate", "cert"];
@@ -116,6 +128,58 @@ const NOT_PKI: &[&str] = &[
     "health",
     "status",
     "namespace",
+];
+/// The same, for tools about issuers, roles and certificates.
+const NOT_ISSUER: &[&str] = &[
+    "secret",
+    "kv",
+    "policy",
+    "token",
+    "auth",
+    "lease",
+    "transit",
+    "audit",
+    "health",
+    "status",
+    "namespace",
+    "role",
+    "certificate",
+    "cert",
+    "mount",
+    "engine",
+];
+const NOT_ROLE: &[&str] = &[
+    "secret",
+    "kv",
+    "policy",
+    "token",
+    "auth",
+    "lease",
+    "transit",
+    "audit",
+    "health",
+    "status",
+    "namespace",
+    "issuer",
+    "mount",
+    "engine",
+];
+const NOT_CERT: &[&str] = &[
+    "secret",
+    "kv",
+    "policy",
+    "token",
+    "auth",
+    "lease",
+    "transit",
+    "audit",
+    "health",
+    "status",
+    "namespace",
+    "role",
+    "issuer",
+    "mount",
+    "engine",
 ];
 const NOT_MOUNT: &[&str] = &[
     "secret",
@@ -312,7 +376,7 @@ const fn of_kv(operation: Kv) -> OperationWords {
         ),
         Kv::WriteKey => words(
             WRITE,
-            SECRET,
+            FIELD,
             &["key", "field", "patch", "merge", "update", "set"],
             &[
                 "mount",
@@ -372,7 +436,7 @@ const fn of_kv(operation: Kv) -> OperationWords {
         ),
         Kv::DeleteKey => words(
             DELETE,
-            SECRET,
+            FIELD,
             &["key", "field", "unset"],
             NOT_SECRET,
             &["path", "key"],
@@ -549,8 +613,8 @@ const fn of_pki(operation: Pki) -> OperationWords {
             NOT_PKI,
             &["bundle"],
         ),
-        Pki::ListIssuers => words(LIST, ISSUER, &["list", "pki"], NOT_PKI, &[]),
-        Pki::ReadIssuer => words(READ, ISSUER, &["read", "pki"], NOT_PKI, &["issuer"]),
+        Pki::ListIssuers => words(LIST, ISSUER, &["list", "pki"], NOT_ISSUER, &[]),
+        Pki::ReadIssuer => words(READ, ISSUER, &["read", "pki"], NOT_ISSUER, &["issuer"]),
         Pki::CreateRole => words(
             CREATE,
             ROLE,
@@ -561,9 +625,9 @@ const fn of_pki(operation: Pki) -> OperationWords {
             ],
             &["role"],
         ),
-        Pki::ListRoles => words(LIST, ROLE, &["list", "pki"], NOT_PKI, &[]),
-        Pki::ReadRole => words(READ, ROLE, &["read", "pki"], NOT_PKI, &["role"]),
-        Pki::DeleteRole => words(DELETE, ROLE, &["delete", "pki"], NOT_PKI, &["role"]),
+        Pki::ListRoles => words(LIST, ROLE, &["list", "pki"], NOT_ROLE, &[]),
+        Pki::ReadRole => words(READ, ROLE, &["read", "pki"], NOT_ROLE, &["role"]),
+        Pki::DeleteRole => words(DELETE, ROLE, &["delete", "pki"], NOT_ROLE, &["role"]),
         Pki::Issue => words(
             &[
                 "issue", "create", "generate", "request", "make", "new", "mint", "obtain", "get",
@@ -581,6 +645,9 @@ const fn of_pki(operation: Pki) -> OperationWords {
                 "revoke",
                 "sign",
                 "csr",
+                "role",
+                "mount",
+                "engine",
                 "issuer",
                 "root",
                 "intermediate",
@@ -593,18 +660,18 @@ const fn of_pki(operation: Pki) -> OperationWords {
             &["sign", "issue", "submit"],
             &["certificate", "cert", "csr", "request"],
             &["sign", "csr", "pki"],
-            NOT_PKI,
+            NOT_CERT,
             &["role", "csr"],
         ),
         Pki::Revoke => words(
             &["revoke", "invalidate", "cancel"],
             CERT,
             &["revoke", "pki"],
-            NOT_PKI,
+            NOT_CERT,
             &["serial"],
         ),
-        Pki::ListCerts => words(LIST, CERT, &["list", "pki"], NOT_PKI, &[]),
-        Pki::ReadCert => words(READ, CERT, &["read", "pki"], NOT_PKI, &["serial"]),
+        Pki::ListCerts => words(LIST, CERT, &["list", "pki"], NOT_CERT, &[]),
+        Pki::ReadCert => words(READ, CERT, &["read", "pki"], NOT_CERT, &["serial"]),
     }
 }
 
@@ -1068,6 +1135,25 @@ pub(super) const DISPATCHES: &[&str] = &[
     "resource type",
     "object type",
 ];
+
+/// Those of them that can be free text, with their values in the description.
+pub(super) const ACTIONS: &[&str] = &[
+    "action",
+    "operation",
+    "op",
+    "command",
+    "cmd",
+    "method",
+    "verb",
+];
+
+/// Whether a word is what a tool does.
+pub(super) fn is_verb(word: &str) -> bool {
+    let mut all = Operation::ALL
+        .into_iter()
+        .map(|operation| of(operation).verbs);
+    all.any(|verbs| verbs.contains(&word))
+}
 
 /// Arguments that hold the arguments of a tool that dispatches.
 pub(super) const ENVELOPES: &[&str] = &[

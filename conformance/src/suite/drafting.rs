@@ -11,9 +11,10 @@ use super::{
     samples::{Sample, Samples, grant, remove_own_mounts},
 };
 use crate::{
+    act::Act,
     adapter::mapping::{Mapping, ResultShape, Shapes},
     cause::tells_of_limit,
-    engines::{Kv, Operation, Pki},
+    engines::{Kv, Operation, Parameters, Pki},
     init::{
         findings::{Entry, Findings, State, names},
         guess::{Candidate, candidates},
@@ -22,9 +23,10 @@ use crate::{
         tools::{Form, forms},
     },
     instance::{
-        answer::{Answer, Arguments, ToolCall},
+        answer::{Answer, Arguments, Data, ToolCall, read, text_of},
         setup::Setup,
     },
+    mcp::inbox::Reply,
     plan::Spoken,
     rate::Rate,
     redact::Secrets,
@@ -37,7 +39,13 @@ use crate::{
         provider::{Vault, VaultChoice},
     },
     verdict::{StepEnd, StepResult},
-    vocabulary::{answered, effect, given, kv::kv, stage},
+    vocabulary::{
+        answered,
+        effect::{self, WRITES},
+        given,
+        kv::kv,
+        stage,
+    },
 };
 
 /// How many calls are tried for one operation.
@@ -237,7 +245,10 @@ impl Prepared {
                         self.seed,
                     );
                     scenario.prefix = format!("{}-", own_mount(oracle));
-                    let outcome = try_write(&mut scenario, operation, candidate).await;
+                    let mut outcome = try_write(&mut scenario, operation, candidate).await;
+                    if WRITES.contains(&operation) {
+                        outcome = try_new(&mut scenario, candidate, outcome).await;
+                    }
                     let removed = oracle.remove_mounts(&scenario.prefix).await;
                     let reusable = !scenario.calls.is_unanswered();
                     let not_released = scenario.release(&own_vaults, reusable).await;
@@ -381,6 +392,7 @@ impl Drafting<'_> {
                 }
             }
         }
+        self.empty_lists(slot, mount).await?;
         remove_own_mounts(self.oracle, mount)
             .await
             .map_err(in_vault)?;
@@ -420,6 +432,7 @@ impl Drafting<'_> {
                 // A fact counts only if both shapes point to it, though KV version 1 may not have it.
                 let own = ResultShape {
                     facts: newest.facts.clone(),
+                    empty: newest.empty.clone(),
                     ..own
                 };
                 self.found.entries[index].mapping.result = Shapes::by_version(own, newest);
@@ -429,6 +442,53 @@ impl Drafting<'_> {
             self.found.kv_versions = Some(2);
         }
         Ok(true)
+    }
+
+    /// Finds the words that stand for an empty list, where a tool that lists secrets does not answer with JSON then.
+    async fn empty_lists(&mut self, slot: &mut Slot, mount: &str) -> Result<(), String> {
+        let in_vault = |error: OracleError| error.to_string();
+        if self.mount.is_some() {
+            return Ok(());
+        }
+        let empty = format!("{mount}-empty");
+        self.oracle
+            .make_kv_mount(&empty, 2)
+            .await
+            .map_err(in_vault)?;
+        for operation in [Operation::Kv(Kv::List), Operation::Kv(Kv::ListAll)] {
+            let parameters = Parameters::from_iter([
+                ("mount".to_owned(), json!(empty)),
+                ("path".to_owned(), json!("")),
+            ]);
+            let sample = Sample {
+                operation,
+                parameters,
+                expected: Expected::default(),
+                canary: String::new(),
+            };
+            let is_it =
+                |entry: &Entry| entry.operation == operation && entry.state == State::Confirmed;
+            let Some(index) = self.found.entries.iter().position(is_it) else {
+                continue;
+            };
+            let mapping = self.found.entries[index].mapping.clone();
+            if let Answer::Success(success) = self.call(slot, &sample, &mapping, 2).await?
+                && let Data::Unusable(_) = success.data
+            {
+                let result = serde_json::from_str(&success.whole).unwrap_or_default();
+                let words = text_of(&result);
+                // Words that name the mount are others for each list.
+                if !words.contains(&empty) && !words.is_empty() {
+                    let shape = mapping.result.of(2).clone();
+                    let shape = ResultShape {
+                        empty: Some(words),
+                        ..shape
+                    };
+                    self.found.entries[index].mapping.result = Shapes::from(shape);
+                }
+            }
+        }
+        self.oracle.remove_mount(&empty).await.map_err(in_vault)
     }
 
     /// Tries the candidates of an operation that reads.
@@ -562,33 +622,82 @@ async fn try_write(
         StepEnd::Blocked { why } => why,
         other => format!("{other:?}"),
     };
-    perform(scenario, operation).await.map_err(words)?;
-    let expected = Expected {
-        data: Value::Null,
-        facts: facts_of_write(scenario, operation).await.map_err(words)?,
-    };
-    let whole = match &scenario.last().map_err(words)?.answer {
-        Answer::Success(success) => success.whole.clone(),
-        other => return Err(other.describe()),
-    };
-    let result: Value = serde_json::from_str(&whole).unwrap_or_default();
-    let found = with_most_facts(
-        operation,
-        shapes(operation, &result, &Value::Null),
-        &result,
-        &expected,
-    );
+    begin(scenario, operation).await.map_err(words)?;
+    let shape = find_facts(scenario, operation).await.map_err(words)?;
+    answered::expect_success(scenario).map_err(words)?;
+    effect::expect_whole_effect(scenario).await.map_err(words)?;
     let mut entry = Entry::of(operation, candidate, State::Confirmed);
-    entry.mapping.result = Shapes::from(found.unwrap_or_default());
+    entry.mapping.result = Shapes::from(shape);
     Ok(entry)
 }
 
-async fn perform(scenario: &mut Scenario, operation: Operation) -> StepResult {
+/// Starts the server, and lets it perform an operation on its stage.
+async fn begin(scenario: &mut Scenario, operation: Operation) -> StepResult {
     scenario.start_server(Setup::default()).await?;
     given::forget_mounts(scenario);
-    stage::let_agent_do(scenario, operation).await?;
+    stage::let_agent_do(scenario, operation).await
+}
+
+/// The shape with which most facts are found in the last answer. The answer then has them: some effects show in it.
+async fn find_facts(scenario: &mut Scenario, operation: Operation) -> StepResult<ResultShape> {
+    let Answer::Success(success) = &scenario.last()?.answer else {
+        return Ok(ResultShape::default());
+    };
+    let result: Value = serde_json::from_str(&success.whole).unwrap_or_default();
+    let expected = Expected {
+        data: Value::Null,
+        facts: facts_of_write(scenario, operation).await?,
+    };
+    let shapes = shapes(operation, &result, &Value::Null);
+    let shape = with_most_facts(operation, shapes, &result, &expected).unwrap_or_default();
+    if let Some(last) = &mut scenario.calls.last {
+        last.answer = read(operation, &shape, &Reply::Result(result));
+    }
+    Ok(shape)
+}
+
+/// Lets a candidate write a secret that does not exist, where the one that exists was written or not, as `outcome`
+/// says.
+///
+/// # Errors
+/// If it wrote neither: why.
+async fn try_new(
+    scenario: &mut Scenario,
+    candidate: &Candidate,
+    outcome: Result<Entry, String>,
+) -> Result<Entry, String> {
+    let Some(operation) = scenario.target.adapter.operations.keys().next().copied() else {
+        return outcome;
+    };
+    let created = perform_on_new(scenario, operation).await;
+    match (outcome, created) {
+        (Ok(mut entry), Err(StepEnd::Failed { .. })) => {
+            entry.mapping.existing_only = true;
+            Ok(entry)
+        }
+        (Err(_), Ok(())) => {
+            let mut entry = Entry::of(operation, candidate, State::Confirmed);
+            entry.mapping.create_only = true;
+            Ok(entry)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+async fn perform_on_new(scenario: &mut Scenario, operation: Operation) -> StepResult {
+    const NEW: &str = "new/secret";
+    let mount = scenario.mount()?.to_owned();
+    let value = scenario.canary("value that the agent writes", true);
+    let act = match operation {
+        Operation::Kv(Kv::Write) => {
+            let data = given::random_data(scenario, &["password"], true);
+            Act::replace(&mount, NEW, data)
+        }
+        _ => Act::write(&mount, NEW, "password", &value),
+    };
+    scenario.let_agent(act).await?;
     answered::expect_success(scenario)?;
-    effect::expect_whole_effect(scenario).await
+    effect::expect_effect(scenario).await
 }
 
 /// The facts that the answer to a write can have.
