@@ -14,6 +14,7 @@ use crate::{
     },
     cause::tells_of_limit,
     engines::{Operation, mounts::Mounts},
+    init::pages::asks_for_page,
     instance::Instance,
     mcp::transcript::Speaker,
     schema::problem,
@@ -590,7 +591,6 @@ fn pages(
     names: &[&str],
     found: &mut Vec<(Gravity, String)>,
 ) {
-    const PAGES: [&str; 6] = ["cursor", "page", "page_token", "offset", "next", "after"];
     match &mapping.next {
         Some(next) if !names.contains(&next.argument.as_str()) => {
             let guess = meant(&next.argument, names);
@@ -604,7 +604,7 @@ fn pages(
             let is_sent = |name: &&str| sent.is_some_and(|sent| sent.contains_key(*name));
             let page = names
                 .iter()
-                .find(|name| PAGES.contains(name) && !is_sent(name));
+                .find(|name| asks_for_page(name) && !is_sent(name));
             let hint = page.map(|page| {
                 format!("{tool} has the argument {page:?}: if it lists in pages, describe that with `next`")
             });

@@ -7,10 +7,16 @@ use serde_json::{Map, Value, json};
 use super::{
     name::words,
     tools::{Argument, Form, Kind},
-    words::{CONFIRMATIONS, ENGINE_ARGUMENTS, ENGINE_TYPES, PAGES, flags, of_parameter},
+    words::{
+        CONFIRMATIONS, ENGINE_ARGUMENTS, ENGINE_TYPES, Names, PAGES, each, flags, has,
+        of_parameter, position,
+    },
 };
 use crate::{
-    adapter::mapping::{Mapping, Shapes},
+    adapter::{
+        mapping::{Mapping, Shapes},
+        template,
+    },
     engines::{Kv, Mounts, Operation, Pki},
 };
 
@@ -49,9 +55,6 @@ pub(crate) struct Draft {
     pub(crate) assumed: Vec<String>,
 }
 
-/// Whether the parameter must be taken by an argument.
-type Needs<'n> = &'n [&'n str];
-
 struct Builder<'f> {
     operation: Operation,
     form: &'f Form,
@@ -67,7 +70,7 @@ struct Builder<'f> {
 }
 
 /// The ways to call a tool for an operation, the likeliest first; none if it lacks what the operation needs.
-pub(crate) fn drafts(operation: Operation, form: &Form, needs: Needs<'_>) -> Vec<Draft> {
+pub(crate) fn drafts(operation: Operation, form: &Form, needs: Names) -> Vec<Draft> {
     let placings: &[Placing] = match operation {
         Operation::Kv(_) if form.envelope.is_none() && !has_mount(operation, form) => {
             &[Placing::Together, Placing::AsInVault, Placing::PathAlone]
@@ -96,7 +99,7 @@ fn has_mount(operation: Operation, form: &Form) -> bool {
 fn draft(
     operation: Operation,
     form: &Form,
-    needs: Needs<'_>,
+    needs: Names,
     (placing, with_defaults): (Placing, bool),
 ) -> Option<Draft> {
     let mut builder = Builder {
@@ -143,7 +146,7 @@ fn draft(
                 builder.set(&place, json!(format!("{{{parameter}}}")));
             }
             None if is_filled(&builder.arguments, parameter) => {}
-            None if needs.contains(parameter) => return None,
+            None if has(needs, parameter) => return None,
             None if *parameter == "mount" && placing != Placing::Apart => {}
             None => left_over.push(*parameter),
         }
@@ -187,7 +190,7 @@ fn draft(
 /// Whether a parameter is in an argument.
 fn is_filled(arguments: &Value, parameter: &str) -> bool {
     let wanted = format!("{{{parameter}}}");
-    crate::adapter::template::texts(arguments)
+    template::texts(arguments)
         .iter()
         .any(|text| text.contains(&wanted))
 }
@@ -220,20 +223,20 @@ fn assign(operation: Operation, form: &Form) -> BTreeMap<&'static str, (Argument
 }
 
 /// How well the name of an argument fits, from 0 to 1.
-fn rank(argument: &Argument, names: &[&str]) -> Option<f64> {
+fn rank(argument: &Argument, names: Names) -> Option<f64> {
     let of_index = |index: usize| 1.0 - f64::from(u32::try_from(index).unwrap_or(u32::MAX)) / 50.0;
-    if let Some(index) = names.iter().position(|name| *name == argument.named) {
+    if let Some(index) = position(names, &argument.named) {
         return Some(of_index(index));
     }
     // A longer name that ends with one of the names: target_path.
-    let ends = |name: &&str| argument.named.ends_with(&format!(" {name}"));
-    if let Some(index) = names.iter().take(6).position(|name| ends(&name)) {
+    let is_end = |name: &str| argument.named.ends_with(&format!(" {name}"));
+    if let Some(index) = each(names).take(6).position(is_end) {
         return Some(of_index(index) / 2.0);
     }
     // A name that says nothing, and a description that does.
     let described = words(&argument.description);
-    let is_described = |name: &&&str| described.iter().take(12).any(|word| word == **name);
-    let index = names.iter().take(2).position(|name| is_described(&name))?;
+    let is_described = |name: &str| described.iter().take(12).any(|word| word == name);
+    let index = each(names).take(2).position(is_described)?;
     argument.is_required.then(|| of_index(index) / 5.0)
 }
 
@@ -258,7 +261,7 @@ fn takes(argument: &Argument, operation: Operation, parameter: &str) -> bool {
         };
         let is_version =
             |value: &Value| ["1", "2", "v1", "v2"].contains(&value.to_string().trim_matches('"'));
-        let is_engine = ENGINE_ARGUMENTS.contains(&argument.named.as_str());
+        let is_engine = has(ENGINE_ARGUMENTS, &argument.named);
         match argument.allowed.as_slice() {
             [] => argument.kind == Kind::Number || !is_engine,
             allowed => {
@@ -402,7 +405,7 @@ impl Builder<'_> {
                 flag.filter(|(_, value)| *value != default || argument.is_required)
             {
                 self.set(&argument.place, json!(value));
-            } else if argument.is_required && CONFIRMATIONS.contains(&argument.named.as_str()) {
+            } else if argument.is_required && has(CONFIRMATIONS, &argument.named) {
                 self.set(&argument.place, json!(true));
             }
         }
@@ -411,24 +414,28 @@ impl Builder<'_> {
 
     /// Says which engine a new mount has, where the tool mounts several; `None` if it cannot mount this one.
     fn engine(&mut self) -> Option<()> {
-        let version = match self.operation {
+        let engine = match self.operation {
             Operation::Mounts(Mounts::Create) => None,
             Operation::Pki(Pki::Enable) => Some("pki"),
             _ => return Some(()),
         };
         let by_name = |argument: &&Argument| {
-            ENGINE_ARGUMENTS.contains(&argument.named.as_str()) && argument.kind == Kind::Text
+            has(ENGINE_ARGUMENTS, &argument.named) && argument.kind == Kind::Text
         };
         let argument = self.form.arguments.iter().find(by_name).cloned();
         let Some(argument) = argument.filter(|argument| !self.filled.contains(&argument.place))
         else {
-            return Some(());
+            // A tool that never says PKI mounts another engine.
+            let says = |engine: &str| {
+                self.form.named.contains(engine) || self.form.described.contains(engine)
+            };
+            return engine.is_none_or(says).then_some(());
         };
         let allows = |word: &str| {
             argument.allowed.is_empty() || argument.allowed.iter().any(|value| value == word)
         };
         let has_version = is_filled(&self.arguments, "version");
-        match version {
+        match engine {
             Some(engine) => {
                 if !allows(engine) {
                     return None;
@@ -451,7 +458,7 @@ impl Builder<'_> {
     fn rest(&mut self, with_defaults: bool) -> Vec<Argument> {
         let mut open = Vec::new();
         for argument in self.form.arguments.clone() {
-            if self.filled.contains(&argument.place) || PAGES.contains(&argument.named.as_str()) {
+            if self.filled.contains(&argument.place) || has(PAGES, &argument.named) {
                 continue;
             }
             let default = argument

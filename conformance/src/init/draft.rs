@@ -21,6 +21,9 @@ use crate::{
 /// How long a line may be before a table is written with one field a line.
 const WIDTH: usize = 120;
 
+/// The value of a variable that holds the token.
+pub(crate) const TOKEN: &str = "{vault_token}";
+
 /// The text of an adapter. Without findings it has no operation, and `problem` says why.
 #[must_use]
 pub fn text(launch: &LaunchDraft, found: Option<&Findings>, problem: Option<&str>) -> String {
@@ -123,7 +126,12 @@ fn section(text: &mut String, launch: &LaunchDraft, found: Option<&Findings>) {
         }
         Section::Http(http) => {
             line(text, "[http]");
-            started(text, http.container, &http.command, &http.env);
+            let mut env = http.env.clone();
+            if !found_headers.is_empty() {
+                // The server takes the token from each request, and not from its environment.
+                env.retain(|_, value| value != TOKEN);
+            }
+            started(text, http.container, &http.command, &env);
             line(text, &format!("url = {}", inline::text(&http.url)));
             let mut headers = http.headers.clone();
             headers.extend(found_headers.clone());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::guess::{CLEAR, Candidate};
+use super::guess::{CLEAR, Candidate, SURE};
 use crate::{adapter::mapping::Mapping, engines::Operation, rate::Rate};
 
 /// How many candidates are named for one operation.
@@ -44,6 +44,17 @@ pub struct Entry {
     pub notes: Vec<String>,
 }
 
+/// A tool call that did not perform an operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Miss {
+    /// The tool.
+    pub(crate) tool: String,
+    /// Why, with secrets redacted.
+    pub(crate) why: String,
+    /// Whether it reported success, so that the tool does something else, or is broken.
+    pub(crate) succeeded: bool,
+}
+
 /// Whether a call has shown that a tool performs an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -56,24 +67,30 @@ pub enum State {
 }
 
 impl Entry {
-    /// The best of several candidates of which none was confirmed, if its words are clear enough. `failed` is what the
-    /// calls showed: the tool, and why it does not perform the operation.
+    /// The best of several candidates of which none was confirmed, if its words are clear enough.
     pub(crate) fn unconfirmed(
         operation: Operation,
         candidates: &[Candidate],
-        failed: &[(String, String)],
+        misses: &[Miss],
     ) -> Option<Self> {
-        let best = candidates.first().filter(|best| best.points >= CLEAR)?;
-        let why = failed.iter().find(|(tool, _)| *tool == best.form.tool);
-        let state = match why {
-            Some((_, why)) => State::Failed(why.clone()),
+        let best = candidates.first()?;
+        let miss = misses.iter().find(|miss| miss.tool == best.form.tool);
+        let enough = match miss {
+            Some(miss) if miss.succeeded => SURE,
+            _ => CLEAR,
+        };
+        if best.points < enough {
+            return None;
+        }
+        let state = match miss {
+            Some(miss) => State::Failed(miss.why.clone()),
             None => State::Untried,
         };
         let mut entry = Self::of(operation, best, state);
         let mut seen = BTreeSet::from([best.form.tool.as_str()]);
         for other in candidates.iter().filter(|other| other.points >= CLEAR) {
             if seen.insert(&other.form.tool) && seen.len() <= MOST_OTHERS {
-                let why = failed.iter().any(|(tool, _)| *tool == other.form.tool);
+                let why = misses.iter().any(|miss| miss.tool == other.form.tool);
                 let why = match why {
                     true => "tried as well".to_owned(),
                     false => other.reason(operation),

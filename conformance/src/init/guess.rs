@@ -3,12 +3,15 @@
 use super::{
     arguments::{Draft, drafts},
     tools::Form,
-    words::{OperationWords, of},
+    words::{Names, OperationWords, flags, has, of},
 };
 use crate::engines::{Kv, Operation};
 
 /// With fewer points nothing but a successful call shows that a tool performs an operation.
 pub(crate) const CLEAR: f64 = 5.0;
+
+/// With fewer points a successful call without the data or the effect shows that a tool does something else.
+pub(crate) const SURE: f64 = 8.0;
 
 /// A tool call that may perform an operation.
 #[derive(Clone, Debug)]
@@ -36,7 +39,8 @@ impl Candidate {
 fn is_about(word: &str, about: &OperationWords) -> bool {
     [about.verbs, about.nouns, about.hints]
         .iter()
-        .any(|words| words.contains(&word))
+        .into_iter()
+        .any(|words| has(words, word))
 }
 
 /// The tool calls that may perform an operation, the likeliest first.
@@ -71,8 +75,8 @@ fn points(operation: Operation, form: &Form, about: &OperationWords) -> Option<f
     if !operation.reads() && form.only_reads == Some(true) {
         return None;
     }
-    let named = |words: &[&str]| count(words, form.named.iter().map(String::as_str));
-    let described = |words: &[&str]| count(words, form.described.iter().map(String::as_str));
+    let named = |words: Names| count(words, form.named.iter().map(String::as_str));
+    let described = |words: Names| count(words, form.described.iter().map(String::as_str));
     let mut points = 0.0;
     points += match (named(about.verbs), described(about.verbs)) {
         (0, 0) => return None,
@@ -80,6 +84,8 @@ fn points(operation: Operation, form: &Form, about: &OperationWords) -> Option<f
         (_, _) => 4.0,
     };
     points += match (named(about.nouns), described(about.nouns)) {
+        // Tools for secrets often do not say so.
+        (0, 0) if !matches!(operation, Operation::Kv(_)) => return None,
         (0, 0) => 0.0,
         (0, _) => 1.0,
         (_, _) => 3.0,
@@ -92,7 +98,7 @@ fn points(operation: Operation, form: &Form, about: &OperationWords) -> Option<f
         points -= 3.0;
     }
     if needs_flag(operation) && named(about.hints) == 0 && described(about.hints) == 0 {
-        let flags = super::words::flags(operation);
+        let flags = flags(operation);
         let has_flag = form
             .arguments
             .iter()
@@ -110,8 +116,8 @@ const fn needs_flag(operation: Operation) -> bool {
     )
 }
 
-fn count<'w>(words: &[&str], found: impl Iterator<Item = &'w str>) -> u32 {
-    let found = found.filter(|word| words.contains(word));
+fn count<'w>(words: Names, found: impl Iterator<Item = &'w str>) -> u32 {
+    let found = found.filter(|word| has(words, word));
     u32::try_from(found.count()).unwrap_or(u32::MAX)
 }
 

@@ -296,9 +296,7 @@ fn without_secrets(words: Vec<String>, tokens: &[String], notes: &mut Vec<String
             Held::Token => Some("{vault_token}"),
             Held::Address => Some("{vault_addr}"),
             Held::TokenFile => Some("{vault_token_file}"),
-            _ if tokens.iter().any(|token| value == *token) || is_token(&value) => {
-                Some("{vault_token}")
-            }
+            _ if tokens.contains(&value) || is_token(&value) => Some("{vault_token}"),
             Held::Other
                 if name.as_deref().is_some_and(names_secret) && !is_harmless(&value)
                     || looks_random(&value)

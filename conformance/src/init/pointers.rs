@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{name::spaced, words::of_fact};
+use super::{
+    name::spaced,
+    words::{each, of_fact, position},
+};
 use crate::{
     adapter::mapping::{ResultPart, ResultShape},
     engines::Operation,
@@ -25,6 +28,8 @@ pub(crate) enum Fact {
     Has(&'static str),
     /// It is text that begins like a date.
     Time,
+    /// It is false, or a word for the state of something that is there.
+    State,
     /// Only its name.
     Named,
 }
@@ -275,7 +280,9 @@ fn collect<'v>(value: &'v Value, at: &str, depth: usize, nodes: &mut Vec<Node<'v
     let Value::Object(fields) = value else {
         return;
     };
-    for (name, field) in fields {
+    // What is below a number is about one version, or about one of several.
+    let is_number = |name: &String| name.chars().all(|letter| letter.is_ascii_digit());
+    for (name, field) in fields.iter().filter(|(name, _)| !is_number(name)) {
         let pointer = format!("{at}/{}", escaped(name));
         nodes.push(Node {
             pointer: pointer.clone(),
@@ -292,15 +299,14 @@ fn collect<'v>(value: &'v Value, at: &str, depth: usize, nodes: &mut Vec<Node<'v
 /// How well the name of a place fits a fact, the best first; `None` if it does not.
 fn rank(fact: &str, known: &Fact, node: &Node<'_>) -> Option<usize> {
     let names = of_fact(fact);
-    let exact = names.iter().position(|name| *name == node.named);
-    let ends = || {
-        let ends = |name: &&str| {
+    let exact = position(names, &node.named);
+    let in_part = || {
+        let is_part = |name: &str| {
             node.named.ends_with(&format!(" {name}")) || node.named.starts_with(&format!("{name} "))
         };
-        names
-            .iter()
+        each(names)
             .take(3)
-            .position(|name| ends(&name))
+            .position(is_part)
             .map(|index| 20 + index)
     };
     // A value that is random, or of a form of its own, is found under any name.
@@ -309,7 +315,7 @@ fn rank(fact: &str, known: &Fact, node: &Node<'_>) -> Option<usize> {
         Fact::Pem(_) => Some(60),
         _ => None,
     };
-    exact.or_else(ends).or(anywhere)
+    exact.or_else(in_part).or(anywhere)
 }
 
 fn fits(known: &Fact, value: &Value) -> bool {
@@ -334,6 +340,12 @@ fn fits(known: &Fact, value: &Value) -> bool {
             let digits = text.chars().take(4).filter(char::is_ascii_digit).count();
             digits == 4 && text.get(4..5) == Some("-")
         }),
+        Fact::State => {
+            value == false
+                || value
+                    .as_str()
+                    .is_some_and(|word| !word.is_empty() && !word.contains(' '))
+        }
         Fact::Named => !value.is_null() && !value.is_object(),
     }
 }
@@ -374,3 +386,6 @@ pub(crate) fn json_within(value: &Value, pointer: &str) -> Option<(String, Value
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

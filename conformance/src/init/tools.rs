@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     name::{spaced, words},
-    words::{ACTIONS, DISPATCHES, ENGINE_TYPES, ENVELOPES, is_verb},
+    words::{ACTIONS, DISPATCHES, ENGINE_TYPES, ENVELOPES, has, is_verb},
 };
 
 /// How many forms of one tool are considered.
@@ -194,7 +194,7 @@ fn forms_of(tool: &Value) -> Vec<Form> {
 fn wrap(form: &mut Form) {
     let is_envelope = |argument: &Argument| {
         matches!(argument.kind, Kind::Table | Kind::Text | Kind::Any)
-            && ENVELOPES.contains(&argument.named.as_str())
+            && has(ENVELOPES, &argument.named)
     };
     if !form.constants.is_empty()
         && form.arguments.len() == 1
@@ -212,7 +212,7 @@ fn selects(argument: &Argument) -> bool {
         ENGINE_TYPES.iter().any(|(name, _)| *name == value)
     };
     argument.kind == Kind::Text
-        && DISPATCHES.contains(&argument.named.as_str())
+        && has(DISPATCHES, &argument.named)
         && argument.allowed.len() != 1
         && argument.allowed.len() <= MOST_VALUES
         && !argument.allowed.iter().any(is_engine)
@@ -222,7 +222,7 @@ fn selects(argument: &Argument) -> bool {
 fn values_of(argument: &Argument) -> Vec<String> {
     let listed = argument.allowed.iter().filter_map(Value::as_str);
     let listed: Vec<_> = listed.map(str::to_owned).collect();
-    if !listed.is_empty() || !ACTIONS.contains(&argument.named.as_str()) {
+    if !listed.is_empty() || !has(ACTIONS, &argument.named) {
         return listed;
     }
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);

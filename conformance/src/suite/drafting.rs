@@ -16,7 +16,8 @@ use crate::{
     cause::tells_of_limit,
     engines::{Kv, Operation, Parameters, Pki},
     init::{
-        findings::{Entry, Findings, State, names},
+        draft::TOKEN,
+        findings::{Entry, Findings, Miss, State, names},
         guess::{Candidate, candidates},
         pages,
         pointers::{Expected, Fact, facts, shapes},
@@ -79,8 +80,8 @@ enum Attempted {
 /// What trying the candidates of one operation showed.
 enum Tried {
     Entry(Box<Entry>),
-    /// None performs it: each tool, and why.
-    None(Vec<(String, String)>),
+    /// None performs it.
+    None(Vec<Miss>),
     Limited,
 }
 
@@ -234,7 +235,7 @@ impl Prepared {
                 .filter(|operation| !operation.reads())
             {
                 let all = drafting.candidates(operation);
-                let mut failed = Vec::new();
+                let mut misses = Vec::new();
                 for candidate in all.iter().take(MOST_CALLS).filter(|_| !drafting.is_closed) {
                     let target = drafting.target_with(operation, &candidate.draft.mapping);
                     let mut scenario = Scenario::new(
@@ -249,6 +250,9 @@ impl Prepared {
                     if WRITES.contains(&operation) {
                         outcome = try_new(&mut scenario, candidate, outcome).await;
                     }
+                    let last = scenario.calls.last.as_ref();
+                    let succeeded =
+                        last.is_some_and(|last| matches!(last.answer, Answer::Success(_)));
                     let removed = oracle.remove_mounts(&scenario.prefix).await;
                     let reusable = !scenario.calls.is_unanswered();
                     let not_released = scenario.release(&own_vaults, reusable).await;
@@ -259,11 +263,14 @@ impl Prepared {
                     match outcome {
                         Ok(entry) => {
                             drafting.found.entries.push(entry);
-                            failed.clear();
                             break;
                         }
                         Err(why) if tells_of_limit(&why) => return Ok(Attempted::Limited),
-                        Err(why) => failed.push((candidate.form.tool.clone(), why)),
+                        Err(why) => misses.push(Miss {
+                            tool: candidate.form.tool.clone(),
+                            why,
+                            succeeded,
+                        }),
                     }
                 }
                 if drafting
@@ -275,7 +282,7 @@ impl Prepared {
                     drafting
                         .found
                         .entries
-                        .extend(Entry::unconfirmed(operation, &all, &failed));
+                        .extend(Entry::unconfirmed(operation, &all, &misses));
                 }
             }
         }
@@ -291,6 +298,9 @@ impl Attempt {
         let mut target = target.clone();
         if let Some(http) = &mut target.adapter.http {
             http.headers.extend(self.headers.clone());
+            if !self.headers.is_empty() {
+                http.env.retain(|_, value| value != TOKEN);
+            }
         }
         target.adapter.limits.session = self.limit;
         target
@@ -384,11 +394,11 @@ impl Drafting<'_> {
             match self.read(slot, &sample, &secrets).await? {
                 Tried::Limited => return Ok(false),
                 Tried::Entry(entry) => self.found.entries.push(*entry),
-                Tried::None(failed) => {
+                Tried::None(misses) => {
                     let all = self.candidates(sample.operation);
                     self.found
                         .entries
-                        .extend(Entry::unconfirmed(sample.operation, &all, &failed));
+                        .extend(Entry::unconfirmed(sample.operation, &all, &misses));
                 }
             }
         }
@@ -498,13 +508,14 @@ impl Drafting<'_> {
         sample: &Sample,
         secrets: &Secrets,
     ) -> Result<Tried, String> {
-        let mut failed = Vec::new();
+        let mut misses = Vec::new();
         let candidates = self.candidates(sample.operation);
         let may_call =
             |candidate: &&Candidate| !self.is_closed || candidate.form.only_reads == Some(true);
         for candidate in candidates.iter().filter(may_call).take(MOST_CALLS) {
             let mapping = &candidate.draft.mapping;
             let answer = self.call(slot, sample, mapping, 2).await?;
+            let succeeded = matches!(answer, Answer::Success(_));
             let why = match answer {
                 Answer::Success(success) => match confirm(sample, &success.whole, secrets) {
                     Ok(shape) => {
@@ -518,9 +529,13 @@ impl Drafting<'_> {
                 Answer::Error(text) if tells_of_limit(&text) => return Ok(Tried::Limited),
                 other => other.describe(),
             };
-            failed.push((candidate.form.tool.clone(), secrets.redact(&why)));
+            misses.push(Miss {
+                tool: candidate.form.tool.clone(),
+                why: secrets.redact(&why),
+                succeeded,
+            });
         }
-        Ok(Tried::None(failed))
+        Ok(Tried::None(misses))
     }
 
     /// Makes the tool call of an operation. After one without an answer the server is started anew.
@@ -650,6 +665,11 @@ async fn find_facts(scenario: &mut Scenario, operation: Operation) -> StepResult
     };
     let shapes = shapes(operation, &result, &Value::Null);
     let shape = with_most_facts(operation, shapes, &result, &expected).unwrap_or_default();
+    let mut target = (*scenario.target).clone();
+    if let Some(mapping) = target.adapter.operations.get_mut(&operation) {
+        mapping.result = Shapes::from(shape.clone());
+    }
+    scenario.target = Arc::new(target);
     if let Some(last) = &mut scenario.calls.last {
         last.answer = read(operation, &shape, &Reply::Result(result));
     }
@@ -722,5 +742,5 @@ async fn facts_of_write(
         "private_key" => (*fact, Fact::Pem("PRIVATE KEY")),
         _ => (*fact, Fact::Named),
     };
-    Ok(facts.map(|fact| known(&fact)).collect())
+    Ok(facts.map(known).collect())
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     engines::{Kv, Mounts, Operation, Parameters, Pki},
-    init::pointers::{Expected, Fact},
+    init::pointers::{Expected, Fact, Facts},
     redact::Secrets,
     slot::Slot,
     vault::{
@@ -46,6 +46,9 @@ pub(super) struct Sample {
     /// A random part of it; empty if it has none.
     pub(super) canary: String,
 }
+
+/// An operation, the path that it is about, the data, the canary, and the facts.
+type Row<'s> = (Operation, &'s str, Value, &'s str, Facts);
 
 /// Gives the target all rights to a mount and to the PKI mount beside it.
 ///
@@ -118,7 +121,7 @@ impl Samples {
         let settings = Operation::Pki(Pki::ReadRole).facts();
         // A name that is not random can stand anywhere.
         let mount_canary = if is_fixed { "" } else { mount };
-        let rows: [(Operation, &str, Value, &str, Vec<(&'static str, Fact)>); 12] = [
+        let rows: [Row<'_>; 12] = [
             (
                 Operation::Mounts(Mounts::List),
                 "",
@@ -159,7 +162,7 @@ impl Samples {
                     ("created", Fact::Time),
                     ("updated", Fact::Time),
                     ("custom", Fact::Is(custom())),
-                    ("deleted", Fact::Is(json!(false))),
+                    ("deleted", Fact::State),
                 ],
             ),
             (
