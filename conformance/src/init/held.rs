@@ -1,6 +1,6 @@
 //! What a variable, a header or a flag of a server holds, by its name and by its value.
 
-use super::{launch::names_secret, name::words};
+use super::name::words;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,25 @@ pub(super) fn of_variable(name: &str, value: &str) -> Held {
         () if is_url(value) && is_vaults(value) => Held::Address,
         () => Held::Other,
     }
+}
+
+/// Whether a name says that what it names is a secret.
+pub(super) fn names_secret(name: &str) -> bool {
+    const SECRET: [&str; 10] = [
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "key",
+        "credential",
+        "auth",
+        "authorization",
+        "pw",
+        "pass",
+    ];
+    words(name)
+        .iter()
+        .any(|word| SECRET.contains(&word.as_str()))
 }
 
 /// The name in `${env:NAME}`, `${input:NAME}` or `${NAME}`, if a value is such a reference.

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{
-    held::{Held, header, is_harmless, is_token, looks_random, of_variable},
-    name::words,
-};
+use super::held::{Held, header, is_harmless, is_token, looks_random, names_secret, of_variable};
 use crate::adapter::launch::{HttpLaunch, Launch, Remote};
 
 /// The name that a container uses for this machine, and what makes it known on Linux.
@@ -317,25 +314,6 @@ fn without_secrets(words: Vec<String>, tokens: &[String], notes: &mut Vec<String
         flag = is_flag.then_some(word);
     }
     own
-}
-
-/// Whether a name says that what it names is a secret.
-pub(super) fn names_secret(name: &str) -> bool {
-    const SECRET: [&str; 10] = [
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "key",
-        "credential",
-        "auth",
-        "authorization",
-        "pw",
-        "pass",
-    ];
-    words(name)
-        .iter()
-        .any(|word| SECRET.contains(&word.as_str()))
 }
 
 /// An address without the credentials in it.
