@@ -21,6 +21,9 @@ use crate::{
 /// How long a line may be before a table is written with one field a line.
 const WIDTH: usize = 120;
 
+/// How many lines of a problem are quoted.
+const MOST_LINES: usize = 8;
+
 /// The value of a variable that holds the token.
 pub(crate) const TOKEN: &str = "{vault_token}";
 
@@ -67,11 +70,11 @@ pub fn text(launch: &LaunchDraft, found: Option<&Findings>, problem: Option<&str
         line(&mut text, "");
         comment(
             &mut text,
-            &format!(
-                "There are no operations: the tools could not be listed. {}",
-                one_line(problem)
-            ),
+            "There are no operations: the tools could not be listed.",
         );
+        for said in problem.lines().take(MOST_LINES) {
+            comment(&mut text, &one_line(said));
+        }
     }
     if let Some(found) = found {
         operations(&mut text, found);
@@ -162,7 +165,7 @@ fn started(text: &mut String, container: bool, command: &[String], env: &BTreeMa
         true => line(text, &whole),
         false => {
             line(text, "command = [");
-            for words in in_pairs(command) {
+            for words in in_lines(command) {
                 let words: Vec<_> = words.iter().map(|word| inline::text(word)).collect();
                 line(text, &format!("    {},", words.join(", ")));
             }
@@ -172,16 +175,21 @@ fn started(text: &mut String, container: bool, command: &[String], env: &BTreeMa
     line(text, &format!("env = {}", texts(env)));
 }
 
-/// The words of a command, a flag together with its value.
-fn in_pairs(command: &[String]) -> Vec<&[String]> {
-    let mut lines = Vec::new();
-    let mut rest = command;
-    while let Some(first) = rest.first() {
-        let is_flag = |word: &String| word.starts_with('-');
-        let takes = is_flag(first)
-            && !first.contains('=')
-            && rest.get(1).is_some_and(|next| !is_flag(next));
-        let (words, further) = rest.split_at(if takes { 2 } else { 1 });
+/// The words of a command in lines: the words before the first flag with a value, then each flag with its value.
+fn in_lines(command: &[String]) -> Vec<&[String]> {
+    let is_flag = |word: &String| word.starts_with('-');
+    let takes_value = |rest: &[String]| match rest {
+        [first, next, ..] => is_flag(first) && !first.contains('=') && !is_flag(next),
+        _ => false,
+    };
+    let mut begin = 1.min(command.len());
+    while begin < command.len() && !takes_value(&command[begin..]) {
+        begin += 1;
+    }
+    let (first, mut rest) = command.split_at(begin);
+    let mut lines = vec![first];
+    while !rest.is_empty() {
+        let (words, further) = rest.split_at(if takes_value(rest) { 2 } else { 1 });
         lines.push(words);
         rest = further;
     }
