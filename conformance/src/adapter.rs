@@ -1,5 +1,6 @@
 //! The adapter file: how to start a target, and which tool call performs which operation.
 
+pub(crate) mod inline;
 pub mod launch;
 pub mod mapping;
 mod reader;

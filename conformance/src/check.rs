@@ -17,12 +17,13 @@ use crate::{
     },
     cause::tells_of_limit,
     engines::{Operation, mounts::Mounts},
+    init::pages::asks_for_page,
     instance::Instance,
     mcp::transcript::Speaker,
     schema::problem,
     slot::Slot,
     suggest::closest,
-    tap::TokenPrint,
+    tap::Tap,
     transport::TransportKind,
 };
 
@@ -158,14 +159,7 @@ impl Checked {
     /// Records whether the server uses the token that it was given, and the mount that the adapter names. If not, all
     /// calls fail for that: their failures are left out. Returns whether it does.
     pub(crate) fn note_requests(&mut self, adapter: &Adapter, slot: &Slot) -> bool {
-        let (Some(token), Some(tap)) = (&slot.token, &slot.tap) else {
-            return true;
-        };
-        let given = Some(TokenPrint::of(&token.secret));
-        let exchanges = tap.exchanges();
-        if exchanges.is_empty() {
-            return true;
-        }
+        let exchanges = slot.tap.as_ref().map(Tap::exchanges).unwrap_or_default();
         let other_mount = adapter.mount.as_ref().and_then(|fixed| {
             let requested = exchanges.iter().filter_map(|exchange| {
                 let path = exchange.path.strip_prefix("/v1/")?;
@@ -184,7 +178,7 @@ impl Checked {
             })
         });
         let text = match other_mount {
-            _ if exchanges.iter().all(|exchange| exchange.token != given) => {
+            _ if slot.uses_its_token() == Some(false) => {
                 "no request to Vault had the token that the suite made for the server: pass {vault_token} in `env`, \
                  or in `headers` if the server takes the token from each request"
                     .to_owned()
@@ -644,7 +638,6 @@ fn pages(
     names: &[&str],
     found: &mut Vec<(Gravity, String)>,
 ) {
-    const PAGES: [&str; 6] = ["cursor", "page", "page_token", "offset", "next", "after"];
     match &mapping.next {
         Some(next) if !names.contains(&next.argument.as_str()) => {
             let guess = meant(&next.argument, names);
@@ -658,7 +651,7 @@ fn pages(
             let is_sent = |name: &&str| sent.is_some_and(|sent| sent.contains_key(*name));
             let page = names
                 .iter()
-                .find(|name| PAGES.contains(name) && !is_sent(name));
+                .find(|name| asks_for_page(name) && !is_sent(name));
             let hint = page.map(|page| {
                 format!("{tool} has the argument {page:?}: if it lists in pages, describe that with `next`")
             });

@@ -1,5 +1,7 @@
 //! The command line: its commands and flags, and what each command runs.
 
+mod init;
+
 use std::{
     fs::{File, TryLockError},
     io::{self, Write as _},
@@ -74,6 +76,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// List the servers that the suite can test by name
     Targets,
+    /// Draft an adapter: from a client's configuration, an address, or a command
+    Init(init::InitArgs),
     /// Validate an adapter against its running server: tools, arguments and results
     Check(CheckArgs),
     /// List all requirements
@@ -367,6 +371,7 @@ impl Cli {
             Command::Run(args) => run(*args).await,
             Command::Clean => clean().await,
             Command::Targets => targets(),
+            Command::Init(args) => init::run(args).await,
             Command::Check(args) => check(args).await,
             Command::Requirements { markdown } => requirements(markdown),
             Command::Explain { id } => explain(&id),

@@ -54,6 +54,8 @@ pub mod event;
 pub mod evidence;
 pub mod exit;
 mod http_client;
+#[doc(hidden)]
+pub mod init;
 pub mod instance;
 #[doc(hidden)]
 pub mod interrupt;

@@ -23,7 +23,7 @@ use crate::{
     mcp::{inbox::AnswerFilter, pace::Pace},
     mutation::sabotage::Sabotage,
     redact::Secrets,
-    tap::{Tap, VaultFilter, tls::TlsIdentity},
+    tap::{Tap, TokenPrint, VaultFilter, tls::TlsIdentity},
     target::Target,
     transport::{Revision, TransportKind},
     vault::{
@@ -73,6 +73,16 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Whether a request of its target to Vault had the token that the target was given; `None` if there was no request,
+    /// or none can be seen.
+    pub(crate) fn uses_its_token(&self) -> Option<bool> {
+        let (token, tap) = (self.token.as_ref()?, self.tap.as_ref()?);
+        let given = Some(TokenPrint::of(&token.secret));
+        let exchanges = tap.exchanges();
+        let uses = exchanges.iter().any(|exchange| exchange.token == given);
+        (!exchanges.is_empty()).then_some(uses)
+    }
+
     /// The secrets that its target must not reveal.
     pub(crate) fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
@@ -251,7 +261,8 @@ impl Slots {
         setup: &Setup,
     ) -> Result<Slot, SlotError> {
         if self.target.adapter.remote.is_some() {
-            return self.reach(transport, revision).await;
+            let adapter = &self.target.adapter;
+            return reach(adapter, transport, revision, self.pace.clone()).await;
         }
         let token = self.token(&self.oracle, setup).await?;
         self.start(&self.oracle, transport, revision, setup, token)
@@ -401,36 +412,6 @@ impl Slots {
         Ok((tap, address))
     }
 
-    /// A connection to a target that already runs.
-    async fn reach(
-        &self,
-        transport: TransportKind,
-        revision: Option<Revision>,
-    ) -> Result<Slot, SlotError> {
-        let surroundings = LaunchContext {
-            vault_addr: String::new(),
-            token: SecretString::default(),
-            setup: Setup::default(),
-            started_by: Vec::new(),
-            filter: None,
-            pace: self.pace.clone(),
-        };
-        let adapter = &self.target.adapter;
-        let reached = Instance::start(adapter, None, transport, revision, &surroundings);
-        let instance = reached.await?;
-        Ok(Slot {
-            kind: SlotKind {
-                transport,
-                revision: instance.server.revision,
-                setup: Setup::default(),
-            },
-            token: None,
-            tap: None,
-            instance,
-            turn: None,
-        })
-    }
-
     /// Returns a slot for the next scenario. A slot whose target has ended is not reused.
     ///
     /// # Errors
@@ -484,4 +465,37 @@ struct Staged {
     program: Option<PathBuf>,
     tap: Tap,
     surroundings: LaunchContext,
+}
+
+/// A connection to a target that already runs.
+///
+/// # Errors
+/// If it does not answer.
+pub(crate) async fn reach(
+    adapter: &Adapter,
+    transport: TransportKind,
+    revision: Option<Revision>,
+    pace: Option<Arc<Pace>>,
+) -> Result<Slot, SlotError> {
+    let surroundings = LaunchContext {
+        vault_addr: String::new(),
+        token: SecretString::default(),
+        setup: Setup::default(),
+        started_by: Vec::new(),
+        filter: None,
+        pace,
+    };
+    let reached = Instance::start(adapter, None, transport, revision, &surroundings);
+    let instance = reached.await?;
+    Ok(Slot {
+        kind: SlotKind {
+            transport,
+            revision: instance.server.revision,
+            setup: Setup::default(),
+        },
+        token: None,
+        tap: None,
+        instance,
+        turn: None,
+    })
 }

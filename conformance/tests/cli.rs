@@ -19,6 +19,8 @@ mod doctor;
 mod external;
 #[path = "cli/gates.rs"]
 mod gates;
+#[path = "cli/init.rs"]
+mod init;
 #[path = "cli/lost.rs"]
 mod lost;
 #[path = "cli/odd_messages.rs"]

@@ -327,12 +327,18 @@ impl Shapes {
         }
     }
 
+    /// A shape for each version of the KV engine.
+    pub(crate) const fn by_version(v1: ResultShape, v2: ResultShape) -> Self {
+        Self { v1, v2 }
+    }
+
     /// The shapes that there are.
     pub fn all(&self) -> impl Iterator<Item = &ResultShape> {
         std::iter::once(&self.v2).chain(self.differ().then_some(&self.v1))
     }
 
-    fn differ(&self) -> bool {
+    /// Whether they differ by the version of the KV engine.
+    pub(crate) fn differ(&self) -> bool {
         self.v1 != self.v2
     }
 

@@ -1,9 +1,11 @@
 //! The suite as a library: select requirements, run them, and get the report as a value.
 
 mod checking;
+mod drafting;
 mod pointers;
 mod prepared;
 mod probes;
+mod samples;
 
 use std::{
     collections::{BTreeSet, HashMap},

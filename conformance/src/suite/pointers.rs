@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use crate::{
-    adapter::mapping::ResultShape,
+    adapter::{inline, mapping::ResultShape},
     check::Fault,
     engines::Operation,
-    instance::answer::{Answer, Data, Success, root, text_of},
+    init::pointers::{bare, is_expected, json_within, shapes},
+    instance::answer::{Answer, Data, Success, root},
 };
 
 /// What an adapter does not find in an answer.
@@ -48,7 +49,7 @@ pub(super) fn judge(
     let within = root.as_ref().filter(|_| shape.json_at.is_none());
     let advice = within
         .and_then(|root| json_within(root, ""))
-        .map(|pointer| {
+        .map(|(pointer, _)| {
             format!("; the text at {pointer:?} is JSON itself: set json_at = {pointer:?}")
         });
     let told = |problem: String| format!("{problem}{}", advice.as_deref().unwrap_or_default());
@@ -59,7 +60,10 @@ pub(super) fn judge(
         proposal: None,
     };
     find_data(operation, success, expected).map_err(|problem| {
-        let proposal = propose(operation, &result, expected);
+        let has_data = operation.has_data();
+        let shapes = has_data.then(|| shapes(operation, &result, expected));
+        let best = shapes.unwrap_or_default().into_iter().next();
+        let proposal = best.map(|shape| inline::shape(&shape, &[]));
         let problem = match &proposal {
             Some(_) => problem,
             None => format!("{problem}; the whole result is {}", clip(&success.whole)),
@@ -114,86 +118,6 @@ fn is_in_data(data: &Data, canary: &str) -> bool {
     }
 }
 
-/// The fields of a `result` that would find what Vault holds, as an inline table of TOML.
-fn propose(operation: Operation, result: &Value, expected: &Value) -> Option<String> {
-    if !operation.has_data() {
-        return None;
-    }
-    let text = text_of(result);
-    let parsed: Option<Value> = serde_json::from_str(&text).ok();
-    let structured = result.get("structuredContent").filter(|c| !c.is_null());
-    let mut roots = Vec::new();
-    if let Some(content) = structured {
-        roots.push((String::new(), content.clone()));
-    }
-    if let Some(parsed) = parsed {
-        let from = structured.map_or("", |_| "from = \"text-json\", ");
-        roots.push((from.to_owned(), parsed));
-    } else if let Some((marker, json)) = after_prose(&text) {
-        roots.push((format!("from = \"text-json\", after = {marker:?}, "), json));
-    }
-    roots.into_iter().find_map(|(from, root)| {
-        let (at, each) = place_of(operation, &root, expected, "")?;
-        let at = (!at.is_empty()).then(|| format!("at = {at:?}"));
-        let each = (!each.is_empty()).then(|| format!("each = {each:?}"));
-        let fields: Vec<_> = at.into_iter().chain(each).collect();
-        let fields = format!("{from}{}", fields.join(", "));
-        Some(format!("{{ {} }}", fields.trim_end_matches(", ")))
-    })
-}
-
-/// The JSON after prose, and the prose's last line, after which it stands.
-fn after_prose(text: &str) -> Option<(String, Value)> {
-    let begin = text.find(['{', '['])?;
-    let (prose, rest) = text.split_at(begin);
-    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-    let json = values.next()?.ok()?;
-    let marker = prose.trim_end().lines().next_back()?.trim().to_owned();
-    // The marker must not stand there before.
-    (!marker.is_empty() && prose.matches(&marker).count() == 1).then_some((marker, json))
-}
-
-/// The pointer to what Vault holds, and for a list also the pointer from an item to its name.
-fn place_of(
-    operation: Operation,
-    value: &Value,
-    expected: &Value,
-    at: &str,
-) -> Option<(String, String)> {
-    let is_name = |name: &Value| is_expected(bare(name), expected);
-    let found = match value {
-        _ if !operation.lists() => (value == expected).then(String::new),
-        Value::Array(items) => items.iter().find_map(|item| match item {
-            Value::Object(fields) => {
-                let (name, _) = fields.iter().find(|(_, field)| is_name(field))?;
-                Some(format!("/{}", escaped(name)))
-            }
-            item => is_name(item).then(String::new),
-        }),
-        Value::Object(fields) => {
-            let mut names = fields.keys().map(|name| name.trim_matches('/'));
-            (names.any(|name| is_expected(Some(name), expected))).then(String::new)
-        }
-        _ => None,
-    };
-    if let Some(each) = found {
-        return Some((at.to_owned(), each));
-    }
-    let below = |name: &str, inner| place_of(operation, inner, expected, &format!("{at}/{name}"));
-    match value {
-        Value::Object(fields) => {
-            let mut fields = fields.iter();
-            fields.find_map(|(name, field)| below(&escaped(name), field))
-        }
-        _ => None,
-    }
-}
-
-/// A field's name in a JSON pointer.
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
 /// Checks that the data of an answer equals what Vault holds, if the operation has data.
 fn find_data(operation: Operation, success: &Success, expected: &Value) -> Result<(), String> {
     let right = match &success.data {
@@ -232,31 +156,6 @@ fn facts<'a>(success: &'a Success, expected: &Value) -> Vec<&'a String> {
     item.map_or(&success.facts, |item| &item.facts)
         .keys()
         .collect()
-}
-
-/// Whether a name is one of the expected names in a list.
-fn is_expected(name: Option<&str>, expected: &Value) -> bool {
-    let names = expected.as_array().into_iter().flatten();
-    name.is_some() && names.into_iter().any(|expected| bare(expected) == name)
-}
-
-/// A name without the slashes of a folder or a mount.
-fn bare(name: &Value) -> Option<&str> {
-    Some(name.as_str()?.trim_matches('/'))
-}
-
-/// The pointer to a text that is itself a JSON object or list.
-fn json_within(value: &Value, pointer: &str) -> Option<String> {
-    match value {
-        Value::String(text) => {
-            let inner: Value = serde_json::from_str(text).ok()?;
-            (inner.is_object() || inner.is_array()).then(|| pointer.to_owned())
-        }
-        Value::Object(fields) => fields
-            .iter()
-            .find_map(|(name, field)| json_within(field, &format!("{pointer}/{}", escaped(name)))),
-        _ => None,
-    }
 }
 
 /// The beginning of a long text.

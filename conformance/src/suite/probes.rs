@@ -2,37 +2,30 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
-use super::{pointers::judge, prepared::Prepared};
+use super::{
+    pointers::judge,
+    prepared::Prepared,
+    samples::{Sample, Samples, grant, remove_own_mounts},
+};
 use crate::{
     check::{Fault, Trial, mismatches},
-    engines::{Operation, Parameters, Pki, kv::Kv, mounts::Mounts},
+    engines::{Operation, kv::Kv},
     instance::{
         answer::{Arguments, ToolCall},
         setup::Setup,
     },
     plan::Spoken,
-    redact::Secrets,
     scenario::Scenario,
     slot::{Slot, SlotError, Slots},
     transport::{Revision, TransportKind},
     vault::{
         dedicated::DedicatedVaults,
         oracle::{Oracle, OracleError},
-        policy,
         provider::{Vault, VaultProvider},
     },
     verdict::{StepEnd, StepResult},
     vocabulary::{answered, effect, given, stage},
 };
-
-/// The folder of the secret that is read.
-const FOLDER: &str = "app";
-const KEY: &str = "password";
-/// The issuer and the role of the PKI mount that is read.
-const ISSUER: &str = "check-ca";
-const ROLE: &str = "check-role";
 
 impl Prepared {
     /// What proves that the adapter is wrong, one sentence each: an argument that the tool's schema lacks, types
@@ -96,88 +89,19 @@ impl Prepared {
     ) -> Result<Vec<Trial>, String> {
         let in_vault = |error: OracleError| error.to_string();
         let is_newest = self.target.adapter.kv_versions.last() == Some(&version);
-        if let Some(token) = &slot.token {
-            let hcl = policy::sufficient(mount);
-            oracle
-                .write_policy(&token.policy, &hcl)
-                .await
-                .map_err(in_vault)?;
-        }
-        oracle
-            .make_kv_mount(mount, version)
-            .await
-            .map_err(in_vault)?;
-        let mut secrets = Secrets::default();
-        // There are two versions, so that a target that reads the latest instead of the first is detected.
-        let random = || format!("{:016x}", rand::random::<u64>());
-        let secret = format!("{FOLDER}/check-{}", random());
-        let first = random();
-        let latest = random();
-        for (value, label) in [
-            (&first, format!("value of {KEY} in version 1")),
-            (&latest, format!("value of {KEY}")),
-        ] {
-            let data = Parameters::from_iter([(KEY.to_owned(), json!(value))]);
-            oracle
-                .write_secret(mount, version, &secret, &data)
-                .await
-                .map_err(in_vault)?;
-            secrets.add(label, value.clone().into());
-        }
-        let custom = json!({ "made-by": "vault-mcp-conformance" });
-        if version == 2 {
-            oracle
-                .set_custom_metadata(mount, &secret, &custom)
-                .await
-                .map_err(in_vault)?;
-        }
-        if let Some(token) = &slot.token {
-            secrets.add("server's Vault token", token.secret.clone());
-        }
-        for credential in &slot.instance.credentials {
-            secrets.add("client's credential", credential.clone());
-        }
-        let pki = pki_beside(mount);
-        let (issuer, serial) = make_certificate(oracle, &pki, &mut secrets)
-            .await
-            .map_err(in_vault)?;
+        grant(oracle, slot, mount).await.map_err(in_vault)?;
+        let samples = Samples::make(oracle, mount, version).await;
+        let samples = samples.map_err(in_vault)?;
+        let mut secrets = slot.secrets();
+        secrets.extend(samples.secrets.clone());
         let mut trials = Vec::new();
-        let name = secret.trim_start_matches(FOLDER).trim_start_matches('/');
-        for (operation, path, expected, canary) in [
-            (
-                Operation::Mounts(Mounts::List),
-                "",
-                json!([format!("{mount}/")]),
-                // A name that is not random can stand anywhere.
-                self.target.adapter.mount.as_ref().map_or(mount, |_| ""),
-            ),
-            (Operation::Kv(Kv::List), FOLDER, json!([name]), name),
-            (Operation::Kv(Kv::ListAll), "", json!([secret]), name),
-            (
-                Operation::Kv(Kv::Read),
-                &secret,
-                json!({ KEY: latest }),
-                &latest,
-            ),
-            (
-                Operation::Kv(Kv::ReadVersion),
-                &secret,
-                json!({ KEY: first }),
-                &first,
-            ),
-            (Operation::Kv(Kv::Metadata), &secret, Value::Null, ""),
-            (
-                Operation::Pki(Pki::ListIssuers),
-                "",
-                json!([issuer, ISSUER]),
-                "",
-            ),
-            (Operation::Pki(Pki::ReadIssuer), "", Value::Null, ""),
-            (Operation::Pki(Pki::ListRoles), "", json!([ROLE]), ""),
-            (Operation::Pki(Pki::ReadRole), "", Value::Null, ""),
-            (Operation::Pki(Pki::ListCerts), "", json!([serial]), &serial),
-            (Operation::Pki(Pki::ReadCert), "", Value::Null, ""),
-        ] {
+        for Sample {
+            operation,
+            parameters,
+            expected,
+            canary,
+        } in samples.all(self.target.adapter.mount.is_some())
+        {
             let adapter = &self.target.adapter;
             let is_tried = match operation {
                 Operation::Kv(Kv::ReadVersion | Kv::Metadata) => version == 2,
@@ -187,19 +111,6 @@ impl Prepared {
             };
             if !adapter.operations.contains_key(&operation) || !is_tried {
                 continue;
-            }
-            let mut parameters = Parameters::new();
-            for name in operation.parameters() {
-                let parameter = match *name {
-                    "mount" if matches!(operation, Operation::Pki(_)) => json!(pki),
-                    "mount" => json!(mount),
-                    "path" => json!(path),
-                    "issuer" => json!(ISSUER),
-                    "role" => json!(ROLE),
-                    "serial" => json!(serial),
-                    _ => json!(1),
-                };
-                parameters.insert((*name).to_owned(), parameter);
             }
             let instance = &slot.instance;
             let call = ToolCall::new(
@@ -218,7 +129,7 @@ impl Prepared {
                         operation,
                         call.shape(),
                         &answer,
-                        (&expected, canary),
+                        (&expected.data, &canary),
                         has_facts,
                     )
                 }
@@ -363,50 +274,12 @@ async fn try_write(scenario: &mut Scenario, operation: Operation) -> StepResult 
 }
 
 /// Whether somebody else runs this Vault. A mount there that the suite did not make can hold secrets.
-fn is_somebodys(vault: &Vault) -> bool {
+pub(super) fn is_somebodys(vault: &Vault) -> bool {
     vault.identity().provider == VaultProvider::External
 }
 
-/// The PKI mount that is made beside a KV mount.
-fn pki_beside(mount: &str) -> String {
-    format!("{mount}-pki")
-}
-
-/// Removes the KV mount with this path and the PKI mount beside it, where they are.
-async fn remove_own_mounts(oracle: &Oracle, mount: &str) -> Result<(), OracleError> {
-    let mounts = oracle.mounts().await?;
-    for path in [mount.to_owned(), pki_beside(mount)] {
-        if mounts.contains_key(&path) {
-            oracle.remove_mount(&path).await?;
-        }
-    }
-    Ok(())
-}
-
 /// A new name for a mount.
-fn own_mount(oracle: &Oracle) -> String {
+pub(super) fn own_mount(oracle: &Oracle) -> String {
     let number = rand::random::<u32>();
     format!("{}check-{number:08x}", oracle.prefix())
-}
-
-/// Makes a PKI mount with an issuer, a role and a certificate; returns the issuer's id and the
-/// certificate's serial number.
-async fn make_certificate(
-    oracle: &Oracle,
-    mount: &str,
-    secrets: &mut Secrets,
-) -> Result<(String, String), OracleError> {
-    oracle.make_pki_mount(mount, Some("87600h")).await?;
-    oracle.make_root(mount, ISSUER, "87600h").await?;
-    let settings = Parameters::from_iter([
-        ("allow_any_name".to_owned(), json!(true)),
-        ("key_type".to_owned(), json!("ec")),
-    ]);
-    oracle.make_role(mount, ROLE, &settings).await?;
-    let issued = oracle.issue(mount, ROLE, "check.example", None).await?;
-    let text = |name: &str| issued[name].as_str().unwrap_or_default().to_owned();
-    secrets.add("private key".to_owned(), text("private_key").into());
-    let issuers = oracle.issuers(mount).await?;
-    let issuer = issuers.first().map(|issuer| issuer.id.clone());
-    Ok((issuer.unwrap_or_default(), text("serial_number")))
 }

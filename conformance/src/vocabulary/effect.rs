@@ -74,6 +74,35 @@ pub(crate) async fn expect_effect(scenario: &mut Scenario) -> StepResult {
     }
 }
 
+/// Like [`expect_effect`]; for operations on one version, or on all that Vault has of a secret, also that effect.
+///
+/// # Errors
+/// If this is not the case.
+pub(crate) async fn expect_whole_effect(scenario: &mut Scenario) -> StepResult {
+    expect_effect(scenario).await?;
+    let act = &scenario.last()?.act;
+    let (Operation::Kv(operation), Some(path)) = (act.operation, act.secret()) else {
+        return Ok(());
+    };
+    let path = path.to_owned();
+    let version = act.parameters.get("version").and_then(Value::as_u64);
+    let version = version.unwrap_or(1);
+    match operation {
+        Kv::Undelete => expect_version(scenario, &path, version, VersionState::Intact).await,
+        Kv::Destroy => expect_version(scenario, &path, version, VersionState::Destroyed).await,
+        Kv::Purge => expect_purged(scenario, &path).await,
+        Kv::List
+        | Kv::ListAll
+        | Kv::Read
+        | Kv::ReadVersion
+        | Kv::Metadata
+        | Kv::Write
+        | Kv::WriteKey
+        | Kv::Delete
+        | Kv::DeleteKey => Ok(()),
+    }
+}
+
 /// The agent's last act was one of these operations, and its effect must be in Vault.
 ///
 /// # Errors

@@ -41,7 +41,9 @@ fn the_commands_in_the_documents_have_the_flags_that_they_show() {
     for (name, text) in documents() {
         for command in commands(&text) {
             seen += 1;
-            let words: Vec<_> = command.split_whitespace().collect();
+            // What follows `--` is the command of a server.
+            let own = command.split(" -- ").next().unwrap_or_default();
+            let words: Vec<_> = own.split_whitespace().collect();
             let nested = ["vault"].contains(&words[0]) && words.len() > 1;
             let help = help_of(&words[..if nested { 2 } else { 1 }]);
             let flags = words.iter().filter_map(|word| word.split('=').next());

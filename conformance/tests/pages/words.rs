@@ -65,6 +65,7 @@ fn is_comment(attribute: TokenStream) -> bool {
 fn the_help_uses_plain_words() {
     let commands = [
         "run",
+        "init",
         "check",
         "mutants",
         "explain",

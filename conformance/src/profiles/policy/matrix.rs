@@ -8,22 +8,14 @@ use serde_json::Map;
 
 use crate::{
     act::Act,
-    engines::{Operation, kv::Kv, mounts::Mounts},
+    engines::{Operation, mounts::Mounts},
     instance::answer::Answer,
     policy_matrix::{Outcome, PolicyCell, Ruling, Seen, Told, agrees, judge},
     scenario::Scenario,
     tap::{Exchange, Tap},
     vault::oracle::{VaultAnswer, VaultRequest},
     verdict::{StepEnd, StepResult},
-    vocabulary::{
-        allowed, answered,
-        effect::{self, VersionState},
-        given,
-        kv::KvState,
-        lists,
-        stage::{self, SECRET},
-        unchanged,
-    },
+    vocabulary::{allowed, answered, effect, given, kv::KvState, lists, stage, unchanged},
 };
 
 /// A policy, with the PKI mount that it names.
@@ -195,25 +187,7 @@ async fn expect_effect_of_cell(scenario: &mut Scenario, ruling: Ruling) -> StepR
     if (operation, ruling) == (Operation::Mounts(Mounts::List), Ruling::Denied) {
         return expect_visible_mounts(scenario).await;
     }
-    effect::expect_effect(scenario).await?;
-    let Operation::Kv(operation) = operation else {
-        return Ok(());
-    };
-    // The effect of some operations is about one version, or about all that Vault has of the secret.
-    match operation {
-        Kv::Undelete => effect::expect_version(scenario, SECRET, 1, VersionState::Intact).await,
-        Kv::Destroy => effect::expect_version(scenario, SECRET, 1, VersionState::Destroyed).await,
-        Kv::Purge => effect::expect_purged(scenario, SECRET).await,
-        Kv::List
-        | Kv::ListAll
-        | Kv::Read
-        | Kv::ReadVersion
-        | Kv::Metadata
-        | Kv::Write
-        | Kv::WriteKey
-        | Kv::Delete
-        | Kv::DeleteKey => Ok(()),
-    }
+    effect::expect_whole_effect(scenario).await
 }
 
 /// The requests that passed the tap since an act began; empty without a tap.

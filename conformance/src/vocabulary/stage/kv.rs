@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The secret, and the folder that it is in.
-pub(crate) const SECRET: &str = "myapp/database";
+const SECRET: &str = "myapp/database";
 const FOLDER: &str = "myapp";
 
 /// A secret with two versions.

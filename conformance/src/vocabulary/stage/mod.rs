@@ -7,7 +7,7 @@ mod mounts;
 mod pki;
 
 use self::engine::Stage as _;
-pub(crate) use self::{kv::SECRET, mounts::NEW_MOUNTS};
+pub(crate) use self::mounts::NEW_MOUNTS;
 use crate::{
     act::Act,
     engines::Operation,
