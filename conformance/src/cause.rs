@@ -105,6 +105,8 @@ pub(crate) struct CauseEvidence<'e> {
     pub(crate) lines: Vec<Line>,
     /// How the process of a server ended, if one has.
     pub(crate) ended: Option<&'e str>,
+    /// Whether requests to Vault would be seen.
+    pub(crate) has_tap: bool,
     /// Whether the adapter declares a limit on calls.
     pub(crate) declares_limit: bool,
     /// The prefix of the scenario's random names. Causes do not contain it.
@@ -159,9 +161,8 @@ impl CauseEvidence<'_> {
             let what = format!("a call of `{}` is not answered", call.name);
             return Some(self.cause(CauseKind::NoAnswer, &what));
         }
-        let uses_vault = calls.iter().any(|call| !call.requests.is_empty());
         let is_from_memory =
-            |call: &Call<'_>| uses_vault && call.is_success() && call.requests.is_empty();
+            |call: &Call<'_>| self.has_tap && call.is_success() && call.requests.is_empty();
         let is_row_of_matrix = actual.starts_with("under ");
         if is_from_memory(call) || is_row_of_matrix && calls.iter().any(is_from_memory) {
             let what = "calls are answered from memory, without a request to Vault";
@@ -515,6 +516,7 @@ mod tests {
         let evidence = CauseEvidence {
             lines,
             ended,
+            has_tap: true,
             declares_limit: false,
             prefix: PREFIX,
         };
@@ -612,6 +614,7 @@ mod tests {
         let lines = vec![
             line(Speaker::Log, "panic: the handler for panics is installed"),
             called(1, "read"),
+            vault("GET /v1/secret/data/x -> 200 OK"),
             result(1, "{}", false),
         ];
         assert_eq!(cause(lines, None, ("the keys a, b", "a success: {}")), None);
@@ -671,7 +674,14 @@ mod tests {
         let what = "calls are answered from memory, without a request to Vault";
         is(cause(lines, None, failed), CauseKind::Memory, what);
         // Without a tap nothing is known.
-        assert_eq!(cause(read(1).to_vec(), None, failed), None);
+        let unseen = CauseEvidence {
+            lines: read(1).to_vec(),
+            ended: None,
+            has_tap: false,
+            declares_limit: false,
+            prefix: PREFIX,
+        };
+        assert_eq!(unseen.cause_of(failed.0, failed.1), None);
     }
 
     #[test]

@@ -366,6 +366,7 @@ fn cause_of(
     let shown = CauseEvidence {
         lines: scenario.lines(),
         ended: ended.as_deref(),
+        has_tap: scenario.slot().is_ok_and(|slot| slot.tap.is_some()),
         declares_limit,
         prefix: &evidence.prefix,
     };
