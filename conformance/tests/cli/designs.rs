@@ -121,11 +121,16 @@ create_only = true
         "--scenario",
         "kv.write-exact",
         "--scenario",
+        "kv.write-key-renews",
+        "--scenario",
         "kv.write-overwrites",
     ]);
     let ended = trial.ended().await;
     ended.exits_with(0);
+    // The tool that replaces a secret also creates one.
     let all = verdicts(&ended, "kv.write-exact");
+    assert!(all.iter().all(|(verdict, _)| verdict == "pass"), "{all:?}");
+    let all = verdicts(&ended, "kv.write-key-renews");
     let is_left_out = |(verdict, reason): &(String, String)| {
         verdict == "not_applicable" && reason.contains("existing_only")
     };
