@@ -19,7 +19,7 @@ use vault_mcp_conformance::{
     progress::Progress,
     vault::{
         dedicated::{AT_ONCE, DedicatedVault, DedicatedVaults},
-        oracle::VaultRequest,
+        oracle::{Oracle, VaultRequest},
         policy,
         provider::{self, Vault, VaultChoice, VaultOptions},
     },
@@ -148,4 +148,39 @@ async fn none_outlives_a_run_that_panics() {
     drop(own_vaults);
     is_gone(&address).await;
     vault.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_other_node_of_a_cluster_takes_over_with_all_data_and_none_is_left_after_stop() {
+    let vault = a_vault(VaultChoice::Build).await;
+    let cluster = DedicatedVaults::like(&vault).cluster().await;
+    let mut cluster = cluster
+        .unwrap_or_else(|error| panic!("{error}"))
+        .unwrap_or_else(|| panic!("a built Vault is a program"));
+    let first = cluster.active().clone();
+    let mount = format!("{}team", vault.prefix());
+    let data = Map::from_iter([("key".to_owned(), json!("value"))]);
+    let before = Oracle::new(&first, cluster.root_token(), vault.prefix());
+    let before = before.unwrap_or_else(|error| panic!("{error}"));
+    let made = before.make_kv_mount(&mount, 2).await;
+    made.unwrap_or_else(|error| panic!("{error}"));
+    let written = before.write_secret(&mount, 2, "a", &data).await;
+    written.unwrap_or_else(|error| panic!("{error}"));
+
+    let stepped = cluster.step_down().await;
+    stepped.unwrap_or_else(|error| panic!("{error}"));
+    let taken_over = cluster.await_takeover().await;
+    taken_over.unwrap_or_else(|error| panic!("{error}"));
+    let second = cluster.active().clone();
+    assert_ne!(first.address(), second.address());
+    let after = Oracle::new(&second, cluster.root_token(), vault.prefix());
+    let after = after.unwrap_or_else(|error| panic!("{error}"));
+    let held = after.read_secret(&mount, 2, "a").await;
+    assert_eq!(held.unwrap_or_else(|error| panic!("{error}")), Some(data));
+
+    assert_eq!(cluster.stop().await, Ok(()));
+    for node in [first, second] {
+        is_gone(node.authority().as_str()).await;
+    }
+    vault.stop().await.unwrap_or_else(|error| panic!("{error}"));
 }

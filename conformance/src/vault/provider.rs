@@ -410,11 +410,11 @@ async fn start_with(
 /// provider or for the program, and not in the course of [`VaultChoice::Auto`].
 fn binary_of(options: &VaultOptions) -> Result<PathBuf, BinaryError> {
     if let Some(program) = &options.binary {
-        return match binary::is_executable(program) {
-            true => Ok(program.clone()),
-            false => Err(BinaryError::NoProgram {
-                program: program.clone(),
-            }),
+        // It is started in a folder of its own.
+        let program = std::path::absolute(program).unwrap_or_else(|_| program.clone());
+        return match binary::is_executable(&program) {
+            true => Ok(program),
+            false => Err(BinaryError::NoProgram { program }),
         };
     }
     match (binary::on_path("vault"), binary::on_path("bao")) {

@@ -77,6 +77,18 @@ fn a_program_that_is_named_is_the_only_one_that_is_tried() {
     }
 }
 
+#[test]
+fn a_relative_path_of_a_program_begins_in_the_current_folder() {
+    let (path, cache) = (folder_with("bao", &fake("failing-vault")), nowhere());
+    let mut command = vault_start_without_docker("binary", path.path(), cache.path());
+    let command = command.current_dir(path.path());
+    let error = failure_of(command.args(["--vault-binary", "./bao"]));
+    assert!(
+        error.contains("| Error parsing listener configuration."),
+        "{error}"
+    );
+}
+
 /// An OpenBao that somebody else runs, as far as the suite looks at it before a run.
 async fn somebodys_openbao() -> MockServer {
     let bao = MockServer::start().await;
