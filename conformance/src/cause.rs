@@ -145,7 +145,7 @@ impl CauseEvidence<'_> {
             return Some(self.cause(CauseKind::Question, what));
         }
         let unmarked = || self.cause(CauseKind::Unmarked, "errors are not marked with `isError`");
-        if calls.iter().any(Call::hides_a_refusal) {
+        if calls.iter().any(Call::hides_a_failure) {
             return Some(unmarked());
         }
         if calls.iter().any(Call::decodes_an_argument) {
@@ -265,18 +265,18 @@ impl Call<'_> {
         reply.is_some_and(|reply| is_question(&reply["result"]))
     }
 
-    /// Whether Vault refused it, and the server says so in an ordinary result.
-    fn hides_a_refusal(&self) -> bool {
+    /// Whether it failed, and the server says so in an ordinary result: Vault refused it, or the text begins as that of an
+    /// error does.
+    fn hides_a_failure(&self) -> bool {
         let statuses = self.requests.iter().filter_map(|r| r.split_once(" -> "));
         let last = statuses.last().map_or("", |(_, status)| status);
+        let is_refused = last.starts_with("400") || last.starts_with("403");
         let text = self.reply.as_ref().map(|reply| text_of(&reply["result"]));
+        let says_so = |text: &str| is_refused && ERROR.is_match(text) || begins_with_error(text);
+        let mut requests = self.requests.iter();
         self.is_success()
-            && (last.starts_with("400") || last.starts_with("403"))
-            && !self
-                .requests
-                .iter()
-                .any(|request| is_accepted_write(request))
-            && text.is_some_and(|text| ERROR.is_match(&text))
+            && !requests.any(|request| is_accepted_write(request))
+            && text.is_some_and(|text| says_so(&text))
     }
 
     /// Whether a request to Vault has an argument of this call decoded once more than it should be, and none has the
@@ -319,10 +319,13 @@ pub(crate) fn unexpected(key: &str) -> String {
     format!("{key} unexpected")
 }
 
-/// How a server that does not start ended, with the last line of its standard error.
+/// How a server that does not start ended, with the last line of its standard error if its process ended.
 fn start_failure(actual: &str) -> String {
     let how = actual.lines().next().unwrap_or_default();
     let how = how.split("; ").next().unwrap_or_default();
+    if !how.contains("ended") {
+        return how.to_owned();
+    }
     let stderr = actual
         .lines()
         .rev()
@@ -457,6 +460,18 @@ static LIMITED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)rate[ _-]?limit|too many (requests|calls)|\b429\b|retry after").unwrap()
 });
 
+/// Whether a text begins as that of an error does, so that it is one whatever it is called.
+pub(crate) fn begins_with_error(text: &str) -> bool {
+    BEGINNING.is_match(text)
+}
+
+/// The beginning of an error.
+#[expect(clippy::unwrap_used, reason = "the expression is a constant")]
+static BEGINNING: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"^[\s\["{*]*(?i:error|failed|failure|exception|unable to|cannot|could not)\b"#)
+        .unwrap()
+});
+
 /// Words of an error.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static ERROR: LazyLock<Regex> = LazyLock::new(|| {
@@ -466,11 +481,11 @@ static ERROR: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// What differs from run to run: addresses, long numbers and random ids.
+/// What differs from run to run: addresses, long numbers and random ids; and the value on which Go panics.
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?:127\.0\.0\.1|localhost|\[::1\]):\d+|0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27,}\b|\b[0-9a-fA-F]{12,}\b|\b\d{4,}\b",
+        r"interface \{\} is .+, not \S+(?: \{\})?|(?:127\.0\.0\.1|localhost|\[::1\]):\d+|0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27,}\b|\b[0-9a-fA-F]{12,}\b|\b\d{4,}\b",
     )
     .unwrap()
 });
@@ -538,7 +553,7 @@ mod tests {
     #[test]
     fn a_panic_is_one_cause_whether_or_not_the_process_survives_it() {
         let panic = "panic: interface conversion: interface {} is nil, not string";
-        let what = "`delete` panics: interface conversion: interface {} is nil, not string";
+        let what = "`delete` panics: interface conversion: …";
         let killed = vec![called(1, "delete"), line(Speaker::Log, panic)];
         is(
             cause(killed, Some("exit status: 2"), (SUCCESS, CLOSED)),
@@ -696,6 +711,21 @@ mod tests {
             CauseKind::Unmarked,
             "errors are not marked with `isError`",
         );
+    }
+
+    #[test]
+    fn an_error_without_a_request_is_not_marked_rather_than_from_memory() {
+        for text in ["Error executing read: bad path", r#"{"error": "bad path"}"#] {
+            is(
+                cause(
+                    vec![called(1, "read"), result(1, text, false)],
+                    None,
+                    ("the keys a, b", "a success, but its text is not JSON"),
+                ),
+                CauseKind::Unmarked,
+                "errors are not marked with `isError`",
+            );
+        }
     }
 
     #[test]

@@ -159,7 +159,14 @@ impl Checked {
     /// Records whether the server uses the token that it was given, and the mount that the adapter names. If not, all
     /// calls fail for that: their failures are left out. Returns whether it does.
     pub(crate) fn note_requests(&mut self, adapter: &Adapter, slot: &Slot) -> bool {
-        let exchanges = slot.tap.as_ref().map(Tap::exchanges).unwrap_or_default();
+        let Some(exchanges) = slot.tap.as_ref().map(Tap::exchanges) else {
+            return true;
+        };
+        let failed = self.trials.iter().filter(|trial| !trial.found).count();
+        // A wrong adapter can be the reason, too.
+        let is_right = self.findings_of(Gravity::Error).next().is_none();
+        let is_unreached = exchanges.is_empty() && failed > 0 && failed == self.trials.len();
+        let is_unreached = is_unreached && is_right;
         let other_mount = adapter.mount.as_ref().and_then(|fixed| {
             let requested = exchanges.iter().filter_map(|exchange| {
                 let path = exchange.path.strip_prefix("/v1/")?;
@@ -178,6 +185,11 @@ impl Checked {
             })
         });
         let text = match other_mount {
+            _ if is_unreached => {
+                "the server sent no request to the suite's Vault: pass {vault_addr} in the variable or the argument that \
+                 names Vault's address. It may have used another Vault"
+                    .to_owned()
+            }
             _ if slot.uses_its_token() == Some(false) => {
                 "no request to Vault had the token that the suite made for the server: pass {vault_token} in `env`, \
                  or in `headers` if the server takes the token from each request"

@@ -34,9 +34,10 @@ pub fn text(launch: &LaunchDraft, found: Option<&Findings>, problem: Option<&str
     line(&mut text, &format!("name = {}", inline::text(&launch.name)));
     if let Some(found) = found {
         if let Some(version) = found.kv_versions {
+            let other = 3 - version;
             comment(
                 &mut text,
-                "No call works on a KV mount of the other version.",
+                &format!("No call worked on a KV version {other} mount."),
             );
             line(&mut text, &format!("kv_versions = [{version}]"));
         }
@@ -72,7 +73,11 @@ pub fn text(launch: &LaunchDraft, found: Option<&Findings>, problem: Option<&str
             &mut text,
             "There are no operations: the tools could not be listed.",
         );
-        for said in problem.lines().take(MOST_LINES) {
+        // The first line says what failed, and the last ones why.
+        let said: Vec<_> = problem.lines().collect();
+        let cut = said.len().saturating_sub(MOST_LINES);
+        let shown = said.iter().take(1).chain(said.iter().skip(1 + cut));
+        for said in shown {
             comment(&mut text, &one_line(said));
         }
     }

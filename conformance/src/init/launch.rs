@@ -357,8 +357,13 @@ fn name_of_command(command: &[String]) -> String {
             && !word.contains('=')
             && !word.contains("://")
     };
-    let stems = command.iter().filter(is_place).filter_map(stem);
-    let mut named = stems.filter(|stem| stem.to_lowercase().contains("vault"));
+    // The folder of a script often has the name of the project.
+    let parts = command.iter().filter(is_place).flat_map(|word| {
+        let path = Path::new(word).components().rev();
+        let folders = path.skip(1).filter_map(|part| part.as_os_str().to_str());
+        stem(word).into_iter().chain(folders.map(str::to_owned))
+    });
+    let mut named = parts.filter(|part| part.to_lowercase().contains("vault"));
     named
         .next()
         .or_else(|| command.first().and_then(stem))

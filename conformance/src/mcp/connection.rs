@@ -287,8 +287,14 @@ impl Connection {
         let revision = Revision::named(offered)
             .filter(|offered| offered.era() == Era::Session && (!only || *offered == asked))
             .ok_or_else(|| {
-                let problem =
-                    format!("the client requested revision {asked}, and it offers {offered:?}");
+                let problem = match Revision::named(offered) {
+                    None if !offered.is_empty() && !only => format!(
+                        "it only speaks revision {offered}, which the suite does not support"
+                    ),
+                    _ => {
+                        format!("the client requested revision {asked}, and it offers {offered:?}")
+                    }
+                };
                 NotOpened::Unusable(problem)
             })?;
         self.use_revision(revision);

@@ -97,6 +97,12 @@ fn causes(report: &Report, output_dir: &Path) -> String {
             }
             rerun.get_or_insert(&failure.reproduce);
         }
+        // Many causes have to fit on a screen or two.
+        if is_short {
+            out += "\n";
+        }
+    }
+    if !is_short {
         out += "\n";
     }
     if let Some(rerun) = rerun {

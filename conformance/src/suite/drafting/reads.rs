@@ -1,13 +1,13 @@
 //! Tries out the tools that may perform an operation that reads: an answer must contain what Vault holds.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, iter, sync::Arc};
 
 use serde_json::{Value, json};
 
 use super::MOST_CALLS;
 use crate::{
     adapter::mapping::{Mapping, ResultShape, Shapes},
-    cause::tells_of_limit,
+    cause::{begins_with_error, tells_of_limit},
     engines::{Kv, Operation, Parameters, Pki},
     init::{
         findings::{Entry, Findings, Miss, State},
@@ -218,21 +218,31 @@ impl Drafting<'_> {
             let Some(index) = self.found.entries.iter().position(is_it) else {
                 continue;
             };
-            let mapping = self.found.entries[index].mapping.clone();
-            if let Answer::Success(success) = self.call(slot, &sample, &mapping, 2).await?
-                && let Data::Unusable(_) = success.data
-            {
-                let result = serde_json::from_str(&success.whole).unwrap_or_default();
-                let words = text_of(&result);
+            // Some tools take no empty path for the root of a mount, but none at all.
+            let sent = self.found.entries[index].mapping.clone();
+            let omitted = without_empty_path(&sent);
+            for mut mapping in iter::once(sent).chain(omitted) {
+                let words = match self.call(slot, &sample, &mapping, 2).await? {
+                    Answer::Success(success) if matches!(success.data, Data::Unusable(_)) => {
+                        let result = serde_json::from_str(&success.whole).unwrap_or_default();
+                        text_of(&result)
+                    }
+                    Answer::Success(_) => String::new(),
+                    _ => continue,
+                };
+                if begins_with_error(&words) {
+                    continue;
+                }
                 // Words that name the mount are others for each list.
                 if !words.contains(&empty) && !words.is_empty() {
-                    let shape = mapping.result.of(2).clone();
                     let shape = ResultShape {
                         empty: Some(words),
-                        ..shape
+                        ..mapping.result.of(2).clone()
                     };
-                    self.found.entries[index].mapping.result = Shapes::from(shape);
+                    mapping.result = Shapes::from(shape);
                 }
+                self.found.entries[index].mapping = mapping;
+                break;
             }
         }
         self.oracle.remove_mount(&empty).await.map_err(in_vault)
@@ -315,6 +325,15 @@ impl Drafting<'_> {
         }
         Ok(answer)
     }
+}
+
+/// The same mapping, with the path left out where it is empty; `None` if no argument is the path alone.
+fn without_empty_path(mapping: &Mapping) -> Option<Mapping> {
+    let arguments = mapping.arguments.as_object()?;
+    let (name, _) = arguments.iter().find(|(_, value)| **value == "{path}")?;
+    let mut omitted = mapping.clone();
+    omitted.omit_when_empty.push(name.clone());
+    (!mapping.omit_when_empty.contains(name)).then_some(omitted)
 }
 
 /// The shape with which a result contains what Vault holds.

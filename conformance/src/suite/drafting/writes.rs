@@ -77,6 +77,14 @@ impl Drafting<'_> {
                     return Err(not_released.join("; "));
                 }
                 match outcome {
+                    // A tool that replaces a secret also writes the only key of a new one.
+                    Ok(entry) if entry.mapping.create_only && self.replaces_with(&entry) => {
+                        misses.push(Miss {
+                            tool: candidate.form.tool.clone(),
+                            why: "it replaces the secret".to_owned(),
+                            succeeded,
+                        });
+                    }
                     Ok(entry) => {
                         self.found.entries.push(entry);
                         break;
@@ -101,6 +109,18 @@ impl Drafting<'_> {
             }
         }
         Ok(true)
+    }
+}
+
+impl Drafting<'_> {
+    /// Whether the same tool was found to replace secrets.
+    fn replaces_with(&self, entry: &Entry) -> bool {
+        let mut found = self.found.entries.iter();
+        entry.operation == Operation::Kv(Kv::WriteKey)
+            && found.any(|other| {
+                other.operation == Operation::Kv(Kv::Write)
+                    && other.mapping.tools == entry.mapping.tools
+            })
     }
 }
 
