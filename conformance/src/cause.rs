@@ -145,16 +145,22 @@ impl CauseEvidence<'_> {
             return Some(self.cause(CauseKind::Question, what));
         }
         let unmarked = || self.cause(CauseKind::Unmarked, "errors are not marked with `isError`");
-        if calls.iter().any(Call::hides_a_failure) {
+        let is_row_of_matrix = actual.starts_with("under ");
+        if call.hides_a_failure() || is_row_of_matrix && calls.iter().any(Call::hides_a_failure) {
             return Some(unmarked());
         }
-        if calls.iter().any(Call::decodes_an_argument) {
-            let what = "arguments are percent-decoded before they are sent to Vault";
+        if calls.iter().any(Call::misencodes_an_argument) {
+            let what = "arguments are not percent-encoded in paths, or are decoded twice";
             return Some(self.cause(CauseKind::Argument, what));
         }
         // No secret of the suite has a key of this name.
         if actual.contains(&unexpected("data")) {
-            let what = "the request body of KV version 2 is written to a mount of version 1";
+            let is_in_version_2 =
+                |request: &&str| is_accepted_write(request) && request.contains("/data/");
+            let what = match call.requests.iter().any(is_in_version_2) {
+                true => "the data of a secret is wrapped in `data` twice",
+                false => "the request body of KV version 2 is written to a mount of version 1",
+            };
             return Some(self.cause(CauseKind::KvVersion, what));
         }
         if NoReply::is_told_in(actual) {
@@ -163,9 +169,8 @@ impl CauseEvidence<'_> {
         }
         let is_from_memory =
             |call: &Call<'_>| self.has_tap && call.is_success() && call.requests.is_empty();
-        let is_row_of_matrix = actual.starts_with("under ");
         if is_from_memory(call) || is_row_of_matrix && calls.iter().any(is_from_memory) {
-            let what = "calls are answered from memory, without a request to Vault";
+            let what = "calls succeed without a request to Vault";
             return Some(self.cause(CauseKind::Memory, what));
         }
         // A row of the policy matrix has many calls, and its last one may have been right.
@@ -279,18 +284,27 @@ impl Call<'_> {
             && text.is_some_and(|text| says_so(&text))
     }
 
-    /// Whether a request to Vault has an argument of this call decoded once more than it should be, and none has the
-    /// argument itself.
-    fn decodes_an_argument(&self) -> bool {
-        let requested = self.requests.iter().filter_map(|request| {
-            let path = request.split(' ').nth(1)?;
-            percent_decode_str(path).decode_utf8().ok()
-        });
-        let requested: Vec<_> = requested.collect();
-        let has = |text: &str| requested.iter().any(|path| path.contains(text));
+    /// Whether a request to Vault has an argument of this call as it is although it needs percent-encoding, or decoded once
+    /// more, and none has the argument as Vault should read it.
+    fn misencodes_an_argument(&self) -> bool {
+        const ENCODED: [char; 4] = ['%', '#', '?', ' '];
+        let has_raw = |text: &str| {
+            let mut paths = self.requests.iter().filter_map(|r| r.split(' ').nth(1));
+            paths.any(|path| path.contains(text))
+        };
         self.arguments.iter().any(|(_, text)| {
             let decoded = percent_decode_str(text).decode_utf8_lossy();
-            decoded != *text && !has(text) && has(&decoded)
+            let is_decoded = decoded != *text && self.requests_path(&decoded);
+            let is_raw = text.contains(ENCODED) && has_raw(text);
+            (is_decoded || is_raw) && !self.requests_path(text)
+        })
+    }
+
+    /// Whether the path of a request to Vault has this text in it, as Vault reads it.
+    fn requests_path(&self, text: &str) -> bool {
+        self.requests.iter().any(|request| {
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            percent_decode_str(path).decode_utf8_lossy().contains(text)
         })
     }
 
@@ -409,12 +423,26 @@ pub(crate) fn tells_of_limit(text: &str) -> bool {
 /// The message of a panic in a log, as Go and Rust write it.
 fn panic_in(log: &str) -> Option<String> {
     let found = PANIC.captures(log)?;
-    let message = found.get(1).or(found.get(2))?;
+    let message = found.get(1).or(found.get(2)).or(found.get(3))?;
     Some(message.as_str().to_owned())
 }
 
+/// Whether a process that ended like this crashed: by a signal, or with a failure after a panic or an exception in its log.
+pub(crate) fn is_crash(how: &str, lines: &[Line]) -> bool {
+    /// A shell reports the signal of its command with this and a higher status.
+    const SIGNALLED: i32 = 128;
+    let status = how
+        .strip_prefix("exit status: ")
+        .and_then(|status| status.parse().ok());
+    match status {
+        Some(0) => false,
+        Some(SIGNALLED..) | None => true,
+        Some(_) => shows_crash(lines),
+    }
+}
+
 /// Whether a log shows a panic or an exception.
-pub(crate) fn shows_crash(lines: &[Line]) -> bool {
+fn shows_crash(lines: &[Line]) -> bool {
     let logs = lines.iter().filter(|line| line.speaker == Speaker::Log);
     let logs: Vec<_> = logs.map(|line| line.text.as_str()).collect();
     logs.iter().any(|log| panic_in(log).is_some()) || exception_in(&logs).is_some()
@@ -424,8 +452,7 @@ pub(crate) fn shows_crash(lines: &[Line]) -> bool {
 /// is no crash.
 fn exception_in<'l>(logs: &[&'l str]) -> Option<&'l str> {
     let of_python = |lines: &[&'l str]| {
-        let stack = lines.first()?.trim_start();
-        let is_stack = stack.starts_with("Traceback (most recent call last)");
+        let is_stack = lines.first()?.contains("Traceback (most recent call last)");
         let mut after = lines.iter().skip(1);
         let last = after.find(|line| !line.starts_with(char::is_whitespace));
         is_stack.then_some(*last?)
@@ -449,7 +476,7 @@ static EXCEPTION: LazyLock<Regex> =
 #[expect(clippy::unwrap_used, reason = "the expression is a constant")]
 static PANIC: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"^(?:.*\b)?panic(?: serving \S+)?: (.+?)(?: \[recovered\].*)?$|^thread '.*panicked at (.+)$",
+        r"^(?:.*\b)?panic(?: serving \S+)?: (.+?)(?: \[recovered\].*)?$|^thread '.*panicked at (.+)$|^((?:fatal error: |Exception in thread |Unhandled exception).+)$",
     )
     .unwrap()
 });
@@ -686,7 +713,7 @@ mod tests {
         lines.insert(1, vault("GET /v1/team/data/app -> 200 OK"));
         lines.extend(read(2));
         let failed = ("the keys a, b", "a success: {}");
-        let what = "calls are answered from memory, without a request to Vault";
+        let what = "calls succeed without a request to Vault";
         is(cause(lines, None, failed), CauseKind::Memory, what);
         // Without a tap nothing is known.
         let unseen = CauseEvidence {
@@ -757,7 +784,7 @@ mod tests {
             is(
                 requested("app/cards%2Fold", path),
                 CauseKind::Argument,
-                "arguments are percent-decoded before they are sent to Vault",
+                "arguments are not percent-encoded in paths, or are decoded twice",
             );
         }
         assert_eq!(requested("app/cards%2Fold", "app/cards%252Fold"), None);

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 
 use crate::{
-    cause::{Cause, shows_crash},
+    cause::{Cause, is_crash},
     engines::Operation,
     mcp::{
         inbox::SentRequest,
@@ -394,14 +394,12 @@ fn findings_of_server(
 
 /// Whether a server may end like this: over stdio, without a crash, after its only client sent what the protocol forbids.
 fn may_end(server: &ServerEvidence, how: &str) -> bool {
-    let has_exited = how.starts_with("exit status");
     let mut sent = server
         .lines
         .iter()
         .filter(|line| line.speaker == Speaker::Suite);
-    has_exited
-        && server.is_on_stdio
-        && !shows_crash(&server.lines)
+    server.is_on_stdio
+        && !is_crash(how, &server.lines)
         && sent.any(|line| !wire::is_message(&line.text))
 }
 

@@ -275,37 +275,39 @@ impl ArgumentFault {
         };
         let validator = validator(schema).ok();
         let fits = |arguments: &Value| validator.as_ref().is_none_or(|v| v.is_valid(arguments));
-        let bad = |argument: String| {
+        let trial = |argument: &String, value: Option<Value>| {
             let mut bad = given.clone();
-            let values = match self {
-                Self::Missing => {
-                    bad.remove(&argument)?;
-                    let arguments = Value::Object(bad);
-                    let fits = fits(&arguments);
-                    return Some(Bad {
-                        argument,
-                        arguments,
-                        fits,
-                    });
-                }
-                Self::NearlyRight if kind_of(&schema["properties"][&argument]) == "boolean" => {
-                    vec![json!(2)]
-                }
-                _ => self.values(random),
+            match value {
+                Some(value) => bad.insert(argument.clone(), value),
+                None => bad.remove(argument),
             };
-            values.into_iter().find_map(|value| {
-                bad.insert(argument.clone(), value);
-                let arguments = Value::Object(bad.clone());
-                let fits = fits(&arguments);
-                let serves = !matches!(self, Self::WrongType | Self::NearlyRight) || !fits;
-                serves.then(|| Bad {
-                    argument: argument.clone(),
-                    arguments,
-                    fits,
-                })
-            })
+            let arguments = Value::Object(bad);
+            Bad {
+                argument: argument.clone(),
+                fits: fits(&arguments),
+                arguments,
+            }
         };
-        among.into_iter().filter_map(bad).collect()
+        let must_not_fit = matches!(self, Self::WrongType | Self::NearlyRight);
+        let most = match self {
+            Self::NearlyRight => usize::MAX,
+            _ => 1,
+        };
+        let mut trials = Vec::new();
+        for argument in &among {
+            let values: Vec<_> = match self {
+                Self::Missing if !given.contains_key(argument) => continue,
+                Self::Missing => vec![None],
+                Self::NearlyRight if kind_of(&schema["properties"][argument]) == "boolean" => {
+                    vec![Some(json!(2))]
+                }
+                _ => self.values(random).into_iter().map(Some).collect(),
+            };
+            let serving = values.into_iter().map(|value| trial(argument, value));
+            let serving = serving.filter(|bad| !must_not_fit || !bad.fits);
+            trials.extend(serving.take(most));
+        }
+        trials
     }
 
     /// Candidates for the argument's value; the first suitable one is used.
@@ -322,11 +324,7 @@ impl ArgumentFault {
                 values.shuffle(random);
                 values
             }
-            Self::NearlyRight => {
-                let mut values = vec![json!(1.5), json!("1.5")];
-                values.shuffle(random);
-                values
-            }
+            Self::NearlyRight => vec![json!(1.5), json!("1.5")],
             Self::Null | Self::Missing => vec![Value::Null],
             Self::Empty => vec![json!("")],
             Self::Long => vec![json!("x".repeat(LONG))],

@@ -39,7 +39,7 @@ const FAULTS: [Fault; 9] = [
         server: "python-sdk",
         name: "cached-results",
         run: &["kv", "mounts", "policy"],
-        first: "calls are answered from memory, without a request to Vault",
+        first: "calls succeed without a request to Vault",
         also: &["kv.recreated"],
     },
     Fault {
@@ -82,7 +82,7 @@ const FAULTS: [Fault; 9] = [
         server: "typescript-sdk",
         name: "decodes-twice",
         run: &["kv", "mounts"],
-        first: "arguments are percent-decoded before they are sent to Vault",
+        first: "arguments are not percent-encoded in paths, or are decoded twice",
         // It returns another secret than the requested one.
         also: &["ambient.values-unseen"],
     },

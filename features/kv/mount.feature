@@ -68,6 +68,20 @@ Feature: KV mounts of any path and version
         | kv.delete_key | deletes the key "password" of the secret "app/database"           | 1       |
         | kv.delete_key | deletes the key "password" of the secret "app/database"           | 2       |
 
+    @needs:<operation>
+    Scenario Outline: <operation>, which only KV version 2 has, in a KV version 1 mount
+      Given a server without support for KV version 1
+      And a KV version 1 mount "team"
+      And the secret "app/database" with the keys "username, password"
+      When the agent <acts>
+      Then the server reports an error
+      And nothing in Vault has changed
+
+      Examples:
+        | operation   | acts                                              |
+        | kv.undelete | undeletes version 1 of the secret "app/database"  |
+        | kv.destroy  | destroys version 1 of the secret "app/database"   |
+
   @kv.only-kv @must @source:SEC:write-outside-scope @evidence:tap
   Rule: When asked to read, write or delete in a mount that is not a KV mount, the server MUST return an error, and MUST NOT change it
 

@@ -14,15 +14,17 @@ Feature: Listing mounts
       And nothing in Vault has changed
 
   @mounts.list-fresh @must @source:KAG:caching-considerations @needs:mounts.list @any-kv-version
-  Rule: The server MUST list the mounts that Vault has at the time of the call, also those that were created since it last listed them
+  Rule: The server MUST list the mounts that Vault has at the time of the call, whatever was created or deleted since it last listed them
 
-    Scenario: a mount that is created between two lists
+    Scenario: between two lists a mount is created and another one deleted
       Given a KV version 2 mount "first"
       When the agent lists the mounts
       Then the server returns each mount with its type
       Given a KV version 2 mount "second"
+      And the mount "first" was deleted
       When the agent lists the mounts
       Then the server returns each mount with its type
+      And the server does not list the mount "first"
 
   @mounts.list-details @should @source:TUT:plan-secret-structure-and-write-credentials @source:VAULT:api-docs/system/mounts#list-mounted-secrets-engines @needs:mounts.list @any-kv-version
   Rule: The server SHOULD include the KV version and the description of each KV mount in its list of mounts

@@ -146,6 +146,21 @@ pub(crate) async fn expect_mounts_with_type(scenario: &Scenario) -> StepResult {
     Ok(())
 }
 
+/// The answer must not contain this mount of the scenario.
+///
+/// # Errors
+/// If it does.
+pub(crate) fn expect_mount_not_listed(scenario: &Scenario, name: &str) -> StepResult {
+    let path = scenario.path_of(name);
+    match answered::expect_success(scenario)?.whole.contains(&path) {
+        false => Ok(()),
+        true => Err(scenario.failed(
+            format!("a list without the mount {path}"),
+            &scenario.last()?.answer.describe(),
+        )),
+    }
+}
+
 /// The answer must contain each of the scenario's mounts with this detail: its `KV version` or its `description`.
 ///
 /// # Errors

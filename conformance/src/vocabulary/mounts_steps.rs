@@ -4,14 +4,26 @@ use cucumber::{given, then, when};
 
 use crate::{
     act::Act,
-    verdict::StepResult,
-    vocabulary::{effect, given},
+    verdict::{StepEnd, StepResult},
+    vocabulary::{effect, given, lists},
     world::World,
 };
 
 #[given(expr = "a transit mount {string} with the key {string}")]
 async fn a_transit_mount(world: &mut World, name: String, key: String) -> StepResult {
     given::make_transit_mount(world.scenario()?, &name, &key).await
+}
+
+#[given(expr = "the mount {string} was deleted")]
+async fn deleted(world: &mut World, name: String) -> StepResult {
+    let scenario = world.scenario()?;
+    let removed = scenario.oracle.remove_mount(&scenario.path_of(&name)).await;
+    removed.map_err(StepEnd::blocked)
+}
+
+#[then(expr = "the server does not list the mount {string}")]
+fn not_listed(world: &mut World, name: String) -> StepResult {
+    lists::expect_mount_not_listed(world.scenario()?, &name)
 }
 
 #[when("the agent lists the mounts")]

@@ -106,7 +106,7 @@ async fn writes_a_value(world: &mut World, kind: String, key: String, path: Stri
         "several lines" => format!("-----BEGIN-----\n{core}\r\n\tindented\n-----END-----\n"),
         "quotes and backslashes" => format!(r#"{{"a":"{core}"}} 'b' \n \\ \u0041 "#),
         "what looks like a template" => format!("%s %d {{{{{core}}}}} ${{HOME}} $(id) <%= 1 %>"),
-        "what looks like an object" => format!(r#"{{"user": "{core}", "port": 5432}}"#),
+        "what looks like an object" => format!(r#"{{"user":  "{core}" , "share":1.50}}"#),
         "what looks like a list" => format!(r#"["{core}", 1]"#),
         "what looks like a number" => "007.50".to_owned(),
         "what looks like null" => "null".to_owned(),

@@ -1,9 +1,6 @@
 //! Messages that no well-behaved client sends, and the expected answers.
 
-use std::{
-    os::unix::process::ExitStatusExt as _,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -21,6 +18,8 @@ use crate::{
     mcp::{
         connection::{Connection, Said},
         request::request,
+        transcript::Speaker,
+        wire,
     },
     profiles::mcp,
     scenario::{Scenario, calls::CallOptions},
@@ -142,6 +141,24 @@ pub(crate) fn expect_refused_message(scenario: &Scenario, may_be_silent: bool) -
     Err(scenario.failed(expected, &said.describe()))
 }
 
+/// None of the further servers may have crashed.
+async fn expect_no_crash(scenario: &mut Scenario) -> StepResult {
+    let mut crashes = Vec::new();
+    for further in &mut scenario.agents.connections {
+        if let Some(status) = further.ends_within(MOMENT).await {
+            let lines = further.connection.transcript().lines();
+            crashes.extend(cause::is_crash(&status.to_string(), &lines).then_some(status));
+        }
+    }
+    match crashes.first() {
+        None => Ok(()),
+        Some(status) => {
+            let seen = format!("its process ended: {status}");
+            Err(scenario.failed("the server does not crash", &seen))
+        }
+    }
+}
+
 /// The next call must work. Over stdio, the server may also have ended without a crash: the only client that it serves
 /// has sent what the protocol forbids. Then the call must work when the server is started again.
 ///
@@ -157,8 +174,10 @@ pub(crate) async fn expect_served_or_ended(scenario: &mut Scenario) -> StepResul
         return Err(failure);
     };
     let ended = slot.instance.ends().await;
-    let has_crashed = cause::shows_crash(&slot.instance.connection.transcript().lines());
-    if ended.is_none_or(|status| status.signal().is_some()) || has_crashed {
+    let lines = slot.instance.connection.transcript().lines();
+    let mut sent = lines.iter().filter(|line| line.speaker == Speaker::Suite);
+    let is_excused = sent.any(|line| !wire::is_message(&line.text));
+    if !is_excused || ended.is_none_or(|status| cause::is_crash(&status.to_string(), &lines)) {
         return Err(failure);
     }
     scenario.end_servers().await?;
@@ -174,7 +193,10 @@ pub(crate) async fn expect_served_or_ended(scenario: &mut Scenario) -> StepResul
 pub(crate) fn expect_error_code(scenario: &Scenario, code: i64) -> StepResult {
     const UNREADABLE: [i64; 2] = [-32700, -32600];
     let said = said(scenario)?;
-    let is_refused = said.messages.is_empty() && said.status.is_some_and(|status| status >= 400);
+    let is_refused = said.messages.is_empty()
+        && said
+            .status
+            .is_some_and(|status| (400..500).contains(&status) && status != 404);
     match said.error().map(|error| &error["code"]) {
         Some(seen) if *seen == code => Ok(()),
         None if is_refused && UNREADABLE.contains(&code) => Ok(()),
@@ -265,6 +287,7 @@ pub(crate) async fn write_out_of_turn(scenario: &mut Scenario, when: &str) -> St
             (said, changed?)
         }
     };
+    expect_no_crash(scenario).await?;
     scenario.disconnect().await?;
     let told = said.success().is_some();
     scenario.state_mut::<McpState>().said = Some(said);
