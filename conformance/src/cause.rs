@@ -273,8 +273,8 @@ impl Call<'_> {
     /// Whether it failed, and the server says so in an ordinary result: Vault refused it, or the text begins as that of an
     /// error does.
     fn hides_a_failure(&self) -> bool {
-        let statuses = self.requests.iter().filter_map(|r| r.split_once(" -> "));
-        let last = statuses.last().map_or("", |(_, status)| status);
+        let mut statuses = self.requests.iter().filter_map(|r| r.split_once(" -> "));
+        let last = statuses.next_back().map_or("", |(_, status)| status);
         let is_refused = last.starts_with("400") || last.starts_with("403");
         let text = self.reply.as_ref().map(|reply| text_of(&reply["result"]));
         let says_so = |text: &str| is_refused && ERROR.is_match(text) || begins_with_error(text);
