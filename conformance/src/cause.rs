@@ -220,8 +220,7 @@ impl CauseEvidence<'_> {
     fn crash_in(&self, calls: &[Call<'_>]) -> Option<Cause> {
         let unanswered = calls.iter().filter(|call| call.reply.is_none());
         let unanswered: BTreeSet<_> = unanswered.map(|call| call.name.as_str()).collect();
-        let logs = (self.lines.iter()).filter(|line| line.speaker == Speaker::Log);
-        let panic = logs.filter_map(|line| panic_in(&line.text)).next();
+        let panic = logs(&self.lines).into_iter().find_map(panic_in);
         if (panic.is_some() || self.ended.is_some()) && unanswered.len() > 1 {
             let what = "several calls end the server or the connection";
             return Some(self.cause(CauseKind::Crash, what));
@@ -230,9 +229,8 @@ impl CauseEvidence<'_> {
         let what = match (panic, self.ended) {
             (Some(panic), _) => format!("`{name}` panics: {panic}"),
             (None, Some(how)) => {
-                let logs = (self.lines.iter()).filter(|line| line.speaker == Speaker::Log);
-                let logs: Vec<_> = logs.map(|line| line.text.as_str()).collect();
-                let exception = exception_in(&logs).map(|exception| format!(": {exception}"));
+                let exception =
+                    exception_in(&logs(&self.lines)).map(|exception| format!(": {exception}"));
                 let exception = exception.unwrap_or_default();
                 format!("the process ends in a call of `{name}`: {how}{exception}")
             }
@@ -443,9 +441,14 @@ pub(crate) fn is_crash(how: &str, lines: &[Line]) -> bool {
 
 /// Whether a log shows a panic or an exception.
 fn shows_crash(lines: &[Line]) -> bool {
-    let logs = lines.iter().filter(|line| line.speaker == Speaker::Log);
-    let logs: Vec<_> = logs.map(|line| line.text.as_str()).collect();
+    let logs = logs(lines);
     logs.iter().any(|log| panic_in(log).is_some()) || exception_in(&logs).is_some()
+}
+
+/// The lines of the logs, in order.
+fn logs(lines: &[Line]) -> Vec<&str> {
+    let logs = lines.iter().filter(|line| line.speaker == Speaker::Log);
+    logs.map(|line| line.text.as_str()).collect()
 }
 
 /// The last exception in a log, as Python and Node.js write it. A server that lives on logs exceptions too, so this alone
